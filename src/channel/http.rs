@@ -1,0 +1,5 @@
+//! (being written)
+/// Request.
+pub struct HttpRequest;
+/// Talker.
+pub struct HttpChannel;

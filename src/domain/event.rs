@@ -1,0 +1,85 @@
+//! Entries of the audit log: what changed, when, by whom. Ids and enums only, no personal data, never a code.
+
+use serde_json::{Map, Value};
+
+use super::clock::Timestamp;
+use super::delivery::DeliveryId;
+use super::notification::NotificationId;
+
+/// Who caused a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// A processor, by its configured name.
+    Client(String),
+    /// This gateway.
+    Gateway,
+    /// A person at the command line.
+    Operator,
+}
+
+impl std::fmt::Display for Actor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Client(name) => write!(f, "client:{name}"),
+            Self::Gateway => f.write_str("gateway"),
+            Self::Operator => f.write_str("operator"),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// A notification was committed.
+    Accepted,
+    /// A notification concerns several people: further deliveries were added.
+    Planned,
+    /// Work left by a crash or due for a retry was taken up.
+    Claimed,
+    /// An attempt ended and the delivery goes on at once.
+    Attempted,
+    /// An attempt ended and the delivery waits.
+    Postponed,
+    /// A provider took the message.
+    Sent,
+    /// The delivery ended without a provider's word.
+    GivenUp,
+    /// People were written into the directory.
+    PeopleImported,
+    /// A person was erased from the directory.
+    PersonErased,
+}
+
+impl EventKind {
+    /// The name used in storage.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Planned => "planned",
+            Self::Claimed => "claimed",
+            Self::Attempted => "attempted",
+            Self::Postponed => "postponed",
+            Self::Sent => "sent",
+            Self::GivenUp => "given_up",
+            Self::PeopleImported => "people_imported",
+            Self::PersonErased => "person_erased",
+        }
+    }
+}
+
+/// One entry of the audit log.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: Actor,
+    /// What.
+    pub kind: EventKind,
+    /// The notification it is about.
+    pub notification: Option<NotificationId>,
+    /// The delivery it is about.
+    pub delivery: Option<DeliveryId>,
+    /// Numbers and enum names that explain it.
+    pub detail: Map<String, Value>,
+}

@@ -1,0 +1,15 @@
+//! The words of the trade: what arrives, whom it concerns, what became of it.
+//!
+//! Values only. Nothing here is async, does I/O, knows a framework, reads a clock or holds a lock,
+//! so every other module may import it and it imports none.
+
+pub mod address;
+pub mod clock;
+pub mod delivery;
+pub mod event;
+pub mod money;
+pub mod notification;
+pub mod outcome;
+pub mod parcel;
+pub mod person;
+pub mod secret;

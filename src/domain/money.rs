@@ -1,0 +1,91 @@
+//! Amounts as the processor gives them: minor units and an ISO 4217 code.
+
+use serde::{Deserialize, Serialize};
+
+/// A currency by its three capital letters. It may be one that ISO 4217 does not list (yet).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Currency([u8; 3]);
+
+/// A text that is not three ASCII letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a currency is three letters of ISO 4217, such as PLN")]
+pub struct NotACurrency;
+
+impl Currency {
+    /// Takes exactly three ASCII letters and capitalises them.
+    ///
+    /// # Errors
+    /// Digits, other letters or another length.
+    pub fn parse(text: &str) -> Result<Self, NotACurrency> {
+        let bytes: [u8; 3] = text.as_bytes().try_into().map_err(|_| NotACurrency)?;
+        if !bytes.iter().all(u8::is_ascii_alphabetic) {
+            return Err(NotACurrency);
+        }
+        Ok(Self(bytes.map(|b| b.to_ascii_uppercase())))
+    }
+
+    /// The code in capitals.
+    #[expect(clippy::expect_used, reason = "the constructor takes ASCII letters only")]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("three ASCII letters")
+    }
+
+    /// How many of the last digits of an amount are behind the decimal sign: 2 for PLN, 0 for JPY, 3 for KWD.
+    /// `None` when ISO 4217 does not list the code or gives it no minor unit (XAU).
+    pub fn exponent(&self) -> Option<u8> {
+        let listed = iso_currency::Currency::from_code(self.as_str())?;
+        listed.exponent().and_then(|digits| u8::try_from(digits).ok())
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = NotACurrency;
+    fn try_from(text: String) -> Result<Self, NotACurrency> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.as_str().to_owned()
+    }
+}
+
+impl std::fmt::Debug for Currency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An amount of money in minor units: 1000 PLN is ten złoty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    /// Minor units, never negative; at most 19 digits arrive.
+    pub minor: u64,
+    /// What it is counted in.
+    pub currency: Currency,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exponent_is_that_of_iso_4217_not_that_of_habit() {
+        let of = |code| Currency::parse(code).unwrap().exponent();
+        assert_eq!(
+            (of("PLN"), of("JPY"), of("KWD"), of("HUF"), of("IQD")),
+            (Some(2), Some(0), Some(3), Some(2), Some(3))
+        );
+        assert_eq!(of("XQQ"), None);
+    }
+
+    #[test]
+    fn a_currency_is_three_letters() {
+        assert_eq!(Currency::parse("pln").unwrap().as_str(), "PLN");
+        for bad in ["PL", "PLNN", "985", "P1N", "", "zł"] {
+            assert_eq!(Currency::parse(bad), Err(NotACurrency), "{bad:?}");
+        }
+    }
+}
