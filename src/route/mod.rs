@@ -1,1 +1,216 @@
-//! (being written)
+//! Chooses the next step for a delivery.
+//!
+//! Pure: no clock, no I/O, no logging, no chance of its own. Time and luck come in as arguments, so every rule here
+//! is a table test.
+
+mod plan;
+
+pub use plan::{PlanSettings, Plans};
+
+use std::time::Duration;
+
+use crate::domain::address::{Address, Channel};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, EndReason, ProviderName};
+use crate::domain::outcome::{Cause, Outcome};
+
+/// Attempts at one delivery, all providers together. By then something is wrong that waiting does not cure.
+const ATTEMPTS_MAX: usize = 12;
+
+/// The first wait before everybody is asked again; it doubles with each round.
+const BACKOFF: Duration = Duration::from_secs(1);
+
+/// The longest wait: a person at a checkout looks at the clock.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// A provider that wants to be asked again within this time is waited for; one that wants longer is passed over.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A provider as far as choosing among them goes.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Its configured name.
+    pub provider: ProviderName,
+    /// What it serves.
+    pub channel: Channel,
+    /// Numbers it serves, by how they begin, such as `+48`; empty for all.
+    pub countries: Vec<String>,
+    /// Whether it drops a message it has seen under the same reference.
+    pub deduplicates: bool,
+}
+
+impl Offer {
+    fn serves(&self, address: &Address) -> bool {
+        self.channel == address.channel()
+            && (self.countries.is_empty()
+                || self.channel != Channel::Sms
+                || self.countries.iter().any(|prefix| address.expose().starts_with(prefix.as_str())))
+    }
+}
+
+/// One way to one address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// Who is asked.
+    pub provider: ProviderName,
+    /// The person's addresses on that channel are counted from 0, the preferred one.
+    pub contact: u32,
+    /// Where to.
+    pub address: Address,
+    /// Whether the provider drops a message it has seen under the same reference.
+    pub deduplicates: bool,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Move {
+    /// Ask this provider now.
+    Send(Way),
+    /// Ask again at this time.
+    Wait(Timestamp),
+    /// Nothing more can be done; the last attempt that is not known to have failed decides how it ends.
+    Stop(EndReason),
+}
+
+/// All ways to a person, in the order of the plan: channel by channel, address by address, provider by provider.
+pub fn ways(steps: &[Channel], contacts: &[Address], offers: &[Offer]) -> Vec<Way> {
+    let mut ways = Vec::new();
+    for step in steps {
+        let addresses = contacts.iter().filter(|address| address.channel() == *step);
+        for (contact, address) in (0..).zip(addresses) {
+            for offer in offers.iter().filter(|offer| offer.serves(address)) {
+                ways.push(Way {
+                    provider: offer.provider.clone(),
+                    contact,
+                    address: address.clone(),
+                    deduplicates: offer.deduplicates,
+                });
+            }
+        }
+    }
+    ways
+}
+
+/// The next step, given what was tried.
+///
+/// The ways are gone through in order; one that refused for good, or whose address is bad, is not asked again. One
+/// that asked for a short pause is waited for, otherwise the next is asked at once. When each has had its turn, those
+/// that only deferred have another, after a pause that doubles with every round and varies by `luck` (0 to 1) so
+/// that many deliveries do not come back together. A way whose answer never came is asked again before the others
+/// only if it drops what it has seen; otherwise it is the last resort, since two equal messages are better than none.
+pub fn next(ways: &[Way], attempts: &[Attempt], now: Timestamp, expires_at: Timestamp, luck: f64) -> Move {
+    if now >= expires_at {
+        return Move::Stop(EndReason::DeadlinePassed);
+    }
+    if ways.is_empty() {
+        return Move::Stop(EndReason::NoContact);
+    }
+    if attempts.len() >= ATTEMPTS_MAX {
+        return Move::Stop(EndReason::AttemptsExhausted);
+    }
+    let open: Vec<(&Way, Tried<'_>)> =
+        ways.iter().map(|way| (way, Tried::of(way, attempts))).filter(|(_, tried)| !tried.is_closed()).collect();
+    if open.is_empty() {
+        return Move::Stop(EndReason::AllRefused);
+    }
+    match soonest(&open, attempts, now, expires_at, luck) {
+        Next::Ask(way) => Move::Send(way.clone()),
+        Next::At(at) if at >= expires_at => Move::Stop(EndReason::DeadlinePassed),
+        Next::At(at) => Move::Wait(at),
+    }
+}
+
+enum Next<'a> {
+    Ask(&'a Way),
+    At(Timestamp),
+}
+
+fn soonest<'a>(
+    open: &[(&'a Way, Tried<'_>)],
+    attempts: &[Attempt],
+    now: Timestamp,
+    expires_at: Timestamp,
+    luck: f64,
+) -> Next<'a> {
+    let patience = PATIENCE.min(expires_at.since(now) / 4);
+    if let Some((way, at)) = open.iter().find_map(|(way, tried)| Some((*way, tried.pause(attempts, patience)?))) {
+        return if at <= now { Next::Ask(way) } else { Next::At(at) };
+    }
+    let fewest = open.iter().map(|(_, tried)| tried.count()).min().unwrap_or(0);
+    let turn = open.iter().filter(|(_, tried)| tried.count() == fewest);
+    // Last resort last: a way that may have delivered waits for those that surely did not.
+    let chosen = turn.min_by_key(|(way, tried)| tried.in_doubt() && !way.deduplicates);
+    let Some((way, tried)) = chosen else { return Next::At(expires_at) };
+    let Some(last) = tried.last() else { return Next::Ask(way) };
+    let wanted = match &last.outcome {
+        Outcome::Deferred { retry_after: Some(wait), .. } => *wait,
+        _ => Duration::ZERO,
+    };
+    let newest = attempts.iter().map(ended).max().unwrap_or(now);
+    let at = newest.after(backoff(fewest, luck)).max(ended(last).after(wanted));
+    if at <= now { Next::Ask(way) } else { Next::At(at) }
+}
+
+// 1 s, 2 s, 4 s … 30 s, each taken between half and whole.
+fn backoff(rounds: usize, luck: f64) -> Duration {
+    let doublings = u32::try_from(rounds.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
+    let whole = (BACKOFF * 2u32.saturating_pow(doublings)).min(BACKOFF_MAX);
+    whole.mul_f64(0.5 + luck.clamp(0.0, 1.0) / 2.0)
+}
+
+fn ended(attempt: &Attempt) -> Timestamp {
+    attempt.started_at.after(attempt.took)
+}
+
+/// What was tried on one way.
+struct Tried<'a> {
+    own: Vec<&'a Attempt>,
+    bad_address: bool,
+}
+
+impl<'a> Tried<'a> {
+    fn of(way: &Way, attempts: &'a [Attempt]) -> Self {
+        let same_address = |a: &&Attempt| a.channel == way.address.channel() && a.contact == way.contact;
+        Self {
+            own: attempts.iter().filter(same_address).filter(|a| a.provider == way.provider).collect(),
+            bad_address: attempts.iter().filter(same_address).any(|a| a.outcome == Outcome::refused(Cause::BadAddress)),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.bad_address || self.own.iter().any(|attempt| matches!(attempt.outcome, Outcome::Refused { .. }))
+    }
+
+    fn count(&self) -> usize {
+        self.own.len()
+    }
+
+    fn last(&self) -> Option<&'a Attempt> {
+        self.own.last().copied()
+    }
+
+    fn in_doubt(&self) -> bool {
+        self.own.iter().any(|attempt| matches!(attempt.outcome, Outcome::Unknown { .. }))
+    }
+
+    // Set only when this way was the very last one asked and wants a pause short enough to wait for.
+    fn pause(&self, attempts: &[Attempt], patience: Duration) -> Option<Timestamp> {
+        let last = self.last()?;
+        match last.outcome {
+            Outcome::Deferred { retry_after: Some(wait), .. }
+                if wait <= patience && attempts.last() == Some(last) && self.count() == 1 =>
+            {
+                Some(ended(last).after(wait))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How a delivery ends when nothing more can be done: with the attempt that may have arrived, if there is one.
+pub fn last_doubt(attempts: &[Attempt]) -> Option<&Attempt> {
+    attempts.iter().rev().find(|attempt| matches!(attempt.outcome, Outcome::Unknown { .. }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,203 @@
-//! (being written)
+//! What must not be lost: notifications, deliveries, attempts, people, and the audit log of every change.
+//!
+//! Callers know verbs that take and return values. No transaction leaves this module, so no provider call can sit
+//! inside one and no change of state can miss its audit event. Behind [`Store`] stands one [`backend::Backend`];
+//! everything it is given is sealed or hashed already.
+
+mod backend;
+mod change;
+mod directory;
+mod outbox;
+pub mod reports;
+pub mod seal;
+mod sqlite;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Deserialize;
+
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::delivery::DeliveryId;
+use backend::Backend;
+use seal::Sealer;
+use writer::Writer;
+
+pub use directory::Directory;
+pub use outbox::{Acceptance, Accepted, Claimed, Dedupe, LEASE};
+
+/// `[store]` of the configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// `sqlite:` and the path of the file.
+    pub url: String,
+    /// Bytes that must stay free on the disk: below it nothing new is accepted, so that what was accepted can end.
+    pub min_free: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { url: "sqlite:otpost.db".to_owned(), min_free: 256 * 1024 * 1024 }
+    }
+}
+
+impl Settings {
+    /// The file of a `sqlite:` URL.
+    pub fn sqlite_path(&self) -> Result<PathBuf, Error> {
+        match self.url.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
+            _ => Err(Error::Url),
+        }
+    }
+}
+
+/// Who opens the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The one that accepts and delivers. There can be one for each database file.
+    Gateway,
+    /// A command that reads, or changes people, while a gateway may be running.
+    Beside,
+}
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not a URL this version can open.
+    #[error("store.url: expected sqlite: and a path, such as sqlite:otpost.db")]
+    Url,
+    /// The database cannot be opened.
+    #[error("the database cannot be opened")]
+    Open(#[source] sqlx::Error),
+    /// The tables cannot be brought up to date.
+    #[error("the database cannot be brought up to date")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The database did not take a setting that durability depends on.
+    #[error("the database has {setting} = {found}, expected {expected}")]
+    Settings {
+        /// Which.
+        setting: &'static str,
+        /// What it says.
+        found: String,
+        /// What it must say.
+        expected: &'static str,
+    },
+    /// Another gateway has the file.
+    #[error("another otpost is running on this database (lock file {})", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said, when it is not simply held.
+        source: Option<std::io::Error>,
+    },
+    /// The disk could not be asked.
+    #[error("the disk under the database cannot be examined")]
+    Disk(#[source] std::io::Error),
+    /// A key is missing, or a ciphertext does not open.
+    #[error(transparent)]
+    Seal(#[from] seal::Error),
+    /// Too much is waiting.
+    #[error("the store's queue is full")]
+    Busy,
+    /// Too little space is left on the disk.
+    #[error("the disk under the database is nearly full")]
+    DiskNearlyFull,
+    /// The transaction it was in did not go through; nothing of it is there.
+    #[error("the change was not committed")]
+    NotCommitted,
+    /// The store has ended, or has failed for good.
+    #[error("the store takes nothing any more")]
+    Stopped,
+    /// Somebody else works on the delivery by now; what was found out too late is not written.
+    #[error("another worker holds delivery {0}")]
+    LeaseLost(DeliveryId),
+    /// A row holds what this version never writes.
+    #[error("{table} row {id} cannot be read back: {what}")]
+    Inconsistent {
+        /// Which table.
+        table: &'static str,
+        /// Which row.
+        id: String,
+        /// Which column.
+        what: &'static str,
+    },
+    /// The database did not answer as it should.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Error {
+    /// Whether nothing may be accepted after it: the disk or the file cannot be trusted any more.
+    /// A full disk or a lock held by an import passes.
+    fn is_final(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned)) {
+            // SQLITE_BUSY (5), SQLITE_LOCKED (6) and SQLITE_FULL (13), primary code in the low byte.
+            Some(code) => !matches!(code.parse().unwrap_or(0) & 0xff, 5 | 6 | 13),
+            None => true,
+        }
+    }
+}
+
+/// The store as the rest of otpost knows it.
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    sealer: Arc<Sealer>,
+    writer: Writer,
+    clock: Arc<dyn Clock>,
+    min_free: u64,
+    roomy: AtomicBool,
+}
+
+impl Store {
+    /// Opens the database, brings its tables up to date, reads the keys and starts the writer on this runtime.
+    pub async fn open(
+        settings: &Settings,
+        sealing: &seal::Settings,
+        role: Role,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let sealer = Arc::new(Sealer::open(sealing)?);
+        let backend: Arc<dyn Backend> = sqlite::Sqlite::open(&settings.sqlite_path()?, role).await?;
+        let writer = Writer::start(Arc::clone(&backend), Arc::clone(&clock));
+        let store = Self { backend, sealer, writer, clock, min_free: settings.min_free, roomy: AtomicBool::new(true) };
+        store.look_after_space().await?;
+        Ok(store)
+    }
+
+    /// Resolves when the database has failed for good; the process must then end, and be started anew.
+    pub async fn failed(&self) -> String {
+        self.writer.failed().await
+    }
+
+    /// Measures the free space on the disk; below the mark nothing is accepted until it is there again.
+    /// Returns the bytes that are free.
+    pub async fn look_after_space(&self) -> Result<u64, Error> {
+        let free = self.backend.free_space().await?;
+        self.roomy.store(free >= self.min_free, Ordering::Relaxed);
+        Ok(free)
+    }
+
+    /// Forgets idempotency keys whose time is over, in small steps; returns how many.
+    pub async fn forget_keys(&self, now: Timestamp) -> Result<u64, Error> {
+        self.backend.prune(now, 500).await
+    }
+
+    /// Destroys the epoch keys that no living code needs; returns how many.
+    pub fn shred(&self, now: Timestamp, longest_life: std::time::Duration) -> Result<usize, Error> {
+        Ok(self.sealer.shred(now, longest_life)?)
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.backend.ping().await
+    }
+
+    /// Ends in good order. What is still asked afterwards fails.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.backend.close().await
+    }
+}

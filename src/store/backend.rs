@@ -1,0 +1,104 @@
+//! What a database must be able to do to be the store's. SQLite is one; a second would be a second folder.
+//!
+//! Rows and hashes only: a backend never sees a key, an address or a code in clear.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::Error;
+use super::change::{Batch, Committed, Split};
+use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine};
+use super::seal::LookupHash;
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::Attempt;
+use crate::domain::event::Event;
+
+/// A database that keeps what otpost must not lose.
+#[async_trait]
+pub(super) trait Backend: Send + Sync {
+    /// Commits a batch in one transaction and one sync, or nothing of it.
+    async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error>;
+    /// Takes as many due deliveries as there are tokens, earliest first, until `until`.
+    async fn claim(&self, now: Timestamp, until: Timestamp, tokens: &[i64]) -> Result<Vec<ClaimedRow>, Error>;
+    /// Gives a leased delivery to its first person and adds one for each further person, all due at `due_at`.
+    /// `false`, and nothing written, when the lease is no longer held.
+    async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error>;
+    /// Moves the end of leases that are still held.
+    async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<(), Error>;
+    /// Gives up the named leases, or, with `None`, makes everything due that a dead process left leased.
+    async fn release(&self, leases: Option<&[(Uuid, i64)]>, now: Timestamp) -> Result<u64, Error>;
+    /// When the next open delivery is due, or the next lease ends.
+    async fn next_due(&self) -> Result<Option<Timestamp>, Error>;
+    /// Forgets up to `limit` idempotency keys whose time is over; returns how many.
+    async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error>;
+    /// Everybody who is meant.
+    async fn people(&self, whom: Whom) -> Result<Vec<PersonRows>, Error>;
+    /// Writes people whole, all or none.
+    async fn import(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error>;
+    /// Removes a person; `false` when there is nobody of that id.
+    async fn erase(&self, person: Uuid, event: &Event) -> Result<bool, Error>;
+    /// The newest deliveries that fit, newest first.
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error>;
+    /// One delivery with its attempts and events.
+    async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error>;
+    /// Bytes that may still be written.
+    async fn free_space(&self) -> Result<u64, Error>;
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), Error>;
+    /// Ends in good order.
+    async fn close(&self) -> Result<(), Error>;
+}
+
+/// Who is looked for in the directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whom {
+    /// Everybody the identifier of this hash names.
+    Named(LookupHash),
+    /// This person.
+    Is(Uuid),
+}
+
+/// A delivery as it was taken.
+pub(super) struct ClaimedRow {
+    pub(super) delivery: Uuid,
+    pub(super) notification: Uuid,
+    pub(super) received_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) person: Option<Uuid>,
+    pub(super) sealed: Option<Vec<u8>>,
+    pub(super) lease_token: i64,
+    /// Somebody else held it: an attempt may have begun.
+    pub(super) in_doubt: bool,
+    pub(super) attempts: Vec<Attempt>,
+}
+
+/// A person as stored.
+pub(super) struct PersonRows {
+    pub(super) id: Uuid,
+    pub(super) locale: String,
+    pub(super) standing: String,
+    pub(super) contacts: Vec<ContactRow>,
+}
+
+/// An address as stored.
+pub(super) struct ContactRow {
+    pub(super) channel: String,
+    pub(super) sealed: Vec<u8>,
+}
+
+/// A person to be stored.
+pub(super) struct EntryRows {
+    pub(super) id: Uuid,
+    pub(super) locale: String,
+    pub(super) standing: &'static str,
+    pub(super) identifiers: Vec<(LookupHash, &'static str)>,
+    pub(super) contacts: Vec<NewContactRow>,
+}
+
+/// An address to be stored.
+pub(super) struct NewContactRow {
+    pub(super) channel: &'static str,
+    pub(super) position: usize,
+    pub(super) hash: LookupHash,
+    pub(super) sealed: Vec<u8>,
+}

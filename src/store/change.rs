@@ -1,0 +1,111 @@
+//! The rows that one change of the store writes, sealed and ready: what the writer batches and a backend commits.
+//!
+//! Plain data without behaviour, so that both backends take the same.
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::Error;
+use super::seal::LookupHash;
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, EndReason, State};
+use crate::domain::event::Event;
+use crate::domain::notification::Kind;
+
+/// Everything that taking one notification writes.
+pub(super) struct AcceptRows {
+    pub(super) notification: Uuid,
+    pub(super) delivery: Uuid,
+    pub(super) client: String,
+    pub(super) kind: Kind,
+    pub(super) received_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) idempotency_key: Option<String>,
+    pub(super) warnings: Option<String>,
+    pub(super) once: Option<Once>,
+    pub(super) due_at: Timestamp,
+    pub(super) lease_token: Option<i64>,
+    pub(super) sealed: Vec<u8>,
+    pub(super) event: Event,
+}
+
+/// What makes a notification one that may come twice and counts once.
+pub(super) struct Once {
+    pub(super) scope: LookupHash,
+    pub(super) fingerprint: Vec<u8>,
+    pub(super) expires_at: Timestamp,
+}
+
+/// Everything that one step of a delivery writes.
+pub(super) struct SettleRows {
+    pub(super) delivery: Uuid,
+    pub(super) lease_token: i64,
+    pub(super) person: Option<Uuid>,
+    pub(super) attempt: Option<Attempt>,
+    pub(super) then: Then,
+    pub(super) event: Event,
+}
+
+/// What becomes of the delivery after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// It goes on at once under the same lease, which now ends at this time.
+    GoOn(Timestamp),
+    /// It is free and may be taken up from this time on.
+    Wait(Timestamp),
+    /// It is over: its sealed content is removed.
+    End(State, Option<EndReason>, Timestamp),
+}
+
+/// A notification that concerns several people: a leased delivery, its person, and the deliveries for the others.
+pub(super) struct Split {
+    pub(super) delivery: Uuid,
+    pub(super) lease_token: i64,
+    pub(super) person: Uuid,
+    pub(super) others: Vec<SplitRow>,
+}
+
+/// A further delivery, under a lease of this node from the start.
+pub(super) struct SplitRow {
+    pub(super) delivery: Uuid,
+    pub(super) person: Uuid,
+    pub(super) lease_token: i64,
+    pub(super) sealed: Vec<u8>,
+}
+
+/// One unit of work for the writer, with the way to answer it.
+pub(super) enum Change {
+    Accept(AcceptRows, oneshot::Sender<Result<Verdict, Error>>),
+    Settle(SettleRows, oneshot::Sender<Result<Settled, Error>>),
+}
+
+/// What came of an acceptance.
+#[derive(Debug, Clone)]
+pub(super) enum Verdict {
+    /// It was new and is committed.
+    New,
+    /// The same key was there before, for this notification and with these fields.
+    Known { notification: Uuid, fingerprint: Vec<u8> },
+}
+
+/// What came of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// Written.
+    Done,
+    /// The lease had passed to somebody else: nothing was written.
+    LeaseLost,
+}
+
+/// What waits to be committed together.
+#[derive(Default)]
+pub(super) struct Batch<'a> {
+    pub(super) accepts: Vec<&'a AcceptRows>,
+    pub(super) settles: Vec<&'a SettleRows>,
+}
+
+/// The answers to a batch, in its order.
+pub(super) struct Committed {
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) settled: Vec<Settled>,
+}

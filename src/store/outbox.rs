@@ -1,0 +1,370 @@
+//! The outbox: `accept`, `claim`, `split`, `settle`, `go_on`, `postpone`, `give_up`, and the leases between them.
+//!
+//! A [`Claimed`] can only be made here and is consumed by whatever ends or frees the delivery, so a delivery cannot
+//! be settled twice by one worker. Its token is in the `WHERE` of every change, so a late worker changes nothing.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::backend::ClaimedRow;
+use super::change::{AcceptRows, Once, SettleRows, Settled, Split, SplitRow, Then, Verdict};
+use super::seal::Fingerprint;
+use super::{Error, Store};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, DeliveryId, EndReason, State};
+use crate::domain::event::{Actor, Event, EventKind};
+use crate::domain::notification::{Content, Notification, NotificationId};
+use crate::domain::outcome::Outcome;
+use crate::domain::person::{Identifier, PersonId};
+
+use std::sync::atomic::Ordering;
+
+/// How long a worker may be silent before another takes its work. Renewed each third of it.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// A notification to be accepted.
+pub struct Acceptance {
+    /// What arrived.
+    pub notification: Notification,
+    /// When telling it is of no use any more.
+    pub expires_at: Timestamp,
+    /// What makes a second request the same as this one.
+    pub dedupe: Dedupe,
+    /// The path it came to, part of what a key is good for.
+    pub endpoint: &'static str,
+    /// Whether this process works on it at once; else the next scan takes it.
+    pub leased: bool,
+}
+
+/// What makes a second request the same as a first.
+#[derive(Debug, Clone)]
+pub enum Dedupe {
+    /// Nothing: each is new.
+    Never,
+    /// The key the sender gave, for so long.
+    ByKey(String, Duration),
+    /// All its fields, for so long.
+    ByFields(Duration),
+}
+
+/// What came of an acceptance.
+#[derive(Debug)]
+pub enum Accepted {
+    /// New and committed; the work on it, when it was to be leased.
+    New(Option<Box<Claimed>>),
+    /// The same was committed before.
+    Replay(NotificationId),
+    /// The key was used for something else.
+    KeyReused(NotificationId),
+}
+
+/// A delivery this worker holds.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The notification it tells.
+    pub notification: NotificationId,
+    /// When that had arrived.
+    pub received_at: Timestamp,
+    /// Nothing is sent after this.
+    pub expires_at: Timestamp,
+    /// The person, when that was settled before.
+    pub person: Option<PersonId>,
+    /// Whom the notification names.
+    pub subjects: Vec<Identifier>,
+    /// What to tell; `None` when its key is gone.
+    pub content: Option<Content>,
+    /// What was tried already.
+    pub attempts: Vec<Attempt>,
+    /// A worker died with it: one more attempt may have begun.
+    pub in_doubt: bool,
+    lease_token: i64,
+}
+
+impl Store {
+    /// Takes a notification once: commits it, or finds that it was there. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// Nothing is accepted then, except after [`Error::Stopped`], when nobody knows.
+    pub async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, Error> {
+        if !self.roomy.load(Ordering::Relaxed) {
+            return Err(Error::DiskNearlyFull);
+        }
+        let Acceptance { notification, expires_at, dedupe, endpoint, leased } = acceptance;
+        let now = self.clock.now();
+        let id = DeliveryId(Uuid::now_v7());
+        let lease_token = token()?;
+        let rows = AcceptRows {
+            notification: notification.id.0,
+            delivery: id.0,
+            client: notification.client.0.clone(),
+            kind: notification.content.kind(),
+            received_at: notification.received_at,
+            expires_at,
+            idempotency_key: match &dedupe {
+                Dedupe::ByKey(key, _) => Some(key.clone()),
+                Dedupe::Never | Dedupe::ByFields(_) => None,
+            },
+            warnings: warnings(&notification),
+            once: self.once(&notification, &dedupe, endpoint, now)?,
+            due_at: if leased { now.after(LEASE) } else { now },
+            lease_token: leased.then_some(lease_token),
+            sealed: self.sealer.seal_content(&notification.content, &notification.subjects, id, now)?,
+            event: accepted_event(&notification, id),
+        };
+        match self.writer.accept(rows).await? {
+            Verdict::New if leased => Ok(Accepted::New(Some(Box::new(Claimed {
+                id,
+                notification: notification.id,
+                received_at: notification.received_at,
+                expires_at,
+                person: None,
+                subjects: notification.subjects,
+                content: Some(notification.content),
+                attempts: Vec::new(),
+                in_doubt: false,
+                lease_token,
+            })))),
+            Verdict::New => Ok(Accepted::New(None)),
+            Verdict::Known { notification: first, fingerprint } => {
+                let first = NotificationId(first);
+                let print = Fingerprint::from_bytes(&fingerprint).ok_or(Error::Inconsistent {
+                    table: "idempotency",
+                    id: first.to_string(),
+                    what: "fingerprint",
+                })?;
+                let same = self.sealer.same(&print, &notification, now)?;
+                Ok(if same { Accepted::Replay(first) } else { Accepted::KeyReused(first) })
+            }
+        }
+    }
+
+    fn once(
+        &self,
+        notification: &Notification,
+        dedupe: &Dedupe,
+        endpoint: &str,
+        now: Timestamp,
+    ) -> Result<Option<Once>, Error> {
+        let (key, kept) = match dedupe {
+            Dedupe::Never => return Ok(None),
+            Dedupe::ByKey(key, kept) => (Some(key.as_str()), *kept),
+            Dedupe::ByFields(kept) => (None, *kept),
+        };
+        let print = self.sealer.fingerprint(notification, now)?;
+        let scope = self.sealer.scope(&notification.client.0, endpoint, key, &print)?;
+        Ok(Some(Once { scope, fingerprint: print.to_bytes(), expires_at: now.after(kept) }))
+    }
+
+    /// Takes up to `limit` deliveries that are due: retries, and what a crash left.
+    pub async fn claim(&self, limit: usize) -> Result<Vec<Claimed>, Error> {
+        let now = self.clock.now();
+        let tokens = (0..limit).map(|_| token()).collect::<Result<Vec<_>, _>>()?;
+        let rows = self.backend.claim(now, now.after(LEASE), &tokens).await?;
+        rows.into_iter().map(|row| self.claimed(row)).collect()
+    }
+
+    fn claimed(&self, row: ClaimedRow) -> Result<Claimed, Error> {
+        let id = DeliveryId(row.delivery);
+        let opened = row.sealed.map(|sealed| self.sealer.open_content(&sealed, id)).transpose();
+        let (content, subjects) = match opened {
+            Ok(Some((content, subjects))) => (Some(content), subjects),
+            Ok(None) | Err(super::seal::Error::KeyGone) => (None, Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Claimed {
+            id,
+            notification: NotificationId(row.notification),
+            received_at: row.received_at,
+            expires_at: row.expires_at,
+            person: row.person.map(PersonId),
+            subjects,
+            content,
+            attempts: row.attempts,
+            in_doubt: row.in_doubt,
+            lease_token: row.lease_token,
+        })
+    }
+
+    /// When the next open delivery is due, or the next lease ends.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
+        self.backend.next_due().await
+    }
+
+    /// Makes what a dead process held due at once; for the start of a gateway that owns its database alone.
+    pub async fn take_over(&self) -> Result<u64, Error> {
+        self.backend.release(None, self.clock.now()).await
+    }
+
+    /// Keeps the named deliveries for another lease.
+    pub async fn renew(&self, held: &[Lease]) -> Result<(), Error> {
+        let leases: Vec<_> = held.iter().map(|lease| (lease.0.0, lease.1)).collect();
+        self.backend.renew(&leases, self.clock.now().after(LEASE)).await
+    }
+
+    /// Frees the named deliveries at once, for the end of a process.
+    pub async fn release(&self, held: &[Lease]) -> Result<(), Error> {
+        let leases: Vec<_> = held.iter().map(|lease| (lease.0.0, lease.1)).collect();
+        self.backend.release(Some(&leases), self.clock.now()).await.map(drop)
+    }
+
+    /// Gives the delivery to the first of `people` and adds one for each of the others, all held by this worker.
+    pub async fn split(&self, claimed: Claimed, people: &[PersonId]) -> Result<Vec<Claimed>, Error> {
+        let now = self.clock.now();
+        let (Some((first, rest)), Some(content)) = (people.split_first(), &claimed.content) else {
+            return Ok(vec![claimed]);
+        };
+        let mut others = Vec::with_capacity(rest.len());
+        for person in rest {
+            let delivery = DeliveryId(Uuid::now_v7());
+            let sealed = self.sealer.seal_content(content, &claimed.subjects, delivery, now)?;
+            others.push(SplitRow { delivery: delivery.0, person: person.0, lease_token: token()?, sealed });
+        }
+        let split = Split { delivery: claimed.id.0, lease_token: claimed.lease_token, person: first.0, others };
+        let mut detail = Map::new();
+        detail.insert("deliveries".to_owned(), json!(people.len()));
+        let event = gateway_event(EventKind::Planned, &claimed, now, detail);
+        if !self.backend.split(&split, &event, now.after(LEASE)).await? {
+            return Err(Error::LeaseLost(claimed.id));
+        }
+        let mut all = Vec::with_capacity(people.len());
+        for row in split.others {
+            let (content, subjects) = self.sealer.open_content(&row.sealed, DeliveryId(row.delivery))?;
+            all.push(Claimed {
+                id: DeliveryId(row.delivery),
+                notification: claimed.notification,
+                received_at: claimed.received_at,
+                expires_at: claimed.expires_at,
+                person: Some(PersonId(row.person)),
+                subjects,
+                content: Some(content),
+                attempts: Vec::new(),
+                in_doubt: false,
+                lease_token: row.lease_token,
+            });
+        }
+        all.push(Claimed { person: Some(*first), ..claimed });
+        Ok(all)
+    }
+
+    /// Ends the delivery with the attempt that a provider took, or that may have arrived.
+    pub async fn settle(&self, claimed: Claimed, attempt: Attempt) -> Result<(), Error> {
+        let now = self.clock.now();
+        let state = match attempt.outcome {
+            Outcome::Accepted { .. } => State::Sent,
+            Outcome::Unknown { .. } | Outcome::Deferred { .. } | Outcome::Refused { .. } => State::Unconfirmed,
+        };
+        self.step(&claimed, EventKind::Sent, Some(attempt), Then::End(state, None, now), now).await
+    }
+
+    /// Records an attempt that failed and keeps the delivery for the next one at once.
+    pub async fn go_on(&self, mut claimed: Claimed, attempt: Attempt) -> Result<Claimed, Error> {
+        let now = self.clock.now();
+        self.step(&claimed, EventKind::Attempted, Some(attempt.clone()), Then::GoOn(now.after(LEASE)), now).await?;
+        claimed.attempts.push(attempt);
+        claimed.in_doubt = false;
+        Ok(claimed)
+    }
+
+    /// Records an attempt that failed and frees the delivery until `until`.
+    pub async fn postpone(&self, claimed: Claimed, attempt: Option<Attempt>, until: Timestamp) -> Result<(), Error> {
+        self.step(&claimed, EventKind::Postponed, attempt, Then::Wait(until), self.clock.now()).await
+    }
+
+    /// Ends the delivery without a provider's word.
+    pub async fn give_up(&self, claimed: Claimed, attempt: Option<Attempt>, reason: EndReason) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.step(&claimed, EventKind::GivenUp, attempt, Then::End(reason.state(), Some(reason), now), now).await
+    }
+
+    async fn step(
+        &self,
+        claimed: &Claimed,
+        kind: EventKind,
+        attempt: Option<Attempt>,
+        then: Then,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let event = gateway_event(kind, claimed, now, detail(attempt.as_ref(), then));
+        let rows = SettleRows {
+            delivery: claimed.id.0,
+            lease_token: claimed.lease_token,
+            person: claimed.person.map(|person| person.0),
+            attempt,
+            then,
+            event,
+        };
+        match self.writer.settle(rows).await? {
+            Settled::Done => Ok(()),
+            Settled::LeaseLost => Err(Error::LeaseLost(claimed.id)),
+        }
+    }
+}
+
+/// A delivery and the token it is held by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lease(DeliveryId, i64);
+
+impl Claimed {
+    /// What [`Store::renew`] and [`Store::release`] need to know.
+    pub fn lease(&self) -> Lease {
+        Lease(self.id, self.lease_token)
+    }
+}
+
+fn token() -> Result<i64, Error> {
+    let mut bytes = [0; 8];
+    openssl::rand::rand_bytes(&mut bytes).map_err(super::seal::Error::from)?;
+    Ok(i64::from_be_bytes(bytes))
+}
+
+fn warnings(notification: &Notification) -> Option<String> {
+    let told: Vec<String> = notification.warnings.iter().map(|w| format!("{}: {}", w.field, w.what)).collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+fn accepted_event(notification: &Notification, delivery: DeliveryId) -> Event {
+    let mut detail = Map::new();
+    detail.insert("kind".to_owned(), json!(notification.content.kind().name()));
+    Event {
+        at: notification.received_at,
+        actor: Actor::Client(notification.client.0.clone()),
+        kind: EventKind::Accepted,
+        notification: Some(notification.id),
+        delivery: Some(delivery),
+        detail,
+    }
+}
+
+fn gateway_event(kind: EventKind, claimed: &Claimed, at: Timestamp, detail: Map<String, Value>) -> Event {
+    let (notification, delivery) = (Some(claimed.notification), Some(claimed.id));
+    Event { at, actor: Actor::Gateway, kind, notification, delivery, detail }
+}
+
+fn detail(attempt: Option<&Attempt>, then: Then) -> Map<String, Value> {
+    let mut detail = Map::new();
+    let mut say = |name: &str, value: Value| detail.insert(name.to_owned(), value);
+    if let Some(attempt) = attempt {
+        say("attempt", json!(attempt.number));
+        say("channel", json!(attempt.channel.name()));
+        say("provider", json!(attempt.provider.0));
+        say("outcome", json!(attempt.outcome.name()));
+        if let Some(cause) = attempt.outcome.cause() {
+            say("cause", json!(cause.name()));
+        }
+    }
+    match then {
+        Then::GoOn(_) => {}
+        Then::Wait(until) => drop(say("until", json!(until.to_string()))),
+        Then::End(state, reason, _) => {
+            say("state", json!(state.name()));
+            if let Some(reason) = reason {
+                say("reason", json!(reason.name()));
+            }
+        }
+    }
+    detail
+}

@@ -1,0 +1,91 @@
+//! The read model: what lists, reports and timelines show. Addresses are masked; nothing here can hold a code.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Error, Store};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, State};
+use crate::domain::notification::Kind;
+
+/// Which deliveries to list.
+#[derive(Debug, Clone)]
+pub struct DeliveryFilter {
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those of this kind.
+    pub kind: Option<Kind>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// One line of a list of deliveries.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeliveryLine {
+    /// The delivery.
+    pub id: Uuid,
+    /// The notification it belongs to.
+    pub notification: Uuid,
+    /// What sort of news.
+    pub kind: String,
+    /// Where it stands.
+    pub state: String,
+    /// Why it ended without a provider's word.
+    pub end_reason: Option<String>,
+    /// Who sent the notification.
+    pub client: String,
+    /// The key it came with.
+    pub idempotency_key: Option<String>,
+    /// What was odd about it.
+    pub warnings: Option<String>,
+    /// The person, once known.
+    pub person: Option<Uuid>,
+    /// When it came, in microseconds UTC.
+    pub received_at: Timestamp,
+    /// When it is of no use any more.
+    pub expires_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How many attempts there were.
+    pub attempts: u32,
+    /// Channel, provider and masked address of the last one.
+    pub last: Option<String>,
+}
+
+/// One entry of a timeline.
+#[derive(Debug, Clone, Serialize)]
+pub struct EventLine {
+    /// Its place in the audit log.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: String,
+    /// What.
+    pub kind: String,
+    /// Numbers and names that explain it, as JSON.
+    pub detail: String,
+}
+
+/// A delivery with all that happened to it.
+#[derive(Debug, Clone)]
+pub struct DeliveryDetail {
+    /// The delivery.
+    pub line: DeliveryLine,
+    /// Every attempt, in order.
+    pub attempts: Vec<Attempt>,
+    /// Every audit event, in order.
+    pub events: Vec<EventLine>,
+}
+
+impl Store {
+    /// The newest deliveries that fit, newest first.
+    pub async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
+        self.backend.deliveries(filter).await
+    }
+
+    /// One delivery by its id or by that of its notification.
+    pub async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
+        self.backend.delivery(id).await
+    }
+}

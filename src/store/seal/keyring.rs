@@ -1,0 +1,228 @@
+//! The keys that seal: one master key in a file, and an epoch key for each quarter of an hour in a file of its own.
+//!
+//! Keys never enter the database or a backup of it. Codes are sealed with the epoch's key; when that file is
+//! destroyed, every copy of the ciphertext (WAL, free pages, backups) is unreadable for good.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::sign::Signer;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::Error;
+use crate::domain::clock::Timestamp;
+
+/// Long enough that a key file is written rarely, short enough that a code's key dies soon after its deadline.
+const EPOCH: Duration = Duration::from_mins(15);
+
+/// A deadline may be passed by this much before its key goes, so that a slow last attempt can still be settled.
+const GRACE: Duration = Duration::from_mins(1);
+
+const KEY_BYTES: usize = 32;
+
+/// 256 bits.
+pub(super) type Key = Zeroizing<[u8; KEY_BYTES]>;
+
+/// Number of a quarter of an hour since 1970; 0 stands for the master key.
+pub(super) type Epoch = u32;
+
+/// What the master key's uses are called; each gets a key of its own.
+#[derive(Clone, Copy)]
+pub(super) enum Use {
+    Content,
+    Contact,
+    Lookup,
+    Fingerprint,
+}
+
+impl Use {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::Content => b"otpost content v1",
+            Self::Contact => b"otpost contact v1",
+            Self::Lookup => b"otpost lookup v1",
+            Self::Fingerprint => b"otpost fingerprint v1",
+        }
+    }
+}
+
+/// All keys of this gateway.
+pub(super) struct Keyring {
+    content: Key,
+    contact: Key,
+    lookup: Key,
+    fingerprint: Key,
+    epochs: RwLock<BTreeMap<Epoch, Arc<Key>>>,
+    folder: PathBuf,
+}
+
+impl Keyring {
+    /// Makes a new master key at `path`, mode 0600. Fails when the file exists.
+    pub(super) fn create(path: &Path) -> Result<(), Error> {
+        let key = random_key()?;
+        write_key(path, &key).map_err(|source| Error::KeyFile { path: path.to_owned(), source })
+    }
+
+    /// Reads the master key and the epoch keys that are still there.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::KeyFile { path, source }
+        };
+        let master = read_key(path).map_err(at(path))?;
+        let folder = path.with_extension("epochs");
+        let mut epochs = BTreeMap::new();
+        match fs::read_dir(&folder) {
+            Ok(entries) => {
+                for entry in entries {
+                    let file = entry.map_err(at(&folder))?.path();
+                    if let Some(epoch) = epoch_of(&file) {
+                        epochs.insert(epoch, Arc::new(read_key(&file).map_err(at(&file))?));
+                    }
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(at(&folder)(error)),
+        }
+        Ok(Self {
+            content: derive(&master, Use::Content)?,
+            contact: derive(&master, Use::Contact)?,
+            lookup: derive(&master, Use::Lookup)?,
+            fingerprint: derive(&master, Use::Fingerprint)?,
+            epochs: RwLock::new(epochs),
+            folder,
+        })
+    }
+
+    /// The master's key for one use.
+    pub(super) fn key_for(&self, purpose: Use) -> &Key {
+        match purpose {
+            Use::Content => &self.content,
+            Use::Contact => &self.contact,
+            Use::Lookup => &self.lookup,
+            Use::Fingerprint => &self.fingerprint,
+        }
+    }
+
+    /// The key of an epoch, unless it was never here or has been destroyed.
+    pub(super) fn epoch(&self, epoch: Epoch) -> Option<Arc<Key>> {
+        self.epochs.read().unwrap_or_else(PoisonError::into_inner).get(&epoch).cloned()
+    }
+
+    /// The epoch of `now` and its key. The first caller of an epoch makes the key and waits until it is on disk:
+    /// a code must not be accepted under a key that a power cut would take away.
+    pub(super) fn current(&self, now: Timestamp) -> Result<(Epoch, Arc<Key>), Error> {
+        let epoch = epoch_at(now);
+        if let Some(key) = self.epoch(epoch) {
+            return Ok((epoch, key));
+        }
+        let mut epochs = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = epochs.get(&epoch) {
+            return Ok((epoch, Arc::clone(key)));
+        }
+        let key = random_key()?;
+        let path = self.folder.join(format!("{epoch}.key"));
+        self.write_epoch(&path, &key).map_err(|source| Error::KeyFile { path, source })?;
+        let key = Arc::new(key);
+        epochs.insert(epoch, Arc::clone(&key));
+        Ok((epoch, key))
+    }
+
+    /// Destroys the epoch keys under which nothing can be alive any more, given the longest time a code lives.
+    /// Returns how many.
+    pub(super) fn shred(&self, now: Timestamp, longest: Duration) -> Result<usize, Error> {
+        let alive = epoch_at(now.before(longest + GRACE));
+        let mut epochs = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
+        let dead: Vec<Epoch> = epochs.range(..alive).map(|(epoch, _)| *epoch).collect();
+        for epoch in &dead {
+            let path = self.folder.join(format!("{epoch}.key"));
+            destroy(&path).map_err(|source| Error::KeyFile { path, source })?;
+            epochs.remove(epoch);
+        }
+        Ok(dead.len())
+    }
+
+    fn write_epoch(&self, path: &Path, key: &Key) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        write_key(path, key)?;
+        File::open(&self.folder)?.sync_all()
+    }
+}
+
+fn epoch_at(now: Timestamp) -> Epoch {
+    let seconds = now.micros() / 1_000_000;
+    Epoch::try_from(seconds / EPOCH.as_secs().cast_signed()).unwrap_or(1).max(1)
+}
+
+fn epoch_of(file: &Path) -> Option<Epoch> {
+    let name = file.file_name()?.to_str()?.strip_suffix(".key")?;
+    name.parse().ok()
+}
+
+fn random_key() -> Result<Key, Error> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    openssl::rand::rand_bytes(key.as_mut_slice())?;
+    Ok(key)
+}
+
+// One HMAC is a sound key derivation here: the master key is uniform and the labels are few and fixed (NIST SP 800-108).
+fn derive(master: &Key, purpose: Use) -> Result<Key, Error> {
+    Ok(Zeroizing::new(hmac(master, &[purpose.label()])?))
+}
+
+/// HMAC-SHA-256 over the parts, each preceded by its length so that no two lists of parts look alike.
+pub(super) fn hmac(key: &Key, parts: &[&[u8]]) -> Result<[u8; 32], Error> {
+    let key = PKey::hmac(key.as_slice())?;
+    let mut signer = Signer::new(MessageDigest::sha256(), &key)?;
+    for part in parts {
+        signer.update(&(part.len() as u64).to_be_bytes())?;
+        signer.update(part)?;
+    }
+    let mut mac = [0; 32];
+    signer.sign(&mut mac)?;
+    Ok(mac)
+}
+
+fn write_key(path: &Path, key: &Key) -> io::Result<()> {
+    let mut text = Zeroizing::new(openssl::base64::encode_block(key.as_slice()));
+    text.push('\n');
+    // A key that a crash cut short must not be taken for a key: it is written aside and then given its name.
+    let aside = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    let named = fs::hard_link(&aside, path);
+    fs::remove_file(&aside)?;
+    named
+}
+
+fn read_key(path: &Path) -> io::Result<Key> {
+    let text = Zeroizing::new(fs::read_to_string(path)?);
+    let mut bytes = openssl::base64::decode_block(text.trim()).unwrap_or_default();
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    let fits = bytes.len() == KEY_BYTES;
+    if fits {
+        key.copy_from_slice(&bytes);
+    }
+    bytes.zeroize();
+    if fits { Ok(key) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "expected 32 bytes in base64")) }
+}
+
+// Overwriting first is best effort: a copy-on-write or flash disk may keep the old block until it is reused.
+fn destroy(path: &Path) -> io::Result<()> {
+    if let Ok(mut file) = OpenOptions::new().write(true).open(path) {
+        file.write_all(&[0; KEY_BYTES * 2])?;
+        file.sync_all()?;
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

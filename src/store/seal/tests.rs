@@ -1,0 +1,122 @@
+use super::*;
+use crate::domain::money::{Currency, Money};
+use crate::domain::notification::{ClientName, NotificationId, Otp};
+use crate::domain::person::IdentifierKind;
+use crate::domain::secret::Code;
+
+const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+const TEN_MINUTES: Duration = Duration::from_mins(10);
+
+fn sealer(folder: &Path) -> Sealer {
+    let key_file = folder.join("seal.key");
+    if !key_file.exists() {
+        Sealer::create_key(&key_file).unwrap();
+    }
+    Sealer::open(&Settings { key_file }).unwrap()
+}
+
+fn otp(code: &str, merchant: &str) -> Notification {
+    Notification {
+        id: NotificationId(Uuid::now_v7()),
+        client: ClientName("verestro".into()),
+        received_at: NOW,
+        subjects: vec![Identifier { kind: IdentifierKind::StorageCustomer, value: "1337".into() }],
+        content: Content::Otp(Otp {
+            code: Code::parse(code.into()).unwrap(),
+            money: Money { minor: 1000, currency: Currency::parse("PLN").unwrap() },
+            merchant: merchant.into(),
+        }),
+        warnings: Vec::new(),
+    }
+}
+
+fn seal_of(sealer: &Sealer, note: &Notification, id: DeliveryId) -> Vec<u8> {
+    sealer.seal_content(&note.content, &note.subjects, id, NOW).unwrap()
+}
+
+#[test]
+fn what_was_sealed_opens_for_the_same_delivery_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let sealer = sealer(folder.path());
+    let (id, other) = (DeliveryId(Uuid::now_v7()), DeliveryId(Uuid::now_v7()));
+    let sealed = seal_of(&sealer, &otp("0042", "shop"), id);
+
+    let (content, subjects) = sealer.open_content(&sealed, id).unwrap();
+
+    let Content::Otp(opened) = content else { unreachable!("an otp was sealed") };
+    assert_eq!((opened.code.reveal(), opened.merchant.as_str(), subjects.len()), ("0042", "shop", 1));
+    assert!(matches!(sealer.open_content(&sealed, other), Err(Error::Damaged)));
+}
+
+#[test]
+fn a_code_cannot_be_read_once_its_epoch_is_over_not_even_with_the_master_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let sealer = sealer(folder.path());
+    let id = DeliveryId(Uuid::now_v7());
+    let sealed = seal_of(&sealer, &otp("123456", "shop"), id);
+    let within = NOW.after(TEN_MINUTES);
+    let over = NOW.after(Duration::from_mins(16) + TEN_MINUTES);
+
+    assert_eq!(sealer.shred(within, TEN_MINUTES).unwrap(), 0);
+    assert!(sealer.open_content(&sealed, id).is_ok());
+    assert_eq!(sealer.shred(over, TEN_MINUTES).unwrap(), 1);
+    assert!(matches!(sealer.open_content(&sealed, id), Err(Error::KeyGone)));
+    assert!(matches!(self::sealer(folder.path()).open_content(&sealed, id), Err(Error::KeyGone)));
+}
+
+#[test]
+fn a_restart_still_opens_what_was_sealed_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = DeliveryId(Uuid::now_v7());
+    let sealed = seal_of(&sealer(folder.path()), &otp("123456", "shop"), id);
+
+    assert!(sealer(folder.path()).open_content(&sealed, id).is_ok());
+}
+
+#[test]
+fn a_repeat_is_told_from_a_change_of_any_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let sealer = sealer(folder.path());
+    let first = sealer.fingerprint(&otp("1111", "shop"), NOW).unwrap();
+    let stored = Fingerprint::from_bytes(&first.to_bytes()).unwrap();
+
+    assert!(sealer.same(&stored, &otp("1111", "shop"), NOW).unwrap());
+    assert!(!sealer.same(&stored, &otp("1112", "shop"), NOW).unwrap());
+    assert!(!sealer.same(&stored, &otp("1111", "stop"), NOW).unwrap());
+}
+
+#[test]
+fn once_the_epoch_is_over_the_fingerprint_says_nothing_about_the_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let sealer = sealer(folder.path());
+    let first = sealer.fingerprint(&otp("1111", "shop"), NOW).unwrap();
+    let later = NOW.after(Duration::from_hours(1));
+    sealer.shred(later, TEN_MINUTES).unwrap();
+
+    assert!(sealer.same(&first, &otp("2222", "shop"), later).unwrap());
+    assert!(!sealer.same(&first, &otp("1111", "stop"), later).unwrap());
+}
+
+#[test]
+fn a_key_file_is_made_once_and_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seal.key");
+    Sealer::create_key(&path).unwrap();
+
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(Sealer::create_key(&path).is_err());
+}
+
+#[test]
+fn an_address_opens_for_its_own_person_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let sealer = sealer(folder.path());
+    let address = Address::parse(Channel::Sms, "+48600100200").unwrap();
+    let (leon, other) = (PersonId(Uuid::now_v7()), PersonId(Uuid::now_v7()));
+    let sealed = sealer.seal_address(leon, &address).unwrap();
+
+    assert_eq!(sealer.open_address(leon, Channel::Sms, &sealed).unwrap(), address);
+    assert!(sealer.open_address(other, Channel::Sms, &sealed).is_err());
+    assert!(sealer.open_address(leon, Channel::Email, &sealed).is_err());
+}

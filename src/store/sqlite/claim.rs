@@ -1,0 +1,171 @@
+//! Leases: who works on which delivery, and until when.
+//!
+//! Fresh deliveries arrive leased; these statements are for retries that are due, for what a crash left behind,
+//! and for keeping or giving up what is held.
+
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row};
+use uuid::Uuid;
+
+use super::commit::audit;
+use super::{Sqlite, hex};
+use crate::domain::clock::Timestamp;
+use crate::domain::event::Event;
+use crate::store::Error;
+use crate::store::backend::ClaimedRow;
+use crate::store::change::{Split, SplitRow};
+
+impl Sqlite {
+    /// Takes as many due deliveries as there are `tokens`, earliest first, until `until`.
+    pub(super) async fn claim_due(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        tokens: &[i64],
+    ) -> Result<Vec<ClaimedRow>, Error> {
+        let limit = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
+        let mut write = self.write.lock().await;
+        let due: Vec<(Uuid, Option<i64>)> = sqlx::query_as(
+            "SELECT id, lease_token FROM delivery WHERE state = 'open' AND due_at <= ?1 ORDER BY due_at LIMIT ?2",
+        )
+        .bind(now.micros())
+        .bind(limit)
+        .fetch_all(&mut *write)
+        .await?;
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        let taken: Vec<Value> =
+            due.iter().zip(tokens).map(|((id, held), token)| json!([hex(id.as_bytes()), token, held])).collect();
+        let rows = sqlx::query(
+            "UPDATE delivery SET lease_token = c.value->>1, due_at = ?2 FROM json_each(?1) AS c
+               WHERE delivery.id = unhex(c.value->>0) AND delivery.state = 'open' AND delivery.lease_token IS c.value->>2
+               RETURNING id, notification_id, received_at, expires_at, person_id, sealed, lease_token,
+                 c.value->>2 IS NOT NULL AS in_doubt",
+        )
+        .bind(Value::Array(taken).to_string())
+        .bind(until.micros())
+        .fetch_all(&mut *write)
+        .await?;
+        drop(write);
+        let mut claimed = rows.iter().map(claimed_row).collect::<Result<Vec<_>, _>>()?;
+        for row in &mut claimed {
+            row.attempts = self.attempts(row.delivery).await?;
+        }
+        Ok(claimed)
+    }
+
+    /// Gives the delivery to its first person and adds one for each of the others, in one transaction.
+    pub(super) async fn split_delivery(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
+        let mut write = self.write.lock().await;
+        let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+        let given =
+            sqlx::query("UPDATE delivery SET person_id = ?3 WHERE id = ?1 AND lease_token = ?2 AND state = 'open'")
+                .bind(split.delivery)
+                .bind(split.lease_token)
+                .bind(split.person)
+                .execute(&mut *transaction)
+                .await?;
+        if given.rows_affected() != 1 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, person_id, state, due_at,
+                 lease_token, sealed)
+               SELECT unhex(value->>0), d.notification_id, d.kind, d.received_at, d.expires_at, unhex(value->>1), 'open',
+                 ?3, value->>2, unhex(value->>3)
+               FROM json_each(?2) CROSS JOIN delivery AS d WHERE d.id = ?1",
+        )
+        .bind(split.delivery)
+        .bind(Value::Array(split.others.iter().map(other).collect()).to_string())
+        .bind(due_at.micros())
+        .execute(&mut *transaction)
+        .await?;
+        insert_event(&mut transaction, event).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Moves the end of the leases that are still ours.
+    pub(super) async fn renew_leases(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<(), Error> {
+        self.move_leases(leases, until, "lease_token").await
+    }
+
+    /// Gives leases up: whoever looks next may take them.
+    pub(super) async fn release_leases(&self, leases: &[(Uuid, i64)], now: Timestamp) -> Result<u64, Error> {
+        self.move_leases(leases, now, "NULL").await?;
+        Ok(leases.len() as u64)
+    }
+
+    async fn move_leases(&self, leases: &[(Uuid, i64)], due_at: Timestamp, token: &str) -> Result<(), Error> {
+        let held: Vec<Value> = leases.iter().map(|(id, token)| json!([hex(id.as_bytes()), token])).collect();
+        let text = format!(
+            "UPDATE delivery SET due_at = ?2, lease_token = {token} FROM json_each(?1) AS h
+               WHERE delivery.id = unhex(h.value->>0) AND delivery.lease_token = h.value->>1 AND delivery.state = 'open'"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(Value::Array(held).to_string()).bind(due_at.micros());
+        query.execute(&mut *self.write.lock().await).await?;
+        Ok(())
+    }
+
+    /// Makes what a dead process held due at once. The file is ours alone, so every lease in it is a dead one's;
+    /// its token stays, which marks the attempt as in doubt.
+    pub(super) async fn release_orphans(&self, now: Timestamp) -> Result<u64, Error> {
+        let done = sqlx::query("UPDATE delivery SET due_at = ?1 WHERE state = 'open' AND lease_token IS NOT NULL")
+            .bind(now.micros())
+            .execute(&mut *self.write.lock().await)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// When the next open delivery is due, or the next lease ends.
+    pub(super) async fn earliest_due(&self) -> Result<Option<Timestamp>, Error> {
+        let due: Option<i64> =
+            sqlx::query_scalar("SELECT min(due_at) FROM delivery WHERE state = 'open'").fetch_one(&self.read).await?;
+        Ok(due.map(Timestamp::from_micros))
+    }
+
+    /// Forgets up to `limit` idempotency keys whose time is over.
+    pub(super) async fn prune_keys(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
+        let done = sqlx::query(
+            "DELETE FROM idempotency WHERE scope IN
+               (SELECT scope FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+        )
+        .bind(now.micros())
+        .bind(limit)
+        .execute(&mut *self.write.lock().await)
+        .await?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// Writes one audit event inside the caller's transaction.
+pub(super) async fn insert_event(connection: &mut sqlx::SqliteConnection, event: &Event) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
+           SELECT ?1->>0, ?1->>1, ?1->>2, unhex(?1->>3), unhex(?1->>4), ?1->>5",
+    )
+    .bind(audit(event, None).to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn other(row: &SplitRow) -> Value {
+    json!([hex(row.delivery.as_bytes()), hex(row.person.as_bytes()), row.lease_token, hex(&row.sealed)])
+}
+
+fn claimed_row(row: &SqliteRow) -> Result<ClaimedRow, Error> {
+    Ok(ClaimedRow {
+        delivery: row.try_get("id")?,
+        notification: row.try_get("notification_id")?,
+        received_at: Timestamp::from_micros(row.try_get("received_at")?),
+        expires_at: Timestamp::from_micros(row.try_get("expires_at")?),
+        person: row.try_get("person_id")?,
+        sealed: row.try_get("sealed")?,
+        lease_token: row.try_get("lease_token")?,
+        in_doubt: row.try_get("in_doubt")?,
+        attempts: Vec::new(),
+    })
+}

@@ -1,0 +1,210 @@
+//! SQLite inside the process: one writing connection, a second one that checkpoints, a few that only read.
+//!
+//! Durable means `WAL` with `synchronous=FULL`: a commit returns after its sync. The settings are read back at
+//! start, because a setting that SQLite did not take gives no error. One gateway owns the file; commands beside it
+//! (imports, lists) share it by SQLite's own locks.
+
+mod checkpoint;
+mod claim;
+mod commit;
+mod directory;
+mod reads;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
+use super::change::{Batch, Committed, Split};
+use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine};
+use super::{Error, Role};
+use crate::domain::clock::Timestamp;
+use crate::domain::event::Event;
+
+/// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
+const OLDEST: (u32, u32, u32) = (3, 51, 3);
+
+/// How long a statement waits for another process, such as an import, to finish its transaction.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Connections that read; each is a thread.
+const READERS: u32 = 2;
+
+/// The database file and the connections to it.
+pub(super) struct Sqlite {
+    write: Mutex<SqliteConnection>,
+    read: SqlitePool,
+    texts: commit::Texts,
+    path: PathBuf,
+    // Held for the life of the gateway; the system lets go of it when the process dies.
+    _lock: Option<File>,
+}
+
+impl Sqlite {
+    /// Opens the file, brings its schema up to date and checks that it will keep its word.
+    pub(super) async fn open(path: &Path, role: Role) -> Result<Arc<Self>, Error> {
+        let lock = match role {
+            Role::Gateway => Some(lock(path)?),
+            Role::Beside => None,
+        };
+        let options = options(path);
+        let mut write =
+            options.clone().create_if_missing(role == Role::Gateway).connect().await.map_err(Error::Open)?;
+        sqlx::migrate!("migrations/sqlite").run(&mut write).await.map_err(Error::Migrate)?;
+        verify(&mut write).await?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
+        let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
+        let sqlite = Arc::new(Self {
+            write: Mutex::new(write),
+            read,
+            texts: commit::Texts::new(),
+            path: path.to_owned(),
+            _lock: lock,
+        });
+        if role == Role::Gateway {
+            checkpoint::start(Arc::downgrade(&sqlite), options.connect().await.map_err(Error::Open)?);
+        }
+        Ok(sqlite)
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY)
+        .statement_cache_capacity(64)
+        .pragma("wal_autocheckpoint", "0")
+        .pragma("cache_size", "-32768")
+        .pragma("temp_store", "MEMORY")
+        .pragma("mmap_size", "0")
+        .disable_statement_logging()
+}
+
+fn lock(path: &Path) -> Result<File, Error> {
+    let beside = path.with_extension("lock");
+    let at = |source| Error::Lock { path: beside.clone(), source: Some(source) };
+    let file = File::options().create(true).truncate(false).write(true).open(&beside).map_err(at)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Lock { path: beside.clone(), source: None }),
+        Err(std::fs::TryLockError::Error(source)) => Err(at(source)),
+    }
+}
+
+async fn verify(connection: &mut SqliteConnection) -> Result<(), Error> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *connection).await?;
+    if parse_version(&version) < OLDEST {
+        return Err(Error::Settings { setting: "sqlite_version", found: version, expected: "3.51.3 or later" });
+    }
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await?;
+    if journal != "wal" {
+        return Err(Error::Settings { setting: "journal_mode", found: journal, expected: "wal" });
+    }
+    for (setting, text, expected) in
+        [("synchronous", "PRAGMA synchronous", "2"), ("wal_autocheckpoint", "PRAGMA wal_autocheckpoint", "0")]
+    {
+        let found: i64 = sqlx::query_scalar(text).fetch_one(&mut *connection).await?;
+        if found.to_string() != expected {
+            return Err(Error::Settings { setting, found: found.to_string(), expected });
+        }
+    }
+    Ok(())
+}
+
+fn parse_version(text: &str) -> (u32, u32, u32) {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+/// Lower-case hexadecimal, the form in which bytes travel inside the JSON parameters.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
+        self.commit_batch(batch, now).await
+    }
+
+    async fn claim(&self, now: Timestamp, until: Timestamp, tokens: &[i64]) -> Result<Vec<ClaimedRow>, Error> {
+        self.claim_due(now, until, tokens).await
+    }
+
+    async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
+        self.split_delivery(split, event, due_at).await
+    }
+
+    async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<(), Error> {
+        self.renew_leases(leases, until).await
+    }
+
+    async fn release(&self, leases: Option<&[(Uuid, i64)]>, now: Timestamp) -> Result<u64, Error> {
+        match leases {
+            Some(leases) => self.release_leases(leases, now).await,
+            None => self.release_orphans(now).await,
+        }
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
+        self.earliest_due().await
+    }
+
+    async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.prune_keys(now, limit).await
+    }
+
+    async fn people(&self, whom: Whom) -> Result<Vec<PersonRows>, Error> {
+        self.find_people(whom).await
+    }
+
+    async fn import(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error> {
+        self.import_entries(entries, event).await
+    }
+
+    async fn erase(&self, person: Uuid, event: &Event) -> Result<bool, Error> {
+        self.erase_person(person, event).await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
+        self.list_deliveries(filter).await
+    }
+
+    async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
+        self.show_delivery(id).await
+    }
+
+    async fn free_space(&self) -> Result<u64, Error> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let stat = rustix::fs::statvfs(folder).map_err(|error| Error::Disk(error.into()))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.read.close().await;
+        let mut write = self.write.lock().await;
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        self.write.lock().await.ping().await?;
+        Ok(())
+    }
+}

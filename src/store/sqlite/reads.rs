@@ -1,0 +1,123 @@
+//! What people and reports read. It runs on the read-only connections and never waits for the writer.
+
+use std::time::Duration;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::Sqlite;
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, ProviderName};
+use crate::domain::outcome::{Cause, Outcome, Reference};
+use crate::store::Error;
+use crate::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine};
+
+const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
+    d.ended_at, d.person_id, n.client, n.idempotency_key, n.warnings,
+    (SELECT count(*) FROM attempt AS a WHERE a.delivery_id = d.id) AS attempts,
+    (SELECT a.channel || ' ' || a.provider || ' ' || a.address FROM attempt AS a
+       WHERE a.delivery_id = d.id ORDER BY a.number DESC LIMIT 1) AS last
+  FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id ";
+
+impl Sqlite {
+    /// The newest deliveries that fit, newest first.
+    pub(super) async fn list_deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
+        let text = format!(
+            "{LINE} WHERE (?1 IS NULL OR d.state = ?1) AND (?2 IS NULL OR d.kind = ?2) ORDER BY d.id DESC LIMIT ?3"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+            .bind(filter.state.map(crate::domain::delivery::State::name))
+            .bind(filter.kind.map(crate::domain::notification::Kind::name))
+            .bind(filter.limit)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(line).collect()
+    }
+
+    /// One delivery by its own id, or by its notification's where that has one delivery.
+    pub(super) async fn show_delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
+        let text = format!("{LINE} WHERE d.id = ?1 OR d.notification_id = ?1 ORDER BY d.id = ?1 DESC LIMIT 1");
+        let Some(row) = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).fetch_optional(&self.read).await? else {
+            return Ok(None);
+        };
+        let line = line(&row)?;
+        let rows = sqlx::query(
+            "SELECT seq, at, actor, kind, detail FROM audit_event
+               WHERE notification_id = ?1 AND (delivery_id IS NULL OR delivery_id = ?2) ORDER BY seq",
+        )
+        .bind(line.notification)
+        .bind(line.id)
+        .fetch_all(&self.read)
+        .await?;
+        let events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
+        let attempts = self.attempts(line.id).await?;
+        Ok(Some(DeliveryDetail { line, attempts, events }))
+    }
+
+    /// All attempts at a delivery, in order.
+    pub(super) async fn attempts(&self, delivery: Uuid) -> Result<Vec<Attempt>, Error> {
+        let rows = sqlx::query("SELECT * FROM attempt WHERE delivery_id = ?1 ORDER BY number")
+            .bind(delivery)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(attempt).collect()
+    }
+}
+
+fn line(row: &SqliteRow) -> Result<DeliveryLine, Error> {
+    let at = |name| row.try_get::<i64, _>(name).map(Timestamp::from_micros);
+    Ok(DeliveryLine {
+        id: row.try_get("id")?,
+        notification: row.try_get("notification_id")?,
+        kind: row.try_get("kind")?,
+        state: row.try_get("state")?,
+        end_reason: row.try_get("end_reason")?,
+        client: row.try_get("client")?,
+        idempotency_key: row.try_get("idempotency_key")?,
+        warnings: row.try_get("warnings")?,
+        person: row.try_get("person_id")?,
+        received_at: at("received_at")?,
+        expires_at: at("expires_at")?,
+        ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Timestamp::from_micros),
+        attempts: row.try_get("attempts")?,
+        last: row.try_get("last")?,
+    })
+}
+
+fn event(row: &SqliteRow) -> Result<EventLine, Error> {
+    Ok(EventLine {
+        seq: row.try_get("seq")?,
+        at: Timestamp::from_micros(row.try_get("at")?),
+        actor: row.try_get("actor")?,
+        kind: row.try_get("kind")?,
+        detail: row.try_get("detail")?,
+    })
+}
+
+fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
+    let id: Uuid = row.try_get("delivery_id")?;
+    let odd = |what: &'static str| Error::Inconsistent { table: "attempt", id: id.to_string(), what };
+    let channel: String = row.try_get("channel")?;
+    let outcome: String = row.try_get("outcome")?;
+    let cause: Option<String> = row.try_get("cause")?;
+    let cause = || cause.as_deref().and_then(Cause::from_name).ok_or(odd("cause"));
+    let reference: Option<String> = row.try_get("reference")?;
+    let retry_after: Option<u64> = row.try_get("retry_after_ms")?;
+    Ok(Attempt {
+        number: row.try_get("number")?,
+        channel: channel.parse().map_err(|_| odd("channel"))?,
+        provider: ProviderName(row.try_get("provider")?),
+        contact: row.try_get("contact")?,
+        address: row.try_get("address")?,
+        started_at: Timestamp::from_micros(row.try_get("started_at")?),
+        took: Duration::from_micros(row.try_get("took_us")?),
+        outcome: match outcome.as_str() {
+            "accepted" => Outcome::Accepted { reference: reference.as_deref().and_then(Reference::new) },
+            "deferred" => Outcome::Deferred { cause: cause()?, retry_after: retry_after.map(Duration::from_millis) },
+            "refused" => Outcome::Refused { cause: cause()? },
+            "unknown" => Outcome::Unknown { cause: cause()? },
+            _ => return Err(odd("outcome")),
+        },
+    })
+}

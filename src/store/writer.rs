@@ -1,0 +1,131 @@
+//! Group commit: one task takes whatever waits, commits it with one sync, and answers all of it.
+//!
+//! No timer: a change that waits alone is committed alone and at once; under load the batch is what arrived
+//! during the last sync. It knows no SQL and no secrets.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::change::{AcceptRows, Batch, Change, Committed, SettleRows, Settled, Verdict};
+use super::{Backend, Error};
+use crate::domain::clock::Clock;
+
+/// Changes that may wait. A processor that is told 503 loses the message, one that waits for seconds does too.
+const QUEUE: usize = 4096;
+
+/// Changes in one transaction: beyond this a batch gets no faster and its first waiter only waits longer.
+const BATCH: usize = 512;
+
+/// The way to the writer task.
+pub(super) struct Writer {
+    queue: mpsc::Sender<Change>,
+    failure: watch::Receiver<Option<String>>,
+}
+
+impl Writer {
+    /// Starts the task on the current runtime. It ends when the last [`Writer`] is dropped.
+    pub(super) fn start(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Self {
+        let (queue, changes) = mpsc::channel(QUEUE);
+        let (failed, failure) = watch::channel(None);
+        tokio::spawn(run(changes, backend, clock, failed));
+        Self { queue, failure }
+    }
+
+    /// Commits a new notification. A full queue is an error at once: waiting would only be a slower one.
+    pub(super) async fn accept(&self, rows: AcceptRows) -> Result<Verdict, Error> {
+        self.check()?;
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(Change::Accept(rows, answer)).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Error::Busy,
+            mpsc::error::TrySendError::Closed(_) => Error::Stopped,
+        })?;
+        answered.await.map_err(|_| Error::Stopped)?
+    }
+
+    /// Commits a step of a delivery. It waits for room in the queue: what became of a message must not be lost.
+    pub(super) async fn settle(&self, rows: SettleRows) -> Result<Settled, Error> {
+        self.check()?;
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Change::Settle(rows, answer)).await.map_err(|_| Error::Stopped)?;
+        answered.await.map_err(|_| Error::Stopped)?
+    }
+
+    /// Resolves when the database has failed in a way after which nothing may be accepted any more.
+    pub(super) async fn failed(&self) -> String {
+        let mut failure = self.failure.clone();
+        let seen = failure.wait_for(Option::is_some).await.map(|text| text.clone().unwrap_or_default());
+        seen.unwrap_or_else(|_| "the writer stopped".to_owned())
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.failure.borrow().is_some() { Err(Error::Stopped) } else { Ok(()) }
+    }
+}
+
+async fn run(
+    mut queue: mpsc::Receiver<Change>,
+    backend: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    failed: watch::Sender<Option<String>>,
+) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut waiting, BATCH).await > 0 {
+        if failed.borrow().is_some() {
+            waiting.drain(..).for_each(|change| refuse(change, || Error::Stopped));
+            continue;
+        }
+        let committed = backend.commit(&batch(&waiting), clock.now()).await;
+        match committed {
+            Ok(committed) => answer(&mut waiting, committed),
+            Err(error) => {
+                // Retrying a commit after a failed sync is known to be unsafe: the pages may be gone from the cache.
+                if error.is_final() {
+                    failed.send_replace(Some(chain(&error)));
+                }
+                tracing::error!(error = chain(&error), "a batch of {} changes was not committed", waiting.len());
+                waiting.drain(..).for_each(|change| refuse(change, || Error::NotCommitted));
+            }
+        }
+    }
+}
+
+fn batch(waiting: &[Change]) -> Batch<'_> {
+    let mut batch = Batch::default();
+    for change in waiting {
+        match change {
+            Change::Accept(rows, _) => batch.accepts.push(rows),
+            Change::Settle(rows, _) => batch.settles.push(rows),
+        }
+    }
+    batch
+}
+
+// Whoever asked may have gone away meanwhile (a closed connection): the change is committed all the same.
+fn answer(waiting: &mut Vec<Change>, committed: Committed) {
+    let mut verdicts = committed.verdicts.into_iter();
+    let mut settled = committed.settled.into_iter();
+    for change in waiting.drain(..) {
+        match change {
+            Change::Accept(_, asker) => drop(asker.send(verdicts.next().ok_or(Error::NotCommitted))),
+            Change::Settle(_, asker) => drop(asker.send(settled.next().ok_or(Error::NotCommitted))),
+        }
+    }
+}
+
+fn refuse(change: Change, why: impl Fn() -> Error) {
+    match change {
+        Change::Accept(_, asker) => drop(asker.send(Err(why()))),
+        Change::Settle(_, asker) => drop(asker.send(Err(why()))),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
