@@ -1,1 +1,8 @@
-//! (being written)
+//! The story of a notification, in the order of its files: `intake` takes it once, `worker` holds it, `resolve` finds
+//! the person, `dispatch` sends it; `janitor` sweeps up.
+
+pub mod dispatch;
+pub mod intake;
+pub mod janitor;
+pub mod resolve;
+pub mod worker;

@@ -26,7 +26,7 @@ use seal::Sealer;
 use writer::Writer;
 
 pub use directory::Directory;
-pub use outbox::{Acceptance, Accepted, Claimed, Dedupe, LEASE};
+pub use outbox::{Acceptance, Accepted, Claimed, Dedupe, LEASE, Lease};
 
 /// `[store]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]

@@ -257,7 +257,14 @@ impl Store {
             Outcome::Accepted { .. } => State::Sent,
             Outcome::Unknown { .. } | Outcome::Deferred { .. } | Outcome::Refused { .. } => State::Unconfirmed,
         };
-        self.step(&claimed, EventKind::Sent, Some(attempt), Then::End(state, None, now), now).await
+        let kind = if state == State::Sent { EventKind::Sent } else { EventKind::GivenUp };
+        self.step(&claimed, kind, Some(attempt), Then::End(state, None, now), now).await
+    }
+
+    /// Ends the delivery as one that may have arrived, by an attempt recorded before.
+    pub async fn leave_unconfirmed(&self, claimed: Claimed) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.step(&claimed, EventKind::GivenUp, None, Then::End(State::Unconfirmed, None, now), now).await
     }
 
     /// Records an attempt that failed and keeps the delivery for the next one at once.

@@ -1,0 +1,253 @@
+//! One delivery from the moment it is held until it is over or must wait: find the person, choose a way, write the
+//! text, send it, settle it, again.
+//!
+//! All branches are here; what they branch on is computed elsewhere. Nothing is sent after the deadline.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::time::Instant;
+
+use super::resolve;
+use crate::channel::Provider;
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::delivery::{Attempt, EndReason, ProviderName};
+use crate::domain::outcome::{Cause, Outcome};
+use crate::domain::parcel::Parcel;
+use crate::domain::person::{Person, Standing};
+use crate::render::Renderer;
+use crate::route::{self, Move, Offer, Plans, Way};
+use crate::store::{Claimed, Directory, Error, Store};
+
+/// A provider that needs longer than this will not help a cardholder who is already looking at the form.
+const SEND_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// An event that happened longer ago than this before it came is kept on record and told to nobody.
+const STALE: Duration = Duration::from_hours(24);
+
+/// How long a delivery waits when the directory could not be read.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// Everything a delivery meets on its way.
+pub struct Dispatch {
+    store: Arc<Store>,
+    directory: Directory,
+    people: resolve::Settings,
+    plans: Arc<Plans>,
+    offers: Vec<Offer>,
+    providers: HashMap<ProviderName, Arc<dyn Provider>>,
+    renderer: Arc<Renderer>,
+    clock: Arc<dyn Clock>,
+    luck: Mutex<StdRng>,
+}
+
+/// A provider and what choosing among providers needs to know of it.
+pub type Route = (Offer, Arc<dyn Provider>);
+
+/// What a run leaves to be worked on.
+#[derive(Debug)]
+pub enum Left {
+    /// Nothing: the delivery is over, or waits in the table.
+    Nothing,
+    /// The notification concerns several people: one delivery for each.
+    Others(Vec<Claimed>),
+}
+
+impl Dispatch {
+    /// Sends over `routes`, in their order within a channel; `seed` decides how pauses vary.
+    pub fn new(
+        store: Arc<Store>,
+        renderer: Arc<Renderer>,
+        plans: Arc<Plans>,
+        people: resolve::Settings,
+        routes: Vec<Route>,
+        clock: Arc<dyn Clock>,
+        seed: u64,
+    ) -> Self {
+        let (offers, providers): (Vec<_>, HashMap<_, _>) =
+            routes.into_iter().map(|(offer, provider)| (offer.clone(), (offer.provider, provider))).unzip();
+        let luck = Mutex::new(StdRng::seed_from_u64(seed));
+        Self { directory: store.directory(), store, people, plans, offers, providers, renderer, clock, luck }
+    }
+
+    /// Takes a delivery as far as it goes now.
+    pub async fn run(&self, claimed: Claimed) -> Left {
+        let id = claimed.id;
+        match self.deliver(claimed).await {
+            Ok(left) => left,
+            Err(Error::LeaseLost(_)) => {
+                tracing::warn!(delivery.id = %id, "another worker has taken the delivery over; nothing was written");
+                Left::Nothing
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(delivery.id = %id, error, "the delivery stops here until its lease ends");
+                Left::Nothing
+            }
+        }
+    }
+
+    async fn deliver(&self, claimed: Claimed) -> Result<Left, Error> {
+        if let Some(reason) = hopeless(&claimed) {
+            return self.give_up(claimed, reason).await;
+        }
+        let people = match resolve::people(&self.people, &self.directory, &claimed).await {
+            Ok(people) => people,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(delivery.id = %claimed.id, error, "the directory could not be read");
+                self.store.postpone(claimed, None, self.clock.now().after(READ_AGAIN)).await?;
+                return Ok(Left::Nothing);
+            }
+        };
+        match people.as_slice() {
+            [] => self.give_up(claimed, EndReason::UnknownPerson).await,
+            [person] => self.tell(claimed, person).await,
+            several => {
+                let ids: Vec<_> = several.iter().map(|person| person.id).collect();
+                Ok(Left::Others(self.store.split(claimed, &ids).await?))
+            }
+        }
+    }
+
+    async fn tell(&self, mut claimed: Claimed, person: &Person) -> Result<Left, Error> {
+        claimed.person = Some(person.id);
+        if person.standing != Standing::Active {
+            return self.give_up(claimed, EndReason::NotToBeTold).await;
+        }
+        let steps = claimed.content.as_ref().map_or(&[][..], |content| self.plans.steps(content.kind()));
+        let ways = route::ways(steps, &person.contacts, &self.offers);
+        if claimed.in_doubt {
+            claimed = self.note_doubt(claimed, &ways).await?;
+        }
+        loop {
+            let way = match self.next(&ways, &claimed.attempts, claimed.expires_at) {
+                Move::Send(way) => way,
+                Move::Wait(until) => {
+                    self.store.postpone(claimed, None, until).await?;
+                    return Ok(Left::Nothing);
+                }
+                Move::Stop(reason) => return self.stop(claimed, reason).await,
+            };
+            let attempt = self.attempt(&claimed, person, &way).await;
+            count(&attempt);
+            if let Outcome::Accepted { .. } = attempt.outcome {
+                self.settle(claimed, attempt).await?;
+                return Ok(Left::Nothing);
+            }
+            tracing::warn!(delivery.id = %claimed.id, provider = %way.provider, attempt = attempt.number,
+                outcome = attempt.outcome.name(), cause = attempt.outcome.cause().map(Cause::name), "an attempt failed");
+            let mut attempts = claimed.attempts.clone();
+            attempts.push(attempt.clone());
+            match self.next(&ways, &attempts, claimed.expires_at) {
+                Move::Send(_) => claimed = self.store.go_on(claimed, attempt).await?,
+                Move::Wait(until) => {
+                    self.store.postpone(claimed, Some(attempt), until).await?;
+                    return Ok(Left::Nothing);
+                }
+                Move::Stop(_) if matches!(attempt.outcome, Outcome::Unknown { .. }) => {
+                    self.settle(claimed, attempt).await?;
+                    return Ok(Left::Nothing);
+                }
+                Move::Stop(_) => claimed = self.store.go_on(claimed, attempt).await?,
+            }
+        }
+    }
+
+    fn next(&self, ways: &[Way], attempts: &[Attempt], expires_at: Timestamp) -> Move {
+        let luck = self.luck.lock().unwrap_or_else(PoisonError::into_inner).random::<f64>();
+        route::next(ways, attempts, self.clock.now(), expires_at, luck)
+    }
+
+    // A worker died with the delivery in hand. The way it would have taken is the one that may have been used.
+    async fn note_doubt(&self, claimed: Claimed, ways: &[Way]) -> Result<Claimed, Error> {
+        let Move::Send(way) = self.next(ways, &claimed.attempts, claimed.expires_at) else { return Ok(claimed) };
+        let attempt = Attempt {
+            started_at: self.clock.now(),
+            took: Duration::ZERO,
+            outcome: Outcome::unknown(Cause::Interrupted),
+            ..blank(&claimed, &way)
+        };
+        self.store.go_on(claimed, attempt).await
+    }
+
+    async fn attempt(&self, claimed: &Claimed, person: &Person, way: &Way) -> Attempt {
+        let started_at = self.clock.now();
+        let began = Instant::now();
+        let outcome = self.send(claimed, person, way, started_at).await;
+        Attempt { started_at, took: began.elapsed(), outcome, ..blank(claimed, way) }
+    }
+
+    async fn send(&self, claimed: &Claimed, person: &Person, way: &Way, now: Timestamp) -> Outcome {
+        let (Some(content), Some(provider)) = (&claimed.content, self.providers.get(&way.provider)) else {
+            return Outcome::refused(Cause::NotRendered);
+        };
+        let message = match self.renderer.render(content, way.address.channel(), &person.locale) {
+            Ok(message) => message,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(delivery.id = %claimed.id, error, "the text could not be written");
+                return Outcome::refused(Cause::NotRendered);
+            }
+        };
+        let valid_for = claimed.expires_at.since(now);
+        let parcel = Parcel { delivery: claimed.id, to: way.address.clone(), message, valid_for };
+        let sent = tokio::time::timeout(SEND_TIMEOUT.min(valid_for), provider.send(&parcel)).await;
+        sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut))
+    }
+
+    async fn settle(&self, claimed: Claimed, attempt: Attempt) -> Result<(), Error> {
+        let kind = claimed.content.as_ref().map_or("", |content| content.kind().name());
+        let waited = attempt.started_at.after(attempt.took).since(claimed.received_at);
+        metrics::histogram!("otpost_time_to_send_seconds", "kind" => kind).record(waited.as_secs_f64());
+        tracing::debug!(delivery.id = %claimed.id, provider = %attempt.provider, attempt = attempt.number,
+            took_ms = attempt.took.as_millis(), "delivery handed over");
+        self.store.settle(claimed, attempt).await
+    }
+
+    // One that may have arrived ends as that, whatever failed later.
+    async fn stop(&self, claimed: Claimed, reason: EndReason) -> Result<Left, Error> {
+        if route::last_doubt(&claimed.attempts).is_some() {
+            self.store.leave_unconfirmed(claimed).await?;
+            return Ok(Left::Nothing);
+        }
+        self.give_up(claimed, reason).await
+    }
+
+    async fn give_up(&self, claimed: Claimed, reason: EndReason) -> Result<Left, Error> {
+        let kind = claimed.content.as_ref().map_or("unknown", |content| content.kind().name());
+        metrics::counter!("otpost_given_up_total", "kind" => kind, "reason" => reason.name()).increment(1);
+        tracing::warn!(delivery.id = %claimed.id, kind, reason = reason.name(), "nobody was told");
+        self.store.give_up(claimed, None, reason).await?;
+        Ok(Left::Nothing)
+    }
+}
+
+fn hopeless(claimed: &Claimed) -> Option<EndReason> {
+    let Some(content) = &claimed.content else { return Some(EndReason::Unreadable) };
+    let age = content.happened_at().map(|at| claimed.received_at.since(at));
+    age.is_some_and(|age| age > STALE).then_some(EndReason::Stale)
+}
+
+fn blank(claimed: &Claimed, way: &Way) -> Attempt {
+    Attempt {
+        number: u32::try_from(claimed.attempts.len()).unwrap_or(u32::MAX).saturating_add(1),
+        channel: way.address.channel(),
+        provider: way.provider.clone(),
+        contact: way.contact,
+        address: way.address.masked(),
+        started_at: claimed.received_at,
+        took: Duration::ZERO,
+        outcome: Outcome::unknown(Cause::Interrupted),
+    }
+}
+
+fn count(attempt: &Attempt) {
+    let (channel, provider) = (attempt.channel.name(), attempt.provider.0.clone());
+    let outcome = attempt.outcome.name();
+    metrics::counter!("otpost_attempts_total", "channel" => channel, "provider" => provider, "outcome" => outcome)
+        .increment(1);
+}

@@ -1,0 +1,121 @@
+//! Takes a notification once: commits it, hands it to the worker, and only then lets the door say yes.
+//!
+//! It never talks to a provider and never waits for one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::worker::Worker;
+use crate::domain::clock::Clock;
+use crate::domain::notification::{ClientName, Content, Notification, NotificationId, Warning};
+use crate::domain::person::Identifier;
+use crate::route::Plans;
+use crate::store::{Acceptance, Accepted, Dedupe, Error, Store};
+
+/// How long a key is remembered.
+const KEY_KEPT: Duration = Duration::from_hours(72);
+
+/// How long an event that carries its own date, but came without a key, counts as the same event.
+const FIELDS_KEPT: Duration = Duration::from_hours(24);
+
+/// What a door has read and checked.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Who sent it.
+    pub client: ClientName,
+    /// The path it came to.
+    pub endpoint: &'static str,
+    /// The key it came with.
+    pub idempotency_key: Option<String>,
+    /// Whom it concerns.
+    pub subjects: Vec<Identifier>,
+    /// What it says.
+    pub content: Content,
+    /// What was odd about it.
+    pub warnings: Vec<Warning>,
+}
+
+/// It is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// For the first time.
+    Taken(NotificationId),
+    /// It was already.
+    Replayed(NotificationId),
+}
+
+/// It is not.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The key came before with other fields.
+    #[error("the idempotency key was used for another notification")]
+    KeyReused,
+    /// It could not be committed.
+    #[error("the notification cannot be taken now")]
+    Unavailable(#[source] Error),
+}
+
+/// The way in.
+#[derive(Clone)]
+pub struct Intake {
+    store: Arc<Store>,
+    worker: Arc<Worker>,
+    plans: Arc<Plans>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Intake {
+    /// Takes notifications into `store` and hands them to `worker`.
+    pub fn new(store: Arc<Store>, worker: Arc<Worker>, plans: Arc<Plans>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, worker, plans, clock }
+    }
+
+    /// Commits what arrived, once. When this returns an [`Answer`] it is on disk.
+    pub async fn take(&self, arrival: Arrival) -> Result<Answer, Refusal> {
+        // A task of its own: a door drops its handler when the sender hangs up, and a commit whose work is then
+        // handed to nobody would wait for its lease to run out.
+        let taken = tokio::spawn(self.clone().commit(arrival));
+        taken.await.unwrap_or(Err(Refusal::Unavailable(Error::Stopped)))
+    }
+
+    async fn commit(self, arrival: Arrival) -> Result<Answer, Refusal> {
+        let Arrival { client, endpoint, idempotency_key, subjects, content, warnings } = arrival;
+        let kind = content.kind();
+        let dedupe = dedupe(idempotency_key, &content);
+        let received_at = self.clock.now();
+        let id = NotificationId(Uuid::now_v7());
+        // With no room in memory it is accepted all the same: the scan finds it in the table.
+        let slot = self.worker.reserve();
+        let accepted = self.store.accept(Acceptance {
+            notification: Notification { id, client, received_at, subjects, content, warnings },
+            expires_at: received_at.after(self.plans.ttl(kind)),
+            dedupe,
+            endpoint,
+            leased: slot.is_some(),
+        });
+        match accepted.await.map_err(Refusal::Unavailable)? {
+            Accepted::New(work) => {
+                if let (Some(claimed), Some(slot)) = (work, slot) {
+                    self.worker.take(*claimed, slot);
+                }
+                Ok(Answer::Taken(id))
+            }
+            Accepted::Replay(first) => Ok(Answer::Replayed(first)),
+            Accepted::KeyReused(first) => {
+                tracing::warn!(notification.id = %first, "an idempotency key came again with another body");
+                Err(Refusal::KeyReused)
+            }
+        }
+    }
+}
+
+// A repeated code without a key may be a resend that somebody asked for; a dated event is the same event.
+fn dedupe(key: Option<String>, content: &Content) -> Dedupe {
+    match (key, content) {
+        (Some(key), _) => Dedupe::ByKey(key, KEY_KEPT),
+        (None, Content::Otp(_)) => Dedupe::Never,
+        (None, Content::CardLocked(_) | Content::CardUnlocked(_)) => Dedupe::ByFields(FIELDS_KEPT),
+    }
+}

@@ -1,0 +1,164 @@
+//! Holds the deliveries this process works on: takes fresh ones from memory, looks for due ones in the table, keeps
+//! the leases of those that take long, and lets go of all at the end.
+//!
+//! It does not know what a delivery says or how it is sent.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::dispatch::{Dispatch, Left};
+use crate::domain::clock::Clock;
+use crate::store::{Claimed, Error, LEASE, Lease, Store};
+
+/// Deliveries in hand at once. Beyond it they wait in the table, where they cost no memory.
+const IN_HAND: usize = 4096;
+
+/// How often the table is asked for retries that are due and for what a crash left.
+const SCAN_EVERY: Duration = Duration::from_millis(250);
+
+/// Deliveries taken from the table at once.
+const SCAN_TAKES: usize = 256;
+
+/// Room to take one more delivery in hand.
+pub struct Slot(OwnedSemaphorePermit);
+
+/// Works on deliveries, each in a task of its own.
+pub struct Worker {
+    dispatch: Dispatch,
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    runtime: Handle,
+    slots: Arc<Semaphore>,
+    held: Mutex<HashMap<Lease, Instant>>,
+    draining: AtomicBool,
+}
+
+impl Worker {
+    /// A worker whose tasks run on `runtime`.
+    pub fn new(dispatch: Dispatch, store: Arc<Store>, clock: Arc<dyn Clock>, runtime: Handle) -> Arc<Self> {
+        let slots = Arc::new(Semaphore::new(IN_HAND));
+        Arc::new(Self {
+            dispatch,
+            store,
+            clock,
+            runtime,
+            slots,
+            held: Mutex::default(),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Room for one more, if there is any.
+    pub fn reserve(&self) -> Option<Slot> {
+        Arc::clone(&self.slots).try_acquire_owned().ok().map(Slot)
+    }
+
+    /// Deliveries in hand.
+    pub fn in_hand(&self) -> usize {
+        IN_HAND - self.slots.available_permits()
+    }
+
+    /// Works on a delivery from now on.
+    pub fn take(self: &Arc<Self>, claimed: Claimed, slot: Slot) {
+        let lease = claimed.lease();
+        self.note(lease);
+        let worker = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let left = worker.dispatch.run(claimed).await;
+            worker.forget(lease);
+            drop(slot);
+            if let Left::Others(others) = left {
+                worker.take_all(others);
+            }
+        });
+    }
+
+    fn take_all(self: &Arc<Self>, claims: Vec<Claimed>) {
+        for claimed in claims {
+            // Without room it keeps its lease until that runs out, and is then found in the table.
+            if let Some(slot) = self.reserve() {
+                self.take(claimed, slot);
+            }
+        }
+    }
+
+    /// Looks after due deliveries and leases until the process ends.
+    pub async fn run(self: Arc<Self>) {
+        let mut scan = tokio::time::interval(SCAN_EVERY);
+        let mut renew = tokio::time::interval(LEASE / 3);
+        scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let done = tokio::select! {
+                _ = scan.tick() => if self.draining.load(Ordering::Relaxed) { Ok(()) } else { self.scan().await.map(drop) },
+                _ = renew.tick() => self.renew().await,
+            };
+            if let Err(error) = done {
+                tracing::error!(error = &error as &dyn std::error::Error, "due deliveries could not be looked after");
+            }
+        }
+    }
+
+    /// Takes what is due in hand; returns how many.
+    pub async fn scan(self: &Arc<Self>) -> Result<usize, Error> {
+        if self.store.next_due().await?.is_none_or(|due| due > self.clock.now()) {
+            return Ok(0);
+        }
+        let mut slots: Vec<Slot> = std::iter::from_fn(|| self.reserve()).take(SCAN_TAKES).collect();
+        let claims = self.store.claim(slots.len()).await?;
+        let taken = claims.len();
+        for claimed in claims {
+            if let Some(slot) = slots.pop() {
+                self.take(claimed, slot);
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn renew(&self) -> Result<(), Error> {
+        let held: Vec<Lease> = {
+            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.iter().filter(|(_, since)| since.elapsed() > LEASE / 5).map(|(lease, _)| *lease).collect()
+        };
+        if held.is_empty() { Ok(()) } else { self.store.renew(&held).await }
+    }
+
+    /// Takes nothing from the table any more, waits for what is in hand for at most `patience`, and gives up the
+    /// leases of what is left. Returns how many were left.
+    pub async fn drain(&self, patience: Duration) -> Result<usize, Error> {
+        self.draining.store(true, Ordering::Relaxed);
+        let all = u32::try_from(IN_HAND).unwrap_or(u32::MAX);
+        if tokio::time::timeout(patience, self.slots.acquire_many(all)).await.is_ok() {
+            return Ok(0);
+        }
+        let left: Vec<Lease> = self.held.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        self.store.release(&left).await?;
+        Ok(left.len())
+    }
+
+    /// Waits until nothing is in hand.
+    pub async fn idle(&self) {
+        let all = u32::try_from(IN_HAND).unwrap_or(u32::MAX);
+        drop(self.slots.acquire_many(all).await);
+    }
+
+    fn note(&self, lease: Lease) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(lease, Instant::now());
+    }
+
+    fn forget(&self, lease: Lease) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&lease);
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Slot({})", self.0.num_permits())
+    }
+}
