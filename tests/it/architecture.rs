@@ -6,7 +6,7 @@ mod paths;
 mod source;
 mod the_rules_can_fail;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use paths::{Reference, references, uses_of};
@@ -122,17 +122,16 @@ fn circles(sources: &[Source]) -> Vec<String> {
             arrows.entry(source.room()).or_default().entry(to.clone()).or_insert(seen_at);
         }
     }
-    // A room without arrows to others, or with arrows to such rooms only, is in no circle.
+    // A room that imports nobody, or whom nobody imports, is in no circle; without it the next one may be such a room.
     loop {
-        let done: Vec<_> = arrows.iter().filter(|(_, to)| to.is_empty()).map(|(room, _)| room.clone()).collect();
-        let known: Vec<_> = arrows.keys().cloned().collect();
-        let before = arrows.values().map(BTreeMap::len).sum::<usize>() + known.len();
-        arrows.retain(|room, _| !done.contains(room));
-        for to in arrows.values_mut() {
-            to.retain(|room, _| known.contains(room) && !done.contains(room));
-        }
-        if arrows.values().map(BTreeMap::len).sum::<usize>() + arrows.len() == before {
+        let imported: BTreeSet<_> = arrows.values().flat_map(BTreeMap::keys).cloned().collect();
+        let importing: BTreeSet<_> = arrows.iter().filter(|(_, to)| !to.is_empty()).map(|(it, _)| it.clone()).collect();
+        if imported == importing && importing.len() == arrows.len() {
             return arrows.into_values().flat_map(BTreeMap::into_values).collect();
+        }
+        arrows.retain(|room, _| imported.contains(room) && importing.contains(room));
+        for to in arrows.values_mut() {
+            to.retain(|room, _| importing.contains(room));
         }
     }
 }

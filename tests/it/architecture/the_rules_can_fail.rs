@@ -83,12 +83,12 @@ fn a_room_that_the_table_does_not_know_is_reported() {
 }
 
 #[test]
-fn a_circle_of_three_is_found_and_what_leads_into_it_is_left_out() {
+fn a_circle_of_three_is_found_and_what_leads_into_it_or_out_of_it_is_left_out() {
     let files = [
         ("a.rs", "use crate::b::B;"),
-        ("b/mod.rs", "\nuse crate::c;"),
+        ("b/mod.rs", "\nuse crate::{c, e};"),
         ("c.rs", "fn f() { crate::a::g() }"),
-        ("d.rs", "use crate::e;"),
+        ("d.rs", "use crate::a;"),
         ("e.rs", ""),
     ];
     assert_eq!(complaints(circles, &files), ["src/a.rs:1", "src/b/mod.rs:2", "src/c.rs:1"]);
