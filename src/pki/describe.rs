@@ -1,0 +1,178 @@
+//! A certificate in words, for `check` and for whoever is about to trust it.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use openssl::nid::Nid;
+use openssl::x509::{GeneralNameRef, X509NameEntryRef, X509NameRef, X509Ref};
+
+use super::{Error, KeyKind, spki_pin, timestamp};
+use crate::domain::clock::Timestamp;
+
+/// What a certificate says, ready to be printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Whom it names, as [`distinguished_name`] writes it.
+    pub subject: String,
+    /// Who signed it.
+    pub issuer: String,
+    /// Its first moment.
+    pub not_before: Timestamp,
+    /// Its last moment.
+    pub not_after: Timestamp,
+    /// What names its key: see [`spki_pin`].
+    pub pin: String,
+    /// What sort of key it has.
+    pub key: KeyKind,
+    /// The other names it is valid for, as in `DNS:otp.example.org` and `IP:192.0.2.1`.
+    pub names: Vec<String>,
+}
+
+/// Puts `certificate` in words. Nothing is verified.
+pub fn describe(certificate: &X509Ref) -> Result<Description, Error> {
+    let names = certificate.subject_alt_names();
+    Ok(Description {
+        subject: distinguished_name(certificate.subject_name()),
+        issuer: distinguished_name(certificate.issuer_name()),
+        not_before: timestamp(certificate.not_before())?,
+        not_after: timestamp(certificate.not_after())?,
+        pin: spki_pin(certificate)?,
+        key: KeyKind::of(&*certificate.public_key()?),
+        names: names.iter().flatten().map(alternative_name).collect(),
+    })
+}
+
+/// A name on one line, the narrowest part first, as in `CN=otp,O=Processor\, Inc.` (RFC 4514).
+/// Characters that could move a terminal's cursor or turn its text around are written as bytes.
+pub fn distinguished_name(name: &X509NameRef) -> String {
+    let mut parts: Vec<_> = name.entries().map(name_part).collect();
+    parts.reverse();
+    parts.join(",")
+}
+
+fn name_part(entry: &X509NameEntryRef) -> String {
+    let kind = match entry.object().nid() {
+        Nid::UNDEF => entry.object().to_string(),
+        nid => nid.short_name().map_or_else(|_| entry.object().to_string(), str::to_owned),
+    };
+    match entry.data().to_string() {
+        Ok(text) => format!("{kind}={}", escaped(&text)),
+        Err(_) => format!("{kind}=#{}", hex(entry.data().as_slice())),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let last = text.chars().count().saturating_sub(1);
+    let mut line = String::with_capacity(text.len());
+    for (at, c) in text.chars().enumerate() {
+        let special = matches!(c, ',' | '+' | '"' | '\\' | '<' | '>' | ';');
+        if special || (at == 0 && matches!(c, ' ' | '#')) || (at == last && c == ' ') {
+            line.push('\\');
+            line.push(c);
+        } else if c.is_control() || turns_text_around(c) {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                push_hex(&mut line, "\\", byte);
+            }
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+fn turns_text_around(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        push_hex(&mut text, "", *byte);
+    }
+    text
+}
+
+fn push_hex(line: &mut String, before: &str, byte: u8) {
+    // Writing to a String cannot fail.
+    let _ = write!(line, "{before}{byte:02X}");
+}
+
+fn alternative_name(name: &GeneralNameRef) -> String {
+    if let Some(dns) = name.dnsname() {
+        return format!("DNS:{}", escaped(dns));
+    }
+    if let Some(address) = name.ipaddress().and_then(ip_address) {
+        return format!("IP:{address}");
+    }
+    if let Some(email) = name.email() {
+        return format!("email:{}", escaped(email));
+    }
+    if let Some(uri) = name.uri() {
+        return format!("URI:{}", escaped(uri));
+    }
+    "another kind of name".to_owned()
+}
+
+fn ip_address(bytes: &[u8]) -> Option<IpAddr> {
+    let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    four.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use openssl::x509::X509Name;
+
+    use super::*;
+    use crate::pki::{Authority, request};
+
+    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+    fn name(parts: &[(Nid, &str)]) -> X509Name {
+        let mut name = X509Name::builder().unwrap();
+        for (nid, text) in parts {
+            name.append_entry_by_nid(*nid, text).unwrap();
+        }
+        name.build()
+    }
+
+    #[test]
+    fn a_name_is_one_line_that_cannot_be_mistaken_for_another() {
+        let line = |common| distinguished_name(&name(&[(Nid::ORGANIZATIONNAME, "Org"), (Nid::COMMONNAME, common)]));
+        assert_eq!(line("otp"), "CN=otp,O=Org");
+        assert_eq!(line("a,O=Bank"), "CN=a\\,O=Bank,O=Org");
+        assert_eq!(line(" # "), "CN=\\ #\\ ,O=Org");
+        assert_eq!(line("#1"), "CN=\\#1,O=Org");
+        assert_eq!(line("a\r\n\u{202e}z"), "CN=a\\0D\\0A\\E2\\80\\AEz,O=Org");
+        assert_eq!(line("Żółw"), "CN=Żółw,O=Org");
+    }
+
+    #[test]
+    fn a_servers_certificate_is_described_in_full() {
+        let authority = Authority::create("Practice CA", 3650, NOW).unwrap();
+        let names = ["otp.example.org", "*.example.org", "127.0.0.1", "::1"].map(String::from);
+        let server = authority.issue_server(&names, 90, NOW).unwrap();
+
+        let said = describe(&server.certificate).unwrap();
+
+        assert_eq!(said.subject, "CN=otp.example.org");
+        assert_eq!(said.issuer, "CN=Practice CA");
+        assert_eq!(said.not_before, NOW.before(Duration::from_mins(5)));
+        assert_eq!(said.not_after, NOW.after(Duration::from_hours(90 * 24)));
+        assert_eq!(said.key, KeyKind::P256);
+        assert_eq!(said.names, ["DNS:otp.example.org", "DNS:*.example.org", "IP:127.0.0.1", "IP:::1"]);
+    }
+
+    #[test]
+    fn a_pin_belongs_to_the_key_and_survives_a_renewal() {
+        let authority = Authority::create("Practice CA", 3650, NOW).unwrap();
+        let asked = request("otp", "Processor").unwrap();
+        let other = request("otp", "Processor").unwrap();
+        let pin = |csr| spki_pin(&authority.sign_client(csr, 30, NOW).unwrap()).unwrap();
+
+        assert_eq!(pin(&asked.csr), pin(&asked.csr));
+        assert_ne!(pin(&asked.csr), pin(&other.csr));
+        assert_eq!(pin(&asked.csr).len(), 44);
+    }
+}
