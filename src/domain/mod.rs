@@ -13,3 +13,14 @@ pub mod outcome;
 pub mod parcel;
 pub mod person;
 pub mod secret;
+
+/// An error and all its causes in one line, for the place where it is handled.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -83,8 +83,7 @@ impl Dispatch {
                 Left::Nothing
             }
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(delivery.id = %id, error, "the delivery stops here until its lease ends");
+                tracing::error!(delivery.id = %id, error = crate::domain::chain(&error), "the delivery stops here until its lease ends");
                 Left::Nothing
             }
         }
@@ -92,19 +91,18 @@ impl Dispatch {
 
     async fn deliver(&self, claimed: Claimed) -> Result<Left, Error> {
         if let Some(reason) = hopeless(&claimed) {
-            return self.give_up(claimed, reason).await;
+            return self.give_up(claimed, None, reason).await;
         }
         let people = match resolve::people(&self.people, &self.directory, &claimed).await {
             Ok(people) => people,
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(delivery.id = %claimed.id, error, "the directory could not be read");
+                tracing::error!(delivery.id = %claimed.id, error = crate::domain::chain(&error), "the directory could not be read");
                 self.store.postpone(claimed, None, self.clock.now().after(READ_AGAIN)).await?;
                 return Ok(Left::Nothing);
             }
         };
         match people.as_slice() {
-            [] => self.give_up(claimed, EndReason::UnknownPerson).await,
+            [] => self.give_up(claimed, None, EndReason::UnknownPerson).await,
             [person] => self.tell(claimed, person).await,
             several => {
                 let ids: Vec<_> = several.iter().map(|person| person.id).collect();
@@ -116,7 +114,7 @@ impl Dispatch {
     async fn tell(&self, mut claimed: Claimed, person: &Person) -> Result<Left, Error> {
         claimed.person = Some(person.id);
         if person.standing != Standing::Active {
-            return self.give_up(claimed, EndReason::NotToBeTold).await;
+            return self.give_up(claimed, None, EndReason::NotToBeTold).await;
         }
         let steps = claimed.content.as_ref().map_or(&[][..], |content| self.plans.steps(content.kind()));
         let ways = route::ways(steps, &person.contacts, &self.offers);
@@ -130,7 +128,7 @@ impl Dispatch {
                     self.store.postpone(claimed, None, until).await?;
                     return Ok(Left::Nothing);
                 }
-                Move::Stop(reason) => return self.stop(claimed, reason).await,
+                Move::Stop(reason) => return self.stop(claimed, None, reason).await,
             };
             let attempt = self.attempt(&claimed, person, &way).await;
             count(&attempt);
@@ -148,11 +146,7 @@ impl Dispatch {
                     self.store.postpone(claimed, Some(attempt), until).await?;
                     return Ok(Left::Nothing);
                 }
-                Move::Stop(_) if matches!(attempt.outcome, Outcome::Unknown { .. }) => {
-                    self.settle(claimed, attempt).await?;
-                    return Ok(Left::Nothing);
-                }
-                Move::Stop(_) => claimed = self.store.go_on(claimed, attempt).await?,
+                Move::Stop(reason) => return self.stop(claimed, Some(attempt), reason).await,
             }
         }
     }
@@ -188,8 +182,7 @@ impl Dispatch {
         let message = match self.renderer.render(content, way.address.channel(), &person.locale) {
             Ok(message) => message,
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(delivery.id = %claimed.id, error, "the text could not be written");
+                tracing::error!(delivery.id = %claimed.id, error = crate::domain::chain(&error), "the text could not be written");
                 return Outcome::refused(Cause::NotRendered);
             }
         };
@@ -209,19 +202,20 @@ impl Dispatch {
     }
 
     // One that may have arrived ends as that, whatever failed later.
-    async fn stop(&self, claimed: Claimed, reason: EndReason) -> Result<Left, Error> {
-        if route::last_doubt(&claimed.attempts).is_some() {
-            self.store.leave_unconfirmed(claimed).await?;
+    async fn stop(&self, claimed: Claimed, last: Option<Attempt>, reason: EndReason) -> Result<Left, Error> {
+        let in_doubt = |attempt: &Attempt| matches!(attempt.outcome, Outcome::Unknown { .. });
+        if claimed.attempts.iter().chain(&last).any(in_doubt) {
+            self.store.leave_unconfirmed(claimed, last).await?;
             return Ok(Left::Nothing);
         }
-        self.give_up(claimed, reason).await
+        self.give_up(claimed, last, reason).await
     }
 
-    async fn give_up(&self, claimed: Claimed, reason: EndReason) -> Result<Left, Error> {
+    async fn give_up(&self, claimed: Claimed, last: Option<Attempt>, reason: EndReason) -> Result<Left, Error> {
         let kind = claimed.content.as_ref().map_or("unknown", |content| content.kind().name());
         metrics::counter!("otpost_given_up_total", "kind" => kind, "reason" => reason.name()).increment(1);
         tracing::warn!(delivery.id = %claimed.id, kind, reason = reason.name(), "nobody was told");
-        self.store.give_up(claimed, None, reason).await?;
+        self.store.give_up(claimed, last, reason).await?;
         Ok(Left::Nothing)
     }
 }

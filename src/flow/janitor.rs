@@ -28,7 +28,7 @@ pub async fn run(store: Arc<Store>, clock: Arc<dyn Clock>, longest_life: Duratio
             _ = sweep.tick() => sweep_once(&store, clock.as_ref(), longest_life).await,
         };
         if let Err(error) = done {
-            tracing::error!(error = &error as &dyn std::error::Error, "the janitor could not finish");
+            tracing::error!(error = crate::domain::chain(&error), "the janitor could not finish");
         }
     }
 }

@@ -41,12 +41,11 @@ pub async fn people(settings: &Settings, directory: &Directory, claimed: &Claime
 
 fn identifiers(settings: &Settings, subjects: &[Identifier]) -> Vec<Identifier> {
     let card_event = subjects.iter().find(|subject| subject.kind == IdentifierKind::DcCard);
-    match card_event {
-        Some(card) => settings.card.iter().map(|kind| Identifier { kind: *kind, value: card.value.clone() }).collect(),
-        None => {
-            let of_kind = |kind: &IdentifierKind| subjects.iter().find(|subject| subject.kind == *kind).cloned();
-            settings.otp.iter().filter_map(of_kind).collect()
-        }
+    if let Some(card) = card_event {
+        settings.card.iter().map(|kind| Identifier { kind: *kind, value: card.value.clone() }).collect()
+    } else {
+        let of_kind = |kind: &IdentifierKind| subjects.iter().find(|subject| subject.kind == *kind).cloned();
+        settings.otp.iter().filter_map(of_kind).collect()
     }
 }
 

@@ -100,7 +100,7 @@ impl Worker {
                 _ = renew.tick() => self.renew().await,
             };
             if let Err(error) = done {
-                tracing::error!(error = &error as &dyn std::error::Error, "due deliveries could not be looked after");
+                tracing::error!(error = crate::domain::chain(&error), "due deliveries could not be looked after");
             }
         }
     }

@@ -5,7 +5,7 @@
 
 mod plan;
 
-pub use plan::{PlanSettings, Plans};
+pub use plan::{Error, PlanSettings, Plans};
 
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ use crate::domain::outcome::{Cause, Outcome};
 
 /// Attempts at one delivery, all providers together. By then something is wrong that waiting does not cure.
 const ATTEMPTS_MAX: usize = 12;
+
+/// Messages sent one way without an answer, each of which may have arrived. Two equal ones are better than none.
+const UNANSWERED_MAX: usize = 2;
 
 /// The first wait before everybody is asked again; it doubles with each round.
 const BACKOFF: Duration = Duration::from_secs(1);
@@ -68,7 +71,7 @@ pub enum Move {
     Send(Way),
     /// Ask again at this time.
     Wait(Timestamp),
-    /// Nothing more can be done; the last attempt that is not known to have failed decides how it ends.
+    /// Nothing more can be done.
     Stop(EndReason),
 }
 
@@ -109,7 +112,7 @@ pub fn next(ways: &[Way], attempts: &[Attempt], now: Timestamp, expires_at: Time
         return Move::Stop(EndReason::AttemptsExhausted);
     }
     let open: Vec<(&Way, Tried<'_>)> =
-        ways.iter().map(|way| (way, Tried::of(way, attempts))).filter(|(_, tried)| !tried.is_closed()).collect();
+        ways.iter().map(|way| (way, Tried::of(way, attempts))).filter(|(way, tried)| !tried.is_closed(way)).collect();
     if open.is_empty() {
         return Move::Stop(EndReason::AllRefused);
     }
@@ -177,8 +180,11 @@ impl<'a> Tried<'a> {
         }
     }
 
-    fn is_closed(&self) -> bool {
-        self.bad_address || self.own.iter().any(|attempt| matches!(attempt.outcome, Outcome::Refused { .. }))
+    fn is_closed(&self, way: &Way) -> bool {
+        let unanswered = self.own.iter().filter(|attempt| matches!(attempt.outcome, Outcome::Unknown { .. })).count();
+        self.bad_address
+            || self.own.iter().any(|attempt| matches!(attempt.outcome, Outcome::Refused { .. }))
+            || (unanswered >= UNANSWERED_MAX && !way.deduplicates)
     }
 
     fn count(&self) -> usize {
@@ -205,11 +211,6 @@ impl<'a> Tried<'a> {
             _ => None,
         }
     }
-}
-
-/// How a delivery ends when nothing more can be done: with the attempt that may have arrived, if there is one.
-pub fn last_doubt(attempts: &[Attempt]) -> Option<&Attempt> {
-    attempts.iter().rev().find(|attempt| matches!(attempt.outcome, Outcome::Unknown { .. }))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::domain::address::Channel;
 use crate::domain::notification::Kind;
 
 /// The longest life of a code. NIST SP 800-63B and OWASP ASVS 6.5.5 both end it at ten minutes.
-pub const OTP_TTL_MAX: Duration = Duration::from_mins(10);
+const OTP_TTL_MAX: Duration = Duration::from_mins(10);
 
 /// `[plan.<kind>]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +20,9 @@ pub struct PlanSettings {
     /// How long after its arrival telling it is of use.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub ttl: Duration,
+    /// For codes: every mailbox can only be read on a device bound to the person, so `email` may be a step.
+    #[serde(default)]
+    pub email_is_device_bound: bool,
 }
 
 /// The plan of every kind.
@@ -44,18 +47,18 @@ pub enum Error {
     /// A code by mail is read by whoever reads the mailbox.
     #[error(
         "plan.otp.steps: email delivers a code to whoever reads the mailbox (EBA Q&A 2018_4315, NIST SP 800-63B-4); \
-         if each mailbox is bound to a device, set otp_by_email = true under [people]"
+         if each mailbox is bound to a device, set plan.otp.email_is_device_bound = true"
     )]
     OtpByEmail,
 }
 
 impl Plans {
-    /// The configured plans over the defaults; `otp_by_email` must be set for a plan that mails codes.
-    pub fn new(configured: BTreeMap<String, PlanSettings>, otp_by_email: bool) -> Result<Self, Error> {
+    /// The configured plans over the defaults.
+    pub fn new(configured: BTreeMap<String, PlanSettings>) -> Result<Self, Error> {
         let mut plans = defaults();
         for (name, plan) in configured {
             let kind: Kind = name.parse().map_err(|_| Error::UnknownKind(name))?;
-            check(kind, &plan, otp_by_email)?;
+            check(kind, &plan)?;
             plans.insert(kind, plan);
         }
         Ok(Self(plans))
@@ -78,7 +81,7 @@ impl Plans {
 }
 
 fn defaults() -> BTreeMap<Kind, PlanSettings> {
-    let plan = |steps: &[Channel], ttl| PlanSettings { steps: steps.to_vec(), ttl };
+    let plan = |steps: &[Channel], ttl| PlanSettings { steps: steps.to_vec(), ttl, email_is_device_bound: false };
     let day = Duration::from_hours(24);
     BTreeMap::from([
         (Kind::Otp, plan(&[Channel::Push, Channel::Sms], Duration::from_mins(5))),
@@ -87,7 +90,7 @@ fn defaults() -> BTreeMap<Kind, PlanSettings> {
     ])
 }
 
-fn check(kind: Kind, plan: &PlanSettings, otp_by_email: bool) -> Result<(), Error> {
+fn check(kind: Kind, plan: &PlanSettings) -> Result<(), Error> {
     if plan.steps.is_empty() {
         return Err(Error::NoSteps(kind));
     }
@@ -96,7 +99,7 @@ fn check(kind: Kind, plan: &PlanSettings, otp_by_email: bool) -> Result<(), Erro
             return Err(Error::Twice(kind, *channel));
         }
     }
-    if kind == Kind::Otp && plan.steps.contains(&Channel::Email) && !otp_by_email {
+    if kind == Kind::Otp && plan.steps.contains(&Channel::Email) && !plan.email_is_device_bound {
         return Err(Error::OtpByEmail);
     }
     match kind {

@@ -1,5 +1,4 @@
 use super::*;
-use crate::domain::outcome::Reference;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const LIFE: Duration = Duration::from_mins(5);
@@ -100,7 +99,7 @@ fn a_short_retry_after_is_waited_for_and_a_long_one_is_passed_over() {
 #[test]
 fn a_provider_is_never_asked_before_its_retry_after_is_over() {
     let ways = push_then_sms()[..1].to_vec();
-    let wait = Duration::from_secs(60);
+    let wait = Duration::from_mins(1);
     let throttled = after(&ways[0], Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(wait) }, NOW);
     assert_eq!(decide(&ways, &[throttled], NOW), Move::Wait(NOW.after(wait)));
 }
@@ -146,9 +145,15 @@ fn pauses_double_stay_bounded_and_vary() {
 }
 
 #[test]
-fn the_attempt_that_may_have_arrived_decides_how_it_ends() {
-    let ways = push_then_sms();
-    let doubt = after(&ways[0], Outcome::unknown(Cause::TimedOut), NOW);
-    let sure = after(&ways[1], Outcome::Accepted { reference: Reference::new("m-1") }, NOW);
-    assert_eq!(last_doubt(&[doubt.clone(), sure]), Some(&doubt));
+fn a_way_that_never_answers_is_used_twice_at_most_unless_it_drops_repeats() {
+    let ways = push_then_sms()[..1].to_vec();
+    let twice = [
+        after(&ways[0], Outcome::unknown(Cause::TimedOut), NOW),
+        after(&ways[0], Outcome::unknown(Cause::TimedOut), NOW),
+    ];
+    let later = NOW.after(BACKOFF_MAX);
+    assert_eq!(decide(&ways, &twice, later), Move::Stop(EndReason::AllRefused));
+
+    let careful = vec![Way { deduplicates: true, ..ways[0].clone() }];
+    assert_eq!(decide(&careful, &twice, later), Move::Send(careful[0].clone()));
 }

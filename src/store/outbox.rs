@@ -16,7 +16,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, EndReason, State};
 use crate::domain::event::{Actor, Event, EventKind};
 use crate::domain::notification::{Content, Notification, NotificationId};
-use crate::domain::outcome::Outcome;
 use crate::domain::person::{Identifier, PersonId};
 
 use std::sync::atomic::Ordering;
@@ -250,21 +249,16 @@ impl Store {
         Ok(all)
     }
 
-    /// Ends the delivery with the attempt that a provider took, or that may have arrived.
+    /// Ends the delivery with the attempt that a provider took.
     pub async fn settle(&self, claimed: Claimed, attempt: Attempt) -> Result<(), Error> {
         let now = self.clock.now();
-        let state = match attempt.outcome {
-            Outcome::Accepted { .. } => State::Sent,
-            Outcome::Unknown { .. } | Outcome::Deferred { .. } | Outcome::Refused { .. } => State::Unconfirmed,
-        };
-        let kind = if state == State::Sent { EventKind::Sent } else { EventKind::GivenUp };
-        self.step(&claimed, kind, Some(attempt), Then::End(state, None, now), now).await
+        self.step(&claimed, EventKind::Sent, Some(attempt), Then::End(State::Sent, None, now), now).await
     }
 
-    /// Ends the delivery as one that may have arrived, by an attempt recorded before.
-    pub async fn leave_unconfirmed(&self, claimed: Claimed) -> Result<(), Error> {
+    /// Ends the delivery as one that may have arrived, by this attempt or one recorded before.
+    pub async fn leave_unconfirmed(&self, claimed: Claimed, attempt: Option<Attempt>) -> Result<(), Error> {
         let now = self.clock.now();
-        self.step(&claimed, EventKind::GivenUp, None, Then::End(State::Unconfirmed, None, now), now).await
+        self.step(&claimed, EventKind::GivenUp, attempt, Then::End(State::Unconfirmed, None, now), now).await
     }
 
     /// Records an attempt that failed and keeps the delivery for the next one at once.

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::change::{AcceptRows, Batch, Change, Committed, SettleRows, Settled, Verdict};
 use super::{Backend, Error};
+use crate::domain::chain;
 use crate::domain::clock::Clock;
 
 /// Changes that may wait. A processor that is told 503 loses the message, one that waits for seconds does too.
@@ -118,14 +119,4 @@ fn refuse(change: Change, why: impl Fn() -> Error) {
         Change::Accept(_, asker) => drop(asker.send(Err(why()))),
         Change::Settle(_, asker) => drop(asker.send(Err(why()))),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
