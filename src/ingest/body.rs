@@ -1,0 +1,69 @@
+//! Headers and bytes of a request, within limits of size and time, before anybody looks inside.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::Payload;
+use futures_util::StreamExt;
+use zeroize::Zeroizing;
+
+use super::answer::Problem;
+
+/// The largest notification of the contract is under 2 KiB.
+const BODY_MAX: usize = 16 * 1024;
+
+/// HTTP itself sets no limit on the time a body takes.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+const KEY: &str = "X-Idempotency-Key";
+const KEY_MAX: usize = 255;
+
+/// JSON, or nothing said about it, and not compressed.
+pub(super) fn check_headers(request: &HttpRequest) -> Result<(), Problem> {
+    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(Problem::UnsupportedMedia);
+    }
+    let Some(media) = request.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
+    let media = media.to_str().map_err(|_| Problem::UnsupportedMedia)?;
+    let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if json { Ok(()) } else { Err(Problem::UnsupportedMedia) }
+}
+
+/// The key the sender gave: 1 to 255 printable ASCII characters; the same one twice is one.
+pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let mut given = request.headers().get_all(KEY);
+    let Some(first) = given.next() else { return Ok(None) };
+    if given.any(|other| other != first) {
+        return Err(Problem::Invalid(KEY, "given twice and different"));
+    }
+    let bytes = first.as_bytes();
+    if !(1..=KEY_MAX).contains(&bytes.len()) || !bytes.iter().all(|b| (0x20..0x7f).contains(b)) {
+        return Err(Problem::Invalid(KEY, "expected 1 to 255 printable ASCII characters"));
+    }
+    Ok(first.to_str().ok().map(str::to_owned))
+}
+
+/// The whole body; wiped when dropped.
+pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > BODY_MAX) {
+        return Err(Problem::TooLarge);
+    }
+    let read = collect(payload, declared.unwrap_or(BODY_MAX));
+    tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(|_| Problem::TooSlow)?
+}
+
+async fn collect(mut payload: Payload, room: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    // All the room at once: a buffer that grows leaves copies of the code behind.
+    let mut body = Zeroizing::new(Vec::with_capacity(room));
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::Broken)?;
+        if body.len() + chunk.len() > BODY_MAX {
+            return Err(Problem::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

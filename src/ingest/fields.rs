@@ -1,0 +1,168 @@
+//! Reads one flat JSON object strictly: its syntax, its encoding, each wanted field at most once.
+//!
+//! Our own reader over `serde_json`'s, because the errors of derived ones repeat the value they stumble over, and
+//! that value may be a code. What the values mean is for the contract's own file to say.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroize;
+
+use super::answer::Problem;
+use crate::domain::notification::Warning;
+
+/// A value as far as any contract needs it.
+#[derive(PartialEq, Eq)]
+pub(super) enum Field {
+    Text(String),
+    Integer(u64),
+    Null,
+    /// Anything else: a fraction, a negative or huge number, a truth value, a list, an object.
+    Other,
+}
+
+impl Drop for Field {
+    fn drop(&mut self) {
+        if let Self::Text(text) = self {
+            text.zeroize();
+        }
+    }
+}
+
+/// The wanted fields of one object, and what was odd about it.
+pub(super) struct Fields {
+    wanted: &'static [&'static str],
+    found: Vec<Option<Field>>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// RFC 8259, 8.1 lets a reader ignore it.
+const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
+
+impl Fields {
+    /// Reads the body as one object and keeps the fields called `wanted`; others are passed over.
+    pub(super) fn read(body: &[u8], wanted: &'static [&'static str]) -> Result<Self, Problem> {
+        let mut warnings = Vec::new();
+        let text = match body.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => {
+                warnings.push(Warning { field: "", what: "begins with a byte order mark" });
+                rest
+            }
+            None => body,
+        };
+        let text = std::str::from_utf8(text).map_err(|_| Problem::Invalid("", "expected UTF-8"))?;
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let read = Object { wanted }.deserialize(&mut reader).and_then(|read| reader.end().map(|()| read));
+        let (found, others) = read.map_err(|_| Problem::Invalid("", "expected one JSON object, each field once"))?;
+        // A handful is a newer contract; thousands are not.
+        if others > MANY {
+            warnings.push(Warning { field: "", what: "has very many unknown fields" });
+        }
+        Ok(Self { wanted, found, warnings })
+    }
+
+    /// Takes a field out; `None` when it is absent or null.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Field> {
+        let at = self.wanted.iter().position(|wanted| *wanted == name)?;
+        self.found[at].take().filter(|field| *field != Field::Null)
+    }
+
+    /// Remembers something odd that does not stop the notification.
+    pub(super) fn warn(&mut self, field: &'static str, what: &'static str) {
+        self.warnings.push(Warning { field, what });
+    }
+}
+
+const MANY: usize = 100;
+
+struct Object {
+    wanted: &'static [&'static str],
+}
+
+type Found = (Vec<Option<Field>>, usize);
+
+impl<'de> DeserializeSeed<'de> for Object {
+    type Value = Found;
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Found, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Found;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
+        let mut found: Vec<Option<Field>> = self.wanted.iter().map(|_| None).collect();
+        let mut others = 0;
+        while let Some(name) = map.next_key::<String>()? {
+            let Some(at) = self.wanted.iter().position(|wanted| *wanted == name) else {
+                map.next_value::<IgnoredAny>()?;
+                others += 1;
+                continue;
+            };
+            if found[at].is_some() {
+                return Err(A::Error::custom("a field stands there twice"));
+            }
+            found[at] = Some(map.next_value()?);
+        }
+        Ok((found, others))
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_any(Value)
+    }
+}
+
+struct Value;
+
+impl<'de> Visitor<'de> for Value {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Field, E> {
+        if text.contains('\0') {
+            return Err(E::custom("a NUL in a text"));
+        }
+        Ok(Field::Text(text.to_owned()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Field, E> {
+        Ok(Field::Integer(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Field, E> {
+        Ok(Field::Null)
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Field, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+}
