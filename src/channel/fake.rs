@@ -84,14 +84,20 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
+/// A port where connections are made and nobody says anything, for as long as the listener lives.
+pub(super) async fn silence() -> (TcpListener, SocketAddr) {
+    listen().await
+}
+
 /// A port where nobody listens.
 pub(super) async fn nobody() -> SocketAddr {
     listen().await.1
 }
 
 pub(super) fn http_answer(status: &str, headers: &[&str], body: &str) -> Then {
-    let head: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    Then::Say(format!("HTTP/1.1 {status}\r\n{head}content-length: {}\r\n\r\n{body}", body.len()))
+    let length = format!("content-length: {}\r\n\r\n{body}", body.len());
+    let first = format!("HTTP/1.1 {status}");
+    Then::Say([&[first.as_str()], headers, &[length.as_str()]].concat().join("\r\n"))
 }
 
 /// An HTTP server that meets every request with the same answer.

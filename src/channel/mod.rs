@@ -48,6 +48,7 @@ pub trait HttpProvider: Send + Sync {
 /// One `[[provider]]` of the configuration; `kind` chooses the adapter.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there are a handful, made once")]
 pub enum Settings {
     /// An SMS gateway that takes one HTTP request a message.
     SmsGateway(sms_gateway::Settings),

@@ -243,14 +243,16 @@ mod tests {
     use super::*;
     use crate::domain::outcome::Reference;
 
-    fn settings(rest: Value) -> Settings {
-        let mut all = json!({ "name": "primary", "url": "https://sms.example/send" });
-        all.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-        serde_json::from_value(all).unwrap()
+    fn settings(mut given: Value) -> Settings {
+        let usual = [("name", "primary"), ("url", "https://sms.example/send")];
+        for (key, value) in usual {
+            given.as_object_mut().unwrap().entry(key).or_insert_with(|| value.into());
+        }
+        serde_json::from_value(given).unwrap()
     }
 
-    fn gateway(rest: Value) -> Gateway {
-        Gateway::new(&settings(rest)).unwrap()
+    fn gateway(given: Value) -> Gateway {
+        Gateway::new(&settings(given)).unwrap()
     }
 
     #[test]
@@ -259,9 +261,9 @@ mod tests {
             "sender": "BANK", "static_fields": { "encoding": "utf-8", "fast": true },
             "fields": { "to": "recipient", "validity": "" },
         }));
-        let Body::Json(body) = gateway.request(&fake::sms("Kod 0042 \"ż\"")).body else { panic!("not JSON") };
+        let fields = gateway.fields(&fake::sms("Kod 0042 \"ż\""));
         assert_eq!(
-            body,
+            Value::Object(fields),
             json!({
                 "recipient": "+48600100200", "text": "Kod 0042 \"ż\"", "from": "BANK",
                 "reference": fake::delivery(), "encoding": "utf-8", "fast": true,

@@ -204,7 +204,6 @@ fn verdict(step: Step, broken: Broken) -> Outcome {
     match (step, broken) {
         (Step::Content, Broken::Lost) => Outcome::unknown(Cause::Disconnected),
         (_, Broken::Lost) => Outcome::deferred(Cause::Unreachable),
-        (_, Broken::AsciiOnly) => Outcome::refused(Cause::BadAddress),
         // 450 is also how relays say "greylisted" and "too many of these".
         (_, Broken::Reply(450)) => Outcome::deferred(Cause::Throttled),
         (_, Broken::Reply(400..=499)) => Outcome::deferred(Cause::ProviderDown),
@@ -213,7 +212,9 @@ fn verdict(step: Step, broken: Broken) -> Outcome {
         }
         // A greeting of 554 turns this machine away, and says nothing about the mail.
         (Step::Queue | Step::Dial, Broken::Reply(_)) => Outcome::deferred(Cause::ProviderDown),
-        (Step::Recipient, Broken::Reply(501 | 550 | 551 | 553 | 556)) => Outcome::refused(Cause::BadAddress),
+        (_, Broken::AsciiOnly) | (Step::Recipient, Broken::Reply(501 | 550 | 551 | 553 | 556)) => {
+            Outcome::refused(Cause::BadAddress)
+        }
         (_, Broken::Reply(550 | 552 | 553 | 554)) => Outcome::refused(Cause::BadMessage),
         (_, Broken::Reply(_)) => Outcome::refused(Cause::Unclassified),
     }
@@ -241,25 +242,27 @@ mod tests {
     use std::net::SocketAddr;
     use std::path::Path;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::channel::fake::{self, Then};
 
-    fn settings(address: SocketAddr, rest: serde_json::Value) -> Settings {
-        let mut all = json!({
+    fn settings(address: SocketAddr, mut given: Value) -> Settings {
+        let usual = json!({
             "name": "relay", "host": "127.0.0.1", "port": address.port(), "tls": "none",
             "from": "Bank <otp@bank.example>", "hello": "otpost.example",
         });
-        all.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-        serde_json::from_value(all).unwrap()
+        for (key, value) in usual.as_object().unwrap() {
+            given.as_object_mut().unwrap().entry(key).or_insert_with(|| value.clone());
+        }
+        serde_json::from_value(given).unwrap()
     }
 
-    async fn connected(relay: &fake::Relay, rest: serde_json::Value) -> Arc<dyn Provider> {
+    async fn connected(relay: &fake::Relay, rest: Value) -> Arc<dyn Provider> {
         connect(&settings(relay.start().await, rest)).unwrap()
     }
 
-    async fn outcome(relay: &fake::Relay, rest: serde_json::Value) -> Outcome {
+    async fn outcome(relay: &fake::Relay, rest: Value) -> Outcome {
         connected(relay, rest).await.send(&mail()).await
     }
 
@@ -391,7 +394,7 @@ mod tests {
         assert_eq!(nobody.send(&mail()).await, Outcome::deferred(Cause::Unreachable));
     }
 
-    fn trusting(tls: &str, ca: &Path) -> serde_json::Value {
+    fn trusting(tls: &str, ca: &Path) -> Value {
         json!({ "host": "localhost", "tls": tls, "ca": ca })
     }
 

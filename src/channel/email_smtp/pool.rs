@@ -12,7 +12,7 @@ use super::Broken;
 use super::line::Line;
 
 /// Relays close idle connections after one to five minutes; a connection older than this is not worth a try.
-const IDLE_MAX: Duration = Duration::from_secs(60);
+const IDLE_MAX: Duration = Duration::from_mins(1);
 
 pub(super) struct Pool {
     idle: Mutex<Vec<Idle>>,
