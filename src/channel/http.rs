@@ -13,7 +13,7 @@ use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, R
 use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
 use serde_json::Value;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::{CONNECT_MAX, Error, HttpProvider, Provider, check_bounds, read_ca};
 use crate::domain::outcome::{Cause, Outcome, Reference};
@@ -98,15 +98,13 @@ impl<P: HttpProvider> HttpChannel<P> {
 #[async_trait]
 impl<P: HttpProvider> Provider for HttpChannel<P> {
     async fn send(&self, parcel: &Parcel) -> Outcome {
-        let end = Instant::now() + self.timeout.min(parcel.valid_for);
-        // Waiting for a slot is part of the attempt, or a slow provider would stretch it beyond its limit.
-        let Ok(Ok(_slot)) = timeout_at(end, self.slots.acquire()).await else {
+        let limit = self.timeout.min(parcel.valid_for);
+        let end = Instant::now() + limit;
+        // Waiting for a slot is part of the attempt, and at most half of it: what is sent without time for an answer
+        // would end as "unknown".
+        let Ok(Ok(_slot)) = timeout(limit / 2, self.slots.acquire()).await else {
             return Outcome::deferred(Cause::Throttled);
         };
-        // A slot may become free at the very end; what is sent without time for an answer would end as "unknown".
-        if Instant::now() >= end {
-            return Outcome::deferred(Cause::Throttled);
-        }
         self.exchange(parcel, end).await.unwrap_or_else(|error| failure(&error.without_url()))
     }
 }
@@ -127,13 +125,14 @@ fn client(line: &Line<'_>) -> Result<Client, Error> {
         .tcp_nodelay(true)
         .pool_max_idle_per_host(line.in_flight)
         .pool_idle_timeout(IDLE_MAX);
+    let unfit = || Error::new(line.name, "the TLS library could not be set up");
     if let Some(file) = line.ca {
         for certificate in read_ca(line.name, file)? {
-            let der = certificate.to_der().ok().and_then(|der| Certificate::from_der(&der).ok());
-            builder = builder.tls_certs_merge(der);
+            let der = certificate.to_der().map_err(|_| unfit())?;
+            builder = builder.tls_certs_merge([Certificate::from_der(&der).map_err(|_| unfit())?]);
         }
     }
-    builder.build().map_err(|_| Error::new(line.name, "the TLS library could not be set up"))
+    builder.build().map_err(|_| unfit())
 }
 
 async fn read_bounded(response: &mut Response) -> reqwest::Result<Vec<u8>> {
@@ -323,14 +322,14 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_does_not_come_about_in_time_is_unreachable() {
         let (_listener, address) = fake::silence().await;
-        let no_handshake = outcome(&format!("https://{address}/"), 100).await;
+        let no_handshake = outcome(&format!("https://{address}/"), 300).await;
         assert_eq!(no_handshake, Outcome::deferred(Cause::Unreachable));
     }
 
     #[tokio::test]
     async fn a_server_that_never_answers_leaves_the_outcome_unknown() {
         let (url, seen) = fake::http(Then::Hang).await;
-        assert_eq!(outcome(&url, 100).await, Outcome::unknown(Cause::TimedOut));
+        assert_eq!(outcome(&url, 300).await, Outcome::unknown(Cause::TimedOut));
         assert_eq!(seen.all().len(), 1);
     }
 
@@ -344,7 +343,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_cut_short_is_no_proof_that_the_message_was_taken() {
         let cut = |status: &str| Then::Say(format!("HTTP/1.1 {status}\r\ncontent-length: 9\r\n\r\n{{"));
-        let outcome_of = async |then| outcome(&fake::http(then).await.0, 100).await;
+        let outcome_of = async |then| outcome(&fake::http(then).await.0, 300).await;
         assert_eq!(outcome_of(cut("200 OK")).await, Outcome::unknown(Cause::TimedOut));
         assert_eq!(outcome_of(cut("403 No")).await, Outcome::refused(Cause::Unauthorized));
     }
@@ -364,13 +363,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_for_a_slot_is_part_of_the_attempt() {
+    async fn a_message_waits_for_a_slot_only_while_there_is_time_for_an_answer() {
         let (url, seen) = fake::http(Then::Hang).await;
-        let channel = channel(&url, Duration::from_millis(100), 1);
+        let channel = channel(&url, Duration::from_millis(300), 1);
         let parcel = fake::sms("Code 0042");
         let outcomes = tokio::join!(channel.send(&parcel), channel.send(&parcel));
         assert_eq!(outcomes.0, Outcome::unknown(Cause::TimedOut));
-        assert_eq!((outcomes.1.name(), seen.all().len()), ("deferred", 1));
+        assert_eq!((outcomes.1, seen.all().len()), (Outcome::deferred(Cause::Throttled), 1));
     }
 
     #[test]

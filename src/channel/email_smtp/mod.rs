@@ -388,7 +388,7 @@ mod tests {
             (".", Then::Hang, Outcome::unknown(Cause::TimedOut)),
         ] {
             let relay = fake::Relay::new().then(command, then);
-            assert_eq!(outcome(&relay, json!({ "timeout": "150ms" })).await, expected, "{command}");
+            assert_eq!(outcome(&relay, json!({ "timeout": "300ms" })).await, expected, "{command}");
         }
         let nobody = connect(&settings(fake::nobody().await, json!({}))).unwrap();
         assert_eq!(nobody.send(&mail()).await, Outcome::deferred(Cause::Unreachable));
