@@ -113,8 +113,29 @@ pub(super) async fn http(then: Then) -> (String, Seen) {
     (format!("http://{address}/send"), seen)
 }
 
-async fn http_connection(tcp: TcpStream, then: Then, seen: Seen) {
-    let mut tcp = BufReader::new(tcp);
+/// The same under TLS.
+pub(super) async fn https(then: Then, acceptor: SslAcceptor) -> (String, Seen) {
+    let (listener, address) = listen().await;
+    let seen = Seen::default();
+    let kept = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            if let Some(tls) = accept_tls(&acceptor, tcp).await {
+                tokio::spawn(http_connection(tls, then.clone(), kept.clone()));
+            }
+        }
+    });
+    (format!("https://localhost:{}/send", address.port()), seen)
+}
+
+async fn accept_tls(acceptor: &SslAcceptor, tcp: TcpStream) -> Option<SslStream<TcpStream>> {
+    let mut tls = SslStream::new(Ssl::new(acceptor.context()).unwrap(), tcp).unwrap();
+    Pin::new(&mut tls).accept().await.ok()?;
+    Some(tls)
+}
+
+async fn http_connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, then: Then, seen: Seen) {
+    let mut tcp = BufReader::new(stream);
     loop {
         let mut request = String::new();
         let mut length = 0;
@@ -212,10 +233,7 @@ impl Relay {
     }
 
     async fn accept_tls(&self, tcp: TcpStream) -> Option<SslStream<TcpStream>> {
-        let ssl = Ssl::new(self.protected.as_ref()?.context()).unwrap();
-        let mut tls = SslStream::new(ssl, tcp).unwrap();
-        Pin::new(&mut tls).accept().await.ok()?;
-        Some(tls)
+        accept_tls(self.protected.as_ref()?, tcp).await
     }
 
     /// Talks SMTP; gives the stream back when the client wants TLS on it.

@@ -245,6 +245,7 @@ mod tests {
 
     use reqwest::header::HeaderValue;
     use serde_json::json;
+    use tempfile::NamedTempFile;
 
     use super::super::fake::{self, Then};
     use super::*;
@@ -266,6 +267,12 @@ mod tests {
     fn channel(url: &str, timeout: Duration, in_flight: usize) -> HttpChannel<Plain> {
         let line = Line { name: "test", timeout, in_flight, ca: None };
         HttpChannel::new(&line, Plain(url.parse().unwrap())).unwrap()
+    }
+
+    async fn outcome_trusting(url: &str, ca: &NamedTempFile) -> Outcome {
+        let ca = ca.path().to_owned();
+        let line = Line { name: "test", timeout: Duration::from_secs(5), in_flight: 4, ca: Some(&ca) };
+        HttpChannel::new(&line, Plain(url.parse().unwrap())).unwrap().send(&fake::sms("Code 0042")).await
     }
 
     async fn outcome(url: &str, timeout_ms: u64) -> Outcome {
@@ -324,6 +331,16 @@ mod tests {
         let (_listener, address) = fake::silence().await;
         let no_handshake = outcome(&format!("https://{address}/"), 300).await;
         assert_eq!(no_handshake, Outcome::deferred(Cause::Unreachable));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_nobody_vouches_for_gets_no_message() {
+        let (acceptor, ca) = fake::localhost();
+        let (_, other) = fake::localhost();
+        let (url, seen) = fake::https(fake::http_answer("200 OK", &[], "{}"), acceptor).await;
+        assert_eq!(outcome_trusting(&url, &other).await, Outcome::deferred(Cause::Unreachable));
+        assert_eq!(seen.all().len(), 0);
+        assert_eq!(outcome_trusting(&url, &ca).await, Outcome::accepted(None));
     }
 
     #[tokio::test]
