@@ -3,20 +3,32 @@
 //! Adapters never retry, log, read the clock or touch the store; what to do next is `route`'s choice.
 
 pub mod email_smtp;
+#[cfg(test)]
+mod fake;
 pub mod http;
 pub mod push_http;
 pub mod sandbox;
 pub mod sms_gateway;
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use openssl::x509::X509;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
 use crate::domain::address::Channel;
 use crate::domain::outcome::Outcome;
 use crate::domain::parcel::Parcel;
+
+/// The longest attempt, and what an attempt gets when nothing shorter is configured: a provider that needs longer
+/// will not help a cardholder who is already looking at the form.
+pub const ATTEMPT_MAX: Duration = Duration::from_secs(8);
+
+/// A connection that takes longer than this will not carry a message in time either; what is left is for the next provider.
+const CONNECT_MAX: Duration = Duration::from_secs(3);
 
 /// One way of reaching a person. Translates; never retries, logs, reads the clock or touches the store.
 #[async_trait]
@@ -36,6 +48,7 @@ pub trait HttpProvider: Send + Sync {
 /// One `[[provider]]` of the configuration; `kind` chooses the adapter.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there are a handful, made once")]
 pub enum Settings {
     /// An SMS gateway that takes one HTTP request a message.
     SmsGateway(sms_gateway::Settings),
@@ -63,6 +76,32 @@ impl Settings {
             Self::Smtp(_) => Channel::Email,
         }
     }
+
+    /// The calling-code prefixes it serves; empty when it serves every address of its channel.
+    pub fn countries(&self) -> &[String] {
+        match self {
+            Self::SmsGateway(s) => &s.countries,
+            Self::PushHttp(_) | Self::Smtp(_) => &[],
+        }
+    }
+
+    /// Its share of the traffic among the providers that serve the same address.
+    pub fn weight(&self) -> u32 {
+        match self {
+            Self::SmsGateway(s) => s.weight,
+            Self::PushHttp(s) => s.weight,
+            Self::Smtp(s) => s.weight,
+        }
+    }
+
+    /// Whether it delivers once when the same reference comes twice.
+    pub fn deduplicates(&self) -> bool {
+        match self {
+            Self::SmsGateway(s) => s.deduplicates,
+            Self::PushHttp(s) => s.deduplicates,
+            Self::Smtp(s) => s.deduplicates,
+        }
+    }
 }
 
 /// Why a provider could not be set up from its configuration.
@@ -75,11 +114,122 @@ pub struct Error {
     pub what: String,
 }
 
+impl Error {
+    fn new(provider: &str, what: impl Into<String>) -> Self {
+        Self { provider: provider.to_owned(), what: what.into() }
+    }
+}
+
 /// Sets up the adapter that `settings` describe. Nothing is contacted yet.
 pub fn connect(settings: &Settings) -> Result<Arc<dyn Provider>, Error> {
     match settings {
         Settings::SmsGateway(s) => sms_gateway::connect(s),
         Settings::PushHttp(s) => push_http::connect(s),
         Settings::Smtp(s) => email_smtp::connect(s),
+    }
+}
+
+const fn attempt_max() -> Duration {
+    ATTEMPT_MAX
+}
+
+const fn even_weight() -> u32 {
+    1
+}
+
+/// Checks the two bounds that every provider has.
+fn check_bounds(provider: &str, timeout: Duration, at_once: (&str, usize)) -> Result<(), Error> {
+    if timeout.is_zero() || timeout > ATTEMPT_MAX {
+        return Err(Error::new(provider, "timeout: expected more than nothing and at most 8s"));
+    }
+    if !(1..=1024).contains(&at_once.1) {
+        return Err(Error::new(provider, format!("{}: expected 1 to 1024", at_once.0)));
+    }
+    Ok(())
+}
+
+/// The certificates of a PEM file, trusted beside those of the system.
+fn read_ca(provider: &str, file: &Path) -> Result<Vec<X509>, Error> {
+    let shown = file.display();
+    let pem = std::fs::read(file).map_err(|error| Error::new(provider, format!("ca: cannot read {shown}: {error}")))?;
+    match X509::stack_from_pem(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(Error::new(provider, format!("ca: expected certificates in PEM form in {shown}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(json: &str) -> Settings {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn refusal(json: &str) -> String {
+        connect(&settings(json)).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_provider_is_described_by_a_few_keys_and_the_rest_has_defaults() {
+        let sms = settings(r#"{"kind":"sms_gateway","name":"primary","url":"https://sms.example/send"}"#);
+        assert_eq!((sms.name(), sms.channel(), sms.weight()), ("primary", Channel::Sms, 1));
+        assert!(sms.countries().is_empty() && !sms.deduplicates());
+        assert!(connect(&sms).is_ok());
+
+        let push = r#"{"kind":"push_http","name":"app","url":"http://push.example","weight":3,"deduplicates":true}"#;
+        let push = settings(push);
+        assert_eq!((push.channel(), push.weight(), push.deduplicates()), (Channel::Push, 3, true));
+        assert!(connect(&push).is_ok());
+
+        let mail = settings(r#"{"kind":"smtp","name":"relay","host":"mx.example","from":"Bank <otp@bank.example>"}"#);
+        assert_eq!((mail.channel(), mail.name()), (Channel::Email, "relay"));
+        assert!(connect(&mail).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_key_is_a_mistake() {
+        let read = |json| serde_json::from_str::<Settings>(json);
+        assert!(read(r#"{"kind":"push_http","name":"a","url":"https://a.example","colour":"red"}"#).is_err());
+        assert!(read(r#"{"kind":"smtp","name":"a","host":"h","from":"a@b.cd","tls":"opportunistic"}"#).is_err());
+    }
+
+    #[test]
+    fn an_error_names_the_provider_and_what_was_expected() {
+        let sms = |rest: &str| refusal(&format!(r#"{{"kind":"sms_gateway","name":"primary",{rest}}}"#));
+        assert_eq!(sms(r#""url":"sms.example""#), "provider primary: url: expected http:// or https:// and a host");
+        assert_eq!(
+            sms(r#""url":"https://me:secret@sms.example""#),
+            "provider primary: url: expected no user or password in it; use user and password"
+        );
+        assert_eq!(
+            sms(r#""url":"https://a.example","timeout":"9s""#),
+            "provider primary: timeout: expected more than nothing and at most 8s"
+        );
+        assert_eq!(
+            sms(r#""url":"https://a.example","in_flight":0"#),
+            "provider primary: in_flight: expected 1 to 1024"
+        );
+        assert_eq!(
+            sms(r#""url":"https://a.example","countries":["PL"]"#),
+            "provider primary: countries: expected calling codes such as +48"
+        );
+        assert!(
+            sms(r#""url":"https://a.example","ca":"/nowhere/ca.pem""#)
+                .starts_with("provider primary: ca: cannot read /nowhere/ca.pem: ")
+        );
+        assert_eq!(
+            refusal(r#"{"kind":"smtp","name":"relay","host":"h","from":"the bank"}"#),
+            "provider relay: from: expected a mailbox such as Bank <otp@bank.example>"
+        );
+    }
+
+    #[test]
+    fn a_credential_is_not_shown_with_its_settings() {
+        let sms = settings(
+            r#"{"kind":"sms_gateway","name":"primary","url":"https://a.example","headers":{"x-key":"hush"},
+                "user":"hush","password":"hush","static_fields":{"api_secret":"hush"}}"#,
+        );
+        assert!(!format!("{sms:?}").contains("hush"));
     }
 }

@@ -1,0 +1,54 @@
+//! Connections between two mails. The one used last is used next, so that the others can grow old and go.
+//!
+//! Keeps no task of its own: what is too old goes when somebody comes by.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use super::Broken;
+use super::line::Line;
+
+/// Relays close idle connections after one to five minutes; a connection older than this is not worth a try.
+const IDLE_MAX: Duration = Duration::from_mins(1);
+
+pub(super) struct Pool {
+    idle: Mutex<Vec<Idle>>,
+    slots: Semaphore,
+}
+
+struct Idle {
+    line: Line,
+    since: Instant,
+}
+
+impl Pool {
+    pub(super) fn new(connections: usize) -> Self {
+        Self { idle: Mutex::default(), slots: Semaphore::new(connections) }
+    }
+
+    /// The right to one connection, idle or new; waits while all are in use.
+    pub(super) async fn slot(&self) -> Result<SemaphorePermit<'_>, Broken> {
+        self.slots.acquire().await.map_err(|_closed| Broken::Lost)
+    }
+
+    pub(super) fn take(&self) -> Option<Line> {
+        let mut idle = self.idle();
+        idle.retain(|idle| idle.since.elapsed() < IDLE_MAX);
+        idle.pop().map(|idle| idle.line)
+    }
+
+    pub(super) fn put(&self, line: Line) {
+        self.idle().push(Idle { line, since: Instant::now() });
+    }
+
+    pub(super) fn clear(&self) {
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
