@@ -268,3 +268,92 @@ fn reason(error: &wire::Error) -> String {
         None => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::address::Channel;
+    use crate::sim::providers::Provider;
+    use crate::sim::providers::behaviour::Behaviour;
+    use crate::sim::providers::station::Keeping;
+
+    // A practice provider stands in for the gateway: it answers 200, and can stall.
+    async fn server(behaviour: Behaviour) -> Provider {
+        let server = Provider::open(Channel::Sms, "127.0.0.1:0".parse().unwrap(), Keeping::Tokens).await.unwrap();
+        server.station().behave(behaviour);
+        server
+    }
+
+    fn plan(server: &Provider) -> Plan {
+        Plan {
+            target: Target::new(&format!("http://{}", server.address()), None).unwrap(),
+            rate: 100.0,
+            warm_up: Duration::ZERO,
+            duration: Duration::from_millis(200),
+            connections: 1,
+            customers: 1..=10,
+            patience: Duration::from_secs(5),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stall_counts_from_the_moment_each_request_was_due() {
+        let server = server(Behaviour::slow(Duration::from_millis(40))).await;
+
+        let report = run(plan(&server), |_| {}).await.unwrap();
+
+        // 20 requests in 200 ms, each answered 40 ms after the one before: the last one 600 ms after it was due.
+        assert_eq!(report.sent, 20);
+        assert!(report.latency.p50_ms > 250.0 && report.latency.max_ms > 550.0, "{}", report.latency);
+    }
+
+    #[tokio::test]
+    async fn every_token_arrives_once_and_the_warm_up_is_told_apart() {
+        let server = server(Behaviour::default()).await;
+        let plan = Plan { connections: 4, rate: 500.0, warm_up: Duration::from_millis(100), ..plan(&server) };
+
+        let report = run(plan, |_| {}).await.unwrap();
+
+        let arrived = server.station().report();
+        assert_eq!((report.sent, report.statuses[&200], report.connections), (100, 100, 4));
+        assert_eq!((arrived.distinct, arrived.duplicates, arrived.missing, arrived.warm_up), (100, 0, 0, 50));
+        assert_eq!(arrived.end_to_end.count, 100);
+        assert!(!report.all_taken(), "200 is not 204");
+    }
+
+    #[tokio::test]
+    async fn one_after_the_other_sends_until_the_time_is_over() {
+        let server = server(Behaviour::default()).await;
+        let (told, progress) = std::sync::mpsc::channel();
+
+        let report =
+            run(Plan { rate: 0.0, ..plan(&server) }, move |at| told.send(at).unwrap_or_default()).await.unwrap();
+
+        assert!(report.sent > 20 && report.errors.is_empty(), "{report:?}");
+        assert_eq!(server.station().report().distinct, report.sent);
+        assert!(progress.recv().is_ok());
+    }
+
+    #[tokio::test]
+    async fn requests_without_an_answer_are_counted_and_timed() {
+        let server = server(Behaviour::silent()).await;
+        let patience = Duration::from_millis(50);
+
+        let report = run(Plan { patience, ..plan(&server) }, |_| {}).await.unwrap();
+
+        assert_eq!((report.sent, report.taken, report.latency.count), (20, 0, 20));
+        assert!(report.errors["no answer in time"] > 0, "{:?}", report.errors);
+        assert!(report.errors.keys().any(|reason| reason.starts_with("never sent")), "{:?}", report.errors);
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_is_not_there_is_no_result() {
+        let server = server(Behaviour::default()).await;
+        let plan = plan(&server);
+        server.close().await;
+
+        let outcome = run(plan, |_| {}).await;
+
+        assert!(matches!(outcome, Err(Error::Unreachable(_))), "{outcome:?}");
+    }
+}

@@ -167,3 +167,41 @@ fn json(value: &impl Serialize) -> String {
     // Fails only on maps with keys that are not text and on failing writers; there are neither.
     serde_json::to_string(value).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::sim::providers::Provider;
+    use crate::sim::providers::station::Keeping;
+
+    #[test]
+    fn the_published_samples_are_posted_as_valid_json() {
+        let now = Timestamp::from_micros(1_750_167_774_000_000);
+        let [otp, locked, unlocked] = samples(now);
+        let read = |sample: &Sample| serde_json::from_str::<Value>(&sample.body).unwrap();
+
+        assert_eq!(
+            read(&otp),
+            json!({"storageCustomerId": "1337", "storageCardId": "1337", "balanceId": "b334b384-328c-11ed-a261-0242ac120002",
+                "amount": "1000", "currency": "PLN", "merchantName": "merchant test", "otp": "1111"})
+        );
+        let date = "2025-06-17T13:42:54+00:00";
+        assert_eq!(read(&locked), json!({"dcCardId": "11", "date": date, "reason": "PIN_TRIES_EXCEEDED"}));
+        assert_eq!(read(&unlocked), json!({"dcCardId": "11", "date": date}));
+        assert_eq!([otp.keyed, locked.keyed, unlocked.keyed], [true, false, false]);
+    }
+
+    #[tokio::test]
+    async fn a_sample_can_be_made_out_to_anybody_and_posted() {
+        let anywhere = "127.0.0.1:0".parse().unwrap();
+        let gateway = Provider::open(crate::domain::address::Channel::Sms, anywhere, Keeping::Tokens).await.unwrap();
+        let mut processor = Processor::new(&format!("http://{}", gateway.address()), None).unwrap();
+
+        let otp = Otp { storage_customer_id: "7".into(), otp: "0042".into(), ..Otp::default() };
+        let answer = processor.send(&otp.sample()).await.unwrap();
+
+        assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"id":"sms-1"}"#));
+    }
+}

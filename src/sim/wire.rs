@@ -29,6 +29,9 @@ pub enum Error {
     /// The address cannot be used.
     #[error("{0:?} is not an address such as https://gateway.example:8443")]
     Address(String),
+    /// `https` without an identity.
+    #[error("https needs a certificate, its key and a CA")]
+    NoIdentity,
     /// A file of the identity cannot be read.
     #[error("{0} cannot be read")]
     File(String, #[source] io::Error),
@@ -110,6 +113,7 @@ impl Target {
         let parsed = reqwest::Url::parse(url).map_err(|_| unusable())?;
         let identity = match (parsed.scheme(), identity) {
             ("https", Some(identity)) => Some(identity.clone()),
+            ("https", None) => return Err(Error::NoIdentity),
             ("http", _) => None,
             _ => return Err(unusable()),
         };
@@ -271,4 +275,182 @@ impl Head {
 /// Appends text to a buffer of bytes, which cannot fail.
 pub(super) fn append(buffer: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     drop(io::Write::write_fmt(buffer, text));
+}
+
+#[cfg(test)]
+mod tests {
+    use openssl::asn1::Asn1Time;
+    use openssl::bn::BigNum;
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::hash::MessageDigest;
+    use openssl::nid::Nid;
+    use openssl::pkey::Private;
+    use openssl::ssl::{Ssl, SslAcceptor, SslVerifyMode};
+    use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+    use openssl::x509::{X509Builder, X509Name};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const TAKEN: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+
+    #[tokio::test]
+    async fn a_request_goes_out_over_mutual_tls_and_the_answer_comes_back() {
+        let ca = Authority::new();
+        let (url, server) = tls_server(&ca).await;
+        let target = Target::new(&format!("{url}/base/"), Some(&ca.identity("processor"))).unwrap();
+
+        let mut connection = Connection::new(target, PATIENCE);
+        let reply = connection.post("/otp", Some("key-1"), b"{}").await.unwrap();
+
+        assert_eq!(reply, Reply { status: 422, body: b"no" });
+        let (client, request) = server.await.unwrap();
+        assert_eq!(client, "processor");
+        assert!(request.starts_with("POST /base/otp HTTP/1.1\r\nHost: 127.0.0.1:"), "{request}");
+        assert!(request.contains("\r\nX-Idempotency-Key: key-1\r\n") && request.ends_with("\r\n\r\n{}"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_server_from_another_authority_is_not_spoken_to() {
+        let (url, _server) = tls_server(&Authority::new()).await;
+        let target = Target::new(&url, Some(&Authority::new().identity("processor"))).unwrap();
+
+        let mut connection = Connection::new(target, PATIENCE);
+        let outcome = connection.post("/otp", None, b"{}").await;
+
+        assert!(matches!(outcome, Err(Error::Handshake(_))), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_closed_while_idle_is_opened_anew() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut connection = Connection::new(target_of(&listener), PATIENCE);
+
+        for round in 1..=2 {
+            let served = answer_one(&listener, TAKEN);
+            let (reply, ()) = tokio::join!(connection.post("/otp", None, b"{}"), served);
+            assert_eq!(reply.unwrap().status, 204);
+            assert_eq!(connection.opened(), round);
+            // Lets the runtime see that the server has hung up.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_without_an_answer_is_not_sent_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut connection = Connection::new(target_of(&listener), PATIENCE);
+
+        for half in ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"] {
+            let opened = connection.opened();
+            let (reply, ()) =
+                tokio::join!(connection.post("/otp", None, b"{}"), answer_one(&listener, half.as_bytes()));
+            assert!(matches!(reply, Err(Error::Closed)), "{reply:?}");
+            assert_eq!(connection.opened(), opened + 1);
+        }
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_used_is_refused_before_anything_is_sent() {
+        assert!(matches!(Target::new("https://127.0.0.1:1", None), Err(Error::NoIdentity)));
+        for bad in ["", "127.0.0.1:8443", "ftp://host/"] {
+            assert!(matches!(Target::new(bad, None), Err(Error::Address(_))), "{bad:?}");
+        }
+    }
+
+    fn target_of(listener: &TcpListener) -> Target {
+        Target::new(&format!("http://{}", listener.local_addr().unwrap()), None).unwrap()
+    }
+
+    async fn answer_one(listener: &TcpListener, answer: &[u8]) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await;
+        stream.write_all(answer).await.unwrap();
+    }
+
+    async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
+        let mut request = Vec::new();
+        while !request.ends_with(b"{}") {
+            assert!(stream.read_buf(&mut request).await.unwrap() > 0, "the request broke off");
+        }
+        String::from_utf8(request).unwrap()
+    }
+
+    // Answers one request with 422 and hands back who sent what.
+    async fn tls_server(ca: &Authority) -> (String, JoinHandle<(String, String)>) {
+        let (cert, key) = ca.issue("server");
+        let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+        tls.set_certificate(&cert).unwrap();
+        tls.set_private_key(&key).unwrap();
+        tls.cert_store_mut().add_cert(ca.cert.clone()).unwrap();
+        tls.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+        let tls = tls.build();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = SslStream::new(Ssl::new(tls.context()).unwrap(), stream).unwrap();
+            Pin::new(&mut stream).accept().await.unwrap();
+            let request = read_request(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 422 No\r\nContent-Length: 2\r\n\r\nno").await.unwrap();
+            let client = stream.ssl().peer_certificate().unwrap();
+            let name = client.subject_name().entries().next().unwrap().data().to_string().unwrap();
+            (name, request)
+        });
+        (url, serving)
+    }
+
+    struct Authority {
+        cert: X509,
+        key: PKey<Private>,
+    }
+
+    impl Authority {
+        fn new() -> Self {
+            let key = new_key();
+            let cert = certificate("practice CA", &key, None);
+            Self { cert, key }
+        }
+
+        fn issue(&self, name: &str) -> (X509, PKey<Private>) {
+            let key = new_key();
+            (certificate(name, &key, Some(self)), key)
+        }
+
+        fn identity(&self, name: &str) -> Identity {
+            let (cert, key) = self.issue(name);
+            let [cert, ca] = [&cert, &self.cert].map(|cert| cert.to_pem().unwrap());
+            Identity::from_pem(&cert, &key.private_key_to_pem_pkcs8().unwrap(), &ca).unwrap()
+        }
+    }
+
+    fn new_key() -> PKey<Private> {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+    }
+
+    fn certificate(name: &str, key: &PKey<Private>, issuer: Option<&Authority>) -> X509 {
+        let mut subject = X509Name::builder().unwrap();
+        subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
+        let subject = subject.build();
+        let mut cert = X509Builder::new().unwrap();
+        cert.set_version(2).unwrap();
+        cert.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
+        cert.set_subject_name(&subject).unwrap();
+        cert.set_issuer_name(issuer.map_or(&*subject, |issuer| issuer.cert.subject_name())).unwrap();
+        cert.set_pubkey(key).unwrap();
+        cert.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        cert.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+        if issuer.is_none() {
+            cert.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+        } else {
+            let context = cert.x509v3_context(None, None);
+            let names = SubjectAlternativeName::new().ip("127.0.0.1").build(&context).unwrap();
+            cert.append_extension(names).unwrap();
+        }
+        cert.sign(issuer.map_or(key, |issuer| &issuer.key), MessageDigest::sha256()).unwrap();
+        cert.build()
+    }
 }

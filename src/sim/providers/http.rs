@@ -176,3 +176,127 @@ impl Reply {
         append(outbox, format_args!("Content-Length: {}\r\n\r\n{body}", body.len()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::address::Channel;
+    use crate::sim::providers::Provider;
+    use crate::sim::providers::behaviour::Behaviour;
+    use crate::sim::providers::station::Keeping;
+    use crate::sim::token::Token;
+    use crate::sim::wire::{Connection, Error, Target};
+
+    const SMS: &[u8] = br#"{"to":"+48600100200","text":"Kod 1111","from":"Bank","reference":"r-1"}"#;
+
+    async fn open(channel: Channel, keeping: Keeping) -> (Provider, Connection) {
+        let provider = Provider::open(channel, "127.0.0.1:0".parse().unwrap(), keeping).await.unwrap();
+        let target = Target::new(&format!("http://{}", provider.address()), None).unwrap();
+        (provider, Connection::new(target, Duration::from_secs(5)))
+    }
+
+    async fn say(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn messages_are_decoded_numbered_and_told_to_whoever_listens() {
+        let (provider, mut gateway) = open(Channel::Sms, Keeping::Arrivals).await;
+        let mut news = provider.station().subscribe();
+
+        for number in 1..=2 {
+            let reply = gateway.post("/sms", None, SMS).await.unwrap();
+            assert_eq!((reply.status, reply.body), (200, format!(r#"{{"id":"sms-{number}"}}"#).as_bytes()));
+        }
+
+        let first = news.recv().await.unwrap();
+        assert_eq!((first.to.as_str(), first.text.as_str()), ("+48600100200", "Kod 1111"));
+        assert_eq!((first.reference.as_deref(), first.title.as_deref()), (Some("r-1"), None));
+        assert_eq!(provider.station().arrivals().len(), 2);
+        assert_eq!(gateway.opened(), 1);
+    }
+
+    #[tokio::test]
+    async fn two_requests_in_one_packet_are_two_messages() {
+        let (provider, _) = open(Channel::Push, Keeping::Arrivals).await;
+        let body = "token=abc&title=Kod&body=1111";
+        let one = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+
+        say(
+            provider.address(),
+            &format!("{one}{}", one.replace(" /", " /last").replace("Co", "Connection: close\r\nCo")),
+        )
+        .await;
+
+        let titles: Vec<_> = provider.station().arrivals().iter().map(|arrival| arrival.title.clone()).collect();
+        assert_eq!(titles, [Some("Kod".to_owned()), Some("Kod".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn what_holds_no_message_is_refused_and_counted() {
+        let (provider, mut gateway) = open(Channel::Sms, Keeping::Arrivals).await;
+        assert_eq!(gateway.post("/sms", None, b"{}").await.unwrap().status, 400);
+        assert_eq!((provider.station().report().unreadable, provider.station().report().total), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn another_process_can_tell_it_to_be_down_and_see_what_came() {
+        let (provider, mut gateway) = open(Channel::Sms, Keeping::Tokens).await;
+        let token = Token { run: 1, warm_up: false, sequence: 0, due_us: 0 }.to_string();
+        gateway.post("/sms", None, token.as_bytes()).await.unwrap();
+
+        let down = br#"{"error_rate":1,"status":429,"retry_after_s":7}"#;
+        assert_eq!(gateway.post("/__behaviour", None, down).await.unwrap().status, 200);
+        let answer = say(provider.address(), "POST /sms HTTP/1.0\r\n\r\n").await;
+        let report = say(provider.address(), "GET /__report HTTP/1.0\r\n\r\n").await;
+
+        assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("\r\nRetry-After: 7\r\n"), "{answer}");
+        assert!(report.contains(r#""distinct":1"#) && report.contains(r#""refused":1"#), "{report}");
+        assert_eq!(gateway.post("/__reset/email", None, b"").await.unwrap().status, 404);
+        assert_eq!(gateway.post("/__reset", None, b"").await.unwrap().status, 200);
+        assert_eq!(provider.station().report().total, 0);
+        assert!(provider.station().arrivals().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_black_hole_takes_the_request_and_never_answers() {
+        let (provider, _) = open(Channel::Sms, Keeping::Arrivals).await;
+        provider.station().behave(Behaviour::silent());
+        let target = Target::new(&format!("http://{}", provider.address()), None).unwrap();
+
+        let outcome = Connection::new(target, Duration::from_millis(50)).post("/sms", None, SMS).await.map(|_| ());
+
+        assert!(matches!(outcome, Err(Error::TimedOut)), "{outcome:?}");
+        assert_eq!((provider.station().report().swallowed, provider.station().report().total), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_is_closed_hangs_up_and_frees_its_address() {
+        let (provider, mut gateway) = open(Channel::Sms, Keeping::Arrivals).await;
+        gateway.post("/sms", None, SMS).await.unwrap();
+
+        let address = provider.address();
+        provider.close().await;
+
+        assert!(TcpStream::connect(address).await.is_err());
+        let outcome = gateway.post("/sms", None, SMS).await;
+        assert!(matches!(outcome, Err(Error::Connect(_) | Error::Closed | Error::Broken(_))), "{outcome:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_framed_is_refused() {
+        let status = |request: &str| Request::read(request.as_bytes()).map(|request| request.is_some());
+        assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{"), Ok(false));
+        assert_eq!(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), Err(411));
+        assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"), Err(413));
+        assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: two\r\n\r\n"), Err(400));
+        assert_eq!(status(&format!("GET /{}", "a".repeat(HEAD_MAX))), Err(431));
+    }
+}

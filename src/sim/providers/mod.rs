@@ -19,7 +19,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use self::station::{Keeping, Station};
 use crate::domain::address::Channel;
 
-/// A provider that listens until it is dropped; its connections end with it.
+/// A provider that listens until it is closed or dropped; its connections end with it.
 #[derive(Debug)]
 pub struct Provider {
     address: SocketAddr,
@@ -45,6 +45,13 @@ impl Provider {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Stops listening and hangs up; when it returns, the address is free.
+    pub async fn close(mut self) {
+        self.listening.abort();
+        // It ends by being cancelled, as it was just told to.
+        drop((&mut self.listening).await);
     }
 
     /// What came, and how it behaves.

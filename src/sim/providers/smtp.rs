@@ -184,3 +184,91 @@ fn without_stuffing(mail: &[u8]) -> Vec<u8> {
     let lines = mail.split_inclusive(|byte| *byte == b'\n');
     lines.flat_map(|line| line.strip_prefix(b".").unwrap_or(line)).copied().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use lettre::message::MultiPart;
+    use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+    use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+
+    use super::*;
+    use crate::sim::providers::Provider;
+    use crate::sim::providers::behaviour::Behaviour;
+    use crate::sim::providers::station::Keeping;
+
+    type Mailer = AsyncSmtpTransport<Tokio1Executor>;
+
+    const TEXT: &str = "Zażółć gęślą jaźń.\n.kropka na początku\nKod: 1111, kwota 10,00 zł; długi wiersz, który musi zostać złamany po drodze, bo ma więcej niż 76 znaków.";
+
+    async fn relay() -> Provider {
+        Provider::open(Channel::Email, "127.0.0.1:0".parse().unwrap(), Keeping::Arrivals).await.unwrap()
+    }
+
+    fn mailer(relay: &Provider, mechanism: Mechanism) -> Mailer {
+        Mailer::builder_dangerous("127.0.0.1")
+            .port(relay.address().port())
+            .credentials(Credentials::new("any".into(), "thing".into()))
+            .authentication(vec![mechanism])
+            .build()
+    }
+
+    fn mail() -> Message {
+        Message::builder()
+            .from("Bank <bank@example.org>".parse().unwrap())
+            .to("Zażółć <leon@example.org>".parse().unwrap())
+            .message_id(Some("<r-1@example.org>".into()))
+            .subject("Płatność w sklepie „Żółw” – kod do zatwierdzenia transakcji kartą kredytową")
+            .multipart(MultiPart::alternative_plain_html(TEXT.to_owned(), "<p>Zażółć</p>".to_owned()))
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_mail_with_polish_text_arrives_as_it_was_written() {
+        let relay = relay().await;
+
+        for mechanism in [Mechanism::Plain, Mechanism::Login] {
+            mailer(&relay, mechanism).send(mail()).await.unwrap();
+        }
+
+        let arrivals = relay.station().arrivals();
+        assert_eq!(arrivals.len(), 2);
+        assert_eq!(arrivals[0].text, TEXT);
+        assert_eq!(
+            arrivals[0].title.as_deref(),
+            Some("Płatność w sklepie „Żółw” – kod do zatwierdzenia transakcji kartą kredytową")
+        );
+        assert_eq!(arrivals[0].to, "leon@example.org");
+        assert_eq!(arrivals[0].reference.as_deref(), Some("r-1@example.org"));
+    }
+
+    #[tokio::test]
+    async fn a_relay_that_is_down_refuses_for_now_and_one_that_dislikes_us_for_good() {
+        let relay = relay().await;
+
+        for (status, for_now) in [(503, true), (429, true), (400, false)] {
+            relay.station().behave(Behaviour::down(status));
+            let refusal = mailer(&relay, Mechanism::Plain).send(mail()).await.unwrap_err();
+            assert_eq!((refusal.is_transient(), refusal.is_permanent()), (for_now, !for_now), "{status}");
+        }
+        assert_eq!(relay.station().report().refused, 3);
+        assert!(relay.station().arrivals().is_empty());
+    }
+
+    #[tokio::test]
+    async fn commands_may_come_all_at_once_and_be_nonsense() {
+        let relay = relay().await;
+        let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+        let commands = "HELO me\r\nTURN\r\nDATA\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:nobody\r\nRCPT TO:<d@e.f>\r\n\
+            RCPT TO:<g@h.i>\r\nDATA\r\nSubject: x\r\n\r\n..\r\n.\r\nNOOP\r\nRSET\r\nQUIT\r\n";
+
+        stream.write_all(commands.as_bytes()).await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+
+        let codes: Vec<_> = answers.lines().map(|line| &line[..3]).collect();
+        let expected = ["220", "250", "502", "503", "250", "501", "250", "250", "354", "250", "250", "250", "221"];
+        assert_eq!(codes, expected);
+        let arrivals = relay.station().arrivals();
+        assert_eq!((arrivals[0].to.as_str(), arrivals[0].text.as_str()), ("d@e.f,g@h.i", "."));
+    }
+}
