@@ -1,4 +1,4 @@
-//! Latencies as they are reported: microseconds in a histogram, percentiles out.
+//! Latencies and rates as they are reported: microseconds in a histogram, percentiles out.
 
 use std::fmt;
 use std::time::Duration;
@@ -67,8 +67,15 @@ impl fmt::Display for Percentiles {
     }
 }
 
+// An hour of microseconds fits 32 bits, which a float holds exactly.
 fn milliseconds(microseconds: u64) -> f64 {
-    Duration::from_micros(microseconds).as_secs_f64() * 1_000.0
+    f64::from(u32::try_from(microseconds).unwrap_or(u32::MAX)) / 1_000.0
+}
+
+/// How many of `count` fall on each second of `span`; none when there is no span.
+pub fn per_second(count: u64, span: Duration) -> f64 {
+    let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    if span.is_zero() { 0.0 } else { count / span.as_secs_f64() }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::latency::{Latencies, Percentiles};
+use super::latency::{Latencies, Percentiles, per_second};
 use super::processor::{OTP_PATH, Otp};
 use super::schedule::{Schedule, Slot};
 use super::stopwatch::{Alarm, monotonic_ns};
@@ -222,12 +222,6 @@ impl Crew {
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// How many of `count` fall on each second of `span`; nothing when there is no span.
-pub(super) fn per_second(count: u64, span: Duration) -> f64 {
-    let count = u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
-    if span.is_zero() { 0.0 } else { count / span.as_secs_f64() }
 }
 
 // One request's key and body, in buffers that are used again.

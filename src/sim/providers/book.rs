@@ -8,8 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::address::Channel;
-use crate::sim::latency::{Latencies, Percentiles};
-use crate::sim::load::per_second;
+use crate::sim::latency::{Latencies, Percentiles, per_second};
 use crate::sim::token::Token;
 
 /// Runs told apart; arrivals of further ones are counted as without a token.

@@ -12,12 +12,16 @@ pub mod station;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use self::station::{Keeping, Station};
 use crate::domain::address::Channel;
+
+/// The pause before connections are accepted again after that failed.
+const BREATH: Duration = Duration::from_millis(20);
 
 /// A provider that listens until it is closed or dropped; its connections end with it.
 #[derive(Debug)]
@@ -72,8 +76,8 @@ async fn listen(listener: TcpListener, station: Arc<Station>, stations: Arc<[Arc
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => { visits.spawn(visit(stream, Arc::clone(&station), Arc::clone(&stations))); }
-                // No descriptor left: one may come free when a visit ends.
-                Err(_) => tokio::task::yield_now().await,
+                // No descriptor left: one may come free when a visit ends, and asking at once would only burn time.
+                Err(_) => tokio::time::sleep(BREATH).await,
             },
             Some(_) = visits.join_next() => {}
         }
