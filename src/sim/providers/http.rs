@@ -1,0 +1,302 @@
+//! The HTTP face of the practice SMS gateway and push service, and the desk where separate processes ask and tell.
+//!
+//! `GET /__report`, `GET` or `POST /__reset`, `GET`, `PUT` or `POST /__behaviour`; each takes `/sms`, `/push` or `/email`
+//! behind it to speak to another provider of the same process. Every other path takes messages.
+
+use std::io;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::behaviour::Fate;
+use super::fields;
+use super::station::Station;
+use crate::sim::wire::append;
+
+/// The longest request head and the longest body read, in bytes.
+const HEAD_MAX: usize = 16 * 1024;
+const BODY_MAX: usize = 1024 * 1024;
+
+/// Answers one connection until either side closes it.
+pub(super) async fn serve(mut stream: TcpStream, station: &Station, stations: &[Arc<Station>]) -> io::Result<()> {
+    let mut inbox = Vec::with_capacity(8 * 1024);
+    let mut outbox = Vec::with_capacity(1024);
+    loop {
+        let request = match Request::read(&inbox) {
+            Ok(Some(request)) => request,
+            Ok(None) => {
+                if stream.read_buf(&mut inbox).await? == 0 {
+                    return Ok(());
+                }
+                continue;
+            }
+            Err(status) => {
+                Reply::new(status, r#"{"error":"unreadable request"}"#).write(&mut outbox);
+                return stream.write_all(&outbox).await;
+            }
+        };
+        let Some(reply) = answer(&request, station, stations).await else {
+            return swallow(stream).await;
+        };
+        outbox.clear();
+        reply.write(&mut outbox);
+        stream.write_all(&outbox).await?;
+        if request.closes {
+            return stream.shutdown().await;
+        }
+        let end = request.end;
+        inbox.drain(..end);
+    }
+}
+
+async fn answer(request: &Request<'_>, station: &Station, stations: &[Arc<Station>]) -> Option<Reply> {
+    if let Some(command) = request.path.strip_prefix("/__") {
+        return Some(control(command, request, station, stations));
+    }
+    let fate = station.fate();
+    let latency = station.behaviour().latency();
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    match fate {
+        Fate::Take => Some(take(request, station)),
+        Fate::Refuse { status, retry_after_s } => {
+            Some(Reply { retry_after_s, ..Reply::new(status, r#"{"error":"refused for practice"}"#) })
+        }
+        Fate::Swallow => None,
+    }
+}
+
+fn take(request: &Request<'_>, station: &Station) -> Reply {
+    let channel = station.channel();
+    match station.take(request.body, || fields::read(channel, request.body)) {
+        Some(number) => Reply::new(200, format!(r#"{{"id":"{channel}-{number}"}}"#)),
+        None => Reply::new(400, r#"{"error":"no message found"}"#),
+    }
+}
+
+fn control(command: &str, request: &Request<'_>, own: &Station, stations: &[Arc<Station>]) -> Reply {
+    let (command, channel) = command.split_once('/').unwrap_or((command, own.channel().name()));
+    let Some(station) = stations.iter().find(|station| station.channel().name() == channel) else {
+        return Reply::new(404, r#"{"error":"no such provider here"}"#);
+    };
+    match (command, request.method) {
+        ("report", "GET") => Reply::json(&station.report()),
+        ("reset", "GET" | "POST") => {
+            station.reset();
+            Reply::json(&station.report())
+        }
+        ("behaviour", "GET") => Reply::json(&station.behaviour()),
+        ("behaviour", "PUT" | "POST") => match serde_json::from_slice(request.body) {
+            Ok(behaviour) => {
+                station.behave(behaviour);
+                Reply::json(&behaviour)
+            }
+            Err(error) => Reply::new(422, serde_json::json!({ "error": error.to_string() }).to_string()),
+        },
+        _ => Reply::new(404, r#"{"error":"report, reset or behaviour"}"#),
+    }
+}
+
+// Reads until the client gives up, and says nothing.
+async fn swallow(mut stream: TcpStream) -> io::Result<()> {
+    let mut scrap = [0; 1024];
+    while stream.read(&mut scrap).await? > 0 {}
+    Ok(())
+}
+
+struct Request<'a> {
+    method: &'a str,
+    path: &'a str,
+    body: &'a [u8],
+    closes: bool,
+    end: usize,
+}
+
+impl<'a> Request<'a> {
+    // The next whole request, nothing while it is incomplete, or the status that refuses it.
+    fn read(bytes: &'a [u8]) -> Result<Option<Self>, u16> {
+        let mut headers = [httparse::EMPTY_HEADER; 48];
+        let mut request = httparse::Request::new(&mut headers);
+        let start = match request.parse(bytes) {
+            Ok(httparse::Status::Complete(start)) => start,
+            Ok(httparse::Status::Partial) if bytes.len() <= HEAD_MAX => return Ok(None),
+            Ok(httparse::Status::Partial) => return Err(431),
+            Err(_) => return Err(400),
+        };
+        let mut length = 0;
+        let mut closes = request.version == Some(0);
+        for header in request.headers.iter() {
+            if header.name.eq_ignore_ascii_case("content-length") {
+                length =
+                    std::str::from_utf8(header.value).ok().and_then(|text| text.trim().parse().ok()).ok_or(400u16)?;
+            } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+                return Err(411);
+            } else if header.name.eq_ignore_ascii_case("connection") {
+                closes |= header.value.eq_ignore_ascii_case(b"close");
+            }
+        }
+        if length > BODY_MAX {
+            return Err(413);
+        }
+        let end = start + length;
+        let Some(body) = bytes.get(start..end) else { return Ok(None) };
+        let [method, path] = [request.method, request.path].map(Option::unwrap_or_default);
+        Ok(Some(Self { method, path, body, closes, end }))
+    }
+}
+
+struct Reply {
+    status: u16,
+    retry_after_s: Option<u32>,
+    body: String,
+}
+
+impl Reply {
+    fn new(status: u16, body: impl Into<String>) -> Self {
+        Self { status, retry_after_s: None, body: body.into() }
+    }
+
+    fn json(body: &impl Serialize) -> Self {
+        match serde_json::to_string(body) {
+            Ok(body) => Self::new(200, body),
+            Err(_) => Self::new(500, "{}"),
+        }
+    }
+
+    fn write(&self, outbox: &mut Vec<u8>) {
+        let Self { status, body, .. } = self;
+        let reason = if *status < 400 { "OK" } else { "Refused" };
+        append(outbox, format_args!("HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\n"));
+        if let Some(seconds) = self.retry_after_s {
+            append(outbox, format_args!("Retry-After: {seconds}\r\n"));
+        }
+        append(outbox, format_args!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::address::Channel;
+    use crate::sim::providers::Provider;
+    use crate::sim::providers::behaviour::Behaviour;
+    use crate::sim::providers::station::Keeping;
+    use crate::sim::token::Token;
+    use crate::sim::wire::{Connection, Error, Target};
+
+    const SMS: &[u8] = br#"{"to":"+48600100200","text":"Kod 1111","from":"Bank","reference":"r-1"}"#;
+
+    async fn open(channel: Channel, keeping: Keeping) -> (Provider, Connection) {
+        let provider = Provider::open(channel, "127.0.0.1:0".parse().unwrap(), keeping).await.unwrap();
+        let target = Target::new(&format!("http://{}", provider.address()), None).unwrap();
+        (provider, Connection::new(target, Duration::from_secs(5)))
+    }
+
+    async fn say(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn messages_are_decoded_numbered_and_told_to_whoever_listens() {
+        let (provider, mut gateway) = open(Channel::Sms, Keeping::Arrivals).await;
+        let mut news = provider.station().subscribe();
+
+        for number in 1..=2 {
+            let reply = gateway.post("/sms", None, SMS).await.unwrap();
+            assert_eq!((reply.status, reply.body), (200, format!(r#"{{"id":"sms-{number}"}}"#).as_bytes()));
+        }
+
+        let first = news.recv().await.unwrap();
+        assert_eq!((first.to.as_str(), first.text.as_str()), ("+48600100200", "Kod 1111"));
+        assert_eq!((first.reference.as_deref(), first.title.as_deref()), (Some("r-1"), None));
+        assert_eq!(provider.station().arrivals().len(), 2);
+        assert_eq!(gateway.opened(), 1);
+    }
+
+    #[tokio::test]
+    async fn two_requests_in_one_packet_are_two_messages() {
+        let (provider, _) = open(Channel::Push, Keeping::Arrivals).await;
+        let body = "token=abc&title=Kod&body=1111";
+        let one = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+
+        say(
+            provider.address(),
+            &format!("{one}{}", one.replace(" /", " /last").replace("Co", "Connection: close\r\nCo")),
+        )
+        .await;
+
+        let titles: Vec<_> = provider.station().arrivals().iter().map(|arrival| arrival.title.clone()).collect();
+        assert_eq!(titles, [Some("Kod".to_owned()), Some("Kod".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn what_holds_no_message_is_refused_and_counted() {
+        let (provider, mut gateway) = open(Channel::Sms, Keeping::Arrivals).await;
+        assert_eq!(gateway.post("/sms", None, b"{}").await.unwrap().status, 400);
+        assert_eq!((provider.station().report().unreadable, provider.station().report().total), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn another_process_can_tell_it_to_be_down_and_see_what_came() {
+        let (provider, mut gateway) = open(Channel::Sms, Keeping::Tokens).await;
+        let token = Token { run: 1, warm_up: false, sequence: 0, due_us: 0 }.to_string();
+        gateway.post("/sms", None, token.as_bytes()).await.unwrap();
+
+        let down = br#"{"error_rate":1,"status":429,"retry_after_s":7}"#;
+        assert_eq!(gateway.post("/__behaviour", None, down).await.unwrap().status, 200);
+        let answer = say(provider.address(), "POST /sms HTTP/1.0\r\n\r\n").await;
+        let report = say(provider.address(), "GET /__report HTTP/1.0\r\n\r\n").await;
+
+        assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("\r\nRetry-After: 7\r\n"), "{answer}");
+        assert!(report.contains(r#""distinct":1"#) && report.contains(r#""refused":1"#), "{report}");
+        assert_eq!(gateway.post("/__reset/email", None, b"").await.unwrap().status, 404);
+        assert_eq!(gateway.post("/__reset", None, b"").await.unwrap().status, 200);
+        assert_eq!(provider.station().report().total, 0);
+        assert!(provider.station().arrivals().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_black_hole_takes_the_request_and_never_answers() {
+        let (provider, _) = open(Channel::Sms, Keeping::Arrivals).await;
+        provider.station().behave(Behaviour::silent());
+        let target = Target::new(&format!("http://{}", provider.address()), None).unwrap();
+
+        let outcome = Connection::new(target, Duration::from_millis(50)).post("/sms", None, SMS).await.map(|_| ());
+
+        assert!(matches!(outcome, Err(Error::TimedOut)), "{outcome:?}");
+        assert_eq!((provider.station().report().swallowed, provider.station().report().total), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_is_closed_hangs_up_and_frees_its_address() {
+        let (provider, mut gateway) = open(Channel::Sms, Keeping::Arrivals).await;
+        gateway.post("/sms", None, SMS).await.unwrap();
+
+        let address = provider.address();
+        provider.close().await;
+
+        assert!(TcpStream::connect(address).await.is_err());
+        let outcome = gateway.post("/sms", None, SMS).await;
+        assert!(matches!(outcome, Err(Error::Connect(_) | Error::Closed | Error::Broken(_))), "{outcome:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_framed_is_refused() {
+        let status = |request: &str| Request::read(request.as_bytes()).map(|request| request.is_some());
+        assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{"), Ok(false));
+        assert_eq!(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), Err(411));
+        assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"), Err(413));
+        assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: two\r\n\r\n"), Err(400));
+        assert_eq!(status(&format!("GET /{}", "a".repeat(HEAD_MAX))), Err(431));
+    }
+}

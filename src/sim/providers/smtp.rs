@@ -1,0 +1,274 @@
+//! The SMTP face of the practice mail relay (RFC 5321 without TLS): any sender, any recipient, any password.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::behaviour::Fate;
+use super::mail::{Mail, find};
+use super::station::{Arrival, Station};
+use crate::domain::address::Channel;
+
+/// The longest command line and the longest mail read, in bytes.
+const LINE_MAX: usize = 4 * 1024;
+const MAIL_MAX: usize = 2 * 1024 * 1024;
+
+const GREETING: &str = "220 practice ESMTP\r\n";
+const ABILITIES: &str =
+    "250-practice\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 2097152\r\n";
+
+/// Answers one connection until either side closes it.
+pub(super) async fn serve(mut stream: TcpStream, station: &Station) -> io::Result<()> {
+    let mut session = Session::default();
+    let mut inbox = Vec::with_capacity(8 * 1024);
+    stream.write_all(GREETING.as_bytes()).await?;
+    loop {
+        let mut outbox = String::new();
+        let mut open = true;
+        while let Some((unit, used)) = session.next_unit(&inbox) {
+            let said = session.hear(unit);
+            inbox.drain(..used);
+            match said {
+                Said::Reply(reply) => outbox.push_str(reply),
+                Said::Mail(mail) => match receive(&mail, &mut session, station).await {
+                    Some(reply) => outbox.push_str(reply),
+                    None => return swallow(stream).await,
+                },
+                Said::Bye(reply) => {
+                    outbox.push_str(reply);
+                    open = false;
+                }
+            }
+        }
+        stream.write_all(outbox.as_bytes()).await?;
+        let limit = if session.state == State::Data { MAIL_MAX } else { LINE_MAX };
+        if !open || inbox.len() > limit || stream.read_buf(&mut inbox).await? == 0 {
+            return stream.shutdown().await;
+        }
+    }
+}
+
+async fn receive(raw: &[u8], session: &mut Session, station: &Station) -> Option<&'static str> {
+    let recipients = std::mem::take(&mut session.recipients);
+    let fate = station.fate();
+    let latency = station.behaviour().latency();
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    match fate {
+        Fate::Take => Some(take(raw, &recipients, station)),
+        Fate::Refuse { status: 429 | 500..=599, .. } => Some("451 4.3.0 refused for practice\r\n"),
+        Fate::Refuse { .. } => Some("554 5.6.0 refused for practice\r\n"),
+        Fate::Swallow => None,
+    }
+}
+
+fn take(raw: &[u8], recipients: &[String], station: &Station) -> &'static str {
+    let mail = Mail::read(raw);
+    let text = mail.text.clone();
+    let arrival = Arrival {
+        channel: Channel::Email,
+        to: recipients.join(","),
+        title: mail.subject,
+        text: mail.text,
+        reference: mail.message_id,
+        at_us: 0,
+    };
+    station.take(text.as_bytes(), || Some(arrival));
+    "250 2.0.0 taken\r\n"
+}
+
+// Reads until the client gives up, and says nothing.
+async fn swallow(mut stream: TcpStream) -> io::Result<()> {
+    let mut scrap = [0; 1024];
+    while stream.read(&mut scrap).await? > 0 {}
+    Ok(())
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Command,
+    /// So many more lines belong to the authentication.
+    Secret(u8),
+    Data,
+}
+
+#[derive(Default)]
+struct Session {
+    state: State,
+    recipients: Vec<String>,
+}
+
+enum Said {
+    Reply(&'static str),
+    Mail(Vec<u8>),
+    Bye(&'static str),
+}
+
+impl Session {
+    /// The next whole line, or the whole mail while one is being sent; and how many bytes it took.
+    fn next_unit<'a>(&self, inbox: &'a [u8]) -> Option<(&'a [u8], usize)> {
+        if self.state != State::Data {
+            return find(inbox, b"\r\n").map(|end| (&inbox[..end], end + 2));
+        }
+        if inbox.starts_with(b".\r\n") {
+            return Some((&[], 3));
+        }
+        find(inbox, b"\r\n.\r\n").map(|end| (&inbox[..end + 2], end + 5))
+    }
+
+    fn hear(&mut self, unit: &[u8]) -> Said {
+        match std::mem::take(&mut self.state) {
+            State::Data => Said::Mail(without_stuffing(unit)),
+            State::Secret(1) => Said::Reply("235 2.7.0 welcome\r\n"),
+            State::Secret(more) => self.ask_for_secret(more - 1),
+            State::Command => self.obey(&String::from_utf8_lossy(unit)),
+        }
+    }
+
+    fn obey(&mut self, line: &str) -> Said {
+        let (verb, argument) = line.split_once(' ').unwrap_or((line, ""));
+        match verb.to_ascii_uppercase().as_str() {
+            "EHLO" => Said::Reply(ABILITIES),
+            "AUTH" => self.authenticate(argument),
+            "RCPT" => self.add_recipient(argument),
+            "DATA" if self.recipients.is_empty() => Said::Reply("503 5.5.1 nobody to send it to\r\n"),
+            "DATA" => {
+                self.state = State::Data;
+                Said::Reply("354 go on\r\n")
+            }
+            "MAIL" | "RSET" => {
+                self.recipients.clear();
+                Said::Reply("250 2.0.0 ok\r\n")
+            }
+            "HELO" | "NOOP" => Said::Reply("250 2.0.0 ok\r\n"),
+            "QUIT" => Said::Bye("221 2.0.0 bye\r\n"),
+            _ => Said::Reply("502 5.5.1 not here\r\n"),
+        }
+    }
+
+    fn authenticate(&mut self, argument: &str) -> Said {
+        let mut words = argument.split_ascii_whitespace();
+        let method = words.next().unwrap_or_default().to_ascii_uppercase();
+        match (method.as_str(), words.next().is_some()) {
+            ("PLAIN", true) => Said::Reply("235 2.7.0 welcome\r\n"),
+            ("PLAIN", false) | ("LOGIN", true) => self.ask_for_secret(1),
+            ("LOGIN", false) => self.ask_for_secret(2),
+            _ => Said::Reply("504 5.5.4 PLAIN or LOGIN\r\n"),
+        }
+    }
+
+    // The prompts are base64 for `Username:` and `Password:`; with PLAIN the client expects any.
+    fn ask_for_secret(&mut self, lines: u8) -> Said {
+        self.state = State::Secret(lines);
+        Said::Reply(if lines == 2 { "334 VXNlcm5hbWU6\r\n" } else { "334 UGFzc3dvcmQ6\r\n" })
+    }
+
+    fn add_recipient(&mut self, argument: &str) -> Said {
+        let mailbox = argument.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+        match mailbox {
+            Some((mailbox, _)) if self.recipients.len() < 100 => {
+                self.recipients.push(mailbox.to_owned());
+                Said::Reply("250 2.1.5 ok\r\n")
+            }
+            Some(_) => Said::Reply("452 4.5.3 too many recipients\r\n"),
+            None => Said::Reply("501 5.5.4 RCPT TO:<name@example.org>\r\n"),
+        }
+    }
+}
+
+// A line that began with a dot was sent with another one before it (RFC 5321, 4.5.2).
+fn without_stuffing(mail: &[u8]) -> Vec<u8> {
+    let lines = mail.split_inclusive(|byte| *byte == b'\n');
+    lines.flat_map(|line| line.strip_prefix(b".").unwrap_or(line)).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use lettre::message::MultiPart;
+    use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+    use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+
+    use super::*;
+    use crate::sim::providers::Provider;
+    use crate::sim::providers::behaviour::Behaviour;
+    use crate::sim::providers::station::Keeping;
+
+    type Mailer = AsyncSmtpTransport<Tokio1Executor>;
+
+    const TEXT: &str = "Zażółć gęślą jaźń.\n.kropka na początku\nKod: 1111, kwota 10,00 zł; długi wiersz, który musi zostać złamany po drodze, bo ma więcej niż 76 znaków.";
+
+    async fn relay() -> Provider {
+        Provider::open(Channel::Email, "127.0.0.1:0".parse().unwrap(), Keeping::Arrivals).await.unwrap()
+    }
+
+    fn mailer(relay: &Provider, mechanism: Mechanism) -> Mailer {
+        Mailer::builder_dangerous("127.0.0.1")
+            .port(relay.address().port())
+            .credentials(Credentials::new("any".into(), "thing".into()))
+            .authentication(vec![mechanism])
+            .build()
+    }
+
+    fn mail() -> Message {
+        Message::builder()
+            .from("Bank <bank@example.org>".parse().unwrap())
+            .to("Zażółć <leon@example.org>".parse().unwrap())
+            .message_id(Some("<r-1@example.org>".into()))
+            .subject("Płatność w sklepie „Żółw” – kod do zatwierdzenia transakcji kartą kredytową")
+            .multipart(MultiPart::alternative_plain_html(TEXT.to_owned(), "<p>Zażółć</p>".to_owned()))
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_mail_with_polish_text_arrives_as_it_was_written() {
+        let relay = relay().await;
+
+        for mechanism in [Mechanism::Plain, Mechanism::Login] {
+            mailer(&relay, mechanism).send(mail()).await.unwrap();
+        }
+
+        let arrivals = relay.station().arrivals();
+        assert_eq!(arrivals.len(), 2);
+        assert_eq!(arrivals[0].text, TEXT);
+        assert_eq!(
+            arrivals[0].title.as_deref(),
+            Some("Płatność w sklepie „Żółw” – kod do zatwierdzenia transakcji kartą kredytową")
+        );
+        assert_eq!(arrivals[0].to, "leon@example.org");
+        assert_eq!(arrivals[0].reference.as_deref(), Some("r-1@example.org"));
+    }
+
+    #[tokio::test]
+    async fn a_relay_that_is_down_refuses_for_now_and_one_that_dislikes_us_for_good() {
+        let relay = relay().await;
+
+        for (status, for_now) in [(503, true), (429, true), (400, false)] {
+            relay.station().behave(Behaviour::down(status));
+            let refusal = mailer(&relay, Mechanism::Plain).send(mail()).await.unwrap_err();
+            assert_eq!((refusal.is_transient(), refusal.is_permanent()), (for_now, !for_now), "{status}");
+        }
+        assert_eq!(relay.station().report().refused, 3);
+        assert!(relay.station().arrivals().is_empty());
+    }
+
+    #[tokio::test]
+    async fn commands_may_come_all_at_once_and_be_nonsense() {
+        let relay = relay().await;
+        let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+        let commands = "HELO me\r\nTURN\r\nDATA\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:nobody\r\nRCPT TO:<d@e.f>\r\n\
+            RCPT TO:<g@h.i>\r\nDATA\r\nSubject: x\r\n\r\n..\r\n.\r\nNOOP\r\nRSET\r\nQUIT\r\n";
+
+        stream.write_all(commands.as_bytes()).await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+
+        let codes: Vec<_> = answers.lines().map(|line| &line[..3]).collect();
+        let expected = ["220", "250", "502", "503", "250", "501", "250", "250", "354", "250", "250", "250", "221"];
+        assert_eq!(codes, expected);
+        let arrivals = relay.station().arrivals();
+        assert_eq!((arrivals[0].to.as_str(), arrivals[0].text.as_str()), ("d@e.f,g@h.i", "."));
+    }
+}
