@@ -125,7 +125,7 @@ enum Sign {
 
 impl Sign {
     fn of(inside: &str) -> Self {
-        let inside = inside.trim_start_matches('~').trim_start();
+        let inside = inside.trim_start_matches(|c: char| c == '~' || c.is_whitespace());
         let chained = |after: &str| !after.trim_end_matches('~').trim().is_empty();
         match inside.as_bytes() {
             [b'#', rest @ ..] => Self::of_block(rest.trim_ascii_start()),
@@ -162,7 +162,8 @@ fn tag(after: &str) -> Result<&str, &'static str> {
             (None, '"' | '\'') => quote = Some(c),
             (None, '(') if parentheses == DEPTH_MAX => return Err("more than 16 parentheses in one tag"),
             (None, '(') => parentheses += 1,
-            (None, '{') => return Err(ESCAPED),
+            (None, '{') if after[..at].trim_matches(['~', ' ']).is_empty() => return Err(ESCAPED),
+            (None, '{') => return Err(UNCLOSED),
             (None, '[') => return Err("brackets inside {{ }} are not used here"),
             (None, '}') if after[at..].starts_with("}}") => return Ok(&after[..at]),
             (None, _) => {}
@@ -283,5 +284,37 @@ mod tests {
         let said = read("{{#if (eq reason \"lost\")}}a{{/if}}").err().unwrap().to_string();
         assert_eq!(said, "line 1, column 1: reason is never \"lost\"");
         assert!(read("{{temporary}}").err().unwrap().to_string().contains("not written"));
+    }
+
+    #[test]
+    fn whatever_the_pieces_are_the_reader_answers() {
+        let tokens = [
+            "{{",
+            "}}",
+            "{{#if otp}}",
+            "{{#unless",
+            "{{/if}}",
+            "{{else}}",
+            "{{else if otp}}",
+            "{{^}}",
+            "~",
+            "\n",
+            "{{otp}}",
+            "{{~otp~}}",
+            "{{!--",
+            "--}}",
+            " ",
+            "(eq ",
+            ")",
+            "\"",
+            "ł",
+            "{",
+            "}",
+            "<",
+        ];
+        let pairs: Vec<String> = tokens.iter().flat_map(|a| tokens.map(|b| format!("{a}{b}"))).collect();
+        for source in pairs.iter().flat_map(|pair| tokens.map(|c| format!("{pair}{c}"))) {
+            drop(Text::read(Kind::Otp, Part::Sms, &source));
+        }
     }
 }

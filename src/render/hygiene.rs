@@ -113,9 +113,15 @@ fn break_links(text: &str) -> String {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         out.push(c);
-        let joins = matches!(c, '.' | ':' | '@' | '\u{3002}' | '\u{6d4}');
-        let goes_on = rest.peek().is_some_and(|next| next.is_alphanumeric() || !next.is_ascii());
-        if joins && goes_on && (c == '@' || !before.is_whitespace()) {
+        let next = rest.peek().copied().unwrap_or(' ');
+        let breaks = match c {
+            '@' => !next.is_whitespace(),
+            '.' | ':' | '\u{3002}' | '\u{6d4}' => {
+                !before.is_whitespace() && (next.is_alphanumeric() || !next.is_ascii())
+            }
+            _ => false,
+        };
+        if breaks {
             out.push(' ');
         }
         before = c;
@@ -207,7 +213,7 @@ mod tests {
                 for tail in ["", "x", ".y", ":1", "/z", "…"] {
                     let shown = clean(&format!("{head}{trick}{tail}")).unwrap_or_default();
                     let words = shown.split(' ');
-                    let inner_dot = |w: &str| w.trim_matches('.').contains(['.', '@']) && !w.ends_with('@');
+                    let inner_dot = |w: &str| w.trim_matches('.').trim_end_matches('@').contains(['.', '@']);
                     assert!(!words.clone().any(inner_dot), "{shown:?} from {head}{trick}{tail}");
                     assert!(words.map(|w| w.chars().filter(char::is_ascii_digit).count()).all(|n| n < 7));
                 }

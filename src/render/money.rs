@@ -276,11 +276,12 @@ mod tests {
         for locale in ["en", "pl", "de", "fr", "ar", "hi", "es", "de-CH", "en-IN", "bg", "pt"] {
             let parsed: icu_locale::Locale = locale.parse().unwrap();
             let euro = CurrencyType::try_from_str("EUR").unwrap();
+            let purse = Purse::learn(&parsed).unwrap();
             let icu = CurrencyFormatter::try_new_symbol((&parsed).into(), euro, <_>::default()).unwrap();
             for minor in [0u64, 12, 100_000, 123_456, 1_234_567, 12_345_678, 123_456_789_012, 98_765_432_109_876] {
                 let value = format!("{}.{:02}", minor / 100, minor % 100).parse().unwrap();
                 let expected = icu.format_fixed_decimal(&value).to_string();
-                assert_eq!(purse(locale).write(money(minor, "EUR")), expected, "{locale}");
+                assert_eq!(purse.write(money(minor, "EUR")), expected, "{locale}");
             }
         }
     }
