@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::Error;
+use super::guard::Fault;
 use super::money::Purse;
 use super::part::Part;
 use super::text::Text;
@@ -38,6 +39,7 @@ impl Voice {
         let purse = Purse::learn(&tag).map_err(unknown)?;
         let mut texts = HashMap::new();
         for kind in Kind::ALL {
+            refuse_strangers(&dir.join(kind.name()))?;
             for part in Channel::ALL.into_iter().flat_map(Part::of).copied() {
                 let file = dir.join(kind.name()).join(part.file());
                 if let Some(source) = read(&file, part)? {
@@ -135,6 +137,26 @@ pub(super) fn locale_of(folder: &str) -> Option<Locale> {
 
 fn language(tag: &str) -> &str {
     tag.split('-').next().unwrap_or(tag)
+}
+
+// A misspelt file would silently be written in another language.
+fn refuse_strangers(dir: &Path) -> Result<(), Error> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Error::Unreadable { file: dir.to_owned(), source }),
+    };
+    let files: Vec<_> = Channel::ALL.into_iter().flat_map(Part::of).map(|part| part.file()).collect();
+    let mut names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    match names
+        .find(|name| Path::new(name).extension().is_some_and(|kind| kind == "hbs") && !files.contains(&name.as_str()))
+    {
+        Some(name) => {
+            let what = format!("no part of a message is called so; there are {}", files.join(", "));
+            Err(Error::Refused { file: dir.join(name), fault: Fault { at: None, what } })
+        }
+        None => Ok(()),
+    }
 }
 
 // `None` where there is no such file. Nothing larger than allowed is taken into memory.

@@ -4,10 +4,10 @@
 //! abort the process, show a code on a locked screen, or leave out what the payer has to be shown. Nothing here
 //! knows a file or a locale.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::part::Part;
-use super::text::Text;
 use super::values::Variable;
 use crate::domain::notification::Kind;
 
@@ -96,23 +96,27 @@ pub(super) fn before_parsing(part: Part, source: &str) -> Result<(), Fault> {
 
 /// Refuses a code where it may be seen on a locked screen, and an OTP without what the payer has to be shown
 /// (Delegated Regulation (EU) 2018/389, article 5: amount and payee, together with the code).
-pub(super) fn after_parsing(kind: Kind, part: Part, text: &Text) -> Result<(), Fault> {
-    if part.is_headline() {
-        if text.mentioned().contains(&Variable::Otp) {
-            return Err(Fault::everywhere("otp cannot be used here: this line may show on a locked screen"));
-        }
+pub(super) fn after_parsing(
+    kind: Kind,
+    part: Part,
+    mentioned: &BTreeSet<Variable>,
+    always_written: &BTreeSet<Variable>,
+) -> Result<(), Fault> {
+    if part.is_headline() && mentioned.contains(&Variable::Otp) {
+        return Err(Fault::everywhere("otp cannot be used here: this line may show on a locked screen"));
+    }
+    if part.is_headline() || kind != Kind::Otp {
         return Ok(());
     }
-    let written = text.always_written();
     let owed = [Variable::Otp, Variable::Amount, Variable::Merchant];
-    let missing: Vec<_> = owed.iter().filter(|variable| !written.contains(variable)).map(|v| v.name()).collect();
-    if kind == Kind::Otp && !missing.is_empty() {
-        return Err(Fault::everywhere(format!(
-            "{} must be written in every case: the payer is shown the code with amount and payee",
-            missing.join(" and ")
-        )));
+    let missing: Vec<_> = owed.iter().filter(|owed| !always_written.contains(owed)).map(|owed| owed.name()).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Err(Fault::everywhere(format!(
+        "{} must be written in every case: the payer is shown the code with amount and payee",
+        missing.join(" and ")
+    )))
 }
 
 enum Sign {
@@ -132,8 +136,7 @@ impl Sign {
             [b'/', ..] => Self::Closes,
             [b'>' | b'*', ..] => Self::Refused(NO_INCLUDES),
             [b'&', ..] => Self::Refused(ESCAPED),
-            [b'^', ..] if chained(&inside[1..]) => Self::Chains,
-            _ if inside.strip_prefix("else").is_some_and(chained) => Self::Chains,
+            _ if inside.strip_prefix("else").or(inside.strip_prefix('^')).is_some_and(chained) => Self::Chains,
             _ => Self::Plain,
         }
     }
@@ -157,8 +160,7 @@ fn tag(after: &str) -> Result<&str, &'static str> {
     for (at, c) in after.char_indices() {
         match (quote, c) {
             (_, '\\') => return Err("a backslash inside {{ }} is not used here"),
-            (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => {}
+            (Some(open), _) => quote = Some(open).filter(|open| c != *open),
             (None, '"' | '\'') => quote = Some(c),
             (None, '(') if parentheses == DEPTH_MAX => return Err("more than 16 parentheses in one tag"),
             (None, '(') => parentheses += 1,
@@ -174,6 +176,7 @@ fn tag(after: &str) -> Result<&str, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::text::Text;
     use super::*;
 
     const OTP: &str = "{{otp}} {{amount}} {{merchant}}";

@@ -25,9 +25,7 @@ const MARKS_MAX: usize = 2;
 
 /// What stands in a message where the name was, `None` when nothing is left of it.
 pub(super) fn clean(name: &str) -> Option<String> {
-    let visible = visible(name);
-    let unlinked = break_links(&mask_numbers(&visible));
-    let line = unlinked.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = one_line(&break_links(&mask_numbers(&one_line(&visible(name)))));
     let says_something = line.chars().any(|c| c.is_alphanumeric() || !c.is_ascii());
     says_something.then(|| shorten(&line))
 }
@@ -44,6 +42,10 @@ pub(super) fn stand_in(language: &str) -> &'static str {
         "uk" => "продавець",
         _ => "the merchant",
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 // Compatibility forms are resolved first: full-width letters and digits would slip through every later rule.
@@ -186,6 +188,8 @@ mod tests {
             ("call ٦٠٠١٠٠٢٠٠", "call ***"),
             ("4111 1111 1111 1111 shop", "*** shop"),
             ("4111-1111-1111-1111", "***"),
+            ("4111      1111\t\t\t\t1111 \u{200b}    1111 shop", "*** shop"),
+            ("6\u{fe0f}\u{20e3}0\u{fe0f}\u{20e3}0\u{20e3}1\u{20e3}0\u{20e3}0\u{20e3}2\u{20e3}", "***\u{20e3}"),
             ("shop4111111111111111", "shop***"),
             ("a\r\nb\tc\u{2028}d\u{85}e", "a b c d e"),
             ("\u{202e}knab ruoY\u{202c}", "knab ruoY"),

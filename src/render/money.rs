@@ -58,8 +58,12 @@ impl Purse {
 
     /// The amount for an SMS: ordinary blanks, and the code where the symbol is outside GSM 03.38: `10,00 PLN`.
     pub(super) fn write_for_sms(&self, money: Money) -> String {
-        let text = self.framed(money, |forms| &forms.sms);
-        text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect()
+        let plain = |c: char| match c {
+            '\u{2019}' => '\'',
+            c if c.is_whitespace() => ' ',
+            c => c,
+        };
+        self.framed(money, |forms| &forms.sms).chars().map(plain).collect()
     }
 
     // A code that ISO 4217 does not list is shown with the plain number: where its decimals begin, nobody knows.
@@ -243,6 +247,7 @@ mod tests {
             ("en", 1000, "PLN", "PLN 10.00"),
             ("en", 1000, "GBP", "£10.00"),
             ("cs", 1000, "CZK", "10,00 CZK"),
+            ("de-CH", 1_234_567, "CHF", "CHF 12'345.67"),
             ("fr", 1_234_567, "EUR", "12 345,67 €"),
         ];
         for (locale, minor, currency, expected) in table {

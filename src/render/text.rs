@@ -49,7 +49,7 @@ impl Text {
         let mut reader = Reader { kind, part, at: None, inside_tag: false, fixed: 0, values: 0 };
         let pieces = reader.template(&template)?;
         let text = Self { pieces, escaped: part.is_html(), fixed: reader.fixed, values: reader.values };
-        guard::after_parsing(kind, part, &text)?;
+        guard::after_parsing(kind, part, &text.mentioned(), &always_written(&text.pieces))?;
         Ok(text)
     }
 
@@ -61,13 +61,7 @@ impl Text {
         Rendered::new(out)
     }
 
-    /// The variables that are written whatever the values are.
-    pub(super) fn always_written(&self) -> BTreeSet<Variable> {
-        always_written(&self.pieces)
-    }
-
-    /// The variables that are written or asked about anywhere.
-    pub(super) fn mentioned(&self) -> BTreeSet<Variable> {
+    fn mentioned(&self) -> BTreeSet<Variable> {
         let mut found = BTreeSet::new();
         mentioned(&self.pieces, &mut found);
         found
@@ -106,6 +100,7 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
+// What is written whatever the values are.
 fn always_written(pieces: &[Piece]) -> BTreeSet<Variable> {
     let mut found = BTreeSet::new();
     for piece in pieces {
@@ -122,6 +117,7 @@ fn always_written(pieces: &[Piece]) -> BTreeSet<Variable> {
     found
 }
 
+// What is written or asked about anywhere.
 fn mentioned(pieces: &[Piece], found: &mut BTreeSet<Variable>) {
     for piece in pieces {
         match piece {
@@ -208,14 +204,16 @@ impl Reader {
             return self.refuse("{{#if}} and {{#unless}} take no options here");
         }
         let (variable, equals) = self.question(question)?;
-        let (outside, branch) = (self.inside_tag, |reader: &mut Self, side: Option<&Template>| {
-            side.map_or_else(|| Ok(Vec::new()), |template| reader.template(template))
-        });
-        let then = branch(self, block.template.as_ref())?;
+        let outside = self.inside_tag;
+        let then = self.branch(block.template.as_ref())?;
         let after = std::mem::replace(&mut self.inside_tag, outside);
-        let otherwise = branch(self, block.inverse.as_ref())?;
+        let otherwise = self.branch(block.inverse.as_ref())?;
         self.inside_tag |= after;
         Ok(Piece::Choice { test: Test { variable, equals, negated }, then, otherwise })
+    }
+
+    fn branch(&mut self, side: Option<&Template>) -> Result<Vec<Piece>, Fault> {
+        side.map_or_else(|| Ok(Vec::new()), |template| self.template(template))
     }
 
     // `temporary`, or `(eq reason "card_lost")`.
