@@ -1,0 +1,323 @@
+//! What a template may not do, decided before it is read and again after.
+//!
+//! Templates are written by people who may edit texts, not by people who may change the program: none of them may
+//! abort the process, show a code on a locked screen, or leave out what the payer has to be shown. Nothing here
+//! knows a file or a locale.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::part::Part;
+use super::values::Variable;
+use crate::domain::notification::Kind;
+
+/// How deep blocks and parentheses may lie in each other: the reader recurses, and its stack is finite.
+/// Every `{{else if}}` lies one deeper than the one before it.
+const DEPTH_MAX: usize = 16;
+
+const NO_INCLUDES: &str = "templates cannot include or define other templates";
+const ESCAPED: &str = "values are always escaped: use {{name}}";
+
+/// Where a template goes wrong and why, in words for whoever wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Line and column, both counted from one.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl Fault {
+    fn everywhere(what: impl Into<String>) -> Self {
+        Self { at: None, what: what.into() }
+    }
+
+    fn behind(source: &str, offset: usize, what: impl Into<String>) -> Self {
+        let before = source.get(..offset).unwrap_or(source);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Self { at: Some((line, column)), what: what.into() }
+    }
+
+    /// What handlebars could not read, without the drawing it makes of the place.
+    pub(super) fn of_syntax(error: &handlebars::TemplateError) -> Self {
+        use handlebars::TemplateErrorReason::{MismatchingClosedDecorator, MismatchingClosedHelper};
+        let what = match error.reason() {
+            MismatchingClosedHelper(open, close) | MismatchingClosedDecorator(open, close) => {
+                format!("{{{{#{open}}}}} is closed by {{{{/{close}}}}}")
+            }
+            _ => "this cannot be read: look for a block that is not closed, or a stray sign inside {{ }}".to_owned(),
+        };
+        Self { at: error.pos(), what }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some((line, column)) => write!(f, "line {line}, column {column}: {}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+/// Refuses what would be too large or too deep to read safely, and the signs that are not used here.
+///
+/// It sees at least every tag that handlebars sees: what could make the two differ (backslashes, brackets, braces
+/// inside a tag) is refused.
+pub(super) fn before_parsing(part: Part, source: &str) -> Result<(), Fault> {
+    if source.len() > part.source_limit() {
+        return Err(Fault::everywhere(format!("larger than {} bytes", part.source_limit())));
+    }
+    // One entry for each open block: how many levels it takes up.
+    let mut open_blocks: Vec<usize> = Vec::new();
+    let mut rest = 0;
+    while let Some(found) = source[rest..].find("{{") {
+        let start = rest + found;
+        let fault = |what: &str| Fault::behind(source, start, what);
+        if source[..start].ends_with('\\') {
+            return Err(fault("a backslash before {{ is not used here"));
+        }
+        let inside = tag(&source[start + 2..]).map_err(fault)?;
+        match Sign::of(inside) {
+            Sign::Opens => open_blocks.push(1),
+            Sign::Chains => open_blocks.last_mut().into_iter().for_each(|levels| *levels += 1),
+            Sign::Closes => drop(open_blocks.pop()),
+            Sign::Plain => {}
+            Sign::Refused(what) => return Err(fault(what)),
+        }
+        if open_blocks.iter().sum::<usize>() > DEPTH_MAX {
+            return Err(fault("more than 16 blocks lie in each other"));
+        }
+        rest = start + 2 + inside.len();
+    }
+    Ok(())
+}
+
+/// Refuses a code where it may be seen on a locked screen, and an OTP without what the payer has to be shown
+/// (Delegated Regulation (EU) 2018/389, article 5: amount and payee, together with the code).
+pub(super) fn after_parsing(
+    kind: Kind,
+    part: Part,
+    mentioned: &BTreeSet<Variable>,
+    always_written: &BTreeSet<Variable>,
+) -> Result<(), Fault> {
+    if part.is_headline() && mentioned.contains(&Variable::Otp) {
+        return Err(Fault::everywhere("otp cannot be used here: this line may show on a locked screen"));
+    }
+    if part.is_headline() || kind != Kind::Otp {
+        return Ok(());
+    }
+    let owed = [Variable::Otp, Variable::Amount, Variable::Merchant];
+    let missing: Vec<_> = owed.iter().filter(|owed| !always_written.contains(owed)).map(|owed| owed.name()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::everywhere(format!(
+        "{} must be written in every case: the payer is shown the code with amount and payee",
+        missing.join(" and ")
+    )))
+}
+
+enum Sign {
+    Opens,
+    Chains,
+    Closes,
+    Plain,
+    Refused(&'static str),
+}
+
+impl Sign {
+    fn of(inside: &str) -> Self {
+        let inside = inside.trim_start_matches(|c: char| c == '~' || c.is_whitespace());
+        let chained = |after: &str| !after.trim_end_matches('~').trim().is_empty();
+        match inside.as_bytes() {
+            [b'#', rest @ ..] => Self::of_block(rest.trim_ascii_start()),
+            [b'/', ..] => Self::Closes,
+            [b'>' | b'*', ..] => Self::Refused(NO_INCLUDES),
+            [b'&', ..] => Self::Refused(ESCAPED),
+            _ if inside.strip_prefix("else").or(inside.strip_prefix('^')).is_some_and(chained) => Self::Chains,
+            _ => Self::Plain,
+        }
+    }
+
+    fn of_block(name: &[u8]) -> Self {
+        match name {
+            [b'>' | b'*', ..] => Self::Refused(NO_INCLUDES),
+            _ => Self::Opens,
+        }
+    }
+}
+
+// What lies between `{{` and its `}}`.
+fn tag(after: &str) -> Result<&str, &'static str> {
+    const UNCLOSED: &str = "{{ without }}";
+    if after.starts_with('!') {
+        let long = after.starts_with("!--").then(|| after.find("--}}").map(|end| end + 2)).flatten();
+        return long.or_else(|| after.find("}}")).and_then(|end| after.get(..end)).ok_or(UNCLOSED);
+    }
+    let (mut quote, mut parentheses) = (None, 0);
+    for (at, c) in after.char_indices() {
+        match (quote, c) {
+            (_, '\\') => return Err("a backslash inside {{ }} is not used here"),
+            (Some(open), _) => quote = Some(open).filter(|open| c != *open),
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '(') if parentheses == DEPTH_MAX => return Err("more than 16 parentheses in one tag"),
+            (None, '(') => parentheses += 1,
+            (None, '{') if after[..at].trim_matches(['~', ' ']).is_empty() => return Err(ESCAPED),
+            (None, '{') => return Err(UNCLOSED),
+            (None, '[') => return Err("brackets inside {{ }} are not used here"),
+            (None, '}') if after[at..].starts_with("}}") => return Ok(&after[..at]),
+            (None, _) => {}
+        }
+    }
+    Err(UNCLOSED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text::Text;
+    use super::*;
+
+    const OTP: &str = "{{otp}} {{amount}} {{merchant}}";
+
+    fn refusal(part: Part, source: &str) -> String {
+        Text::read(Kind::Otp, part, source).err().map(|fault| fault.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_a_template_may_not_do_is_refused_with_its_place() {
+        let table = [
+            ("{{{otp}}}", "line 1, column 1: values are always escaped"),
+            ("{{{{raw}}}}x{{{{/raw}}}}", "line 1, column 1: values are always escaped"),
+            ("{{&otp}}", "line 1, column 1: values are always escaped"),
+            ("\n  {{> footer}}", "line 2, column 3: templates cannot include"),
+            ("{{#> layout}}{{/layout}}", "line 1, column 1: templates cannot include"),
+            ("{{#*inline \"a\"}}{{/inline}}", "line 1, column 1: templates cannot include"),
+            ("{{* decorate}}", "line 1, column 1: templates cannot include"),
+            ("ł\nłł {{log otp}}", "line 2, column 4: there is no {{log ..}} here"),
+            ("{{lookup otp \"a\"}}", "there is no {{lookup ..}} here"),
+            ("{{#each otp}}{{/each}}", "there is no {{#each}} here"),
+            ("{{#with otp}}{{/with}}", "there is no {{#with}} here"),
+            ("{{pan}}", "there is no pan here; otp has otp, amount, merchant, brand"),
+            ("{{this.otp}}", "there is no this.otp here"),
+            ("{{@root/otp}}", "there is no @root/otp here"),
+            ("{{[otp]}}", "brackets"),
+            ("\\{{otp}}", "backslash"),
+            ("{{#if \"\\\"\"}}{{/if}}", "backslash"),
+            ("{{#if otp", "{{ without }}"),
+            ("{{#if otp}}", "cannot be read"),
+            ("{{#if otp}}{{/unless}}", "{{#if}} is closed by {{/unless}}"),
+            ("{{#if otp brand}}{{/if}}", "take one variable"),
+            ("{{#if otp includeZero=true}}{{/if}}", "take no options"),
+            ("{{#if (gt otp 1)}}{{/if}}", "only (eq variable"),
+            ("{{#if (eq otp 1)}}{{/if}}", "only (eq variable"),
+            ("{{#if (eq (eq otp \"1\") \"1\")}}{{/if}}", "expected the name of a variable"),
+            ("{{#if true}}{{/if}}", "expected the name of a variable"),
+        ];
+        for (source, expected) in table {
+            let said = refusal(Part::Sms, &format!("{source}{OTP}"));
+            assert!(said.contains(expected), "{source:?} was answered with {said:?}");
+        }
+    }
+
+    #[test]
+    fn no_template_can_exhaust_the_stack() {
+        let deep = |open: &str, count| open.repeat(count);
+        assert!(refusal(Part::Sms, &deep("{{#if otp}}", 300)).contains("more than 16 blocks"));
+        assert!(refusal(Part::Sms, &deep("{{ ~ # if otp}}", 200)).contains("more than 16 blocks"));
+        assert!(refusal(Part::EmailHtml, &deep("{{~#if otp}}", 1000)).contains("more than 16 blocks"));
+        let chain = format!("{{{{#if otp}}}}{}{{{{/if}}}}", deep("{{else if otp}}", 1000));
+        assert!(refusal(Part::EmailHtml, &chain).contains("more than 16 blocks"));
+        assert!(refusal(Part::EmailHtml, &format!("{{{{#if {}", deep("(eq ", 3000))).contains("16 parentheses"));
+        assert!(
+            refusal(Part::EmailHtml, &format!("{{{{#if \"}}}}\" {}", deep("(eq ", 3000))).contains("16 parentheses")
+        );
+        assert!(refusal(Part::EmailHtml, &format!("{{{{#if {}", deep("[", 9000))).contains("brackets"));
+        assert!(
+            refusal(Part::EmailHtml, &format!("{{{{! x}}}}{{{{#if {}", deep("(", 9000))).contains("16 parentheses")
+        );
+        assert!(refusal(Part::Sms, &deep("x", 4097)).contains("larger than 4096 bytes"));
+        assert!(refusal(Part::EmailHtml, &deep("x", 16_385)).contains("larger than 16384 bytes"));
+    }
+
+    #[test]
+    fn sixteen_blocks_and_long_texts_are_still_read() {
+        let nested = format!("{OTP}{}{}", "{{#if otp}}".repeat(16), "{{/if}}".repeat(16));
+        assert_eq!(refusal(Part::Sms, &nested), "");
+        let side_by_side = format!("{OTP}{}", "{{#if otp}}{{else}}{{/if}}".repeat(100));
+        assert_eq!(refusal(Part::Sms, &side_by_side), "");
+        assert_eq!(refusal(Part::Sms, &format!("{{{{!-- a note }}}} --}}}}{OTP}")), "");
+    }
+
+    #[test]
+    fn a_code_cannot_be_used_where_a_locked_screen_shows_it() {
+        for part in [Part::PushTitle, Part::EmailSubject] {
+            assert!(refusal(part, "{{otp}}").contains("locked screen"));
+            assert!(refusal(part, "{{#if otp}}a{{/if}}").contains("locked screen"));
+            assert!(refusal(part, "two\nlines").contains("one line"));
+            assert_eq!(refusal(part, "{{brand}}, {{amount}}\n"), "");
+        }
+    }
+
+    #[test]
+    fn an_otp_is_always_shown_with_amount_and_payee() {
+        for part in [Part::Sms, Part::PushBody, Part::EmailText, Part::EmailHtml] {
+            assert!(refusal(part, "{{otp}}").contains("amount and merchant must be written"));
+            let sometimes = "{{otp}} {{amount}} {{#if (eq brand \"x\")}}{{merchant}}{{/if}}";
+            assert!(refusal(part, sometimes).contains("merchant must be written in every case"));
+            let either_way = "{{amount}} {{#if brand}}{{otp}} {{merchant}}{{else}}{{merchant}} {{otp}}{{/if}}";
+            assert_eq!(refusal(part, either_way), "");
+        }
+    }
+
+    #[test]
+    fn a_value_stands_between_html_tags_and_never_in_one() {
+        let html = |source: &str| refusal(Part::EmailHtml, &format!("<p>{OTP}</p>{source}"));
+        assert!(html("<a href=\"{{merchant}}\">").contains("inside an HTML tag"));
+        assert!(html("<a {{#if brand}}x{{else}}y{{/if}} {{brand}}>").contains("inside an HTML tag"));
+        assert!(html("{{#if brand}}<a {{/if}}{{brand}}").contains("inside an HTML tag"));
+        assert_eq!(html("<b>{{brand}}</b>"), "");
+    }
+
+    #[test]
+    fn a_reason_that_does_not_exist_is_a_mistake() {
+        let read = |source: &str| Text::read(Kind::CardLocked, Part::Sms, source);
+        assert!(read("{{#if (eq reason \"card_lost\")}}a{{/if}}").is_ok());
+        let said = read("{{#if (eq reason \"lost\")}}a{{/if}}").err().unwrap().to_string();
+        assert_eq!(said, "line 1, column 1: reason is never \"lost\"");
+        assert!(read("{{temporary}}").err().unwrap().to_string().contains("not written"));
+    }
+
+    #[test]
+    fn whatever_the_pieces_are_the_reader_answers() {
+        let tokens = [
+            "{{",
+            "}}",
+            "{{#if otp}}",
+            "{{#unless",
+            "{{/if}}",
+            "{{else}}",
+            "{{else if otp}}",
+            "{{^}}",
+            "~",
+            "\n",
+            "{{otp}}",
+            "{{~otp~}}",
+            "{{!--",
+            "--}}",
+            " ",
+            "(eq ",
+            ")",
+            "\"",
+            "ł",
+            "{",
+            "}",
+            "<",
+        ];
+        let pairs: Vec<String> = tokens.iter().flat_map(|a| tokens.map(|b| format!("{a}{b}"))).collect();
+        for source in pairs.iter().flat_map(|pair| tokens.map(|c| format!("{pair}{c}"))) {
+            drop(Text::read(Kind::Otp, Part::Sms, &source));
+        }
+    }
+}

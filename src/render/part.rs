@@ -1,0 +1,67 @@
+//! The parts a message is made of, one template file each, and what each of them may hold.
+//!
+//! Knows no text and reads no file.
+
+use crate::domain::address::Channel;
+
+/// One part of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Part {
+    Sms,
+    PushTitle,
+    PushBody,
+    EmailSubject,
+    EmailText,
+    EmailHtml,
+}
+
+impl Part {
+    /// The parts that a message on `channel` needs, all of them.
+    pub(super) const fn of(channel: Channel) -> &'static [Self] {
+        match channel {
+            Channel::Sms => &[Self::Sms],
+            Channel::Push => &[Self::PushTitle, Self::PushBody],
+            Channel::Email => &[Self::EmailSubject, Self::EmailText, Self::EmailHtml],
+        }
+    }
+
+    /// The file's name inside the folder of its kind.
+    pub(super) const fn file(self) -> &'static str {
+        match self {
+            Self::Sms => "sms.hbs",
+            Self::PushTitle => "push.title.hbs",
+            Self::PushBody => "push.body.hbs",
+            Self::EmailSubject => "email.subject.hbs",
+            Self::EmailText => "email.text.hbs",
+            Self::EmailHtml => "email.html.hbs",
+        }
+    }
+
+    /// One line that shows on a locked screen or in a list of mails, so it never holds a code.
+    pub(super) const fn is_headline(self) -> bool {
+        matches!(self, Self::PushTitle | Self::EmailSubject)
+    }
+
+    /// Whether values are escaped when they are put in.
+    pub(super) const fn is_html(self) -> bool {
+        matches!(self, Self::EmailHtml)
+    }
+
+    /// The largest template file taken, in bytes.
+    pub(super) const fn source_limit(self) -> usize {
+        match self {
+            Self::EmailHtml => 16 * 1024,
+            _ => 4 * 1024,
+        }
+    }
+
+    /// The longest finished text handed to a provider, in characters. Seven SMS segments are more than anybody
+    /// reads, and push services refuse payloads over 4 KiB.
+    pub(super) const fn output_limit(self) -> usize {
+        match self {
+            Self::PushTitle | Self::EmailSubject => 200,
+            Self::Sms | Self::PushBody => 1000,
+            Self::EmailText | Self::EmailHtml => 64 * 1024,
+        }
+    }
+}
