@@ -1,1 +1,174 @@
-//! (being written)
+//! Puts a gateway together from its configuration, starts it, and ends it in good order. It decides nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use crate::channel;
+use crate::config::Config;
+use crate::domain::chain;
+use crate::domain::clock::Clock;
+use crate::domain::delivery::ProviderName;
+use crate::domain::notification::Kind;
+use crate::flow::dispatch::{Dispatch, Route};
+use crate::flow::intake::Intake;
+use crate::flow::janitor;
+use crate::flow::worker::Worker;
+use crate::ingest::{self, Listener};
+use crate::render::{self, Renderer};
+use crate::route::{self, Offer, Plans};
+use crate::store::{self, Role, Store};
+
+/// How long deliveries in hand may take once we were told to stop: one attempt and its settlement.
+const DRAIN: Duration = Duration::from_secs(9);
+
+/// Why a gateway cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A plan is not one.
+    #[error(transparent)]
+    Plan(#[from] route::Error),
+    /// The texts cannot be used.
+    #[error(transparent)]
+    Render(#[from] render::Error),
+    /// A provider cannot be set up.
+    #[error(transparent)]
+    Provider(#[from] channel::Error),
+    /// Two providers of one name.
+    #[error("provider {0}: the name stands there twice")]
+    SameName(String),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The door cannot be opened.
+    #[error(transparent)]
+    Ingest(#[from] ingest::Error),
+}
+
+/// A gateway that runs.
+pub struct Gateway {
+    listener: Listener,
+    store: Arc<Store>,
+    worker: Arc<Worker>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// The parts that can be put together without opening the database or a port.
+pub struct Parts {
+    plans: Plans,
+    renderer: Renderer,
+    routes: Vec<Route>,
+}
+
+impl Parts {
+    /// Reads texts, plans and providers.
+    pub fn assemble(config: &Config) -> Result<Self, Error> {
+        let plans = Plans::new(config.plan.clone())?;
+        let renderer = Renderer::load(&config.templates)?;
+        let mut routes: Vec<(u32, Route)> = Vec::with_capacity(config.provider.len());
+        for (at, settings) in config.provider.iter().enumerate() {
+            if config.provider[..at].iter().any(|other| other.name() == settings.name()) {
+                return Err(Error::SameName(settings.name().to_owned()));
+            }
+            let offer = Offer {
+                provider: ProviderName(settings.name().to_owned()),
+                channel: settings.channel(),
+                countries: settings.countries().to_vec(),
+                deduplicates: settings.deduplicates(),
+            };
+            routes.push((settings.weight(), (offer, channel::connect(settings)?)));
+        }
+        // The heaviest first; equals as they stand in the file.
+        routes.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+        Ok(Self { plans, renderer, routes: routes.into_iter().map(|(_, route)| route).collect() })
+    }
+
+    /// The texts.
+    pub fn renderer(&self) -> &Renderer {
+        &self.renderer
+    }
+
+    /// The plans.
+    pub fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    /// Kinds of news that no provider can tell anybody.
+    pub fn untold(&self) -> Vec<Kind> {
+        let served = |kind: &Kind| {
+            let steps = self.plans.steps(*kind);
+            self.routes.iter().any(|(offer, _)| steps.contains(&offer.channel))
+        };
+        Kind::ALL.into_iter().filter(|kind| !served(kind)).collect()
+    }
+}
+
+impl Gateway {
+    /// Opens database and door, and starts to work. What a crash left is taken up at once.
+    pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let Parts { plans, renderer, routes } = Parts::assemble(config)?;
+        let store = Arc::new(Store::open(&config.store, &config.seal, Role::Gateway, Arc::clone(&clock)).await?);
+        let left = store.take_over().await?;
+        if left > 0 {
+            tracing::warn!(left, "deliveries were in hand when the last process ended; they are taken up now");
+        }
+        let plans = Arc::new(plans);
+        let dispatch = Dispatch::new(
+            Arc::clone(&store),
+            Arc::new(renderer),
+            Arc::clone(&plans),
+            config.people.clone(),
+            routes,
+            Arc::clone(&clock),
+            rand::random(),
+        );
+        let worker = Worker::new(dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
+        let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(&plans), Arc::clone(&clock));
+        let (listener, serving) = ingest::listen(&config.ingest, intake, Arc::clone(&clock))?;
+        let longest_life = plans.ttl(Kind::Otp);
+        let tasks = vec![
+            tokio::spawn(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!(error = chain(&error), "the door closed");
+                }
+            }),
+            tokio::spawn(Arc::clone(&worker).run()),
+            tokio::spawn(janitor::run(Arc::clone(&store), clock, longest_life)),
+        ];
+        tracing::info!(listen = %listener.address, "ready");
+        Ok(Self { listener, store, worker, tasks })
+    }
+
+    /// Where the processors' door listens.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.listener.address
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The worker, for whoever must know when nothing is in hand.
+    pub fn worker(&self) -> &Arc<Worker> {
+        &self.worker
+    }
+
+    /// Resolves when the gateway can no longer keep its word and must end.
+    pub async fn failed(&self) -> String {
+        self.store.failed().await
+    }
+
+    /// Stops accepting, finishes what is accepted, frees what cannot be finished in time, closes. Returns how many
+    /// deliveries were freed: the next process takes them up at once.
+    pub async fn stop(self) -> Result<usize, Error> {
+        self.listener.stop().await;
+        let freed = self.worker.drain(DRAIN).await?;
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.store.close().await?;
+        tracing::info!(freed, "stopped");
+        Ok(freed)
+    }
+}

@@ -1,1 +1,69 @@
-//! (being written)
+//! Logs and metrics: where they go. What is said is said where it happens.
+
+use std::io::IsTerminal;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+/// `[log]` of the configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// `error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,otpost::flow=debug`.
+    pub level: String,
+    /// For machines or for people.
+    pub format: Format,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// One JSON object a line.
+    Json,
+    /// One line of text, coloured on a terminal.
+    Text,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: Format::Json }
+    }
+}
+
+/// Why logging cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not a level.
+    #[error("log.level: expected error, warn, info, debug or trace, or directives such as info,otpost::flow=debug")]
+    Level(#[source] tracing_subscriber::filter::ParseError),
+    /// Somebody was first.
+    #[error("logs or metrics are already being collected in this process")]
+    Taken,
+}
+
+/// Reads the level as [`start`] would.
+pub fn check(settings: &Settings) -> Result<EnvFilter, Error> {
+    EnvFilter::builder().parse(&settings.level).map_err(Error::Level)
+}
+
+/// Sends logs of this process to standard error.
+pub fn start(settings: &Settings) -> Result<(), Error> {
+    let logs = tracing_subscriber::fmt().with_env_filter(check(settings)?).with_writer(std::io::stderr);
+    let started = match settings.format {
+        Format::Json => logs.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        Format::Text => logs.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
+    };
+    started.map_err(|_| Error::Taken)
+}
+
+/// Seconds from fast to hopeless.
+const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0];
+
+/// Collects the metrics of this process; the handle writes them in the text form of Prometheus.
+pub fn collect() -> Result<PrometheusHandle, Error> {
+    let seconds = Matcher::Suffix("_seconds".to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &BUCKETS).map_err(|_| Error::Taken)?;
+    builder.install_recorder().map_err(|_| Error::Taken)
+}

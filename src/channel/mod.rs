@@ -10,7 +10,7 @@ pub mod push_http;
 pub mod sandbox;
 pub mod sms_gateway;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +77,23 @@ impl Settings {
         }
     }
 
+    /// The file of further authorities to trust, for whoever must make its path absolute.
+    pub fn ca_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::SmsGateway(s) => s.ca.as_mut(),
+            Self::PushHttp(s) => s.ca.as_mut(),
+            Self::Smtp(s) => s.ca.as_mut(),
+        }
+    }
+
+    fn said_channel(&self) -> Option<Channel> {
+        match self {
+            Self::SmsGateway(s) => s.channel,
+            Self::PushHttp(s) => s.channel,
+            Self::Smtp(s) => s.channel,
+        }
+    }
+
     /// The calling-code prefixes it serves; empty when it serves every address of its channel.
     pub fn countries(&self) -> &[String] {
         match self {
@@ -122,6 +139,10 @@ impl Error {
 
 /// Sets up the adapter that `settings` describe. Nothing is contacted yet.
 pub fn connect(settings: &Settings) -> Result<Arc<dyn Provider>, Error> {
+    if settings.said_channel().is_some_and(|said| said != settings.channel()) {
+        let what = format!("channel: expected {}, which is what this kind serves", settings.channel());
+        return Err(Error::new(settings.name(), what));
+    }
     match settings {
         Settings::SmsGateway(s) => sms_gateway::connect(s),
         Settings::PushHttp(s) => push_http::connect(s),

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::http::{Body, HttpChannel, HttpRequest, IN_FLIGHT, Line};
 use super::http::{check_headers, check_url, common_verdict, reference_at, seconds_valid};
 use super::{Error, HttpProvider, Provider};
+use crate::domain::address::Channel;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::{Message, Parcel};
 use crate::domain::secret::Credential;
@@ -25,6 +26,9 @@ use crate::domain::secret::Credential;
 pub struct Settings {
     /// The name it has here.
     pub name: String,
+    /// The channel it serves; may be left out, since the kind says it.
+    #[serde(default)]
+    pub channel: Option<Channel>,
     /// Where messages are posted, `http` or `https`.
     pub url: String,
     /// Headers of every request, such as `authorization`.

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::http::{Body, HttpChannel, HttpRequest, IN_FLIGHT, Line};
 use super::http::{basic, check_headers, check_url, common_verdict, reference_at, scalar, seconds_valid};
 use super::{Error, HttpProvider, Provider};
+use crate::domain::address::Channel;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::{Message, Parcel};
 use crate::domain::secret::Credential;
@@ -26,6 +27,9 @@ use crate::domain::secret::Credential;
 pub struct Settings {
     /// The name it has here.
     pub name: String,
+    /// The channel it serves; may be left out, since the kind says it.
+    #[serde(default)]
+    pub channel: Option<Channel>,
     /// Where messages are posted, `http` or `https`.
     pub url: String,
     /// The form of the body.

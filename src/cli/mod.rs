@@ -1,6 +1,96 @@
-//! (being written)
-pub mod simulate;
-/// Run.
-pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line: one file a command. It composes, shows and asks; it decides nothing about deliveries.
+//!
+//! Exit codes: 0 done, 1 failed, 2 the command or the configuration is wrong.
+
+mod check;
+mod delivery;
+mod init;
+mod people;
+mod serve;
+mod show;
+mod simulate;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// otpost takes a card processor's notifications over mutual TLS, commits them, and tells the cardholder.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 110)]
+struct Otpost {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a workspace: configuration, keys, a development CA, certificates, templates, database
+    Init(init::Args),
+    /// Run the gateway
+    Serve(ConfigFile),
+    /// Check configuration, texts, keys, certificates and database, and say what is wrong
+    Check(ConfigFile),
+    /// Import, show and erase the people who can be told
+    #[command(subcommand)]
+    People(people::Command),
+    /// List deliveries and show what happened to one
+    #[command(subcommand)]
+    Delivery(delivery::Command),
+    /// Practise: a processor that posts, providers that take messages
+    #[command(subcommand)]
+    Simulate(simulate::Simulate),
+    /// Write a completion script for a shell to standard output
+    Completion {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "otpost.toml", env = "OTPOST_CONFIG")]
+    config: PathBuf,
+}
+
+/// The command or the configuration is wrong: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// Marks an error as the user's to mend.
+fn usage(error: impl std::error::Error) -> anyhow::Error {
+    Usage(crate::domain::chain(&error)).into()
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    match execute(Otpost::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            let code = if error.is::<Usage>() { 2 } else { 1 };
+            show::complaint(&format!("{error:#}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn execute(command: Command) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Init(args) => init::run(&args).await,
+            Command::Serve(file) => serve::run(&file.config).await,
+            Command::Check(file) => check::run(&file.config).await,
+            Command::People(command) => people::run(command).await,
+            Command::Delivery(command) => delivery::run(command).await,
+            Command::Simulate(command) => simulate::run(command).await,
+            Command::Completion { shell } => {
+                clap_complete::generate(shell, &mut Otpost::command(), "otpost", &mut std::io::stdout());
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    })
 }

@@ -58,8 +58,10 @@ fn trust(tls: &mut SslAcceptorBuilder, path: &Path) -> Result<(), Error> {
 fn told(path: &Path, error: &openssl::error::ErrorStack) -> String {
     match std::fs::metadata(path) {
         Err(missing) => missing.to_string(),
-        Ok(_) => {
-            error.errors().last().and_then(openssl::error::Error::reason).map_or("not PEM".to_owned(), |r| format!("not usable ({r})"))
-        }
+        Ok(_) => error
+            .errors()
+            .last()
+            .and_then(openssl::error::Error::reason)
+            .map_or("not PEM".to_owned(), |r| format!("not usable ({r})")),
     }
 }

@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sim", &["domain"]),
     ("telemetry", &["domain"]),
     ("flow", &["domain", "route", "render", "channel", "store"]),
-    ("ingest", &["domain", "flow", "store::reports"]),
+    ("ingest", &["domain", "flow", "pki", "store::reports"]),
     (
         "config",
         &[
@@ -158,7 +158,7 @@ fn revealers(sources: &[Source]) -> Vec<String> {
 }
 
 fn sealers(sources: &[Source]) -> Vec<String> {
-    callers(sources, "under_seal", |source, _| source.path == "store/seal.rs")
+    callers(sources, "under_seal", |source, _| source.path.starts_with("store/seal"))
 }
 
 fn callers(sources: &[Source], verb: &str, may: impl Fn(&Source, usize) -> bool) -> Vec<String> {

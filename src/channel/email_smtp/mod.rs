@@ -18,6 +18,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{Error, Provider, check_bounds};
+use crate::domain::address::Channel;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::parcel::Parcel;
 use crate::domain::secret::Credential;
@@ -32,6 +33,9 @@ use wire::Dialer;
 pub struct Settings {
     /// The name it has here.
     pub name: String,
+    /// The channel it serves; may be left out, since the kind says it.
+    #[serde(default)]
+    pub channel: Option<Channel>,
     /// Its host name, as its certificate has it.
     pub host: String,
     /// Its port: 587 for `starttls`, 465 for `tls`, 25 for most relays in one's own network.

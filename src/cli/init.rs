@@ -1,0 +1,36 @@
+//! `otpost init`: a workspace for real use, with a development CA to begin with.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::show;
+use super::workspace::Workspace;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The folder to make; it must not exist, or be empty
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// Makes the workspace and says what to do next.
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::create(&args.folder, "").await?;
+    let config = workspace.config();
+    let config = config.display();
+    show::line(format_args!("made {}", args.folder.display()))?;
+    show::line("")?;
+    show::line("  otpost.toml        every key and its default; add your providers at its end")?;
+    show::line(
+        "  pki/               a development CA, the server's certificate, a processor's request and certificate",
+    )?;
+    show::line("  keys/seal.key      seals codes and addresses; back it up apart from the database")?;
+    show::line("  templates/         the texts, by language")?;
+    show::line("  otpost.db          the database")?;
+    show::line("")?;
+    show::line("next:")?;
+    show::line(format_args!("  otpost people import people.csv --config {config}"))?;
+    show::line(format_args!("  otpost check --config {config}"))?;
+    show::line(format_args!("  otpost serve --config {config}"))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,66 @@
+//! `otpost serve`: runs the gateway until it is told to stop, or can no longer keep its word.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::usage;
+use crate::app::Gateway;
+use crate::config::Config;
+use crate::domain::clock::SystemClock;
+use crate::telemetry;
+
+/// Metrics are summed up this often even when nobody reads them.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Serves with the configuration in `file`.
+pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
+    let config = Config::load(file).map_err(usage)?;
+    telemetry::start(&config.log).map_err(usage)?;
+    let metrics = telemetry::collect()?;
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            metrics.run_upkeep();
+        }
+    });
+    forbid_core_dumps();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let gateway = Gateway::start(&config, Arc::new(SystemClock)).await.map_err(usage)?;
+    let told = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    tokio::select! {
+        () = told => {}
+        why = gateway.failed() => {
+            // No draining: what the database holds cannot be trusted until a new process has read it.
+            anyhow::bail!("the database failed and nothing more is accepted: {why}");
+        }
+    }
+    tokio::select! {
+        stopped = gateway.stop() => {
+            stopped.context("the gateway did not stop in good order")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        _ = terminate.recv() => Ok(ExitCode::FAILURE),
+        _ = interrupt.recv() => Ok(ExitCode::FAILURE),
+    }
+}
+
+// A core file would hold codes and keys in clear.
+fn forbid_core_dumps() {
+    let none = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    if none.is_err() || hidden.is_err() {
+        tracing::warn!("core dumps could not be turned off");
+    }
+}
