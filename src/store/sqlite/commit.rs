@@ -18,46 +18,48 @@ use crate::domain::outcome::Outcome;
 use crate::store::Error;
 use crate::store::change::{AcceptRows, Batch, Committed, SettleRows, Settled, Then, Verdict};
 
-// Parameters: ?1 now · ?2 idempotency · ?3 notification · ?4 delivery · ?5 audit of acceptances · ?6 settlements ·
-// ?7 attempts · ?8 audit of settlements.
+// Numbered with $ and not with ?: SQLite counts a $ parameter where it first stands in its own statement, while ?5
+// would claim the four before it, and sqlx would bind those to something else.
+// Parameters: $1 now · $2 idempotency · $3 notification · $4 delivery · $5 audit of acceptances · $6 settlements ·
+// $7 attempts · $8 audit of settlements.
 const BEGIN: &str = "BEGIN IMMEDIATE;";
 const COMMIT: &str = "COMMIT;";
 
 // A row counts as new when its own insert holds the key; a twin in the same batch or an older one keeps it.
 const ACCEPT: &str = "
 INSERT INTO idempotency (scope, fingerprint, notification_id, expires_at)
-  SELECT unhex(value->>0), unhex(value->>1), unhex(value->>2), value->>3 FROM json_each(?2) WHERE true
+  SELECT unhex(value->>0), unhex(value->>1), unhex(value->>2), value->>3 FROM json_each($2) WHERE true
   ON CONFLICT (scope) DO UPDATE SET
     fingerprint = excluded.fingerprint, notification_id = excluded.notification_id, expires_at = excluded.expires_at
-  WHERE idempotency.expires_at <= ?1;
+  WHERE idempotency.expires_at <= $1;
 INSERT INTO notification (id, client, kind, received_at, idempotency_key, warnings)
-  SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each(?3)
+  SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each($3)
   WHERE value->>6 IS NULL OR EXISTS (
     SELECT 1 FROM idempotency AS i WHERE i.scope = unhex(value->>6) AND i.notification_id = unhex(value->>0));
 INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, state, due_at, lease_token, sealed)
   SELECT unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, 'open', value->>5, value->>6,
-    unhex(value->>7) FROM json_each(?4)
+    unhex(value->>7) FROM json_each($4)
   WHERE EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>1));
 INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
-  SELECT value->>0, value->>1, value->>2, unhex(value->>3), unhex(value->>4), value->>5 FROM json_each(?5)
+  SELECT value->>0, value->>1, value->>2, unhex(value->>3), unhex(value->>4), value->>5 FROM json_each($5)
   WHERE EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>3));
 SELECT unhex(value->>2) AS asked, i.notification_id AS held, i.fingerprint AS fingerprint
-  FROM json_each(?2) JOIN idempotency AS i ON i.scope = unhex(value->>0)
+  FROM json_each($2) JOIN idempotency AS i ON i.scope = unhex(value->>0)
   WHERE i.notification_id <> unhex(value->>2);
 ";
 
 // The fence: a settlement whose lease is no longer the row's writes nothing, in no table, and is named.
 const SETTLE: &str = "
-SELECT unhex(value->>0) AS lost FROM json_each(?6) WHERE NOT EXISTS (
+SELECT unhex(value->>0) AS lost FROM json_each($6) WHERE NOT EXISTS (
   SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>0) AND d.lease_token = value->>1 AND d.state = 'open');
 INSERT INTO attempt (delivery_id, number, channel, provider, contact, address, started_at, took_us, outcome, cause,
     reference, retry_after_ms)
   SELECT unhex(value->>0), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9,
-    value->>10, value->>11, value->>12 FROM json_each(?7)
+    value->>10, value->>11, value->>12 FROM json_each($7)
   WHERE EXISTS (
     SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>0) AND d.lease_token = value->>1 AND d.state = 'open');
 INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
-  SELECT value->>0, value->>1, value->>2, unhex(value->>3), unhex(value->>4), value->>5 FROM json_each(?8)
+  SELECT value->>0, value->>1, value->>2, unhex(value->>3), unhex(value->>4), value->>5 FROM json_each($8)
   WHERE EXISTS (
     SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>4) AND d.lease_token = value->>6 AND d.state = 'open');
 UPDATE delivery SET
@@ -68,7 +70,7 @@ UPDATE delivery SET
     due_at = coalesce(s.value->>6, due_at),
     lease_token = CASE s.value->>7 WHEN 1 THEN lease_token END,
     sealed = CASE s.value->>3 WHEN 'open' THEN sealed END
-  FROM json_each(?6) AS s
+  FROM json_each($6) AS s
   WHERE delivery.id = unhex(s.value->>0) AND delivery.lease_token = s.value->>1 AND delivery.state = 'open';
 ";
 
