@@ -5,7 +5,7 @@
 
 mod plan;
 
-pub use plan::{Error, PlanSettings, Plans};
+pub use plan::{Error, PlanSettings, Plans, Settings};
 
 use std::time::Duration;
 

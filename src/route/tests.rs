@@ -1,3 +1,5 @@
+//! Tables of what was tried, and what must come next.
+
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);

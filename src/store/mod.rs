@@ -10,6 +10,7 @@ mod directory;
 mod outbox;
 pub mod reports;
 pub mod seal;
+mod settle;
 mod sqlite;
 mod writer;
 
@@ -171,6 +172,14 @@ impl Store {
     /// Resolves when the database has failed for good; the process must then end, and be started anew.
     pub async fn failed(&self) -> String {
         self.writer.failed().await
+    }
+
+    /// Why nothing is accepted at the moment; `None` when all is well.
+    pub fn hindrance(&self) -> Option<&'static str> {
+        if self.writer.has_failed() {
+            return Some("the database has failed");
+        }
+        (!self.roomy.load(Ordering::Relaxed)).then_some("the disk is nearly full")
     }
 
     /// Measures the free space on the disk; below the mark nothing is accepted until it is there again.
