@@ -195,6 +195,11 @@ impl Store {
         self.backend.prune(now, 500).await
     }
 
+    /// Makes the epoch key that codes will need at `at`.
+    pub fn prepare_key(&self, at: Timestamp) -> Result<(), Error> {
+        Ok(self.sealer.prepare(at)?)
+    }
+
     /// Destroys the epoch keys that no living code needs; returns how many.
     pub fn shred(&self, now: Timestamp, longest_life: std::time::Duration) -> Result<usize, Error> {
         Ok(self.sealer.shred(now, longest_life)?)
