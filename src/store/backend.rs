@@ -31,8 +31,8 @@ pub(super) trait Backend: Send + Sync {
     async fn next_due(&self) -> Result<Option<Timestamp>, Error>;
     /// Forgets up to `limit` idempotency keys whose time is over; returns how many.
     async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error>;
-    /// Everybody who is meant.
-    async fn people(&self, whom: Whom) -> Result<Vec<PersonRows>, Error>;
+    /// For each question everybody who is meant.
+    async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error>;
     /// Writes people whole, all or none.
     async fn import(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error>;
     /// Removes a person; `false` when there is nobody of that id.

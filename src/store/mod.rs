@@ -7,6 +7,7 @@
 mod backend;
 mod change;
 mod directory;
+mod finder;
 mod outbox;
 pub mod reports;
 pub mod seal;
@@ -20,9 +21,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
 
+use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::DeliveryId;
 use backend::Backend;
+use finder::Finder;
 use seal::Sealer;
 use writer::Writer;
 
@@ -109,6 +112,9 @@ pub enum Error {
     /// The transaction it was in did not go through; nothing of it is there.
     #[error("the change was not committed")]
     NotCommitted,
+    /// What was asked could not be read.
+    #[error("the database could not be read")]
+    NotRead,
     /// The store has ended, or has failed for good.
     #[error("the store takes nothing any more")]
     Stopped,
@@ -148,6 +154,7 @@ pub struct Store {
     backend: Arc<dyn Backend>,
     sealer: Arc<Sealer>,
     writer: Writer,
+    finder: Finder,
     clock: Arc<dyn Clock>,
     min_free: u64,
     roomy: AtomicBool,
@@ -164,7 +171,9 @@ impl Store {
         let sealer = Arc::new(Sealer::open(sealing)?);
         let backend: Arc<dyn Backend> = sqlite::Sqlite::open(&settings.sqlite_path()?, role).await?;
         let writer = Writer::start(Arc::clone(&backend), Arc::clone(&clock));
-        let store = Self { backend, sealer, writer, clock, min_free: settings.min_free, roomy: AtomicBool::new(true) };
+        let finder = Finder::start(Arc::clone(&backend));
+        let store =
+            Self { backend, sealer, writer, finder, clock, min_free: settings.min_free, roomy: AtomicBool::new(true) };
         store.look_after_space().await?;
         Ok(store)
     }

@@ -137,6 +137,13 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes of a hexadecimal text.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |at: u8| char::from(at).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks_exact(2);
+    pairs.remainder().is_empty().then(|| pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect())?
+}
+
 #[async_trait]
 impl Backend for Sqlite {
     async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
@@ -170,7 +177,7 @@ impl Backend for Sqlite {
         self.prune_keys(now, limit).await
     }
 
-    async fn people(&self, whom: Whom) -> Result<Vec<PersonRows>, Error> {
+    async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error> {
         self.find_people(whom).await
     }
 
