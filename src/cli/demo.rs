@@ -165,7 +165,9 @@ impl Demo {
             return Ok(ExitCode::SUCCESS);
         }
         self.screen.heading(&format!("{arrived} messages arrived; the slowest took {slowest:.1} ms"))?;
-        complaints.iter().for_each(|complaint| show::complaint(complaint));
+        for complaint in &complaints {
+            show::complaint(complaint);
+        }
         Ok(ExitCode::FAILURE)
     }
 

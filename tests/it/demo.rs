@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -9,21 +10,21 @@ use serde_json::Value;
 
 const MESSAGES: usize = 8;
 
-fn demo(folder: &Path, arguments: &[&str]) -> Output {
+fn demo(folder: &Path, arguments: &[&str]) -> io::Result<Output> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_otpost"));
     // Temporary folders of the demo are made here, so that one left behind is seen.
-    command.current_dir(folder).env("TMPDIR", folder).arg("demo").args(arguments).output().unwrap()
+    command.current_dir(folder).env("TMPDIR", folder).arg("demo").args(arguments).output()
 }
 
 fn said(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[test]
 fn the_demo_shows_every_message_once_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
 
-    let shown = demo(folder.path(), &["--once"]);
+    let shown = demo(folder.path(), &["--once"]).unwrap();
 
     let (out, complaints) = (said(&shown.stdout), said(&shown.stderr));
     assert!(shown.status.success(), "{out}{complaints}");
@@ -37,7 +38,7 @@ fn the_demo_shows_every_message_once_and_leaves_nothing_behind() {
 fn for_programs_the_demo_writes_one_object_a_message() {
     let folder = tempfile::tempdir().unwrap();
 
-    let shown = demo(folder.path(), &["--once", "--json"]);
+    let shown = demo(folder.path(), &["--once", "--json"]).unwrap();
 
     let out = said(&shown.stdout);
     assert!(shown.status.success(), "{out}{}", said(&shown.stderr));
@@ -60,8 +61,8 @@ fn for_programs_the_demo_writes_one_object_a_message() {
 fn a_workspace_asked_for_is_kept_and_never_made_over_another() {
     let folder = tempfile::tempdir().unwrap();
 
-    let first = demo(folder.path(), &["--once", "--dir", "here"]);
-    let second = demo(folder.path(), &["--once", "--dir", "here"]);
+    let first = demo(folder.path(), &["--once", "--dir", "here"]).unwrap();
+    let second = demo(folder.path(), &["--once", "--dir", "here"]).unwrap();
 
     assert!(first.status.success(), "{}", said(&first.stderr));
     assert!(folder.path().join("here/otpost.toml").is_file());

@@ -28,6 +28,9 @@ use crate::telemetry;
 const GATEWAY_PORT: u16 = 8443;
 const PROVIDER_PORTS: [(Channel, u16); 3] = [(Channel::Push, 8602), (Channel::Sms, 8601), (Channel::Email, 8603)];
 
+/// Who mails are from, in a domain that is nobody's.
+const MAIL_FROM: &str = "Demo Bank <no-reply@example.org>";
+
 /// Deliveries end within their plan's time, but nobody wants to look at a still screen for so long.
 const QUIET_MAX: Duration = Duration::from_secs(5);
 
@@ -137,24 +140,22 @@ fn listening(usual: u16, wanted: bool) -> SocketAddr {
 }
 
 fn settings(providers: &[Provider]) -> String {
-    let mut text = "\n# The practice providers of `otpost demo`.\n".to_owned();
-    for provider in providers {
-        let (channel, address) = (provider.station().channel(), provider.address());
-        text.push_str(&match channel {
-            Channel::Sms => format!(
-                "[[provider]]\nname = \"sms\"\nkind = \"sms_gateway\"\nurl = \"http://{address}/sms\"\nsender = \"Demo\"\n\n"
-            ),
-            Channel::Push => {
-                format!("[[provider]]\nname = \"app\"\nkind = \"push_http\"\nurl = \"http://{address}/push\"\n\n")
+    let table = |provider: &Provider| {
+        let (ip, port) = (provider.address().ip(), provider.address().port());
+        let (name, rest) = match provider.station().channel() {
+            Channel::Push => ("app", format!("kind = \"push_http\"\nurl = \"http://{ip}:{port}/push\"")),
+            Channel::Sms => {
+                ("sms", format!("kind = \"sms_gateway\"\nurl = \"http://{ip}:{port}/sms\"\nsender = \"Demo\""))
             }
-            Channel::Email => format!(
-                "[[provider]]\nname = \"mail\"\nkind = \"smtp\"\nhost = \"{}\"\nport = {}\ntls = \"none\"\nfrom = \"Your bank <no-reply@example.org>\"\n",
-                address.ip(),
-                address.port()
+            Channel::Email => (
+                "mail",
+                format!("kind = \"smtp\"\nhost = \"{ip}\"\nport = {port}\ntls = \"none\"\nfrom = \"{MAIL_FROM}\""),
             ),
-        });
-    }
-    text
+        };
+        format!("\n[[provider]]\nname = \"{name}\"\n{rest}\n")
+    };
+    let tables: String = providers.iter().map(table).collect();
+    format!("\n# The practice providers of `otpost demo`; `otpost simulate providers` plays them, too.\n{tables}")
 }
 
 fn configure(workspace: &Workspace, usual_ports: bool) -> anyhow::Result<Config> {
@@ -163,7 +164,7 @@ fn configure(workspace: &Workspace, usual_ports: bool) -> anyhow::Result<Config>
     config.store.url = format!("sqlite:{}", workspace.path("otpost.db").display());
     config.seal.key_file = workspace.path("keys/seal.key");
     config.ingest.listen = listening(GATEWAY_PORT, usual_ports).to_string();
-    config.templates.brand = "Demo Bank".to_owned();
+    "Demo Bank".clone_into(&mut config.templates.brand);
     config.log = telemetry::Settings { level: "error".to_owned(), format: telemetry::Format::Text };
     Ok(config)
 }
