@@ -178,7 +178,8 @@ impl Demo {
         screen.say("")?;
         screen.say("curl -sS -w '%{http_code}\\n' \\")?;
         screen.say(format_args!("  --cacert {} \\", file("client-ca.pem")))?;
-        screen.say(format_args!("  --cert {} --key {} \\", file("processor.pem"), file("processor.key")))?;
+        screen.say(format_args!("  --cert {} \\", file("processor.pem")))?;
+        screen.say(format_args!("  --key {} \\", file("processor.key")))?;
         screen.say("  -H 'Content-Type: application/json' \\")?;
         screen.say(format_args!("  -d {} \\", quoted(&Otp::default().sample().body)))?;
         screen.say(format_args!("  {}{OTP_PATH}\n", stage.url()))

@@ -2,18 +2,59 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 const MESSAGES: usize = 8;
 
-fn demo(folder: &Path, arguments: &[&str]) -> io::Result<Output> {
+fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_otpost"));
     // Temporary folders of the demo are made here, so that one left behind is seen.
-    command.current_dir(folder).env("TMPDIR", folder).arg("demo").args(arguments).output()
+    command.current_dir(folder).env("TMPDIR", folder).arg("demo");
+    command
+}
+
+fn demo(folder: &Path, arguments: &[&str]) -> io::Result<Output> {
+    command(folder).args(arguments).output()
+}
+
+/// A demo that goes on until it is told to end, or until the test does.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    fn start(folder: &Path) -> io::Result<Self> {
+        let mut child = command(folder).stdout(Stdio::piped()).spawn()?;
+        let out = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self { child, lines: BufReader::new(out).lines() })
+    }
+
+    /// All lines up to the first that fits, that one included.
+    fn read_to(&mut self, fits: impl Fn(&str) -> bool) -> io::Result<String> {
+        let mut read = String::new();
+        loop {
+            let line = self.lines.next().ok_or(io::ErrorKind::UnexpectedEof)??;
+            read.push_str(&line);
+            read.push('\n');
+            if fits(&line) {
+                return Ok(read);
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already unless the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 fn said(bytes: &[u8]) -> String {
@@ -68,4 +109,21 @@ fn a_workspace_asked_for_is_kept_and_never_made_over_another() {
     assert!(folder.path().join("here/otpost.toml").is_file());
     assert_eq!(second.status.code(), Some(2));
     assert!(said(&second.stderr).contains("not empty"), "{}", said(&second.stderr));
+}
+
+#[test]
+fn the_command_that_the_demo_prints_posts_one_more_and_the_demo_shows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = Running::start(folder.path()).unwrap();
+    running.read_to(|line| line.starts_with("Now you")).unwrap();
+    let printed = running.read_to(|line| line.ends_with("/notifications/otp")).unwrap();
+
+    let posted = Command::new("sh").args(["-c", &printed]).output().unwrap();
+    let shown = running.read_to(|line| line.contains("Kod 1111")).unwrap();
+    kill_process(Pid::from_child(&running.child), Signal::TERM).unwrap();
+    let ended = running.child.wait().unwrap();
+
+    assert_eq!(said(&posted.stdout), "204\n", "{printed}{}", said(&posted.stderr));
+    assert!(shown.contains("push   …a1b2") && shown.contains(" ms   Potwierdź płatność"), "{shown}");
+    assert!(ended.success(), "{ended}");
 }
