@@ -4,6 +4,7 @@
 
 mod check;
 mod delivery;
+mod demo;
 mod init;
 mod people;
 mod serve;
@@ -28,6 +29,8 @@ struct Otpost {
 enum Command {
     /// Make a workspace: configuration, keys, a development CA, certificates, templates, database
     Init(init::Args),
+    /// See it work: a gateway, practice providers and a practice processor in one process, and what people get
+    Demo(demo::Args),
     /// Run the gateway
     Serve(ConfigFile),
     /// Check configuration, texts, keys, certificates and database, and say what is wrong
@@ -82,6 +85,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         match command {
             Command::Init(args) => init::run(&args).await,
+            Command::Demo(args) => demo::run(&args).await,
             Command::Serve(file) => serve::run(&file.config).await,
             Command::Check(file) => check::run(&file.config).await,
             Command::People(command) => people::run(command).await,
