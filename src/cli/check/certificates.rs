@@ -87,7 +87,12 @@ fn term(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> (Level, 
     if now > not_after {
         return (Level::Error, format!("ended on {}", day(not_after)));
     }
-    let ends = format!("ends on {}, {left} days from now", day(not_after));
+    let left_in_words = match left {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        _ => format!("{left} days"),
+    };
+    let ends = format!("ends on {}, {left_in_words} from now", day(not_after));
     match WARNINGS.iter().find(|(days, _)| left < *days) {
         Some((_, advice)) => (Level::Warning, format!("{ends}: {advice}")),
         None => (Level::Ok, ends),

@@ -15,7 +15,7 @@ use crate::{channel, ingest, telemetry};
 pub(super) fn look(config: &Config, findings: &mut Findings) {
     match telemetry::check(&config.log) {
         Ok(_) => findings.ok("log", &config.log.level),
-        Err(error) => findings.error("log", chain(&error)),
+        Err(error) => findings.error("log", error),
     }
     match Plans::new(config.plan.clone()) {
         Ok(plans) => Kind::ALL.into_iter().for_each(|kind| findings.ok("plan", plan(&plans, kind))),
@@ -35,6 +35,9 @@ fn plan(plans: &Plans, kind: Kind) -> String {
 }
 
 fn providers(config: &Config, findings: &mut Findings) {
+    if config.provider.is_empty() {
+        return findings.warning("provider", "none: nobody can be told anything; add a [[provider]]");
+    }
     let before = findings.errors();
     for provider in &config.provider {
         match channel::connect(provider) {
@@ -43,9 +46,6 @@ fn providers(config: &Config, findings: &mut Findings) {
         }
     }
     match Parts::assemble(config) {
-        Ok(_) if config.provider.is_empty() => {
-            findings.warning("provider", "none: nobody can be told anything; add a [[provider]]");
-        }
         Ok(parts) => {
             for kind in parts.untold() {
                 let text = format!("{kind}: no provider serves a channel of its plan, nobody can be told");

@@ -92,7 +92,7 @@ impl Refusal {
     }
 }
 
-impl std::fmt::Display for Refusal {
+impl Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.column {
             Some(column) => write!(f, "line {}, {column}: {}", self.line, self.reason),

@@ -43,12 +43,13 @@ fn what_is_wrong_with_the_configuration_is_named() {
     desk.configure("thread = 1", "threads = 1");
     desk.configure("level = \"info\"", "level = \"loud=loud\"");
     desk.configure("ttl = \"5m\"", "ttl = \"50m\"");
-    desk.configure("spki = [\"", "spki = [\"short");
+    desk.configure("\nspki = [\"", "\nspki = [\"short");
 
     let said = desk.run(&["check"]);
 
     complaint(&said, "log.level");
-    complaint(&said, "plan");
+    complaint(&said, "plan.otp.ttl");
+    assert!(said.out.contains("add a [[provider]]"), "{}", said.out);
     complaint(&said, "ingest.client processor-dev");
     complaint(&super::run(&["check", "--config", "/nowhere/otpost.toml"]), "/nowhere/otpost.toml");
 }
@@ -88,7 +89,7 @@ fn a_missing_file_is_named_once_and_the_rest_is_looked_at_all_the_same() {
 fn a_key_of_another_certificate_is_found() {
     let desk = Desk::new();
     std::fs::copy(desk.path("pki/processor.key"), desk.path("pki/server.key")).unwrap();
-    complaint(&desk.run(&["check"]), "not the key of ingest.certificate");
+    complaint(&desk.run(&["check"]), "pki/server.key: ");
 }
 
 #[test]
