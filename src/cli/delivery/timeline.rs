@@ -50,7 +50,7 @@ impl Entry {
     /// Offset, name, and what there is to say.
     pub(super) fn row(&self) -> Vec<String> {
         let (name, said) = match &self.what {
-            What::Event { actor, kind, detail, .. } => (kind.clone(), event_text(actor, detail)),
+            What::Event { actor, kind, detail, .. } => (kind.clone(), event_text(actor, kind, detail)),
             What::Attempt(attempt) => (format!("attempt {}", attempt.number), attempt_text(attempt)),
         };
         vec![span(self.at, self.accepted), name, said]
@@ -76,10 +76,12 @@ impl Entry {
     }
 }
 
-fn event_text(actor: &str, detail: &Map<String, Value>) -> String {
+fn event_text(actor: &str, kind: &str, detail: &Map<String, Value>) -> String {
     let by = actor.strip_prefix("client:").unwrap_or(actor);
     let mut parts = vec![by.to_owned()];
-    parts.extend(detail.iter().map(|(name, value)| match value {
+    // "sent, state sent" says it twice.
+    let news = detail.iter().filter(|(_, value)| value.as_str() != Some(kind));
+    parts.extend(news.map(|(name, value)| match value {
         Value::String(text) => format!("{name} {text}"),
         other => format!("{name} {other}"),
     }));

@@ -169,7 +169,7 @@ fn progress_bar(length: u64) -> ProgressBar {
     let terminal = std::io::stderr().is_terminal();
     let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(length), target);
-    match ProgressStyle::with_template("{percent:>3}% {wide_bar} {msg}, {eta} to go") {
+    match ProgressStyle::with_template("{percent:>3}% {wide_bar} {msg} {eta:>4}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{identifier, masked};
-use crate::cli::{ConfigFile, beside, show, usage};
+use crate::cli::{ConfigFile, Usage, beside, show};
 use crate::domain::address::Channel;
 use crate::domain::person::{Identifier, IdentifierKind, Person};
 
@@ -21,7 +21,7 @@ pub(super) struct Named {
 impl Named {
     /// The number in the form it is kept in.
     pub(super) fn identifier(&self) -> anyhow::Result<Identifier> {
-        identifier::parse(self.kind, &self.value).map_err(usage)
+        identifier::parse(self.kind, &self.value).map_err(|error| Usage(format!("{}: {error}", self.kind)).into())
     }
 
     /// What is said when it names nobody.

@@ -74,7 +74,7 @@ async fn deliveries_are_listed_newest_first_and_one_is_told_from_beginning_to_en
     assert!(lines[2].contains(&id) && lines[2].ends_with("sms second +48*****0200"), "{}", list.out);
     assert_eq!(some["deliveries"].as_array().unwrap().len(), 1);
     assert_eq!(some["deliveries"][0]["id"], id);
-    let order: Vec<_> = ["accepted", "attempt 1", "provider_down", "attempt 2", "reference ref-7 (12 ms)", "sent, "]
+    let order: Vec<_> = ["accepted", "attempt 1", "provider_down", "attempt 2", "reference ref-7 (12 ms)", "sent  "]
         .iter()
         .filter_map(|part| shown.out.find(part))
         .collect();
