@@ -55,7 +55,14 @@ impl Desk {
 
 impl Said {
     fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
+        serde_json::from_str(&self.out).expect(&self.err)
+    }
+
+    /// Where `part` stands on standard output; fails when it does not.
+    fn place_of(&self, part: &str) -> usize {
+        let place = self.out.find(part);
+        assert!(place.is_some(), "{part} is missing in\n{}{}", self.out, self.err);
+        place.unwrap()
     }
 
     /// Fails when `secret` can be read in anything the command wrote.

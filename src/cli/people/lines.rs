@@ -62,10 +62,8 @@ fn row(line: u64, text: &[u8]) -> Result<Row, Refusal> {
             "person" => cells.push((Column::Person, word(value, line, Column::Person)?)),
             "locale" => cells.push((Column::Locale, word(value, line, Column::Locale)?)),
             "standing" => cells.push((Column::Standing, word(value, line, Column::Standing)?)),
-            "identifiers" => {
-                lists(&mut cells, value, line, "identifiers", &IdentifierKind::ALL.map(Column::Identifier))?
-            }
-            "contacts" => lists(&mut cells, value, line, "contacts", &Channel::ALL.map(Column::Contact))?,
+            "identifiers" => lists(&mut cells, value, line, &key, &IdentifierKind::ALL.map(Column::Identifier))?,
+            "contacts" => lists(&mut cells, value, line, &key, &Channel::ALL.map(Column::Contact))?,
             _ => {
                 let known = "an unknown key; expected person, locale, standing, identifiers and contacts";
                 return Err(Refusal::of_row(line, known));
