@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 the command or the configuration is wrong.
 
+mod beside;
 mod check;
 mod delivery;
 mod demo;
@@ -34,7 +35,7 @@ enum Command {
     /// Run the gateway
     Serve(ConfigFile),
     /// Check configuration, texts, keys, certificates and database, and say what is wrong
-    Check(ConfigFile),
+    Check(check::Args),
     /// Import, show and erase the people who can be told
     #[command(subcommand)]
     People(people::Command),
@@ -87,7 +88,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Init(args) => init::run(&args).await,
             Command::Demo(args) => demo::run(&args).await,
             Command::Serve(file) => serve::run(&file.config).await,
-            Command::Check(file) => check::run(&file.config).await,
+            Command::Check(args) => check::run(&args).await,
             Command::People(command) => people::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,

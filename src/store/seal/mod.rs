@@ -130,6 +130,11 @@ impl Sealer {
         self.keys.shred(now, longest_life)
     }
 
+    /// How many epoch keys were read or made.
+    pub fn epoch_keys(&self) -> usize {
+        self.keys.epochs()
+    }
+
     /// Seals what a delivery says. A code goes under the key of `now`'s epoch.
     pub fn seal_content(
         &self,

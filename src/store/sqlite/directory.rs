@@ -89,6 +89,10 @@ impl Sqlite {
         .await?;
         insert_event(&mut transaction, event).await?;
         transaction.commit().await?;
+        if self.lock.is_none() {
+            // No gateway may be there to do it, and a long import would write a log of many times the database.
+            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
+        }
         Ok(())
     }
 

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
 use super::change::{Batch, Committed, Split};
-use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine};
+use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::{Error, Role};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::Event;
@@ -44,7 +44,7 @@ pub(super) struct Sqlite {
     texts: commit::Texts,
     path: PathBuf,
     // Held for the life of the gateway; the system lets go of it when the process dies.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Sqlite {
@@ -61,13 +61,8 @@ impl Sqlite {
         verify(&mut write).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
-        let sqlite = Arc::new(Self {
-            write: Mutex::new(write),
-            read,
-            texts: commit::Texts::new(),
-            path: path.to_owned(),
-            _lock: lock,
-        });
+        let sqlite =
+            Arc::new(Self { write: Mutex::new(write), read, texts: commit::Texts::new(), path: path.to_owned(), lock });
         if role == Role::Gateway {
             checkpoint::start(Arc::downgrade(&sqlite), options.connect().await.map_err(Error::Open)?);
         }
@@ -195,6 +190,10 @@ impl Backend for Sqlite {
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
         self.show_delivery(id).await
+    }
+
+    async fn figures(&self) -> Result<Figures, Error> {
+        self.count().await
     }
 
     async fn free_space(&self) -> Result<u64, Error> {

@@ -11,7 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::store::Error;
-use crate::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine};
+use crate::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures};
 
 const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
     d.ended_at, d.person_id, n.client, n.idempotency_key, n.warnings,
@@ -53,6 +53,14 @@ impl Sqlite {
         let events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
         let attempts = self.attempts(line.id).await?;
         Ok(Some(DeliveryDetail { line, attempts, events }))
+    }
+
+    /// Counts people and what is open.
+    pub(super) async fn count(&self) -> Result<Figures, Error> {
+        let text = "SELECT sqlite_version() AS version, (SELECT count(*) FROM delivery WHERE state = 'open') AS open,
+            (SELECT count(*) FROM person) AS people";
+        let row = sqlx::query(text).fetch_one(&self.read).await?;
+        Ok(Figures { version: row.try_get("version")?, open: row.try_get("open")?, people: row.try_get("people")? })
     }
 
     /// All attempts at a delivery, in order.
