@@ -128,7 +128,7 @@ fn fetch_secrets(tree: &mut Value, key: &str, config: &Path, folder: &Path) -> R
                 let file = folder.join(file);
                 let kept = std::fs::read_to_string(&file);
                 let kept = kept.map_err(|error| missing(format!("{}: {error}", file.display())))?;
-                *text = kept.trim_end_matches(['\r', '\n']).to_owned();
+                kept.trim_end_matches(['\r', '\n']).clone_into(text);
             } else if let Some(name) = text.strip_prefix("env:") {
                 *text = variable(name).ok_or_else(|| missing(format!("the environment has no {name}")))?;
             }

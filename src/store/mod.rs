@@ -79,6 +79,11 @@ pub enum Error {
     /// The tables cannot be brought up to date.
     #[error("the database cannot be brought up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The tables are of another version, and only a gateway may change them.
+    #[error(
+        "the database has the tables of another version of otpost; `otpost serve` of this version brings them up to date"
+    )]
+    OtherTables,
     /// The database did not take a setting that durability depends on.
     #[error("the database has {setting} = {found}, expected {expected}")]
     Settings {

@@ -76,6 +76,8 @@ pub struct DeliveryDetail {
     pub attempts: Vec<Attempt>,
     /// Every audit event, in order.
     pub events: Vec<EventLine>,
+    /// The other deliveries of the same notification, when it concerns several people.
+    pub others: Vec<Uuid>,
 }
 
 /// The database in numbers.

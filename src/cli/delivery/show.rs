@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::timeline::{self, Entry, span};
@@ -30,6 +31,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let entries = timeline::of(&detail);
     if args.json {
         let mut whole = as_json(&detail.line);
+        whole["others"] = json!(detail.others);
         whole["timeline"] = entries.iter().map(Entry::as_json).collect();
         show::json(&whole)?;
         return Ok(ExitCode::SUCCESS);
@@ -60,5 +62,7 @@ fn head(detail: &DeliveryDetail) -> Vec<(&'static str, String)> {
     say("expires", Some(format!("{expires_at}  {}", span(*expires_at, *received_at))));
     say("ended", ended_at.map(|ended| format!("{ended}  {}", span(ended, *received_at))));
     say("warnings", line.warnings.clone());
+    let others: Vec<_> = detail.others.iter().map(Uuid::to_string).collect();
+    say("others told", (!others.is_empty()).then(|| others.join(" ")));
     head
 }

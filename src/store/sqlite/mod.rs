@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
@@ -37,6 +38,9 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Connections that read; each is a thread.
 const READERS: u32 = 2;
 
+/// Every version of the tables, in order.
+static TABLES: Migrator = sqlx::migrate!("migrations/sqlite");
+
 /// The database file and the connections to it.
 pub(super) struct Sqlite {
     write: Mutex<SqliteConnection>,
@@ -57,7 +61,10 @@ impl Sqlite {
         let options = options(path);
         let mut write =
             options.clone().create_if_missing(role == Role::Gateway).connect().await.map_err(Error::Open)?;
-        sqlx::migrate!("migrations/sqlite").run(&mut write).await.map_err(Error::Migrate)?;
+        match role {
+            Role::Gateway => TABLES.run(&mut write).await.map_err(Error::Migrate)?,
+            Role::Beside => same_tables(&mut write).await?,
+        }
         verify(&mut write).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
@@ -93,6 +100,14 @@ fn lock(path: &Path) -> Result<File, Error> {
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Lock { path: beside.clone(), source: None }),
         Err(std::fs::TryLockError::Error(source)) => Err(at(source)),
     }
+}
+
+// A command of another version must not change the tables under a gateway that is running.
+async fn same_tables(connection: &mut SqliteConnection) -> Result<(), Error> {
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(connection).await?;
+    let ours = TABLES.iter().map(|step| step.version).max();
+    if found == ours { Ok(()) } else { Err(Error::OtherTables) }
 }
 
 async fn verify(connection: &mut SqliteConnection) -> Result<(), Error> {

@@ -35,7 +35,7 @@ impl Sqlite {
         rows.iter().map(line).collect()
     }
 
-    /// One delivery by its own id, or by its notification's where that has one delivery.
+    /// One delivery by its own id, or the first of its notification's.
     pub(super) async fn show_delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
         let text = format!("{LINE} WHERE d.id = ?1 OR d.notification_id = ?1 ORDER BY d.id = ?1 DESC LIMIT 1");
         let Some(row) = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).fetch_optional(&self.read).await? else {
@@ -52,7 +52,12 @@ impl Sqlite {
         .await?;
         let events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
         let attempts = self.attempts(line.id).await?;
-        Ok(Some(DeliveryDetail { line, attempts, events }))
+        let others = sqlx::query_scalar("SELECT id FROM delivery WHERE notification_id = ?1 AND id <> ?2 ORDER BY id")
+            .bind(line.notification)
+            .bind(line.id)
+            .fetch_all(&self.read)
+            .await?;
+        Ok(Some(DeliveryDetail { line, attempts, events, others }))
     }
 
     /// Counts people and what is open.

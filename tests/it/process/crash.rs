@@ -97,7 +97,7 @@ async fn settle(workspace: &Workspace) -> u32 {
     let open = DeliveryFilter { state: Some(State::Open), kind: None, limit: 1 };
     let began = Instant::now();
     while !store.deliveries(&open).await.unwrap().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(60), "deliveries stay open");
+        assert!(began.elapsed() < Duration::from_mins(1), "deliveries stay open");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let all = store.deliveries(&DeliveryFilter { state: None, kind: None, limit: 1_000_000 }).await.unwrap();

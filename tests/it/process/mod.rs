@@ -41,10 +41,8 @@ impl Workspace {
         let config = workspace.join("otpost.toml");
         let mut text = fs::read_to_string(&config).unwrap();
         text = text.replace("steps = [\"push\", \"sms\"]", "steps = [\"sms\"]");
-        text += &format!(
-            "\n[[provider]]\nname = \"sms\"\nkind = \"sms_gateway\"\nurl = \"http://{}/sms\"\n{more}\n",
-            sms.address()
-        );
+        let url = format!("http://{}/sms", sms.address());
+        let text = format!("{text}\n[[provider]]\nname = \"sms\"\nkind = \"sms_gateway\"\nurl = \"{url}\"\n{more}\n");
         fs::write(config, text).unwrap();
         let made = Self { folder, sms };
         made.import().await;
