@@ -81,8 +81,14 @@ pub fn run() -> ExitCode {
     }
 }
 
+// The other half of the cores is for the database and for the doors, which have threads of their own. One thread more
+// than there is work for costs each message a wake-up of a thread that finds nothing to do.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+}
+
 fn execute(command: Command) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build()?;
     runtime.block_on(async {
         match command {
             Command::Init(args) => init::run(&args).await,
