@@ -41,8 +41,7 @@ impl Sqlite {
         let rows = sqlx::query(
             "UPDATE delivery SET lease_token = c.value->>1, due_at = ?2 FROM json_each(?1) AS c
                WHERE delivery.id = unhex(c.value->>0) AND delivery.state = 'open' AND delivery.lease_token IS c.value->>2
-               RETURNING id, notification_id, received_at, expires_at, person_id, sealed, lease_token,
-                 c.value->>2 IS NOT NULL AS in_doubt",
+               RETURNING id, notification_id, received_at, expires_at, person_id, sealed, lease_token",
         )
         .bind(Value::Array(taken).to_string())
         .bind(until.micros())
@@ -51,6 +50,8 @@ impl Sqlite {
         drop(write);
         let mut claimed = rows.iter().map(claimed_row).collect::<Result<Vec<_>, _>>()?;
         for row in &mut claimed {
+            // RETURNING sees the row as it is now; who held it before was read above.
+            row.in_doubt = due.iter().any(|(id, held)| *id == row.delivery && held.is_some());
             row.attempts = self.attempts(row.delivery).await?;
         }
         Ok(claimed)
@@ -165,7 +166,7 @@ fn claimed_row(row: &SqliteRow) -> Result<ClaimedRow, Error> {
         person: row.try_get("person_id")?,
         sealed: row.try_get("sealed")?,
         lease_token: row.try_get("lease_token")?,
-        in_doubt: row.try_get("in_doubt")?,
+        in_doubt: false,
         attempts: Vec::new(),
     })
 }
