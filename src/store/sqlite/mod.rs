@@ -43,8 +43,8 @@ pub(super) struct Sqlite {
     read: SqlitePool,
     texts: commit::Texts,
     path: PathBuf,
-    // Held for the life of the gateway; the system lets go of it when the process dies.
-    _lock: Option<File>,
+    // Held until the gateway closes; the system lets go of it when the process dies.
+    lock: Option<File>,
 }
 
 impl Sqlite {
@@ -66,7 +66,7 @@ impl Sqlite {
             read,
             texts: commit::Texts::new(),
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         });
         if role == Role::Gateway {
             checkpoint::start(Arc::downgrade(&sqlite), options.connect().await.map_err(Error::Open)?);
@@ -200,6 +200,11 @@ impl Backend for Sqlite {
         self.read.close().await;
         let mut write = self.write.lock().await;
         sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
+        // From here on the file may be another gateway's: whoever still holds this store can change nothing in it.
+        sqlx::query("PRAGMA query_only = ON").execute(&mut *write).await?;
+        if let Some(lock) = &self.lock {
+            lock.unlock().map_err(|source| Error::Lock { path: self.path.with_extension("lock"), source: Some(source) })?;
+        }
         Ok(())
     }
 
