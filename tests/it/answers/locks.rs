@@ -76,8 +76,9 @@ async fn every_published_reason_is_taken_and_any_other_is_told_in_general_words(
     for reason in known {
         check(&gateway, reason, &locked(now).with("reason", reason), Taken).await;
     }
-    for reason in [CANARY, "OTHER", "NEW_REASON"] {
-        check(&gateway, reason, &locked(now).with("reason", reason), Warned("reason: unknown")).await;
+    for (card, reason) in [("101", CANARY), ("102", "OTHER"), ("103", "NEW_REASON")] {
+        let notice = locked(now).card(card).with("reason", reason);
+        check(&gateway, reason, &notice, Warned("reason: unknown")).await;
     }
     for reason in [Value::Null, json!(""), json!(7), json!([CANARY])] {
         check(&gateway, &reason.to_string(), &locked(now).with("reason", reason.clone()), Refused("reason: ")).await;

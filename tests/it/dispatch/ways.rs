@@ -134,9 +134,8 @@ async fn each_holder_of_a_card_gets_one_message() {
     let mut told: Vec<_> = gateway.sms("primary").received().iter().map(|message| message.to.clone()).collect();
     told.sort();
     assert_eq!(told, numbers);
-    let states: Vec<_> = gateway.deliveries().await.into_iter().map(|line| line.state).collect();
-    assert_eq!(states, ["sent"; 3]);
-    assert!(gateway.last().await.attempts.iter().all(|attempt| attempt.number == 1));
+    let ended: Vec<_> = gateway.deliveries().await.into_iter().map(|line| (line.state, line.attempts)).collect();
+    assert_eq!(ended, ["sent", "sent", "sent"].map(|state| (state.to_owned(), 1)));
 }
 
 #[tokio::test]
