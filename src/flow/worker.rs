@@ -88,12 +88,11 @@ impl Worker {
     fn share_out(self: &Arc<Self>, claims: Vec<Claimed>) -> Vec<Claimed> {
         let mut rest = Vec::new();
         for claimed in claims {
-            match self.reserve() {
-                Some(slot) => self.take(claimed, slot),
-                None => {
-                    self.note(claimed.lease());
-                    rest.push(claimed);
-                }
+            if let Some(slot) = self.reserve() {
+                self.take(claimed, slot);
+            } else {
+                self.note(claimed.lease());
+                rest.push(claimed);
             }
         }
         rest

@@ -52,9 +52,13 @@ async fn the_same_key_with_another_body_is_refused_and_the_first_is_untouched() 
     let gateway = told_by_sms().await;
     gateway.post(&otp().key("once").code("11111111")).await.expect_status(204);
 
-    for (field, value) in
-        [("otp", "22222222"), ("amount", "2000"), ("currency", "EUR"), ("merchantName", "other"), ("storageCustomerId", "7")]
-    {
+    for (field, value) in [
+        ("otp", "22222222"),
+        ("amount", "2000"),
+        ("currency", "EUR"),
+        ("merchantName", "other"),
+        ("storageCustomerId", "7"),
+    ] {
         let answer = gateway.post(&otp().key("once").code("11111111").with(field, value)).await;
         assert_eq!(answer.status, 422, "{field}: {}", answer.body);
     }
@@ -192,4 +196,3 @@ async fn told_by_sms() -> Gateway {
     gateway.knows([person("somebody").customer("1337").card("11").phone("+48600100200")]).await;
     gateway
 }
-

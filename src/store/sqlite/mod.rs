@@ -61,13 +61,8 @@ impl Sqlite {
         verify(&mut write).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
-        let sqlite = Arc::new(Self {
-            write: Mutex::new(write),
-            read,
-            texts: commit::Texts::new(),
-            path: path.to_owned(),
-            lock,
-        });
+        let sqlite =
+            Arc::new(Self { write: Mutex::new(write), read, texts: commit::Texts::new(), path: path.to_owned(), lock });
         if role == Role::Gateway {
             checkpoint::start(Arc::downgrade(&sqlite), options.connect().await.map_err(Error::Open)?);
         }
@@ -203,7 +198,8 @@ impl Backend for Sqlite {
         // From here on the file may be another gateway's: whoever still holds this store can change nothing in it.
         sqlx::query("PRAGMA query_only = ON").execute(&mut *write).await?;
         if let Some(lock) = &self.lock {
-            lock.unlock().map_err(|source| Error::Lock { path: self.path.with_extension("lock"), source: Some(source) })?;
+            lock.unlock()
+                .map_err(|source| Error::Lock { path: self.path.with_extension("lock"), source: Some(source) })?;
         }
         Ok(())
     }

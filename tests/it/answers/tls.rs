@@ -49,12 +49,9 @@ async fn whoever_shows_no_good_certificate_gets_no_answer_at_all() {
 async fn nothing_older_than_tls_1_2_is_spoken() {
     let gateway = Gateway::start().await;
 
-    for (version, fine) in [
-        (SslVersion::TLS1, false),
-        (SslVersion::TLS1_1, false),
-        (SslVersion::TLS1_2, true),
-        (SslVersion::TLS1_3, true),
-    ] {
+    for (version, fine) in
+        [(SslVersion::TLS1, false), (SslVersion::TLS1_1, false), (SslVersion::TLS1_2, true), (SslVersion::TLS1_3, true)]
+    {
         let mut tls = tls(Some(&gateway.house.processor));
         tls.set_min_proto_version(Some(version)).unwrap();
         tls.set_max_proto_version(Some(version)).unwrap();

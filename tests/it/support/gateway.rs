@@ -92,7 +92,7 @@ impl Gateway {
     /// Ends in good order and starts anew in the same folder.
     pub(crate) async fn restart(self) -> Self {
         let Self { house, clock, fakes, running, .. } = self;
-        running.stop().await.unwrap();
+        assert_eq!(running.stop().await.unwrap(), 0, "something was cut short");
         Self::run(house, fakes, clock).await
     }
 
@@ -103,10 +103,6 @@ impl Gateway {
         abandoned.push(old);
         std::mem::forget(running);
         Self { abandoned, ..Self::run(house, fakes, clock).await }
-    }
-
-    pub(crate) async fn stop(self) -> usize {
-        self.running.stop().await.unwrap()
     }
 
     pub(crate) fn sms(&self, name: &str) -> &Fake {

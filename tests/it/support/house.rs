@@ -79,8 +79,11 @@ impl House {
             ("app", "push_http", &fakes.push),
         ] {
             let url = format!("http://{}/send", fake.address());
-            writeln!(text, "[[provider]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"{url}\"\ntimeout = \"{timeout}\"")
-                .unwrap();
+            writeln!(
+                text,
+                "[[provider]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"{url}\"\ntimeout = \"{timeout}\""
+            )
+            .unwrap();
         }
         let (host, port) = (fakes.email.address().ip(), fakes.email.address().port());
         writeln!(
