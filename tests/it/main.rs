@@ -10,6 +10,8 @@ mod answers;
 #[cfg(test)]
 mod dispatch;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod support;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use otpost::domain::outcome::{Cause, Outcome};
 
+use crate::support::sender::{Gone, Line};
 use crate::support::{Gateway, locked, otp, person};
 
 #[tokio::test]
@@ -82,6 +83,31 @@ async fn what_is_in_hand_is_finished_before_the_process_ends() {
 }
 
 #[tokio::test]
+async fn a_stop_under_load_breaks_no_promise_that_was_made() {
+    let gateway = told_by_sms().await;
+    let mut senders = Vec::new();
+    for sender in 0..8 {
+        senders.push(tokio::spawn(post_until_hung_up(gateway.line().await, sender)));
+    }
+    while gateway.received() < 40 {
+        tokio::task::yield_now().await;
+    }
+
+    let gateway = gateway.restart().await;
+    let mut promised = Vec::new();
+    for sender in senders {
+        promised.extend(sender.await.unwrap());
+    }
+    gateway.drain().await;
+
+    let told = gateway.deliveries().await;
+    let sent_once = |key: &String| told.iter().filter(|line| line.idempotency_key.as_ref() == Some(key)).count() == 1;
+    assert!(promised.len() >= 40 && promised.iter().all(sent_once));
+    assert!(told.iter().all(|line| line.state == "sent" && line.attempts == 1));
+    assert_eq!(gateway.received(), told.len());
+}
+
+#[tokio::test]
 async fn a_code_left_by_a_crash_is_not_sent_when_its_time_is_over() {
     let gateway = told_by_sms().await;
     gateway.sms("primary").swallows();
@@ -111,6 +137,21 @@ async fn the_holders_of_a_card_are_all_told_though_the_process_ends_at_once() {
         let told = gateway.store().delivery(line.id).await.unwrap().unwrap();
         assert_eq!((told.line.state.as_str(), told.attempts.len()), ("sent", 1));
     }
+}
+
+// The keys that were answered with 204; any other answer must be one that promises nothing.
+async fn post_until_hung_up(mut line: Line, sender: usize) -> Vec<String> {
+    let mut promised = Vec::new();
+    for number in 0.. {
+        let key = format!("{sender}-{number}");
+        line.send(&otp().key(&key).request()).await;
+        match line.answer().await {
+            Ok(answer) if answer.status == 204 => promised.push(key),
+            Ok(answer) => assert_eq!(answer.status, 503),
+            Err(Gone) => break,
+        }
+    }
+    promised
 }
 
 // Until the provider has read so many messages that it will not answer.
