@@ -10,6 +10,12 @@ pub(super) fn complaint(text: &str) {
     let _ = writeln!(std::io::stderr(), "{on}otpost:{off} {text}");
 }
 
+/// Writes a line to standard error: something to know that is not the result.
+pub(super) fn note(text: impl std::fmt::Display) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Writes a line to standard output. A reader that has gone away (`| head`) ends the command quietly.
 pub(super) fn line(text: impl std::fmt::Display) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{text}")

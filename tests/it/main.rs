@@ -1,17 +1,13 @@
 //! The integration tests, in one binary: stories that the whole gateway has to tell, and the shape of its source.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod architecture;
-
-// Below `cfg(test)` the linter lets helpers unwrap as it lets tests.
-#[cfg(test)]
 mod accept_once;
-#[cfg(test)]
 mod answers;
-#[cfg(test)]
+mod architecture;
+mod cli;
+mod demo;
 mod dispatch;
-#[cfg(test)]
+mod process;
 mod secrets;
-#[cfg(test)]
 mod store;
-#[cfg(test)]
 mod support;

@@ -28,7 +28,7 @@ async fn one_event_each(room: Room) {
     let held = room.claim_one().await;
     room.store.settle(held, room.taken(3)).await.unwrap();
 
-    assert_eq!(room.events(id).await, ["accepted", "attempted", "postponed", "sent"]);
+    assert_eq!(room.events(id).await, ["accepted", "attempted", "postponed", "claimed", "sent"]);
     assert_eq!(room.store.delivery(id).await.unwrap().unwrap().attempts.len(), 3);
 }
 
@@ -45,7 +45,7 @@ async fn no_event(room: Room) {
     let taken_over = room.claim_one().await;
     room.store.settle(*held, room.taken(1)).await.unwrap_err();
 
-    assert_eq!(room.events(taken_over.id.0).await, ["accepted"]);
+    assert_eq!(room.events(taken_over.id.0).await, ["accepted", "claimed"]);
 }
 
 async fn endings(room: Room) {
