@@ -93,6 +93,8 @@ async fn an_unlock_with_a_reason_is_an_unlock() {
     check(&gateway, "reason on unlock", &notice, Taken).await;
 }
 
+// Each is told before the next one comes. One that must wait for its provider is overtaken by those after it: this
+// version keeps no order among the events of a card.
 #[tokio::test]
 async fn an_unlock_before_a_lock_and_a_quick_change_of_mind_are_told_as_they_came() {
     let gateway = Gateway::start().await;
