@@ -75,22 +75,32 @@ impl Worker {
         self.note(lease);
         let worker = Arc::clone(self);
         self.runtime.spawn(async move {
-            let left = worker.dispatch.run(claimed).await;
-            worker.forget(lease);
-            drop(slot);
-            if let Left::Others(others) = left {
-                worker.take_all(others);
+            let mut mine = vec![claimed];
+            while let Some(claimed) = mine.pop() {
+                let lease = claimed.lease();
+                let left = worker.dispatch.run(claimed).await;
+                worker.forget(lease);
+                if let Left::Others(others) = left {
+                    mine = worker.share_out(others);
+                }
             }
+            drop(slot);
         });
     }
 
-    fn take_all(self: &Arc<Self>, claims: Vec<Claimed>) {
+    // Gives each a task of its own as far as there is room, and returns those that must do without: whoever waits
+    // for all slots to be free gets each one that is, and what is held must be finished before.
+    fn share_out(self: &Arc<Self>, claims: Vec<Claimed>) -> Vec<Claimed> {
+        let mut rest = Vec::new();
         for claimed in claims {
-            // Without room it keeps its lease until that runs out, and is then found in the table.
             if let Some(slot) = self.reserve() {
                 self.take(claimed, slot);
+            } else {
+                self.note(claimed.lease());
+                rest.push(claimed);
             }
         }
+        rest
     }
 
     /// Looks after due deliveries and leases until the process ends.

@@ -101,7 +101,8 @@ impl<'de> Visitor<'de> for Object {
         let mut others = 0;
         while let Some(name) = map.next_key::<String>()? {
             let Some(at) = self.wanted.iter().position(|wanted| *wanted == name) else {
-                map.next_value::<IgnoredAny>()?;
+                // Read like any other: nested without end, or with what is no text, it is no notification.
+                map.next_value::<Field>()?;
                 others += 1;
                 continue;
             };
@@ -157,12 +158,12 @@ impl<'de> Visitor<'de> for Value {
     }
 
     fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Field, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
+        while items.next_element::<Field>()?.is_some() {}
         Ok(Field::Other)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        while map.next_entry::<IgnoredAny, Field>()?.is_some() {}
         Ok(Field::Other)
     }
 }

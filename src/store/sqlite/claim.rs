@@ -105,24 +105,25 @@ impl Sqlite {
 
     /// Moves the end of the leases that are still ours.
     pub(super) async fn renew_leases(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<(), Error> {
-        self.move_leases(leases, until, "lease_token").await
+        self.move_leases(leases, until).await.map(drop)
     }
 
-    /// Gives leases up: whoever looks next may take them.
+    /// Gives leases up: whoever looks next may take them. The tokens stay, since an attempt may have begun.
     pub(super) async fn release_leases(&self, leases: &[(Uuid, i64)], now: Timestamp) -> Result<u64, Error> {
-        self.move_leases(leases, now, "NULL").await?;
-        Ok(leases.len() as u64)
+        self.move_leases(leases, now).await
     }
 
-    async fn move_leases(&self, leases: &[(Uuid, i64)], due_at: Timestamp, token: &str) -> Result<(), Error> {
+    async fn move_leases(&self, leases: &[(Uuid, i64)], due_at: Timestamp) -> Result<u64, Error> {
         let held: Vec<Value> = leases.iter().map(|(id, token)| json!([hex(id.as_bytes()), token])).collect();
-        let text = format!(
-            "UPDATE delivery SET due_at = ?2, lease_token = {token} FROM json_each(?1) AS h
-               WHERE delivery.id = unhex(h.value->>0) AND delivery.lease_token = h.value->>1 AND delivery.state = 'open'"
-        );
-        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(Value::Array(held).to_string()).bind(due_at.micros());
-        query.execute(&mut *self.write.lock().await).await?;
-        Ok(())
+        let moved = sqlx::query(
+            "UPDATE delivery SET due_at = ?2 FROM json_each(?1) AS h
+               WHERE delivery.id = unhex(h.value->>0) AND delivery.lease_token = h.value->>1 AND delivery.state = 'open'",
+        )
+        .bind(Value::Array(held).to_string())
+        .bind(due_at.micros())
+        .execute(&mut *self.write.lock().await)
+        .await?;
+        Ok(moved.rows_affected())
     }
 
     /// Makes what a dead process held due at once. The file is ours alone, so every lease in it is a dead one's;

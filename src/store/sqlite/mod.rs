@@ -47,7 +47,7 @@ pub(super) struct Sqlite {
     read: SqlitePool,
     texts: commit::Texts,
     path: PathBuf,
-    // Held for the life of the gateway; the system lets go of it when the process dies.
+    // Held until the gateway closes; the system lets go of it when the process dies.
     lock: Option<File>,
 }
 
@@ -221,6 +221,12 @@ impl Backend for Sqlite {
         self.read.close().await;
         let mut write = self.write.lock().await;
         sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
+        // From here on the file may be another gateway's: whoever still holds this store can change nothing in it.
+        sqlx::query("PRAGMA query_only = ON").execute(&mut *write).await?;
+        if let Some(lock) = &self.lock {
+            lock.unlock()
+                .map_err(|source| Error::Lock { path: self.path.with_extension("lock"), source: Some(source) })?;
+        }
         Ok(())
     }
 

@@ -1,0 +1,211 @@
+//! The fields of a code.
+
+use serde_json::{Value, json};
+
+use super::{CANARY, Expect, Refused, Taken, Warned, check};
+use crate::support::notice::Notice;
+use crate::support::{Gateway, otp, person};
+
+#[tokio::test]
+async fn a_code_is_1_to_16_ascii_letters_or_digits() {
+    let canary = |rest: &str| json!(format!("{CANARY}{rest}"));
+    of(
+        "otp",
+        &[
+            (json!("AbC123"), Taken),
+            (json!("004242"), Taken),
+            (json!("1234567890123456"), Taken),
+            (json!("1111"), Warned("otp: short")),
+            (json!("0042"), Warned("otp: short")),
+            (json!(123_456), Warned("otp: a number")),
+            (json!(1111), Warned("otp: a number")),
+            (Value::Null, Refused("otp: ")),
+            (json!(""), Refused("otp: ")),
+            (json!("   "), Refused("otp: ")),
+            (canary("\n"), Refused("otp: ")),
+            (json!(" 123456"), Refused("otp: ")),
+            (canary("12345678901"), Refused("otp: ")),
+            (json!("١٢٣٤٥٦"), Refused("otp: ")),
+            (json!("１２３４５６"), Refused("otp: ")),
+            (json!("12🔑34"), Refused("otp: ")),
+            (canary("<b>1"), Refused("otp: ")),
+            (json!("{{otp}}"), Refused("otp: ")),
+            (canary("\r\nBcc: x"), Refused("otp: ")),
+            (json!(12.5), Refused("otp: ")),
+            (json!(-1111), Refused("otp: ")),
+            (json!(true), Refused("otp: ")),
+            (json!([CANARY]), Refused("otp: ")),
+            (json!({"otp": CANARY}), Refused("otp: ")),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_customer_is_1_to_20_digits_as_text_or_number() {
+    of(
+        "storageCustomerId",
+        &[
+            (json!("1"), Taken),
+            (json!("12345678901234567890"), Taken),
+            (json!("007"), Taken),
+            (json!(1337), Taken),
+            (Value::Null, Refused("storageCustomerId: ")),
+            (json!(""), Refused("storageCustomerId: ")),
+            (json!("-1"), Refused("storageCustomerId: ")),
+            (json!(-1), Refused("storageCustomerId: ")),
+            (json!("123456789012345678901"), Refused("storageCustomerId: ")),
+            (json!(format!("1 OR 1=1 {CANARY}")), Refused("storageCustomerId: ")),
+            (json!(13.37), Refused("storageCustomerId: ")),
+            (json!("1337.0"), Refused("storageCustomerId: ")),
+            (json!(" 1337"), Refused("storageCustomerId: ")),
+            (json!("١٣٣٧"), Refused("storageCustomerId: ")),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_card_or_balance_that_is_not_needed_to_deliver_refuses_nothing() {
+    let odd = [Value::Null, json!(""), json!(CANARY), json!(-1), json!(1.5), json!([]), json!("1".repeat(21))];
+    for field in ["storageCardId", "balanceId"] {
+        let rows: Vec<_> = odd.iter().map(|value| (value.clone(), Warned(field))).collect();
+        of(field, &rows).await;
+    }
+    of("storageCardId", &[(json!(1337), Taken), (json!("0001"), Taken)]).await;
+    let v4 = json!("1b4e28ba-2fa1-41d2-883f-0016d3cca427");
+    of("balanceId", &[(v4, Taken), (json!("B334B384-328C-11ED-A261-0242AC120002"), Taken)]).await;
+}
+
+#[tokio::test]
+async fn an_amount_is_1_to_19_digits_of_minor_units() {
+    of(
+        "amount",
+        &[
+            (json!("1000"), Taken),
+            (json!(1000), Taken),
+            (json!("0"), Taken),
+            (json!(0), Taken),
+            (json!("9999999999999999999"), Taken),
+            (Value::Null, Refused("amount: ")),
+            (json!(""), Refused("amount: ")),
+            (json!("-1000"), Refused("amount: ")),
+            (json!(-1000), Refused("amount: ")),
+            (json!("10.50"), Refused("amount: ")),
+            (json!(10.5), Refused("amount: ")),
+            (json!("1e3"), Refused("amount: ")),
+            (json!(1e3), Refused("amount: ")),
+            (json!(" 1000"), Refused("amount: ")),
+            (json!("1 000"), Refused("amount: ")),
+            (json!("1,000"), Refused("amount: ")),
+            (json!("12345678901234567890"), Refused("amount: ")),
+            (json!(format!("{CANARY}1")), Refused("amount: ")),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_currency_is_three_letters() {
+    of(
+        "currency",
+        &[
+            (json!("PLN"), Taken),
+            (json!("JPY"), Taken),
+            (json!("KWD"), Taken),
+            (json!("pln"), Warned("currency: not in capitals")),
+            (json!("XQQ"), Warned("currency: not listed")),
+            (Value::Null, Refused("currency: ")),
+            (json!(""), Refused("currency: ")),
+            (json!("PL"), Refused("currency: ")),
+            (json!("PLNN"), Refused("currency: ")),
+            (json!("985"), Refused("currency: ")),
+            (json!(985), Refused("currency: ")),
+            (json!("P1N"), Refused("currency: ")),
+            (json!("PLŃ"), Refused("currency: ")),
+            (json!(CANARY), Refused("currency: ")),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_merchant_is_whatever_a_stranger_wrote() {
+    let odd = [
+        "x".repeat(5000),
+        format!("{CANARY}\u{202e}abc"),
+        "zero\u{200b}width".to_owned(),
+        "two\nlines".to_owned(),
+        format!("https://{CANARY}.example/pay"),
+        "call +48 600 100 200".to_owned(),
+        "pаypal".to_owned(),
+        format!("<script>{CANARY}</script>"),
+        "{{otp}}".to_owned(),
+        "=CMD()".to_owned(),
+        "4111 1111 1111 1111".to_owned(),
+        "   ".to_owned(),
+    ];
+    let mut rows: Vec<(Value, Expect)> = odd.iter().map(|name| (json!(name), Warned("merchantName: "))).collect();
+    rows.extend([
+        (json!("Żabka Z1234"), Taken),
+        (json!("H&M"), Taken),
+        (Value::Null, Refused("merchantName: ")),
+        (json!(""), Refused("merchantName: ")),
+        (json!(7), Refused("merchantName: ")),
+        (json!([CANARY]), Refused("merchantName: ")),
+    ]);
+    of("merchantName", &rows).await;
+}
+
+#[tokio::test]
+async fn amounts_are_read_out_with_the_decimals_of_their_currency() {
+    for (currency, shown) in [("PLN", "12,34"), ("JPY", "1234"), ("KWD", "1,234"), ("XQQ", "1234")] {
+        let text = told(&otp().with("amount", "1234").with("currency", currency)).await;
+        let plain = text.replace(['\u{a0}', '\u{202f}', ' '], "");
+        assert!(plain.contains(shown), "{currency}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_merchant_becomes_no_link_no_number_no_second_line_and_no_template() {
+    for name in [
+        "cancel at https://evil.example/x now",
+        "call +48 600 100 200",
+        "two\r\nlines",
+        "\u{202e}elpmaxe",
+        "{{otp}}",
+        "<script>alert(1)</script>",
+        "4111 1111 1111 1111",
+    ] {
+        let text = told(&otp().with("merchantName", name)).await;
+        let bad = ["https://", "evil.example", "600 100 200", "\n", "\r", "\u{202e}", "1111 1111"];
+        assert!(bad.iter().all(|bad| !text.contains(bad)), "{name:?} became {text:?}");
+        assert_eq!(text.matches("48151623").count(), 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn leading_zeros_reach_the_person() {
+    let text = told(&otp().code("004200")).await;
+    assert!(text.contains("004200"), "{text}");
+}
+
+async fn of(field: &str, rows: &[(Value, Expect)]) {
+    let gateway = Gateway::start().await;
+    let missing = rows.iter().find(|(value, _)| value.is_null());
+    if let Some((_, expected)) = missing {
+        check(&gateway, &format!("{field} missing"), &otp().without(field), *expected).await;
+    }
+    for (value, expected) in rows {
+        let row: String = format!("{field} = {value}").chars().take(80).collect();
+        check(&gateway, &row, &otp().with(field, value.clone()), *expected).await;
+    }
+}
+
+async fn told(notice: &Notice) -> String {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("somebody").customer("1337").phone("+48600999888")]).await;
+    gateway.post(notice).await.expect_status(204);
+    gateway.drain().await;
+    gateway.sms("primary").received()[0].text.clone()
+}

@@ -1,0 +1,127 @@
+//! The fields of a locked and an unlocked card.
+
+use std::time::Duration;
+
+use otpost::domain::clock::Timestamp;
+use serde_json::{Value, json};
+
+use super::{CANARY, Expect, Refused, Taken, Warned, check};
+use crate::support::notice::{Notice, rfc3339};
+use crate::support::{Gateway, locked, person, unlocked};
+
+type Sample = fn(Timestamp) -> Notice;
+
+const BOTH: [Sample; 2] = [locked, unlocked];
+
+#[tokio::test]
+async fn a_card_is_1_to_20_digits_as_text_or_number() {
+    let rows = [
+        (json!("11"), Taken),
+        (json!(12), Taken),
+        (json!("0013"), Taken),
+        (Value::Null, Refused("dcCardId: ")),
+        (json!(""), Refused("dcCardId: ")),
+        (json!(CANARY), Refused("dcCardId: ")),
+        (json!("-1"), Refused("dcCardId: ")),
+        (json!(-1), Refused("dcCardId: ")),
+        (json!("1".repeat(21)), Refused("dcCardId: ")),
+    ];
+    of("dcCardId", |_| rows.to_vec()).await;
+}
+
+#[tokio::test]
+async fn a_date_is_any_spelling_of_one_moment_near_now() {
+    of("date", |now| {
+        let utc = |at: Timestamp, format: &str| json!(at.to_jiff().strftime(format).to_string());
+        let yesterday = now.before(Duration::from_hours(23));
+        vec![
+            (json!(rfc3339(now)), Taken),
+            (utc(now, "%Y-%m-%dT%H:%M:%SZ"), Taken),
+            (utc(now, "%Y-%m-%dT%H:%M:%S.123456Z"), Taken),
+            (utc(yesterday, "%Y-%m-%dT%H:%M:%SZ"), Taken),
+            (utc(now, "%Y-%m-%dT%H:%M:%S"), Warned("date: ")),
+            (utc(now, "%Y-%m-%dT%H:%M:%S+0000"), Warned("date: ")),
+            (json!(rfc3339(now.after(Duration::from_hours(1)))), Warned("date: lies in the future")),
+            (json!(rfc3339(now.before(Duration::from_hours(24 * 730)))), Warned("date: older than a day")),
+            (json!("2025-06-17T23:59:60Z"), Warned("date: older than a day")),
+            (Value::Null, Refused("date: ")),
+            (json!(""), Refused("date: ")),
+            (json!(CANARY), Refused("date: ")),
+            (json!("2025-02-30T12:00:00Z"), Refused("date: ")),
+            (json!("9999-01-01T00:00:00Z"), Refused("date: ")),
+            (json!("9999-99-99T99:99:99Z"), Refused("date: ")),
+            (json!(now.micros() / 1_000_000), Refused("date: ")),
+            (json!((now.micros() / 1_000_000).to_string()), Refused("date: ")),
+            (utc(now, "%Y-%m-%d"), Refused("date: ")),
+            (utc(now, "%d.%m.%Y %H:%M:%S"), Refused("date: ")),
+        ]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_published_reason_is_taken_and_any_other_is_told_in_general_words() {
+    let gateway = Gateway::start().await;
+    let now = gateway.now();
+    let known = [
+        "CARD_LOST",
+        "CARD_STOLEN",
+        "PENDING_QUERY",
+        "CARD_CONSOLIDATION",
+        "CARD_INACTIVE",
+        "PIN_TRIES_EXCEEDED",
+        "SUSPECTED_FRAUD",
+        "CARD_REPLACED",
+    ];
+    for reason in known {
+        check(&gateway, reason, &locked(now).with("reason", reason), Taken).await;
+    }
+    for (card, reason) in [("101", CANARY), ("102", "OTHER"), ("103", "NEW_REASON")] {
+        let notice = locked(now).card(card).with("reason", reason);
+        check(&gateway, reason, &notice, Warned("reason: unknown")).await;
+    }
+    for reason in [Value::Null, json!(""), json!(7), json!([CANARY])] {
+        check(&gateway, &reason.to_string(), &locked(now).with("reason", reason.clone()), Refused("reason: ")).await;
+    }
+    check(&gateway, "missing", &locked(now).without("reason"), Refused("reason: ")).await;
+}
+
+#[tokio::test]
+async fn an_unlock_with_a_reason_is_an_unlock() {
+    let gateway = Gateway::start().await;
+    let notice = unlocked(gateway.now()).with("reason", CANARY);
+    check(&gateway, "reason on unlock", &notice, Taken).await;
+}
+
+// Each is told before the next one comes. One that must wait for its provider is overtaken by those after it: this
+// version keeps no order among the events of a card.
+#[tokio::test]
+async fn an_unlock_before_a_lock_and_a_quick_change_of_mind_are_told_as_they_came() {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("holder").card("11").phone("+48600100200")]).await;
+    let now = gateway.now();
+    let later = |ms| now.after(Duration::from_millis(ms));
+
+    for notice in [unlocked(now), locked(later(1000)), unlocked(later(2000)), locked(later(3000))] {
+        gateway.post(&notice).await.expect_status(204);
+        gateway.settle().await;
+    }
+
+    let told: Vec<_> = gateway.sms("primary").received().iter().map(|sms| sms.text.contains("zablokowana")).collect();
+    assert_eq!(told, [false, true, false, true]);
+}
+
+// Each row on both endpoints, each time with another card, so that none is the repetition of another.
+async fn of(field: &str, rows: impl Fn(Timestamp) -> Vec<(Value, Expect)>) {
+    let gateway = Gateway::start().await;
+    for sample in BOTH {
+        for (at, (value, expected)) in rows(gateway.now()).into_iter().enumerate() {
+            let notice = sample(gateway.now()).card(&format!("{}", 1000 + at));
+            if value.is_null() {
+                check(&gateway, &format!("{field} missing"), &notice.clone().without(field), expected).await;
+            }
+            let row = format!("{} {field} = {value}", notice.path);
+            check(&gateway, &row, &notice.with(field, value), expected).await;
+        }
+    }
+}

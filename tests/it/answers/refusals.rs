@@ -1,0 +1,148 @@
+//! Paths and methods, and the times when nothing is taken.
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::{CANARY, is_a_detail};
+use crate::support::{Gateway, Setup, locked, otp, person};
+
+#[tokio::test]
+async fn a_path_that_is_not_exactly_one_of_the_contract_is_not_found() {
+    let gateway = Gateway::start().await;
+
+    for path in [
+        "/",
+        "/notifications",
+        "/notifications/otp/",
+        "//notifications/otp",
+        "/notifications//otp",
+        "/notifications/%2e%2e/notifications/otp",
+        "/notifications/x/../otp",
+        "/notifications/%6ftp",
+        "/notifications/OTP",
+        "/notifications/otp;x=1",
+        "/notifications/cardlocked",
+        "/healthz",
+        "/metrics",
+        "/notifications/C4n4ry",
+    ] {
+        for method in ["POST", "GET", "DELETE"] {
+            let answer = gateway.post(&otp().path(path).method(method)).await;
+            assert_eq!(answer.status, 404, "{method} {path}");
+            assert!(is_a_detail(&answer.body), "{method} {path}: {}", answer.body);
+            assert!(!answer.body.contains(CANARY), "{method} {path}: {}", answer.body);
+        }
+    }
+
+    assert!(gateway.deliveries().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_query_changes_nothing() {
+    let gateway = Gateway::start().await;
+    gateway.post(&otp().path("/notifications/otp?retry=1")).await.expect_status(204);
+}
+
+#[tokio::test]
+async fn another_method_is_told_which_one_is_taken() {
+    let gateway = Gateway::start().await;
+
+    for path in ["/notifications/otp", "/notifications/cardLocked", "/notifications/cardUnlocked"] {
+        for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "post", "FETCH"] {
+            let answer = gateway.post(&otp().path(path).method(method)).await;
+            assert_eq!(answer.status, 405, "{method} {path}");
+            assert_eq!(answer.header("allow"), Some("POST"), "{method} {path}");
+            assert!(is_a_detail(&answer.body), "{method} {path}: {}", answer.body);
+        }
+    }
+
+    assert!(gateway.deliveries().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_configured_base_path_stands_before_every_path() {
+    let gateway = Setup::new().ingest("base_path = \"/bank/otpost\"").start().await;
+
+    for (path, status) in [
+        ("/bank/otpost/notifications/otp", 204),
+        ("/notifications/otp", 404),
+        ("/bank/otpostnotifications/otp", 404),
+        ("/bank/otpost//notifications/otp", 404),
+    ] {
+        assert_eq!(gateway.post(&otp().path(path)).await.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn with_a_disk_that_is_nearly_full_nothing_is_said_to_be_taken() {
+    let gateway = Setup::new().min_free(9_000_000_000_000_000_000).start().await;
+
+    for notice in [otp(), otp().key("k"), locked(gateway.now())] {
+        let answer = gateway.post(&notice).await;
+        assert_eq!(answer.status, 503);
+        assert!(is_a_detail(&answer.body), "{}", answer.body);
+    }
+
+    assert!(gateway.deliveries().await.is_empty());
+}
+
+#[tokio::test]
+async fn with_a_database_that_refuses_a_row_nothing_is_said_to_be_taken_any_more() {
+    let gateway = Gateway::start().await;
+    let file = SqliteConnectOptions::new().filename(gateway.house.path("otpost.db"));
+    let mut database = file.connect().await.unwrap();
+    let broken = "CREATE TRIGGER broken BEFORE INSERT ON delivery BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    sqlx::query(broken).execute(&mut database).await.unwrap();
+
+    let first = gateway.post(&otp().key("lost")).await;
+    gateway.store().failed().await;
+    sqlx::query("DROP TRIGGER broken").execute(&mut database).await.unwrap();
+    let second = gateway.post(&otp().key("lost")).await;
+    let gateway = gateway.crash().await;
+    let third = gateway.post(&otp().key("lost")).await;
+
+    assert_eq!([first.status, second.status, third.status], [503, 503, 204]);
+    assert_eq!(gateway.deliveries().await.len(), 1);
+}
+
+// Ten real seconds: the janitor and the writer each wait five for the file.
+#[tokio::test]
+async fn with_a_database_that_somebody_else_holds_nothing_is_said_to_be_taken_until_it_is_free() {
+    let gateway = Gateway::start().await;
+    let file = SqliteConnectOptions::new().filename(gateway.house.path("otpost.db"));
+    let mut database = file.connect().await.unwrap();
+
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut database).await.unwrap();
+    let refused = gateway.post(&otp()).await;
+    sqlx::query("ROLLBACK").execute(&mut database).await.unwrap();
+
+    assert_eq!(refused.status, 503);
+    gateway.post(&otp()).await.expect_status(204);
+    assert_eq!(gateway.deliveries().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_hundred_codes_for_one_customer_are_all_taken() {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    let mut line = gateway.line().await;
+
+    for _ in 0..100 {
+        line.send(&otp().request()).await;
+        line.answer().await.unwrap().expect_status(204);
+    }
+    gateway.drain().await;
+
+    assert_eq!(gateway.sms("primary").received().len(), 100);
+}
+
+#[tokio::test]
+async fn with_a_database_that_has_ended_nothing_is_said_to_be_taken() {
+    let gateway = Gateway::start().await;
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+
+    gateway.store().close().await.unwrap();
+
+    assert_eq!(gateway.post(&otp()).await.status, 503);
+}

@@ -1,0 +1,5 @@
+//! From the 204 to the person: who is asked, in which order, how often, and when it is over.
+
+mod endings;
+mod interruptions;
+mod ways;

@@ -1,0 +1,159 @@
+//! How a delivery ends that no provider took.
+
+use std::time::Duration;
+
+use otpost::app::Parts;
+use otpost::domain::outcome::Cause;
+use otpost::domain::person::Standing;
+
+use crate::support::{Gateway, Setup, locked, otp, person, unlocked};
+
+#[tokio::test]
+async fn nothing_is_sent_after_the_deadline() {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.sms("primary").answers(503);
+    gateway.sms("backup").answers(503);
+
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.settle().await;
+    gateway.sms("primary").recovers();
+    gateway.wait(Duration::from_mins(5)).await;
+
+    assert_eq!(gateway.received(), 0);
+    let told = gateway.last().await;
+    assert_eq!((told.line.state.as_str(), told.line.end_reason.as_deref()), ("expired", Some("deadline_passed")));
+}
+
+#[tokio::test]
+async fn retries_end_with_the_deadline_and_not_later() {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.sms("primary").answers(503);
+    gateway.sms("backup").answers(503);
+
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+
+    let told = gateway.last().await;
+    assert!(told.line.ended_at.unwrap() <= told.line.expires_at);
+    assert!(told.attempts.len() > 4 && told.attempts.len() <= 12, "{}", told.attempts.len());
+    assert_eq!(told.line.state, "undeliverable");
+}
+
+#[tokio::test]
+async fn a_message_that_may_have_arrived_ends_as_unconfirmed() {
+    let gateway = Setup::new().timeout("300ms").start().await;
+    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.sms("primary").swallows();
+    gateway.sms("backup").swallows();
+
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+
+    let told = gateway.last().await;
+    assert_eq!(told.line.state, "unconfirmed");
+    // Two equal messages are better than none; four on each way are not.
+    assert_eq!(gateway.sms("primary").swallowed() + gateway.sms("backup").swallowed(), 4);
+    assert!(told.attempts.iter().all(|attempt| attempt.outcome.cause() == Some(Cause::TimedOut)));
+}
+
+#[tokio::test]
+async fn a_number_that_is_refused_for_good_is_not_asked_for_again() {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.sms("primary").answers(400);
+    gateway.sms("backup").answers(400);
+
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+
+    let told = gateway.last().await;
+    assert_eq!((told.line.state.as_str(), told.line.end_reason.as_deref()), ("undeliverable", Some("all_refused")));
+    assert!(told.attempts.len() <= 2, "{}", told.attempts.len());
+}
+
+#[tokio::test]
+async fn a_card_event_older_than_a_day_is_recorded_and_not_sent() {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("holder").card("11").phone("+48600100200")]).await;
+    let old = gateway.now().before(Duration::from_hours(25));
+
+    for notice in [locked(old), unlocked(old)] {
+        gateway.post(&notice).await.expect_status(204);
+        gateway.drain().await;
+        let told = gateway.last().await;
+        assert_eq!((told.line.state.as_str(), told.line.end_reason.as_deref()), ("recorded", Some("stale")));
+        assert!(told.line.warnings.unwrap().contains("older than a day"));
+    }
+
+    assert_eq!(gateway.received(), 0);
+}
+
+#[tokio::test]
+async fn whoever_cannot_or_must_not_be_told_ends_with_the_reason() {
+    let gateway = Gateway::start().await;
+    gateway
+        .knows([
+            person("without a phone").customer("2").mailbox("reader@example.org"),
+            person("without anything").customer("3"),
+            person("opted out").customer("4").phone("+48600100204").standing(Standing::OptedOut),
+            person("dead").customer("5").phone("+48600100205").standing(Standing::Deceased),
+        ])
+        .await;
+
+    let expected = [
+        ("1", "unknown_person"),
+        ("2", "no_contact"),
+        ("3", "no_contact"),
+        ("4", "not_to_be_told"),
+        ("5", "not_to_be_told"),
+    ];
+    for (customer, reason) in expected {
+        gateway.post(&otp().customer(customer).without("storageCardId")).await.expect_status(204);
+        gateway.drain().await;
+        let line = gateway.last().await.line;
+        assert_eq!((line.state.as_str(), line.end_reason.as_deref()), ("undeliverable", Some(reason)), "{customer}");
+    }
+
+    assert_eq!(gateway.received(), 0);
+}
+
+#[tokio::test]
+async fn a_bad_phone_number_never_gets_into_the_directory() {
+    use otpost::domain::address::{Address, Channel};
+
+    for bad in ["600100200", "+48", "+48 600 100 200", "+00600100200", "tel:+48600100200"] {
+        assert!(Address::parse(Channel::Sms, bad).is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_by_mail_is_refused_by_the_configuration_until_somebody_answers_for_it() {
+    let gateway = Gateway::start().await;
+    let mut config = gateway.house.config();
+    let plan = |bound: bool| {
+        let toml = serde_json::json!({"steps": ["email"], "ttl": "5m", "email_is_device_bound": bound});
+        serde_json::from_value(toml).unwrap()
+    };
+
+    config.plan.insert("otp".to_owned(), plan(false));
+    let refused = Parts::assemble(&config).err().unwrap().to_string();
+    config.plan.insert("otp".to_owned(), plan(true));
+    let answered_for = Parts::assemble(&config);
+
+    assert!(refused.contains("plan.otp.email_is_device_bound"), "{refused}");
+    assert!(answered_for.is_ok());
+}
+
+#[tokio::test]
+async fn a_person_with_only_a_mailbox_gets_no_code_by_default() {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("reader").customer("1337").mailbox("reader@example.org")]).await;
+
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!(gateway.email().received().len(), 0);
+    assert_eq!(gateway.last().await.line.end_reason.as_deref(), Some("no_contact"));
+}

@@ -1,0 +1,207 @@
+//! A whole gateway in this process, with practice providers behind it and a processor in front.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use otpost::app;
+use otpost::domain::address::Channel;
+use otpost::domain::clock::{Clock, Timestamp};
+use otpost::store::Store;
+use otpost::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine};
+use tempfile::TempDir;
+
+use super::clock::ManualClock;
+use super::fake::Fake;
+use super::house::{Fakes, House};
+use super::notice::Notice;
+use super::people::Somebody;
+use super::sender::{Answer, Identity, Line};
+
+/// Rounds of waiting and looking again; more than any delivery has attempts.
+const ROUNDS: usize = 64;
+
+/// How a gateway differs from the usual one.
+pub(crate) struct Setup {
+    pub(super) timeout: &'static str,
+    pub(super) min_free: u64,
+    pub(super) ingest: String,
+    pub(super) more: String,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        Self { timeout: "8s", min_free: 0, ingest: String::new(), more: String::new() }
+    }
+
+    /// Keys for `[ingest]`.
+    pub(crate) fn ingest(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.ingest);
+        self
+    }
+
+    /// How long one attempt may take, in real time.
+    pub(crate) fn timeout(mut self, timeout: &'static str) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Bytes that must be free on the disk.
+    pub(crate) fn min_free(mut self, bytes: u64) -> Self {
+        self.min_free = bytes;
+        self
+    }
+
+    /// Text for the end of the configuration.
+    pub(crate) fn more(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.more);
+        self
+    }
+
+    pub(crate) async fn start(self) -> Gateway {
+        let house = House::build();
+        let fakes = Fakes {
+            primary: Fake::open(Channel::Sms).await,
+            backup: Fake::open(Channel::Sms).await,
+            push: Fake::open(Channel::Push).await,
+            email: Fake::open(Channel::Email).await,
+        };
+        house.configure(&fakes, &self);
+        Gateway::run(house, fakes, ManualClock::new()).await
+    }
+}
+
+pub(crate) struct Gateway {
+    pub(crate) house: House,
+    pub(crate) clock: Arc<ManualClock>,
+    fakes: Fakes,
+    running: app::Gateway,
+    // Outlives whoever still works in it.
+    abandoned: Vec<TempDir>,
+}
+
+impl Gateway {
+    pub(crate) async fn start() -> Self {
+        Setup::new().start().await
+    }
+
+    async fn run(house: House, fakes: Fakes, clock: Arc<ManualClock>) -> Self {
+        let running = app::Gateway::start(&house.config(), Arc::<ManualClock>::clone(&clock)).await.unwrap();
+        Self { house, clock, fakes, running, abandoned: Vec::new() }
+    }
+
+    /// Ends in good order and starts anew in the same folder.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { house, clock, fakes, running, .. } = self;
+        assert_eq!(running.stop().await.unwrap(), 0, "something was cut short");
+        Self::run(house, fakes, clock).await
+    }
+
+    /// Starts anew from what a crash at this moment would leave on disk. The old process is never heard of again.
+    pub(crate) async fn crash(self) -> Self {
+        let Self { house, clock, fakes, running, mut abandoned } = self;
+        let (house, old) = house.left_by_a_crash();
+        abandoned.push(old);
+        std::mem::forget(running);
+        Self { abandoned, ..Self::run(house, fakes, clock).await }
+    }
+
+    pub(crate) fn sms(&self, name: &str) -> &Fake {
+        match name {
+            "primary" => &self.fakes.primary,
+            "backup" => &self.fakes.backup,
+            _ => unreachable!("there is no SMS provider {name}"),
+        }
+    }
+
+    pub(crate) fn push(&self) -> &Fake {
+        &self.fakes.push
+    }
+
+    pub(crate) fn email(&self) -> &Fake {
+        &self.fakes.email
+    }
+
+    /// How many messages arrived at all providers together.
+    pub(crate) fn received(&self) -> usize {
+        let Fakes { primary, backup, push, email } = &self.fakes;
+        [primary, backup, push, email].map(|fake| fake.received().len()).iter().sum()
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        self.running.store()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) async fn knows(&self, people: impl IntoIterator<Item = Somebody>) {
+        let entries: Vec<_> = people.into_iter().map(|somebody| somebody.0).collect();
+        self.store().directory().import(&entries, self.now()).await.unwrap();
+    }
+
+    pub(crate) async fn line(&self) -> Line {
+        self.line_as(&self.house.processor).await
+    }
+
+    pub(crate) async fn line_as(&self, identity: &Identity) -> Line {
+        Line::open(self.running.address(), identity).await
+    }
+
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.running.address()
+    }
+
+    /// Posts as the processor, on a connection of its own.
+    pub(crate) async fn post(&self, notice: &Notice) -> Answer {
+        self.post_as(&self.house.processor, notice).await
+    }
+
+    pub(crate) async fn post_as(&self, identity: &Identity, notice: &Notice) -> Answer {
+        self.exchange(identity, &notice.request()).await
+    }
+
+    pub(crate) async fn exchange(&self, identity: &Identity, request: &[u8]) -> Answer {
+        let mut line = self.line_as(identity).await;
+        line.send(request).await;
+        line.answer().await.unwrap()
+    }
+
+    /// Waits until nothing is in hand; what waits for its time goes on waiting.
+    pub(crate) async fn settle(&self) {
+        self.running.worker().idle().await;
+    }
+
+    /// Lets time pass until no delivery is open.
+    pub(crate) async fn drain(&self) {
+        for _ in 0..ROUNDS {
+            self.settle().await;
+            let Some(due) = self.store().next_due().await.unwrap() else { return };
+            self.clock.move_to(due);
+            self.running.worker().scan().await.unwrap();
+        }
+        assert_eq!(self.store().next_due().await.unwrap(), None, "deliveries are still open");
+    }
+
+    /// Lets `span` pass and takes up what is due then.
+    pub(crate) async fn wait(&self, span: Duration) {
+        self.clock.move_on(span);
+        self.running.worker().scan().await.unwrap();
+        self.settle().await;
+    }
+
+    /// All deliveries, the oldest first.
+    pub(crate) async fn deliveries(&self) -> Vec<DeliveryLine> {
+        let filter = DeliveryFilter { state: None, kind: None, limit: 10_000 };
+        let mut lines = self.store().deliveries(&filter).await.unwrap();
+        lines.reverse();
+        lines
+    }
+
+    /// The newest delivery with all that happened to it.
+    pub(crate) async fn last(&self) -> DeliveryDetail {
+        let filter = DeliveryFilter { state: None, kind: None, limit: 1 };
+        let newest = self.store().deliveries(&filter).await.unwrap().remove(0);
+        self.store().delivery(newest.id).await.unwrap().unwrap()
+    }
+}

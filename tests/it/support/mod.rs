@@ -1,0 +1,16 @@
+//! What the stories need and do not tell: a gateway with real sockets on both sides, a clock to be moved, and senders.
+//!
+//! Everything is made anew for each test: folder, keys, certificates, ports.
+
+pub(crate) mod certificates;
+pub(crate) mod clock;
+pub(crate) mod fake;
+pub(crate) mod gateway;
+pub(crate) mod house;
+pub(crate) mod notice;
+pub(crate) mod people;
+pub(crate) mod sender;
+
+pub(crate) use gateway::{Gateway, Setup};
+pub(crate) use notice::{locked, otp, unlocked};
+pub(crate) use people::person;

@@ -1,0 +1,122 @@
+//! Notifications as the processor posts them: the published samples, with any part changed.
+
+use std::fmt::Write as _;
+
+use otpost::domain::clock::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// The published sample of a code, for customer 1337, without a key.
+pub(crate) fn otp() -> Notice {
+    Notice::new(
+        "/notifications/otp",
+        &json!({"storageCustomerId": "1337", "storageCardId": "1337",
+            "balanceId": "b334b384-328c-11ed-a261-0242ac120002", "amount": "1000", "currency": "PLN",
+            "merchantName": "merchant test", "otp": "48151623"}),
+    )
+}
+
+/// The published sample of a locked card, number 11.
+pub(crate) fn locked(at: Timestamp) -> Notice {
+    let sample = json!({"dcCardId": "11", "date": rfc3339(at), "reason": "PIN_TRIES_EXCEEDED"});
+    Notice::new("/notifications/cardLocked", &sample)
+}
+
+/// The published sample of an unlocked card, number 11.
+pub(crate) fn unlocked(at: Timestamp) -> Notice {
+    Notice::new("/notifications/cardUnlocked", &json!({"dcCardId": "11", "date": rfc3339(at)}))
+}
+
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    at.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+/// One request, still to be changed.
+#[derive(Clone)]
+pub(crate) struct Notice {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    fields: Map<String, Value>,
+    raw: Option<Vec<u8>>,
+}
+
+impl Notice {
+    fn new(path: &str, sample: &Value) -> Self {
+        let fields = sample.as_object().cloned().unwrap();
+        let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        Self { method: "POST", path: path.to_owned(), headers, fields, raw: None }
+    }
+
+    pub(crate) fn customer(self, number: &str) -> Self {
+        self.with("storageCustomerId", number)
+    }
+
+    pub(crate) fn card(self, number: &str) -> Self {
+        self.with("dcCardId", number)
+    }
+
+    pub(crate) fn code(self, code: &str) -> Self {
+        self.with("otp", code)
+    }
+
+    pub(crate) fn key(self, key: &str) -> Self {
+        self.header("X-Idempotency-Key", key)
+    }
+
+    pub(crate) fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(field.to_owned(), value.into());
+        self
+    }
+
+    pub(crate) fn without(mut self, field: &str) -> Self {
+        self.fields.remove(field);
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn without_headers(mut self) -> Self {
+        self.headers.clear();
+        self
+    }
+
+    pub(crate) fn method(mut self, method: &'static str) -> Self {
+        self.method = method;
+        self
+    }
+
+    pub(crate) fn path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// These bytes as the body.
+    pub(crate) fn body(mut self, raw: impl Into<Vec<u8>>) -> Self {
+        self.raw = Some(raw.into());
+        self
+    }
+
+    /// The fields as JSON, or what was put in their place.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.raw.clone().unwrap_or_else(|| Value::Object(self.fields.clone()).to_string().into_bytes())
+    }
+
+    /// The fields as JSON text.
+    pub(crate) fn json(&self) -> String {
+        Value::Object(self.fields.clone()).to_string()
+    }
+
+    /// The whole request, framed properly.
+    pub(crate) fn request(&self) -> Vec<u8> {
+        let body = self.bytes();
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: gateway.test\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            write!(head, "{name}: {value}\r\n").unwrap();
+        }
+        write!(head, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
+        [head.into_bytes(), body].concat()
+    }
+}
