@@ -126,7 +126,13 @@ impl Gateway {
             rand::random(),
         );
         let worker = Worker::new(dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
-        let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(&plans), Arc::clone(&clock));
+        let intake = Intake::new(
+            Arc::clone(&store),
+            Arc::clone(&worker),
+            Arc::clone(&plans),
+            Arc::clone(&clock),
+            Handle::current(),
+        );
         let (listener, serving) = ingest::listen(&config.ingest, intake, Arc::clone(&clock))?;
         let longest_life = plans.ttl(Kind::Otp);
         let tasks = vec![

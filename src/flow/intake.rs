@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::worker::Worker;
@@ -64,19 +65,27 @@ pub struct Intake {
     worker: Arc<Worker>,
     plans: Arc<Plans>,
     clock: Arc<dyn Clock>,
+    runtime: Handle,
 }
 
 impl Intake {
-    /// Takes notifications into `store` and hands them to `worker`.
-    pub fn new(store: Arc<Store>, worker: Arc<Worker>, plans: Arc<Plans>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, worker, plans, clock }
+    /// Takes notifications into `store` and hands them to `worker`; the work is done on `runtime`.
+    pub fn new(
+        store: Arc<Store>,
+        worker: Arc<Worker>,
+        plans: Arc<Plans>,
+        clock: Arc<dyn Clock>,
+        runtime: Handle,
+    ) -> Self {
+        Self { store, worker, plans, clock, runtime }
     }
 
     /// Commits what arrived, once. When this returns an [`Answer`] it is on disk.
     pub async fn take(&self, arrival: Arrival) -> Result<Answer, Refusal> {
         // A task of its own: a door drops its handler when the sender hangs up, and a commit whose work is then
-        // handed to nobody would wait for its lease to run out.
-        let taken = tokio::spawn(self.clone().commit(arrival));
+        // handed to nobody would wait for its lease to run out. It runs where writer and worker do, so that a
+        // notification changes threads once on its way in and once on its way out.
+        let taken = self.runtime.spawn(self.clone().commit(arrival));
         taken.await.unwrap_or(Err(Refusal::Unavailable(Error::Stopped)))
     }
 

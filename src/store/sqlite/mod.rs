@@ -32,8 +32,12 @@ use crate::domain::event::Event;
 /// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
-/// How long a statement waits for another process, such as an import, to finish its transaction.
-const BUSY: Duration = Duration::from_secs(5);
+/// How long a gateway waits for another process, such as an import, to finish its transaction: a processor that hears
+/// nothing for two seconds may hang up.
+const GATEWAY_WAITS: Duration = Duration::from_secs(1);
+
+/// How long a command waits for the gateway; nobody stands at a checkout for it.
+const BESIDE_WAITS: Duration = Duration::from_secs(10);
 
 /// Connections that read; each is a thread.
 const READERS: u32 = 2;
@@ -58,7 +62,7 @@ impl Sqlite {
             Role::Gateway => Some(lock(path)?),
             Role::Beside => None,
         };
-        let options = options(path);
+        let options = options(path, role);
         let mut write =
             options.clone().create_if_missing(role == Role::Gateway).connect().await.map_err(Error::Open)?;
         match role {
@@ -77,12 +81,16 @@ impl Sqlite {
     }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+fn options(path: &Path, role: Role) -> SqliteConnectOptions {
+    let wait = match role {
+        Role::Gateway => GATEWAY_WAITS,
+        Role::Beside => BESIDE_WAITS,
+    };
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY)
+        .busy_timeout(wait)
         .statement_cache_capacity(64)
         .pragma("wal_autocheckpoint", "0")
         .pragma("cache_size", "-32768")

@@ -94,8 +94,9 @@ async fn a_code_is_found_nowhere_but_at_the_provider() {
         search(&command.join(" "), said.as_bytes(), &all);
     }
     let list = run(Command::new(OTPOST).args(["delivery", "list", "--json", "--config", config]));
-    for line in list.lines() {
-        let id = serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    for delivery in list["deliveries"].as_array().unwrap() {
+        let id = delivery["id"].as_str().unwrap().to_owned();
         let said = run(Command::new(OTPOST).args(["delivery", "show", &id, "--config", config]));
         search("delivery show", said.as_bytes(), &all);
     }
