@@ -10,6 +10,11 @@ pub(super) fn complaint(text: &str) {
     let _ = writeln!(std::io::stderr(), "{on}otpost:{off} {text}");
 }
 
+/// Says something beside the result, on standard error.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Writes a line to standard output. A reader that has gone away (`| head`) ends the command quietly.
 pub(super) fn line(text: impl std::fmt::Display) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{text}")
