@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::channel;
 use crate::config::Config;
+use crate::console::Vitals;
 use crate::domain::chain;
 use crate::domain::clock::Clock;
 use crate::domain::delivery::ProviderName;
@@ -157,6 +158,12 @@ impl Gateway {
     /// The worker, for whoever must know when nothing is in hand.
     pub fn worker(&self) -> &Arc<Worker> {
         &self.worker
+    }
+
+    /// What the operators' door shows of this gateway.
+    pub fn vitals(&self, metrics: Box<dyn Fn() -> String + Send + Sync>) -> Vitals {
+        let (store, worker) = (Arc::clone(&self.store), Arc::clone(&self.worker));
+        Vitals { metrics, hindrance: Box::new(move || worker.hindrance().or_else(|| store.hindrance())) }
     }
 
     /// Resolves when the gateway can no longer keep its word and must end.

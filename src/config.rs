@@ -3,14 +3,12 @@
 //! The only place that reads the environment. Each module owns the type of its section; this one puts them together,
 //! fetches secrets from where they are kept, and says in plain words what is wrong.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::route::PlanSettings;
-use crate::{channel, flow, ingest, render, store, telemetry};
+use crate::{channel, console, flow, ingest, render, route, store, telemetry};
 
 /// The whole configuration. `config/otpost.toml` shows every key with its default.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -29,9 +27,11 @@ pub struct Config {
     /// The ways to reach them, in order.
     pub provider: Vec<channel::Settings>,
     /// Which channels for which kind of news.
-    pub plan: BTreeMap<String, PlanSettings>,
+    pub plan: route::Settings,
     /// The texts.
     pub templates: render::Settings,
+    /// The operators' door.
+    pub ops: console::Settings,
     /// The logs.
     pub log: telemetry::Settings,
 }
@@ -130,7 +130,7 @@ fn fetch_secrets(tree: &mut Value, key: &str, config: &Path, folder: &Path) -> R
                 let file = folder.join(file);
                 let kept = std::fs::read_to_string(&file);
                 let kept = kept.map_err(|error| missing(format!("{}: {error}", file.display())))?;
-                *text = kept.trim_end_matches(['\r', '\n']).to_owned();
+                kept.trim_end_matches(['\r', '\n']).clone_into(text);
             } else if let Some(name) = text.strip_prefix("env:") {
                 *text = variable(name).ok_or_else(|| missing(format!("the environment has no {name}")))?;
             }

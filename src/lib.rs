@@ -8,7 +8,7 @@
 //! ```text
 //!         main ─► cli ─► app ─► config, telemetry            composition: knows everything, decides nothing
 //!                         │
-//!  doors                ingest                                processors: parse, call one flow, answer
+//!  doors           ingest          console                    processors, operators: parse, call one flow, answer
 //!                         │
 //!  flow    intake · resolve · worker · dispatch               the story
 //!                         │
@@ -32,6 +32,7 @@ pub mod app;
 pub mod channel;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod domain;
 pub mod flow;
 pub mod ingest;

@@ -129,6 +129,9 @@ fn print(figures: &Figures, seconds: u64, runs: u32, stored: u32) -> anyhow::Res
         "The bare pipeline is a minimal program of the same shape and no part of otpost: to judge those lines,",
     )?;
     show::line("measure it on this machine in turns with this. Machines that do other work give other figures.")?;
+    if cfg!(debug_assertions) {
+        show::line("note: this is a debug build; its figures say nothing about a release")?;
+    }
     for remark in &figures.remarks {
         show::line(format_args!("note: {remark}"))?;
     }

@@ -1,9 +1,56 @@
-//! (being written)
+//! `otpost delivery`: what was delivered, to which masked address, and everything that happened on the way.
+
+mod list;
+mod show;
+mod timeline;
+
 use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::domain::clock::Timestamp;
+use crate::store::reports::DeliveryLine;
+
+/// What can be asked about deliveries.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    Nothing,
+    /// List deliveries, newest first
+    List(list::Args),
+    /// Show all that happened to one
+    Show(show::Args),
 }
-pub(super) async fn run(_command: Command) -> anyhow::Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+
+/// Runs one of them.
+pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List(args) => list::run(&args).await,
+        Command::Show(args) => show::run(&args).await,
+    }
+}
+
+/// The state, and why it ended so: `undeliverable (no_contact)`.
+fn state(line: &DeliveryLine) -> String {
+    match &line.end_reason {
+        Some(reason) => format!("{} ({reason})", line.state),
+        None => line.state.clone(),
+    }
+}
+
+fn as_json(line: &DeliveryLine) -> Value {
+    json!({
+        "id": line.id,
+        "notification": line.notification,
+        "kind": line.kind,
+        "state": line.state,
+        "end_reason": line.end_reason,
+        "client": line.client,
+        "idempotency_key": line.idempotency_key,
+        "warnings": line.warnings,
+        "person": line.person,
+        "received_at": line.received_at.to_string(),
+        "expires_at": line.expires_at.to_string(),
+        "ended_at": line.ended_at.as_ref().map(Timestamp::to_string),
+        "attempts": line.attempts,
+        "last": line.last,
+    })
 }

@@ -3,8 +3,10 @@
 //! Exit codes: 0 done, 1 failed, 2 the command or the configuration is wrong.
 
 mod bench;
+mod beside;
 mod check;
 mod delivery;
+mod demo;
 mod init;
 mod people;
 mod serve;
@@ -29,10 +31,12 @@ struct Otpost {
 enum Command {
     /// Make a workspace: configuration, keys, a development CA, certificates, templates, database
     Init(init::Args),
+    /// See it work: a gateway, practice providers and a practice processor in one process, and what people get
+    Demo(demo::Args),
     /// Run the gateway
     Serve(ConfigFile),
     /// Check configuration, texts, keys, certificates and database, and say what is wrong
-    Check(ConfigFile),
+    Check(check::Args),
     /// Import, show and erase the people who can be told
     #[command(subcommand)]
     People(people::Command),
@@ -88,8 +92,9 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         match command {
             Command::Init(args) => init::run(&args).await,
+            Command::Demo(args) => demo::run(&args).await,
             Command::Serve(file) => serve::run(&file.config).await,
-            Command::Check(file) => check::run(&file.config).await,
+            Command::Check(args) => check::run(&args).await,
             Command::People(command) => people::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,

@@ -1,9 +1,41 @@
-//! (being written)
+//! `otpost people`: the directory of those who can be told. Numbers and addresses go in; they come out masked only.
+
+mod erase;
+mod identifier;
+mod import;
+mod lines;
+mod phone;
+mod row;
+mod show;
+mod source;
+mod table;
+
 use std::process::ExitCode;
+
+use crate::domain::address::Channel;
+use crate::domain::person::Person;
+
+/// What can be done with people.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    Nothing,
+    /// Write people from a file into the directory; who is there already is replaced
+    Import(import::Args),
+    /// Show whom one of the processor's numbers names
+    Show(show::Args),
+    /// Remove a person with all numbers and addresses
+    Erase(erase::Args),
 }
-pub(super) async fn run(_command: Command) -> anyhow::Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+
+/// Runs one of them.
+pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Import(args) => import::run(&args).await,
+        Command::Show(args) => show::run(&args).await,
+        Command::Erase(args) => erase::run(&args).await,
+    }
+}
+
+/// The person's addresses on `channel`, masked, the preferred one first.
+fn masked(person: &Person, channel: Channel) -> impl Iterator<Item = String> {
+    person.contacts.iter().filter(move |contact| contact.channel() == channel).map(ToString::to_string)
 }

@@ -9,11 +9,11 @@ use anyhow::Context;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::usage;
+use super::{Usage, usage};
 use crate::app::Gateway;
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
-use crate::telemetry;
+use crate::{console, telemetry};
 
 /// Metrics are summed up this often even when nobody reads them.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -23,16 +23,24 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let config = Config::load(file).map_err(usage)?;
     telemetry::start(&config.log).map_err(usage)?;
     let metrics = telemetry::collect()?;
+    let upkeep = metrics.clone();
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(UPKEEP).await;
-            metrics.run_upkeep();
+            upkeep.run_upkeep();
         }
     });
     forbid_core_dumps();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let gateway = Gateway::start(&config, Arc::new(SystemClock)).await.map_err(usage)?;
+    if !config.ops.listen.is_empty() {
+        let vitals = gateway.vitals(Box::new(move || metrics.render()));
+        let (address, serving) = console::listen(&config.ops, vitals)
+            .map_err(|error| Usage(format!("ops.listen: cannot listen on {}: {error}", config.ops.listen)))?;
+        tokio::spawn(serving);
+        tracing::info!(ops = %address, "operators may look");
+    }
     let told = async {
         tokio::select! {
             _ = terminate.recv() => {}

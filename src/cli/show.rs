@@ -10,8 +10,9 @@ pub(super) fn complaint(text: &str) {
     let _ = writeln!(std::io::stderr(), "{on}otpost:{off} {text}");
 }
 
-/// Says something beside the result, on standard error.
-pub(super) fn note(text: &str) {
+/// Writes a line to standard error: something to know that is not the result.
+pub(super) fn note(text: impl std::fmt::Display) {
+    // Nobody is left to tell when standard error is closed.
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 

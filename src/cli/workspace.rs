@@ -54,6 +54,11 @@ impl Workspace {
         }
     }
 
+    /// The folder it is in.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// One of its files.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)

@@ -84,6 +84,11 @@ impl Worker {
         IN_HAND - self.slots.available_permits()
     }
 
+    /// Why no more is taken in hand; `None` when all is well.
+    pub fn hindrance(&self) -> Option<&'static str> {
+        self.draining.load(Ordering::Relaxed).then_some("stopping")
+    }
+
     /// Works on a delivery from now on.
     pub fn take(self: &Arc<Self>, claimed: Claimed, slot: Slot) {
         let lease = claimed.lease();

@@ -31,8 +31,6 @@ pub(super) fn acceptor(settings: &Settings) -> Result<SslAcceptorBuilder, Error>
         .map_err(|e| file("ingest.certificate", &settings.certificate)(told(&settings.certificate, &e)))?;
     tls.set_private_key_file(&settings.key, SslFiletype::PEM)
         .map_err(|e| file("ingest.key", &settings.key)(told(&settings.key, &e)))?;
-    tls.check_private_key()
-        .map_err(|_| file("ingest.key", &settings.key)("not the key of ingest.certificate".to_owned()))?;
     trust(&mut tls, &settings.client_ca)?;
 
     tls.set_verify_depth(CHAIN_DEPTH);
@@ -56,8 +54,10 @@ fn trust(tls: &mut SslAcceptorBuilder, path: &Path) -> Result<(), Error> {
 
 // OpenSSL's own stack names source lines of OpenSSL; whether the file is there is what an operator asks first.
 fn told(path: &Path, error: &openssl::error::ErrorStack) -> String {
+    let mismatch = |e: &openssl::error::Error| e.reason().is_some_and(|reason| reason.contains("mismatch"));
     match std::fs::metadata(path) {
         Err(missing) => missing.to_string(),
+        Ok(_) if error.errors().iter().any(mismatch) => "not the key of ingest.certificate".to_owned(),
         Ok(_) => error
             .errors()
             .last()

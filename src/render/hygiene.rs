@@ -14,7 +14,7 @@ pub(super) const NAME_MAX: usize = 40;
 /// Of a longer input only the beginning is looked at, in characters.
 const INPUT_MAX: usize = 400;
 
-/// So many digits in a row may be a phone number; 13 to 19 may be a card's.
+/// So many digits in a row may be a phone number.
 const LONG_NUMBER: usize = 7;
 
 /// Digits with at most so many signs and blanks between them count as one number: `4111 - 1111`.
@@ -73,15 +73,17 @@ fn is_hidden(c: char) -> bool {
         | '\u{e0000}'..='\u{10ffff}')
 }
 
-// Seven digits or more, however they are spaced, become `***`: a phone number could be tapped, and a card's number
-// (13 to 19 digits) has no business in a message. Whether it passes the Luhn check makes no difference.
+// Seven digits or more, however they are spaced, become `***`: a phone number could be tapped. Digits in one piece
+// behind a letter are part of a word, such as an order's reference, and nothing makes a number of them; they stay,
+// unless they are a card's number, which has no business in a message.
 fn mask_numbers(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(&c) = chars.get(at) {
         let (length, digits) = number(&chars[at..]);
-        if digits >= LONG_NUMBER {
+        let inside_word = length == digits && at.checked_sub(1).is_some_and(|before| chars[before].is_alphabetic());
+        if digits >= LONG_NUMBER && (!inside_word || is_card_number(&chars[at..at + length])) {
             out.push_str("***");
         } else if length == 0 {
             out.push(c);
@@ -91,6 +93,14 @@ fn mask_numbers(text: &str) -> String {
         at += length.max(1);
     }
     out
+}
+
+// 13 to 19 digits whose check digit is right (ISO/IEC 7812-1, annex B).
+fn is_card_number(digits: &[char]) -> bool {
+    let values: Option<Vec<u32>> = digits.iter().map(|c| c.to_digit(10)).collect();
+    let Some(values) = values.filter(|values| (13..=19).contains(&values.len())) else { return false };
+    let doubled = |(at, value): (usize, &u32)| if at % 2 == 1 { value * 2 / 10 + value * 2 % 10 } else { *value };
+    values.iter().rev().enumerate().map(doubled).sum::<u32>() % 10 == 0
 }
 
 // How many characters the number at the beginning takes up, and how many of them are digits.
@@ -191,6 +201,8 @@ mod tests {
             ("4111      1111\t\t\t\t1111 \u{200b}    1111 shop", "*** shop"),
             ("6\u{fe0f}\u{20e3}0\u{fe0f}\u{20e3}0\u{20e3}1\u{20e3}0\u{20e3}0\u{20e3}2\u{20e3}", "***\u{20e3}"),
             ("shop4111111111111111", "shop***"),
+            ("ORDER4111111111111112", "ORDER4111111111111112"),
+            ("call x600 100 200", "call x***"),
             ("a\r\nb\tc\u{2028}d\u{85}e", "a b c d e"),
             ("\u{202e}knab ruoY\u{202c}", "knab ruoY"),
             ("\u{2067}abc\u{2069}\u{61c}", "abc"),
@@ -219,7 +231,8 @@ mod tests {
                     let words = shown.split(' ');
                     let inner_dot = |w: &str| w.trim_matches('.').trim_end_matches('@').contains(['.', '@']);
                     assert!(!words.clone().any(inner_dot), "{shown:?} from {head}{trick}{tail}");
-                    assert!(words.map(|w| w.chars().filter(char::is_ascii_digit).count()).all(|n| n < 7));
+                    let tappable = |w: &str| !w.starts_with(char::is_alphabetic);
+                    assert!(words.filter(|w| tappable(w)).all(|w| w.matches(char::is_numeric).count() < 7), "{shown}");
                 }
             }
         }

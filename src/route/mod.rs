@@ -5,7 +5,7 @@
 
 mod plan;
 
-pub use plan::{Error, PlanSettings, Plans};
+pub use plan::{Error, PlanSettings, Plans, Settings};
 
 use std::time::Duration;
 
@@ -100,7 +100,8 @@ pub fn ways(steps: &[Channel], contacts: &[Address], offers: &[Offer]) -> Vec<Wa
 /// that asked for a short pause is waited for, otherwise the next is asked at once. When each has had its turn, those
 /// that only deferred have another, after a pause that doubles with every round and varies by `luck` (0 to 1) so
 /// that many deliveries do not come back together. A way whose answer never came is asked again before the others
-/// only if it drops what it has seen; otherwise it is the last resort, since two equal messages are better than none.
+/// only if it drops what it has seen; otherwise it is the last resort, since two equal messages are better than none. One that a crash of
+/// ours interrupted may never have been sent: it is asked again at once.
 pub fn next(ways: &[Way], attempts: &[Attempt], now: Timestamp, expires_at: Timestamp, luck: f64) -> Move {
     if now >= expires_at {
         return Move::Stop(EndReason::DeadlinePassed);
@@ -108,7 +109,7 @@ pub fn next(ways: &[Way], attempts: &[Attempt], now: Timestamp, expires_at: Time
     if ways.is_empty() {
         return Move::Stop(EndReason::NoContact);
     }
-    if attempts.len() >= ATTEMPTS_MAX {
+    if attempts.iter().filter(|attempt| !is_interrupted(attempt)).count() >= ATTEMPTS_MAX {
         return Move::Stop(EndReason::AttemptsExhausted);
     }
     let open: Vec<(&Way, Tried<'_>)> =
@@ -142,7 +143,7 @@ fn soonest<'a>(
     let fewest = open.iter().map(|(_, tried)| tried.count()).min().unwrap_or(0);
     let turn = open.iter().filter(|(_, tried)| tried.count() == fewest);
     // Last resort last: a way that may have delivered waits for those that surely did not.
-    let chosen = turn.min_by_key(|(way, tried)| tried.in_doubt() && !way.deduplicates);
+    let chosen = turn.min_by_key(|(way, tried)| tried.in_doubt && !way.deduplicates);
     let Some((way, tried)) = chosen else { return Next::At(expires_at) };
     let Some(last) = tried.last() else { return Next::Ask(way) };
     let wanted = match &last.outcome {
@@ -161,22 +162,33 @@ fn backoff(rounds: usize, luck: f64) -> Duration {
     whole.mul_f64(0.5 + luck.clamp(0.0, 1.0) / 2.0)
 }
 
+fn is_interrupted(attempt: &Attempt) -> bool {
+    attempt.outcome == Outcome::unknown(Cause::Interrupted)
+}
+
 fn ended(attempt: &Attempt) -> Timestamp {
     attempt.started_at.after(attempt.took)
 }
 
 /// What was tried on one way.
 struct Tried<'a> {
+    // Without those that a crash of ours interrupted: they may never have begun, so they take no turn and no patience.
     own: Vec<&'a Attempt>,
     bad_address: bool,
+    in_doubt: bool,
 }
 
 impl<'a> Tried<'a> {
     fn of(way: &Way, attempts: &'a [Attempt]) -> Self {
         let same_address = |a: &&Attempt| a.channel == way.address.channel() && a.contact == way.contact;
+        let there: Vec<_> = attempts.iter().filter(same_address).collect();
+        let (interrupted, own): (Vec<_>, Vec<_>) =
+            there.iter().filter(|a| a.provider == way.provider).partition(|a| is_interrupted(a));
         Self {
-            own: attempts.iter().filter(same_address).filter(|a| a.provider == way.provider).collect(),
-            bad_address: attempts.iter().filter(same_address).any(|a| a.outcome == Outcome::refused(Cause::BadAddress)),
+            bad_address: there.iter().any(|a| a.outcome == Outcome::refused(Cause::BadAddress)),
+            in_doubt: !interrupted.is_empty()
+                || own.iter().any(|a: &&Attempt| matches!(a.outcome, Outcome::Unknown { .. })),
+            own,
         }
     }
 
@@ -193,10 +205,6 @@ impl<'a> Tried<'a> {
 
     fn last(&self) -> Option<&'a Attempt> {
         self.own.last().copied()
-    }
-
-    fn in_doubt(&self) -> bool {
-        self.own.iter().any(|attempt| matches!(attempt.outcome, Outcome::Unknown { .. }))
     }
 
     // Set only when this way was the very last one asked and wants a pause short enough to wait for.

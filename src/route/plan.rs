@@ -25,6 +25,9 @@ pub struct PlanSettings {
     pub email_is_device_bound: bool,
 }
 
+/// All `[plan.<kind>]` sections, by the name of the kind.
+pub type Settings = BTreeMap<String, PlanSettings>;
+
 /// The plan of every kind.
 #[derive(Debug, Clone)]
 pub struct Plans(BTreeMap<Kind, PlanSettings>);
@@ -54,7 +57,7 @@ pub enum Error {
 
 impl Plans {
     /// The configured plans over the defaults.
-    pub fn new(configured: BTreeMap<String, PlanSettings>) -> Result<Self, Error> {
+    pub fn new(configured: Settings) -> Result<Self, Error> {
         let mut plans = defaults();
         for (name, plan) in configured {
             let kind: Kind = name.parse().map_err(|_| Error::UnknownKind(name))?;

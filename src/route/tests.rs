@@ -1,3 +1,5 @@
+//! Tables of what was tried, and what must come next.
+
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -156,4 +158,17 @@ fn a_way_that_never_answers_is_used_twice_at_most_unless_it_drops_repeats() {
 
     let careful = vec![Way { deduplicates: true, ..ways[0].clone() }];
     assert_eq!(decide(&careful, &twice, later), Move::Send(careful[0].clone()));
+}
+
+#[test]
+fn an_attempt_that_our_own_crash_interrupted_is_made_again_at_once_however_often() {
+    let ways = push_then_sms()[1..3].to_vec();
+    let mut tried = vec![after(&ways[0], Outcome::unknown(Cause::Interrupted), NOW)];
+    assert_eq!(decide(&ways, &tried, NOW), Move::Send(ways[1].clone()));
+
+    let alone = ways[..1].to_vec();
+    for _ in 0..20 {
+        assert_eq!(decide(&alone, &tried, NOW), Move::Send(alone[0].clone()));
+        tried.push(after(&ways[0], Outcome::unknown(Cause::Interrupted), NOW));
+    }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Error;
 use super::change::{Batch, Committed, Split};
-use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine};
+use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
@@ -31,8 +31,8 @@ pub(super) trait Backend: Send + Sync {
     async fn next_due(&self) -> Result<Option<Timestamp>, Error>;
     /// Forgets up to `limit` idempotency keys whose time is over; returns how many.
     async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error>;
-    /// Everybody who is meant.
-    async fn people(&self, whom: Whom) -> Result<Vec<PersonRows>, Error>;
+    /// For each question everybody who is meant.
+    async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error>;
     /// Writes people whole, all or none.
     async fn import(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error>;
     /// Removes a person; `false` when there is nobody of that id.
@@ -41,6 +41,8 @@ pub(super) trait Backend: Send + Sync {
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error>;
     /// One delivery with its attempts and events.
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error>;
+    /// The database in numbers.
+    async fn figures(&self) -> Result<Figures, Error>;
     /// Bytes that may still be written.
     async fn free_space(&self) -> Result<u64, Error>;
     /// Whether it answers.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::backend::{Backend, EntryRows, NewContactRow, PersonRows, Whom};
+use super::finder::Finder;
 use super::seal::{self, Sealer};
 use super::{Error, Store};
 use crate::domain::address::Channel;
@@ -18,13 +19,14 @@ use crate::domain::person::{Entry, Identifier, Locale, Person, PersonId};
 #[derive(Clone)]
 pub struct Directory {
     backend: Arc<dyn Backend>,
+    finder: Finder,
     sealer: Arc<Sealer>,
 }
 
 impl Store {
     /// The people this gateway can tell things to.
     pub fn directory(&self) -> Directory {
-        Directory { backend: Arc::clone(&self.backend), sealer: Arc::clone(&self.sealer) }
+        Directory { backend: Arc::clone(&self.backend), finder: self.finder.clone(), sealer: Arc::clone(&self.sealer) }
     }
 }
 
@@ -32,13 +34,13 @@ impl Directory {
     /// Everybody the identifier names; nobody is an answer too.
     pub async fn named(&self, identifier: &Identifier) -> Result<Vec<Person>, Error> {
         let hash = self.sealer.identifier_hash(identifier)?;
-        let rows = self.backend.people(Whom::Named(hash)).await?;
+        let rows = self.finder.find(Whom::Named(hash)).await?;
         rows.into_iter().map(|row| self.open(row)).collect()
     }
 
     /// The person of that id, if they are still here.
     pub async fn person(&self, id: PersonId) -> Result<Option<Person>, Error> {
-        let rows = self.backend.people(Whom::Is(id.0)).await?;
+        let rows = self.finder.find(Whom::Is(id.0)).await?;
         rows.into_iter().next().map(|row| self.open(row)).transpose()
     }
 

@@ -7,9 +7,11 @@
 mod backend;
 mod change;
 mod directory;
+mod finder;
 mod outbox;
 pub mod reports;
 pub mod seal;
+mod settle;
 mod sqlite;
 mod writer;
 
@@ -19,9 +21,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
 
+use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::DeliveryId;
 use backend::Backend;
+use finder::Finder;
 use seal::Sealer;
 use writer::Writer;
 
@@ -75,6 +79,11 @@ pub enum Error {
     /// The tables cannot be brought up to date.
     #[error("the database cannot be brought up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The tables are of another version, and only a gateway may change them.
+    #[error(
+        "the database has the tables of another version of otpost; `otpost serve` of this version brings them up to date"
+    )]
+    OtherTables,
     /// The database did not take a setting that durability depends on.
     #[error("the database has {setting} = {found}, expected {expected}")]
     Settings {
@@ -108,6 +117,9 @@ pub enum Error {
     /// The transaction it was in did not go through; nothing of it is there.
     #[error("the change was not committed")]
     NotCommitted,
+    /// What was asked could not be read.
+    #[error("the database could not be read")]
+    NotRead,
     /// The store has ended, or has failed for good.
     #[error("the store takes nothing any more")]
     Stopped,
@@ -147,6 +159,7 @@ pub struct Store {
     backend: Arc<dyn Backend>,
     sealer: Arc<Sealer>,
     writer: Writer,
+    finder: Finder,
     clock: Arc<dyn Clock>,
     min_free: u64,
     roomy: AtomicBool,
@@ -163,7 +176,9 @@ impl Store {
         let sealer = Arc::new(Sealer::open(sealing)?);
         let backend: Arc<dyn Backend> = sqlite::Sqlite::open(&settings.sqlite_path()?, role).await?;
         let writer = Writer::start(Arc::clone(&backend), Arc::clone(&clock));
-        let store = Self { backend, sealer, writer, clock, min_free: settings.min_free, roomy: AtomicBool::new(true) };
+        let finder = Finder::start(Arc::clone(&backend));
+        let store =
+            Self { backend, sealer, writer, finder, clock, min_free: settings.min_free, roomy: AtomicBool::new(true) };
         store.look_after_space().await?;
         Ok(store)
     }
@@ -171,6 +186,14 @@ impl Store {
     /// Resolves when the database has failed for good; the process must then end, and be started anew.
     pub async fn failed(&self) -> String {
         self.writer.failed().await
+    }
+
+    /// Why nothing is accepted at the moment; `None` when all is well.
+    pub fn hindrance(&self) -> Option<&'static str> {
+        if self.writer.has_failed() {
+            return Some("the database has failed");
+        }
+        (!self.roomy.load(Ordering::Relaxed)).then_some("the disk is nearly full")
     }
 
     /// Measures the free space on the disk; below the mark nothing is accepted until it is there again.
@@ -184,6 +207,11 @@ impl Store {
     /// Forgets idempotency keys whose time is over, in small steps; returns how many.
     pub async fn forget_keys(&self, now: Timestamp) -> Result<u64, Error> {
         self.backend.prune(now, 500).await
+    }
+
+    /// Makes the epoch key that codes will need at `at`.
+    pub fn prepare_key(&self, at: Timestamp) -> Result<(), Error> {
+        Ok(self.sealer.prepare(at)?)
     }
 
     /// Destroys the epoch keys that no living code needs; returns how many.

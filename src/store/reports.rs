@@ -76,9 +76,32 @@ pub struct DeliveryDetail {
     pub attempts: Vec<Attempt>,
     /// Every audit event, in order.
     pub events: Vec<EventLine>,
+    /// The other deliveries of the same notification, when it concerns several people.
+    pub others: Vec<Uuid>,
+}
+
+/// The database in numbers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    /// The version of the database's own software.
+    pub version: String,
+    /// Deliveries that are being worked on, or wait.
+    pub open: u64,
+    /// People in the directory.
+    pub people: u64,
 }
 
 impl Store {
+    /// The database in numbers.
+    pub async fn figures(&self) -> Result<Figures, Error> {
+        self.backend.figures().await
+    }
+
+    /// How many epoch keys are there: one for each quarter of an hour in which a code may still be alive.
+    pub fn epoch_keys(&self) -> usize {
+        self.sealer.epoch_keys()
+    }
+
     /// The newest deliveries that fit, newest first.
     pub async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
         self.backend.deliveries(filter).await

@@ -59,8 +59,13 @@ impl Writer {
         seen.unwrap_or_else(|_| "the writer stopped".to_owned())
     }
 
+    /// Whether the database has failed for good.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.borrow().is_some()
+    }
+
     fn check(&self) -> Result<(), Error> {
-        if self.failure.borrow().is_some() { Err(Error::Stopped) } else { Ok(()) }
+        if self.has_failed() { Err(Error::Stopped) } else { Ok(()) }
     }
 }
 

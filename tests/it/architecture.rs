@@ -24,10 +24,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &["domain"]),
     ("flow", &["domain", "route", "render", "channel", "store"]),
     ("ingest", &["domain", "flow", "pki", "store::reports"]),
+    ("console", &["domain", "flow", "store::reports"]),
     (
         "config",
         &[
             "domain",
+            "console::Settings",
             "ingest::Settings",
             "store::Settings",
             "flow::Settings",
@@ -37,7 +39,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry::Settings",
         ],
     ),
-    ("app", &["domain", "route", "render", "channel", "store", "pki", "telemetry", "flow", "ingest", "config"]),
+    (
+        "app",
+        &["domain", "route", "render", "channel", "store", "pki", "telemetry", "flow", "ingest", "console", "config"],
+    ),
     (
         "cli",
         &[
@@ -52,7 +57,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "flow",
             "config",
             "app",
-            "ingest::Settings",
+            "console",
+            "ingest",
         ],
     ),
     ("lib", &[]),

@@ -1,3 +1,7 @@
 //! The integration tests, in one binary: stories that the whole gateway has to tell, and the shape of its source.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod architecture;
+mod cli;
+mod demo;
+mod process;

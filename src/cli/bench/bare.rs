@@ -27,7 +27,7 @@ pub(in crate::cli) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
         .shutdown_timeout(1)
         .bind_openssl("127.0.0.1:0", handshake)?;
     let address = server.addrs().first().copied().context("the bare server has no address")?;
-    show::note(&format!("bare  listens on https://{address}"));
+    show::note(format_args!("bare  listens on https://{address}"));
     server.run().await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use super::behaviour::Fate;
 use super::fields;
-use super::station::Station;
+use super::station::{Receipt, Station};
 use crate::sim::wire::append;
 
 /// The longest request head and the longest body read, in bytes.
@@ -72,8 +72,9 @@ async fn answer(request: &Request<'_>, station: &Station, stations: &[Arc<Statio
 fn take(request: &Request<'_>, station: &Station) -> Reply {
     let channel = station.channel();
     match station.take(request.body, || fields::read(channel, request.body)) {
-        Some(number) => Reply::new(200, format!(r#"{{"id":"{channel}-{number}"}}"#)),
-        None => Reply::new(400, r#"{"error":"no message found"}"#),
+        Receipt::Taken(number) => Reply::new(200, format!(r#"{{"id":"{channel}-{number}"}}"#)),
+        Receipt::Unreadable => Reply::new(400, r#"{"error":"no message found"}"#),
+        Receipt::Gone => Reply::new(410, r#"{"error":"the app was removed"}"#),
     }
 }
 
@@ -244,6 +245,13 @@ mod tests {
         let (provider, mut gateway) = open(Channel::Sms, Keeping::Arrivals).await;
         assert_eq!(gateway.post("/sms", None, b"{}").await.unwrap().status, 400);
         assert_eq!((provider.station().report().unreadable, provider.station().report().total), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_push_to_an_app_that_was_removed_is_refused_for_good() {
+        let (provider, mut gateway) = open(Channel::Push, Keeping::Arrivals).await;
+        assert_eq!(gateway.post("/push", None, br#"{"token":"gone-1","body":"Kod 1111"}"#).await.unwrap().status, 410);
+        assert_eq!((provider.station().report().refused, provider.station().report().total), (1, 0));
     }
 
     #[tokio::test]

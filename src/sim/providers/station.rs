@@ -20,6 +20,9 @@ const KEPT_MAX: usize = 10_000;
 /// Arrivals a slow subscriber may lag behind before it misses some.
 const NEWS_MAX: usize = 4_096;
 
+/// Push tokens that begin like this belong to apps that were removed: nothing can be sent to them.
+pub const GONE: &str = "gone-";
+
 /// One message that was taken, as plain text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Arrival {
@@ -44,6 +47,17 @@ pub enum Keeping {
     Arrivals,
     /// Only the tokens, for measuring.
     Tokens,
+}
+
+/// What a message was met with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receipt {
+    /// Taken under this number.
+    Taken(u64),
+    /// It holds no message.
+    Unreadable,
+    /// Its push token is of no use any more. Not noticed in counting mode, which reads no messages.
+    Gone,
 }
 
 /// A provider's memory and manners.
@@ -122,17 +136,24 @@ impl Station {
         fate
     }
 
-    /// Takes a message and numbers it; nothing when it cannot be read.
-    pub(super) fn take(&self, raw: &[u8], read: impl FnOnce() -> Option<Arrival>) -> Option<u64> {
+    /// Takes a message and numbers it, unless it cannot be read or is for nobody.
+    pub(super) fn take(&self, raw: &[u8], read: impl FnOnce() -> Option<Arrival>) -> Receipt {
         let at_us = monotonic_us();
         let arrival = match self.keeping {
             Keeping::Tokens => None,
             Keeping::Arrivals => Some(read().map(|arrival| Arc::new(Arrival { at_us, ..arrival }))),
         };
         let mut desk = self.desk();
-        if let Some(None) = arrival {
-            desk.book.unreadable += 1;
-            return None;
+        match &arrival {
+            Some(None) => {
+                desk.book.unreadable += 1;
+                return Receipt::Unreadable;
+            }
+            Some(Some(arrival)) if arrival.channel == Channel::Push && arrival.to.starts_with(GONE) => {
+                desk.book.refused += 1;
+                return Receipt::Gone;
+            }
+            Some(Some(_)) | None => {}
         }
         desk.book.note(raw, at_us);
         desk.taken += 1;
@@ -144,7 +165,7 @@ impl Station {
             // Nobody may be listening.
             drop(self.news.send(arrival));
         }
-        Some(desk.taken)
+        Receipt::Taken(desk.taken)
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {

@@ -27,8 +27,9 @@ enum What<C> {
 impl SealedContent<(), ()> {
     /// The bytes to seal; wiped when dropped.
     pub(super) fn write(content: &Content, subjects: &[Identifier]) -> Zeroizing<Vec<u8>> {
-        // Room for all of it at once: a buffer that grows leaves copies of the code behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
+        // Room for all of it at once (a name of 256 characters, escaped, is the largest part): a buffer that grows
+        // leaves copies of the code behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4 * 1024));
         let written = match content {
             Content::Otp(otp) => otp.code.under_seal(|code| {
                 let what = What::Otp { code, money: otp.money, merchant: otp.merchant.clone() };

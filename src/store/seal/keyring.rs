@@ -116,6 +116,11 @@ impl Keyring {
         self.epochs.read().unwrap_or_else(PoisonError::into_inner).get(&epoch).cloned()
     }
 
+    /// How many epoch keys there are.
+    pub(super) fn epochs(&self) -> usize {
+        self.epochs.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The epoch of `now` and its key. The first caller of an epoch makes the key and waits until it is on disk:
     /// a code must not be accepted under a key that a power cut would take away.
     pub(super) fn current(&self, now: Timestamp) -> Result<(Epoch, Arc<Key>), Error> {

@@ -120,9 +120,19 @@ impl Sealer {
         Ok(Self { keys: Keyring::open(&settings.key_file)? })
     }
 
+    /// Makes the key of `at`'s epoch if it is not there yet, so that nobody who is waiting has to.
+    pub fn prepare(&self, at: Timestamp) -> Result<(), Error> {
+        self.keys.current(at).map(drop)
+    }
+
     /// Destroys epoch keys that no living code needs; returns how many.
     pub fn shred(&self, now: Timestamp, longest_life: Duration) -> Result<usize, Error> {
         self.keys.shred(now, longest_life)
+    }
+
+    /// How many epoch keys were read or made.
+    pub fn epoch_keys(&self) -> usize {
+        self.keys.epochs()
     }
 
     /// Seals what a delivery says. A code goes under the key of `now`'s epoch.

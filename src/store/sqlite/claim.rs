@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::commit::audit;
 use super::{Sqlite, hex};
 use crate::domain::clock::Timestamp;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, EventKind};
 use crate::store::Error;
 use crate::store::backend::ClaimedRow;
 use crate::store::change::{Split, SplitRow};
@@ -26,31 +26,47 @@ impl Sqlite {
     ) -> Result<Vec<ClaimedRow>, Error> {
         let limit = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
         let mut write = self.write.lock().await;
+        let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let due: Vec<(Uuid, Option<i64>)> = sqlx::query_as(
             "SELECT id, lease_token FROM delivery WHERE state = 'open' AND due_at <= ?1 ORDER BY due_at LIMIT ?2",
         )
         .bind(now.micros())
         .bind(limit)
-        .fetch_all(&mut *write)
+        .fetch_all(&mut *transaction)
         .await?;
         if due.is_empty() {
             return Ok(Vec::new());
         }
-        let taken: Vec<Value> =
-            due.iter().zip(tokens).map(|((id, held), token)| json!([hex(id.as_bytes()), token, held])).collect();
+        let taken: Vec<Value> = due
+            .iter()
+            .zip(tokens)
+            .map(|((id, held), token)| json!([hex(id.as_bytes()), token, held.is_some()]))
+            .collect();
+        let taken = Value::Array(taken).to_string();
         let rows = sqlx::query(
             "UPDATE delivery SET lease_token = c.value->>1, due_at = ?2 FROM json_each(?1) AS c
-               WHERE delivery.id = unhex(c.value->>0) AND delivery.state = 'open' AND delivery.lease_token IS c.value->>2
-               RETURNING id, notification_id, received_at, expires_at, person_id, sealed, lease_token,
-                 c.value->>2 IS NOT NULL AS in_doubt",
+               WHERE delivery.id = unhex(c.value->>0)
+               RETURNING id, notification_id, received_at, expires_at, person_id, sealed, lease_token",
         )
-        .bind(Value::Array(taken).to_string())
+        .bind(&taken)
         .bind(until.micros())
-        .fetch_all(&mut *write)
+        .fetch_all(&mut *transaction)
         .await?;
+        sqlx::query(
+            "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
+               SELECT ?2, 'gateway', ?3, d.notification_id, d.id, json_object('in_doubt', json(value->2))
+               FROM json_each(?1) CROSS JOIN delivery AS d ON d.id = unhex(value->>0)",
+        )
+        .bind(&taken)
+        .bind(now.micros())
+        .bind(EventKind::Claimed.name())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
         drop(write);
         let mut claimed = rows.iter().map(claimed_row).collect::<Result<Vec<_>, _>>()?;
         for row in &mut claimed {
+            row.in_doubt = due.iter().any(|(id, held)| *id == row.delivery && held.is_some());
             row.attempts = self.attempts(row.delivery).await?;
         }
         Ok(claimed)
@@ -165,7 +181,7 @@ fn claimed_row(row: &SqliteRow) -> Result<ClaimedRow, Error> {
         person: row.try_get("person_id")?,
         sealed: row.try_get("sealed")?,
         lease_token: row.try_get("lease_token")?,
-        in_doubt: row.try_get("in_doubt")?,
+        in_doubt: false,
         attempts: Vec::new(),
     })
 }

@@ -1,48 +1,52 @@
 //! The directory of people: found by hashes, kept sealed.
 
 use serde_json::{Value, json};
-use sqlx::{Connection, Row};
+use sqlx::Connection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::claim::insert_event;
-use super::{Sqlite, hex};
+use super::{Sqlite, hex, unhex};
 use crate::domain::event::Event;
 use crate::store::Error;
 use crate::store::backend::{ContactRow, EntryRows, PersonRows, Whom};
 
-const NAMED: &str = "SELECT p.id, p.locale, p.standing, c.channel, c.sealed
-  FROM identifier AS i JOIN person AS p ON p.id = i.person_id LEFT JOIN contact AS c ON c.person_id = p.id
-  WHERE i.hash = ?1 ORDER BY p.id, c.channel, c.position";
+// One row for all answers: each row of a result is a message of its own from the database thread.
+const NAMED: &str = "SELECT json_group_array(json_array(q.value->>0, hex(p.id), p.locale, p.standing, c.channel,
+      hex(c.sealed)) ORDER BY q.value->>0, p.id, c.channel, c.position)
+  FROM json_each(?1) AS q CROSS JOIN identifier AS i ON i.hash = unhex(q.value->>1)
+  CROSS JOIN person AS p ON p.id = i.person_id LEFT JOIN contact AS c ON c.person_id = p.id";
 
-const IS: &str = "SELECT p.id, p.locale, p.standing, c.channel, c.sealed
-  FROM person AS p LEFT JOIN contact AS c ON c.person_id = p.id WHERE p.id = ?1 ORDER BY c.channel, c.position";
+const IS: &str = "SELECT json_group_array(json_array(q.value->>0, hex(p.id), p.locale, p.standing, c.channel,
+      hex(c.sealed)) ORDER BY q.value->>0, p.id, c.channel, c.position)
+  FROM json_each(?1) AS q CROSS JOIN person AS p ON p.id = unhex(q.value->>1)
+  LEFT JOIN contact AS c ON c.person_id = p.id";
+
+/// Question, person, locale, standing, channel, sealed address; bytes in hexadecimal.
+type Found = (usize, String, String, String, Option<String>, String);
 
 impl Sqlite {
-    /// Everybody who is meant, each with their contacts in order.
-    pub(super) async fn find_people(&self, whom: Whom) -> Result<Vec<PersonRows>, Error> {
-        let rows = match &whom {
-            Whom::Named(hash) => sqlx::query(NAMED).bind(hash.as_slice()),
-            Whom::Is(id) => sqlx::query(IS).bind(id),
-        };
-        let rows = rows.fetch_all(&self.read).await?;
-        let mut people: Vec<PersonRows> = Vec::new();
-        for row in rows {
-            let id: Uuid = row.try_get("id")?;
-            if people.last().is_none_or(|person| person.id != id) {
-                people.push(PersonRows {
-                    id,
-                    locale: row.try_get("locale")?,
-                    standing: row.try_get("standing")?,
-                    contacts: Vec::new(),
-                });
-            }
-            let (channel, sealed): (Option<String>, Option<Vec<u8>>) =
-                (row.try_get("channel")?, row.try_get("sealed")?);
-            if let (Some(channel), Some(sealed), Some(person)) = (channel, sealed, people.last_mut()) {
-                person.contacts.push(ContactRow { channel, sealed });
+    /// For each question everybody who is meant, with their contacts in order.
+    pub(super) async fn find_people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error> {
+        let mut answers: Vec<Vec<PersonRows>> = whom.iter().map(|_| Vec::new()).collect();
+        let (mut named, mut known) = (Vec::new(), Vec::new());
+        for (at, whom) in whom.iter().enumerate() {
+            match whom {
+                Whom::Named(hash) => named.push(json!([at, hex(hash)])),
+                Whom::Is(id) => known.push(json!([at, hex(id.as_bytes())])),
             }
         }
-        Ok(people)
+        for (text, questions) in [(NAMED, named), (IS, known)] {
+            if questions.is_empty() {
+                continue;
+            }
+            let query = sqlx::query_scalar(text).bind(Value::Array(questions).to_string());
+            let Json(found): Json<Vec<Found>> = query.fetch_one(&self.read).await?;
+            for row in found {
+                note(&mut answers, row)?;
+            }
+        }
+        Ok(answers)
     }
 
     /// Writes people whole: what an entry does not name any more is removed. All entries or none.
@@ -85,6 +89,10 @@ impl Sqlite {
         .await?;
         insert_event(&mut transaction, event).await?;
         transaction.commit().await?;
+        if self.lock.is_none() {
+            // No gateway may be there to do it, and a long import would write a log of many times the database.
+            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
+        }
         Ok(())
     }
 
@@ -103,6 +111,19 @@ impl Sqlite {
         transaction.commit().await?;
         Ok(true)
     }
+}
+
+fn note(answers: &mut [Vec<PersonRows>], (at, person, locale, standing, channel, sealed): Found) -> Result<(), Error> {
+    let odd = |what| Error::Inconsistent { table: "person", id: person.clone(), what };
+    let id = Uuid::try_parse(&person).map_err(|_| odd("id"))?;
+    let people = answers.get_mut(at).ok_or(odd("question"))?;
+    if people.last().is_none_or(|last| last.id != id) {
+        people.push(PersonRows { id, locale, standing, contacts: Vec::new() });
+    }
+    if let (Some(channel), Some(person)) = (channel, people.last_mut()) {
+        person.contacts.push(ContactRow { channel, sealed: unhex(&sealed).ok_or(odd("sealed"))? });
+    }
+    Ok(())
 }
 
 fn person(entry: &EntryRows) -> Value {

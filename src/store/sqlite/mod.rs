@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
 use super::change::{Batch, Committed, Split};
-use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine};
+use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::{Error, Role};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::Event;
@@ -37,6 +38,9 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Connections that read; each is a thread.
 const READERS: u32 = 2;
 
+/// Every version of the tables, in order.
+static TABLES: Migrator = sqlx::migrate!("migrations/sqlite");
+
 /// The database file and the connections to it.
 pub(super) struct Sqlite {
     write: Mutex<SqliteConnection>,
@@ -44,7 +48,7 @@ pub(super) struct Sqlite {
     texts: commit::Texts,
     path: PathBuf,
     // Held for the life of the gateway; the system lets go of it when the process dies.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Sqlite {
@@ -57,17 +61,15 @@ impl Sqlite {
         let options = options(path);
         let mut write =
             options.clone().create_if_missing(role == Role::Gateway).connect().await.map_err(Error::Open)?;
-        sqlx::migrate!("migrations/sqlite").run(&mut write).await.map_err(Error::Migrate)?;
+        match role {
+            Role::Gateway => TABLES.run(&mut write).await.map_err(Error::Migrate)?,
+            Role::Beside => same_tables(&mut write).await?,
+        }
         verify(&mut write).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
-        let sqlite = Arc::new(Self {
-            write: Mutex::new(write),
-            read,
-            texts: commit::Texts::new(),
-            path: path.to_owned(),
-            _lock: lock,
-        });
+        let sqlite =
+            Arc::new(Self { write: Mutex::new(write), read, texts: commit::Texts::new(), path: path.to_owned(), lock });
         if role == Role::Gateway {
             checkpoint::start(Arc::downgrade(&sqlite), options.connect().await.map_err(Error::Open)?);
         }
@@ -98,6 +100,14 @@ fn lock(path: &Path) -> Result<File, Error> {
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Lock { path: beside.clone(), source: None }),
         Err(std::fs::TryLockError::Error(source)) => Err(at(source)),
     }
+}
+
+// A command of another version must not change the tables under a gateway that is running.
+async fn same_tables(connection: &mut SqliteConnection) -> Result<(), Error> {
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(connection).await?;
+    let ours = TABLES.iter().map(|step| step.version).max();
+    if found == ours { Ok(()) } else { Err(Error::OtherTables) }
 }
 
 async fn verify(connection: &mut SqliteConnection) -> Result<(), Error> {
@@ -137,6 +147,13 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes of a hexadecimal text.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |at: u8| char::from(at).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks_exact(2);
+    pairs.remainder().is_empty().then(|| pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect())?
+}
+
 #[async_trait]
 impl Backend for Sqlite {
     async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
@@ -170,7 +187,7 @@ impl Backend for Sqlite {
         self.prune_keys(now, limit).await
     }
 
-    async fn people(&self, whom: Whom) -> Result<Vec<PersonRows>, Error> {
+    async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error> {
         self.find_people(whom).await
     }
 
@@ -188,6 +205,10 @@ impl Backend for Sqlite {
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
         self.show_delivery(id).await
+    }
+
+    async fn figures(&self) -> Result<Figures, Error> {
+        self.count().await
     }
 
     async fn free_space(&self) -> Result<u64, Error> {

@@ -11,7 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::store::Error;
-use crate::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine};
+use crate::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures};
 
 const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
     d.ended_at, d.person_id, n.client, n.idempotency_key, n.warnings,
@@ -35,7 +35,7 @@ impl Sqlite {
         rows.iter().map(line).collect()
     }
 
-    /// One delivery by its own id, or by its notification's where that has one delivery.
+    /// One delivery by its own id, or the first of its notification's.
     pub(super) async fn show_delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
         let text = format!("{LINE} WHERE d.id = ?1 OR d.notification_id = ?1 ORDER BY d.id = ?1 DESC LIMIT 1");
         let Some(row) = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).fetch_optional(&self.read).await? else {
@@ -52,7 +52,20 @@ impl Sqlite {
         .await?;
         let events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
         let attempts = self.attempts(line.id).await?;
-        Ok(Some(DeliveryDetail { line, attempts, events }))
+        let others = sqlx::query_scalar("SELECT id FROM delivery WHERE notification_id = ?1 AND id <> ?2 ORDER BY id")
+            .bind(line.notification)
+            .bind(line.id)
+            .fetch_all(&self.read)
+            .await?;
+        Ok(Some(DeliveryDetail { line, attempts, events, others }))
+    }
+
+    /// Counts people and what is open.
+    pub(super) async fn count(&self) -> Result<Figures, Error> {
+        let text = "SELECT sqlite_version() AS version, (SELECT count(*) FROM delivery WHERE state = 'open') AS open,
+            (SELECT count(*) FROM person) AS people";
+        let row = sqlx::query(text).fetch_one(&self.read).await?;
+        Ok(Figures { version: row.try_get("version")?, open: row.try_get("open")?, people: row.try_get("people")? })
     }
 
     /// All attempts at a delivery, in order.

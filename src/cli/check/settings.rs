@@ -1,0 +1,81 @@
+//! What the configuration asks for: logs, plans, texts, providers, and who may speak.
+
+use std::fmt::Display;
+
+use super::findings::{Findings, counted};
+use crate::app::Parts;
+use crate::config::Config;
+use crate::domain::chain;
+use crate::domain::notification::Kind;
+use crate::render::Renderer;
+use crate::route::Plans;
+use crate::{channel, ingest, telemetry};
+
+/// Tries each of them as the gateway would.
+pub(super) fn look(config: &Config, findings: &mut Findings) {
+    match telemetry::check(&config.log) {
+        Ok(_) => findings.ok("log", &config.log.level),
+        Err(error) => findings.error("log", error),
+    }
+    match Plans::new(config.plan.clone()) {
+        Ok(plans) => Kind::ALL.into_iter().for_each(|kind| findings.ok("plan", plan(&plans, kind))),
+        Err(error) => findings.error("plan", chain(&error)),
+    }
+    match Renderer::load(&config.templates) {
+        Ok(renderer) => findings.ok("templates", joined(renderer.locales(), " ")),
+        Err(error) => findings.error("templates", chain(&error)),
+    }
+    providers(config, findings);
+    door(&config.ingest, findings);
+}
+
+fn plan(plans: &Plans, kind: Kind) -> String {
+    let ttl = jiff::SignedDuration::try_from(plans.ttl(kind)).unwrap_or(jiff::SignedDuration::MAX);
+    format!("{kind}: {} within {ttl:#}", joined(plans.steps(kind), ", then "))
+}
+
+fn providers(config: &Config, findings: &mut Findings) {
+    if config.provider.is_empty() {
+        return findings.warning("provider", "none: nobody can be told anything; add a [[provider]]");
+    }
+    let before = findings.errors();
+    for provider in &config.provider {
+        match channel::connect(provider) {
+            Ok(_) => findings.ok("provider", format_args!("{}: {}", provider.name(), provider.channel())),
+            Err(error) => findings.error("provider", chain(&error)),
+        }
+    }
+    match Parts::assemble(config) {
+        Ok(parts) => {
+            for kind in parts.untold() {
+                let text = format!("{kind}: no provider serves a channel of its plan, nobody can be told");
+                findings.warning("provider", text);
+            }
+        }
+        // What one part alone got wrong has been told.
+        Err(error) if findings.errors() == before && !findings.complained_about(&error.to_string()) => {
+            findings.error("provider", chain(&error));
+        }
+        Err(_) => {}
+    }
+}
+
+fn door(settings: &ingest::Settings, findings: &mut Findings) {
+    match ingest::check(settings) {
+        Ok(()) => findings.ok("ingest", format_args!("will listen on {}", settings.listen)),
+        Err(error) => findings.error("ingest", chain(&error)),
+    }
+    if settings.client.is_empty() {
+        findings.warning("client", "none: every request will be refused; add an [[ingest.client]]");
+    }
+    for client in &settings.client {
+        let subject = client.subject.as_ref().map(|subject| format!("subject {subject}"));
+        let pins = (!client.spki.is_empty()).then(|| counted(client.spki.len(), "pin"));
+        let known: Vec<String> = pins.into_iter().chain(subject).collect();
+        findings.ok("client", format_args!("{}: {}", client.name, known.join(" and ")));
+    }
+}
+
+fn joined<T: Display>(items: impl IntoIterator<Item = T>, between: &str) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(between)
+}

@@ -1,0 +1,68 @@
+//! `otpost delivery list`: one line a delivery.
+
+use std::process::ExitCode;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde_json::json;
+
+use super::{as_json, state};
+use crate::cli::{ConfigFile, beside, show};
+use crate::domain::delivery::State;
+use crate::domain::notification::Kind;
+use crate::store::reports::{DeliveryFilter, DeliveryLine};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// Only those in this state
+    #[arg(long, value_parser = states())]
+    state: Option<State>,
+    /// Only those of this kind
+    #[arg(long, value_parser = kinds())]
+    kind: Option<Kind>,
+    /// At most so many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn states() -> impl TypedValueParser<Value = State> {
+    let known = PossibleValuesParser::new(State::ALL.map(State::name));
+    known.try_map(|name| State::from_name(&name).ok_or("not a state"))
+}
+
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(|name| name.parse::<Kind>())
+}
+
+/// Lists them.
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let store = beside::open(&args.config.config).await?;
+    let filter = DeliveryFilter { state: args.state, kind: args.kind, limit: args.limit };
+    let lines = store.deliveries(&filter).await?;
+    store.close().await?;
+    if args.json {
+        show::json(&json!({ "deliveries": lines.iter().map(as_json).collect::<Vec<_>>() }))?;
+    } else if lines.is_empty() {
+        show::line("no deliveries")?;
+    } else {
+        let head = ["RECEIVED", "ID", "KIND", "STATE", "ATTEMPTS", "LAST"];
+        let rows: Vec<_> = lines.iter().map(row).collect();
+        show::line(show::table(&head, &rows).trim_end())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(line: &DeliveryLine) -> Vec<String> {
+    vec![
+        line.received_at.to_string(),
+        line.id.to_string(),
+        line.kind.clone(),
+        state(line),
+        line.attempts.to_string(),
+        line.last.clone().unwrap_or_else(|| "-".to_owned()),
+    ]
+}

@@ -1,0 +1,68 @@
+//! `otpost delivery show`: one delivery, and everything that happened to it in order of time.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::timeline::{self, Entry, span};
+use super::{as_json, state};
+use crate::cli::{ConfigFile, beside, show};
+use crate::store::reports::{DeliveryDetail, DeliveryLine};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The delivery's id, or its notification's
+    id: Uuid,
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows it.
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let store = beside::open(&args.config.config).await?;
+    let found = store.delivery(args.id).await?;
+    store.close().await?;
+    let Some(detail) = found else { bail!("no delivery or notification has the id {}", args.id) };
+    let entries = timeline::of(&detail);
+    if args.json {
+        let mut whole = as_json(&detail.line);
+        whole["others"] = json!(detail.others);
+        whole["timeline"] = entries.iter().map(Entry::as_json).collect();
+        show::json(&whole)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (name, value) in head(&detail) {
+        show::line(format_args!("{name:<14}{value}"))?;
+    }
+    show::line("")?;
+    let rows: Vec<_> = entries.iter().map(Entry::row).collect();
+    show::line(show::table(&["AFTER", "WHAT", "DETAIL"], &rows).trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn head(detail: &DeliveryDetail) -> Vec<(&'static str, String)> {
+    let DeliveryLine { received_at, expires_at, ended_at, .. } = &detail.line;
+    let line = &detail.line;
+    let mut head = vec![
+        ("delivery", line.id.to_string()),
+        ("notification", line.notification.to_string()),
+        ("kind", line.kind.clone()),
+        ("state", state(line)),
+        ("client", line.client.clone()),
+    ];
+    let mut say = |name, value: Option<String>| head.extend(value.map(|value| (name, value)));
+    say("key", line.idempotency_key.clone());
+    say("person", line.person.map(|person| person.to_string()));
+    say("received", Some(received_at.to_string()));
+    say("expires", Some(format!("{expires_at}  {}", span(*expires_at, *received_at))));
+    say("ended", ended_at.map(|ended| format!("{ended}  {}", span(ended, *received_at))));
+    say("warnings", line.warnings.clone());
+    let others: Vec<_> = detail.others.iter().map(Uuid::to_string).collect();
+    say("others told", (!others.is_empty()).then(|| others.join(" ")));
+    head
+}

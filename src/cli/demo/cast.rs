@@ -1,0 +1,178 @@
+//! The people of the demo and what is posted about them: every published sample, and what each way of reaching people
+//! looks like.
+//!
+//! Nobody here exists: mailboxes are of example.org, numbers without a subscriber where a country keeps such.
+
+use uuid::Uuid;
+
+use crate::domain::address::{Address, Channel};
+use crate::domain::clock::Timestamp;
+use crate::domain::notification::Kind;
+use crate::domain::person::{Entry, Identifier, IdentifierKind, Locale, Standing};
+use crate::sim::processor::{CardLock, Otp, Sample, samples};
+
+struct Member {
+    customer: &'static str,
+    card: Option<&'static str>,
+    locale: &'static str,
+    contacts: &'static [(Channel, &'static str)],
+}
+
+const CAST: [Member; 6] = [
+    Member {
+        customer: "1337",
+        card: Some("11"),
+        locale: "pl-PL",
+        contacts: &[
+            (Channel::Push, "app-7d41-5f0e-a1b2"),
+            (Channel::Sms, "+48600100200"),
+            (Channel::Email, "customer-1337@example.org"),
+        ],
+    },
+    Member { customer: "1338", card: None, locale: "en-GB", contacts: &[(Channel::Sms, "+447700900123")] },
+    Member { customer: "1339", card: None, locale: "de-DE", contacts: &[(Channel::Sms, "+491713920055")] },
+    Member {
+        customer: "1340",
+        card: None,
+        locale: "pl",
+        contacts: &[(Channel::Push, "gone-19c3-77aa-c3d4"), (Channel::Sms, "+48600100300")],
+    },
+    Member { customer: "1341", card: None, locale: "en-GB", contacts: &[(Channel::Push, "app-2e90-41bd-e5f6")] },
+    Member {
+        customer: "1342",
+        card: Some("12"),
+        locale: "pl",
+        contacts: &[(Channel::Email, "customer-1342@example.org")],
+    },
+];
+
+/// The people, ready to be imported.
+pub(super) fn people() -> anyhow::Result<Vec<Entry>> {
+    CAST.iter().map(Member::entry).collect()
+}
+
+impl Member {
+    fn entry(&self) -> anyhow::Result<Entry> {
+        let numbers = [(IdentifierKind::StorageCustomer, Some(self.customer)), (IdentifierKind::DcCard, self.card)];
+        let identifier =
+            |(kind, value): (_, Option<&str>)| value.map(|value| Identifier { kind, value: value.to_owned() });
+        Ok(Entry {
+            reference: format!("demo-{}", self.customer),
+            locale: Locale::parse(self.locale)?,
+            standing: Standing::Active,
+            identifiers: numbers.into_iter().filter_map(identifier).collect(),
+            contacts: self
+                .contacts
+                .iter()
+                .map(|(channel, text)| Address::parse(*channel, text))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// One notification, and who must hear of it.
+#[derive(Debug)]
+pub(super) struct Scene {
+    /// What there is to see, in a few words.
+    pub(super) about: &'static str,
+    /// What is posted.
+    pub(super) sample: Sample,
+    /// With this key.
+    pub(super) key: Option<String>,
+    /// Nobody, when it was told before.
+    pub(super) told: Option<Expected>,
+}
+
+/// A message that must arrive exactly once. No two of them are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expected {
+    /// What sort of news.
+    pub(super) kind: Kind,
+    /// How.
+    pub(super) channel: Channel,
+    /// To whom, in full.
+    pub(super) address: &'static str,
+    /// What they read.
+    pub(super) locale: &'static str,
+}
+
+/// All that is posted, in order.
+pub(super) fn scenes(now: Timestamp) -> Vec<Scene> {
+    let [otp, locked, unlocked] = samples(now);
+    let code = scene("the contract's own sample; the customer has the app", otp, told(0, Kind::Otp, Channel::Push));
+    let again = Scene {
+        about: "the same request again, with the same key",
+        sample: code.sample.clone(),
+        key: code.key.clone(),
+        told: None,
+    };
+    let lost = CardLock { dc_card_id: "12".into(), reason: "CARD_LOST".into() }.locked(now);
+    vec![
+        code,
+        again,
+        scene("the contract's own sample", locked, told(0, Kind::CardLocked, Channel::Push)),
+        scene("the contract's own sample", unlocked, told(0, Kind::CardUnlocked, Channel::Push)),
+        scene(
+            "in euros, to a phone number",
+            otp_of("1338", "073519", ("4990", "EUR"), "Harbour Books"),
+            code_to(1, Channel::Sms),
+        ),
+        scene(
+            "in yen; there are no German texts, so they are English",
+            otp_of("1339", "481206", ("4500", "JPY"), "Ryokan Kyoto"),
+            code_to(2, Channel::Sms),
+        ),
+        scene(
+            "in dinars of three decimals; the app was removed, so an SMS follows",
+            otp_of("1340", "926640", ("12345", "KWD"), "Souq Al-Bahr"),
+            code_to(3, Channel::Sms),
+        ),
+        scene(
+            "in pounds; the customer has the app only",
+            otp_of("1341", "350187", ("1999", "GBP"), "Tea & Co"),
+            code_to(4, Channel::Push),
+        ),
+        scene("a lost card of a customer who has a mailbox only", lost, told(5, Kind::CardLocked, Channel::Email)),
+    ]
+}
+
+fn scene(about: &'static str, sample: Sample, told: Option<Expected>) -> Scene {
+    let key = sample.keyed.then(|| Uuid::new_v4().to_string());
+    Scene { about, sample, key, told }
+}
+
+fn otp_of(customer: &str, otp: &str, (amount, currency): (&str, &str), merchant: &str) -> Sample {
+    let [storage_customer_id, otp, amount, currency] = [customer, otp, amount, currency].map(str::to_owned);
+    Otp { storage_customer_id, otp, amount, currency, merchant_name: merchant.to_owned(), ..Otp::default() }.sample()
+}
+
+fn code_to(member: usize, channel: Channel) -> Option<Expected> {
+    told(member, Kind::Otp, channel)
+}
+
+fn told(member: usize, kind: Kind, channel: Channel) -> Option<Expected> {
+    let Member { locale, contacts, .. } = CAST.get(member)?;
+    let (_, address) = contacts.iter().find(|(of, _)| *of == channel)?;
+    Some(Expected { kind, channel, address, locale })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_can_be_imported_and_every_scene_but_the_repeat_tells_somebody() {
+        assert_eq!(people().unwrap().len(), CAST.len());
+        let scenes = scenes(Timestamp::from_micros(0));
+        let silent: Vec<_> = scenes.iter().filter(|scene| scene.told.is_none()).map(|scene| &scene.key).collect();
+        assert_eq!(silent, [&scenes[0].key]);
+    }
+
+    #[test]
+    fn no_two_expected_messages_are_alike() {
+        let expected: Vec<_> = scenes(Timestamp::from_micros(0)).into_iter().filter_map(|scene| scene.told).collect();
+        for (at, one) in expected.iter().enumerate() {
+            assert!(!expected[..at].contains(one), "{one:?}");
+        }
+    }
+}

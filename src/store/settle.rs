@@ -1,0 +1,100 @@
+//! How a held delivery goes on or ends: `settle`, `go_on`, `postpone`, `give_up`, each with its audit event.
+//!
+//! Every verb but `go_on` consumes the [`Claimed`]; none can write anything once the lease is somebody else's.
+
+use serde_json::{Map, Value, json};
+
+use super::change::{SettleRows, Settled, Then};
+use super::outbox::{Claimed, LEASE};
+use super::{Error, Store};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, EndReason, State};
+use crate::domain::event::{Actor, Event, EventKind};
+
+impl Store {
+    /// Ends the delivery with the attempt that a provider took.
+    pub async fn settle(&self, claimed: Claimed, attempt: Attempt) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.step(&claimed, EventKind::Sent, Some(attempt), Then::End(State::Sent, None, now), now).await
+    }
+
+    /// Ends the delivery as one that may have arrived, by this attempt or one recorded before.
+    pub async fn leave_unconfirmed(&self, claimed: Claimed, attempt: Option<Attempt>) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.step(&claimed, EventKind::GivenUp, attempt, Then::End(State::Unconfirmed, None, now), now).await
+    }
+
+    /// Records an attempt that failed and keeps the delivery for the next one at once.
+    pub async fn go_on(&self, mut claimed: Claimed, attempt: Attempt) -> Result<Claimed, Error> {
+        let now = self.clock.now();
+        self.step(&claimed, EventKind::Attempted, Some(attempt.clone()), Then::GoOn(now.after(LEASE)), now).await?;
+        claimed.attempts.push(attempt);
+        claimed.in_doubt = false;
+        Ok(claimed)
+    }
+
+    /// Records an attempt that failed and frees the delivery until `until`.
+    pub async fn postpone(&self, claimed: Claimed, attempt: Option<Attempt>, until: Timestamp) -> Result<(), Error> {
+        self.step(&claimed, EventKind::Postponed, attempt, Then::Wait(until), self.clock.now()).await
+    }
+
+    /// Ends the delivery without a provider's word.
+    pub async fn give_up(&self, claimed: Claimed, attempt: Option<Attempt>, reason: EndReason) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.step(&claimed, EventKind::GivenUp, attempt, Then::End(reason.state(), Some(reason), now), now).await
+    }
+
+    async fn step(
+        &self,
+        claimed: &Claimed,
+        kind: EventKind,
+        attempt: Option<Attempt>,
+        then: Then,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let event = gateway_event(kind, claimed, now, detail(attempt.as_ref(), then));
+        let rows = SettleRows {
+            delivery: claimed.id.0,
+            lease_token: claimed.lease_token,
+            person: claimed.person.map(|person| person.0),
+            attempt,
+            then,
+            event,
+        };
+        match self.writer.settle(rows).await? {
+            Settled::Done => Ok(()),
+            Settled::LeaseLost => Err(Error::LeaseLost(claimed.id)),
+        }
+    }
+}
+
+/// An event of this gateway about a delivery it holds.
+pub(super) fn gateway_event(kind: EventKind, claimed: &Claimed, at: Timestamp, detail: Map<String, Value>) -> Event {
+    let (notification, delivery) = (Some(claimed.notification), Some(claimed.id));
+    Event { at, actor: Actor::Gateway, kind, notification, delivery, detail }
+}
+
+fn detail(attempt: Option<&Attempt>, then: Then) -> Map<String, Value> {
+    let mut detail = Map::new();
+    let mut say = |name: &str, value: Value| detail.insert(name.to_owned(), value);
+    if let Some(attempt) = attempt {
+        say("attempt", json!(attempt.number));
+        say("channel", json!(attempt.channel.name()));
+        say("provider", json!(attempt.provider.0));
+        say("outcome", json!(attempt.outcome.name()));
+        if let Some(cause) = attempt.outcome.cause() {
+            say("cause", json!(cause.name()));
+        }
+    }
+    match then {
+        Then::GoOn(_) => {}
+        Then::Wait(until) => drop(say("until", json!(until.to_string()))),
+        Then::End(state, reason, _) => {
+            say("state", json!(state.name()));
+            if let Some(reason) = reason {
+                say("reason", json!(reason.name()));
+            }
+        }
+    }
+    detail
+}

@@ -1,0 +1,100 @@
+//! `otpost delivery`: a list of what was delivered, and the story of each one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use otpost::domain::address::Channel;
+use otpost::domain::clock::{Clock, SystemClock};
+use otpost::domain::delivery::{Attempt, EndReason, ProviderName};
+use otpost::domain::notification::{CardUnlocked, ClientName, Content, Notification, NotificationId, Warning};
+use otpost::domain::outcome::{Cause, Outcome, Reference};
+use otpost::domain::person::{Identifier, IdentifierKind};
+use otpost::store::{Acceptance, Accepted, Claimed, Dedupe, Role, Settings, Store, seal};
+use uuid::Uuid;
+
+use super::Desk;
+
+async fn open(desk: &Desk) -> Store {
+    let settings = Settings { url: format!("sqlite:{}", desk.path("otpost.db").display()), ..Settings::default() };
+    let sealing = seal::Settings { key_file: desk.path("keys/seal.key") };
+    Store::open(&settings, &sealing, Role::Gateway, Arc::new(SystemClock)).await.unwrap()
+}
+
+async fn accept(store: &Store) -> Claimed {
+    let now = SystemClock.now();
+    let notification = Notification {
+        id: NotificationId(Uuid::now_v7()),
+        client: ClientName("processor-dev".to_owned()),
+        received_at: now,
+        subjects: vec![Identifier { kind: IdentifierKind::DcCard, value: "424242".to_owned() }],
+        content: Content::CardUnlocked(CardUnlocked { at: now }),
+        warnings: vec![Warning { field: "date", what: "odd" }],
+    };
+    let expires_at = now.after(Duration::from_mins(5));
+    let dedupe = Dedupe::ByKey("key-1".to_owned() + &notification.id.to_string(), Duration::from_mins(5));
+    let acceptance = Acceptance { notification, expires_at, dedupe, endpoint: "/test", leased: true };
+    let Accepted::New(claimed) = store.accept(acceptance).await.unwrap() else { unreachable!("each has its own key") };
+    *claimed.unwrap()
+}
+
+fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
+    Attempt {
+        number,
+        channel: Channel::Sms,
+        provider: ProviderName(provider.to_owned()),
+        contact: 0,
+        address: "+48*****0200".to_owned(),
+        started_at: SystemClock.now(),
+        took: Duration::from_millis(12),
+        outcome,
+    }
+}
+
+#[tokio::test]
+async fn deliveries_are_listed_newest_first_and_one_is_told_from_beginning_to_end() {
+    let desk = Desk::new();
+    let store = open(&desk).await;
+    let claimed = accept(&store).await;
+    let (id, notification) = (claimed.id.to_string(), claimed.notification.to_string());
+    let claimed = store.go_on(claimed, attempt(1, "first", Outcome::deferred(Cause::ProviderDown))).await.unwrap();
+    store.settle(claimed, attempt(2, "second", Outcome::accepted(Reference::new("ref-7")))).await.unwrap();
+    let lost = accept(&store).await;
+    store.give_up(lost, None, EndReason::UnknownPerson).await.unwrap();
+
+    let list = desk.run(&["delivery", "list"]);
+    let some = desk.run(&["delivery", "list", "--state", "sent", "--kind", "card_unlocked", "--json"]).json();
+    let shown = desk.run(&["delivery", "show", &id]);
+    let told = desk.run(&["delivery", "show", &notification, "--json"]).json();
+
+    let lines: Vec<_> = list.out.lines().collect();
+    assert_eq!((list.code, lines.len()), (0, 3), "{}{}", list.out, list.err);
+    assert!(lines[1].contains("undeliverable (unknown_person)"), "{}", list.out);
+    assert!(lines[2].contains(&id) && lines[2].ends_with("sms second +48*****0200"), "{}", list.out);
+    assert_eq!(some["deliveries"].as_array().unwrap().len(), 1);
+    assert_eq!(some["deliveries"][0]["id"], id);
+    let order: Vec<_> = ["accepted", "attempt 1", "provider_down", "attempt 2", "reference ref-7 (12 ms)", "sent  "]
+        .iter()
+        .map(|part| shown.place_of(part))
+        .collect();
+    assert!(order.is_sorted(), "{}", shown.out);
+    assert!(shown.out.contains("date: odd"), "{}", shown.out);
+    shown.keeps("424242");
+    assert_eq!((&told["id"], &told["state"]), (&id.into(), &"sent".into()));
+    assert!(told["received_at"].as_str().unwrap().ends_with('Z'), "{told}");
+    assert_eq!(told["timeline"][1]["entry"], "attempt");
+    assert_eq!(told["timeline"][1]["cause"], "provider_down");
+}
+
+#[test]
+fn a_delivery_that_is_not_there_is_an_answer_too() {
+    let desk = Desk::new();
+
+    let none = desk.run(&["delivery", "list"]);
+    let unknown = desk.run(&["delivery", "show", "0195d3a0-0000-7000-8000-000000000000"]);
+    let wrong = desk.run(&["delivery", "show", "latest"]);
+
+    assert_eq!((none.code, none.out.as_str()), (0, "no deliveries\n"));
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.err.contains("no delivery or notification has the id"), "{}", unknown.err);
+    assert_eq!(wrong.code, 2);
+}

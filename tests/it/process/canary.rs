@@ -1,0 +1,112 @@
+//! Known codes go in; afterwards everything the process wrote is searched for them, in clear and in disguise.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use otpost::sim::processor::Otp;
+use otpost::sim::providers::behaviour::Behaviour;
+
+use super::{OTPOST, Served, Workspace, run};
+
+/// Not to be found by chance in any hash, time or id.
+const CODES: [&str; 3] = ["Kq7Zp2Vx9Tn4Wm1B", "Ry8Lc3Hd6Jf5Gs0Q", "Uo4Xe7Ib1Na9Mk2P"];
+const PHONE: &str = "+48600100200";
+
+fn disguises(text: &str) -> Vec<Vec<u8>> {
+    let hex = |upper: bool| -> String {
+        text.bytes().map(|b| if upper { format!("{b:02X}") } else { format!("{b:02x}") }).collect()
+    };
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut all = vec![text.into(), text.to_lowercase().into(), hex(false).into(), hex(true).into(), utf16];
+    // Base64 looks different for each of the three places the text can begin at within its groups.
+    for before in 0..3 {
+        let shifted = [vec![b' '; before], text.into()].concat();
+        let encoded = openssl::base64::encode_block(&shifted);
+        let inner = encoded.trim_end_matches('=');
+        all.push(inner.as_bytes()[if before == 0 { 0 } else { 4 }..inner.len() - 2].to_vec());
+    }
+    all
+}
+
+fn search(place: &str, bytes: &[u8], secrets: &[&str]) {
+    for secret in secrets {
+        for disguise in disguises(secret) {
+            let found = bytes.windows(disguise.len()).position(|window| window == disguise);
+            assert!(found.is_none(), "{place} holds a secret at byte {found:?}");
+        }
+    }
+}
+
+fn get(served: &Served, path: &str) -> String {
+    let mut stream = TcpStream::connect(served.ops).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_is_found_nowhere_but_at_the_provider() {
+    let workspace = Workspace::new("").await;
+    let mut gateway = Served::start(&workspace.path("otpost.toml"), "trace");
+    let mut processor = gateway.processor(&workspace.identity());
+    let mut arrivals = workspace.sms.station().subscribe();
+    let otp = |code: &str| Otp { otp: code.into(), ..Otp::default() }.sample();
+
+    // One is delivered, one fails and waits (so that its row is still sealed), one is refused at the door.
+    let sent = otp(CODES[0]);
+    assert_eq!(processor.post(sent.path, &sent.body, Some("a")).await.unwrap().status, 204);
+    let arrived = tokio::time::timeout(Duration::from_secs(10), arrivals.recv()).await.unwrap().unwrap();
+    assert!(arrived.text.contains(CODES[0]), "the search would find it");
+    workspace.sms.station().behave(Behaviour::down(503));
+    let waits = otp(CODES[1]);
+    assert_eq!(processor.post(waits.path, &waits.body, Some("b")).await.unwrap().status, 204);
+    let refused = otp(CODES[2]);
+    let mut answers = Vec::new();
+    for body in [
+        refused.body.replace("PLN", "12"),
+        refused.body.replace(CODES[2], &format!("{}{}", CODES[2], CODES[2])),
+        refused.body.replace("\"1000\"", &format!("\"{}\"", CODES[2])),
+        refused.body.trim_end_matches('}').to_owned(),
+        format!("{{\"otp\":{{\"x\":\"{}\"}}}}", CODES[2]),
+    ] {
+        let answer = processor.post(refused.path, &body, Some("c")).await.unwrap();
+        assert_eq!(answer.status, 422, "the body was meant to be refused");
+        answers.extend_from_slice(answer.body.as_ref());
+    }
+    let reused = otp(CODES[1]);
+    let answer = processor.post(reused.path, &reused.body, Some("a")).await.unwrap();
+    assert_eq!(answer.status, 422);
+    answers.extend_from_slice(answer.body.as_ref());
+    let metrics = get(&gateway, "/metrics");
+    assert!(metrics.contains("otpost_attempts_total"), "{metrics}");
+
+    let all = [CODES[0], CODES[1], CODES[2], PHONE];
+    search("an error answer", &answers, &all);
+    search("the metrics", metrics.as_bytes(), &all);
+    let config = workspace.path("otpost.toml");
+    let config = config.to_str().unwrap();
+    for command in [vec!["delivery", "list"], vec!["people", "show", "storage_customer", "1337"], vec!["check"]] {
+        let said = run(Command::new(OTPOST).args(&command).args(["--config", config]));
+        search(&command.join(" "), said.as_bytes(), &all);
+    }
+    let list = run(Command::new(OTPOST).args(["delivery", "list", "--json", "--config", config]));
+    for line in list.lines() {
+        let id = serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
+        let said = run(Command::new(OTPOST).args(["delivery", "show", &id, "--config", config]));
+        search("delivery show", said.as_bytes(), &all);
+    }
+    gateway.signal("-TERM");
+    gateway.ended_within(Duration::from_secs(15));
+    let log = gateway.log();
+    assert!(log.contains("TRACE"), "everything is logged");
+    search("the log", log.as_bytes(), &all);
+    for entry in fs::read_dir(workspace.path("")).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_file() {
+            search(&entry.display().to_string(), &fs::read(&entry).unwrap(), &all);
+        }
+    }
+}

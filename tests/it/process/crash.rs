@@ -1,0 +1,105 @@
+//! Killed without warning, again and again, under load: what was answered with 204 reaches the person.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use otpost::domain::delivery::State;
+use otpost::sim::processor::Otp;
+use otpost::store::reports::DeliveryFilter;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::{Served, Workspace};
+
+const KILLS: u32 = 50;
+const CONNECTIONS: usize = 8;
+/// Long enough for hundreds of notifications, and for a kill to hit any moment of their way.
+const LIFE_MS: std::ops::Range<u64> = 20..120;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_kills_under_load_lose_nothing_and_repeat_only_what_was_in_flight() {
+    let workspace = Workspace::new("").await;
+    let accepted = Arc::new(Mutex::new(HashSet::new()));
+    let counter = Arc::new(AtomicU64::new(0));
+    let mut rng = StdRng::seed_from_u64(20_261_123);
+
+    for _ in 0..KILLS {
+        let gateway = workspace.serve();
+        let stop = Arc::new(AtomicBool::new(false));
+        let senders: Vec<_> =
+            (0..CONNECTIONS).map(|_| send(&workspace, &gateway, &accepted, &counter, &stop)).collect();
+        tokio::time::sleep(Duration::from_millis(rng.random_range(LIFE_MS))).await;
+        gateway.signal("-KILL");
+        stop.store(true, Ordering::Relaxed);
+        for sender in senders {
+            sender.await.unwrap();
+        }
+    }
+    let _gateway = workspace.serve();
+    let interrupted = settle(&workspace).await;
+
+    let accepted = accepted.lock().unwrap();
+    let mut told: HashMap<String, u32> = HashMap::new();
+    for arrival in workspace.sms.station().arrivals() {
+        let words = arrival.text.split(|c: char| !c.is_ascii_alphanumeric());
+        let mark = words.into_iter().find(|word| word.starts_with("SHOP")).expect("each text names its shop");
+        *told.entry(mark.to_owned()).or_default() += 1;
+    }
+    let lost: Vec<_> = accepted.iter().filter(|mark| !told.contains_key(*mark)).collect();
+    let repeated: u32 = told.values().map(|times| times - 1).sum();
+    println!(
+        "{} accepted, {} told, {repeated} repeated, {interrupted} in flight at a kill",
+        accepted.len(),
+        told.len()
+    );
+    assert!(accepted.len() > 500, "too few to mean anything: {}", accepted.len());
+    assert_eq!(lost, Vec::<&String>::new());
+    assert!(repeated <= interrupted, "{repeated} repeated, {interrupted} in flight");
+}
+
+fn send(
+    workspace: &Workspace,
+    gateway: &Served,
+    accepted: &Arc<Mutex<HashSet<String>>>,
+    counter: &Arc<AtomicU64>,
+    stop: &Arc<AtomicBool>,
+) -> tokio::task::JoinHandle<()> {
+    let mut processor = gateway.processor(&workspace.identity());
+    let (accepted, counter, stop) = (Arc::clone(accepted), Arc::clone(counter), Arc::clone(stop));
+    tokio::spawn(async move {
+        while !stop.load(Ordering::Relaxed) {
+            let mark = letters(counter.fetch_add(1, Ordering::Relaxed));
+            let otp = Otp { merchant_name: mark.clone(), ..Otp::default() }.sample();
+            match processor.post(otp.path, &otp.body, Some(&mark)).await {
+                Ok(answer) if answer.status == 204 => drop(accepted.lock().unwrap().insert(mark)),
+                Ok(answer) => panic!("answered {}", answer.status),
+                Err(_) => return,
+            }
+        }
+    })
+}
+
+// Letters only: a run of digits would be masked as a phone number.
+fn letters(mut number: u64) -> String {
+    let mut mark = "SHOP".to_owned();
+    for _ in 0..6 {
+        mark.push(char::from(b'A' + u8::try_from(number % 26).unwrap()));
+        number /= 26;
+    }
+    mark
+}
+
+// Waits until nothing is open any more; returns how many attempts a kill had interrupted.
+async fn settle(workspace: &Workspace) -> u32 {
+    let store = workspace.store().await;
+    let open = DeliveryFilter { state: Some(State::Open), kind: None, limit: 1 };
+    let began = Instant::now();
+    while !store.deliveries(&open).await.unwrap().is_empty() {
+        assert!(began.elapsed() < Duration::from_mins(1), "deliveries stay open");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let all = store.deliveries(&DeliveryFilter { state: None, kind: None, limit: 1_000_000 }).await.unwrap();
+    all.iter().map(|line| line.attempts.saturating_sub(1)).sum()
+}

@@ -1,0 +1,77 @@
+//! Told to stop under load: what was accepted is finished, nobody is cut off, the process ends in time with success.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use otpost::domain::delivery::State;
+use otpost::sim::processor::Otp;
+use otpost::sim::providers::behaviour::Behaviour;
+use otpost::store::reports::DeliveryFilter;
+
+use super::Workspace;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn told_to_stop_it_finishes_what_it_accepted_and_ends_with_success() {
+    let workspace = Workspace::new("").await;
+    workspace.sms.station().behave(Behaviour::slow(Duration::from_millis(300)));
+    let mut gateway = workspace.serve();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let stop = Arc::new(AtomicBool::new(false));
+    let senders: Vec<_> = (0..8)
+        .map(|sender| {
+            let mut processor = gateway.processor(&workspace.identity());
+            let (accepted, stop) = (Arc::clone(&accepted), Arc::clone(&stop));
+            tokio::spawn(async move {
+                for number in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let otp = Otp::default().sample();
+                    match processor.post(otp.path, &otp.body, Some(&format!("{sender}-{number}"))).await {
+                        Ok(answer) if answer.status == 204 => drop(accepted.fetch_add(1, Ordering::Relaxed)),
+                        // Closed, or told that nothing is taken any more: both are honest.
+                        Ok(answer) => assert_eq!(answer.status, 503),
+                        Err(_) => return,
+                    }
+                }
+            })
+        })
+        .collect();
+    while accepted.load(Ordering::Relaxed) < 200 {
+        tokio::task::yield_now().await;
+    }
+
+    gateway.signal("-TERM");
+    let status = gateway.ended_within(Duration::from_secs(15));
+    stop.store(true, Ordering::Relaxed);
+    for sender in senders {
+        sender.await.unwrap();
+    }
+
+    assert!(status.success(), "{status}: {}", gateway.log());
+    let accepted = accepted.load(Ordering::Relaxed);
+    assert_eq!(workspace.sms.station().arrivals().len(), accepted, "each told once");
+    let store = workspace.store().await;
+    let open = DeliveryFilter { state: Some(State::Open), kind: None, limit: 1 };
+    assert!(store.deliveries(&open).await.unwrap().is_empty(), "none left open");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_never_answers_does_not_keep_it_from_stopping_and_the_next_process_goes_on() {
+    let workspace = Workspace::new("").await;
+    workspace.sms.station().behave(Behaviour::silent());
+    let mut gateway = workspace.serve();
+    let otp = Otp::default().sample();
+    let mut processor = gateway.processor(&workspace.identity());
+    assert_eq!(processor.post(otp.path, &otp.body, Some("k")).await.unwrap().status, 204);
+
+    gateway.signal("-TERM");
+    assert!(gateway.ended_within(Duration::from_secs(15)).success(), "{}", gateway.log());
+
+    workspace.sms.station().behave(Behaviour::default());
+    let mut arrivals = workspace.sms.station().subscribe();
+    let _next = workspace.serve();
+    let told = tokio::time::timeout(Duration::from_secs(15), arrivals.recv()).await;
+    assert!(told.is_ok(), "the next process delivers it");
+}

@@ -1,0 +1,174 @@
+//! Promises about the process: what `otpost serve` does when it is killed, told to stop, or searched for secrets.
+//!
+//! The real binary, its own workspace, practice providers on loopback sockets in this process.
+
+mod canary;
+mod crash;
+mod drain;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use otpost::domain::address::{Address, Channel};
+use otpost::domain::clock::{Clock, SystemClock};
+use otpost::domain::person::{Entry, Identifier, IdentifierKind, Locale, Standing};
+use otpost::sim::processor::Processor;
+use otpost::sim::providers::Provider;
+use otpost::sim::providers::station::Keeping;
+use otpost::sim::wire::Identity;
+use otpost::store::{Role, Store, seal};
+use tempfile::TempDir;
+
+const OTPOST: &str = env!("CARGO_BIN_EXE_otpost");
+
+/// A workspace made by `otpost init`, with one person (customer 1337) and an SMS provider.
+struct Workspace {
+    folder: TempDir,
+    sms: Provider,
+}
+
+impl Workspace {
+    async fn new(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = folder.path().join("ws");
+        run(Command::new(OTPOST).arg("init").arg(&workspace));
+        let sms = Provider::open(Channel::Sms, loopback(), Keeping::Arrivals).await.unwrap();
+        let config = workspace.join("otpost.toml");
+        let mut text = fs::read_to_string(&config).unwrap();
+        text = text.replace("steps = [\"push\", \"sms\"]", "steps = [\"sms\"]");
+        let url = format!("http://{}/sms", sms.address());
+        let text = format!("{text}\n[[provider]]\nname = \"sms\"\nkind = \"sms_gateway\"\nurl = \"{url}\"\n{more}\n");
+        fs::write(config, text).unwrap();
+        let made = Self { folder, sms };
+        made.import().await;
+        made
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("ws").join(name)
+    }
+
+    async fn store(&self) -> Store {
+        let settings = otpost::store::Settings {
+            url: format!("sqlite:{}", self.path("otpost.db").display()),
+            ..otpost::store::Settings::default()
+        };
+        let sealing = seal::Settings { key_file: self.path("keys/seal.key") };
+        Store::open(&settings, &sealing, Role::Beside, Arc::new(SystemClock)).await.unwrap()
+    }
+
+    async fn import(&self) {
+        let person = Entry {
+            reference: "leon".into(),
+            locale: Locale::parse("pl-PL").unwrap(),
+            standing: Standing::Active,
+            identifiers: vec![Identifier { kind: IdentifierKind::StorageCustomer, value: "1337".into() }],
+            contacts: vec![Address::parse(Channel::Sms, "+48600100200").unwrap()],
+        };
+        let store = self.store().await;
+        store.directory().import(&[person], SystemClock.now()).await.unwrap();
+        store.close().await.unwrap();
+    }
+
+    fn identity(&self) -> Identity {
+        let pki = |name: &str| self.path("pki").join(name);
+        Identity::from_files(&pki("processor.pem"), &pki("processor.key"), &pki("client-ca.pem")).unwrap()
+    }
+
+    fn serve(&self) -> Served {
+        Served::start(&self.path("otpost.toml"), "info")
+    }
+}
+
+/// A gateway in a process of its own.
+struct Served {
+    child: Child,
+    address: SocketAddr,
+    ops: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+impl Served {
+    fn start(config: &Path, level: &str) -> Self {
+        let mut child = Command::new(OTPOST)
+            .args(["serve", "--config"])
+            .arg(config)
+            .env("OTPOST__INGEST__LISTEN", "127.0.0.1:0")
+            .env("OTPOST__OPS__LISTEN", "127.0.0.1:0")
+            .env("OTPOST__LOG__LEVEL", level)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (told, hear) = std::sync::mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                for name in ["listen", "ops"] {
+                    let said: Option<serde_json::Value> = serde_json::from_str(&line).ok();
+                    if let Some(address) = said.and_then(|v| v.get(name)?.as_str()?.parse::<SocketAddr>().ok()) {
+                        let _ = told.send((name, address));
+                    }
+                }
+                let mut kept = kept.lock().unwrap();
+                kept.push_str(&line);
+                kept.push('\n');
+            }
+        });
+        let hear_of = |wanted: &str| {
+            let heard = hear.recv_timeout(Duration::from_secs(20));
+            let (name, address) = heard.unwrap_or_else(|_| panic!("no {wanted} in: {}", log.lock().unwrap()));
+            assert_eq!(name, wanted);
+            address
+        };
+        let address = hear_of("listen");
+        let ops = hear_of("ops");
+        Self { child, address, ops, log }
+    }
+
+    fn processor(&self, identity: &Identity) -> Processor {
+        Processor::new(&format!("https://{}", self.address), Some(identity)).unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        run(Command::new("kill").args([name, &self.child.id().to_string()]));
+    }
+
+    fn ended_within(&mut self, limit: Duration) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(began.elapsed() < limit, "still running after {limit:?}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn loopback() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+fn run(command: &mut Command) -> String {
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr)
+}
