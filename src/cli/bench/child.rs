@@ -47,6 +47,7 @@ pub(super) async fn gateway(config: &Path, file: &Path, paused: bool) -> anyhow:
     let environment = [
         ("OTPOST__STORE__URL", url.as_str()),
         ("OTPOST__INGEST__LISTEN", "127.0.0.1:0"),
+        ("OTPOST__OPS__LISTEN", "127.0.0.1:0"),
         // As in operation, and the one line that tells the port.
         ("OTPOST__LOG__LEVEL", "warn,otpost::app=info"),
         ("OTPOST__DELIVERY__PAUSED", if paused { "true" } else { "false" }),
