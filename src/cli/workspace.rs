@@ -102,14 +102,14 @@ impl Workspace {
     }
 
     async fn database(&self) -> anyhow::Result<()> {
-        Ok(self.store(&self.path("otpost.db")).await?.close().await?)
+        Ok(self.store(&self.path("otpost.db"), Role::Gateway).await?.close().await?)
     }
 
-    /// Opens a database under the keys of this workspace, as a gateway would.
-    pub(super) async fn store(&self, file: &Path) -> Result<Store, store::Error> {
+    /// Opens a database under the keys of this workspace.
+    pub(super) async fn store(&self, file: &Path, role: Role) -> Result<Store, store::Error> {
         let settings = store::Settings { url: format!("sqlite:{}", file.display()), ..store::Settings::default() };
         let sealing = seal::Settings { key_file: self.path("keys/seal.key") };
-        Store::open(&settings, &sealing, Role::Gateway, Arc::new(SystemClock)).await
+        Store::open(&settings, &sealing, role, Arc::new(SystemClock)).await
     }
 }
 

@@ -19,7 +19,7 @@ use crate::domain::secret::Code;
 use crate::sim::latency::{Latencies, Percentiles, per_second};
 use crate::sim::processor::OTP_PATH;
 use crate::sim::stopwatch::monotonic_ns;
-use crate::store::{Acceptance, Accepted, Dedupe, Store};
+use crate::store::{Acceptance, Accepted, Dedupe, Role, Store};
 
 /// As many as the connections the intake is measured with.
 const PRODUCERS: u64 = 64;
@@ -67,7 +67,7 @@ fn blocks(path: &PathBuf, span: Duration, reused: Option<u64>) -> anyhow::Result
 /// Accepts notifications in this process from 64 producers at once; nobody delivers them.
 pub(super) async fn group(site: &Site, span: Duration) -> anyhow::Result<Pace> {
     let database = site.fresh()?;
-    let store = Arc::new(site.workspace().store(database.file()).await?);
+    let store = Arc::new(site.workspace().store(database.file(), Role::Gateway).await?);
     let start = monotonic_ns();
     let end = start.saturating_add(nanos(span));
     let mut producers = JoinSet::new();

@@ -14,6 +14,7 @@ use crate::domain::address::{Address, Channel};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::person::{Entry, Identifier, IdentifierKind, Locale, Standing};
 use crate::sim::wire::Identity;
+use crate::store::Role;
 
 /// The customers' numbers go from one to this.
 pub(super) const CUSTOMERS: u64 = 10_000;
@@ -129,7 +130,8 @@ impl Site {
 
     async fn populate(&self) -> anyhow::Result<()> {
         let file = self.workspace.path("otpost.db");
-        let store = self.workspace.store(&file).await?;
+        // Beside: the store that made the file may still be letting go of it.
+        let store = self.workspace.store(&file, Role::Beside).await?;
         let directory = store.directory();
         let people = (1..=CUSTOMERS).map(person).collect::<anyhow::Result<Vec<_>>>()?;
         for some in people.chunks(IMPORT) {
