@@ -125,14 +125,11 @@ impl Gateway {
             Arc::clone(&clock),
             rand::random(),
         );
-        let worker = Worker::new(dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
-        let intake = Intake::new(
-            Arc::clone(&store),
-            Arc::clone(&worker),
-            Arc::clone(&plans),
-            Arc::clone(&clock),
-            Handle::current(),
-        );
+        if config.delivery.paused {
+            tracing::warn!("delivery is paused: what is accepted waits, and expires when nobody lets it go in time");
+        }
+        let worker = Worker::new(&config.delivery, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
+        let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(&plans), Arc::clone(&clock));
         let (listener, serving) = ingest::listen(&config.ingest, intake, Arc::clone(&clock))?;
         let longest_life = plans.ttl(Kind::Otp);
         let tasks = vec![

@@ -22,6 +22,8 @@ pub struct Config {
     pub seal: store::seal::Settings,
     /// How people are found.
     pub people: flow::resolve::Settings,
+    /// Whether anybody is told anything now.
+    pub delivery: flow::worker::Settings,
     /// The ways to reach them, in order.
     pub provider: Vec<channel::Settings>,
     /// Which channels for which kind of news.

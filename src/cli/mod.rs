@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 the command or the configuration is wrong.
 
+mod bench;
 mod beside;
 mod check;
 mod delivery;
@@ -45,6 +46,11 @@ enum Command {
     /// Practise: a processor that posts, providers that take messages
     #[command(subcommand)]
     Simulate(simulate::Simulate),
+    /// Measure the gateway on this machine, beside what the machine can do
+    Bench(bench::Args),
+    /// The server that `bench` compares with
+    #[command(hide = true)]
+    BenchBare(ConfigFile),
     /// Write a completion script for a shell to standard output
     Completion {
         /// Which shell
@@ -98,6 +104,8 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::People(command) => people::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,
+            Command::Bench(args) => bench::run(args).await,
+            Command::BenchBare(file) => bench::run_bare(&file.config).await,
             Command::Completion { shell } => {
                 clap_complete::generate(shell, &mut Otpost::command(), "otpost", &mut std::io::stdout());
                 Ok(ExitCode::SUCCESS)

@@ -102,13 +102,14 @@ impl Workspace {
     }
 
     async fn database(&self) -> anyhow::Result<()> {
-        let settings = store::Settings {
-            url: format!("sqlite:{}", self.path("otpost.db").display()),
-            ..store::Settings::default()
-        };
+        Ok(self.store(&self.path("otpost.db"), Role::Gateway).await?.close().await?)
+    }
+
+    /// Opens a database under the keys of this workspace.
+    pub(super) async fn store(&self, file: &Path, role: Role) -> Result<Store, store::Error> {
+        let settings = store::Settings { url: format!("sqlite:{}", file.display()), ..store::Settings::default() };
         let sealing = seal::Settings { key_file: self.path("keys/seal.key") };
-        let store = Store::open(&settings, &sealing, Role::Gateway, Arc::new(SystemClock)).await?;
-        Ok(store.close().await?)
+        Store::open(&settings, &sealing, role, Arc::new(SystemClock)).await
     }
 }
 

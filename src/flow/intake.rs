@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::worker::Worker;
@@ -65,19 +64,12 @@ pub struct Intake {
     worker: Arc<Worker>,
     plans: Arc<Plans>,
     clock: Arc<dyn Clock>,
-    runtime: Handle,
 }
 
 impl Intake {
-    /// Takes notifications into `store` and hands them to `worker`; the work is done on `runtime`.
-    pub fn new(
-        store: Arc<Store>,
-        worker: Arc<Worker>,
-        plans: Arc<Plans>,
-        clock: Arc<dyn Clock>,
-        runtime: Handle,
-    ) -> Self {
-        Self { store, worker, plans, clock, runtime }
+    /// Takes notifications into `store` and hands them to `worker`.
+    pub fn new(store: Arc<Store>, worker: Arc<Worker>, plans: Arc<Plans>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, worker, plans, clock }
     }
 
     /// Commits what arrived, once. When this returns an [`Answer`] it is on disk.
@@ -85,7 +77,7 @@ impl Intake {
         // A task of its own: a door drops its handler when the sender hangs up, and a commit whose work is then
         // handed to nobody would wait for its lease to run out. It runs where writer and worker do, so that a
         // notification changes threads once on its way in and once on its way out.
-        let taken = self.runtime.spawn(self.clone().commit(arrival));
+        let taken = self.worker.runtime().spawn(self.clone().commit(arrival));
         taken.await.unwrap_or(Err(Refusal::Unavailable(Error::Stopped)))
     }
 

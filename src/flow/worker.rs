@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -25,6 +26,14 @@ const SCAN_EVERY: Duration = Duration::from_millis(250);
 /// Deliveries taken from the table at once.
 const SCAN_TAKES: usize = 256;
 
+/// `[delivery]` of the configuration.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The operator's brake: what arrives is accepted and kept, nothing is sent. What waits beyond its time expires.
+    pub paused: bool,
+}
+
 /// Room to take one more delivery in hand.
 pub struct Slot(OwnedSemaphorePermit);
 
@@ -34,6 +43,7 @@ pub struct Worker {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     runtime: Handle,
+    paused: bool,
     slots: Arc<Semaphore>,
     held: Mutex<HashMap<Lease, Instant>>,
     draining: AtomicBool,
@@ -41,22 +51,37 @@ pub struct Worker {
 
 impl Worker {
     /// A worker whose tasks run on `runtime`.
-    pub fn new(dispatch: Dispatch, store: Arc<Store>, clock: Arc<dyn Clock>, runtime: Handle) -> Arc<Self> {
+    pub fn new(
+        settings: &Settings,
+        dispatch: Dispatch,
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        runtime: Handle,
+    ) -> Arc<Self> {
         let slots = Arc::new(Semaphore::new(IN_HAND));
         Arc::new(Self {
             dispatch,
             store,
             clock,
             runtime,
+            paused: settings.paused,
             slots,
             held: Mutex::default(),
             draining: AtomicBool::new(false),
         })
     }
 
-    /// Room for one more, if there is any.
+    /// Room for one more, if there is any; there is none while delivery is paused.
     pub fn reserve(&self) -> Option<Slot> {
+        if self.paused {
+            return None;
+        }
         Arc::clone(&self.slots).try_acquire_owned().ok().map(Slot)
+    }
+
+    /// Where its tasks run.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Deliveries in hand.
@@ -111,7 +136,7 @@ impl Worker {
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let done = tokio::select! {
-                _ = scan.tick() => if self.draining.load(Ordering::Relaxed) { Ok(()) } else { self.scan().await.map(drop) },
+                _ = scan.tick() => self.scan_all().await,
                 _ = renew.tick() => self.renew().await,
             };
             if let Err(error) = done {
@@ -120,9 +145,18 @@ impl Worker {
         }
     }
 
-    /// Takes what is due in hand; returns how many.
+    // After an outage a backlog is due: it is taken as fast as there is room, not as fast as the clock ticks.
+    async fn scan_all(self: &Arc<Self>) -> Result<(), Error> {
+        loop {
+            if self.draining.load(Ordering::Relaxed) || self.scan().await? < SCAN_TAKES {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes what is due in hand, at most so many at once; returns how many.
     pub async fn scan(self: &Arc<Self>) -> Result<usize, Error> {
-        if self.store.next_due().await?.is_none_or(|due| due > self.clock.now()) {
+        if self.paused || self.store.next_due().await?.is_none_or(|due| due > self.clock.now()) {
             return Ok(0);
         }
         let mut slots: Vec<Slot> = std::iter::from_fn(|| self.reserve()).take(SCAN_TAKES).collect();

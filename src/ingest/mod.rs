@@ -20,6 +20,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::http::{KeepAlive, Method};
 use actix_web::web::{Data, Payload};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use openssl::ssl::SslAcceptorBuilder;
 use serde::Deserialize;
 
 use crate::domain::clock::Clock;
@@ -78,6 +79,13 @@ impl Default for Settings {
             threads: 1,
             client: Vec::new(),
         }
+    }
+}
+
+impl Settings {
+    /// The handshake this door demands, for whoever measures a server with nothing behind it.
+    pub fn handshake(&self) -> Result<SslAcceptorBuilder, Error> {
+        tls::acceptor(self)
     }
 }
 

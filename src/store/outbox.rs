@@ -14,6 +14,7 @@ use super::change::{AcceptRows, Once, Split, SplitRow, Verdict};
 use super::seal::Fingerprint;
 use super::settle::gateway_event;
 use super::{Error, Store};
+use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId};
 use crate::domain::event::{Actor, Event, EventKind};
@@ -163,18 +164,18 @@ impl Store {
         let now = self.clock.now();
         let tokens = (0..limit).map(|_| token()).collect::<Result<Vec<_>, _>>()?;
         let rows = self.backend.claim(now, now.after(LEASE), &tokens).await?;
-        rows.into_iter().map(|row| self.claimed(row)).collect()
+        Ok(rows.into_iter().map(|row| self.claimed(row)).collect())
     }
 
-    fn claimed(&self, row: ClaimedRow) -> Result<Claimed, Error> {
+    fn claimed(&self, row: ClaimedRow) -> Claimed {
         let id = DeliveryId(row.delivery);
-        let opened = row.sealed.map(|sealed| self.sealer.open_content(&sealed, id)).transpose();
-        let (content, subjects) = match opened {
-            Ok(Some((content, subjects))) => (Some(content), subjects),
-            Ok(None) | Err(super::seal::Error::KeyGone) => (None, Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Claimed {
+        // One row that does not open must not keep the others from being worked on.
+        let opened = row.sealed.and_then(|sealed| {
+            let opened = self.sealer.open_content(&sealed, id);
+            opened.inspect_err(|error| tracing::error!(delivery.id = %id, error = chain(error), "unreadable")).ok()
+        });
+        let (content, subjects) = opened.map_or((None, Vec::new()), |(content, subjects)| (Some(content), subjects));
+        Claimed {
             id,
             notification: NotificationId(row.notification),
             received_at: row.received_at,
@@ -185,7 +186,7 @@ impl Store {
             attempts: row.attempts,
             in_doubt: row.in_doubt,
             lease_token: row.lease_token,
-        })
+        }
     }
 
     /// When the next open delivery is due, or the next lease ends.

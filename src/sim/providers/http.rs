@@ -1,6 +1,6 @@
 //! The HTTP face of the practice SMS gateway and push service, and the desk where separate processes ask and tell.
 //!
-//! `GET /__report`, `GET` or `POST /__reset`, `GET`, `PUT` or `POST /__behaviour`; each takes `/sms`, `/push` or `/email`
+//! `GET` or `POST /__report` and `/__reset`, `GET`, `PUT` or `POST /__behaviour`; each takes `/sms`, `/push` or `/email`
 //! behind it to speak to another provider of the same process. Every other path takes messages.
 
 use std::io;
@@ -84,7 +84,7 @@ fn control(command: &str, request: &Request<'_>, own: &Station, stations: &[Arc<
         return Reply::new(404, r#"{"error":"no such provider here"}"#);
     };
     match (command, request.method) {
-        ("report", "GET") => Reply::json(&station.report()),
+        ("report", "GET" | "POST") => Reply::json(&station.report()),
         ("reset", "GET" | "POST") => {
             station.reset();
             Reply::json(&station.report())

@@ -65,9 +65,11 @@ impl Sqlite {
         transaction.commit().await?;
         drop(write);
         let mut claimed = rows.iter().map(claimed_row).collect::<Result<Vec<_>, _>>()?;
+        let ids: Vec<Uuid> = claimed.iter().map(|row| row.delivery).collect();
+        let mut attempts = self.attempts(&ids).await?;
         for row in &mut claimed {
             row.in_doubt = due.iter().any(|(id, held)| *id == row.delivery && held.is_some());
-            row.attempts = self.attempts(row.delivery).await?;
+            row.attempts = attempts.remove(&row.delivery).unwrap_or_default();
         }
         Ok(claimed)
     }

@@ -1,12 +1,14 @@
 //! What people and reports read. It runs on the read-only connections and never waits for the writer.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::Sqlite;
+use super::{Sqlite, hex};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::outcome::{Cause, Outcome, Reference};
@@ -51,7 +53,7 @@ impl Sqlite {
         .fetch_all(&self.read)
         .await?;
         let events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
-        let attempts = self.attempts(line.id).await?;
+        let attempts = self.attempts(&[line.id]).await?.remove(&line.id).unwrap_or_default();
         let others = sqlx::query_scalar("SELECT id FROM delivery WHERE notification_id = ?1 AND id <> ?2 ORDER BY id")
             .bind(line.notification)
             .bind(line.id)
@@ -68,13 +70,21 @@ impl Sqlite {
         Ok(Figures { version: row.try_get("version")?, open: row.try_get("open")?, people: row.try_get("people")? })
     }
 
-    /// All attempts at a delivery, in order.
-    pub(super) async fn attempts(&self, delivery: Uuid) -> Result<Vec<Attempt>, Error> {
-        let rows = sqlx::query("SELECT * FROM attempt WHERE delivery_id = ?1 ORDER BY number")
-            .bind(delivery)
-            .fetch_all(&self.read)
-            .await?;
-        rows.iter().map(attempt).collect()
+    /// All attempts at each of the deliveries, in order; those without any are left out.
+    pub(super) async fn attempts(&self, deliveries: &[Uuid]) -> Result<HashMap<Uuid, Vec<Attempt>>, Error> {
+        let ids = Value::Array(deliveries.iter().map(|id| Value::from(hex(id.as_bytes()))).collect());
+        let rows = sqlx::query(
+            "SELECT a.* FROM json_each(?1) AS q CROSS JOIN attempt AS a ON a.delivery_id = unhex(q.value)
+               ORDER BY a.delivery_id, a.number",
+        )
+        .bind(ids.to_string())
+        .fetch_all(&self.read)
+        .await?;
+        let mut attempts: HashMap<Uuid, Vec<Attempt>> = HashMap::new();
+        for row in &rows {
+            attempts.entry(row.try_get("delivery_id")?).or_default().push(attempt(row)?);
+        }
+        Ok(attempts)
     }
 }
 

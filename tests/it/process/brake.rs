@@ -1,0 +1,36 @@
+//! The operator's brake: while delivery is paused what arrives is kept, and once it is let go it is told.
+
+use std::fs;
+use std::time::Duration;
+
+use otpost::domain::delivery::State;
+use otpost::sim::processor::Otp;
+use otpost::store::reports::DeliveryFilter;
+
+use super::Workspace;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_accepted_while_delivery_is_paused_is_told_when_it_is_let_go() {
+    let workspace = Workspace::new("").await;
+    let config = workspace.path("otpost.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("paused = false", "paused = true")).unwrap();
+    let mut gateway = workspace.serve();
+    let mut news = workspace.sms.station().subscribe();
+
+    let answer = gateway.processor(&workspace.identity()).send(&Otp::default().sample()).await.unwrap();
+    gateway.signal("-TERM");
+    let status = gateway.ended_within(Duration::from_secs(15));
+
+    assert_eq!(answer.status, 204);
+    assert!(status.success() && gateway.log().contains("delivery is paused"), "{}", gateway.log());
+    assert!(workspace.sms.station().arrivals().is_empty());
+    let store = workspace.store().await;
+    let open = DeliveryFilter { state: Some(State::Open), kind: None, limit: 2 };
+    assert_eq!(store.deliveries(&open).await.unwrap().len(), 1, "kept");
+
+    fs::write(&config, text).unwrap();
+    let _gateway = workspace.serve();
+    let told = tokio::time::timeout(Duration::from_secs(15), news.recv()).await.unwrap().unwrap();
+    assert!(told.text.contains("1111"), "{}", told.text);
+}
