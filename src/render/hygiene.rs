@@ -75,15 +75,17 @@ fn is_hidden(c: char) -> bool {
 
 // Seven digits or more, however they are spaced, become `***`: a phone number could be tapped. Digits in one piece
 // behind a letter are part of a word, such as an order's reference, and nothing makes a number of them; they stay,
-// unless they are a card's number, which has no business in a message.
+// unless they end the word and are a card's number, which has no business in a message.
 fn mask_numbers(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(&c) = chars.get(at) {
         let (length, digits) = number(&chars[at..]);
-        let inside_word = length == digits && at.checked_sub(1).is_some_and(|before| chars[before].is_alphabetic());
-        if digits >= LONG_NUMBER && (!inside_word || is_card_number(&chars[at..at + length])) {
+        let letter = |at: usize| chars.get(at).is_some_and(|c| c.is_alphabetic());
+        let in_word = length == digits && at.checked_sub(1).is_some_and(letter);
+        let card = !letter(at + length) && is_card_number(&chars[at..at + length]);
+        if digits >= LONG_NUMBER && (!in_word || card) {
             out.push_str("***");
         } else if length == 0 {
             out.push(c);
@@ -202,6 +204,7 @@ mod tests {
             ("6\u{fe0f}\u{20e3}0\u{fe0f}\u{20e3}0\u{20e3}1\u{20e3}0\u{20e3}0\u{20e3}2\u{20e3}", "***\u{20e3}"),
             ("shop4111111111111111", "shop***"),
             ("ORDER4111111111111112", "ORDER4111111111111112"),
+            ("ORDER4111111111111111B", "ORDER4111111111111111B"),
             ("call x600 100 200", "call x***"),
             ("a\r\nb\tc\u{2028}d\u{85}e", "a b c d e"),
             ("\u{202e}knab ruoY\u{202c}", "knab ruoY"),

@@ -165,7 +165,7 @@ pub(super) async fn insert_event(connection: &mut sqlx::SqliteConnection, event:
         "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
            SELECT ?1->>0, ?1->>1, ?1->>2, unhex(?1->>3), unhex(?1->>4), ?1->>5",
     )
-    .bind(audit(event, None).to_string())
+    .bind(serde_json::to_string(&audit(event, None)).unwrap_or_default())
     .execute(connection)
     .await?;
     Ok(())

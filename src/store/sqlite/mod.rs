@@ -70,6 +70,7 @@ impl Sqlite {
             Role::Beside => same_tables(&mut write).await?,
         }
         verify(&mut write).await?;
+        sqlx::raw_sql(commit::BATCH).execute(&mut write).await.map_err(Error::Open)?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
         let sqlite =
@@ -142,6 +143,15 @@ fn parse_version(text: &str) -> (u32, u32, u32) {
     let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);
     (next(), next(), next())
+}
+
+/// Bytes that travel as hexadecimal.
+struct Hex<'a>(&'a [u8]);
+
+impl serde::Serialize for Hex<'_> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&hex(self.0))
+    }
 }
 
 /// Lower-case hexadecimal, the form in which bytes travel inside the JSON parameters.
