@@ -18,6 +18,7 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_expires ON idempotency (expires_at);
 
+-- lane: deliveries of one lane are told in the order of their notifications.
 -- due_at: when an open delivery may be taken up; while it is leased, when the lease ends.
 CREATE TABLE delivery (
   id              BLOB    NOT NULL PRIMARY KEY,
@@ -26,6 +27,7 @@ CREATE TABLE delivery (
   received_at     INTEGER NOT NULL,
   expires_at      INTEGER NOT NULL,
   person_id       BLOB,
+  lane            BLOB,
   state           TEXT    NOT NULL,
   end_reason      TEXT,
   ended_at        INTEGER,
@@ -34,6 +36,7 @@ CREATE TABLE delivery (
   sealed          BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_due ON delivery (due_at) WHERE state = 'open';
+CREATE INDEX delivery_lane ON delivery (lane, notification_id) WHERE state = 'open' AND lane IS NOT NULL;
 CREATE INDEX delivery_notification ON delivery (notification_id);
 
 CREATE TABLE attempt (

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::resolve;
@@ -20,7 +21,7 @@ use crate::domain::parcel::Parcel;
 use crate::domain::person::{Person, Standing};
 use crate::render::Renderer;
 use crate::route::{self, Move, Offer, Plans, Way};
-use crate::store::{Claimed, Directory, Error, Store};
+use crate::store::{Ahead, Claimed, Directory, Error, Store};
 
 /// A provider that needs longer than this will not help a cardholder who is already looking at the form.
 const SEND_TIMEOUT: Duration = Duration::from_secs(8);
@@ -30,6 +31,9 @@ const STALE: Duration = Duration::from_hours(24);
 
 /// How long a delivery waits when the directory could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long an event waits before it looks again whether it is its turn, should nobody wake it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Everything a delivery meets on its way.
 pub struct Dispatch {
@@ -42,6 +46,7 @@ pub struct Dispatch {
     renderer: Arc<Renderer>,
     clock: Arc<dyn Clock>,
     luck: Mutex<StdRng>,
+    ended: Notify,
 }
 
 /// A provider and what choosing among providers needs to know of it.
@@ -70,13 +75,26 @@ impl Dispatch {
         let (offers, providers): (Vec<_>, HashMap<_, _>) =
             routes.into_iter().map(|(offer, provider)| (offer.clone(), (offer.provider, provider))).unzip();
         let luck = Mutex::new(StdRng::seed_from_u64(seed));
-        Self { directory: store.directory(), store, people, plans, offers, providers, renderer, clock, luck }
+        Self {
+            directory: store.directory(),
+            store,
+            people,
+            plans,
+            offers,
+            providers,
+            renderer,
+            clock,
+            luck,
+            ended: Notify::new(),
+        }
     }
 
     /// Takes a delivery as far as it goes now.
     pub async fn run(&self, claimed: Claimed) -> Left {
         let id = claimed.id;
-        match self.deliver(claimed).await {
+        let left = self.deliver(claimed).await;
+        self.ended.notify_waiters();
+        match left {
             Ok(left) => left,
             Err(Error::LeaseLost(_)) => {
                 tracing::warn!(delivery.id = %id, "another worker has taken the delivery over; nothing was written");
@@ -92,6 +110,10 @@ impl Dispatch {
     async fn deliver(&self, claimed: Claimed) -> Result<Left, Error> {
         if let Some(reason) = hopeless(&claimed) {
             return self.give_up(claimed, None, reason).await;
+        }
+        if let Some(until) = self.turn(&claimed).await? {
+            self.store.postpone(claimed, None, until).await?;
+            return Ok(Left::Nothing);
         }
         let people = match resolve::people(&self.people, &self.directory, &claimed).await {
             Ok(people) => people,
@@ -109,6 +131,20 @@ impl Dispatch {
                 Ok(Left::Others(self.store.split(claimed, &ids).await?))
             }
         }
+    }
+
+    // Waits while an earlier event of the same card is in hand; when that one waits itself, returns until when.
+    async fn turn(&self, claimed: &Claimed) -> Result<Option<Timestamp>, Error> {
+        while self.clock.now() < claimed.expires_at {
+            // Ask to be woken before looking, or one that ends in between is noticed a second late.
+            let ended = self.ended.notified();
+            match self.store.ahead(claimed).await? {
+                None => break,
+                Some(Ahead::Waits(until)) => return Ok(Some(until.max(self.clock.now().after(LOOK_AGAIN)))),
+                Some(Ahead::InHand) => drop(tokio::time::timeout(LOOK_AGAIN, ended).await),
+            }
+        }
+        Ok(None)
     }
 
     async fn tell(&self, mut claimed: Claimed, person: &Person) -> Result<Left, Error> {

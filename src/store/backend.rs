@@ -27,6 +27,8 @@ pub(super) trait Backend: Send + Sync {
     async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<(), Error>;
     /// Gives up the named leases, or, with `None`, makes everything due that a dead process left leased.
     async fn release(&self, leases: Option<&[(Uuid, i64)]>, now: Timestamp) -> Result<u64, Error>;
+    /// The first open delivery of an earlier notification in the lane: when it is due, and whether somebody holds it.
+    async fn ahead(&self, lane: LookupHash, notification: Uuid) -> Result<Option<(Timestamp, bool)>, Error>;
     /// When the next open delivery is due, or the next lease ends.
     async fn next_due(&self) -> Result<Option<Timestamp>, Error>;
     /// Forgets up to `limit` idempotency keys whose time is over; returns how many.

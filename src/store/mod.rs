@@ -30,7 +30,7 @@ use seal::Sealer;
 use writer::Writer;
 
 pub use directory::Directory;
-pub use outbox::{Acceptance, Accepted, Claimed, Dedupe, LEASE, Lease};
+pub use outbox::{Acceptance, Accepted, Ahead, Claimed, Dedupe, LEASE, Lease};
 
 /// `[store]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::backend::ClaimedRow;
 use super::change::{AcceptRows, Once, Split, SplitRow, Verdict};
-use super::seal::Fingerprint;
+use super::seal::{Fingerprint, LookupHash};
 use super::settle::gateway_event;
 use super::{Error, Store};
 use crate::domain::chain;
@@ -19,7 +19,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId};
 use crate::domain::event::{Actor, Event, EventKind};
 use crate::domain::notification::{Content, Notification, NotificationId};
-use crate::domain::person::{Identifier, PersonId};
+use crate::domain::person::{Identifier, IdentifierKind, PersonId};
 
 /// How long a worker may be silent before another takes its work. Renewed each third of it.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -81,7 +81,17 @@ pub struct Claimed {
     pub attempts: Vec<Attempt>,
     /// A worker died with it: one more attempt may have begun.
     pub in_doubt: bool,
+    lane: Option<LookupHash>,
     pub(super) lease_token: i64,
+}
+
+/// A delivery that must be over before another may be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ahead {
+    /// Somebody is working on it.
+    InHand,
+    /// It waits for this time.
+    Waits(Timestamp),
 }
 
 impl Store {
@@ -97,6 +107,7 @@ impl Store {
         let now = self.clock.now();
         let id = DeliveryId(Uuid::now_v7());
         let lease_token = token()?;
+        let lane = self.lane(&notification.subjects)?;
         let rows = AcceptRows {
             notification: notification.id.0,
             delivery: id.0,
@@ -111,6 +122,7 @@ impl Store {
             warnings: warnings(&notification),
             once: self.once(&notification, &dedupe, endpoint, now)?,
             due_at: if leased { now.after(LEASE) } else { now },
+            lane,
             lease_token: leased.then_some(lease_token),
             sealed: self.sealer.seal_content(&notification.content, &notification.subjects, id, now)?,
             event: accepted_event(&notification, id),
@@ -126,6 +138,7 @@ impl Store {
                 content: Some(notification.content),
                 attempts: Vec::new(),
                 in_doubt: false,
+                lane,
                 lease_token,
             })))),
             Verdict::New => Ok(Accepted::New(None)),
@@ -175,6 +188,7 @@ impl Store {
             opened.inspect_err(|error| tracing::error!(delivery.id = %id, error = chain(error), "unreadable")).ok()
         });
         let (content, subjects) = opened.map_or((None, Vec::new()), |(content, subjects)| (Some(content), subjects));
+        let lane = self.lane(&subjects).unwrap_or_default();
         Claimed {
             id,
             notification: NotificationId(row.notification),
@@ -185,8 +199,22 @@ impl Store {
             content,
             attempts: row.attempts,
             in_doubt: row.in_doubt,
+            lane,
             lease_token: row.lease_token,
         }
+    }
+
+    // The events of one card are told in their order; codes are told at once, each of them.
+    fn lane(&self, subjects: &[Identifier]) -> Result<Option<LookupHash>, Error> {
+        let card = subjects.iter().find(|subject| subject.kind == IdentifierKind::DcCard);
+        Ok(card.map(|card| self.sealer.lookup_hash("lane", &card.value)).transpose()?)
+    }
+
+    /// What must be over before `claimed` may be told.
+    pub async fn ahead(&self, claimed: &Claimed) -> Result<Option<Ahead>, Error> {
+        let Some(lane) = claimed.lane else { return Ok(None) };
+        let found = self.backend.ahead(lane, claimed.notification.0).await?;
+        Ok(found.map(|(due, held)| if held { Ahead::InHand } else { Ahead::Waits(due) }))
     }
 
     /// When the next open delivery is due, or the next lease ends.
@@ -243,6 +271,7 @@ impl Store {
                 content: Some(content),
                 attempts: Vec::new(),
                 in_doubt: false,
+                lane: claimed.lane,
                 lease_token: row.lease_token,
             });
         }

@@ -15,6 +15,7 @@ use crate::domain::event::{Event, EventKind};
 use crate::store::Error;
 use crate::store::backend::ClaimedRow;
 use crate::store::change::{Split, SplitRow};
+use crate::store::seal::LookupHash;
 
 impl Sqlite {
     /// Takes as many due deliveries as there are `tokens`, earliest first, until `until`.
@@ -89,10 +90,10 @@ impl Sqlite {
             return Ok(false);
         }
         sqlx::query(
-            "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, person_id, state, due_at,
+            "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, person_id, lane, state, due_at,
                  lease_token, sealed)
-               SELECT unhex(value->>0), d.notification_id, d.kind, d.received_at, d.expires_at, unhex(value->>1), 'open',
-                 ?3, value->>2, unhex(value->>3)
+               SELECT unhex(value->>0), d.notification_id, d.kind, d.received_at, d.expires_at, unhex(value->>1), d.lane,
+                 'open', ?3, value->>2, unhex(value->>3)
                FROM json_each(?2) CROSS JOIN delivery AS d WHERE d.id = ?1",
         )
         .bind(split.delivery)
@@ -136,6 +137,24 @@ impl Sqlite {
             .execute(&mut *self.write.lock().await)
             .await?;
         Ok(done.rows_affected())
+    }
+
+    /// The first open delivery of an earlier notification in the lane: when it is due, and whether somebody holds it.
+    pub(super) async fn first_ahead(
+        &self,
+        lane: LookupHash,
+        notification: Uuid,
+    ) -> Result<Option<(Timestamp, bool)>, Error> {
+        let found: Option<(i64, bool)> = sqlx::query_as(
+            "SELECT due_at, lease_token IS NOT NULL FROM delivery
+               WHERE lane = ?1 AND lane IS NOT NULL AND state = 'open' AND notification_id < ?2
+               ORDER BY notification_id LIMIT 1",
+        )
+        .bind(lane.as_slice())
+        .bind(notification)
+        .fetch_optional(&self.read)
+        .await?;
+        Ok(found.map(|(due, held)| (Timestamp::from_micros(due), held)))
     }
 
     /// When the next open delivery is due, or the next lease ends.

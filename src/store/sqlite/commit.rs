@@ -39,9 +39,9 @@ CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
     SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each(NEW.notifications)
     WHERE value->>6 IS NULL OR EXISTS (
       SELECT 1 FROM idempotency AS i WHERE i.scope = unhex(value->>6) AND i.notification_id = unhex(value->>0));
-  INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, state, due_at, lease_token, sealed)
+  INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, state, due_at, lease_token, lane, sealed)
     SELECT unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, 'open', value->>5, value->>6,
-      unhex(value->>7) FROM json_each(NEW.deliveries)
+      unhex(value->>7), unhex(value->>8) FROM json_each(NEW.deliveries)
     WHERE EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>1));
   INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
     SELECT value->>0, value->>1, value->>2, unhex(value->>3), unhex(value->>4), value->>5 FROM json_each(NEW.accepted)
@@ -193,6 +193,7 @@ fn delivery(rows: &AcceptRows) -> impl Serialize {
         rows.expires_at,
         rows.due_at,
         rows.lease_token,
+        rows.lane.as_ref().map(|lane| Hex(lane)),
         Hex(&rows.sealed),
     )
 }

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
 use super::change::{Batch, Committed, Split};
 use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
+use super::seal::LookupHash;
 use super::{Error, Role};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::Event;
@@ -38,6 +39,12 @@ const GATEWAY_WAITS: Duration = Duration::from_secs(1);
 
 /// How long a command waits for the gateway; nobody stands at a checkout for it.
 const BESIDE_WAITS: Duration = Duration::from_secs(10);
+
+/// The writer's page cache, in KiB behind a minus sign: the keys of three days are random and must be found in it.
+const WRITER_CACHE: &str = "-65536";
+
+/// That of the connections that read or checkpoint.
+const SMALL_CACHE: &str = "-4096";
 
 /// Connections that read; each is a thread.
 const READERS: u32 = 2;
@@ -63,8 +70,8 @@ impl Sqlite {
             Role::Beside => None,
         };
         let options = options(path, role);
-        let mut write =
-            options.clone().create_if_missing(role == Role::Gateway).connect().await.map_err(Error::Open)?;
+        let writing = options.clone().create_if_missing(role == Role::Gateway).pragma("cache_size", WRITER_CACHE);
+        let mut write = writing.connect().await.map_err(Error::Open)?;
         match role {
             Role::Gateway => TABLES.run(&mut write).await.map_err(Error::Migrate)?,
             Role::Beside => same_tables(&mut write).await?,
@@ -94,7 +101,7 @@ fn options(path: &Path, role: Role) -> SqliteConnectOptions {
         .busy_timeout(wait)
         .statement_cache_capacity(64)
         .pragma("wal_autocheckpoint", "0")
-        .pragma("cache_size", "-32768")
+        .pragma("cache_size", SMALL_CACHE)
         .pragma("temp_store", "MEMORY")
         .pragma("mmap_size", "0")
         .disable_statement_logging()
@@ -195,6 +202,10 @@ impl Backend for Sqlite {
             Some(leases) => self.release_leases(leases, now).await,
             None => self.release_orphans(now).await,
         }
+    }
+
+    async fn ahead(&self, lane: LookupHash, notification: Uuid) -> Result<Option<(Timestamp, bool)>, Error> {
+        self.first_ahead(lane, notification).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, Error> {

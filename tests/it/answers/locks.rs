@@ -93,8 +93,6 @@ async fn an_unlock_with_a_reason_is_an_unlock() {
     check(&gateway, "reason on unlock", &notice, Taken).await;
 }
 
-// Each is told before the next one comes. One that must wait for its provider is overtaken by those after it: this
-// version keeps no order among the events of a card.
 #[tokio::test]
 async fn an_unlock_before_a_lock_and_a_quick_change_of_mind_are_told_as_they_came() {
     let gateway = Gateway::start().await;
@@ -109,6 +107,51 @@ async fn an_unlock_before_a_lock_and_a_quick_change_of_mind_are_told_as_they_cam
 
     let told: Vec<_> = gateway.sms("primary").received().iter().map(|sms| sms.text.contains("zablokowana")).collect();
     assert_eq!(told, [false, true, false, true]);
+}
+
+#[tokio::test]
+async fn an_event_that_must_wait_for_its_provider_is_not_overtaken_by_later_events_of_its_card() {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("holder").card("11").phone("+48600100200")]).await;
+    gateway.knows([person("other").card("12").phone("+48600100300")]).await;
+    let now = gateway.now();
+    let later = |ms| now.after(Duration::from_millis(ms));
+    gateway.sms("primary").answers(503);
+    gateway.sms("backup").answers(503);
+    gateway.post(&unlocked(now)).await.expect_status(204);
+    gateway.settle().await;
+
+    gateway.sms("primary").recovers();
+    gateway.sms("backup").recovers();
+    for notice in [locked(later(1000)), unlocked(later(2000)), locked(later(3000)), locked(now).card("12")] {
+        gateway.post(&notice).await.expect_status(204);
+    }
+    gateway.settle().await;
+    let at_once: Vec<_> = gateway.sms("primary").received().iter().map(|sms| sms.to.clone()).collect();
+    gateway.drain().await;
+
+    assert_eq!(at_once, ["+48600100300"], "another card's event waits for nobody");
+    let of_the_card = gateway.sms("primary").received();
+    let told: Vec<_> =
+        of_the_card.iter().filter(|sms| sms.to == "+48600100200").map(|sms| sms.text.contains("zablokowana")).collect();
+    assert_eq!(told, [false, true, false, true]);
+}
+
+#[tokio::test]
+async fn events_of_a_card_that_come_within_a_moment_are_told_one_after_the_other() {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("holder").card("11").phone("+48600100200")]).await;
+    let now = gateway.now();
+
+    for second in 0..20 {
+        let at = now.after(Duration::from_secs(second));
+        let notice = if second % 2 == 0 { locked(at) } else { unlocked(at) };
+        gateway.post(&notice).await.expect_status(204);
+    }
+    gateway.drain().await;
+
+    let told: Vec<_> = gateway.sms("primary").received().iter().map(|sms| sms.text.contains("zablokowana")).collect();
+    assert_eq!(told, [true, false].repeat(10));
 }
 
 // Each row on both endpoints, each time with another card, so that none is the repetition of another.
