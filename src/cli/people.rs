@@ -4,6 +4,7 @@ mod erase;
 mod identifier;
 mod import;
 mod lines;
+mod meter;
 mod phone;
 mod row;
 mod show;

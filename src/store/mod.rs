@@ -6,6 +6,7 @@
 
 mod backend;
 mod change;
+mod claimed;
 mod directory;
 mod finder;
 mod outbox;
@@ -29,8 +30,9 @@ use finder::Finder;
 use seal::Sealer;
 use writer::Writer;
 
+pub use claimed::{Claimed, LEASE, Lease};
 pub use directory::Directory;
-pub use outbox::{Acceptance, Accepted, Ahead, Claimed, Dedupe, LEASE, Lease};
+pub use outbox::{Acceptance, Accepted, Ahead, Dedupe};
 
 /// `[store]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]

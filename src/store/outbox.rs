@@ -1,7 +1,7 @@
 //! The outbox: `accept`, `claim`, `split`, and the leases between them.
 //!
-//! A [`Claimed`] can only be made here and is consumed by whatever ends or frees the delivery, so a delivery cannot
-//! be settled twice by one worker. Its token is in the `WHERE` of every change, so a late worker changes nothing.
+//! What goes in is sealed here and committed by the writer; what comes out is a [`Claimed`]. How it goes on or ends is
+//! in `settle`.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,18 +11,15 @@ use uuid::Uuid;
 
 use super::backend::ClaimedRow;
 use super::change::{AcceptRows, Once, Split, SplitRow, Verdict};
+use super::claimed::{Claimed, LEASE, Lease, gateway_event};
 use super::seal::{Fingerprint, LookupHash};
-use super::settle::gateway_event;
 use super::{Error, Store};
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{Attempt, DeliveryId};
+use crate::domain::delivery::DeliveryId;
 use crate::domain::event::{Actor, Event, EventKind};
-use crate::domain::notification::{Content, Notification, NotificationId};
+use crate::domain::notification::{Notification, NotificationId};
 use crate::domain::person::{Identifier, IdentifierKind, PersonId};
-
-/// How long a worker may be silent before another takes its work. Renewed each third of it.
-pub const LEASE: Duration = Duration::from_secs(15);
 
 /// A notification to be accepted.
 pub struct Acceptance {
@@ -58,31 +55,6 @@ pub enum Accepted {
     Replay(NotificationId),
     /// The key was used for something else.
     KeyReused(NotificationId),
-}
-
-/// A delivery this worker holds.
-#[derive(Debug)]
-pub struct Claimed {
-    /// The delivery.
-    pub id: DeliveryId,
-    /// The notification it tells.
-    pub notification: NotificationId,
-    /// When that had arrived.
-    pub received_at: Timestamp,
-    /// Nothing is sent after this.
-    pub expires_at: Timestamp,
-    /// The person, when that was settled before.
-    pub person: Option<PersonId>,
-    /// Whom the notification names.
-    pub subjects: Vec<Identifier>,
-    /// What to tell; `None` when its key is gone.
-    pub content: Option<Content>,
-    /// What was tried already.
-    pub attempts: Vec<Attempt>,
-    /// A worker died with it: one more attempt may have begun.
-    pub in_doubt: bool,
-    lane: Option<LookupHash>,
-    pub(super) lease_token: i64,
 }
 
 /// A delivery that must be over before another may be told.
@@ -277,17 +249,6 @@ impl Store {
         }
         all.push(Claimed { person: Some(*first), ..claimed });
         Ok(all)
-    }
-}
-
-/// A delivery and the token it is held by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Lease(DeliveryId, i64);
-
-impl Claimed {
-    /// What [`Store::renew`] and [`Store::release`] need to know.
-    pub fn lease(&self) -> Lease {
-        Lease(self.id, self.lease_token)
     }
 }
 

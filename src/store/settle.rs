@@ -5,11 +5,11 @@
 use serde_json::{Map, Value, json};
 
 use super::change::{SettleRows, Settled, Then};
-use super::outbox::{Claimed, LEASE};
+use super::claimed::{Claimed, LEASE, gateway_event};
 use super::{Error, Store};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, EndReason, State};
-use crate::domain::event::{Actor, Event, EventKind};
+use crate::domain::event::EventKind;
 
 impl Store {
     /// Ends the delivery with the attempt that a provider took.
@@ -66,12 +66,6 @@ impl Store {
             Settled::LeaseLost => Err(Error::LeaseLost(claimed.id)),
         }
     }
-}
-
-/// An event of this gateway about a delivery it holds.
-pub(super) fn gateway_event(kind: EventKind, claimed: &Claimed, at: Timestamp, detail: Map<String, Value>) -> Event {
-    let (notification, delivery) = (Some(claimed.notification), Some(claimed.id));
-    Event { at, actor: Actor::Gateway, kind, notification, delivery, detail }
 }
 
 fn detail(attempt: Option<&Attempt>, then: Then) -> Map<String, Value> {

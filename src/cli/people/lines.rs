@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use super::meter::{Meter, Metered};
 use super::row::{Column, Refusal, Row};
-use super::source::{Meter, Metered};
 use crate::domain::address::Channel;
 use crate::domain::person::IdentifierKind;
 

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 
+use super::meter::{Meter, Metered};
 use super::row::{Column, Refusal, Row};
-use super::source::{Meter, Metered};
 
 /// An open table.
 pub(super) struct Table {

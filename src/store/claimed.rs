@@ -1,0 +1,58 @@
+//! A delivery as a worker holds it. Only `accept`, `claim` and `split` make one, and what ends or frees the delivery
+//! consumes it, so that one worker cannot settle a delivery twice.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::seal::LookupHash;
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, DeliveryId};
+use crate::domain::event::{Actor, Event, EventKind};
+use crate::domain::notification::{Content, NotificationId};
+use crate::domain::person::{Identifier, PersonId};
+
+/// How long a worker may be silent before another takes its work. Renewed each third of it.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// A delivery this worker holds.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The notification it tells.
+    pub notification: NotificationId,
+    /// When that had arrived.
+    pub received_at: Timestamp,
+    /// Nothing is sent after this.
+    pub expires_at: Timestamp,
+    /// The person, when that was settled before.
+    pub person: Option<PersonId>,
+    /// Whom the notification names.
+    pub subjects: Vec<Identifier>,
+    /// What to tell; `None` when its key is gone.
+    pub content: Option<Content>,
+    /// What was tried already.
+    pub attempts: Vec<Attempt>,
+    /// A worker died with it: one more attempt may have begun.
+    pub in_doubt: bool,
+    pub(super) lane: Option<LookupHash>,
+    pub(super) lease_token: i64,
+}
+
+/// A delivery and the token it is held by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lease(pub(super) DeliveryId, pub(super) i64);
+
+impl Claimed {
+    /// What [`Store::renew`] and [`Store::release`] need to know.
+    pub fn lease(&self) -> Lease {
+        Lease(self.id, self.lease_token)
+    }
+}
+
+/// An event of this gateway about a delivery it holds.
+pub(super) fn gateway_event(kind: EventKind, claimed: &Claimed, at: Timestamp, detail: Map<String, Value>) -> Event {
+    let (notification, delivery) = (Some(claimed.notification), Some(claimed.id));
+    Event { at, actor: Actor::Gateway, kind, notification, delivery, detail }
+}
