@@ -17,7 +17,7 @@
 //!  words                domain                                no async, no I/O, no framework
 //! ```
 //!
-//! Beside it stand `pki` (making and reading certificates, for the command line) and `sim` (a processor and
+//! Beside it stand `pki` (making and reading certificates, for the command line and the door) and `sim` (a processor and
 //! providers to practise against); both know `domain` only. `tests/it/architecture.rs` fails on any other arrow.
 //!
 //! # The path of a code
