@@ -45,7 +45,7 @@ pub struct Claimed {
 pub struct Lease(pub(super) DeliveryId, pub(super) i64);
 
 impl Claimed {
-    /// What [`Store::renew`] and [`Store::release`] need to know.
+    /// What [`Store::renew`](super::Store::renew) and [`Store::release`](super::Store::release) need to know.
     pub fn lease(&self) -> Lease {
         Lease(self.id, self.lease_token)
     }
