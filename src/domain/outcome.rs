@@ -71,6 +71,11 @@ impl Outcome {
         Self::Unknown { cause }
     }
 
+    /// Whether the message was sent and nobody knows what became of it.
+    pub const fn may_have_arrived(&self) -> bool {
+        matches!(self, Self::Unknown { .. })
+    }
+
     /// The name used in storage, metrics and reports.
     pub const fn name(&self) -> &'static str {
         match self {

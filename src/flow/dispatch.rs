@@ -239,7 +239,7 @@ impl Dispatch {
 
     // One that may have arrived ends as that, whatever failed later.
     async fn stop(&self, claimed: Claimed, last: Option<Attempt>, reason: EndReason) -> Result<Left, Error> {
-        let in_doubt = |attempt: &Attempt| matches!(attempt.outcome, Outcome::Unknown { .. });
+        let in_doubt = |attempt: &Attempt| attempt.outcome.may_have_arrived();
         if claimed.attempts.iter().chain(&last).any(in_doubt) {
             self.store.leave_unconfirmed(claimed, last).await?;
             return Ok(Left::Nothing);

@@ -186,14 +186,13 @@ impl<'a> Tried<'a> {
             there.iter().filter(|a| a.provider == way.provider).partition(|a| is_interrupted(a));
         Self {
             bad_address: there.iter().any(|a| a.outcome == Outcome::refused(Cause::BadAddress)),
-            in_doubt: !interrupted.is_empty()
-                || own.iter().any(|a: &&Attempt| matches!(a.outcome, Outcome::Unknown { .. })),
+            in_doubt: !interrupted.is_empty() || own.iter().any(|a: &&Attempt| a.outcome.may_have_arrived()),
             own,
         }
     }
 
     fn is_closed(&self, way: &Way) -> bool {
-        let unanswered = self.own.iter().filter(|attempt| matches!(attempt.outcome, Outcome::Unknown { .. })).count();
+        let unanswered = self.own.iter().filter(|attempt| attempt.outcome.may_have_arrived()).count();
         self.bad_address
             || self.own.iter().any(|attempt| matches!(attempt.outcome, Outcome::Refused { .. }))
             || (unanswered >= UNANSWERED_MAX && !way.deduplicates)
