@@ -123,6 +123,7 @@ impl Gateway {
             config.people.clone(),
             routes,
             Arc::clone(&clock),
+            config.delivery.max_age,
             rand::random(),
         );
         if config.delivery.paused {

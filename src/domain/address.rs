@@ -136,10 +136,16 @@ fn is_mailbox(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else { return false };
     text.len() <= 254
         && (1..=64).contains(&local.len())
-        && local.chars().all(plain)
+        && (local.chars().all(plain) || is_quoted(local, plain))
         && domain.chars().all(plain)
         && domain.contains('.')
         && domain.split('.').all(|label| (1..=63).contains(&label.len()))
+}
+
+// Quotes allow blanks inside; of the rest that they allow (RFC 5321, 4.1.2) nothing is taken that could end the address.
+fn is_quoted(local: &str, plain: impl Fn(char) -> bool) -> bool {
+    let inside = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inside.is_some_and(|inside| !inside.is_empty() && inside.chars().all(|c| c == ' ' || (c != '\\' && plain(c))))
 }
 
 fn tail(text: &str, count: usize) -> &str {
@@ -179,8 +185,12 @@ mod tests {
         for bad in ["600100200", "+0600100200", "+48 600 100 200", "+48123", "+1234567890123456", ""] {
             assert_eq!(Address::parse(Channel::Sms, bad), Err(BadAddress::Phone), "{bad:?}");
         }
-        for bad in ["a@b", "a b@c.de", "a@b.c,d@e.fg", "Leon <a@b.cd>", "a@b.c\r\nBcc: x", "@b.cd", "\"a b\"@c.de"] {
+        for bad in ["a@b", "a b@c.de", "a@b.c,d@e.fg", "Leon <a@b.cd>", "a@b.c\r\nBcc: x", "@b.cd"] {
             assert_eq!(Address::parse(Channel::Email, bad), Err(BadAddress::Email), "{bad:?}");
         }
+        for bad in ["\"\"@c.de", "\"a@c.de", "\"a>b\"@c.de", "\"a\\\"b\"@c.de", "\"a@b\"@c.de", "\"a\nb\"@c.de"] {
+            assert_eq!(Address::parse(Channel::Email, bad), Err(BadAddress::Email), "{bad:?}");
+        }
+        assert!(Address::parse(Channel::Email, "\"a b\"@c.de").is_ok());
     }
 }

@@ -1,5 +1,9 @@
 //! What a processor tells us, after the door has checked it: many senders, one [`Notification`].
 
+mod lock;
+mod transaction;
+mod verification;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,6 +14,10 @@ use super::clock::Timestamp;
 use super::money::Money;
 use super::person::Identifier;
 use super::secret::Code;
+
+pub use lock::{CardLocked, CardUnlocked, Change, Holder, LockReason, TransactionalLock, TransactionalLockReason};
+pub use transaction::{Transaction, TransactionResult};
+pub use verification::{RejectionReason, Verification, VerificationStatus};
 
 /// Names one accepted notification; version 7, so that ids sort by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,11 +51,33 @@ pub enum Kind {
     CardLocked,
     /// A card was unlocked.
     CardUnlocked,
+    /// A check of somebody's identity has begun.
+    VerificationInProgress,
+    /// It went well.
+    VerificationAccepted,
+    /// It did not.
+    VerificationRejected,
+    /// Payments of a person or company are held back for a reason.
+    TransactionalLockAdded,
+    /// That reason is gone.
+    TransactionalLockRemoved,
+    /// Something happened to a card payment.
+    Transaction,
 }
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Self; 3] = [Self::Otp, Self::CardLocked, Self::CardUnlocked];
+    pub const ALL: [Self; 9] = [
+        Self::Otp,
+        Self::CardLocked,
+        Self::CardUnlocked,
+        Self::VerificationInProgress,
+        Self::VerificationAccepted,
+        Self::VerificationRejected,
+        Self::TransactionalLockAdded,
+        Self::TransactionalLockRemoved,
+        Self::Transaction,
+    ];
 
     /// The name used in configuration, template folders, storage and metrics.
     pub const fn name(self) -> &'static str {
@@ -55,6 +85,12 @@ impl Kind {
             Self::Otp => "otp",
             Self::CardLocked => "card_locked",
             Self::CardUnlocked => "card_unlocked",
+            Self::VerificationInProgress => "verification_in_progress",
+            Self::VerificationAccepted => "verification_accepted",
+            Self::VerificationRejected => "verification_rejected",
+            Self::TransactionalLockAdded => "transactional_lock_added",
+            Self::TransactionalLockRemoved => "transactional_lock_removed",
+            Self::Transaction => "transaction",
         }
     }
 }
@@ -74,7 +110,10 @@ impl FromStr for Kind {
 
 /// A name that is no kind of notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected otp, card_locked or card_unlocked")]
+#[error(
+    "expected otp, card_locked, card_unlocked, verification_in_progress, verification_accepted, \
+     verification_rejected, transactional_lock_added, transactional_lock_removed or transaction"
+)]
 pub struct UnknownKind;
 
 /// One accepted piece of news.
@@ -103,6 +142,12 @@ pub enum Content {
     CardLocked(CardLocked),
     /// A card was unlocked.
     CardUnlocked(CardUnlocked),
+    /// A check of somebody's identity reached a status.
+    Verification(Verification),
+    /// Payments are held back for a reason, or one of the reasons is gone.
+    TransactionalLock(TransactionalLock),
+    /// Something happened to a card payment.
+    Transaction(Transaction),
 }
 
 impl Content {
@@ -112,15 +157,27 @@ impl Content {
             Self::Otp(_) => Kind::Otp,
             Self::CardLocked(_) => Kind::CardLocked,
             Self::CardUnlocked(_) => Kind::CardUnlocked,
+            Self::Verification(verification) => match verification.status {
+                VerificationStatus::InProgress => Kind::VerificationInProgress,
+                VerificationStatus::Accepted => Kind::VerificationAccepted,
+                VerificationStatus::Rejected(_) => Kind::VerificationRejected,
+            },
+            Self::TransactionalLock(lock) => match lock.change {
+                Change::Added => Kind::TransactionalLockAdded,
+                Change::Removed => Kind::TransactionalLockRemoved,
+            },
+            Self::Transaction(_) => Kind::Transaction,
         }
     }
 
-    /// When the processor says it happened; `None` where the contract carries no time.
+    /// When a lock was set or lifted, as the processor says. Other news carry no time, or, as a payment that is booked
+    /// days later, one that says nothing about their age.
     pub fn happened_at(&self) -> Option<Timestamp> {
         match self {
-            Self::Otp(_) => None,
+            Self::Otp(_) | Self::Verification(_) | Self::Transaction(_) => None,
             Self::CardLocked(lock) => Some(lock.at),
             Self::CardUnlocked(unlock) => Some(unlock.at),
+            Self::TransactionalLock(lock) => Some(lock.at),
         }
     }
 }
@@ -134,84 +191,6 @@ pub struct Otp {
     pub money: Money,
     /// Who is to be paid, as a stranger wrote it: `render` cleans it before anyone reads it. May be empty.
     pub merchant: String,
-}
-
-/// A card was locked.
-#[derive(Debug)]
-pub struct CardLocked {
-    /// When, as the processor says.
-    pub at: Timestamp,
-    /// Why.
-    pub reason: LockReason,
-}
-
-/// A card was unlocked.
-#[derive(Debug)]
-pub struct CardUnlocked {
-    /// When, as the processor says.
-    pub at: Timestamp,
-}
-
-/// Why a card was locked. The processor may invent new reasons: they are told as [`LockReason::Other`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LockReason {
-    /// Reported lost.
-    CardLost,
-    /// Reported stolen.
-    CardStolen,
-    /// The issuer is asking something.
-    PendingQuery,
-    /// Cards are being merged.
-    CardConsolidation,
-    /// Not in use.
-    CardInactive,
-    /// The PIN was wrong too often.
-    PinTriesExceeded,
-    /// Fraud is suspected. Never told to the person unless configured.
-    SuspectedFraud,
-    /// A new card takes its place.
-    CardReplaced,
-    /// A reason this version does not know.
-    Other,
-}
-
-impl LockReason {
-    /// Every reason there is.
-    pub const ALL: [Self; 9] = [
-        Self::CardLost,
-        Self::CardStolen,
-        Self::PendingQuery,
-        Self::CardConsolidation,
-        Self::CardInactive,
-        Self::PinTriesExceeded,
-        Self::SuspectedFraud,
-        Self::CardReplaced,
-        Self::Other,
-    ];
-
-    /// The name templates use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CardLost => "card_lost",
-            Self::CardStolen => "card_stolen",
-            Self::PendingQuery => "pending_query",
-            Self::CardConsolidation => "card_consolidation",
-            Self::CardInactive => "card_inactive",
-            Self::PinTriesExceeded => "pin_tries_exceeded",
-            Self::SuspectedFraud => "suspected_fraud",
-            Self::CardReplaced => "card_replaced",
-            Self::Other => "other",
-        }
-    }
-
-    /// Whether such a lock is commonly lifted again; the other reasons end the card's life.
-    pub const fn is_temporary(self) -> bool {
-        matches!(
-            self,
-            Self::PendingQuery | Self::CardConsolidation | Self::PinTriesExceeded | Self::SuspectedFraud | Self::Other
-        )
-    }
 }
 
 /// Something odd that did not stop the notification: a field and what was odd about it.

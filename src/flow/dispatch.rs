@@ -12,22 +12,19 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::resolve;
+use super::resolve::{self, Addressee};
 use crate::channel::Provider;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::{Attempt, EndReason, ProviderName};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::Parcel;
-use crate::domain::person::{Person, Standing};
+use crate::domain::person::Standing;
 use crate::render::Renderer;
 use crate::route::{self, Move, Offer, Plans, Way};
 use crate::store::{Ahead, Claimed, Directory, Error, Store};
 
 /// A provider that needs longer than this will not help a cardholder who is already looking at the form.
 const SEND_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// An event that happened longer ago than this before it came is kept on record and told to nobody.
-const STALE: Duration = Duration::from_hours(24);
 
 /// How long a delivery waits when the directory could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(1);
@@ -46,6 +43,7 @@ pub struct Dispatch {
     renderer: Arc<Renderer>,
     clock: Arc<dyn Clock>,
     luck: Mutex<StdRng>,
+    max_age: Duration,
     ended: Notify,
 }
 
@@ -62,7 +60,8 @@ pub enum Left {
 }
 
 impl Dispatch {
-    /// Sends over `routes`, in their order within a channel; `seed` decides how pauses vary.
+    /// Sends over `routes`, in their order within a channel; `seed` decides how pauses vary. A lock that was set or
+    /// lifted longer than `max_age` before it came is kept on record and told to nobody.
     pub fn new(
         store: Arc<Store>,
         renderer: Arc<Renderer>,
@@ -70,6 +69,7 @@ impl Dispatch {
         people: resolve::Settings,
         routes: Vec<Route>,
         clock: Arc<dyn Clock>,
+        max_age: Duration,
         seed: u64,
     ) -> Self {
         let (offers, providers): (Vec<_>, HashMap<_, _>) =
@@ -85,6 +85,7 @@ impl Dispatch {
             renderer,
             clock,
             luck,
+            max_age,
             ended: Notify::new(),
         }
     }
@@ -107,15 +108,23 @@ impl Dispatch {
         }
     }
 
+    fn hopeless(&self, claimed: &Claimed) -> Option<EndReason> {
+        let Some(content) = &claimed.content else { return Some(EndReason::Unreadable) };
+        let age = content.happened_at().map(|at| claimed.received_at.since(at));
+        age.is_some_and(|age| age > self.max_age).then_some(EndReason::Stale)
+    }
+
     async fn deliver(&self, claimed: Claimed) -> Result<Left, Error> {
-        if let Some(reason) = hopeless(&claimed) {
+        if let Some(reason) = self.hopeless(&claimed) {
             return self.give_up(claimed, None, reason).await;
         }
         if let Some(until) = self.turn(&claimed).await? {
             self.store.postpone(claimed, None, until).await?;
             return Ok(Left::Nothing);
         }
-        let people = match resolve::people(&self.people, &self.directory, &claimed).await {
+        let people = match resolve::people(&self.people, &self.directory, &claimed, self.renderer.default_locale())
+            .await
+        {
             Ok(people) => people,
             Err(error) => {
                 tracing::error!(delivery.id = %claimed.id, error = crate::domain::chain(&error), "the directory could not be read");
@@ -127,7 +136,7 @@ impl Dispatch {
             [] => self.give_up(claimed, None, EndReason::UnknownPerson).await,
             [person] => self.tell(claimed, person).await,
             several => {
-                let ids: Vec<_> = several.iter().map(|person| person.id).collect();
+                let ids: Vec<_> = several.iter().filter_map(|person| person.id).collect();
                 Ok(Left::Others(self.store.split(claimed, &ids).await?))
             }
         }
@@ -147,8 +156,8 @@ impl Dispatch {
         Ok(None)
     }
 
-    async fn tell(&self, mut claimed: Claimed, person: &Person) -> Result<Left, Error> {
-        claimed.person = Some(person.id);
+    async fn tell(&self, mut claimed: Claimed, person: &Addressee) -> Result<Left, Error> {
+        claimed.person = person.id;
         if person.standing != Standing::Active {
             return self.give_up(claimed, None, EndReason::NotToBeTold).await;
         }
@@ -204,14 +213,14 @@ impl Dispatch {
         self.store.go_on(claimed, attempt).await
     }
 
-    async fn attempt(&self, claimed: &Claimed, person: &Person, way: &Way) -> Attempt {
+    async fn attempt(&self, claimed: &Claimed, person: &Addressee, way: &Way) -> Attempt {
         let started_at = self.clock.now();
         let began = Instant::now();
         let outcome = self.send(claimed, person, way, started_at).await;
         Attempt { started_at, took: began.elapsed(), outcome, ..blank(claimed, way) }
     }
 
-    async fn send(&self, claimed: &Claimed, person: &Person, way: &Way, now: Timestamp) -> Outcome {
+    async fn send(&self, claimed: &Claimed, person: &Addressee, way: &Way, now: Timestamp) -> Outcome {
         let (Some(content), Some(provider)) = (&claimed.content, self.providers.get(&way.provider)) else {
             return Outcome::refused(Cause::NotRendered);
         };
@@ -254,12 +263,6 @@ impl Dispatch {
         self.store.give_up(claimed, last, reason).await?;
         Ok(Left::Nothing)
     }
-}
-
-fn hopeless(claimed: &Claimed) -> Option<EndReason> {
-    let Some(content) = &claimed.content else { return Some(EndReason::Unreadable) };
-    let age = content.happened_at().map(|at| claimed.received_at.since(at));
-    age.is_some_and(|age| age > STALE).then_some(EndReason::Stale)
 }
 
 fn blank(claimed: &Claimed, way: &Way) -> Attempt {

@@ -112,11 +112,15 @@ impl Intake {
     }
 }
 
-// A repeated code without a key may be a resend that somebody asked for; a dated event is the same event.
+// A repeated code without a key may be a resend that somebody asked for, and a check of an identity may come to the
+// same end twice; a dated lock, or the same stage of the same payment, is the same event.
 fn dedupe(key: Option<String>, content: &Content) -> Dedupe {
     match (key, content) {
         (Some(key), _) => Dedupe::ByKey(key, KEY_KEPT),
-        (None, Content::Otp(_)) => Dedupe::Never,
-        (None, Content::CardLocked(_) | Content::CardUnlocked(_)) => Dedupe::ByFields(FIELDS_KEPT),
+        (None, Content::Otp(_) | Content::Verification(_)) => Dedupe::Never,
+        (
+            None,
+            Content::CardLocked(_) | Content::CardUnlocked(_) | Content::TransactionalLock(_) | Content::Transaction(_),
+        ) => Dedupe::ByFields(FIELDS_KEPT),
     }
 }

@@ -27,11 +27,20 @@ const SCAN_EVERY: Duration = Duration::from_millis(250);
 const SCAN_TAKES: usize = 256;
 
 /// `[delivery]` of the configuration.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The operator's brake: what arrives is accepted and kept, nothing is sent. What waits beyond its time expires.
     pub paused: bool,
+    /// A lock that was set or lifted longer ago than this before it came is kept on record and told to nobody.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub max_age: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { paused: false, max_age: Duration::from_hours(24) }
+    }
 }
 
 /// Room to take one more delivery in hand.

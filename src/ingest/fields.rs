@@ -1,4 +1,5 @@
-//! Reads one flat JSON object strictly: its syntax, its encoding, each wanted field at most once.
+//! Reads one JSON object strictly: its syntax, its encoding, each wanted field at most once. A field of an object
+//! inside is wanted by its path, as in `transaction.id`.
 //!
 //! Our own reader over `serde_json`'s, because the errors of derived ones repeat the value they stumble over, and
 //! that value may be a code. What the values mean is for the contract's own file to say.
@@ -53,13 +54,15 @@ impl Fields {
         };
         let text = std::str::from_utf8(text).map_err(|_| Problem::Invalid("", "expected UTF-8"))?;
         let mut reader = serde_json::Deserializer::from_str(text);
-        let read = Object { wanted }.deserialize(&mut reader).and_then(|read| reader.end().map(|()| read));
-        let (found, others) = read.map_err(|_| Problem::Invalid("", "expected one JSON object, each field once"))?;
+        let mut found = Found { values: wanted.iter().map(|_| None).collect(), inside: Vec::new(), others: 0 };
+        let read = Object { wanted, path: "", found: &mut found }.deserialize(&mut reader);
+        let read = read.and_then(|()| reader.end());
+        read.map_err(|_| Problem::Invalid("", "expected one JSON object, each field once"))?;
         // A handful is a newer contract; thousands are not.
-        if others > MANY {
+        if found.others > MANY {
             warnings.push(Warning { field: "", what: "has very many unknown fields" });
         }
-        Ok(Self { wanted, found, warnings })
+        Ok(Self { wanted, found: found.values, warnings })
     }
 
     /// Takes a field out; `None` when it is absent or null.
@@ -76,42 +79,61 @@ impl Fields {
 
 const MANY: usize = 100;
 
-struct Object {
-    wanted: &'static [&'static str],
+/// What was read so far.
+struct Found {
+    values: Vec<Option<Field>>,
+    // Objects that were entered, by their path.
+    inside: Vec<String>,
+    others: usize,
 }
 
-type Found = (Vec<Option<Field>>, usize);
+/// An object whose fields have paths that begin with `path`.
+struct Object<'a> {
+    wanted: &'static [&'static str],
+    path: &'a str,
+    found: &'a mut Found,
+}
 
-impl<'de> DeserializeSeed<'de> for Object {
-    type Value = Found;
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Found, D::Error> {
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
         reader.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Object {
-    type Value = Found;
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
-        let mut found: Vec<Option<Field>> = self.wanted.iter().map(|_| None).collect();
-        let mut others = 0;
-        while let Some(name) = map.next_key::<String>()? {
-            let Some(at) = self.wanted.iter().position(|wanted| *wanted == name) else {
-                // Read like any other: nested without end, or with what is no text, it is no notification.
-                map.next_value::<Field>()?;
-                others += 1;
-                continue;
-            };
-            if found[at].is_some() {
-                return Err(A::Error::custom("a field stands there twice"));
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(mut name) = map.next_key::<String>()? {
+            if !self.path.is_empty() {
+                name.insert_str(0, self.path);
             }
-            found[at] = Some(map.next_value()?);
+            if let Some(at) = self.wanted.iter().position(|wanted| *wanted == name) {
+                let field = map.next_value()?;
+                if self.found.values[at].replace(field).is_some() {
+                    return Err(A::Error::custom("a field stands there twice"));
+                }
+                continue;
+            }
+            name.push('.');
+            if self.wanted.iter().any(|wanted| wanted.starts_with(&name)) {
+                if self.found.inside.contains(&name) {
+                    return Err(A::Error::custom("an object stands there twice"));
+                }
+                self.found.inside.push(name.clone());
+                map.next_value_seed(Object { wanted: self.wanted, path: &name, found: &mut *self.found })?;
+                continue;
+            }
+            // Read like any other: nested without end, or with what is no text, it is no notification.
+            map.next_value::<Field>()?;
+            self.found.others += 1;
         }
-        Ok((found, others))
+        Ok(())
     }
 }
 

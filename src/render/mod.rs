@@ -27,7 +27,7 @@ use self::part::Part;
 use self::values::Values;
 use crate::domain::address::Channel;
 use crate::domain::money::{Currency, Money};
-use crate::domain::notification::{CardLocked, Content, Kind, LockReason};
+use crate::domain::notification::{Content, Holder, Kind, LockReason, TransactionalLockReason, VerificationStatus};
 use crate::domain::parcel::Message;
 use crate::domain::person::Locale;
 use crate::domain::secret::{CODE_MAX, Rendered};
@@ -187,6 +187,11 @@ impl Renderer {
         })
     }
 
+    /// The locale used where a person's own has no text.
+    pub fn default_locale(&self) -> &Locale {
+        &self.default_locale
+    }
+
     /// The locales that have texts of their own, in order.
     pub fn locales(&self) -> Vec<&Locale> {
         let mut locales: Vec<_> = self.catalog.voices().map(Voice::locale).collect();
@@ -205,17 +210,46 @@ impl Renderer {
                 ..values
             },
             Content::CardLocked(lock) => {
-                let reason = self.told(lock);
+                let reason = self.told(lock.reason);
                 Values { date: date(lock.at), reason: reason.name(), temporary: reason.is_temporary(), ..values }
             }
             Content::CardUnlocked(unlock) => Values { date: date(unlock.at), ..values },
+            Content::Verification(verification) => Values {
+                name: hygiene::clean(&verification.first_name).unwrap_or_default(),
+                reason: match verification.status {
+                    VerificationStatus::InProgress | VerificationStatus::Accepted => "",
+                    VerificationStatus::Rejected(reason) => reason.name(),
+                },
+                ..values
+            },
+            Content::TransactionalLock(lock) => Values {
+                date: date(lock.at),
+                reason: self.told_of_payments(lock.reason).name(),
+                company: lock.holder == Holder::Corporation,
+                ..values
+            },
+            Content::Transaction(payment) => Values {
+                amount: amount(payment.money, channel, voice),
+                merchant: for_channel(hygiene::clean(&payment.merchant).unwrap_or_default(), channel),
+                result: payment.result.name(),
+                incoming: payment.incoming,
+                card: &payment.last_four,
+                ..values
+            },
         }
     }
 
     // Whoever is suspected must not learn it from us, unless the issuer has decided otherwise.
-    fn told(&self, lock: &CardLocked) -> LockReason {
-        match lock.reason {
+    fn told(&self, reason: LockReason) -> LockReason {
+        match reason {
             LockReason::SuspectedFraud if !self.reveal_fraud_reason => LockReason::Other,
+            reason => reason,
+        }
+    }
+
+    fn told_of_payments(&self, reason: TransactionalLockReason) -> TransactionalLockReason {
+        match reason {
+            TransactionalLockReason::FraudSuspected if !self.reveal_fraud_reason => TransactionalLockReason::Other,
             reason => reason,
         }
     }
@@ -224,17 +258,18 @@ impl Renderer {
         for voice in self.catalog.voices() {
             let amount = Currency::parse("KWD").map(|currency| voice.purse.write(Money { minor: u64::MAX, currency }));
             let amount = amount.unwrap_or_default();
-            for reason in LockReason::ALL {
-                let values = Values {
-                    otp: &"0".repeat(CODE_MAX),
-                    amount: amount.clone(),
-                    merchant: "W".repeat(hygiene::NAME_MAX),
-                    brand: &self.brand,
-                    date: "0".repeat(40),
-                    reason: reason.name(),
-                    temporary: reason.is_temporary(),
-                };
-                for (kind, part) in voice.parts() {
+            let longest = Values {
+                otp: &"0".repeat(CODE_MAX),
+                amount,
+                merchant: "W".repeat(hygiene::NAME_MAX),
+                brand: &self.brand,
+                date: "0".repeat(40),
+                name: "W".repeat(hygiene::NAME_MAX),
+                card: "0000",
+                ..Values::default()
+            };
+            for (kind, part) in voice.parts() {
+                for values in longest.variations(kind) {
                     write(voice, kind, part, &values)?;
                 }
             }
@@ -250,9 +285,12 @@ fn amount(money: Money, channel: Channel, voice: &Voice) -> String {
     }
 }
 
-// An ellipsis is outside GSM 03.38 and would more than halve the room in an SMS.
 fn merchant(name: &str, channel: Channel, voice: &Voice) -> String {
-    let name = hygiene::clean(name).unwrap_or_else(|| hygiene::stand_in(voice.language()).to_owned());
+    for_channel(hygiene::clean(name).unwrap_or_else(|| hygiene::stand_in(voice.language()).to_owned()), channel)
+}
+
+// An ellipsis is outside GSM 03.38 and would more than halve the room in an SMS.
+fn for_channel(name: String, channel: Channel) -> String {
     if channel == Channel::Sms { name.replace('…', "...") } else { name }
 }
 

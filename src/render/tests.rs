@@ -6,7 +6,7 @@ use std::fs;
 
 use super::*;
 use crate::domain::clock::Timestamp;
-use crate::domain::notification::{CardUnlocked, Otp};
+use crate::domain::notification::{CardLocked, CardUnlocked, Otp};
 use crate::domain::secret::Code;
 
 /// 31 January 2026, 11:30 UTC.

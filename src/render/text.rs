@@ -178,8 +178,8 @@ impl Reader {
             return self.refuse(format!("there is no {{{{{name} ..}}}} here; use {{{{#if}}}} or {{{{#unless}}}}"));
         }
         let variable = self.variable(name)?;
-        if variable == Variable::Temporary {
-            return self.refuse("temporary is asked about with {{#if temporary}}, not written");
+        if variable.is_a_question() {
+            return self.refuse(format!("{name} is asked about with {{{{#if {name}}}}}, not written"));
         }
         if self.part.is_html() && self.inside_tag {
             return self.refuse(format!("{name} stands inside an HTML tag; values are for the text between tags"));
@@ -231,7 +231,7 @@ impl Reader {
                 | [Parameter::Literal(JsonValue::String(text)), left],
             ) => {
                 let variable = self.variable_in(left)?;
-                if !variable.could_be(text) {
+                if !variable.could_be(self.kind, text) {
                     return self.refuse(format!("{} is never \"{}\"", variable.name(), text.escape_debug()));
                 }
                 Ok((variable, Some(text.clone())))

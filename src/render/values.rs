@@ -3,7 +3,7 @@
 //! A variable that is not listed here does not exist: nothing else about a person, a card or this gateway can
 //! get into a text.
 
-use crate::domain::notification::{Kind, LockReason};
+use crate::domain::notification::{Kind, LockReason, RejectionReason, TransactionResult, TransactionalLockReason};
 
 /// A name that templates may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +15,11 @@ pub(super) enum Variable {
     Date,
     Reason,
     Temporary,
+    Name,
+    Company,
+    Result,
+    Incoming,
+    Card,
 }
 
 impl Variable {
@@ -24,6 +29,12 @@ impl Variable {
             Kind::Otp => &[Self::Otp, Self::Amount, Self::Merchant, Self::Brand],
             Kind::CardLocked => &[Self::Brand, Self::Date, Self::Reason, Self::Temporary],
             Kind::CardUnlocked => &[Self::Brand, Self::Date],
+            Kind::VerificationInProgress | Kind::VerificationAccepted => &[Self::Brand, Self::Name],
+            Kind::VerificationRejected => &[Self::Brand, Self::Name, Self::Reason],
+            Kind::TransactionalLockAdded | Kind::TransactionalLockRemoved => {
+                &[Self::Brand, Self::Date, Self::Reason, Self::Company]
+            }
+            Kind::Transaction => &[Self::Brand, Self::Amount, Self::Merchant, Self::Result, Self::Incoming, Self::Card],
         }
     }
 
@@ -37,7 +48,17 @@ impl Variable {
             Self::Date => "date",
             Self::Reason => "reason",
             Self::Temporary => "temporary",
+            Self::Name => "name",
+            Self::Company => "company",
+            Self::Result => "result",
+            Self::Incoming => "incoming",
+            Self::Card => "card",
         }
+    }
+
+    /// Whether it is either true or false: asked about, and never written.
+    pub(super) const fn is_a_question(self) -> bool {
+        matches!(self, Self::Temporary | Self::Company | Self::Incoming)
     }
 
     /// The variable of that name, if messages of `kind` have it.
@@ -45,14 +66,34 @@ impl Variable {
         Self::of(kind).iter().copied().find(|variable| variable.name() == name)
     }
 
-    /// Whether `text` could ever be this variable's value.
-    pub(super) fn could_be(self, text: &str) -> bool {
-        self != Self::Reason || LockReason::ALL.iter().any(|reason| reason.name() == text)
+    /// Whether `text` could ever be this variable's value in messages of `kind`.
+    pub(super) fn could_be(self, kind: Kind, text: &str) -> bool {
+        match self {
+            Self::Reason => reasons(kind).contains(&text),
+            Self::Result => TransactionResult::ALL.iter().any(|result| result.name() == text),
+            _ => true,
+        }
+    }
+}
+
+/// The names that `reason` can have in messages of `kind`.
+pub(super) fn reasons(kind: Kind) -> Vec<&'static str> {
+    match kind {
+        Kind::CardLocked => LockReason::ALL.map(LockReason::name).to_vec(),
+        Kind::VerificationRejected => RejectionReason::ALL.map(RejectionReason::name).to_vec(),
+        Kind::TransactionalLockAdded | Kind::TransactionalLockRemoved => {
+            TransactionalLockReason::ALL.map(TransactionalLockReason::name).to_vec()
+        }
+        Kind::Otp
+        | Kind::CardUnlocked
+        | Kind::VerificationInProgress
+        | Kind::VerificationAccepted
+        | Kind::Transaction => Vec::new(),
     }
 }
 
 /// The values of one message. The code is borrowed and never copied into here.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Values<'a> {
     pub(super) otp: &'a str,
     pub(super) amount: String,
@@ -61,11 +102,40 @@ pub(super) struct Values<'a> {
     pub(super) date: String,
     pub(super) reason: &'static str,
     pub(super) temporary: bool,
+    pub(super) name: String,
+    pub(super) company: bool,
+    pub(super) result: &'static str,
+    pub(super) incoming: bool,
+    pub(super) card: &'a str,
 }
 
 impl Values<'_> {
+    /// These values with everything that messages of `kind` may have to choose their words by.
+    pub(super) fn variations(&self, kind: Kind) -> Vec<Self> {
+        let reasons = reasons(kind);
+        let reasons = if reasons.is_empty() { vec![""] } else { reasons };
+        let mut variations = Vec::new();
+        for reason in reasons {
+            for result in TransactionResult::ALL {
+                for truth in [false, true] {
+                    let chosen = Self {
+                        reason,
+                        result: result.name(),
+                        temporary: truth,
+                        company: truth,
+                        incoming: truth,
+                        ..self.clone()
+                    };
+                    variations.push(chosen);
+                }
+            }
+        }
+        variations
+    }
+
     /// The value as text; what is either true or false is `yes` or nothing.
     pub(super) fn text(&self, variable: Variable) -> &str {
+        let yes = |truth| if truth { "yes" } else { "" };
         match variable {
             Variable::Otp => self.otp,
             Variable::Amount => &self.amount,
@@ -73,14 +143,28 @@ impl Values<'_> {
             Variable::Brand => self.brand,
             Variable::Date => &self.date,
             Variable::Reason => self.reason,
-            Variable::Temporary if self.temporary => "yes",
-            Variable::Temporary => "",
+            Variable::Temporary => yes(self.temporary),
+            Variable::Name => &self.name,
+            Variable::Company => yes(self.company),
+            Variable::Result => self.result,
+            Variable::Incoming => yes(self.incoming),
+            Variable::Card => self.card,
         }
     }
 
     /// The bytes of the longest value.
     pub(super) fn longest(&self) -> usize {
-        let texts = [self.otp, &self.amount, &self.merchant, self.brand, &self.date, self.reason];
+        let texts = [
+            self.otp,
+            &self.amount,
+            &self.merchant,
+            self.brand,
+            &self.date,
+            self.reason,
+            &self.name,
+            self.result,
+            self.card,
+        ];
         texts.iter().map(|text| text.len()).max().unwrap_or(0)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::domain::address::Channel;
-use crate::domain::notification::Kind;
+use crate::domain::notification::{Kind, UnknownKind};
 
 /// The longest life of a code. NIST SP 800-63B and OWASP ASVS 6.5.5 both end it at ten minutes.
 const OTP_TTL_MAX: Duration = Duration::from_mins(10);
@@ -36,8 +36,8 @@ pub struct Plans(BTreeMap<Kind, PlanSettings>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No such kind.
-    #[error("plan.{0}: expected otp, card_locked or card_unlocked")]
-    UnknownKind(String),
+    #[error("plan.{0}")]
+    UnknownKind(String, #[source] UnknownKind),
     /// A plan without a step tells nobody.
     #[error("plan.{0}.steps: expected at least one of sms, push and email")]
     NoSteps(Kind),
@@ -60,7 +60,7 @@ impl Plans {
     pub fn new(configured: Settings) -> Result<Self, Error> {
         let mut plans = defaults();
         for (name, plan) in configured {
-            let kind: Kind = name.parse().map_err(|_| Error::UnknownKind(name))?;
+            let kind: Kind = name.parse().map_err(|error| Error::UnknownKind(name, error))?;
             check(kind, &plan)?;
             plans.insert(kind, plan);
         }
@@ -86,10 +86,19 @@ impl Plans {
 fn defaults() -> BTreeMap<Kind, PlanSettings> {
     let plan = |steps: &[Channel], ttl| PlanSettings { steps: steps.to_vec(), ttl, email_is_device_bound: false };
     let day = Duration::from_hours(24);
+    let all = [Channel::Push, Channel::Sms, Channel::Email];
+    // Nobody pays for a text message about each purchase without having decided so.
+    let free = [Channel::Push, Channel::Email];
     BTreeMap::from([
         (Kind::Otp, plan(&[Channel::Push, Channel::Sms], Duration::from_mins(5))),
-        (Kind::CardLocked, plan(&[Channel::Push, Channel::Sms, Channel::Email], day)),
-        (Kind::CardUnlocked, plan(&[Channel::Push, Channel::Sms, Channel::Email], day)),
+        (Kind::CardLocked, plan(&all, day)),
+        (Kind::CardUnlocked, plan(&all, day)),
+        (Kind::VerificationInProgress, plan(&free, day)),
+        (Kind::VerificationAccepted, plan(&free, day * 3)),
+        (Kind::VerificationRejected, plan(&free, day * 3)),
+        (Kind::TransactionalLockAdded, plan(&all, day)),
+        (Kind::TransactionalLockRemoved, plan(&all, day)),
+        (Kind::Transaction, plan(&free, Duration::from_hours(1))),
     ])
 }
 

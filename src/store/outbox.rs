@@ -18,8 +18,8 @@ use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::event::{Actor, Event, EventKind};
-use crate::domain::notification::{Notification, NotificationId};
-use crate::domain::person::{Identifier, IdentifierKind, PersonId};
+use crate::domain::notification::{Content, Notification, NotificationId};
+use crate::domain::person::{Identifier, PersonId};
 
 /// A notification to be accepted.
 pub struct Acceptance {
@@ -79,7 +79,7 @@ impl Store {
         let now = self.clock.now();
         let id = DeliveryId(Uuid::now_v7());
         let lease_token = token()?;
-        let lane = self.lane(&notification.subjects)?;
+        let lane = self.lane(Some(&notification.content), &notification.subjects)?;
         let rows = AcceptRows {
             notification: notification.id.0,
             delivery: id.0,
@@ -160,7 +160,7 @@ impl Store {
             opened.inspect_err(|error| tracing::error!(delivery.id = %id, error = chain(error), "unreadable")).ok()
         });
         let (content, subjects) = opened.map_or((None, Vec::new()), |(content, subjects)| (Some(content), subjects));
-        let lane = self.lane(&subjects).unwrap_or_default();
+        let lane = self.lane(content.as_ref(), &subjects).unwrap_or_default();
         Claimed {
             id,
             notification: NotificationId(row.notification),
@@ -176,10 +176,16 @@ impl Store {
         }
     }
 
-    // The events of one card are told in their order; codes are told at once, each of them.
-    fn lane(&self, subjects: &[Identifier]) -> Result<Option<LookupHash>, Error> {
-        let card = subjects.iter().find(|subject| subject.kind == IdentifierKind::DcCard);
-        Ok(card.map(|card| self.sealer.lookup_hash("lane", &card.value)).transpose()?)
+    // Codes are told at once, each of them. All other news of one card, person, company or payment are told in order.
+    fn lane(&self, content: Option<&Content>, subjects: &[Identifier]) -> Result<Option<LookupHash>, Error> {
+        let lane = match (content, subjects.first()) {
+            (None | Some(Content::Otp(_)), _) | (_, None) => None,
+            (Some(Content::Transaction(payment)), _) => Some(format!("transaction:{}", payment.reference)),
+            (Some(Content::CardLocked(_) | Content::CardUnlocked(_)), Some(card)) => Some(card.value.clone()),
+            (Some(Content::Verification(_)), Some(user)) => Some(format!("verification:{}", user.value)),
+            (Some(Content::TransactionalLock(_)), Some(holder)) => Some(format!("{}:{}", holder.kind, holder.value)),
+        };
+        Ok(lane.map(|lane| self.sealer.lookup_hash("lane", &lane)).transpose()?)
     }
 
     /// What must be over before `claimed` may be told.

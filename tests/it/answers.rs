@@ -10,6 +10,9 @@ mod limits;
 mod locks;
 mod refusals;
 mod tls;
+mod transactional_locks;
+mod transactions;
+mod verifications;
 
 use crate::support::Gateway;
 use crate::support::notice::Notice;

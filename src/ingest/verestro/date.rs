@@ -40,7 +40,7 @@ pub(super) fn read(fields: &mut Fields, name: &'static str, now: Timestamp) -> R
         fields.warn(name, "lies in the future");
     }
     if at < now.before(OLD) {
-        fields.warn(name, "older than a day: recorded, not told");
+        fields.warn(name, "older than a day");
     }
     Ok(at)
 }

@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::domain::address::{Address, Channel};
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
-use crate::domain::notification::{CardLocked, CardUnlocked, Content, LockReason, Notification, Otp};
+use crate::domain::notification::{
+    CardLocked, CardUnlocked, Change, Content, Holder, LockReason, Notification, Otp, Transaction, TransactionResult,
+    TransactionalLock, TransactionalLockReason, Verification, VerificationStatus,
+};
 use crate::domain::person::Identifier;
 use crate::domain::secret::Code;
 
@@ -19,9 +23,87 @@ pub(super) struct SealedContent<C, S> {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum What<C> {
-    Otp { code: C, money: Money, merchant: String },
-    CardLocked { at: Timestamp, reason: LockReason },
-    CardUnlocked { at: Timestamp },
+    Otp {
+        code: C,
+        money: Money,
+        merchant: String,
+    },
+    CardLocked {
+        at: Timestamp,
+        reason: LockReason,
+    },
+    CardUnlocked {
+        at: Timestamp,
+    },
+    Verification {
+        reference: String,
+        status: VerificationStatus,
+        first_name: String,
+        email: Option<String>,
+    },
+    TransactionalLock {
+        change: Change,
+        at: Timestamp,
+        reason: TransactionalLockReason,
+        holder: Holder,
+    },
+    Transaction {
+        reference: String,
+        money: Money,
+        result: TransactionResult,
+        incoming: bool,
+        merchant: String,
+        last_four: String,
+    },
+}
+
+impl What<()> {
+    fn of(content: &Content) -> Option<Self> {
+        Some(match content {
+            Content::Otp(_) => return None,
+            Content::CardLocked(CardLocked { at, reason }) => Self::CardLocked { at: *at, reason: *reason },
+            Content::CardUnlocked(CardUnlocked { at }) => Self::CardUnlocked { at: *at },
+            Content::Verification(Verification { reference, status, first_name, email }) => Self::Verification {
+                reference: reference.clone(),
+                status: *status,
+                first_name: first_name.clone(),
+                email: email.as_ref().map(|address| address.expose().to_owned()),
+            },
+            Content::TransactionalLock(TransactionalLock { change, at, reason, holder }) => {
+                Self::TransactionalLock { change: *change, at: *at, reason: *reason, holder: *holder }
+            }
+            Content::Transaction(Transaction { reference, money, result, incoming, merchant, last_four }) => {
+                Self::Transaction {
+                    reference: reference.clone(),
+                    money: *money,
+                    result: *result,
+                    incoming: *incoming,
+                    merchant: merchant.clone(),
+                    last_four: last_four.clone(),
+                }
+            }
+        })
+    }
+}
+
+impl What<String> {
+    fn content(self) -> Option<Content> {
+        Some(match self {
+            Self::Otp { code, money, merchant } => Content::Otp(Otp { code: Code::parse(code).ok()?, money, merchant }),
+            Self::CardLocked { at, reason } => Content::CardLocked(CardLocked { at, reason }),
+            Self::CardUnlocked { at } => Content::CardUnlocked(CardUnlocked { at }),
+            Self::Verification { reference, status, first_name, email } => {
+                let email = email.map(|text| Address::parse(Channel::Email, &text)).transpose().ok()?;
+                Content::Verification(Verification { reference, status, first_name, email })
+            }
+            Self::TransactionalLock { change, at, reason, holder } => {
+                Content::TransactionalLock(TransactionalLock { change, at, reason, holder })
+            }
+            Self::Transaction { reference, money, result, incoming, merchant, last_four } => {
+                Content::Transaction(Transaction { reference, money, result, incoming, merchant, last_four })
+            }
+        })
+    }
 }
 
 impl SealedContent<(), ()> {
@@ -35,14 +117,7 @@ impl SealedContent<(), ()> {
                 let what = What::Otp { code, money: otp.money, merchant: otp.merchant.clone() };
                 serde_json::to_writer(&mut *bytes, &SealedContent { subjects, what })
             }),
-            Content::CardLocked(CardLocked { at, reason }) => {
-                let what = What::<()>::CardLocked { at: *at, reason: *reason };
-                serde_json::to_writer(&mut *bytes, &SealedContent { subjects, what })
-            }
-            Content::CardUnlocked(CardUnlocked { at }) => {
-                let what = What::<()>::CardUnlocked { at: *at };
-                serde_json::to_writer(&mut *bytes, &SealedContent { subjects, what })
-            }
+            _ => serde_json::to_writer(&mut *bytes, &What::of(content).map(|what| SealedContent { subjects, what })),
         };
         debug_assert!(written.is_ok(), "plain values always have a JSON form");
         bytes
@@ -51,11 +126,7 @@ impl SealedContent<(), ()> {
     /// The content and whom it concerns, or `None` when the bytes are not what [`SealedContent::write`] wrote.
     pub(super) fn read(bytes: &[u8]) -> Option<(Content, Vec<Identifier>)> {
         let read: SealedContent<String, Vec<Identifier>> = serde_json::from_slice(bytes).ok()?;
-        let content = match read.what {
-            What::Otp { code, money, merchant } => Content::Otp(Otp { code: Code::parse(code).ok()?, money, merchant }),
-            What::CardLocked { at, reason } => Content::CardLocked(CardLocked { at, reason }),
-            What::CardUnlocked { at } => Content::CardUnlocked(CardUnlocked { at }),
-        };
+        let content = read.what.content()?;
         Some((content, read.subjects))
     }
 }
@@ -78,6 +149,24 @@ pub(super) fn fields(notification: &Notification) -> Vec<Vec<u8>> {
             fields.push(reason.name().into());
         }
         Content::CardUnlocked(CardUnlocked { at }) => fields.push(at.micros().to_be_bytes().to_vec()),
+        Content::Verification(Verification { reference, status, first_name, email }) => {
+            let reason = match status {
+                VerificationStatus::InProgress | VerificationStatus::Accepted => "",
+                VerificationStatus::Rejected(reason) => reason.name(),
+            };
+            let email = email.as_ref().map_or("", Address::expose);
+            fields.extend([reference.as_str(), reason, first_name, email].map(|text| text.into()));
+        }
+        Content::TransactionalLock(TransactionalLock { change: _, at, reason, holder: _ }) => {
+            fields.push(at.micros().to_be_bytes().to_vec());
+            fields.push(reason.name().into());
+        }
+        Content::Transaction(Transaction { reference, money, result, incoming, merchant, last_four }) => {
+            fields.push(money.minor.to_be_bytes().to_vec());
+            fields.push(vec![u8::from(*incoming)]);
+            let texts = [reference, money.currency.as_str(), result.name(), merchant, last_four];
+            fields.extend(texts.map(|text| text.into()));
+        }
     }
     fields
 }

@@ -149,9 +149,11 @@ impl Sealer {
                 let (epoch, key) = self.keys.current(now)?;
                 seal(&key, epoch, id.0.as_bytes(), &plain)
             }
-            Content::CardLocked(_) | Content::CardUnlocked(_) => {
-                seal(self.keys.key_for(Use::Content), MASTER, id.0.as_bytes(), &plain)
-            }
+            Content::CardLocked(_)
+            | Content::CardUnlocked(_)
+            | Content::Verification(_)
+            | Content::TransactionalLock(_)
+            | Content::Transaction(_) => seal(self.keys.key_for(Use::Content), MASTER, id.0.as_bytes(), &plain),
         }
     }
 
@@ -215,7 +217,11 @@ impl Sealer {
                 let (epoch, key) = self.keys.current(now)?;
                 Some((epoch, otp.code.under_seal(|code| code_hash(&key, code))?))
             }
-            Content::CardLocked(_) | Content::CardUnlocked(_) => None,
+            Content::CardLocked(_)
+            | Content::CardUnlocked(_)
+            | Content::Verification(_)
+            | Content::TransactionalLock(_)
+            | Content::Transaction(_) => None,
         };
         Ok(Fingerprint { fields, code })
     }

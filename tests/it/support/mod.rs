@@ -12,5 +12,5 @@ pub(crate) mod people;
 pub(crate) mod sender;
 
 pub(crate) use gateway::{Gateway, Setup};
-pub(crate) use notice::{locked, otp, unlocked};
+pub(crate) use notice::{locked, otp, transaction, transactional_lock, unlocked, verification};
 pub(crate) use people::person;

@@ -26,6 +26,46 @@ pub(crate) fn unlocked(at: Timestamp) -> Notice {
     Notice::new("/notifications/cardUnlocked", &json!({"dcCardId": "11", "date": rfc3339(at)}))
 }
 
+/// The published sample of a check of an identity, for user 1337; `step` is `InProgress`, `Accepted` or `Rejected`.
+pub(crate) fn verification(step: &str) -> Notice {
+    let (status, reason) = match step {
+        "InProgress" => ("IN_PROGRESS", Value::Null),
+        "Accepted" => ("ACCEPTED", Value::Null),
+        _ => ("REJECTED", json!("INVALID_CUSTOMER_DATA")),
+    };
+    Notice::new(
+        &format!("/notifications/verification{step}"),
+        &json!({"verificationId": "6faaa45a-41f6-4922-95fe-16e316ba7e91", "userId": "1337",
+            "email": "somebody@example.org", "firstName": "Alex", "lastName": "Example",
+            "status": status, "reason": reason}),
+    )
+}
+
+/// The published sample of a reason that holds back payments of a company; `change` is `Added` or `Removed`.
+pub(crate) fn transactional_lock(change: &str, at: Timestamp) -> Notice {
+    Notice::new(
+        &format!("/notifications/transactionalLockReason{change}"),
+        &json!({"resourceType": "corporation", "resourceId": "a3f33118-946d-4b9c-b27f-e009d28355fa",
+            "lockReason": "DOCUMENT_EXPIRED", "timestamp": rfc3339(at)}),
+    )
+}
+
+/// A payment with card 1337, of the published shape.
+pub(crate) fn transaction(at: Timestamp) -> Notice {
+    Notice::new(
+        "/notifications/transaction",
+        &json!({"status": "SUCCESS", "date": rfc3339(at), "description": "Payment",
+            "transaction": {"id": "91b7ab2c-4d5b-4b4f-9d6c-1d6b3f3f7a11",
+                "balanceId": "b334b384-328c-11ed-a261-0242ac120002", "resourceId": "1337", "resource": "card",
+                "cardId": "1337", "externalTransactionId": "777", "referenceExternalTransactionId": null,
+                "type": "POS", "category": "DEBIT", "amount": 1000, "currency": "PLN",
+                "originalAmount": 1000, "originalCurrency": "PLN", "status": "AUTHORIZED",
+                "description": "Corner Shop", "date": rfc3339(at), "referenceExternalTransactionDate": null,
+                "transactionData": {"mcc": "5411", "merchantIdentifier": "M1", "captureMode": "CHIP",
+                    "lastFourDigits": "1234", "acquirerCountry": "POL"}}}),
+    )
+}
+
 pub(crate) fn rfc3339(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
@@ -65,6 +105,16 @@ impl Notice {
 
     pub(crate) fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.fields.insert(field.to_owned(), value.into());
+        self
+    }
+
+    /// Changes a field of an object inside, as in `transaction.cardId`.
+    pub(crate) fn with_inner(mut self, path: &str, value: impl Into<Value>) -> Self {
+        let (first, rest) = path.split_once('.').unwrap();
+        let pointer = format!("/{}", rest.replace('.', "/"));
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let outer = self.fields.get_mut(first).unwrap();
+        outer.pointer_mut(parent).unwrap()[name] = value.into();
         self
     }
 

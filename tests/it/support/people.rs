@@ -25,6 +25,18 @@ impl Somebody {
         self.known_as(IdentifierKind::DcCard, number)
     }
 
+    pub(crate) fn user(self, number: &str) -> Self {
+        self.known_as(IdentifierKind::User, number)
+    }
+
+    pub(crate) fn corporation(self, id: &str) -> Self {
+        self.known_as(IdentifierKind::Corporation, id)
+    }
+
+    pub(crate) fn storage_card(self, number: &str) -> Self {
+        self.known_as(IdentifierKind::StorageCard, number)
+    }
+
     pub(crate) fn phone(self, number: &str) -> Self {
         self.reached_by(Channel::Sms, number)
     }

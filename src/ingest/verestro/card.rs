@@ -1,0 +1,35 @@
+//! `POST /notifications/cardLocked` and `/notifications/cardUnlocked`.
+
+use super::{Read, date, value};
+use crate::domain::clock::Timestamp;
+use crate::domain::notification::{CardLocked, CardUnlocked, Content, LockReason};
+use crate::domain::person::IdentifierKind;
+use crate::ingest::answer::Problem;
+use crate::ingest::fields::Fields;
+
+/// Reads the body of a lock.
+pub(super) fn locked(body: &[u8], now: Timestamp) -> Result<Read, Problem> {
+    let mut fields = Fields::read(body, &["dcCardId", "date", "reason"])?;
+    let card = value::identifier(&mut fields, "dcCardId", IdentifierKind::DcCard)?;
+    let at = date::read(&mut fields, "date", now)?;
+    let reason = reason(&mut fields)?;
+    Ok((vec![card], Content::CardLocked(CardLocked { at, reason }), fields.warnings))
+}
+
+/// Reads the body of an unlock.
+pub(super) fn unlocked(body: &[u8], now: Timestamp) -> Result<Read, Problem> {
+    let mut fields = Fields::read(body, &["dcCardId", "date"])?;
+    let card = value::identifier(&mut fields, "dcCardId", IdentifierKind::DcCard)?;
+    let at = date::read(&mut fields, "date", now)?;
+    Ok((vec![card], Content::CardUnlocked(CardUnlocked { at }), fields.warnings))
+}
+
+fn reason(fields: &mut Fields) -> Result<LockReason, Problem> {
+    let text = value::word(fields, "reason", "expected a reason")?;
+    let named = LockReason::ALL.into_iter().find(|reason| reason.name().eq_ignore_ascii_case(&text));
+    let known = named.filter(|reason| *reason != LockReason::Other);
+    if known.is_none() {
+        fields.warn("reason", "unknown: told in general words");
+    }
+    Ok(known.unwrap_or(LockReason::Other))
+}

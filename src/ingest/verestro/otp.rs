@@ -1,0 +1,54 @@
+//! `POST /notifications/otp`: a one-time password and the purchase it is for.
+
+use super::{Read, merchant, value};
+use crate::domain::money::Money;
+use crate::domain::notification::{Content, Otp};
+use crate::domain::person::IdentifierKind;
+use crate::domain::secret::Code;
+use crate::ingest::answer::Problem;
+use crate::ingest::fields::{Field, Fields};
+
+const WANTED: &[&str] =
+    &["storageCustomerId", "storageCardId", "balanceId", "amount", "currency", "merchantName", "otp"];
+
+/// Reads a body.
+pub(super) fn read(body: &[u8]) -> Result<Read, Problem> {
+    let mut fields = Fields::read(body, WANTED)?;
+    let code = code(&mut fields)?;
+    let mut subjects = vec![value::identifier(&mut fields, "storageCustomerId", IdentifierKind::StorageCustomer)?];
+    subjects.extend(value::optional_identifier(&mut fields, "storageCardId", IdentifierKind::StorageCard));
+    subjects.extend(value::balance(&mut fields, "balanceId"));
+    let minor = value::amount(&mut fields, "amount")?;
+    let currency = value::currency(&mut fields, "currency")?;
+    let merchant = merchant_name(&mut fields)?;
+    let content = Content::Otp(Otp { code, money: Money { minor, currency }, merchant });
+    Ok((subjects, content, fields.warnings))
+}
+
+fn code(fields: &mut Fields) -> Result<Code, Problem> {
+    let wrong = Problem::Invalid("otp", "expected 1 to 16 ASCII letters or digits");
+    let text = match fields.take("otp") {
+        Some(Field::Text(ref mut text)) => std::mem::take(text),
+        Some(Field::Integer(number)) => {
+            fields.warn("otp", "a number where text was expected");
+            number.to_string()
+        }
+        Some(Field::Null | Field::Other) | None => return Err(wrong),
+    };
+    if text.len() <= 4 {
+        fields.warn("otp", "short: a code of four digits can be guessed");
+    }
+    Code::parse(text).map_err(|_| wrong)
+}
+
+fn merchant_name(fields: &mut Fields) -> Result<String, Problem> {
+    let wrong = Problem::Invalid("merchantName", "expected a name");
+    let Some(Field::Text(ref mut text)) = fields.take("merchantName") else { return Err(wrong) };
+    if text.is_empty() {
+        return Err(wrong);
+    }
+    if let Some(odd) = merchant::oddity(text) {
+        fields.warn("merchantName", odd);
+    }
+    Ok(merchant::cut(std::mem::take(text)))
+}

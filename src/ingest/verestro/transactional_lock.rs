@@ -1,0 +1,66 @@
+//! `POST /notifications/transactionalLockReasonAdded` and `…Removed`: payments of a user or a company are held back.
+
+use super::{Read, date, value};
+use crate::domain::clock::Timestamp;
+use crate::domain::notification::{Change, Content, Holder, TransactionalLock, TransactionalLockReason};
+use crate::domain::person::{IDENTIFIER_MAX, Identifier, IdentifierKind};
+use crate::ingest::answer::Problem;
+use crate::ingest::fields::{Field, Fields};
+
+const WANTED: &[&str] = &["resourceType", "resourceId", "lockReason", "timestamp"];
+
+/// Reads a body.
+pub(super) fn read(body: &[u8], change: Change, now: Timestamp) -> Result<Read, Problem> {
+    let mut fields = Fields::read(body, WANTED)?;
+    let holder = holder(&mut fields)?;
+    let resource = resource(&mut fields, holder)?;
+    let reason = reason(&mut fields)?;
+    let at = date::read(&mut fields, "timestamp", now)?;
+    let content = Content::TransactionalLock(TransactionalLock { change, at, reason, holder });
+    Ok((vec![resource], content, fields.warnings))
+}
+
+fn holder(fields: &mut Fields) -> Result<Holder, Problem> {
+    let wrong = "expected corporation or user";
+    let text = value::word(fields, "resourceType", wrong)?;
+    let holder = match text.to_ascii_lowercase().as_str() {
+        "user" => Holder::User,
+        "corporation" => Holder::Corporation,
+        _ => return Err(Problem::Invalid("resourceType", wrong)),
+    };
+    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+        fields.warn("resourceType", "not in small letters");
+    }
+    Ok(holder)
+}
+
+// A number or a UUID, whichever of the two is meant.
+fn resource(fields: &mut Fields, holder: Holder) -> Result<Identifier, Problem> {
+    let wrong = Problem::Invalid("resourceId", "expected 1 to 64 digits or a UUID");
+    let kind = match holder {
+        Holder::User => IdentifierKind::User,
+        Holder::Corporation => IdentifierKind::Corporation,
+    };
+    let text = match fields.take("resourceId") {
+        Some(Field::Text(ref text)) => text.clone(),
+        Some(Field::Integer(number)) => number.to_string(),
+        Some(Field::Null | Field::Other) | None => return Err(wrong),
+    };
+    if let Ok(id) = uuid::Uuid::try_parse(&text) {
+        return Ok(Identifier { kind, value: id.to_string() });
+    }
+    if (1..=IDENTIFIER_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(Identifier { kind, value: text });
+    }
+    Err(wrong)
+}
+
+fn reason(fields: &mut Fields) -> Result<TransactionalLockReason, Problem> {
+    let text = value::word(fields, "lockReason", "expected a reason")?;
+    let named = TransactionalLockReason::ALL.into_iter().find(|reason| reason.name().eq_ignore_ascii_case(&text));
+    let known = named.filter(|reason| *reason != TransactionalLockReason::Other);
+    if known.is_none() {
+        fields.warn("lockReason", "unknown: told in general words");
+    }
+    Ok(known.unwrap_or(TransactionalLockReason::Other))
+}

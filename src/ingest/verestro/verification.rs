@@ -1,0 +1,100 @@
+//! `POST /notifications/verificationInProgress`, `…Accepted` and `…Rejected`: a check of an identity reached a status.
+
+use super::{Read, value};
+use crate::domain::address::{Address, Channel};
+use crate::domain::notification::{Content, RejectionReason, Verification, VerificationStatus};
+use crate::domain::person::IdentifierKind;
+use crate::ingest::answer::Problem;
+use crate::ingest::fields::{Field, Fields};
+
+const WANTED: &[&str] = &["verificationId", "userId", "email", "firstName", "status", "reason"];
+
+/// Which of the three paths it came to; the status has to agree.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Path {
+    InProgress,
+    Accepted,
+    Rejected,
+}
+
+impl Path {
+    const fn status(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Accepted => "ACCEPTED",
+            Self::Rejected => "REJECTED",
+        }
+    }
+}
+
+/// Reads a body.
+pub(super) fn read(body: &[u8], path: Path) -> Result<Read, Problem> {
+    let mut fields = Fields::read(body, WANTED)?;
+    let user = value::identifier(&mut fields, "userId", IdentifierKind::User)?;
+    let status = status(&mut fields, path)?;
+    let email = email(&mut fields)?;
+    let reference = reference(&mut fields);
+    let first_name = value::name(&mut fields, "firstName");
+    let content = Content::Verification(Verification { reference, status, first_name, email });
+    Ok((vec![user], content, fields.warnings))
+}
+
+fn status(fields: &mut Fields, path: Path) -> Result<VerificationStatus, Problem> {
+    let wrong = "expected the status that belongs to this path";
+    let text = value::word(fields, "status", wrong)?;
+    if !text.eq_ignore_ascii_case(path.status()) {
+        return Err(Problem::Invalid("status", wrong));
+    }
+    if text != path.status() {
+        fields.warn("status", "not in capitals");
+    }
+    let reason = reason(fields, path);
+    Ok(match path {
+        Path::InProgress => VerificationStatus::InProgress,
+        Path::Accepted => VerificationStatus::Accepted,
+        Path::Rejected => VerificationStatus::Rejected(reason),
+    })
+}
+
+fn reason(fields: &mut Fields, path: Path) -> RejectionReason {
+    let given = fields.take("reason");
+    if path != Path::Rejected {
+        if given.is_some() {
+            fields.warn("reason", "given where none was expected");
+        }
+        return RejectionReason::Other;
+    }
+    let known = RejectionReason::ALL.into_iter().find(|reason| match &given {
+        Some(Field::Text(text)) => *reason != RejectionReason::Other && reason.name().eq_ignore_ascii_case(text),
+        _ => false,
+    });
+    if known.is_none() {
+        fields.warn("reason", "missing or unknown: told in general words");
+    }
+    known.unwrap_or(RejectionReason::Other)
+}
+
+// Missing, the directory may know one. Given, it has to be one plain mailbox: anything else is somebody's trick.
+fn email(fields: &mut Fields) -> Result<Option<Address>, Problem> {
+    let wrong = Problem::Invalid("email", "expected one plain mailbox of at most 254 bytes");
+    match fields.take("email") {
+        None => {
+            fields.warn("email", "missing");
+            Ok(None)
+        }
+        Some(Field::Text(ref text)) => Address::parse(Channel::Email, text).map(Some).map_err(|_| wrong),
+        Some(Field::Integer(_) | Field::Null | Field::Other) => Err(wrong),
+    }
+}
+
+fn reference(fields: &mut Fields) -> String {
+    let id = match fields.take("verificationId") {
+        Some(Field::Text(ref text)) => uuid::Uuid::try_parse(text).ok().map(|id| (id, id.to_string() == *text)),
+        _ => None,
+    };
+    // Any way of writing it is the same check.
+    if !id.is_some_and(|(id, plain)| plain && id.get_version_num() == 4) {
+        fields.warn("verificationId", "expected a UUID of version 4 in small letters");
+    }
+    id.map(|(id, _)| id.to_string()).unwrap_or_default()
+}
