@@ -13,7 +13,7 @@ use crate::domain::chain;
 use crate::domain::clock::Clock;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
-use crate::flow::dispatch::{Dispatch, Route};
+use crate::flow::dispatch::{Dispatch, Route, Rules};
 use crate::flow::intake::Intake;
 use crate::flow::janitor;
 use crate::flow::worker::Worker;
@@ -116,16 +116,10 @@ impl Gateway {
             tracing::warn!(left, "deliveries were in hand when the last process ended; they are taken up now");
         }
         let plans = Arc::new(plans);
-        let dispatch = Dispatch::new(
-            Arc::clone(&store),
-            Arc::new(renderer),
-            Arc::clone(&plans),
-            config.people.clone(),
-            routes,
-            Arc::clone(&clock),
-            config.delivery.max_age,
-            rand::random(),
-        );
+        let rules =
+            Rules { people: config.people.clone(), plans: Arc::clone(&plans), max_age: config.delivery.max_age };
+        let dispatch =
+            Dispatch::new(Arc::clone(&store), Arc::new(renderer), rules, routes, Arc::clone(&clock), rand::random());
         if config.delivery.paused {
             tracing::warn!("delivery is paused: what is accepted waits, and expires when nobody lets it go in time");
         }

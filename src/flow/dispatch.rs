@@ -36,15 +36,23 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub struct Dispatch {
     store: Arc<Store>,
     directory: Directory,
-    people: resolve::Settings,
-    plans: Arc<Plans>,
+    rules: Rules,
     offers: Vec<Offer>,
     providers: HashMap<ProviderName, Arc<dyn Provider>>,
     renderer: Arc<Renderer>,
     clock: Arc<dyn Clock>,
     luck: Mutex<StdRng>,
-    max_age: Duration,
     ended: Notify,
+}
+
+/// What the operator has decided about telling people.
+pub struct Rules {
+    /// Which numbers name a person.
+    pub people: resolve::Settings,
+    /// Which channels for which kind of news.
+    pub plans: Arc<Plans>,
+    /// A lock that was set or lifted longer than this before it came is kept on record and told to nobody.
+    pub max_age: Duration,
 }
 
 /// A provider and what choosing among providers needs to know of it.
@@ -60,16 +68,13 @@ pub enum Left {
 }
 
 impl Dispatch {
-    /// Sends over `routes`, in their order within a channel; `seed` decides how pauses vary. A lock that was set or
-    /// lifted longer than `max_age` before it came is kept on record and told to nobody.
+    /// Sends over `routes`, in their order within a channel; `seed` decides how pauses vary.
     pub fn new(
         store: Arc<Store>,
         renderer: Arc<Renderer>,
-        plans: Arc<Plans>,
-        people: resolve::Settings,
+        rules: Rules,
         routes: Vec<Route>,
         clock: Arc<dyn Clock>,
-        max_age: Duration,
         seed: u64,
     ) -> Self {
         let (offers, providers): (Vec<_>, HashMap<_, _>) =
@@ -78,14 +83,12 @@ impl Dispatch {
         Self {
             directory: store.directory(),
             store,
-            people,
-            plans,
+            rules,
             offers,
             providers,
             renderer,
             clock,
             luck,
-            max_age,
             ended: Notify::new(),
         }
     }
@@ -111,7 +114,7 @@ impl Dispatch {
     fn hopeless(&self, claimed: &Claimed) -> Option<EndReason> {
         let Some(content) = &claimed.content else { return Some(EndReason::Unreadable) };
         let age = content.happened_at().map(|at| claimed.received_at.since(at));
-        age.is_some_and(|age| age > self.max_age).then_some(EndReason::Stale)
+        age.is_some_and(|age| age > self.rules.max_age).then_some(EndReason::Stale)
     }
 
     async fn deliver(&self, claimed: Claimed) -> Result<Left, Error> {
@@ -122,8 +125,13 @@ impl Dispatch {
             self.store.postpone(claimed, None, until).await?;
             return Ok(Left::Nothing);
         }
-        let people = match resolve::people(&self.people, &self.directory, &claimed, self.renderer.default_locale())
-            .await
+        let people = match resolve::people(
+            &self.rules.people,
+            &self.directory,
+            &claimed,
+            self.renderer.default_locale(),
+        )
+        .await
         {
             Ok(people) => people,
             Err(error) => {
@@ -161,7 +169,7 @@ impl Dispatch {
         if person.standing != Standing::Active {
             return self.give_up(claimed, None, EndReason::NotToBeTold).await;
         }
-        let steps = claimed.content.as_ref().map_or(&[][..], |content| self.plans.steps(content.kind()));
+        let steps = claimed.content.as_ref().map_or(&[][..], |content| self.rules.plans.steps(content.kind()));
         let ways = route::ways(steps, &person.contacts, &self.offers);
         if claimed.in_doubt {
             claimed = self.note_doubt(claimed, &ways).await?;

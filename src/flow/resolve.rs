@@ -73,7 +73,9 @@ pub async fn people(
         if people.is_empty() && claimed.person.is_none() {
             people.push(stranger(locale));
         }
-        people.iter_mut().for_each(|addressee| lend_mailbox(addressee, mailbox));
+        for addressee in &mut people {
+            lend_mailbox(addressee, mailbox);
+        }
     }
     Ok(people)
 }

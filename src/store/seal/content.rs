@@ -155,7 +155,7 @@ pub(super) fn fields(notification: &Notification) -> Vec<Vec<u8>> {
                 VerificationStatus::Rejected(reason) => reason.name(),
             };
             let email = email.as_ref().map_or("", Address::expose);
-            fields.extend([reference.as_str(), reason, first_name, email].map(|text| text.into()));
+            fields.extend([reference.as_str(), reason, first_name, email].map(Vec::from));
         }
         Content::TransactionalLock(TransactionalLock { change: _, at, reason, holder: _ }) => {
             fields.push(at.micros().to_be_bytes().to_vec());
@@ -165,7 +165,7 @@ pub(super) fn fields(notification: &Notification) -> Vec<Vec<u8>> {
             fields.push(money.minor.to_be_bytes().to_vec());
             fields.push(vec![u8::from(*incoming)]);
             let texts = [reference, money.currency.as_str(), result.name(), merchant, last_four];
-            fields.extend(texts.map(|text| text.into()));
+            fields.extend(texts.map(Vec::from));
         }
     }
     fields
