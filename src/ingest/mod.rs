@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod fields;
 mod gate;
+pub mod jwe;
 mod tls;
 pub mod verestro;
 
