@@ -3,7 +3,6 @@
 //! An RSA operation takes as long as a hundred plain requests, so it is never done on a thread that answers. Keys can
 //! be exchanged while it works; when the new ones cannot be read, the old ones stay.
 
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Semaphore;
@@ -108,16 +107,16 @@ impl Keys {
         let (mut opening, mut answers) = (Vec::new(), Vec::new());
         for entry in ring.entries().iter().filter(|entry| entry.retired_at.is_none()) {
             let key = ring.key(&entry.id).map_err(Error::Encryption)?;
-            let wrong = |error: jwe::Unfit| unfit(&ring.path(&entry.id), &error);
-            opening.push(jwe::Key::new(&key).map_err(wrong)?);
+            let unfit = |error: jwe::Unfit| Error::File {
+                key: "ingest.encryption_keys",
+                path: ring.path(&entry.id),
+                what: error.to_string(),
+            };
+            opening.push(jwe::Key::new(&key).map_err(unfit)?);
             answers.push((entry.id.clone(), answer(settings.public_key_format, &key)?));
         }
         Ok(Self { opening, ring, answers })
     }
-}
-
-fn unfit(path: &Path, error: &jwe::Unfit) -> Error {
-    Error::File { key: "ingest.encryption_keys", path: path.to_owned(), what: error.to_string() }
 }
 
 fn answer(format: Format, key: &openssl::pkey::PKey<openssl::pkey::Private>) -> Result<Arc<str>, Error> {

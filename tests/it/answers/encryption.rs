@@ -113,7 +113,7 @@ async fn whatever_is_wrong_with_an_encrypted_body_the_answer_is_the_same() {
         ("no parts", otp().encrypted(CANARY)),
         ("nothing", otp().encrypted("")),
         ("not UTF-8 inside", otp().encrypted(&seal(b"{\"otp\":\"\xff\"}"))),
-        ("too long inside", otp().encrypted(&seal(&[b' '; 16 * 1024 + 1]))),
+        ("too long inside", otp().encrypted(&seal(&vec![b' '; 16 * 1024 + 1]))),
         ("a plain body", announced(&otp().json())),
         ("no JSON", announced(CANARY)),
         ("a number", announced("{\"payload\":1}")),
