@@ -40,15 +40,18 @@ pub struct Unfit;
 /// A private key that opens.
 pub struct Key {
     rsa: Rsa<Private>,
-    bytes: usize,
+    modulus: Vec<u8>,
+    // The number 2, as long as the modulus.
+    instead: Vec<u8>,
 }
 
 impl Key {
     /// Takes an RSA key of 2048 to 4096 bits.
     pub fn new(key: &PKey<Private>) -> Result<Self, Unfit> {
         let rsa = key.rsa().map_err(|_| Unfit)?;
-        let bytes = usize::try_from(rsa.size()).map_err(|_| Unfit)?;
-        if KEY_BITS.contains(&key.bits()) { Ok(Self { rsa, bytes }) } else { Err(Unfit) }
+        let modulus = rsa.n().to_vec();
+        let instead = [vec![0; modulus.len().saturating_sub(1)], vec![2]].concat();
+        if KEY_BITS.contains(&key.bits()) { Ok(Self { rsa, modulus, instead }) } else { Err(Unfit) }
     }
 
     // Always gives a key. When the block is not what OAEP makes of 32 bytes, it is a random one, and the tag will not
@@ -57,9 +60,10 @@ impl Key {
     fn unwrap(&self, sealed: &Sealed) -> Result<Zeroizing<[u8; oaep::KEY_BYTES]>, ErrorStack> {
         let mut random = Zeroizing::new([0; oaep::KEY_BYTES]);
         openssl::rand::rand_bytes(&mut *random)?;
-        let mut block = Zeroizing::new(vec![0; self.bytes]);
-        // Fails for a number that is not below the modulus, which everybody can see; the zeros it leaves do not fit.
-        let _ = self.rsa.private_decrypt(&sealed.encrypted_key, &mut block, Padding::NONE);
+        // A number that is not below the modulus stands for nothing; this one costs as much and fits as little.
+        let number = if sealed.encrypted_key < self.modulus { &sealed.encrypted_key } else { &self.instead };
+        let mut block = Zeroizing::new(vec![0; self.modulus.len()]);
+        self.rsa.private_decrypt(number, &mut block, Padding::NONE)?;
         oaep::unpad(&mut block, sealed.digest, &random)
     }
 }
@@ -69,7 +73,7 @@ impl Key {
 pub fn open(keys: &[Key], compact: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let sealed = Sealed::parse(compact).ok_or(Failure::Malformed)?;
     let mut opened = Err(Failure::Undecipherable);
-    for key in keys.iter().filter(|key| key.bytes == sealed.encrypted_key.len()) {
+    for key in keys.iter().filter(|key| key.modulus.len() == sealed.encrypted_key.len()) {
         let plaintext = key.unwrap(&sealed).and_then(|content_key| decipher(&sealed, &content_key));
         if let (Ok(plaintext), Err(_)) = (plaintext, &opened) {
             opened = Ok(plaintext);
