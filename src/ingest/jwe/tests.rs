@@ -134,23 +134,48 @@ fn a_header_that_asks_for_anything_else_is_refused() {
 fn a_block_that_is_not_exactly_a_content_key_is_refused() {
     let key = rsa(2048);
     let keys = [Key::new(&key).unwrap()];
-    let raw = |block: &[u8]| {
+    let answer = |block: &[u8]| {
         let mut wrapped = vec![0; 256];
         key.rsa().unwrap().public_encrypt(block, &mut wrapped, Padding::NONE).unwrap();
-        wrapped
+        opened(&keys, &Parts::new().around(&wrapped))
     };
 
     for length in [0, 16, 31, 33, 64] {
         let parts = Parts { content_key: vec![7; length], ..Parts::new() };
         assert_eq!(opened(&keys, &parts.seal(&key)), Err(Failure::Undecipherable), "{length}");
     }
-    // The last bytes are the content key, and everything before them is not what it should be.
-    for first in [0, 1] {
-        let block: Vec<u8> = [vec![first; 224], vec![7; 32]].concat();
-        assert_eq!(opened(&keys, &Parts::new().around(&raw(&block))), Err(Failure::Undecipherable), "{first}");
+    // The content key is the right one, the tag fits, and one byte before it is wrong.
+    let good = unmasked();
+    assert_eq!(answer(&masked(good.clone())).as_deref(), Ok(PLAINTEXT));
+    for at in [0, 33, 64, 65, 150, 222, 223] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        assert_eq!(answer(&masked(bad)), Err(Failure::Undecipherable), "{at}");
     }
-    for wrapped in [vec![0; 256], vec![255; 256], raw(&[vec![0; 255], vec![1]].concat())] {
-        assert_eq!(opened(&keys, &Parts::new().around(&wrapped)), Err(Failure::Undecipherable));
+    for block in [vec![0; 256], [vec![0; 255], vec![1]].concat()] {
+        assert_eq!(answer(&block), Err(Failure::Undecipherable));
+    }
+    let not_below_the_modulus = Parts::new().around(&[255; 256]);
+    assert_eq!(opened(&keys, &not_below_the_modulus), Err(Failure::Undecipherable));
+}
+
+/// A block of OAEP before its masks: zero, seed, digest of the empty label, zeros, one, the content key.
+fn unmasked() -> Vec<u8> {
+    let label = openssl::sha::sha256(b"");
+    [&[0][..], &[5; 32], &label, &[0; 158], &[1], &[7; 32]].concat()
+}
+
+fn masked(mut block: Vec<u8>) -> Vec<u8> {
+    let (seed, rest) = block[1..].split_at_mut(32);
+    lay_over(rest, seed);
+    lay_over(seed, rest);
+    block
+}
+
+fn lay_over(target: &mut [u8], seed: &[u8]) {
+    for (counter, piece) in (0_u32..).zip(target.chunks_mut(32)) {
+        let mask = openssl::sha::sha256(&[seed, &counter.to_be_bytes()].concat());
+        piece.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
     }
 }
 
