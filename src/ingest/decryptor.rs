@@ -1,6 +1,6 @@
 //! The keys that open encrypted bodies, the one that is handed out, and the hands that do the work.
 //!
-//! An RSA operation takes as long as a hundred plain requests, so it is never done on a thread that answers. Keys can
+//! An RSA operation takes as long as dozens of plain requests, so it is never done on a thread that answers. Keys can
 //! be exchanged while it works; when the new ones cannot be read, the old ones stay.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,7 +15,7 @@ use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::pki::encryption::{Format, Keyring};
 
-/// Bodies that wait for a hand. Each costs some milliseconds; whoever comes later would wait longer than senders do.
+/// Bodies that wait for a hand. Each takes up to two milliseconds; whoever comes later would wait half a second on one core.
 const WAITING_MAX: usize = 256;
 
 /// Opens bodies.
