@@ -1,10 +1,12 @@
 //! Making and reading certificates: the authority that signs the processor's requests, and what `check` prints.
 //!
-//! The processor sends us a signing request and we return the certificate, so the authority is ours. Nothing here
-//! decides who may speak: that is asked on every request at the door. No clock, no network; files only in `files`.
+//! The processor sends us a signing request and we return the certificate, so the authority is ours. The keys that it
+//! encrypts to are kept here too. Nothing here decides who may speak: that is asked on every request at the door. No
+//! clock, no network; files only in `files` and `encryption`.
 
 mod authority;
 mod describe;
+pub mod encryption;
 mod files;
 mod key;
 mod request;
