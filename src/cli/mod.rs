@@ -4,6 +4,7 @@
 
 mod bench;
 mod beside;
+mod ca;
 mod check;
 mod delivery;
 mod demo;
@@ -37,6 +38,9 @@ enum Command {
     Serve(ConfigFile),
     /// Check configuration, texts, keys, certificates and database, and say what is wrong
     Check(check::Args),
+    /// Keep the certificate desk: make a CA, sign the processor's requests, list, revoke, export
+    #[command(subcommand)]
+    Ca(ca::Command),
     /// Import, show and erase the people who can be told
     #[command(subcommand)]
     People(people::Command),
@@ -101,6 +105,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => demo::run(&args).await,
             Command::Serve(file) => serve::run(&file.config).await,
             Command::Check(args) => check::run(&args).await,
+            Command::Ca(command) => ca::run(&command),
             Command::People(command) => people::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,
