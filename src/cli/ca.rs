@@ -108,7 +108,7 @@ impl clap::ValueEnum for Environment {
 }
 
 /// Takes the key of `desk` in hand.
-fn open(desk: &Desk, words: &passphrase::Args) -> anyhow::Result<OpenDesk> {
+fn open(desk: &Desk, words: &passphrase::Words) -> anyhow::Result<OpenDesk> {
     // Before anybody is asked for a passphrase: is there a desk, and is it the right one?
     desk.certificate().map_err(told)?;
     let passphrase = words.to_open(desk)?;

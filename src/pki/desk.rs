@@ -4,26 +4,32 @@
 //! each file in it is replaced at once. Something is written down first and handed out then, so that a crash between
 //! any two lines leaves at most a certificate that nobody has. A lock keeps two desks from writing at once.
 
+mod open;
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use openssl::x509::{CrlStatus, X509, X509Crl, X509ReqRef};
+use openssl::bn::BigNum;
+use openssl::x509::{CrlStatus, X509, X509Crl};
+use zeroize::Zeroizing;
 
 use super::environment::{Environment, environment};
-use super::register::{Record, Register, Revocation};
-use super::revocation::{Reason, Span, revocation_list};
+use super::register::{Record, Register};
+use super::revocation::{Span, revocation_list};
 use super::{Authority, PEM_MAX, files, key, serial};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Credential;
+
+pub use open::OpenDesk;
 
 /// A list is read from our own disk and not from a network, so its end guards against nothing but being forgotten: it
 /// outlives certificates of a year.
 pub const LIST_DAYS: u32 = 400;
 
-/// Room for thousands of certificates, and for tens of thousands in a list.
+/// Room for tens of thousands of certificates, in the register as in the list.
 const REGISTER_MAX: u64 = 16 * 1024 * 1024;
 
 /// Why the desk cannot do what it was asked.
@@ -90,6 +96,9 @@ pub enum Error {
         /// Of whom.
         environment: Environment,
     },
+    /// Whoever has that key besides its owner would be let in again.
+    #[error("its key was revoked as compromised (certificate {0}); ask for a new key and a request made with it")]
+    Compromised(String),
     /// Nothing is left to be done.
     #[error("{serial}: was revoked on {at} already, and is in the list")]
     AlreadyRevoked {
@@ -129,14 +138,6 @@ pub struct Desk {
     folder: PathBuf,
     /// Of which environment.
     pub environment: Environment,
-}
-
-/// A desk with its key in hand; nobody else has it meanwhile.
-#[derive(Debug)]
-pub struct OpenDesk {
-    desk: Desk,
-    authority: Authority,
-    _lock: File,
 }
 
 impl Desk {
@@ -182,7 +183,7 @@ impl Desk {
         }
         let authority = made?;
         File::open(above).and_then(|above| above.sync_all()).map_err(unwritten(above))?;
-        Ok(OpenDesk { _lock: self.lock()?, desk: self.clone(), authority })
+        Ok(OpenDesk::new(self, authority, self.lock()?))
     }
 
     fn found(&self, founding: &Founding<'_>, now: Timestamp) -> Result<Authority, Error> {
@@ -248,16 +249,16 @@ impl Desk {
 
     /// Whether its key opens with a passphrase only.
     pub fn is_locked(&self) -> Result<bool, Error> {
-        Ok(key::is_locked(&zeroize::Zeroizing::new(self.read("ca.key", PEM_MAX)?)))
+        Ok(key::is_locked(&Zeroizing::new(self.read("ca.key", PEM_MAX)?)))
     }
 
     /// Takes the key in hand, once whoever has it now is done.
     pub fn open(&self, passphrase: Option<&Credential>) -> Result<OpenDesk, Error> {
         let certificate = self.certificate()?.to_pem().map_err(super::Error::from)?;
-        let key = zeroize::Zeroizing::new(self.read("ca.key", PEM_MAX)?);
+        let key = Zeroizing::new(self.read("ca.key", PEM_MAX)?);
         let authority = Authority::load(&certificate, &key, passphrase)
             .map_err(|source| Error::Key { path: self.path("ca.key"), source })?;
-        Ok(OpenDesk { _lock: self.lock()?, desk: self.clone(), authority })
+        Ok(OpenDesk::new(self, authority, self.lock()?))
     }
 
     // The system frees it when the process ends, however that happens.
@@ -293,48 +294,6 @@ impl Desk {
     }
 }
 
-impl OpenDesk {
-    /// The authority itself, for the one thing that is not recorded: the certificate of our own server.
-    pub fn authority(&self) -> &Authority {
-        &self.authority
-    }
-
-    /// Signs the request of `client`, writes that down, and keeps a copy. Only then it is handed over.
-    pub fn issue(&self, csr: &X509ReqRef, client: &str, days: u32, now: Timestamp) -> Result<(Record, X509), Error> {
-        let certificate = self.authority.sign_client(csr, days, now)?;
-        let record = Record::of(&certificate, client, now)?;
-        let mut register = self.desk.register()?;
-        register.certificates.push(record.clone());
-        self.desk.save(&register)?;
-        files::write_certificate(&self.desk.path(&issued_name(&record.serial)), &certificate)?;
-        Ok((record, certificate))
-    }
-
-    /// Takes a certificate back and signs a new list that says so. When it was taken back before and a crash kept it
-    /// out of the list, the list is made good.
-    pub fn revoke(&self, serial: &str, reason: Reason, now: Timestamp) -> Result<Record, Error> {
-        let mut register = self.desk.register()?;
-        let unknown = || Error::Unknown { serial: serial.to_owned(), environment: self.desk.environment };
-        let record = register.find_mut(serial).ok_or_else(unknown)?;
-        match &record.revoked {
-            Some(before) if !self.desk.missing_in_list()?.iter().any(|missing| missing == serial) => {
-                return Err(Error::AlreadyRevoked { serial: serial.to_owned(), at: before.at });
-            }
-            Some(_) => {}
-            None => record.revoked = Some(Revocation { at: now, reason }),
-        }
-        let record = record.clone();
-        self.desk.write_list(&self.authority, &mut register, now, LIST_DAYS)?;
-        Ok(record)
-    }
-
-    /// Signs a new list that may be used for so many days.
-    pub fn renew_list(&self, days: u32, now: Timestamp) -> Result<X509Crl, Error> {
-        self.desk.write_list(&self.authority, &mut self.desk.register()?, now, days)?;
-        self.desk.list()
-    }
-}
-
 const INDEX: &str = "issued/index.json";
 
 fn issued_name(serial: &str) -> String {
@@ -342,7 +301,7 @@ fn issued_name(serial: &str) -> String {
 }
 
 fn names(list: &X509Crl, number: &str) -> Result<bool, Error> {
-    let number = openssl::bn::BigNum::from_hex_str(number).and_then(|number| number.to_asn1_integer());
+    let number = BigNum::from_hex_str(number).and_then(|number| number.to_asn1_integer());
     Ok(matches!(list.get_by_serial(&*number.map_err(super::Error::from)?), CrlStatus::Revoked(_)))
 }
 

@@ -6,7 +6,7 @@ use openssl::asn1::Asn1Object;
 use openssl::nid::Nid;
 use openssl::x509::{X509ExtensionRef, X509ReqRef};
 
-use super::{Error, KeyKind, distinguished_name};
+use super::{Error, KeyKind, distinguished_name, key};
 
 /// What a request says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Inspection {
     pub subject: String,
     /// What sort of key it is for.
     pub key: KeyKind,
+    /// What names that key: see [`spki_pin`](super::spki_pin).
+    pub pin: String,
     /// Whether whoever made it owns that key.
     pub signed_by_its_key: bool,
     /// What it asks for besides.
@@ -44,7 +46,8 @@ pub fn inspect(csr: &X509ReqRef) -> Result<Inspection, Error> {
         subject.is_empty().then_some(Error::NoSubject),
     ];
     let obstacles = found.into_iter().flatten().map(|error| error.to_string()).collect();
-    Ok(Inspection { subject, key: KeyKind::of(&key), signed_by_its_key, wishes: wishes(csr), obstacles })
+    let (kind, pin) = (KeyKind::of(&key), key::pin_of(&key)?);
+    Ok(Inspection { subject, key: kind, pin, signed_by_its_key, wishes: wishes(csr), obstacles })
 }
 
 fn wishes(csr: &X509ReqRef) -> Vec<Wish> {

@@ -88,6 +88,10 @@ pub(super) fn unlock(key_pem: &[u8], passphrase: Option<&Credential>) -> Result<
 /// Names the certificate's key: base64 of the SHA-256 of its SubjectPublicKeyInfo (RFC 7469, 2.4).
 /// It stays the same when a certificate is renewed for the same key.
 pub fn spki_pin(certificate: &X509Ref) -> Result<String, Error> {
-    let info = certificate.public_key()?.public_key_to_der()?;
-    Ok(openssl::base64::encode_block(&openssl::sha::sha256(&info)))
+    pin_of(&*certificate.public_key()?)
+}
+
+/// Names a key, as [`spki_pin`] names a certificate's.
+pub(super) fn pin_of<T: HasPublic>(key: &PKeyRef<T>) -> Result<String, Error> {
+    Ok(openssl::base64::encode_block(&openssl::sha::sha256(&key.public_key_to_der()?)))
 }

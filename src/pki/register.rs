@@ -3,12 +3,14 @@
 //! It is the record and not the certificates: those stand beside it, each in a file named after its number. A
 //! certificate is written down here before anybody can have it.
 
+use openssl::bn::BigNum;
+use openssl::x509::X509Ref;
 use serde::{Deserialize, Serialize};
 
 use super::revocation::{Reason, Revoked};
+use super::term::{self, Warning};
 use super::{Error, describe, serial};
 use crate::domain::clock::Timestamp;
-use openssl::x509::X509Ref;
 
 /// The form of the file.
 const VERSION: u32 = 1;
@@ -89,9 +91,9 @@ impl Record {
 
     /// What can be said of it `now`.
     pub fn state(&self, now: Timestamp) -> State {
-        match super::term::warning(self.not_after, now) {
+        match term::warning(self.not_after, now) {
             _ if self.revoked.is_some() => State::Revoked,
-            Some(super::term::Warning::Ended) => State::Expired,
+            Some(Warning::Ended) => State::Expired,
             Some(_) => State::ExpiresSoon,
             None => State::Valid,
         }
@@ -133,6 +135,14 @@ impl Register {
         lines.map(|(record, (at, reason))| Revoked { serial: &record.serial, at, reason }).collect()
     }
 
+    /// The certificate of this key that was taken back because somebody else may have the key.
+    pub fn compromised(&self, pin: &str) -> Option<&Record> {
+        let is_lost = |record: &&Record| {
+            record.pin == pin && record.revoked.as_ref().is_some_and(|it| it.reason == Reason::KeyCompromise)
+        };
+        self.certificates.iter().find(is_lost)
+    }
+
     /// The certificate that takes over from `record`: of the same client, not taken back, and ending later.
     pub fn successor(&self, record: &Record) -> Option<&Record> {
         let later = |other: &&Record| {
@@ -148,7 +158,7 @@ pub fn normal_serial(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(|c| !matches!(c, ':' | ' ')).collect();
     let digits = digits.trim_start_matches("0x");
     let is_number = (1..=40).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    let number = is_number.then(|| openssl::bn::BigNum::from_hex_str(digits).ok()).flatten()?;
+    let number = is_number.then(|| BigNum::from_hex_str(digits).ok()).flatten()?;
     Some(number.to_hex_str().ok()?.to_string())
 }
 

@@ -23,7 +23,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    words: passphrase::Args,
+    words: passphrase::Words,
     #[command(flatten)]
     place: Place,
 }
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn counted(list: &X509Crl) -> String {
-    match list.get_revoked().map_or(0, |revoked| revoked.len()) {
+    match list.get_revoked().map_or(0, openssl::stack::StackRef::len) {
         0 => "nothing".to_owned(),
         1 => "1 certificate".to_owned(),
         count => format!("{count} certificates"),

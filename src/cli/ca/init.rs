@@ -28,7 +28,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=7300))]
     days: Option<u32>,
     #[command(flatten)]
-    words: passphrase::Args,
+    words: passphrase::Words,
     #[command(flatten)]
     place: Place,
 }

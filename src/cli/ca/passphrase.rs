@@ -7,12 +7,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
 
 use crate::cli::Usage;
 use crate::config;
 use crate::domain::secret::Credential;
 use crate::pki::desk::Desk;
-use zeroize::Zeroizing;
 
 /// Shorter ones are found by trying.
 const LENGTH_MIN: usize = 8;
@@ -23,13 +23,13 @@ const LENGTH_MAX: usize = 1000;
 const VARIABLE: &str = "OTPOST_CA_PASSPHRASE";
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Words {
     /// The first line of this file is the passphrase of the CA's key; else OTPOST_CA_PASSPHRASE is
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
 
-impl Args {
+impl Words {
     /// For a new key: from the file or the environment; nothing when there is neither.
     pub(super) fn to_lock(&self) -> anyhow::Result<Option<Credential>> {
         let words = self.written()?;

@@ -28,7 +28,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    words: passphrase::Args,
+    words: passphrase::Words,
     #[command(flatten)]
     place: Place,
 }

@@ -11,6 +11,7 @@ use super::pin::{self, Pinned};
 use super::{Place, day, passphrase};
 use crate::cli::{Usage, show};
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
+use crate::ingest;
 use crate::pki::desk::{self, Desk};
 use crate::pki::register::Record;
 use crate::pki::{self, Environment, term};
@@ -44,7 +45,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    words: passphrase::Args,
+    words: passphrase::Words,
     #[command(flatten)]
     place: Place,
 }
@@ -67,7 +68,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     look_ahead(args, &out)?;
     let desk = args.place.desk(args.env);
     let now = SystemClock.now();
-    let issued = super::open(&desk, &args.words)?.issue(&csr, &args.client, args.days, now);
+    // In hand until the configuration is written: two who sign at once must not lose each other's pins.
+    let in_hand = super::open(&desk, &args.words)?;
+    let issued = in_hand.issue(&csr, &args.client, args.days, now);
     let (record, certificate) = issued.map_err(|error| refused(args, error))?;
     hand_over(&out, &record, &certificate)?;
     let planned = pin::plan(config, &args.client, &record.pin, args.replace);
@@ -75,12 +78,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(pinned) if args.pin && !pinned.was_there => pin::carry_out(config, pinned).err(),
         _ => None,
     };
+    drop(in_hand);
     let let_in = args.pin && planned.is_ok() && missing.is_none();
     let signed = Signed { record, out, pinned: planned.ok(), let_in };
     if args.json {
-        as_json(args, &signed)?
+        as_json(args, &signed)?;
     } else {
-        as_text(args, &signed, now)?
+        as_text(args, &signed)?;
     }
     notes(args, &desk, &signed, now);
     missing.map_or(Ok(ExitCode::SUCCESS), Err)
@@ -108,7 +112,9 @@ fn hand_over(out: &Path, record: &Record, certificate: &X509) -> anyhow::Result<
 fn refused(args: &Args, error: desk::Error) -> anyhow::Error {
     match error {
         desk::Error::Pki(error @ (pki::Error::File { .. } | pki::Error::Ended(_))) => error.into(),
-        desk::Error::Pki(error) => Usage(format!("{}: {error}", args.request.display())).into(),
+        desk::Error::Pki(_) | desk::Error::Compromised(_) => {
+            Usage(format!("{}: {error}", args.request.display())).into()
+        }
         other => super::told(other),
     }
 }
@@ -127,14 +133,13 @@ fn as_json(args: &Args, signed: &Signed) -> anyhow::Result<()> {
     }))
 }
 
-fn as_text(args: &Args, signed: &Signed, now: Timestamp) -> anyhow::Result<()> {
+fn as_text(args: &Args, signed: &Signed) -> anyhow::Result<()> {
     let Signed { record, out, pinned, let_in } = signed;
     let config = args.place.config.config.display();
-    let left = term::days_left(record.not_after, now);
     show::line(format_args!("signed {} for client {}, {}", out.display(), record.client, args.env))?;
     show::line(format_args!("  subject    {}", record.subject))?;
     show::line(format_args!("  serial     {}", record.serial))?;
-    show::line(format_args!("  not after  {}, in {left} days", day(record.not_after)))?;
+    show::line(format_args!("  not after  {}", day(record.not_after)))?;
     show::line(format_args!("  spki       {}", record.pin))?;
     show::line("")?;
     let pins = pinned.as_ref().map_or_else(|| vec![record.pin.clone()], |pinned| pinned.pins.clone());
@@ -152,6 +157,9 @@ fn as_text(args: &Args, signed: &Signed, now: Timestamp) -> anyhow::Result<()> {
 /// What would keep the client out all the same, or sooner than was asked.
 fn notes(args: &Args, desk: &Desk, signed: &Signed, now: Timestamp) {
     let Signed { record, pinned, .. } = signed;
+    if let Some(other) = signed_by_another(args, &record.pin) {
+        show::note(format_args!("note: the {other} CA has signed this key too; each environment should have its own"));
+    }
     if term::days_left(record.not_after, now) < i64::from(args.days) - 1 {
         show::note("note: it ends with the CA, sooner than was asked");
     }
@@ -163,12 +171,18 @@ fn notes(args: &Args, desk: &Desk, signed: &Signed, now: Timestamp) {
         show::note("note: the client's subject in the configuration is another one, and both must fit");
     }
     let config = &args.place.config.config;
-    let trusted = pinned.client_ca.as_deref().unwrap_or("pki/dev/ca.pem");
-    if !trusts(&config.parent().unwrap_or(Path::new("")).join(trusted), desk) {
-        let (config, ca) = (config.display(), desk.path("ca.pem"));
-        let text = format!("note: {config} trusts {trusted}; for this certificate client_ca must be {}", ca.display());
-        show::note(text);
+    let trusted = pinned.client_ca.as_ref().map_or_else(|| ingest::Settings::default().client_ca, PathBuf::from);
+    if !trusts(&config.parent().unwrap_or(Path::new("")).join(&trusted), desk) {
+        let (config, trusted, ours) = (config.display(), trusted.display(), desk.path("ca.pem"));
+        let needed = format!("for this certificate ingest.client_ca must be {}", ours.display());
+        show::note(format_args!("note: {config} trusts {trusted}; {needed}"));
     }
+}
+
+fn signed_by_another(args: &Args, pin: &str) -> Option<Environment> {
+    let has_signed = |desk: &Desk| desk.register().is_ok_and(|it| it.certificates.iter().any(|it| it.pin == pin));
+    let others = Desk::all(&args.place.folder()).into_iter().filter(|desk| desk.environment != args.env);
+    others.filter(has_signed).map(|desk| desk.environment).next()
 }
 
 fn trusts(client_ca: &Path, desk: &Desk) -> bool {

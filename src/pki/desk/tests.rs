@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::pki::request;
+use crate::pki::register::Revocation;
+use crate::pki::{Reason, request};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
@@ -62,7 +63,7 @@ fn what_was_issued_is_on_record_before_it_is_handed_over() {
     let (record, certificate) = open.issue(&csr(), "verestro", 365, NOW).unwrap();
 
     let register = desk.register().unwrap();
-    assert_eq!(register.certificates, [record.clone()]);
+    assert_eq!(register.certificates, std::slice::from_ref(&record));
     assert_eq!(record.serial, serial(&certificate).unwrap());
     assert_eq!(desk.issued(&record).unwrap().to_der().unwrap(), certificate.to_der().unwrap());
 }
@@ -98,6 +99,22 @@ fn a_revoked_certificate_is_in_the_list_and_the_lists_number_grows() {
     let again = open.revoke(&lost.serial, Reason::Superseded, NOW);
     assert!(matches!(again, Err(Error::AlreadyRevoked { at, .. }) if at == NOW));
     assert!(matches!(open.revoke("4F", Reason::Superseded, NOW), Err(Error::Unknown { .. })));
+}
+
+#[test]
+fn a_key_that_was_lost_is_not_signed_again_and_one_that_was_replaced_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::at(folder.path(), Environment::Dev);
+    let open = desk.create(&PLAIN, NOW).unwrap();
+    let (lost, replaced) = (csr(), csr());
+    for (request, reason) in [(&lost, Reason::KeyCompromise), (&replaced, Reason::Superseded)] {
+        let (record, _) = open.issue(request, "verestro", 365, NOW).unwrap();
+        open.revoke(&record.serial, reason, NOW).unwrap();
+    }
+
+    assert!(matches!(open.issue(&lost, "verestro", 365, NOW), Err(Error::Compromised(_))));
+    assert!(open.issue(&replaced, "verestro", 365, NOW).is_ok());
+    assert_eq!(desk.register().unwrap().certificates.len(), 3);
 }
 
 #[test]
