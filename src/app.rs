@@ -1,5 +1,7 @@
 //! Puts a gateway together from its configuration, starts it, and ends it in good order. It decides nothing else.
 
+pub mod profile;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +45,9 @@ pub enum Error {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The profile forbids it.
+    #[error(transparent)]
+    Profile(#[from] profile::Error),
     /// The door cannot be opened.
     #[error(transparent)]
     Ingest(#[from] ingest::Error),
@@ -109,6 +114,7 @@ impl Parts {
 impl Gateway {
     /// Opens database and door, and starts to work. What a crash left is taken up at once.
     pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        profile::check(config)?;
         let Parts { plans, renderer, routes } = Parts::assemble(config)?;
         let store = Arc::new(Store::open(&config.store, &config.seal, Role::Gateway, Arc::clone(&clock)).await?);
         let left = store.take_over().await?;

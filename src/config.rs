@@ -14,6 +14,8 @@ use crate::{channel, console, flow, ingest, render, route, store, telemetry};
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// What this gateway is for.
+    pub profile: Profile,
     /// The processors' door.
     pub ingest: ingest::Settings,
     /// The database.
@@ -34,6 +36,17 @@ pub struct Config {
     pub ops: console::Settings,
     /// The logs.
     pub log: telemetry::Settings,
+}
+
+/// What a gateway is for. A production one does not trust a development CA.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// To try things out.
+    #[default]
+    Dev,
+    /// To tell people.
+    Production,
 }
 
 /// Why a configuration cannot be used.
@@ -141,8 +154,9 @@ fn fetch_secrets(tree: &mut Value, key: &str, config: &Path, folder: &Path) -> R
     Ok(())
 }
 
+/// What the environment says under `name`.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -162,9 +176,11 @@ mod tests {
     fn the_shipped_file_shows_the_defaults() {
         let shipped = load(include_str!("../config/otpost.toml")).unwrap();
         let plain = load("").unwrap();
+        assert_eq!(shipped.profile, plain.profile);
         assert_eq!(shipped.ingest.listen, plain.ingest.listen);
         assert_eq!(shipped.ingest.encryption_keys.file_name(), plain.ingest.encryption_keys.file_name());
         assert_eq!(shipped.ingest.public_key_format, plain.ingest.public_key_format);
+        assert_eq!(shipped.ingest.client_ca.file_name(), plain.ingest.client_ca.file_name());
         assert_eq!(shipped.store.min_free, plain.store.min_free);
         assert_eq!(shipped.log.level, plain.log.level);
         assert_eq!(shipped.templates.brand, plain.templates.brand);

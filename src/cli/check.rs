@@ -4,6 +4,7 @@
 
 mod certificates;
 mod database;
+mod desks;
 mod encryption;
 mod findings;
 mod libraries;

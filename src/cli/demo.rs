@@ -20,6 +20,7 @@ use self::ledger::{Ledger, masked};
 use self::screen::{Message, Screen};
 use self::stage::Stage;
 use super::show;
+use super::workspace::AUTHORITY;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::sim::processor::{OTP_PATH, Otp, Processor};
 use crate::sim::providers::station::Arrival;
@@ -173,13 +174,13 @@ impl Demo {
 
     fn invite(&self) -> anyhow::Result<()> {
         let Self { stage, screen, .. } = self;
-        let file = |name: &str| quoted(&stage.workspace.path("pki").join(name).display().to_string());
+        let file = |name: &str| quoted(&stage.workspace.path(name).display().to_string());
         screen.heading("Now you: post one by hand. What people get is shown here; Ctrl-C ends the demo.")?;
         screen.say("")?;
         screen.say("curl -sS -w '%{http_code}\\n' \\")?;
-        screen.say(format_args!("  --cacert {} \\", file("client-ca.pem")))?;
-        screen.say(format_args!("  --cert {} \\", file("processor.pem")))?;
-        screen.say(format_args!("  --key {} \\", file("processor.key")))?;
+        screen.say(format_args!("  --cacert {} \\", file(AUTHORITY)))?;
+        screen.say(format_args!("  --cert {} \\", file("pki/processor.pem")))?;
+        screen.say(format_args!("  --key {} \\", file("pki/processor.key")))?;
         screen.say("  -H 'Content-Type: application/json' \\")?;
         screen.say(format_args!("  -d {} \\", quoted(&Otp::default().sample().body)))?;
         screen.say(format_args!("  {}{OTP_PATH}\n", stage.url()))

@@ -22,7 +22,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     show::line("")?;
     show::line("  otpost.toml        every key and its default; add your providers at its end")?;
     show::line(
-        "  pki/               a development CA, the server's certificate, a processor's request and certificate",
+        "  pki/               a development CA (dev/), the server's certificate, a processor's request and certificate",
     )?;
     show::line("  keys/seal.key      seals codes and addresses; back it up apart from the database")?;
     show::line("  templates/         the texts, by language")?;

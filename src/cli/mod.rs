@@ -4,6 +4,7 @@
 
 mod bench;
 mod beside;
+mod ca;
 mod check;
 mod delivery;
 mod demo;
@@ -41,6 +42,9 @@ enum Command {
     /// Make, activate, retire and show the keys that senders encrypt to
     #[command(subcommand)]
     Key(key::Command),
+    /// Keep the certificate desk: make a CA, sign the processor's requests, list, revoke, export
+    #[command(subcommand)]
+    Ca(ca::Command),
     /// Import, show and erase the people who can be told
     #[command(subcommand)]
     People(people::Command),
@@ -106,6 +110,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Serve(file) => serve::run(&file.config).await,
             Command::Check(args) => check::run(&args).await,
             Command::Key(command) => key::run(command),
+            Command::Ca(command) => ca::run(&command),
             Command::People(command) => people::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,

@@ -11,16 +11,23 @@ use anyhow::Context;
 
 use super::Usage;
 use crate::domain::clock::{Clock, SystemClock};
+use crate::pki::desk::{Desk, Founding};
+use crate::pki::{self, Environment};
+use crate::render;
 use crate::store::seal::{self, Sealer};
 use crate::store::{self, Role, Store};
-use crate::{pki, render};
 
 /// The configuration as shipped; a workspace's own begins with it.
 const SHIPPED: &str = include_str!("../../config/otpost.toml");
 
-/// A development authority should not live long.
-const AUTHORITY_DAYS: u32 = 825;
+/// The development CA: it should not live long, and nobody should be kept out of a workspace by a list that ran out.
+const FOUNDING: Founding<'static> =
+    Founding { name: "otpost development CA", days: 825, list_days: 825, passphrase: None };
+
 const CERTIFICATE_DAYS: u32 = 365;
+
+/// Where the development CA is; a client needs it to know the server by.
+pub(super) const AUTHORITY: &str = "pki/dev/ca.pem";
 
 /// The name the development processor is known by.
 pub(super) const CLIENT: &str = "processor-dev";
@@ -76,29 +83,24 @@ impl Workspace {
         let pin = self.certificates()?;
         render::write_shipped(&self.path("templates"))?;
         Sealer::create_key(&self.path("keys/seal.key"))?;
-        let mut config = SHIPPED.to_owned();
-        write!(config, "\n# The development processor of this workspace: pki/processor.pem.\n")?;
-        write!(config, "[[ingest.client]]\nname = \"{CLIENT}\"\nspki = [\"{pin}\"]\n{more}")?;
-        fs::write(self.config(), config)?;
+        fs::write(self.config(), configuration(&pin, more)?)?;
         self.database().await
     }
 
     // The processor sends a request, we sign it: here we play both.
     fn certificates(&self) -> anyhow::Result<String> {
         let now = SystemClock.now();
-        let authority = pki::Authority::create("otpost development CA", AUTHORITY_DAYS, now)?;
+        let desk = Desk::at(&self.path("pki"), Environment::Dev).create(&FOUNDING, now)?;
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let server = authority.issue_server(&names, CERTIFICATE_DAYS, now)?;
-        let request = pki::request("processor development", "Processor")?;
-        let client = authority.sign_client(&request.csr, CERTIFICATE_DAYS, now)?;
-        pki::write_certificate(&self.path("pki/client-ca.pem"), authority.certificate())?;
-        pki::write_key(&self.path("pki/client-ca.key"), authority.key())?;
+        let server = desk.authority().issue_server(&names, CERTIFICATE_DAYS, now)?;
         pki::write_certificate(&self.path("pki/server.pem"), &server.certificate)?;
         pki::write_key(&self.path("pki/server.key"), &server.key)?;
+        let request = pki::request("processor development", "Processor")?;
         pki::write_request(&self.path("pki/processor.csr"), &request.csr)?;
         pki::write_key(&self.path("pki/processor.key"), &request.key)?;
+        let (record, client) = desk.issue(&request.csr, CLIENT, CERTIFICATE_DAYS, now)?;
         pki::write_certificate(&self.path("pki/processor.pem"), &client)?;
-        Ok(pki::spki_pin(&client)?)
+        Ok(record.pin)
     }
 
     async fn database(&self) -> anyhow::Result<()> {
@@ -111,6 +113,15 @@ impl Workspace {
         let sealing = seal::Settings { key_file: self.path("keys/seal.key") };
         Store::open(&settings, &sealing, role, Arc::new(SystemClock)).await
     }
+}
+
+// The one place where a workspace's configuration differs from the shipped one. What belongs under [ingest], such as the
+// list of revoked certificates that lies beside the CA, takes the place of its line in the shipped text.
+fn configuration(pin: &str, more: &str) -> Result<String, std::fmt::Error> {
+    let mut config = SHIPPED.to_owned();
+    write!(config, "\n# The development processor of this workspace: pki/processor.pem.\n")?;
+    write!(config, "[[ingest.client]]\nname = \"{CLIENT}\"\nspki = [\"{pin}\"]\n{more}")?;
+    Ok(config)
 }
 
 fn aside(folder: &Path) -> anyhow::Result<PathBuf> {

@@ -89,7 +89,7 @@ impl Default for Settings {
             listen: "127.0.0.1:8443".to_owned(),
             certificate: PathBuf::from("pki/server.pem"),
             key: PathBuf::from("pki/server.key"),
-            client_ca: PathBuf::from("pki/client-ca.pem"),
+            client_ca: PathBuf::from("pki/dev/ca.pem"),
             encryption_keys: PathBuf::from("pki/encryption"),
             public_key_format: Format::default(),
             base_path: String::new(),

@@ -15,8 +15,10 @@ use openssl::x509::extension::{
 };
 use openssl::x509::{X509, X509Builder, X509Extension, X509KeyUsage, X509Name, X509NameRef, X509Ref, X509ReqRef};
 
+use super::environment::Environment;
 use super::{Error, KeyKind, Pair, asn1_time, key, request, timestamp};
 use crate::domain::clock::Timestamp;
+use crate::domain::secret::Credential;
 
 /// Certificates begin this much before they were made, for peers whose clocks are behind.
 const BACKDATED: Duration = Duration::from_mins(5);
@@ -26,6 +28,10 @@ const VERSION_3: i32 = 2;
 
 /// The bound on a commonName (RFC 5280, appendix A.1: `ub-common-name`).
 const COMMON_NAME_MAX: usize = 64;
+
+/// A stolen key is of use until its certificate ends, and a renewal that nobody has practised for years fails. 825 days
+/// were the longest that the browsers' authorities agreed on for certificates of two years.
+pub const CLIENT_DAYS_MAX: u32 = 825;
 
 /// One environment's authority. Its key signs; it never serves.
 #[derive(Debug)]
@@ -37,9 +43,17 @@ pub struct Authority {
 impl Authority {
     /// Makes a new one with a P-256 key. It may sign certificates and revocation lists, but no further authority.
     pub fn create(common_name: &str, valid_days: u32, now: Timestamp) -> Result<Self, Error> {
+        Self::named(&*common_name_only(common_name)?, valid_days, now)
+    }
+
+    /// Makes a new one that says for which environment it is: see [`environment`](super::environment()).
+    pub fn create_for(of: Environment, common_name: &str, valid_days: u32, now: Timestamp) -> Result<Self, Error> {
+        Self::named(&*of.subject(common_name)?, valid_days, now)
+    }
+
+    fn named(name: &X509NameRef, valid_days: u32, now: Timestamp) -> Result<Self, Error> {
         let key = key::generate()?;
-        let name = common_name_only(common_name)?;
-        let mut builder = begin(&name, &name, &key, now, after_days(now, valid_days))?;
+        let mut builder = begin(name, name, &key, now, after_days(now, valid_days))?;
         builder.append_extension(BasicConstraints::new().critical().ca().pathlen(0).build()?)?;
         builder.append_extension(KeyUsage::new().critical().key_cert_sign().crl_sign().build()?)?;
         let subject_key = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
@@ -48,11 +62,11 @@ impl Authority {
         Ok(Self { certificate: builder.build(), key })
     }
 
-    /// Takes up the authority again from its two PEM texts. An encrypted key is refused: nobody is asked for words.
-    pub fn load(certificate_pem: &[u8], key_pem: &[u8]) -> Result<Self, Error> {
+    /// Takes up the authority again from its two PEM texts. Nobody is asked for words: an encrypted key needs its
+    /// passphrase here, and for one that is not encrypted the passphrase is left alone.
+    pub fn load(certificate_pem: &[u8], key_pem: &[u8], passphrase: Option<&Credential>) -> Result<Self, Error> {
         let certificate = X509::from_pem(certificate_pem)?;
-        // Without a callback OpenSSL would stop and ask at the terminal.
-        let key = PKey::private_key_from_pem_callback(key_pem, |_| Ok(0))?;
+        let key = key::unlock(key_pem, passphrase)?;
         if !certificate.public_key()?.public_eq(&key) {
             return Err(Error::KeyMismatch);
         }
@@ -68,7 +82,7 @@ impl Authority {
         &self.certificate
     }
 
-    /// Its private key, to be written to a file.
+    /// Its private key, to be written to a file, or to sign a list with.
     pub fn key(&self) -> &PKeyRef<Private> {
         &self.key
     }
@@ -87,7 +101,7 @@ impl Authority {
     ///
     /// # Errors
     /// The request is not signed by its own key, or the key is weaker than RSA 2048 or of another kind than RSA,
-    /// P-256 and P-384, or it names nobody, or it is named as this authority is.
+    /// P-256 and P-384, or it names nobody, or it is named as this authority is. Or the days are none or too many.
     pub fn sign_client(&self, csr: &X509ReqRef, days: u32, now: Timestamp) -> Result<X509, Error> {
         let key = request::proven_key(csr)?;
         let subject = csr.subject_name();
@@ -96,6 +110,9 @@ impl Authority {
         }
         if subject.try_cmp(self.certificate.subject_name())?.is_eq() {
             return Err(Error::OwnName);
+        }
+        if !(1..=CLIENT_DAYS_MAX).contains(&days) {
+            return Err(Error::Days(days));
         }
         self.issue(subject, &key, days, now, [ExtendedKeyUsage::new().client_auth().build()?])
     }

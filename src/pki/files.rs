@@ -1,18 +1,21 @@
-//! Keeping keys and certificates as PEM files.
+//! Keeping keys, certificates and lists as PEM files.
 //!
-//! A file appears whole or not at all. None is put in the place of another one, for a key that was overwritten is gone;
-//! the one exception is the index of the encryption keys, which is rewritten whole.
+//! A file appears whole or not at all. A key or certificate never takes the place of another file: a key that was
+//! overwritten is gone. A list or an index takes the place of the one before it, at once. What is read is read up to a
+//! limit.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use openssl::pkey::{PKeyRef, Private};
-use openssl::x509::{X509Ref, X509ReqRef};
+use openssl::symm::Cipher;
+use openssl::x509::{X509CrlRef, X509Ref, X509ReqRef};
 use zeroize::Zeroizing;
 
 use super::Error;
+use crate::domain::secret::Credential;
 
 /// Only the owner may read it.
 const SECRET: u32 = 0o600;
@@ -22,6 +25,12 @@ const OPEN: u32 = 0o644;
 /// Writes a private key as PKCS#8, readable by its owner only.
 pub fn write_key(path: &Path, key: &PKeyRef<Private>) -> Result<(), Error> {
     write(path, &Zeroizing::new(key.private_key_to_pem_pkcs8()?), SECRET)
+}
+
+/// Writes a private key as PKCS#8, encrypted with AES-256 under `passphrase`, readable by its owner only.
+pub fn write_locked_key(path: &Path, key: &PKeyRef<Private>, passphrase: &Credential) -> Result<(), Error> {
+    let words = passphrase.expose().as_bytes();
+    write(path, &key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), words)?, SECRET)
 }
 
 /// Writes a certificate.
@@ -34,17 +43,63 @@ pub fn write_request(path: &Path, csr: &X509ReqRef) -> Result<(), Error> {
     write(path, &csr.to_pem()?, OPEN)
 }
 
-/// Puts a file, readable by its owner only, in the place of whatever has that name: the old one or the new one is there.
-pub(super) fn replace_secret(path: &Path, text: &[u8]) -> Result<(), Error> {
+/// Writes a file that must not be there yet and that anybody may read.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write(path, bytes, OPEN)
+}
+
+/// Writes a list of what was revoked, in the place of the one before it.
+pub fn write_list(path: &Path, list: &X509CrlRef) -> Result<(), Error> {
+    replace(path, &list.to_pem()?)
+}
+
+/// Puts `bytes` in the place of what is in `path`, at once, and keeps that file's mode and owner; where there is none,
+/// anybody may read it. Whoever reads meanwhile reads the one or the other, and so does whoever reads after a power cut.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    replace_or(path, bytes, OPEN)
+}
+
+/// As [`replace`]; a new file is readable by its owner only.
+pub(super) fn replace_secret(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    replace_or(path, bytes, SECRET)
+}
+
+fn replace_or(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     let draft = draft_beside(path)?;
-    let written = write_draft(&draft, text, SECRET).and_then(|()| fs::rename(&draft, path));
+    let replaced = fs::metadata(path);
+    let mode = replaced.as_ref().map_or(mode, |before| before.permissions().mode() & 0o777);
+    let written = write_draft(&draft, bytes, mode)
+        .and_then(|()| replaced.map_or(Ok(()), |before| take_after(&draft, &before)))
+        .and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
-        // It is to leave no trace, and is as private as the file if it does.
         let _ = fs::remove_file(&draft);
     }
     written
         .and_then(|()| File::open(folder_of(path))?.sync_all())
         .map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+// The mode again: what a new file was given went through the umask.
+fn take_after(draft: &Path, before: &fs::Metadata) -> io::Result<()> {
+    let now = fs::metadata(draft)?;
+    if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
+        std::os::unix::fs::chown(draft, Some(before.uid()), Some(before.gid()))?;
+    }
+    fs::set_permissions(draft, before.permissions())
+}
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// What the system said; `FileTooLarge` when there is more in it, whatever its length is said to be.
+pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let text = format!("has more than {} KiB; a file of this kind is much smaller", limit / 1024);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
 }
 
 fn write(path: &Path, pem: &[u8], mode: u32) -> Result<(), Error> {
@@ -94,7 +149,7 @@ mod tests {
         write_certificate(&certificate, authority.certificate()).unwrap();
 
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
-        let again = Authority::load(&fs::read(&certificate).unwrap(), &fs::read(&key).unwrap()).unwrap();
+        let again = Authority::load(&fs::read(&certificate).unwrap(), &fs::read(&key).unwrap(), None).unwrap();
         assert!(again.key().public_eq(authority.key()));
     }
 
@@ -115,5 +170,26 @@ mod tests {
     fn a_folder_that_is_not_there_is_named_in_the_refusal() {
         let refused = write_request(Path::new("/nowhere/x.csr"), &request("otp", "P").unwrap().csr).unwrap_err();
         assert_eq!(refused.to_string(), "/nowhere/x.csr could not be written");
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_mode_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("otpost.toml");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+
+        replace(&path, b"new").unwrap();
+
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_not_read_to_its_end() {
+        let refused = read_up_to(Path::new("/dev/zero"), 64 * 1024).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
+        assert!(refused.to_string().contains("64 KiB"), "{refused}");
     }
 }

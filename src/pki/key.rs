@@ -9,9 +9,12 @@ use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private};
 use openssl::x509::X509Ref;
 
 use super::Error;
+use crate::domain::secret::Credential;
 
 /// Below this an RSA key counts as breakable (NIST SP 800-131A).
 const RSA_MIN_BITS: u32 = 2048;
+
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 /// What sort of key it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +69,29 @@ pub(super) fn generate() -> Result<PKey<Private>, ErrorStack> {
     PKey::from_ec_key(EcKey::generate(&*EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?)?)
 }
 
+/// Whether this PEM text of a private key can be read with a passphrase only.
+pub fn is_locked(key_pem: &[u8]) -> bool {
+    // `ENCRYPTED PRIVATE KEY` in PKCS#8, `Proc-Type: 4,ENCRYPTED` in the older forms.
+    key_pem.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED)
+}
+
+/// Reads a private key from PEM, encrypted or not.
+pub(super) fn unlock(key_pem: &[u8], passphrase: Option<&Credential>) -> Result<PKey<Private>, Error> {
+    match (is_locked(key_pem), passphrase) {
+        (false, _) => Ok(PKey::private_key_from_pem_callback(key_pem, |_| Ok(0))?),
+        (true, None) => Err(Error::Locked),
+        (true, Some(words)) => PKey::private_key_from_pem_passphrase(key_pem, words.expose().as_bytes())
+            .map_err(|_| Error::WrongPassphrase),
+    }
+}
+
 /// Names the certificate's key: base64 of the SHA-256 of its SubjectPublicKeyInfo (RFC 7469, 2.4).
 /// It stays the same when a certificate is renewed for the same key.
 pub fn spki_pin(certificate: &X509Ref) -> Result<String, Error> {
-    let info = certificate.public_key()?.public_key_to_der()?;
-    Ok(openssl::base64::encode_block(&openssl::sha::sha256(&info)))
+    pin_of(&*certificate.public_key()?)
+}
+
+/// Names a key, as [`spki_pin`] names a certificate's.
+pub(super) fn pin_of<T: HasPublic>(key: &PKeyRef<T>) -> Result<String, Error> {
+    Ok(openssl::base64::encode_block(&openssl::sha::sha256(&key.public_key_to_der()?)))
 }

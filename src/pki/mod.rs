@@ -2,14 +2,21 @@
 //!
 //! The processor sends us a signing request and we return the certificate, so the authority is ours. The keys that it
 //! encrypts to are kept here too. Nothing here decides who may speak: that is asked on every request at the door. No
-//! clock, no network; files only in `files` and `encryption`.
+//! clock, no network; files only in `files`, in `desk`, which keeps one environment's authority with all it has
+//! issued, and in `encryption`.
 
 mod authority;
 mod describe;
+pub mod desk;
 pub mod encryption;
+mod environment;
 mod files;
+mod inspection;
 mod key;
+pub mod register;
 mod request;
+mod revocation;
+pub mod term;
 
 use std::path::PathBuf;
 
@@ -20,11 +27,19 @@ use openssl::x509::X509;
 
 use crate::domain::clock::Timestamp;
 
-pub use authority::Authority;
+pub use authority::{Authority, CLIENT_DAYS_MAX};
 pub use describe::{Description, describe, distinguished_name};
-pub use files::{write_certificate, write_key, write_request};
-pub use key::{KeyKind, spki_pin};
-pub use request::{Request, request};
+pub use environment::{Environment, environment};
+pub use files::{
+    read_up_to, replace, write_certificate, write_key, write_list, write_locked_key, write_new, write_request,
+};
+pub use inspection::{Inspection, Wish, inspect};
+pub use key::{KeyKind, is_locked, spki_pin};
+pub use request::{NotARequest, Request, read_request, request};
+pub use revocation::{Reason, Revoked, Span, revocation_list};
+
+/// More than any request, certificate or key of a kind that is taken here fills.
+pub const PEM_MAX: u64 = 64 * 1024;
 
 /// A certificate and the private key that belongs to it.
 #[derive(Debug)]
@@ -53,6 +68,18 @@ pub enum Error {
     /// Not a DNS name or IP address; or none was given.
     #[error("{0:?} is no DNS name or IP address")]
     BadName(String),
+    /// So many days are not signed for.
+    #[error(
+        "{0} days: expected 1 to {CLIENT_DAYS_MAX}; a key that is stolen is of use until its certificate ends, and a \
+         renewal that nobody has practised for years fails"
+    )]
+    Days(u32),
+    /// The private key is encrypted.
+    #[error("the private key is encrypted, and there is no passphrase")]
+    Locked,
+    /// The private key is encrypted with other words, or is damaged.
+    #[error("the passphrase does not open the private key")]
+    WrongPassphrase,
     /// The certificate may not sign others.
     #[error("the certificate is not an authority's: it lacks keyCertSign")]
     NotAnAuthority,
@@ -79,6 +106,11 @@ pub enum Error {
 /// Whole seconds, as certificates count them.
 fn asn1_time(at: Timestamp) -> Result<Asn1Time, ErrorStack> {
     Asn1Time::from_unix(at.micros().div_euclid(1_000_000))
+}
+
+/// The number of a certificate as it is written everywhere: hexadecimal, in capitals, as `openssl x509 -serial` does.
+pub fn serial(certificate: &openssl::x509::X509Ref) -> Result<String, Error> {
+    Ok(certificate.serial_number().to_bn()?.to_hex_str()?.to_string())
 }
 
 fn timestamp(time: &Asn1TimeRef) -> Result<Timestamp, ErrorStack> {

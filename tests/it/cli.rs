@@ -1,5 +1,6 @@
 //! The commands as an operator runs them: the real binary in a workspace of its own, and every exit code.
 
+mod ca;
 mod check;
 mod delivery;
 mod key;

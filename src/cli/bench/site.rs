@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::super::Usage;
-use super::super::workspace::Workspace;
+use super::super::workspace::{AUTHORITY, Workspace};
 use super::rows::Place;
 use super::stored;
 use crate::domain::address::{Address, Channel};
@@ -119,8 +119,7 @@ impl Site {
 
     /// Who the processor is.
     pub(super) fn identity(&self) -> anyhow::Result<Identity> {
-        let [cert, key, ca] =
-            ["pki/processor.pem", "pki/processor.key", "pki/client-ca.pem"].map(|f| self.workspace.path(f));
+        let [cert, key, ca] = ["pki/processor.pem", "pki/processor.key", AUTHORITY].map(|f| self.workspace.path(f));
         Ok(Identity::from_files(&cert, &key, &ca)?)
     }
 

@@ -5,15 +5,11 @@ use std::path::Path;
 
 use openssl::x509::X509;
 
+use super::desks;
 use super::findings::{Findings, Level};
 use crate::domain::clock::Timestamp;
+use crate::pki::term::{self, Warning};
 use crate::{ingest, pki};
-
-/// Days before the end, and what they mean; the first that fits is said.
-const WARNINGS: [(i64, &str); 4] =
-    [(1, "renew it now"), (7, "renew it this week"), (14, "renew it"), (30, "plan its renewal")];
-
-const DAY: i64 = 86_400_000_000;
 
 /// Where a workspace keeps the processor's certificate.
 const PROCESSOR: &str = "pki/processor.pem";
@@ -24,17 +20,22 @@ pub(super) fn look(settings: &ingest::Settings, folder: &Path, now: Timestamp, f
     if let Some(server) = read("certificate", &settings.certificate, findings).first() {
         describe("certificate", server, now, findings);
     }
-    for authority in read("client CA", &settings.client_ca, findings) {
-        describe("client CA", &authority, now, findings);
+    let trusted = read("client CA", &settings.client_ca, findings);
+    for authority in &trusted {
+        describe("client CA", authority, now, findings);
     }
     private("ingest.key", &settings.key, findings);
     let processor = folder.join(PROCESSOR);
     if processor.exists() {
         for certificate in read("processor", &processor, findings) {
             describe("processor", &certificate, now, findings);
-            listed(&certificate, settings, findings);
+            match knows(settings, &certificate) {
+                Some(client) => findings.ok("processor", format_args!("known as client {client}")),
+                None => findings.warning("processor", "no [[ingest.client]] lists it"),
+            }
         }
     }
+    desks::look(&folder.join("pki"), &trusted, settings, now, findings);
 }
 
 /// Warns when others than the owner may read a key.
@@ -74,58 +75,71 @@ fn describe(subject: &str, certificate: &X509, now: Timestamp, findings: &mut Fi
     let names = if said.names.is_empty() { String::new() } else { format!(" for {}", said.names.join(" ")) };
     findings.ok(subject, format_args!("{}, {}{names}", said.subject, said.key));
     findings.ok(subject, format_args!("pin {}", said.pin));
-    let (level, text) = term(said.not_before, said.not_after, now);
+    if now < said.not_before {
+        return findings.error(subject, format_args!("begins only on {}", day(said.not_before)));
+    }
+    let (level, text) = term(said.not_after, now);
     findings.note(level, subject, text);
 }
 
-fn term(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> (Level, String) {
-    let day = |at: Timestamp| at.to_jiff().strftime("%Y-%m-%d").to_string();
-    let left = (not_after.micros() - now.micros()).div_euclid(DAY);
-    if now < not_before {
-        return (Level::Error, format!("begins only on {}", day(not_before)));
-    }
-    if now > not_after {
-        return (Level::Error, format!("ended on {}", day(not_after)));
-    }
-    let left_in_words = match left {
-        0 => "less than a day".to_owned(),
-        1 => "1 day".to_owned(),
-        _ => format!("{left} days"),
-    };
-    let ends = format!("ends on {}, {left_in_words} from now", day(not_after));
-    match WARNINGS.iter().find(|(days, _)| left < *days) {
-        Some((_, advice)) => (Level::Warning, format!("{ends}: {advice}")),
+/// When something ends, how bad that is, and what to do about it.
+pub(super) fn term(not_after: Timestamp, now: Timestamp) -> (Level, String) {
+    let ends = ending(not_after, now);
+    match term::warning(not_after, now) {
+        Some(Warning::Ended) => (Level::Error, ends),
+        Some(warning) => (Level::Warning, format!("{ends}: {}", warning.advice())),
         None => (Level::Ok, ends),
     }
 }
 
-fn listed(certificate: &X509, settings: &ingest::Settings, findings: &mut Findings) {
-    let Ok(said) = pki::describe(certificate) else { return };
+/// When something ends, in words.
+pub(super) fn ending(not_after: Timestamp, now: Timestamp) -> String {
+    match term::days_left(not_after, now) {
+        ..0 => format!("ended on {}", day(not_after)),
+        left => format!("ends on {}, {} from now", day(not_after), left_in_words(left)),
+    }
+}
+
+fn left_in_words(days: i64) -> String {
+    match days {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        _ => format!("{days} days"),
+    }
+}
+
+fn day(at: Timestamp) -> String {
+    at.to_jiff().strftime("%Y-%m-%d").to_string()
+}
+
+/// The client that the configuration takes whoever has `certificate` for.
+pub(super) fn knows<'a>(settings: &'a ingest::Settings, certificate: &X509) -> Option<&'a str> {
+    let said = pki::describe(certificate).ok()?;
     let knows = |client: &&ingest::ClientSettings| {
         (client.spki.is_empty() || client.spki.contains(&said.pin))
             && client.subject.as_ref().is_none_or(|subject| *subject == said.subject)
     };
-    match settings.client.iter().find(knows) {
-        Some(client) => findings.ok("processor", format_args!("known as client {}", client.name)),
-        None => findings.warning("processor", "no [[ingest.client]] lists it"),
-    }
+    settings.client.iter().find(knows).map(|client| client.name.as_str())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn the_end_of_a_certificate_is_told_louder_the_nearer_it_is() {
-        let told = |days: i64| {
+        let told = |days: u64| {
             let now = Timestamp::from_micros(1_800_000_000_000_000);
-            term(Timestamp::from_micros(0), Timestamp::from_micros(now.micros() + days * DAY), now)
+            term(now.after(Duration::from_hours(24 * days)), now)
         };
         assert_eq!(told(31).0, Level::Ok);
         for (days, advice) in [(29, "plan"), (13, "renew it"), (6, "this week"), (0, "now")] {
             let (level, text) = told(days);
             assert!(level == Level::Warning && text.contains(advice), "{days}: {text}");
         }
-        assert_eq!(told(-1), (Level::Error, "ended on 2027-01-14".to_owned()));
+        let over = Timestamp::from_micros(1_799_900_000_000_000);
+        assert_eq!(term(over, over.after(Duration::from_secs(1))), (Level::Error, "ended on 2027-01-14".to_owned()));
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::findings::{Findings, counted};
-use crate::app::Parts;
+use crate::app::{Parts, profile};
 use crate::config::Config;
 use crate::domain::chain;
 use crate::domain::notification::Kind;
@@ -13,6 +13,9 @@ use crate::{channel, ingest, telemetry};
 
 /// Tries each of them as the gateway would.
 pub(super) fn look(config: &Config, findings: &mut Findings) {
+    if let Err(error) = profile::check(config) {
+        findings.error("profile", error);
+    }
     match telemetry::check(&config.log) {
         Ok(_) => findings.ok("log", &config.log.level),
         Err(error) => findings.error("log", error),

@@ -12,7 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::super::usage;
-use super::super::workspace::Workspace;
+use super::super::workspace::{AUTHORITY, Workspace};
 use super::cast;
 use crate::app::Gateway;
 use crate::config::Config;
@@ -66,7 +66,7 @@ impl Stage {
     /// A processor that the gateway knows.
     pub(super) fn processor(&self) -> anyhow::Result<Processor> {
         let [certificate, key, ca] =
-            ["processor.pem", "processor.key", "client-ca.pem"].map(|file| self.workspace.path("pki").join(file));
+            ["pki/processor.pem", "pki/processor.key", AUTHORITY].map(|file| self.workspace.path(file));
         let identity = Identity::from_files(&certificate, &key, &ca)?;
         Ok(Processor::new(&self.url(), Some(&identity))?)
     }

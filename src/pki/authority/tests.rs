@@ -181,7 +181,7 @@ fn only_a_matching_pair_that_may_sign_is_loaded_as_an_authority() {
     let authority = authority();
     let server = authority.issue_server(&["otp.example.org".into()], 30, NOW).unwrap();
     let load = |certificate: &X509Ref, key: &PKeyRef<Private>| {
-        Authority::load(&certificate.to_pem().unwrap(), &key.private_key_to_pem_pkcs8().unwrap())
+        Authority::load(&certificate.to_pem().unwrap(), &key.private_key_to_pem_pkcs8().unwrap(), None)
     };
 
     assert!(load(authority.certificate(), authority.key()).is_ok());
@@ -190,11 +190,30 @@ fn only_a_matching_pair_that_may_sign_is_loaded_as_an_authority() {
 }
 
 #[test]
-fn an_encrypted_key_is_refused_and_no_one_is_asked_for_its_words() {
+fn an_encrypted_key_opens_with_its_passphrase_only_and_no_one_is_asked_for_it() {
     let authority = authority();
-    let locked = authority.key().private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_256_cbc(), b"words");
-    let refused = Authority::load(&authority.certificate().to_pem().unwrap(), &locked.unwrap());
-    assert!(matches!(refused, Err(Error::OpenSsl(_))));
+    let pem = authority.certificate().to_pem().unwrap();
+    let cipher = openssl::symm::Cipher::aes_256_cbc();
+    let locked = authority.key().private_key_to_pem_pkcs8_passphrase(cipher, b"right words").unwrap();
+    let load = |words: Option<&str>| {
+        let words = words.map(|words| Credential::new(words.to_owned()));
+        Authority::load(&pem, &locked, words.as_ref())
+    };
+
+    assert!(load(Some("right words")).is_ok());
+    assert!(matches!(load(Some("wrong words")), Err(Error::WrongPassphrase)));
+    assert!(matches!(load(Some("")), Err(Error::WrongPassphrase)));
+    assert!(matches!(load(None), Err(Error::Locked)));
+}
+
+#[test]
+fn a_client_is_not_signed_for_no_days_or_for_longer_than_anybody_should() {
+    let csr = request("otp", "Processor").unwrap().csr;
+    let sign = |days| authority().sign_client(&csr, days, NOW);
+    assert!(matches!(sign(0), Err(Error::Days(0))));
+    assert!(sign(CLIENT_DAYS_MAX).is_ok());
+    let refused = sign(CLIENT_DAYS_MAX + 1).unwrap_err().to_string();
+    assert!(refused.contains("826") && refused.contains("825"), "{refused}");
 }
 
 #[test]

@@ -106,12 +106,12 @@ fn a_certificate_that_has_ended_is_an_error_and_one_that_soon_will_a_warning() {
     let days = |days: u64| Duration::from_hours(24 * days);
     let authority = pki::Authority::create("otpost test CA", 400, now.before(days(390))).unwrap();
     let server = authority.issue_server(&["localhost".to_owned()], 30, now.before(days(31))).unwrap();
-    for name in ["pki/server.pem", "pki/server.key", "pki/client-ca.pem"] {
+    for name in ["pki/server.pem", "pki/server.key", "pki/dev/ca.pem"] {
         std::fs::remove_file(desk.path(name)).unwrap();
     }
     pki::write_certificate(&desk.path("pki/server.pem"), &server.certificate).unwrap();
     pki::write_key(&desk.path("pki/server.key"), &server.key).unwrap();
-    pki::write_certificate(&desk.path("pki/client-ca.pem"), authority.certificate()).unwrap();
+    pki::write_certificate(&desk.path("pki/dev/ca.pem"), authority.certificate()).unwrap();
 
     let said = desk.run(&["check"]);
 

@@ -78,7 +78,7 @@ impl Workspace {
 
     fn identity(&self) -> Identity {
         let pki = |name: &str| self.path("pki").join(name);
-        Identity::from_files(&pki("processor.pem"), &pki("processor.key"), &pki("client-ca.pem")).unwrap()
+        Identity::from_files(&pki("processor.pem"), &pki("processor.key"), &pki("dev/ca.pem")).unwrap()
     }
 
     fn serve(&self) -> Served {

@@ -46,11 +46,11 @@ impl House {
             authority,
             folder,
         };
-        for name in ["pki", "keys", "templates"] {
+        for name in ["pki", "pki/dev", "keys", "templates"] {
             fs::create_dir(house.path(name)).unwrap();
         }
         let server = house.authority.issue_server(&["localhost".to_owned()], 90, SystemClock.now()).unwrap();
-        pki::write_certificate(&house.path("pki/client-ca.pem"), house.authority.certificate()).unwrap();
+        pki::write_certificate(&house.path("pki/dev/ca.pem"), house.authority.certificate()).unwrap();
         pki::write_certificate(&house.path("pki/server.pem"), &server.certificate).unwrap();
         pki::write_key(&house.path("pki/server.key"), &server.key).unwrap();
         render::write_shipped(&house.path("templates")).unwrap();

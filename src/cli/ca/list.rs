@@ -1,0 +1,73 @@
+//! `otpost ca list`: what was issued, and what can be said of it today.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{Place, day, told};
+use crate::cli::show;
+use crate::domain::clock::{Clock, SystemClock, Timestamp};
+use crate::pki::Environment;
+use crate::pki::register::{Record, State};
+use crate::pki::term;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// Of this environment only
+    #[arg(long)]
+    env: Option<Environment>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Lists them, the oldest first.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let now = SystemClock.now();
+    let mut all = Vec::new();
+    for desk in args.place.desks(args.env)? {
+        let register = desk.register().map_err(told)?;
+        all.extend(register.certificates.into_iter().map(|record| (desk.environment, record)));
+    }
+    if args.json {
+        let lines: Vec<_> = all.iter().map(|(of, record)| as_json(*of, record, now)).collect();
+        show::json(&lines)?;
+    } else if all.is_empty() {
+        show::line("nothing was issued yet")?;
+    } else {
+        let rows: Vec<_> = all.iter().map(|(of, record)| row(*of, record, now)).collect();
+        let head = ["env", "client", "state", "not after", "days left", "serial", "subject"];
+        show::line(show::table(&head, &rows).trim_end())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(of: Environment, record: &Record, now: Timestamp) -> Vec<String> {
+    let state = match record.state(now) {
+        State::Valid => "valid".to_owned(),
+        State::ExpiresSoon => "expires soon".to_owned(),
+        State::Expired => "expired".to_owned(),
+        State::Revoked => record.revoked.as_ref().map_or(String::new(), |it| format!("revoked, {}", it.reason)),
+    };
+    let left = term::days_left(record.not_after, now).to_string();
+    let Record { client, serial, subject, .. } = record.clone();
+    vec![of.to_string(), client, state, day(record.not_after), left, serial, subject]
+}
+
+fn as_json(of: Environment, record: &Record, now: Timestamp) -> Value {
+    json!({
+        "environment": of.name(),
+        "client": record.client,
+        "serial": record.serial,
+        "subject": record.subject,
+        "spki": record.pin,
+        "issued": record.issued.to_string(),
+        "not_after": record.not_after.to_string(),
+        "days_left": term::days_left(record.not_after, now),
+        "state": record.state(now),
+        "revoked_at": record.revoked.as_ref().map(|it| it.at.to_string()),
+        "reason": record.revoked.as_ref().map(|it| it.reason),
+    })
+}
