@@ -34,7 +34,8 @@ pub fn write_request(path: &Path, csr: &X509ReqRef) -> Result<(), Error> {
     write(path, &csr.to_pem()?, OPEN)
 }
 
-/// Puts a file, readable by its owner only, in the place of whatever has that name: the old one or the new one is there.
+/// Puts a file, readable by its owner only, in the place of whatever has that name. The old one is there until the new
+/// one is, in full.
 pub(super) fn replace_secret(path: &Path, text: &[u8]) -> Result<(), Error> {
     let draft = draft_beside(path)?;
     let written = write_draft(&draft, text, SECRET).and_then(|()| fs::rename(&draft, path));
