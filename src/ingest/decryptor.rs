@@ -15,7 +15,7 @@ use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::pki::encryption::{Format, Keyring};
 
-/// Bodies that wait for a hand. Each takes up to two milliseconds; whoever comes later would wait half a second on one core.
+/// Bodies that wait for a hand. Each takes up to two milliseconds; on one core the next would wait half a second.
 const WAITING_MAX: usize = 256;
 
 /// Opens bodies.

@@ -55,8 +55,8 @@ impl Key {
     }
 
     // Always gives a key. When the block is not what OAEP makes of 32 bytes, it is a random one, and the tag will not
-    // fit: whoever sent it cannot tell the one failure from the other (RFC 7516, 11.5). OpenSSL does the arithmetic only:
-    // its own OAEP reports errors on a path of its own, which takes longer than the good one.
+    // fit: whoever sent it cannot tell the one failure from the other (RFC 7516, 11.5). OpenSSL does no more than the
+    // arithmetic: its own OAEP reports errors on a path of its own, which takes longer than the good one.
     fn unwrap(&self, sealed: &Sealed) -> Result<Zeroizing<[u8; oaep::KEY_BYTES]>, ErrorStack> {
         let mut random = Zeroizing::new([0; oaep::KEY_BYTES]);
         openssl::rand::rand_bytes(&mut *random)?;
