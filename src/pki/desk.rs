@@ -240,6 +240,11 @@ impl Desk {
         Ok(missing)
     }
 
+    /// Whether it has a certificate that is on record. If not, a crash came between, and nobody else has it either.
+    pub fn holds(&self, record: &Record) -> bool {
+        self.path(&issued_name(&record.serial)).exists()
+    }
+
     /// A certificate that it has issued.
     pub fn issued(&self, record: &Record) -> Result<X509, Error> {
         let name = issued_name(&record.serial);
@@ -267,6 +272,9 @@ impl Desk {
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(unwritten(&path))?;
         file.lock().map_err(unwritten(&path))?;
+        for folder in [self.folder.clone(), self.path("issued")] {
+            files::sweep(&folder).map_err(unwritten(&folder))?;
+        }
         Ok(file)
     }
 

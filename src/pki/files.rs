@@ -102,6 +102,18 @@ pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Removes what writers that were killed have left in `folder`. Only for whoever keeps all others from writing there.
+pub(super) fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if is_hidden && path.extension().is_some_and(|extension| extension == "draft") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 fn write(path: &Path, pem: &[u8], mode: u32) -> Result<(), Error> {
     let draft = draft_beside(path)?;
     let written = write_draft(&draft, pem, mode).and_then(|()| {

@@ -52,8 +52,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn newest(desk: &Desk, client: &str) -> anyhow::Result<Vec<u8>> {
     let now = SystemClock.now();
     let register = desk.register().map_err(told)?;
-    let usable =
-        |record: &&Record| record.client == client && matches!(record.state(now), State::Valid | State::ExpiresSoon);
+    let usable = |record: &&Record| {
+        record.client == client && desk.holds(record) && matches!(record.state(now), State::Valid | State::ExpiresSoon)
+    };
     let record = register.certificates.iter().filter(usable).max_by_key(|record| record.not_after);
     let text = || Usage(format!("{client}: no valid certificate of that client; otpost ca list shows them"));
     let certificate = desk.issued(record.ok_or_else(text)?).map_err(told)?;

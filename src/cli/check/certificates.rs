@@ -29,7 +29,8 @@ pub(super) fn look(settings: &ingest::Settings, folder: &Path, now: Timestamp, f
     if processor.exists() {
         for certificate in read("processor", &processor, findings) {
             describe("processor", &certificate, now, findings);
-            match knows(settings, &certificate) {
+            let Ok(said) = pki::describe(&certificate) else { continue };
+            match knows(settings, &said.pin, &said.subject) {
                 Some(client) => findings.ok("processor", format_args!("known as client {client}")),
                 None => findings.warning("processor", "no [[ingest.client]] lists it"),
             }
@@ -112,12 +113,11 @@ fn day(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d").to_string()
 }
 
-/// The client that the configuration takes whoever has `certificate` for.
-pub(super) fn knows<'a>(settings: &'a ingest::Settings, certificate: &X509) -> Option<&'a str> {
-    let said = pki::describe(certificate).ok()?;
+/// The client that the configuration takes whoever has this key and name for.
+pub(super) fn knows<'a>(settings: &'a ingest::Settings, pin: &str, subject: &str) -> Option<&'a str> {
     let knows = |client: &&ingest::ClientSettings| {
-        (client.spki.is_empty() || client.spki.contains(&said.pin))
-            && client.subject.as_ref().is_none_or(|subject| *subject == said.subject)
+        (client.spki.is_empty() || client.spki.iter().any(|listed| listed == pin))
+            && client.subject.as_ref().is_none_or(|listed| listed == subject)
     };
     settings.client.iter().find(knows).map(|client| client.name.as_str())
 }

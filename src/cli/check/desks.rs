@@ -42,12 +42,17 @@ fn look_at(
     let ours = desk.certificate()?;
     let is_trusted = trusted.iter().any(|one| one.to_der().ok() == ours.to_der().ok());
     let at_most = if is_trusted { Level::Error } else { Level::Warning };
-    let register = desk.register()?;
-    for record in register.certificates.iter().filter(|record| record.revoked.is_none()) {
+    let mut register = desk.register()?;
+    register.certificates.retain(|record| record.revoked.is_none());
+    for lost in register.certificates.extract_if(.., |record| !desk.holds(record)) {
+        let text = "a crash came before anybody got it; otpost ca revoke takes it off the books";
+        findings.warning("issued", format_args!("{}: {text}", named(desk, &lost)));
+    }
+    for record in &register.certificates {
         let (level, text) = told(&register, record, now);
         findings.note(milder(level, at_most), "issued", format_args!("{}: {text}", named(desk, record)));
         let is_over = warning(record.not_after, now) == Some(Warning::Ended);
-        if is_trusted && !is_over && knows(settings, &desk.issued(record)?).is_none() {
+        if is_trusted && !is_over && knows(settings, &record.pin, &record.subject).is_none() {
             findings.warning("issued", format_args!("{}: no [[ingest.client]] lists it", named(desk, record)));
         }
     }

@@ -135,6 +135,22 @@ fn a_crash_between_the_record_and_the_list_is_seen_and_made_good() {
 }
 
 #[test]
+fn what_a_killed_desk_left_behind_is_swept_by_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::at(folder.path(), Environment::Dev);
+    drop(desk.create(&PLAIN, NOW).unwrap());
+    let drafts = [".0123456789abcdef.draft", "issued/.0123456789abcdef.draft"].map(|name| desk.path(name));
+    for draft in &drafts {
+        fs::write(draft, "half").unwrap();
+    }
+
+    drop(desk.open(None).unwrap());
+
+    assert!(drafts.iter().all(|draft| !draft.exists()));
+    assert!(desk.exists() && desk.register().is_ok() && desk.list().is_ok());
+}
+
+#[test]
 fn two_desks_do_not_lose_each_others_records() {
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk::at(folder.path(), Environment::Dev);

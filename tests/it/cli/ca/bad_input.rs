@@ -136,3 +136,21 @@ fn a_register_that_cannot_be_read_stops_everything_and_is_named() {
     assert!(!desk.path("theirs.pem").exists());
     assert_eq!(desk.run(&["check"]).code, 2);
 }
+
+#[test]
+fn a_certificate_that_a_crash_kept_from_everybody_is_told_and_takes_nobodys_place() {
+    let desk = Desk::new();
+    desk.signed(&desk.request("theirs", "ec:P-256", &[]), &["--pin", "--days", "5"]);
+    let lost = desk.signed(&desk.request("lost", "ec:P-256", &[]), &["--pin"])["serial"].clone();
+    let lost = lost.as_str().unwrap();
+    fs::remove_file(desk.path(&format!("pki/dev/issued/{lost}.pem"))).unwrap();
+
+    let told = desk.run(&["check"]);
+    let exported = desk.run(&["ca", "export", "--client", "verestro"]);
+    assert_eq!(desk.run(&["ca", "revoke", lost]).code, 0);
+
+    assert!(told.out.contains("a crash came before anybody got it"), "{}", told.out);
+    assert!(told.out.contains(", 4 days from now: renew it this week"), "{}", told.out);
+    assert!(exported.out.starts_with(&fs::read_to_string(desk.path("theirs.pem")).unwrap()), "{}", exported.err);
+    assert!(!desk.run(&["check"]).out.contains("a crash came"));
+}
