@@ -5,89 +5,56 @@
 
 mod answer;
 mod body;
+mod expiry;
 mod fields;
 mod gate;
+mod line;
+mod material;
+mod peer;
+mod places;
+mod reason;
+mod reception;
+mod refusals;
+mod reloaded;
+mod revocation;
+mod serving;
+mod settings;
+mod terms;
 mod tls;
 pub mod verestro;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::http::{KeepAlive, Method};
+use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use openssl::ssl::SslAcceptorBuilder;
-use serde::Deserialize;
+use actix_web::{HttpRequest, HttpResponse};
+use arc_swap::ArcSwap;
 
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::notification::ClientName;
 use crate::flow::intake::{Answer, Intake};
+use crate::flow::journal::Journal;
 use answer::Problem;
-use gate::Gate;
+use expiry::Calendar;
+use gate::Errand;
+use line::Pace;
+use peer::Peer;
+use places::Places;
+use reception::Reception;
+use refusals::{At, Refusals};
+use terms::Terms;
 
-pub use gate::ClientSettings;
+pub use gate::{ClientSettings, Role};
+pub use reloaded::Reloaded;
+pub use settings::{CrlExpired, MinVersion, Settings};
 
-/// A sender that does not keep its connection pays a whole handshake for each code.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// Time for the request line and headers, from the first byte.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Time for a TLS handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Connections in all; one processor needs a few dozen.
-const CONNECTIONS_MAX: usize = 512;
-
-/// Handshakes at once and thread: more would starve the requests on open connections.
-const HANDSHAKES_MAX: usize = 64;
-
-/// Time for accepted requests to be answered once we were told to stop.
-const SHUTDOWN_SECONDS: u64 = 5;
-
-/// `[ingest]` of the configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// Address and port to listen on.
-    pub listen: String,
-    /// Our certificate and the chain above it, PEM.
-    pub certificate: PathBuf,
-    /// Its key, PEM.
-    pub key: PathBuf,
-    /// The authority that signs the processors' certificates, PEM.
-    pub client_ca: PathBuf,
-    /// What all paths begin with; empty for none, else such as `/otpost`.
-    pub base_path: String,
-    /// Threads that read and answer.
-    pub threads: usize,
-    /// Who may speak.
-    pub client: Vec<ClientSettings>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8443".to_owned(),
-            certificate: PathBuf::from("pki/server.pem"),
-            key: PathBuf::from("pki/server.key"),
-            client_ca: PathBuf::from("pki/client-ca.pem"),
-            base_path: String::new(),
-            threads: 1,
-            client: Vec::new(),
-        }
-    }
-}
-
-impl Settings {
-    /// The handshake this door demands, for whoever measures a server with nothing behind it.
-    pub fn handshake(&self) -> Result<SslAcceptorBuilder, Error> {
-        tls::acceptor(self)
-    }
-}
+/// Where the key is that bodies may be encrypted for.
+const PUBLIC_KEY: &str = "/public-key";
 
 /// Why the door cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +92,8 @@ pub enum Error {
 
 /// What the handlers of one door share.
 struct Door {
-    gate: Gate,
+    terms: Arc<ArcSwap<Terms>>,
+    refusals: Arc<Refusals>,
     intake: Intake,
     clock: Arc<dyn Clock>,
     base_path: String,
@@ -138,6 +106,7 @@ pub struct Listener {
     pub address: SocketAddr,
     handle: ServerHandle,
     draining: Arc<AtomicBool>,
+    reception: Reception,
 }
 
 impl Listener {
@@ -146,13 +115,20 @@ impl Listener {
         self.draining.store(true, Ordering::Relaxed);
         self.handle.stop(true).await;
     }
+
+    /// Goes by new files and a new list of clients from now on: in handshakes, and on the next request of every open
+    /// connection. When anything in them is wrong, all of the old stays.
+    pub fn reload(&self, settings: &Settings) -> Result<Reloaded, Error> {
+        let new = Arc::new(Terms::read(settings, self.reception.note)?);
+        let old = self.reception.terms.swap(Arc::clone(&new));
+        Ok(Reloaded::between(&old, &new))
+    }
 }
 
 /// Checks settings and files as [`listen`] would use them, without listening.
 pub fn check(settings: &Settings) -> Result<(), Error> {
-    tls::acceptor(settings)?;
-    Gate::new(&settings.client)?;
-    base_path(settings)?;
+    Terms::read(settings, tls::new_note()?)?;
+    settings.checked_base_path()?;
     Ok(())
 }
 
@@ -160,45 +136,37 @@ pub fn check(settings: &Settings) -> Result<(), Error> {
 pub fn listen(
     settings: &Settings,
     intake: Intake,
+    journal: Journal,
     clock: Arc<dyn Clock>,
 ) -> Result<(Listener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
+    let note = tls::new_note()?;
+    let reception = Reception {
+        terms: Arc::new(ArcSwap::from_pointee(Terms::read(settings, note)?)),
+        note,
+        places: Arc::<Places>::default(),
+        refusals: Arc::<Refusals>::default(),
+        calendar: Arc::<Calendar>::default(),
+        clock: Arc::clone(&clock),
+    };
     let draining = Arc::new(AtomicBool::new(false));
     let door = Data::new(Door {
-        gate: Gate::new(&settings.client)?,
+        terms: Arc::clone(&reception.terms),
+        refusals: Arc::clone(&reception.refusals),
         intake,
         clock,
-        base_path: base_path(settings)?,
+        base_path: settings.checked_base_path()?,
         draining: Arc::clone(&draining),
     });
     let failed = |source| Error::Listen { listen: settings.listen.clone(), source };
-    let server = HttpServer::new(move || App::new().app_data(door.clone()).default_service(web::to(serve)))
-        .on_connect(gate::introduce)
-        .workers(settings.threads.max(1))
-        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-        .client_request_timeout(HEAD_TIMEOUT)
-        .tls_handshake_timeout(HANDSHAKE_TIMEOUT)
-        .max_connections(CONNECTIONS_MAX)
-        .max_connection_rate(HANDSHAKES_MAX)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .disable_signals()
-        .bind_openssl(&settings.listen, tls::acceptor(settings)?)
-        .map_err(failed)?;
-    let address = server.addrs().first().copied().ok_or(std::io::ErrorKind::AddrNotAvailable.into()).map_err(failed)?;
-    let server = server.run();
-    Ok((Listener { address, handle: server.handle(), draining }, server))
-}
-
-fn base_path(settings: &Settings) -> Result<String, Error> {
-    let path = &settings.base_path;
-    if path.is_empty() || (path.starts_with('/') && !path.ends_with('/') && !path.contains("//")) {
-        return Ok(path.clone());
-    }
-    let what = "expected nothing, or a path such as /otpost without a slash at its end".to_owned();
-    Err(Error::Setting { key: "ingest.base_path".to_owned(), what })
+    let (address, server) = serving::open(settings, &reception, &door).map_err(failed)?;
+    let handle = server.handle();
+    let serving = serving::until_it_ends(server, reception.clone(), journal);
+    Ok((Listener { address, handle, draining, reception }, serving))
 }
 
 // One handler for everything: the path is compared as it was sent, before anybody decodes or normalises it.
 async fn serve(request: HttpRequest, payload: Payload, door: Data<Door>) -> HttpResponse {
+    let _work = request.conn_data::<Rc<Pace>>().map(Pace::work);
     let outcome = take(&request, payload, &door).await;
     let label = outcome.as_ref().map_or_else(Problem::label, |answer| match answer {
         Answer::Taken(_) => "taken",
@@ -211,9 +179,30 @@ async fn serve(request: HttpRequest, payload: Payload, door: Data<Door>) -> Http
     }
 }
 
+impl Door {
+    /// The configured name of whoever sent the request.
+    fn admit(&self, request: &HttpRequest, now: Timestamp) -> Result<ClientName, Problem> {
+        let Some(peer) = request.conn_data::<Arc<Peer>>() else {
+            tracing::error!("a request without a certificate reached the gate and was refused");
+            return Err(Problem::Forbidden);
+        };
+        let path = request.uri().path().strip_prefix(self.base_path.as_str());
+        let look = path == Some(PUBLIC_KEY) && matches!(*request.method(), Method::GET | Method::HEAD);
+        let errand = if look { Errand::Look } else { Errand::Act };
+        match self.terms.load().gate.admit(peer, errand, now) {
+            Ok(client) => Ok(ClientName(client.name.clone())),
+            Err(reason) => {
+                let source = request.peer_addr().map(|address| address.ip());
+                self.refusals.note(At::Request, reason, Some(peer.shown.clone()), source);
+                Err(Problem::Forbidden)
+            }
+        }
+    }
+}
+
 async fn take(request: &HttpRequest, payload: Payload, door: &Door) -> Result<Answer, Problem> {
     let now = door.clock.now();
-    let client = door.gate.admit(request, now)?;
+    let client = door.admit(request, now)?;
     let path = request.uri().path().strip_prefix(door.base_path.as_str()).ok_or(Problem::NotFound)?;
     let endpoint = verestro::Endpoint::at(path).ok_or(Problem::NotFound)?;
     if request.method() != Method::POST {

@@ -8,6 +8,7 @@ mod describe;
 mod files;
 mod key;
 mod request;
+mod revoked;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub use describe::{Description, describe, distinguished_name};
 pub use files::{write_certificate, write_key, write_request};
 pub use key::{KeyKind, spki_pin};
 pub use request::{Request, request};
+pub use revoked::{RevocationList, Revoked, serial_of};
 
 /// A certificate and the private key that belongs to it.
 #[derive(Debug)]

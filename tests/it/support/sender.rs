@@ -84,11 +84,16 @@ impl Line {
     }
 
     pub(crate) async fn try_open(address: SocketAddr, tls: SslConnectorBuilder) -> Result<Self, Gone> {
-        let plain = TcpStream::connect(address).await.map_err(|_| Gone)?;
         let ssl = tls.build().configure().unwrap().verify_hostname(false).into_ssl("localhost").unwrap();
+        let plain = TcpStream::connect(address).await.map_err(|_| Gone)?;
         let mut stream = SslStream::new(ssl, plain).unwrap();
         Pin::new(&mut stream).connect().await.map_err(|_| Gone)?;
         Ok(Self { stream, inbox: Vec::new() })
+    }
+
+    /// The certificate that the gateway showed.
+    pub(crate) fn server(&self) -> X509 {
+        self.stream.ssl().peer_certificate().unwrap()
     }
 
     /// Sends bytes as they are. A gateway that has hung up is noticed when its answer is read.
