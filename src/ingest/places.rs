@@ -11,16 +11,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// Handshakes at once: more would starve the requests on open connections.
-pub(super) const STRANGERS_MAX: usize = 128;
+pub(super) const STRANGERS_MAX: usize = 64;
 
-/// Connections that are through their handshake; one processor needs a few dozen.
+/// Connections of those who are on the list; one processor needs a few dozen.
 pub(super) const GUESTS_MAX: usize = 512;
+
+/// Connections of those whose certificate is good and who are not on the list: they are let in to be told so.
+const UNLISTED_MAX: usize = 32;
 
 /// All places.
 #[derive(Default)]
 pub(super) struct Places {
     strangers: Mutex<Strangers>,
     guests: AtomicUsize,
+    unlisted: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -38,7 +42,10 @@ pub(super) struct Stand {
 }
 
 /// A place for the life of a connection.
-pub(super) struct Seat(Arc<Places>);
+pub(super) struct Seat {
+    places: Arc<Places>,
+    listed: bool,
+}
 
 impl Places {
     /// A place for a handshake. There always is one; somebody else may have to go for it.
@@ -56,10 +63,14 @@ impl Places {
     }
 
     /// A place for a connection whose handshake is done, if there is one.
-    pub(super) fn seat(self: &Arc<Self>) -> Option<Seat> {
-        let taken =
-            self.guests.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < GUESTS_MAX).then_some(n + 1));
-        taken.is_ok().then(|| Seat(Arc::clone(self)))
+    pub(super) fn seat(self: &Arc<Self>, listed: bool) -> Option<Seat> {
+        let (taken, room) = self.taken(listed);
+        let sit = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < room).then_some(n + 1));
+        sit.is_ok().then(|| Seat { places: Arc::clone(self), listed })
+    }
+
+    fn taken(&self, listed: bool) -> (&AtomicUsize, usize) {
+        if listed { (&self.guests, GUESTS_MAX) } else { (&self.unlisted, UNLISTED_MAX) }
     }
 
     fn strangers(&self) -> MutexGuard<'_, Strangers> {
@@ -104,7 +115,7 @@ impl Drop for Stand {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.guests.fetch_sub(1, Ordering::Relaxed);
+        self.places.taken(self.listed).0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -156,10 +167,19 @@ mod tests {
     #[test]
     fn a_seat_is_free_again_when_its_connection_ends() {
         let places = Arc::new(Places::default());
-        let mut seats: Vec<_> = std::iter::from_fn(|| places.seat()).collect();
+        let mut seats: Vec<_> = std::iter::from_fn(|| places.seat(true)).collect();
 
         assert_eq!(seats.len(), GUESTS_MAX);
         seats.pop();
-        assert!(places.seat().is_some());
+        assert!(places.seat(true).is_some());
+    }
+
+    #[test]
+    fn who_is_not_on_the_list_takes_no_seat_of_those_who_are() {
+        let places = Arc::new(Places::default());
+        let seats: Vec<_> = std::iter::from_fn(|| places.seat(false)).collect();
+
+        assert_eq!(seats.len(), UNLISTED_MAX);
+        assert!(places.seat(true).is_some());
     }
 }

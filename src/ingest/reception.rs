@@ -58,7 +58,8 @@ impl Reception {
                 shaken.unwrap_or(Err((Reason::TimedOut, None)))?
             }
         };
-        let seat = self.places.seat().ok_or((Reason::TooMany, None))?;
+        let listed = self.terms.load().gate.known(&peer).is_some();
+        let seat = self.places.seat(listed).ok_or_else(|| (Reason::TooMany, Some(peer.shown.clone())))?;
         Ok(Line::new(tls, peer, seat))
     }
 

@@ -23,8 +23,8 @@ use crate::flow::journal::Journal;
 /// A sender that does not keep its connection pays a whole handshake for each code.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Time for a sender to take its last answer and hang up.
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time for a sender to take its last answer and hang up: with a body that took too long, less than six seconds in all.
+const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Connections that the system holds until we look; it may be set to fewer.
 const BACKLOG: u32 = 1024;

@@ -1,6 +1,7 @@
 //! The processors' door: who is let in, what is noted of those who are not, what it takes while running, and how many
 //! it bears.
 
+mod crowds;
 mod refusals;
 mod revocation;
 mod rotation;
