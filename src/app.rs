@@ -114,7 +114,9 @@ impl Parts {
 
 fn is_reloaded(key: &str) -> bool {
     let Some(key) = key.strip_prefix("ingest.") else { return false };
-    ingest::Settings::RELOADED.contains(&key.split(['.', '[']).next().unwrap_or(key))
+    let is_in =
+        |section: &&str| key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    ingest::Settings::RELOADED.iter().any(is_in)
 }
 
 impl Gateway {
@@ -183,6 +185,11 @@ impl Gateway {
     /// Where the processors' door listens.
     pub fn address(&self) -> std::net::SocketAddr {
         self.listener.address
+    }
+
+    /// Where a proxy gets in over TLS, if one may.
+    pub fn proxy_address(&self) -> Option<std::net::SocketAddr> {
+        self.listener.proxy_address
     }
 
     /// The store, for reading.

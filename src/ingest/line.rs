@@ -13,9 +13,7 @@ use std::time::Duration;
 
 use actix_web::dev::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
-use tokio_openssl::SslStream;
 
 use super::peer::Peer;
 use super::places::Seat;
@@ -23,13 +21,22 @@ use super::places::Seat;
 /// Time for the request line and headers, from the first byte.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An encrypted connection with somebody whose certificate is good.
-pub(super) struct Line {
-    tls: SslStream<TcpStream>,
-    peer: Arc<Peer>,
+/// A connection with somebody who is known: by a certificate, or as our own proxy.
+pub(super) struct Line<S> {
+    stream: S,
+    caller: Caller,
     pace: Rc<Pace>,
     head: Option<(u64, Pin<Box<Sleep>>)>,
     _seat: Seat,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+pub(super) enum Caller {
+    /// A client itself.
+    Client(Arc<Peer>),
+    /// A proxy that says for each request whose it is. One that came over TLS has shown a certificate of its own.
+    Proxy(Option<Arc<Peer>>),
 }
 
 /// How many requests have begun on a connection, and whether one is being answered.
@@ -57,15 +64,15 @@ impl Drop for Work {
     }
 }
 
-impl Line {
+impl<S: Unpin> Line<S> {
     /// A connection whose handshake is done.
-    pub(super) fn new(tls: SslStream<TcpStream>, peer: Peer, seat: Seat) -> Self {
-        Self { tls, peer: Arc::new(peer), pace: Rc::default(), head: None, _seat: seat }
+    pub(super) fn new(stream: S, caller: Caller, seat: Seat) -> Self {
+        Self { stream, caller, pace: Rc::default(), head: None, _seat: seat }
     }
 
     /// Tells the requests on it whose they are.
     pub(super) fn introduce(&self, data: &mut Extensions) {
-        data.insert(Arc::clone(&self.peer));
+        data.insert(self.caller.clone());
         data.insert(Rc::clone(&self.pace));
     }
 
@@ -81,11 +88,11 @@ impl Line {
     }
 }
 
-impl AsyncRead for Line {
+impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let line = self.get_mut();
         let before = buf.filled().len();
-        let read = Pin::new(&mut line.tls).poll_read(context, buf);
+        let read = Pin::new(&mut line.stream).poll_read(context, buf);
         if line.watch_head(context, buf.filled().len() > before) && read.is_pending() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
@@ -93,16 +100,16 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tls).poll_write(context, buf)
+        Pin::new(&mut self.stream).poll_write(context, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tls).poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tls).poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -3,6 +3,7 @@
 //! It knows no database and no provider. Whoever may not speak gets no further than `gate`; whatever cannot be read
 //! gets no further than the contract's own file. No answer ever repeats input.
 
+mod admission;
 mod answer;
 mod body;
 mod expiry;
@@ -12,6 +13,7 @@ mod line;
 mod material;
 mod peer;
 mod places;
+mod proxy;
 mod reason;
 mod reception;
 mod refusals;
@@ -35,26 +37,22 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
 
-use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::notification::ClientName;
+use crate::domain::clock::Clock;
 use crate::flow::intake::{Answer, Intake};
 use crate::flow::journal::Journal;
+use admission::Admission;
 use answer::Problem;
 use expiry::Calendar;
-use gate::Errand;
 use line::Pace;
-use peer::Peer;
 use places::Places;
 use reception::Reception;
-use refusals::{At, Refusals};
+use refusals::Refusals;
 use terms::Terms;
 
 pub use gate::{ClientSettings, Role};
+pub use proxy::ProxySettings;
 pub use reloaded::Reloaded;
 pub use settings::{CrlExpired, MinVersion, Settings};
-
-/// Where the key is that bodies may be encrypted for.
-const PUBLIC_KEY: &str = "/public-key";
 
 /// Why the door cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -92,8 +90,7 @@ pub enum Error {
 
 /// What the handlers of one door share.
 struct Door {
-    terms: Arc<ArcSwap<Terms>>,
-    refusals: Arc<Refusals>,
+    admission: Admission,
     intake: Intake,
     clock: Arc<dyn Clock>,
     base_path: String,
@@ -104,9 +101,12 @@ struct Door {
 pub struct Listener {
     /// Where it listens, with the port that was given when the configured one is 0.
     pub address: SocketAddr,
+    /// Where a proxy gets in over TLS, if one may.
+    pub proxy_address: Option<SocketAddr>,
     handle: ServerHandle,
     draining: Arc<AtomicBool>,
     reception: Reception,
+    for_proxy: Option<Reception>,
 }
 
 impl Listener {
@@ -120,6 +120,9 @@ impl Listener {
     /// connection. When anything in them is wrong, all of the old stays.
     pub fn reload(&self, settings: &Settings) -> Result<Reloaded, Error> {
         let new = Arc::new(Terms::read(settings, self.reception.note)?);
+        if let Some(reception) = &self.for_proxy {
+            reception.terms.store(Arc::new(proxy_terms(settings, reception.note)?));
+        }
         let old = self.reception.terms.swap(Arc::clone(&new));
         Ok(Reloaded::between(&old, &new))
     }
@@ -127,9 +130,25 @@ impl Listener {
 
 /// Checks settings and files as [`listen`] would use them, without listening.
 pub fn check(settings: &Settings) -> Result<(), Error> {
-    Terms::read(settings, tls::new_note()?)?;
+    let note = tls::new_note()?;
+    Terms::read(settings, note)?;
+    settings.trusted_proxy.check()?;
+    if settings.trusted_proxy.is_on() {
+        proxy_terms(settings, note)?;
+    }
     settings.checked_base_path()?;
     Ok(())
+}
+
+// A proxy on a socket shows no certificate; nobody is let in by these terms then.
+fn proxy_terms(settings: &Settings, note: tls::NoteIndex) -> Result<Terms, Error> {
+    settings.trusted_proxy.check()?;
+    let mut as_door = settings.trusted_proxy.as_door(settings);
+    if settings.trusted_proxy.has_socket() {
+        as_door.client.clear();
+        as_door.client_ca.clone_from(&settings.client_ca);
+    }
+    Terms::read(&as_door, note)
 }
 
 /// Opens the door. The future serves until [`Listener::stop`].
@@ -147,21 +166,35 @@ pub fn listen(
         refusals: Arc::<Refusals>::default(),
         calendar: Arc::<Calendar>::default(),
         clock: Arc::clone(&clock),
+        for_proxy: false,
     };
+    settings.trusted_proxy.check()?;
+    let for_proxy = settings.trusted_proxy.is_on().then(|| proxy_terms(settings, note)).transpose()?;
+    let for_proxy = for_proxy.map(|terms| {
+        let terms = Arc::new(ArcSwap::from_pointee(terms));
+        Reception { terms, places: Arc::default(), for_proxy: true, ..reception.clone() }
+    });
     let draining = Arc::new(AtomicBool::new(false));
     let door = Data::new(Door {
-        terms: Arc::clone(&reception.terms),
-        refusals: Arc::clone(&reception.refusals),
+        admission: Admission {
+            terms: Arc::clone(&reception.terms),
+            proxy_terms: for_proxy.as_ref().map(|reception| Arc::clone(&reception.terms)),
+            refusals: Arc::clone(&reception.refusals),
+            base_path: settings.checked_base_path()?,
+        },
         intake,
         clock,
         base_path: settings.checked_base_path()?,
         draining: Arc::clone(&draining),
     });
     let failed = |source| Error::Listen { listen: settings.listen.clone(), source };
-    let (address, server) = serving::open(settings, &reception, &door).map_err(failed)?;
+    let (addresses, server) = serving::open(settings, &reception, for_proxy.as_ref(), &door).map_err(failed)?;
+    let address = addresses.first().copied().ok_or(std::io::ErrorKind::AddrNotAvailable.into()).map_err(failed)?;
+    let over_tls = !settings.trusted_proxy.listen.is_empty();
+    let proxy_address = addresses.last().copied().filter(|_| over_tls);
     let handle = server.handle();
     let serving = serving::until_it_ends(server, reception.clone(), journal);
-    Ok((Listener { address, handle, draining, reception }, serving))
+    Ok((Listener { address, proxy_address, handle, draining, reception, for_proxy }, serving))
 }
 
 // One handler for everything: the path is compared as it was sent, before anybody decodes or normalises it.
@@ -179,30 +212,9 @@ async fn serve(request: HttpRequest, payload: Payload, door: Data<Door>) -> Http
     }
 }
 
-impl Door {
-    /// The configured name of whoever sent the request.
-    fn admit(&self, request: &HttpRequest, now: Timestamp) -> Result<ClientName, Problem> {
-        let Some(peer) = request.conn_data::<Arc<Peer>>() else {
-            tracing::error!("a request without a certificate reached the gate and was refused");
-            return Err(Problem::Forbidden);
-        };
-        let path = request.uri().path().strip_prefix(self.base_path.as_str());
-        let look = path == Some(PUBLIC_KEY) && matches!(*request.method(), Method::GET | Method::HEAD);
-        let errand = if look { Errand::Look } else { Errand::Act };
-        match self.terms.load().gate.admit(peer, errand, now) {
-            Ok(client) => Ok(ClientName(client.name.clone())),
-            Err(reason) => {
-                let source = request.peer_addr().map(|address| address.ip());
-                self.refusals.note(At::Request, reason, Some(peer.shown.clone()), source);
-                Err(Problem::Forbidden)
-            }
-        }
-    }
-}
-
 async fn take(request: &HttpRequest, payload: Payload, door: &Door) -> Result<Answer, Problem> {
     let now = door.clock.now();
-    let client = door.admit(request, now)?;
+    let client = door.admission.admit(request, now)?;
     let path = request.uri().path().strip_prefix(door.base_path.as_str()).ok_or(Problem::NotFound)?;
     let endpoint = verestro::Endpoint::at(path).ok_or(Problem::NotFound)?;
     if request.method() != Method::POST {

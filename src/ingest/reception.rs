@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use openssl::ssl::Ssl;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_openssl::SslStream;
 
 use super::expiry::Calendar;
-use super::line::Line;
+use super::line::{Caller, Line};
 use super::peer::Peer;
 use super::places::{Places, Stand};
 use super::reason::Reason;
@@ -35,6 +35,8 @@ pub(super) struct Reception {
     pub(super) refusals: Arc<Refusals>,
     pub(super) calendar: Arc<Calendar>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Whoever comes is our proxy, or goes.
+    pub(super) for_proxy: bool,
 }
 
 /// Whoever is sent away, and why.
@@ -42,7 +44,7 @@ type Refusal = (Reason, Option<Shown>);
 
 impl Reception {
     /// Shakes hands. Whoever is refused is noted and gone.
-    pub(super) async fn receive(self, tcp: TcpStream) -> Result<Line, ()> {
+    pub(super) async fn receive(self, tcp: TcpStream) -> Result<Line<SslStream<TcpStream>>, ()> {
         let source = tcp.peer_addr().map(|address| address.ip()).ok();
         // Answers are small and whole; waiting to send more with them only delays them.
         let _ = tcp.set_nodelay(true);
@@ -50,7 +52,7 @@ impl Reception {
         self.admit(tcp, stand).await.map_err(|(reason, shown)| self.refusals.note(At::Handshake, reason, shown, source))
     }
 
-    async fn admit(&self, tcp: TcpStream, mut stand: Stand) -> Result<Line, Refusal> {
+    async fn admit(&self, tcp: TcpStream, mut stand: Stand) -> Result<Line<SslStream<TcpStream>>, Refusal> {
         let (tls, peer) = tokio::select! {
             biased;
             () = stand.sent_away() => return Err((Reason::TooMany, None)),
@@ -59,8 +61,21 @@ impl Reception {
             }
         };
         let listed = self.terms.load().gate.known(&peer).is_some();
+        if self.for_proxy && !listed {
+            return Err((Reason::NotListed, Some(peer.shown)));
+        }
         let seat = self.places.seat(listed).ok_or_else(|| (Reason::TooMany, Some(peer.shown.clone())))?;
-        Ok(Line::new(tls, peer, seat))
+        let peer = Arc::new(peer);
+        let caller = if self.for_proxy { Caller::Proxy(Some(peer)) } else { Caller::Client(peer) };
+        Ok(Line::new(tls, caller, seat))
+    }
+
+    /// Lets in who runs as one of `uids`.
+    pub(super) fn receive_local(&self, stream: UnixStream, uids: &[u32]) -> Result<Line<UnixStream>, ()> {
+        let known = stream.peer_cred().is_ok_and(|peer| uids.contains(&peer.uid()));
+        let seat = if known { self.places.seat(true).ok_or(Reason::TooMany) } else { Err(Reason::NotListed) };
+        let seat = seat.map_err(|reason| self.refusals.note(At::Handshake, reason, None, None))?;
+        Ok(Line::new(stream, Caller::Proxy(None), seat))
     }
 
     async fn shake(&self, tcp: TcpStream) -> Result<(SslStream<TcpStream>, Peer), Refusal> {

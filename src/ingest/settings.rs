@@ -8,6 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::material::Material;
+use super::proxy::ProxySettings;
 use super::{ClientSettings, Error, tls};
 
 /// `[ingest]` of the configuration.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub threads: usize,
     /// Who may speak.
     pub client: Vec<ClientSettings>,
+    /// Who may speak for them.
+    pub trusted_proxy: ProxySettings,
 }
 
 /// What becomes of clients when the next revocation list does not come in time.
@@ -74,6 +77,7 @@ impl Default for Settings {
             base_path: String::new(),
             threads: 1,
             client: Vec::new(),
+            trusted_proxy: ProxySettings::default(),
         }
     }
 }
@@ -85,18 +89,29 @@ impl Settings {
     }
 
     /// The keys that can change while the door is open.
-    pub const RELOADED: [&str; 8] =
-        ["certificate", "key", "client_ca", "crl", "crl_expired", "crl_grace", "min_version", "client"];
+    pub const RELOADED: [&str; 10] = [
+        "certificate",
+        "key",
+        "client_ca",
+        "crl",
+        "crl_expired",
+        "crl_grace",
+        "min_version",
+        "client",
+        "trusted_proxy.client_ca",
+        "trusted_proxy.spki",
+    ];
 
     /// The files that decide who may connect, for whoever watches them.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let files = [&self.certificate, &self.key, &self.client_ca, &self.crl];
+        let files = [&self.certificate, &self.key, &self.client_ca, &self.crl, &self.trusted_proxy.client_ca];
         files.into_iter().map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty())
     }
 
-    /// The same, for whoever knows where they begin.
+    /// All paths, for whoever knows where they begin.
     pub fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let files = [&mut self.certificate, &mut self.key, &mut self.client_ca, &mut self.crl];
+        let ProxySettings { socket, client_ca, .. } = &mut self.trusted_proxy;
+        let files = [&mut self.certificate, &mut self.key, &mut self.client_ca, &mut self.crl, socket, client_ca];
         files.into_iter().filter(|path| !path.as_os_str().is_empty())
     }
 

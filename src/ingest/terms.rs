@@ -3,6 +3,7 @@
 //! Whole or not at all: a request and a handshake never see half of a change.
 
 use openssl::ssl::SslContext;
+use openssl::x509::store::X509Store;
 
 use super::gate::Gate;
 use super::material::Material;
@@ -17,6 +18,8 @@ use crate::pki::{self, Description};
 pub(super) struct Terms {
     /// What a handshake begins with.
     pub(super) tls: SslContext,
+    /// What a certificate that somebody else has received is held against.
+    pub(super) store: X509Store,
     /// What is asked on every request.
     pub(super) gate: Gate,
     /// Our own certificate.
@@ -30,6 +33,7 @@ impl Terms {
     pub(super) fn read(settings: &Settings, note: NoteIndex) -> Result<Self, Error> {
         let material = Material::read(settings)?;
         let tls = tls::acceptor(settings, &material, note)?.build().into_context();
+        let store = tls::store(&material)?;
         let unreadable = |key, path: &std::path::Path| {
             let path = path.to_owned();
             move |error: pki::Error| Error::File { key, path, what: crate::domain::chain(&error) }
@@ -47,6 +51,6 @@ impl Terms {
         let revocations = Revocations::new(material.lists, settings);
         ends.extend(revocations.until().map(|end| ("crl", end)));
         let gate = Gate::new(&settings.client, anchors.into_iter().collect(), revocations)?;
-        Ok(Self { tls, gate, own, ends })
+        Ok(Self { tls, store, gate, own, ends })
     }
 }

@@ -12,8 +12,8 @@ use openssl::ssl::{
     Ssl, SslAcceptor, SslAcceptorBuilder, SslFiletype, SslMethod, SslOptions, SslSessionCacheMode, SslVerifyMode,
     SslVersion,
 };
-use openssl::x509::store::X509Lookup;
-use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::store::{X509Lookup, X509Store, X509StoreBuilder};
+use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509PurposeId, X509StoreContext, X509StoreContextRef, X509VerifyResult};
 
 use super::material::{Material, wrong};
@@ -24,10 +24,10 @@ use super::{Error, Settings};
 use crate::flow::journal::Shown;
 
 /// One step between a client's certificate and the authority.
-pub(super) const CHAIN_DEPTH: u32 = 2;
+const CHAIN_DEPTH: u32 = 2;
 
 /// Level 2 refuses keys below 112 bits: RSA under 2048, curves under 224.
-pub(super) const SECURITY_LEVEL: u32 = 2;
+const SECURITY_LEVEL: u32 = 2;
 
 /// `X509_V_ERR_CRL_HAS_EXPIRED`
 const CRL_HAS_EXPIRED: i32 = 12;
@@ -74,6 +74,21 @@ pub(super) fn acceptor(settings: &Settings, material: &Material, note: NoteIndex
     let judge = move |fine: bool, chain: &mut X509StoreContextRef| fine || forgive(chain) || refuse(chain, note);
     tls.set_verify_callback(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT, judge);
     Ok(tls)
+}
+
+/// What a certificate is held against that comes without a handshake: the same authorities, purpose, depth and strength.
+/// Lists are for the gate.
+pub(super) fn store(material: &Material) -> Result<X509Store, ErrorStack> {
+    let mut rules = X509VerifyParam::new()?;
+    rules.set_purpose(X509PurposeId::SSL_CLIENT)?;
+    rules.set_depth(CHAIN_DEPTH.cast_signed());
+    rules.set_auth_level(SECURITY_LEVEL.cast_signed());
+    let mut store = X509StoreBuilder::new()?;
+    store.set_param(&rules)?;
+    for authority in &material.authorities {
+        store.add_cert(authority.clone())?;
+    }
+    Ok(store.build())
 }
 
 fn ask_for_lists(tls: &mut SslAcceptorBuilder, settings: &Settings, material: &Material) -> Result<(), Error> {

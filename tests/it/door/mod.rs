@@ -2,6 +2,7 @@
 //! it bears.
 
 mod crowds;
+mod proxy;
 mod refusals;
 mod revocation;
 mod rotation;

@@ -168,6 +168,10 @@ impl Gateway {
         self.running.address()
     }
 
+    pub(crate) fn proxy_address(&self) -> std::net::SocketAddr {
+        self.running.proxy_address().unwrap()
+    }
+
     /// Posts as the processor, on a connection of its own.
     pub(crate) async fn post(&self, notice: &Notice) -> Answer {
         self.post_as(&self.house.processor, notice).await
