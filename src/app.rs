@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::channel;
-use crate::config::Config;
+use crate::config::{self, Config, Written};
 use crate::console::Vitals;
 use crate::domain::chain;
 use crate::domain::clock::Clock;
@@ -18,8 +18,9 @@ use crate::domain::notification::Kind;
 use crate::flow::dispatch::{Dispatch, Route, Rules};
 use crate::flow::intake::Intake;
 use crate::flow::janitor;
+use crate::flow::journal::Journal;
 use crate::flow::worker::Worker;
-use crate::ingest::{self, Decryptor, Listener};
+use crate::ingest::{self, Listener, Reloaded};
 use crate::render::{self, Renderer};
 use crate::route::{self, Offer, Plans};
 use crate::store::{self, Role, Store};
@@ -51,6 +52,9 @@ pub enum Error {
     /// The door cannot be opened.
     #[error(transparent)]
     Ingest(#[from] ingest::Error),
+    /// The configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] config::Error),
 }
 
 /// A gateway that runs.
@@ -58,6 +62,8 @@ pub struct Gateway {
     listener: Listener,
     store: Arc<Store>,
     worker: Arc<Worker>,
+    journal: Journal,
+    started_with: Written,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -111,6 +117,13 @@ impl Parts {
     }
 }
 
+fn is_reloaded(key: &str) -> bool {
+    let Some(key) = key.strip_prefix("ingest.") else { return false };
+    let is_in =
+        |section: &&str| key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    ingest::Settings::RELOADED.iter().any(is_in)
+}
+
 impl Gateway {
     /// Opens database and door, and starts to work. What a crash left is taken up at once.
     pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
@@ -131,7 +144,8 @@ impl Gateway {
         }
         let worker = Worker::new(&config.delivery, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
         let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(&plans), Arc::clone(&clock));
-        let (listener, serving) = ingest::listen(&config.ingest, intake, Arc::clone(&clock))?;
+        let journal = Journal::new(Arc::clone(&store), Arc::clone(&clock));
+        let (listener, serving) = ingest::listen(&config.ingest, intake, journal.clone(), Arc::clone(&clock))?;
         let longest_life = plans.ttl(Kind::Otp);
         let tasks = vec![
             tokio::spawn(async move {
@@ -143,7 +157,32 @@ impl Gateway {
             tokio::spawn(janitor::run(Arc::clone(&store), clock, longest_life)),
         ];
         tracing::info!(listen = %listener.address, "ready");
-        Ok(Self { listener, store, worker, tasks })
+        metrics::gauge!("otpost_reload_failed").set(0.0);
+        Ok(Self { listener, store, worker, journal, started_with: config.written.clone(), tasks })
+    }
+
+    /// Goes by what may change while running of a configuration that has been read anew, or could not be: the door's
+    /// certificates, lists and clients. When anything of it is wrong all of the old stays, under alarm.
+    pub async fn reload(&self, config: Result<Config, config::Error>) -> Result<(), Error> {
+        // Whatever else learns to be reloaded is read here, before anything is exchanged.
+        let reloaded = config.map_err(Error::from).and_then(|config| {
+            profile::check(&config)?;
+            Ok((self.listener.reload(&config.ingest)?, config))
+        });
+        metrics::gauge!("otpost_reload_failed").set(f64::from(u8::from(reloaded.is_err())));
+        let outcome = if reloaded.is_ok() { "taken" } else { "failed" };
+        metrics::counter!("otpost_reloads_total", "outcome" => outcome).increment(1);
+        let (reloaded, config) = reloaded.inspect_err(|error| {
+            tracing::error!(error = chain(error), "nothing was reloaded: the old files stay in force");
+        })?;
+        let Reloaded { subject, not_after, pins_added, pins_removed, .. } = &reloaded;
+        tracing::info!(subject, %not_after, ?pins_added, ?pins_removed, "certificates, lists and clients were reloaded");
+        let restart: Vec<_> = self.started_with.differences(&config.written).filter(|key| !is_reloaded(key)).collect();
+        if !restart.is_empty() {
+            tracing::warn!(keys = restart.join(" "), "these changed too, and need a restart");
+        }
+        self.journal.reloaded(reloaded.detail()).await;
+        Ok(())
     }
 
     /// Where the processors' door listens.
@@ -151,9 +190,9 @@ impl Gateway {
         self.listener.address
     }
 
-    /// What opens encrypted bodies, for whoever has new keys for it.
-    pub fn decryptor(&self) -> &Decryptor {
-        self.listener.decryptor()
+    /// Where a proxy gets in over TLS, if one may.
+    pub fn proxy_address(&self) -> Option<std::net::SocketAddr> {
+        self.listener.proxy_address
     }
 
     /// The store, for reading.

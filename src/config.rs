@@ -3,6 +3,7 @@
 //! The only place that reads the environment. Each module owns the type of its section; this one puts them together,
 //! fetches secrets from where they are kept, and says in plain words what is wrong.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -36,6 +37,34 @@ pub struct Config {
     pub ops: console::Settings,
     /// The logs.
     pub log: telemetry::Settings,
+    /// What was written, for comparing.
+    #[serde(skip)]
+    pub written: Written,
+}
+
+/// What a configuration says, as hashes: enough to see which keys differ, and no second copy of a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written(BTreeMap<String, [u8; 32]>);
+
+impl Written {
+    /// The keys that differ, as in `ingest.client[0].name`.
+    pub fn differences<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
+        let changed = self.0.iter().filter(|(key, value)| other.0.get(*key) != Some(value));
+        let added = other.0.iter().filter(|(key, _)| !self.0.contains_key(*key));
+        changed.chain(added).map(|(key, _)| key.as_str())
+    }
+
+    fn note(&mut self, tree: &Value, key: &str) {
+        match tree {
+            Value::Object(table) => table.iter().for_each(|(name, value)| {
+                self.note(value, &if key.is_empty() { name.clone() } else { format!("{key}.{name}") });
+            }),
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(at, item)| self.note(item, &format!("{key}[{at}]")));
+            }
+            leaf => drop(self.0.insert(key.to_owned(), openssl::sha::sha256(leaf.to_string().as_bytes()))),
+        }
+    }
 }
 
 /// What a gateway is for. A production one does not trust a development CA.
@@ -103,20 +132,13 @@ impl Config {
             what: error.inner().to_string(),
         })?;
         config.start_at(folder);
+        config.written.note(&tree, "");
         Ok(config)
     }
 
     fn start_at(&mut self, folder: &Path) {
-        for path in [
-            &mut self.ingest.certificate,
-            &mut self.ingest.key,
-            &mut self.ingest.client_ca,
-            &mut self.ingest.encryption_keys,
-            &mut self.seal.key_file,
-            &mut self.templates.dir,
-        ] {
-            *path = folder.join(&*path);
-        }
+        let files = self.ingest.files_mut().chain([&mut self.seal.key_file, &mut self.templates.dir]);
+        files.for_each(|path| *path = folder.join(&*path));
         self.provider.iter_mut().filter_map(channel::Settings::ca_mut).for_each(|path| *path = folder.join(&*path));
         if let Some(file) = self.store.url.strip_prefix("sqlite:").filter(|file| !file.is_empty()) {
             self.store.url = format!("sqlite:{}", folder.join(file).display());
@@ -206,6 +228,15 @@ mod tests {
             said.contains("provider[0].headers.authorization: the environment has no OTPOST_NO_SUCH_THING"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn the_keys_that_differ_are_named() {
+        let (old, new) =
+            ("[ingest]\nthreads = 1\n[log]\nlevel = \"info\"", "[ingest]\nthreads = 2\nbase_path = \"/x\"");
+        let (old, new) = (load(old).unwrap().written, load(new).unwrap().written);
+        let named: Vec<_> = old.differences(&new).collect();
+        assert_eq!(named, ["ingest.threads", "log.level", "ingest.base_path"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod people;
 mod serve;
 mod show;
 mod simulate;
+mod watch;
 mod workspace;
 
 use std::path::PathBuf;

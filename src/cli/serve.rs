@@ -1,4 +1,5 @@
-//! `otpost serve`: runs the gateway until it is told to stop, or can no longer keep its word.
+//! `otpost serve`: runs the gateway until it is told to stop, or can no longer keep its word. What may change while it
+//! runs is read again when a file has changed, and on SIGHUP.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use anyhow::Context;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::watch::Watch;
 use super::{Usage, usage};
 use crate::app::Gateway;
 use crate::config::Config;
@@ -20,7 +22,9 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves with the configuration in `file`.
 pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
+    let mut watch = Watch::on(file);
     let config = Config::load(file).map_err(usage)?;
+    watch.follow(config.ingest.files());
     telemetry::start(&config.log).map_err(usage)?;
     let metrics = telemetry::collect()?;
     let upkeep = metrics.clone();
@@ -33,6 +37,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     forbid_core_dumps();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let gateway = Gateway::start(&config, Arc::new(SystemClock)).await.map_err(usage)?;
     if !config.ops.listen.is_empty() {
         let vitals = gateway.vitals(Box::new(move || metrics.render()));
@@ -41,18 +46,18 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
         tokio::spawn(serving);
         tracing::info!(ops = %address, "operators may look");
     }
-    let told = async {
+    loop {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {}
+            () = watch.changed() => {}
+            why = gateway.failed() => {
+                // No draining: what the database holds cannot be trusted until a new process has read it.
+                anyhow::bail!("the database failed and nothing more is accepted: {why}");
+            }
         }
-    };
-    tokio::select! {
-        () = told => {}
-        why = gateway.failed() => {
-            // No draining: what the database holds cannot be trusted until a new process has read it.
-            anyhow::bail!("the database failed and nothing more is accepted: {why}");
-        }
+        reload(&gateway, file, &mut watch).await;
     }
     tokio::select! {
         stopped = gateway.stop() => {
@@ -62,6 +67,15 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
         _ = terminate.recv() => Ok(ExitCode::FAILURE),
         _ = interrupt.recv() => Ok(ExitCode::FAILURE),
     }
+}
+
+// What is wrong with the new files has been said, and the gateway goes on with the old ones.
+async fn reload(gateway: &Gateway, file: &Path, watch: &mut Watch) {
+    let config = Config::load(file);
+    if let Ok(config) = &config {
+        watch.follow(config.ingest.files());
+    }
+    let _ = gateway.reload(config).await;
 }
 
 // A core file would hold codes and keys in clear.

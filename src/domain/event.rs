@@ -48,6 +48,10 @@ pub enum EventKind {
     PeopleImported,
     /// A person was erased from the directory.
     PersonErased,
+    /// Somebody was refused at the processors' door: a handshake or a request.
+    Refused,
+    /// The processors' door took new certificates, lists or names while running.
+    Reloaded,
 }
 
 impl EventKind {
@@ -63,6 +67,8 @@ impl EventKind {
             Self::GivenUp => "given_up",
             Self::PeopleImported => "people_imported",
             Self::PersonErased => "person_erased",
+            Self::Refused => "refused",
+            Self::Reloaded => "reloaded",
         }
     }
 }

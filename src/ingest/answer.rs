@@ -101,7 +101,7 @@ impl Problem {
 
     /// Whether the connection may hold the rest of a request that nobody will read.
     const fn breaks_framing(self) -> bool {
-        matches!(self, Self::TooSlow | Self::Broken | Self::TooLarge)
+        matches!(self, Self::Forbidden | Self::TooSlow | Self::Broken | Self::TooLarge)
     }
 
     /// The answer.

@@ -3,8 +3,9 @@
 //! An RSA operation takes as long as dozens of plain requests, so it is never done on a thread that answers. Keys can
 //! be exchanged while it works; when the new ones cannot be read, the old ones stay.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -19,8 +20,8 @@ use crate::pki::encryption::{Format, Keyring};
 const WAITING_MAX: usize = 256;
 
 /// Opens bodies.
-pub struct Decryptor {
-    keys: RwLock<Arc<Keys>>,
+pub(super) struct Decryptor {
+    keys: ArcSwap<Keys>,
     // One for each core.
     hands: Arc<Semaphore>,
     // One for each that works or waits.
@@ -28,7 +29,7 @@ pub struct Decryptor {
 }
 
 /// The keys of one reading of the folder.
-struct Keys {
+pub(super) struct Keys {
     opening: Vec<jwe::Key>,
     ring: Keyring,
     // What is answered to whoever asks for a public key, by its name.
@@ -36,30 +37,24 @@ struct Keys {
 }
 
 impl Decryptor {
-    /// Reads the keys. A folder that is not there holds none; then nothing can be opened.
-    pub fn load(settings: &Settings) -> Result<Self, Error> {
+    /// Begins with these keys.
+    pub(super) fn new(keys: Keys) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self {
-            keys: RwLock::new(Arc::new(Keys::read(settings)?)),
+        Self {
+            keys: ArcSwap::from_pointee(keys),
             hands: Arc::new(Semaphore::new(cores)),
             room: Arc::new(Semaphore::new(cores + WAITING_MAX)),
-        })
+        }
     }
 
-    /// Reads the keys anew. What is being opened goes on with the old ones; after an error they all stay.
-    pub fn reload(&self, settings: &Settings) -> Result<(), Error> {
-        let keys = Arc::new(Keys::read(settings)?);
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        Ok(())
-    }
-
-    fn keys(&self) -> Arc<Keys> {
-        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    /// Goes on with these keys. What is being opened is opened with the ones before.
+    pub(super) fn exchange(&self, keys: Keys) {
+        self.keys.store(Arc::new(keys));
     }
 
     /// The answer with the public key that senders are to use at `now`.
     pub(super) fn public_key(&self, now: Timestamp) -> Result<Arc<str>, Problem> {
-        let keys = self.keys();
+        let keys = self.keys.load();
         let published = keys.ring.published(now).map(|entry| entry.id.as_str());
         let answer = keys.answers.iter().find(|(id, _)| Some(id.as_str()) == published);
         answer.map(|(_, answer)| Arc::clone(answer)).ok_or_else(|| {
@@ -76,7 +71,7 @@ impl Decryptor {
             return Err(Problem::Unavailable);
         };
         let hand = Arc::clone(&self.hands).acquire_owned().await.map_err(|_| Problem::Unavailable)?;
-        let keys = self.keys();
+        let keys = self.keys.load_full();
         let work = move || {
             // Whoever asked may have gone away; the hand is free only when the work is done.
             let _held = (place, hand);
@@ -102,7 +97,8 @@ fn count(outcome: &'static str) {
 }
 
 impl Keys {
-    fn read(settings: &Settings) -> Result<Self, Error> {
+    /// Reads the keys. A folder that is not there holds none; then nothing can be opened.
+    pub(super) fn read(settings: &Settings) -> Result<Self, Error> {
         let ring = Keyring::read(&settings.encryption_keys).map_err(Error::Encryption)?;
         let (mut opening, mut answers) = (Vec::new(), Vec::new());
         for entry in ring.entries().iter().filter(|entry| entry.retired_at.is_none()) {
@@ -133,7 +129,7 @@ mod tests {
     async fn whoever_finds_too_many_waiting_is_turned_away_and_those_who_wait_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings { encryption_keys: folder.path().to_owned(), ..Settings::default() };
-        let decryptor = Decryptor::load(&settings).unwrap();
+        let decryptor = Decryptor::new(Keys::read(&settings).unwrap());
         let cores = u32::try_from(decryptor.hands.available_permits()).unwrap();
         let busy = Arc::clone(&decryptor.hands).acquire_many_owned(cores).await.unwrap();
         let others = Arc::clone(&decryptor.room).acquire_many_owned(cores + 255).await.unwrap();

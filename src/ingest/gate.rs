@@ -1,23 +1,17 @@
-//! Who may speak: asked on every request, because a certificate can end while its connection lives.
+//! Who may speak: asked on every request, because a certificate can end or be revoked while its connection lives.
 //!
-//! The handshake has checked chain and possession. Here the certificate must be in its time, made for clients, and
-//! one of those that are listed. Whoever arrives without an identity is refused: the callback that notes it cannot be
-//! forgotten without every request failing.
+//! The handshake has checked chain and possession. Here the certificate must be in its time, made for clients, of an
+//! authority that is still ours, not revoked, one of those that are listed, and on an errand of its role.
 
-use std::any::Any;
-use std::sync::Arc;
+use std::collections::HashSet;
 
-use actix_tls::accept::openssl::TlsStream;
-use actix_web::HttpRequest;
-use actix_web::dev::Extensions;
-use actix_web::rt::net::TcpStream;
-use openssl::x509::X509Ref;
 use serde::Deserialize;
 
 use super::Error;
-use super::answer::Problem;
+use super::peer::{Anchor, Peer};
+use super::reason::Reason;
+use super::revocation::Revocations;
 use crate::domain::clock::Timestamp;
-use crate::pki;
 
 /// One `[[ingest.client]]` of the configuration: by the hash of its key, by its exact subject, or by both.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,9 +24,23 @@ pub struct ClientSettings {
     pub spki: Vec<String>,
     /// Its exact subject, as `otpost check` prints it.
     pub subject: Option<String>,
+    /// What it may do.
+    #[serde(default)]
+    pub role: Role,
     /// Whether it encrypts its bodies.
     #[serde(default)]
     pub jwe: Jwe,
+}
+
+/// What a client may do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything.
+    #[default]
+    Processor,
+    /// See that the door is open: `GET /public-key`, nothing else.
+    Probe,
 }
 
 /// Whether a client's bodies are encrypted.
@@ -48,43 +56,29 @@ pub enum Jwe {
     Required,
 }
 
-/// What the certificate of a connection says.
-#[derive(Debug)]
-struct Peer {
-    pin: String,
-    subject: String,
-    serial: String,
-    not_before: Timestamp,
-    not_after: Timestamp,
-}
-
-/// Notes the certificate when a connection is made.
-pub(super) fn introduce(connection: &dyn Any, data: &mut Extensions) {
-    let Some(stream) = connection.downcast_ref::<TlsStream<TcpStream>>() else { return };
-    let Some(certificate) = stream.ssl().peer_certificate() else { return };
-    match Peer::read(&certificate) {
-        Ok(peer) => drop(data.insert(Arc::new(peer))),
-        Err(error) => tracing::warn!(error = crate::domain::chain(&error), "a client certificate could not be read"),
-    }
-}
-
-impl Peer {
-    fn read(certificate: &X509Ref) -> Result<Self, pki::Error> {
-        let said = pki::describe(certificate)?;
-        let serial = certificate.serial_number().to_bn()?.to_hex_str()?.to_string();
-        let (not_before, not_after) = (said.not_before, said.not_after);
-        Ok(Self { pin: said.pin, subject: said.subject, serial, not_before, not_after })
-    }
+/// What a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// Reading what everybody may know who gets in.
+    Look,
+    /// Anything else.
+    Act,
 }
 
 /// Those who may speak.
 pub(super) struct Gate {
     clients: Vec<ClientSettings>,
+    anchors: HashSet<Anchor>,
+    revocations: Revocations,
 }
 
 impl Gate {
     /// Checks the list: names once, and each with a way to recognise it.
-    pub(super) fn new(clients: &[ClientSettings]) -> Result<Self, Error> {
+    pub(super) fn new(
+        clients: &[ClientSettings],
+        anchors: HashSet<Anchor>,
+        revocations: Revocations,
+    ) -> Result<Self, Error> {
         let wrong =
             |name: &str, what: &str| Error::Setting { key: format!("ingest.client {name}"), what: what.to_owned() };
         for (at, client) in clients.iter().enumerate() {
@@ -94,39 +88,59 @@ impl Gate {
             if client.spki.is_empty() && client.subject.is_none() {
                 return Err(wrong(&client.name, "expected spki, subject, or both"));
             }
-            let is_pin = |pin: &String| openssl::base64::decode_block(pin).is_ok_and(|bytes| bytes.len() == 32);
-            if !client.spki.iter().all(is_pin) {
+            if !client.spki.iter().all(|pin| is_pin(pin)) {
                 return Err(wrong(&client.name, "spki: expected a SHA-256 in base64, 44 characters"));
             }
         }
-        Ok(Self { clients: clients.to_vec() })
+        Ok(Self { clients: clients.to_vec(), anchors, revocations })
     }
 
-    /// Whoever sent the request, as configured.
-    pub(super) fn admit(&self, request: &HttpRequest, now: Timestamp) -> Result<&ClientSettings, Problem> {
-        let Some(peer) = request.conn_data::<Arc<Peer>>() else {
-            tracing::error!("a request without a certificate reached the gate and was refused");
-            return Err(Problem::Forbidden);
-        };
-        let reason = match self.clients.iter().find(|client| knows(client, peer)) {
-            None => "not_listed",
-            Some(_) if now < peer.not_before => "not_yet_valid",
-            Some(_) if now > peer.not_after => "expired",
-            Some(client) => return Ok(client),
-        };
-        metrics::counter!("otpost_gate_refusals_total", "reason" => reason).increment(1);
-        tracing::warn!(
-            subject = peer.subject,
-            serial = peer.serial,
-            spki = peer.pin,
-            reason,
-            "a certificate was refused"
-        );
-        Err(Problem::Forbidden)
+    /// The client whose certificate this is, if it may run this errand now.
+    pub(super) fn admit(&self, peer: &Peer, errand: Errand, now: Timestamp) -> Result<&ClientSettings, Reason> {
+        if now < peer.not_before {
+            return Err(Reason::NotYetValid);
+        }
+        if now > peer.not_after {
+            return Err(Reason::Expired);
+        }
+        if !peer.for_clients {
+            return Err(Reason::WrongPurpose);
+        }
+        self.vouch(peer, now)?;
+        match self.known(peer) {
+            None => Err(Reason::NotListed),
+            Some(client) if client.role == Role::Probe && errand != Errand::Look => Err(Reason::RoleNotAllowed),
+            Some(client) => Ok(client),
+        }
+    }
+
+    /// Refuses whom no authority of ours vouches for now: it is gone, or has revoked the certificate.
+    pub(super) fn vouch(&self, peer: &Peer, now: Timestamp) -> Result<(), Reason> {
+        if !self.anchors.contains(&peer.anchor) {
+            return Err(Reason::UnknownAuthority);
+        }
+        self.revocations.check(&peer.links, now)
+    }
+
+    /// The client on the list whose certificate this is.
+    pub(super) fn known(&self, peer: &Peer) -> Option<&ClientSettings> {
+        self.clients.iter().find(|client| client.is(peer))
+    }
+
+    /// All pins on the list.
+    pub(super) fn pins(&self) -> HashSet<&str> {
+        self.clients.iter().flat_map(|client| &client.spki).map(String::as_str).collect()
     }
 }
 
-fn knows(client: &ClientSettings, peer: &Peer) -> bool {
-    (client.spki.is_empty() || client.spki.contains(&peer.pin))
-        && client.subject.as_ref().is_none_or(|subject| *subject == peer.subject)
+impl ClientSettings {
+    fn is(&self, peer: &Peer) -> bool {
+        (self.spki.is_empty() || self.spki.contains(&peer.shown.pin))
+            && self.subject.as_ref().is_none_or(|subject| *subject == peer.shown.subject)
+    }
+}
+
+/// Whether it is a SHA-256 in base64.
+pub(super) fn is_pin(pin: &str) -> bool {
+    openssl::base64::decode_block(pin).is_ok_and(|bytes| bytes.len() == 32)
 }

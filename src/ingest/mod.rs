@@ -3,108 +3,62 @@
 //! It knows no database and no provider. Whoever may not speak gets no further than `gate`; whatever cannot be read
 //! gets no further than the contract's own file. No answer ever repeats input.
 
+mod admission;
 mod answer;
 mod body;
 mod decryptor;
 mod envelope;
+mod expiry;
 mod fields;
 mod gate;
 pub mod jwe;
+mod line;
+mod material;
+mod peer;
+mod places;
+mod proxy;
+mod reason;
+mod reception;
+mod refusals;
+mod reloaded;
+mod revocation;
+mod serving;
+mod settings;
+mod terms;
 mod tls;
 pub mod verestro;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::http::{KeepAlive, Method};
+use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use openssl::ssl::SslAcceptorBuilder;
-use serde::Deserialize;
-
+use actix_web::{HttpRequest, HttpResponse};
+use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::notification::ClientName;
 use crate::flow::intake::{Answer, Intake};
-use crate::pki::encryption::{self, Format};
+use crate::flow::journal::Journal;
+use crate::pki::encryption;
+use admission::{Admission, Client, PUBLIC_KEY};
 use answer::Problem;
-use gate::Gate;
+use decryptor::{Decryptor, Keys};
+use expiry::Calendar;
+use line::Pace;
+use places::Places;
+use reception::Reception;
+use refusals::Refusals;
+use terms::Terms;
 
-pub use decryptor::Decryptor;
-pub use gate::{ClientSettings, Jwe};
-
-/// A sender that does not keep its connection pays a whole handshake for each code.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// Time for the request line and headers, from the first byte.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Time for a TLS handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Connections in all; one processor needs a few dozen.
-const CONNECTIONS_MAX: usize = 512;
-
-/// Handshakes at once and thread: more would starve the requests on open connections.
-const HANDSHAKES_MAX: usize = 64;
-
-/// Time for accepted requests to be answered once we were told to stop.
-const SHUTDOWN_SECONDS: u64 = 5;
-
-/// Where senders fetch the key that they encrypt to.
-const PUBLIC_KEY: &str = "/public-key";
-
-/// `[ingest]` of the configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// Address and port to listen on.
-    pub listen: String,
-    /// Our certificate and the chain above it, PEM.
-    pub certificate: PathBuf,
-    /// Its key, PEM.
-    pub key: PathBuf,
-    /// The authority that signs the processors' certificates, PEM.
-    pub client_ca: PathBuf,
-    /// The folder of the keys that senders encrypt to, as `otpost key` keeps it.
-    pub encryption_keys: PathBuf,
-    /// How the public one of them is handed out.
-    pub public_key_format: Format,
-    /// What all paths begin with; empty for none, else such as `/otpost`.
-    pub base_path: String,
-    /// Threads that read and answer.
-    pub threads: usize,
-    /// Who may speak.
-    pub client: Vec<ClientSettings>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8443".to_owned(),
-            certificate: PathBuf::from("pki/server.pem"),
-            key: PathBuf::from("pki/server.key"),
-            client_ca: PathBuf::from("pki/dev/ca.pem"),
-            encryption_keys: PathBuf::from("pki/encryption"),
-            public_key_format: Format::default(),
-            base_path: String::new(),
-            threads: 1,
-            client: Vec::new(),
-        }
-    }
-}
-
-impl Settings {
-    /// The handshake this door demands, for whoever measures a server with nothing behind it.
-    pub fn handshake(&self) -> Result<SslAcceptorBuilder, Error> {
-        tls::acceptor(self)
-    }
-}
+pub use gate::{ClientSettings, Jwe, Role};
+pub use proxy::ProxySettings;
+pub use reloaded::Reloaded;
+pub use settings::{CrlExpired, MinVersion, Settings};
 
 /// Why the door cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +99,7 @@ pub enum Error {
 
 /// What the handlers of one door share.
 struct Door {
-    gate: Gate,
+    admission: Admission,
     decryptor: Arc<Decryptor>,
     intake: Intake,
     clock: Arc<dyn Clock>,
@@ -157,78 +111,116 @@ struct Door {
 pub struct Listener {
     /// Where it listens, with the port that was given when the configured one is 0.
     pub address: SocketAddr,
-    decryptor: Arc<Decryptor>,
+    /// Where a proxy gets in over TLS, if one may.
+    pub proxy_address: Option<SocketAddr>,
     handle: ServerHandle,
     draining: Arc<AtomicBool>,
+    decryptor: Arc<Decryptor>,
+    reception: Reception,
+    for_proxy: Option<Reception>,
 }
 
 impl Listener {
-    /// What opens encrypted bodies: for whoever has new keys for it.
-    pub fn decryptor(&self) -> &Decryptor {
-        &self.decryptor
-    }
-
     /// Answers what has arrived, takes nothing more, and closes.
     pub async fn stop(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.handle.stop(true).await;
     }
+
+    /// Goes by new files and a new list of clients from now on: in handshakes, and on the next request of every open
+    /// connection. When anything in them is wrong, all of the old stays.
+    pub fn reload(&self, settings: &Settings) -> Result<Reloaded, Error> {
+        let new = Arc::new(Terms::read(settings, self.reception.note)?);
+        let for_proxy = match &self.for_proxy {
+            Some(reception) => Some((reception, proxy_terms(settings, reception.note)?)),
+            None => None,
+        };
+        let keys = Keys::read(settings)?;
+        // Everything has been read: from here on nothing fails.
+        if let Some((reception, terms)) = for_proxy {
+            reception.terms.store(Arc::new(terms));
+        }
+        self.decryptor.exchange(keys);
+        let old = self.reception.terms.swap(Arc::clone(&new));
+        Ok(Reloaded::between(&old, &new))
+    }
 }
 
 /// Checks settings and files as [`listen`] would use them, without listening.
 pub fn check(settings: &Settings) -> Result<(), Error> {
-    tls::acceptor(settings)?;
-    Gate::new(&settings.client)?;
-    Decryptor::load(settings)?;
-    base_path(settings)?;
+    let note = tls::new_note()?;
+    Terms::read(settings, note)?;
+    settings.trusted_proxy.check()?;
+    if settings.trusted_proxy.is_on() {
+        proxy_terms(settings, note)?;
+    }
+    Keys::read(settings)?;
+    settings.checked_base_path()?;
     Ok(())
+}
+
+// A proxy on a socket shows no certificate; nobody is let in by these terms then.
+fn proxy_terms(settings: &Settings, note: tls::NoteIndex) -> Result<Terms, Error> {
+    settings.trusted_proxy.check()?;
+    let mut as_door = settings.trusted_proxy.as_door(settings);
+    if settings.trusted_proxy.has_socket() {
+        as_door.client.clear();
+        as_door.client_ca.clone_from(&settings.client_ca);
+    }
+    Terms::read(&as_door, note)
 }
 
 /// Opens the door. The future serves until [`Listener::stop`].
 pub fn listen(
     settings: &Settings,
     intake: Intake,
+    journal: Journal,
     clock: Arc<dyn Clock>,
 ) -> Result<(Listener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
+    let note = tls::new_note()?;
+    let reception = Reception {
+        terms: Arc::new(ArcSwap::from_pointee(Terms::read(settings, note)?)),
+        note,
+        places: Arc::<Places>::default(),
+        refusals: Arc::<Refusals>::default(),
+        calendar: Arc::<Calendar>::default(),
+        clock: Arc::clone(&clock),
+        for_proxy: false,
+    };
+    settings.trusted_proxy.check()?;
+    let for_proxy = settings.trusted_proxy.is_on().then(|| proxy_terms(settings, note)).transpose()?;
+    let for_proxy = for_proxy.map(|terms| {
+        let terms = Arc::new(ArcSwap::from_pointee(terms));
+        Reception { terms, places: Arc::default(), for_proxy: true, ..reception.clone() }
+    });
     let draining = Arc::new(AtomicBool::new(false));
-    let decryptor = Arc::new(Decryptor::load(settings)?);
+    let decryptor = Arc::new(Decryptor::new(Keys::read(settings)?));
     let door = Data::new(Door {
-        gate: Gate::new(&settings.client)?,
+        admission: Admission {
+            terms: Arc::clone(&reception.terms),
+            proxy_terms: for_proxy.as_ref().map(|reception| Arc::clone(&reception.terms)),
+            refusals: Arc::clone(&reception.refusals),
+            base_path: settings.checked_base_path()?,
+        },
         decryptor: Arc::clone(&decryptor),
         intake,
         clock,
-        base_path: base_path(settings)?,
+        base_path: settings.checked_base_path()?,
         draining: Arc::clone(&draining),
     });
     let failed = |source| Error::Listen { listen: settings.listen.clone(), source };
-    let server = HttpServer::new(move || App::new().app_data(door.clone()).default_service(web::to(serve)))
-        .on_connect(gate::introduce)
-        .workers(settings.threads.max(1))
-        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-        .client_request_timeout(HEAD_TIMEOUT)
-        .tls_handshake_timeout(HANDSHAKE_TIMEOUT)
-        .max_connections(CONNECTIONS_MAX)
-        .max_connection_rate(HANDSHAKES_MAX)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .disable_signals()
-        .bind_openssl(&settings.listen, tls::acceptor(settings)?)
-        .map_err(failed)?;
-    let address = server.addrs().first().copied().ok_or(std::io::ErrorKind::AddrNotAvailable.into()).map_err(failed)?;
-    let server = server.run();
-    Ok((Listener { address, decryptor, handle: server.handle(), draining }, server))
-}
-
-fn base_path(settings: &Settings) -> Result<String, Error> {
-    let path = &settings.base_path;
-    if path.is_empty() || (path.starts_with('/') && !path.ends_with('/') && !path.contains("//")) {
-        return Ok(path.clone());
-    }
-    let what = "expected nothing, or a path such as /otpost without a slash at its end".to_owned();
-    Err(Error::Setting { key: "ingest.base_path".to_owned(), what })
+    let (addresses, server) = serving::open(settings, &reception, for_proxy.as_ref(), &door).map_err(failed)?;
+    let address = addresses.first().copied().ok_or(std::io::ErrorKind::AddrNotAvailable.into()).map_err(failed)?;
+    let over_tls = !settings.trusted_proxy.listen.is_empty();
+    let proxy_address = addresses.last().copied().filter(|_| over_tls);
+    let handle = server.handle();
+    let serving = serving::until_it_ends(server, reception.clone(), journal);
+    Ok((Listener { address, proxy_address, handle, draining, decryptor, reception, for_proxy }, serving))
 }
 
 // One handler for everything: the path is compared as it was sent, before anybody decodes or normalises it.
 async fn serve(request: HttpRequest, payload: Payload, door: Data<Door>) -> HttpResponse {
+    let _work = request.conn_data::<Rc<Pace>>().map(Pace::work);
     let outcome = hear(&request, payload, &door).await;
     let label = outcome.as_ref().map_or_else(Problem::label, |heard| match heard {
         Heard::Notification(Answer::Taken(_)) => "taken",
@@ -251,7 +243,7 @@ enum Heard {
 
 async fn hear(request: &HttpRequest, payload: Payload, door: &Door) -> Result<Heard, Problem> {
     let now = door.clock.now();
-    let client = door.gate.admit(request, now)?;
+    let Client { name, jwe } = door.admission.admit(request, now)?;
     let path = request.uri().path().strip_prefix(door.base_path.as_str()).ok_or(Problem::NotFound)?;
     if path == PUBLIC_KEY {
         return public_key(request, door, now).map(Heard::PublicKey);
@@ -265,8 +257,8 @@ async fn hear(request: &HttpRequest, payload: Payload, door: &Door) -> Result<He
     }
     body::check_headers(request)?;
     let key = body::idempotency_key(request)?;
-    let bytes = plaintext(request, payload, door, client.jwe).await?;
-    let arrival = endpoint.read(&bytes, ClientName(client.name.clone()), key, now)?;
+    let bytes = plaintext(request, payload, door, jwe).await?;
+    let arrival = endpoint.read(&bytes, name, key, now)?;
     drop(bytes);
     Ok(Heard::Notification(door.intake.take(arrival).await?))
 }

@@ -16,6 +16,7 @@ mod key;
 pub mod register;
 mod request;
 mod revocation;
+mod revoked;
 pub mod term;
 
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ pub use inspection::{Inspection, Wish, inspect};
 pub use key::{KeyKind, is_locked, spki_pin};
 pub use request::{NotARequest, Request, read_request, request};
 pub use revocation::{Reason, Revoked, Span, revocation_list};
+pub use revoked::{CertificateNumber, RevocationList, number_of};
 
 /// More than any request, certificate or key of a kind that is taken here fills.
 pub const PEM_MAX: u64 = 64 * 1024;

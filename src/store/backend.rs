@@ -39,6 +39,8 @@ pub(super) trait Backend: Send + Sync {
     async fn import(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error>;
     /// Removes a person; `false` when there is nobody of that id.
     async fn erase(&self, person: Uuid, event: &Event) -> Result<bool, Error>;
+    /// Writes events that belong to no other change, all or none.
+    async fn note(&self, events: &[Event]) -> Result<(), Error>;
     /// The newest deliveries that fit, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error>;
     /// One delivery with its attempts and events.

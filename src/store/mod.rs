@@ -25,6 +25,7 @@ use serde::Deserialize;
 use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::DeliveryId;
+use crate::domain::event::Event;
 use backend::Backend;
 use finder::Finder;
 use seal::Sealer;
@@ -219,6 +220,11 @@ impl Store {
     /// Destroys the epoch keys that no living code needs; returns how many.
     pub fn shred(&self, now: Timestamp, longest_life: std::time::Duration) -> Result<usize, Error> {
         Ok(self.sealer.shred(now, longest_life)?)
+    }
+
+    /// Writes events that belong to no other change into the audit log, all or none.
+    pub async fn note(&self, events: &[Event]) -> Result<(), Error> {
+        self.backend.note(events).await
     }
 
     /// Whether the database answers.

@@ -1,6 +1,6 @@
 //! The table of inputs and answers, row by row, over mutual TLS: what is sent, what comes back, what is kept of it.
 //!
-//! Revocation is not in it: this version has none.
+//! Revocation, rotation and floods are in `door`.
 
 mod bodies;
 mod encryption;

@@ -7,6 +7,7 @@ mod architecture;
 mod cli;
 mod demo;
 mod dispatch;
+mod door;
 mod process;
 mod secrets;
 mod store;

@@ -48,7 +48,7 @@ async fn a_code_is_found_nowhere_but_at_the_provider() {
 async fn all_sorts_of_trouble(gateway: &Gateway) -> Vec<String> {
     let code = || otp().code(CODE).with("merchantName", MERCHANT);
     let mut said = Vec::new();
-    let key = jose::published(gateway);
+    let key = jose::published(gateway).await;
     for notice in [
         code().sealed(&key),
         code().with("otp", REFUSED_CODE).sealed(&key),

@@ -178,6 +178,18 @@ impl Sqlite {
     }
 }
 
+impl Sqlite {
+    /// Writes events that belong to no other change, all or none.
+    pub(super) async fn note_events(&self, events: &[Event]) -> Result<(), Error> {
+        let mut write = self.write.lock().await;
+        let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+        for event in events {
+            insert_event(&mut transaction, event).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
 /// Writes one audit event inside the caller's transaction.
 pub(super) async fn insert_event(connection: &mut sqlx::SqliteConnection, event: &Event) -> Result<(), Error> {
     sqlx::query(

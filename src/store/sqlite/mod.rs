@@ -228,6 +228,10 @@ impl Backend for Sqlite {
         self.erase_person(person, event).await
     }
 
+    async fn note(&self, events: &[Event]) -> Result<(), Error> {
+        self.note_events(events).await
+    }
+
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
         self.list_deliveries(filter).await
     }

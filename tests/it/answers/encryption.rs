@@ -26,7 +26,7 @@ fn told(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
 async fn an_encrypted_code_is_delivered_as_a_plain_one_is() {
     let gateway = Gateway::start().await;
     gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
-    let key = published(&gateway);
+    let key = published(&gateway).await;
 
     let encrypted = gateway.post(&otp().code("73519").sealed(&key)).await;
     gateway.drain().await;
@@ -44,7 +44,7 @@ async fn a_library_that_is_not_ours_encrypts_to_the_key_in_each_way_it_is_writte
     for format in Format::ALL.map(Format::name) {
         let gateway = Setup::new().ingest(&format!("public_key_format = \"{format}\"")).start().await;
         gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
-        published(&gateway);
+        published(&gateway).await;
         let answer = gateway.post(&otp().method("GET").path("/public-key").without_body()).await.expect_status(200);
         let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         let key = answer["publicKey"].as_str().unwrap();
@@ -77,7 +77,7 @@ fn a_library_that_is_not_ours_reads_what_the_practice_processor_encrypts() {
 #[tokio::test]
 async fn whatever_is_wrong_with_an_encrypted_body_the_answer_is_the_same() {
     let gateway = Gateway::start().await;
-    let key = published(&gateway);
+    let key = published(&gateway).await;
     let stranger = public(&PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap());
     let longer = public(&PKey::from_rsa(Rsa::generate(3072).unwrap()).unwrap());
     let seal = |text: &[u8]| jwe::seal(&key, text).unwrap();
@@ -155,7 +155,7 @@ async fn an_encrypted_body_that_is_only_announced_as_endless_is_refused_at_once(
 #[tokio::test]
 async fn a_plain_and_an_encrypted_request_with_one_key_and_the_same_fields_are_one() {
     let gateway = Gateway::start().await;
-    let key = published(&gateway);
+    let key = published(&gateway).await;
 
     gateway.post(&otp().key("k-1")).await.expect_status(204);
     gateway.post(&otp().key("k-1").sealed(&key)).await.expect_status(204);
@@ -171,7 +171,7 @@ async fn a_plain_and_an_encrypted_request_with_one_key_and_the_same_fields_are_o
 async fn a_client_may_be_held_to_encrypting_or_to_never_doing_it() {
     for (policy, plain, encrypted) in [("off", 204, 422), ("optional", 204, 204), ("required", 422, 204)] {
         let gateway = Setup::new().more(&format!("{THIRD}\"{policy}\"")).start().await;
-        let key = published(&gateway);
+        let key = published(&gateway).await;
         let third = client(&gateway.house.authority, "third");
         let unannounced = otp().body(otp().sealed(&key).bytes());
 
@@ -191,7 +191,7 @@ async fn a_client_may_be_held_to_encrypting_or_to_never_doing_it() {
 #[tokio::test]
 async fn an_encrypted_body_is_known_by_its_header_in_any_case_or_by_its_only_field() {
     let gateway = Gateway::start().await;
-    let key = published(&gateway);
+    let key = published(&gateway).await;
     let body = otp().sealed(&key).bytes();
     let with = |name: &str, value: &str| otp().header(name, value).body(body.clone());
     let and_more = String::from_utf8(body.clone()).unwrap().replace('}', ",\"more\":1}");
@@ -213,7 +213,7 @@ async fn an_encrypted_body_is_known_by_its_header_in_any_case_or_by_its_only_fie
 #[tokio::test]
 async fn an_encrypted_body_may_say_as_much_as_a_plain_one() {
     let gateway = Gateway::start().await;
-    let key = published(&gateway);
+    let key = published(&gateway).await;
     let padded = |length: usize| {
         let json = otp().json();
         otp().body(format!("{json}{}", " ".repeat(length - json.len())))
@@ -232,17 +232,17 @@ async fn during_a_rotation_both_keys_open_and_afterwards_the_old_one_does_not() 
     let mut keys = Keys::of(&gateway);
     let (old, new) = (keys.stage(&gateway), keys.stage(&gateway));
     keys.activate(&old, gateway.now(), &gateway);
-    gateway.read_keys().unwrap();
+    gateway.reload().await.unwrap();
     let to = |id: &str, keys: &Keys| otp().sealed(&keys.public(id));
 
     gateway.post(&to(&old, &keys)).await.expect_status(204);
     gateway.post(&to(&new, &keys)).await.expect_status(204);
     keys.activate(&new, gateway.now(), &gateway);
-    gateway.read_keys().unwrap();
+    gateway.reload().await.unwrap();
     gateway.post(&to(&old, &keys)).await.expect_status(204);
     gateway.post(&to(&new, &keys)).await.expect_status(204);
     keys.retire(&old, &gateway);
-    gateway.read_keys().unwrap();
+    gateway.reload().await.unwrap();
 
     gateway.post(&to(&old, &keys)).await.expect_status(422);
     gateway.post(&to(&new, &keys)).await.expect_status(204);
@@ -251,10 +251,10 @@ async fn during_a_rotation_both_keys_open_and_afterwards_the_old_one_does_not() 
 #[tokio::test]
 async fn new_keys_that_cannot_be_read_leave_the_old_ones_at_work() {
     let gateway = Gateway::start().await;
-    let key = published(&gateway);
+    let key = published(&gateway).await;
     std::fs::write(gateway.house.path("pki/encryption/index.json"), "{").unwrap();
 
-    let refused = gateway.read_keys();
+    let refused = gateway.reload().await;
 
     assert!(refused.is_err());
     gateway.post(&otp().sealed(&key)).await.expect_status(204);
@@ -266,7 +266,7 @@ async fn without_keys_an_encrypted_body_is_answered_like_any_that_cannot_be_open
     let key = public(&PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap());
 
     let without = told(&gateway.post(&otp().sealed(&key)).await);
-    published(&gateway);
+    published(&gateway).await;
     let with: Notice = otp().sealed(&key);
 
     assert_eq!(told(&gateway.post(&with).await), without);

@@ -25,7 +25,7 @@ async fn handed_out(gateway: &Gateway) -> Vec<u8> {
 #[tokio::test]
 async fn the_public_key_is_handed_out_in_the_same_bytes_each_time() {
     let gateway = Gateway::start().await;
-    let key = published(&gateway);
+    let key = published(&gateway).await;
 
     let first = gateway.post(&get("/public-key")).await;
     let asked = gateway.post(&get("/public-key?format=pem&x=%00")).await;
@@ -40,7 +40,7 @@ async fn the_public_key_is_handed_out_in_the_same_bytes_each_time() {
 #[tokio::test]
 async fn head_says_how_long_the_answer_would_be_and_leaves_the_connection_usable() {
     let gateway = Gateway::start().await;
-    published(&gateway);
+    published(&gateway).await;
     let length = gateway.post(&get("/public-key")).await.body.len();
     let mut line = gateway.line().await;
 
@@ -57,7 +57,7 @@ async fn head_says_how_long_the_answer_would_be_and_leaves_the_connection_usable
 #[tokio::test]
 async fn other_methods_paths_and_a_body_are_refused() {
     let gateway = Gateway::start().await;
-    published(&gateway);
+    published(&gateway).await;
 
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
         let answer = gateway.post(&otp().method(method).path("/public-key")).await;
@@ -79,7 +79,7 @@ async fn other_methods_paths_and_a_body_are_refused() {
 #[tokio::test]
 async fn whoever_may_not_post_gets_no_key_either() {
     let gateway = Gateway::start().await;
-    published(&gateway);
+    published(&gateway).await;
 
     let stranger = gateway.post_as(&client(&gateway.house.authority, "stranger"), &get("/public-key")).await;
 
@@ -92,7 +92,7 @@ async fn without_an_active_key_there_is_nothing_to_hand_out() {
     let gateway = Gateway::start().await;
     let without = gateway.post(&get("/public-key")).await;
     Keys::of(&gateway).stage(&gateway);
-    gateway.read_keys().unwrap();
+    gateway.reload().await.unwrap();
     let staged = gateway.post(&get("/public-key")).await;
 
     for answer in [without, staged] {
@@ -109,7 +109,7 @@ async fn the_old_key_is_handed_out_until_the_new_ones_time_without_anybody_doing
     let time = gateway.now().after(Duration::from_hours(1));
     keys.activate(&old, gateway.now(), &gateway);
     keys.activate(&new, time, &gateway);
-    gateway.read_keys().unwrap();
+    gateway.reload().await.unwrap();
     let der = |id: &str| keys.private(id).public_key_to_der().unwrap();
 
     gateway.clock.move_to(time.before(Duration::from_micros(1)));
@@ -125,7 +125,7 @@ async fn the_old_key_is_handed_out_until_the_new_ones_time_without_anybody_doing
 #[tokio::test]
 async fn below_a_base_path_the_key_is_found_there_and_nowhere_else() {
     let gateway = Setup::new().ingest("base_path = \"/bank\"\npublic_key_format = \"pem\"").start().await;
-    let key = published(&gateway);
+    let key = published(&gateway).await;
 
     let there = gateway.post(&get("/bank/public-key")).await.expect_status(200);
     let here = gateway.post(&get("/public-key")).await;

@@ -6,6 +6,7 @@ mod brake;
 mod canary;
 mod crash;
 mod drain;
+mod reload;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

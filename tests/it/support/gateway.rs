@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otpost::app;
+use otpost::config::Config;
 use otpost::domain::address::Channel;
 use otpost::domain::clock::{Clock, Timestamp};
 use otpost::store::Store;
@@ -20,17 +21,20 @@ use super::sender::{Answer, Identity, Line};
 /// Rounds of waiting and looking again; more than any delivery has attempts.
 const ROUNDS: usize = 64;
 
+type Preparation = Box<dyn FnOnce(&House)>;
+
 /// How a gateway differs from the usual one.
 pub(crate) struct Setup {
     pub(super) timeout: &'static str,
     pub(super) min_free: u64,
     pub(super) ingest: String,
     pub(super) more: String,
+    prepare: Vec<Preparation>,
 }
 
 impl Setup {
     pub(crate) fn new() -> Self {
-        Self { timeout: "8s", min_free: 0, ingest: String::new(), more: String::new() }
+        Self { timeout: "8s", min_free: 0, ingest: String::new(), more: String::new(), prepare: Vec::new() }
     }
 
     /// Keys for `[ingest]`.
@@ -57,8 +61,15 @@ impl Setup {
         self
     }
 
-    pub(crate) async fn start(self) -> Gateway {
+    /// What is done to the folder before the gateway starts in it.
+    pub(crate) fn prepare(mut self, prepare: impl FnOnce(&House) + 'static) -> Self {
+        self.prepare.push(Box::new(prepare));
+        self
+    }
+
+    pub(crate) async fn start(mut self) -> Gateway {
         let house = House::build();
+        self.prepare.drain(..).for_each(|prepare| prepare(&house));
         let fakes = Fakes {
             primary: Fake::open(Channel::Sms).await,
             backup: Fake::open(Channel::Sms).await,
@@ -127,13 +138,13 @@ impl Gateway {
         [primary, backup, push, email].map(|fake| fake.received().len()).iter().sum()
     }
 
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        self.running.store()
+    /// Reads the configuration file and what it names anew.
+    pub(crate) async fn reload(&self) -> Result<(), app::Error> {
+        self.running.reload(Config::load(&self.house.path("otpost.toml"))).await
     }
 
-    /// Reads the keys that senders encrypt to anew.
-    pub(crate) fn read_keys(&self) -> Result<(), otpost::ingest::Error> {
-        self.running.decryptor().reload(&self.house.config().ingest)
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        self.running.store()
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -155,6 +166,10 @@ impl Gateway {
 
     pub(crate) fn address(&self) -> std::net::SocketAddr {
         self.running.address()
+    }
+
+    pub(crate) fn proxy_address(&self) -> std::net::SocketAddr {
+        self.running.proxy_address().unwrap()
     }
 
     /// Posts as the processor, on a connection of its own.

@@ -5,11 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use openssl::hash::MessageDigest;
+use openssl::x509::{X509, X509Req};
 use otpost::config::Config;
 use otpost::domain::clock::{Clock, SystemClock};
 use otpost::pki::{self, Authority};
 use otpost::render;
 use otpost::store::seal::Sealer;
+use sqlx::Connection;
 use tempfile::TempDir;
 
 use super::fake::Fake;
@@ -62,9 +65,56 @@ impl House {
         self.folder.path().join(name)
     }
 
+    /// Puts a file in the place of another one, whole.
+    pub(crate) fn replace(&self, name: &str, content: impl AsRef<[u8]>) {
+        let draft = self.path(&format!("{name}.draft"));
+        fs::write(&draft, content).unwrap();
+        fs::rename(draft, self.path(name)).unwrap();
+    }
+
+    /// Changes the configuration file.
+    pub(crate) fn reconfigure(&self, change: impl FnOnce(String) -> String) {
+        self.replace("otpost.toml", change(fs::read_to_string(self.path("otpost.toml")).unwrap()));
+    }
+
+    /// Puts a new certificate and its key in the place of the server's.
+    pub(crate) fn renew_server(&self) -> X509 {
+        let server = self.authority.issue_server(&["localhost".to_owned()], 90, SystemClock.now()).unwrap();
+        self.replace("pki/server.key", server.key.private_key_to_pem_pkcs8().unwrap());
+        self.replace("pki/server.pem", server.certificate.to_pem().unwrap());
+        server.certificate
+    }
+
+    /// Adds a client to the configuration file.
+    pub(crate) fn list(&self, identity: &Identity) {
+        let pin = pki::spki_pin(&identity.certificate).unwrap();
+        let client = format!("[[ingest.client]]\nname = \"{pin}\"\nspki = [\"{pin}\"]\n");
+        self.reconfigure(|text| text + "\n" + &client);
+    }
+
+    /// The processor's key, with a certificate of another authority.
+    pub(crate) fn reissued(&self, authority: &Authority) -> Identity {
+        let key = self.processor.key.clone();
+        let mut request = X509Req::builder().unwrap();
+        request.set_version(0).unwrap();
+        request.set_subject_name(self.processor.certificate.subject_name()).unwrap();
+        request.set_pubkey(&key).unwrap();
+        request.sign(&key, MessageDigest::sha256()).unwrap();
+        Identity::new(authority.sign_client(&request.build(), 90, SystemClock.now()).unwrap(), key)
+    }
+
+    /// Everything that has been written into the audit log, the oldest first: kind and detail.
+    pub(crate) async fn audit(&self) -> Vec<(String, serde_json::Value)> {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path("otpost.db")).read_only(true);
+        let mut database = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT kind, detail FROM audit_event ORDER BY seq").fetch_all(&mut database).await.unwrap();
+        rows.into_iter().map(|(kind, detail)| (kind, serde_json::from_str(&detail).unwrap())).collect()
+    }
+
     /// Writes the configuration file.
     pub(crate) fn configure(&self, fakes: &Fakes, setup: &Setup) {
-        let Setup { timeout, min_free, ingest, more } = setup;
+        let Setup { timeout, min_free, ingest, more, .. } = setup;
         let mut text = format!(
             "[ingest]\nlisten = \"127.0.0.1:0\"\n{ingest}\n[store]\nmin_free = {min_free}\n\
              [templates]\ndefault_locale = \"pl\"\nbrand = \"Test Bank\"\n"

@@ -46,11 +46,11 @@ pub(crate) fn public(key: &PKey<Private>) -> PKey<Public> {
 }
 
 /// One key, published, and known to the gateway.
-pub(crate) fn published(gateway: &Gateway) -> PKey<Public> {
+pub(crate) async fn published(gateway: &Gateway) -> PKey<Public> {
     let mut keys = Keys::of(gateway);
     let id = keys.stage(gateway);
     keys.activate(&id, gateway.now(), gateway);
-    gateway.read_keys().unwrap();
+    gateway.reload().await.unwrap();
     keys.public(&id)
 }
 

@@ -90,17 +90,42 @@ impl Line {
     }
 
     pub(crate) async fn try_open(address: SocketAddr, tls: SslConnectorBuilder) -> Result<Self, Gone> {
-        let plain = TcpStream::connect(address).await.map_err(|_| Gone)?;
+        Self::over(TcpStream::connect(address).await.map_err(|_| Gone)?, tls).await
+    }
+
+    /// Shakes hands over a connection that is there.
+    pub(crate) async fn over(plain: TcpStream, tls: SslConnectorBuilder) -> Result<Self, Gone> {
         let ssl = tls.build().configure().unwrap().verify_hostname(false).into_ssl("localhost").unwrap();
         let mut stream = SslStream::new(ssl, plain).unwrap();
         Pin::new(&mut stream).connect().await.map_err(|_| Gone)?;
         Ok(Self { stream, inbox: Vec::new() })
     }
 
+    /// The certificate that the gateway showed.
+    pub(crate) fn server(&self) -> X509 {
+        self.stream.ssl().peer_certificate().unwrap()
+    }
+
     /// Sends bytes as they are. A gateway that has hung up is noticed when its answer is read.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
         let _ = self.stream.flush().await;
+    }
+
+    /// Sends a byte at a time until the gateway hangs up.
+    pub(crate) async fn drip(&mut self, bytes: &[u8], pause: Duration) {
+        for byte in bytes {
+            self.send(&[*byte]).await;
+            if self.hung_up_within(pause).await {
+                return;
+            }
+        }
+        assert!(self.hung_up_within(PATIENCE).await, "the gateway never hung up");
+    }
+
+    async fn hung_up_within(&mut self, time: Duration) -> bool {
+        let mut ignored = Vec::new();
+        tokio::time::timeout(time, self.stream.read_to_end(&mut ignored)).await.is_ok()
     }
 
     /// The next answer; `100 Continue` is not one.

@@ -1,0 +1,185 @@
+//! How many may be at the door: those who have shown who they are keep their place, those who have not make room.
+//!
+//! A stranger costs nothing to make, so strangers can always fill whatever room there is for them. The newest of them
+//! is let in, and one who has been silent for longest goes, from wherever most of them come.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+/// Handshakes at once: more would starve the requests on open connections.
+pub(super) const STRANGERS_MAX: usize = 64;
+
+/// Connections of those who are on the list; one processor needs a few dozen.
+pub(super) const GUESTS_MAX: usize = 512;
+
+/// Connections of those whose certificate is good and who are not on the list: they are let in to be told so.
+const UNLISTED_MAX: usize = 32;
+
+/// All places.
+#[derive(Default)]
+pub(super) struct Places {
+    strangers: Mutex<Strangers>,
+    guests: AtomicUsize,
+    unlisted: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Strangers {
+    next: u64,
+    waiting: BTreeMap<u64, (IpAddr, oneshot::Sender<()>)>,
+    from: HashMap<IpAddr, usize>,
+}
+
+/// A place for the time of a handshake.
+pub(super) struct Stand {
+    places: Arc<Places>,
+    number: u64,
+    sent_away: oneshot::Receiver<()>,
+}
+
+/// A place for the life of a connection.
+pub(super) struct Seat {
+    places: Arc<Places>,
+    listed: bool,
+}
+
+impl Places {
+    /// A place for a handshake. There always is one; somebody else may have to go for it.
+    pub(super) fn stand(self: &Arc<Self>, source: IpAddr) -> Stand {
+        let mut strangers = self.strangers();
+        if strangers.waiting.len() >= STRANGERS_MAX {
+            strangers.send_one_away();
+        }
+        let (keep, sent_away) = oneshot::channel();
+        let number = strangers.next;
+        strangers.next += 1;
+        strangers.waiting.insert(number, (neighbourhood(source), keep));
+        *strangers.from.entry(neighbourhood(source)).or_default() += 1;
+        Stand { places: Arc::clone(self), number, sent_away }
+    }
+
+    /// A place for a connection whose handshake is done, if there is one.
+    pub(super) fn seat(self: &Arc<Self>, listed: bool) -> Option<Seat> {
+        let (taken, room) = self.taken(listed);
+        let sit = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < room).then_some(n + 1));
+        sit.is_ok().then(|| Seat { places: Arc::clone(self), listed })
+    }
+
+    fn taken(&self, listed: bool) -> (&AtomicUsize, usize) {
+        if listed { (&self.guests, GUESTS_MAX) } else { (&self.unlisted, UNLISTED_MAX) }
+    }
+
+    fn strangers(&self) -> MutexGuard<'_, Strangers> {
+        // Nothing inside can panic half-way.
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Strangers {
+    fn send_one_away(&mut self) {
+        let Some(crowd) = self.from.iter().max_by_key(|(_, count)| **count).map(|(source, _)| *source) else { return };
+        let eldest = self.waiting.iter().find(|(_, (source, _))| *source == crowd).map(|(number, _)| *number);
+        if let Some(number) = eldest {
+            self.remove(number);
+        }
+    }
+
+    fn remove(&mut self, number: u64) {
+        let Some((source, _)) = self.waiting.remove(&number) else { return };
+        if let Some(count) = self.from.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.from.remove(&source);
+            }
+        }
+    }
+}
+
+impl Stand {
+    /// Resolves when somebody else needs the place.
+    pub(super) async fn sent_away(&mut self) {
+        // Nobody ever sends: the sender is dropped.
+        let _ = (&mut self.sent_away).await;
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        self.places.strangers().remove(self.number);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.places.taken(self.listed).0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// One machine has a whole /64 of IPv6 to itself.
+fn neighbourhood(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V6(six) if six.to_ipv4_mapped().is_none() => {
+            IpAddr::V6((u128::from(six) & !u128::from(u64::MAX)).into())
+        }
+        other => other.to_canonical(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use super::*;
+
+    const GOOD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn went(stand: &mut Stand) -> bool {
+        stand.sent_away.try_recv() == Err(oneshot::error::TryRecvError::Closed)
+    }
+
+    #[test]
+    fn who_has_stood_for_longest_makes_room() {
+        let places = Arc::new(Places::default());
+        let mut stands: Vec<_> = (0..=STRANGERS_MAX).map(|_| places.stand(GOOD)).collect();
+
+        assert_eq!(stands.iter_mut().map(went).filter(|went| *went).count(), 1);
+        assert!(went(&mut stands[0]));
+    }
+
+    #[test]
+    fn a_crowd_makes_room_before_anybody_who_came_alone() {
+        let places = Arc::new(Places::default());
+        let mut alone = places.stand(GOOD);
+        // One machine under many addresses.
+        let crowd = (0..3_000).map(|n| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n)));
+        let stands: Vec<_> = crowd.map(|source| places.stand(source)).collect();
+
+        assert!(!went(&mut alone));
+        drop((stands, alone));
+        let strangers = places.strangers();
+        assert!(strangers.waiting.is_empty() && strangers.from.is_empty());
+    }
+
+    #[test]
+    fn a_seat_is_free_again_when_its_connection_ends() {
+        let places = Arc::new(Places::default());
+        let mut seats: Vec<_> = std::iter::from_fn(|| places.seat(true)).collect();
+
+        assert_eq!(seats.len(), GUESTS_MAX);
+        seats.pop();
+        assert!(places.seat(true).is_some());
+    }
+
+    #[test]
+    fn who_is_not_on_the_list_takes_no_seat_of_those_who_are() {
+        let places = Arc::new(Places::default());
+        let seats: Vec<_> = std::iter::from_fn(|| places.seat(false)).collect();
+
+        assert_eq!(seats.len(), UNLISTED_MAX);
+        assert!(places.seat(true).is_some());
+    }
+}
