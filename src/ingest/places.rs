@@ -1,7 +1,7 @@
 //! How many may be at the door: those who have shown who they are keep their place, those who have not make room.
 //!
 //! A stranger costs nothing to make, so strangers can always fill whatever room there is for them. The newest of them
-//! is let in, and one who has been silent for longest goes, from wherever most of them come.
+//! is let in, and from wherever most of them come one goes: who has not said a word before who has, and the eldest first.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -30,8 +30,15 @@ pub(super) struct Places {
 #[derive(Default)]
 struct Strangers {
     next: u64,
-    waiting: BTreeMap<u64, (IpAddr, oneshot::Sender<()>)>,
+    waiting: BTreeMap<u64, Stranger>,
     from: HashMap<IpAddr, usize>,
+}
+
+struct Stranger {
+    source: IpAddr,
+    spoke: bool,
+    // Dropped to send them away.
+    _keep: oneshot::Sender<()>,
 }
 
 /// A place for the time of a handshake.
@@ -57,9 +64,17 @@ impl Places {
         let (keep, sent_away) = oneshot::channel();
         let number = strangers.next;
         strangers.next += 1;
-        strangers.waiting.insert(number, (neighbourhood(source), keep));
-        *strangers.from.entry(neighbourhood(source)).or_default() += 1;
+        let source = neighbourhood(source);
+        strangers.waiting.insert(number, Stranger { source, spoke: false, _keep: keep });
+        *strangers.from.entry(source).or_default() += 1;
         Stand { places: Arc::clone(self), number, sent_away }
+    }
+
+    /// Whoever stands there has begun to speak.
+    pub(super) fn spoke(&self, number: u64) {
+        if let Some(stranger) = self.strangers().waiting.get_mut(&number) {
+            stranger.spoke = true;
+        }
     }
 
     /// A place for a connection whose handshake is done, if there is one.
@@ -82,14 +97,14 @@ impl Places {
 impl Strangers {
     fn send_one_away(&mut self) {
         let Some(crowd) = self.from.iter().max_by_key(|(_, count)| **count).map(|(source, _)| *source) else { return };
-        let eldest = self.waiting.iter().find(|(_, (source, _))| *source == crowd).map(|(number, _)| *number);
-        if let Some(number) = eldest {
+        let of_crowd = self.waiting.iter().filter(|(_, stranger)| stranger.source == crowd);
+        if let Some(number) = of_crowd.min_by_key(|(number, stranger)| (stranger.spoke, **number)).map(|(n, _)| *n) {
             self.remove(number);
         }
     }
 
     fn remove(&mut self, number: u64) {
-        let Some((source, _)) = self.waiting.remove(&number) else { return };
+        let Some(Stranger { source, .. }) = self.waiting.remove(&number) else { return };
         if let Some(count) = self.from.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
@@ -100,6 +115,11 @@ impl Strangers {
 }
 
 impl Stand {
+    /// What the place is known by.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Resolves when somebody else needs the place.
     pub(super) async fn sent_away(&mut self) {
         // Nobody ever sends: the sender is dropped.
@@ -148,6 +168,17 @@ mod tests {
 
         assert_eq!(stands.iter_mut().map(went).filter(|went| *went).count(), 1);
         assert!(went(&mut stands[0]));
+    }
+
+    #[test]
+    fn who_says_nothing_makes_room_before_who_speaks() {
+        let places = Arc::new(Places::default());
+        let mut speaks = places.stand(GOOD);
+        places.spoke(speaks.number());
+
+        let _silent: Vec<_> = (0..2_000).map(|_| places.stand(GOOD)).collect();
+
+        assert!(!went(&mut speaks));
     }
 
     #[test]

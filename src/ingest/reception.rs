@@ -53,10 +53,11 @@ impl Reception {
     }
 
     async fn admit(&self, tcp: TcpStream, mut stand: Stand) -> Result<Line<SslStream<TcpStream>>, Refusal> {
+        let number = stand.number();
         let (tls, peer) = tokio::select! {
             biased;
             () = stand.sent_away() => return Err((Reason::TooMany, None)),
-            shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.shake(tcp)) => {
+            shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.shake(tcp, number)) => {
                 shaken.unwrap_or(Err((Reason::TimedOut, None)))?
             }
         };
@@ -78,7 +79,9 @@ impl Reception {
         Ok(Line::new(stream, Caller::Proxy(None), seat))
     }
 
-    async fn shake(&self, tcp: TcpStream) -> Result<(SslStream<TcpStream>, Peer), Refusal> {
+    async fn shake(&self, tcp: TcpStream, number: u64) -> Result<(SslStream<TcpStream>, Peer), Refusal> {
+        tcp.readable().await.map_err(|_| (Reason::Broken, None))?;
+        self.places.spoke(number);
         let broken = |_| (Reason::Broken, None);
         let mut ssl = Ssl::new(&self.terms.load().tls).map_err(broken)?;
         let note = Note::default();
