@@ -97,7 +97,7 @@ impl Demo {
         let deadline = Instant::now() + PATIENCE;
         for scene in cast::scenes(SystemClock.now()) {
             self.post(&mut processor, &scene).await?;
-            if scene.told.is_none() {
+            if scene.told.is_empty() {
                 self.wait_for_quiet().await?;
                 self.screen.remark("nobody is told twice")?;
             }
@@ -121,9 +121,7 @@ impl Demo {
             answer.status,
             answer.body
         );
-        if let Some(expected) = scene.told {
-            self.ledger.expect(expected, sent_us);
-        }
+        scene.told.iter().for_each(|expected| self.ledger.expect(*expected, sent_us));
         Ok(())
     }
 

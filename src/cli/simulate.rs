@@ -2,6 +2,8 @@
 //!
 //! The only commands that print codes; they are made up here.
 
+mod samples;
+
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -83,6 +85,8 @@ pub(crate) struct ProcessorArgs {
 enum Kind {
     /// One-time passwords
     Otp,
+    /// Each of the contract's samples, once; rate, duration and the like do not matter then
+    Samples,
 }
 
 /// The providers to play.
@@ -133,7 +137,9 @@ async fn post(args: ProcessorArgs) -> anyhow::Result<ExitCode> {
         (Some(cert), Some(key), Some(ca)) => Some(Identity::from_files(cert, key, ca)?),
         _ => None,
     };
-    let Kind::Otp = args.kind;
+    if let Kind::Samples = args.kind {
+        return samples::post(&args.url, identity.as_ref(), args.json).await;
+    }
     let plan = Plan {
         target: Target::new(&args.url, identity.as_ref())?,
         rate: args.rate,

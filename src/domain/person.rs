@@ -25,15 +25,15 @@ impl fmt::Display for PersonId {
 pub enum IdentifierKind {
     /// `storageCustomerId` of an OTP.
     StorageCustomer,
-    /// `storageCardId` of an OTP.
+    /// `storageCardId` of an OTP, `cardId` of a payment.
     StorageCard,
     /// `dcCardId` of a card lock. It may differ from the storage's number for the same card.
     DcCard,
-    /// `userId` of a KYC event.
+    /// `userId` of a KYC event, `resourceId` of a lock reason on a user.
     User,
     /// `resourceId` of a lock reason on a corporation; names each of its contacts.
     Corporation,
-    /// `balanceId` of an OTP.
+    /// `balanceId` of an OTP or a payment.
     Balance,
 }
 

@@ -115,24 +115,25 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(mut name) = map.next_key::<String>()? {
-            if !self.path.is_empty() {
-                name.insert_str(0, self.path);
-            }
-            if let Some(at) = self.wanted.iter().position(|wanted| *wanted == name) {
+        while let Some(name) = map.next_key::<String>()? {
+            let path = format!("{}{name}", self.path);
+            // A dot in a name would make it look like a path.
+            let plain = !name.contains('.');
+            if let Some(at) = self.wanted.iter().position(|wanted| plain && *wanted == path) {
                 let field = map.next_value()?;
                 if self.found.values[at].replace(field).is_some() {
                     return Err(A::Error::custom("a field stands there twice"));
                 }
                 continue;
             }
-            name.push('.');
-            if self.wanted.iter().any(|wanted| wanted.starts_with(&name)) {
-                if self.found.inside.contains(&name) {
+            let path = path + ".";
+            if plain && self.wanted.iter().any(|wanted| wanted.starts_with(&path)) {
+                if self.found.inside.contains(&path) {
                     return Err(A::Error::custom("an object stands there twice"));
                 }
-                self.found.inside.push(name.clone());
-                map.next_value_seed(Object { wanted: self.wanted, path: &name, found: &mut *self.found })?;
+                self.found.inside.push(path.clone());
+                let inside = Object { wanted: self.wanted, path: &path, found: &mut *self.found };
+                map.next_value_seed(Value { inside: Some(inside) })?;
                 continue;
             }
             // Read like any other: nested without end, or with what is no text, it is no notification.
@@ -145,13 +146,24 @@ impl<'de> Visitor<'de> for Object<'_> {
 
 impl<'de> Deserialize<'de> for Field {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        reader.deserialize_any(Value)
+        reader.deserialize_any(Value { inside: None })
     }
 }
 
-struct Value;
+/// Any value. Of an object whose fields may be wanted they are looked for; where such an object is missing, its fields
+/// are too, and that is all.
+struct Value<'a> {
+    inside: Option<Object<'a>>,
+}
 
-impl<'de> Visitor<'de> for Value {
+impl<'de> DeserializeSeed<'de> for Value<'_> {
+    type Value = Field;
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Field, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value<'_> {
     type Value = Field;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,7 +203,10 @@ impl<'de> Visitor<'de> for Value {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
-        while map.next_entry::<IgnoredAny, Field>()?.is_some() {}
+        match self.inside {
+            Some(object) => object.visit_map(map)?,
+            None => while map.next_entry::<IgnoredAny, Field>()?.is_some() {},
+        }
         Ok(Field::Other)
     }
 }

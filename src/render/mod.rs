@@ -215,7 +215,7 @@ impl Renderer {
             }
             Content::CardUnlocked(unlock) => Values { date: date(unlock.at), ..values },
             Content::Verification(verification) => Values {
-                name: hygiene::clean(&verification.first_name).unwrap_or_default(),
+                name: for_channel(hygiene::clean(&verification.first_name).unwrap_or_default(), channel),
                 reason: match verification.status {
                     VerificationStatus::InProgress | VerificationStatus::Accepted => "",
                     VerificationStatus::Rejected(reason) => reason.name(),

@@ -1,12 +1,16 @@
 //! What the renderer keeps to, whatever the templates say.
 
 mod shipped;
+mod words;
 
 use std::fs;
 
 use super::*;
 use crate::domain::clock::Timestamp;
-use crate::domain::notification::{CardLocked, CardUnlocked, Otp};
+use crate::domain::notification::{
+    CardLocked, CardUnlocked, Change, Otp, RejectionReason, Transaction, TransactionResult, TransactionalLock,
+    Verification,
+};
 use crate::domain::secret::Code;
 
 /// 31 January 2026, 11:30 UTC.
@@ -34,6 +38,30 @@ fn locked(reason: LockReason) -> Content {
 
 fn unlocked() -> Content {
     Content::CardUnlocked(CardUnlocked { at: MORNING })
+}
+
+fn checked(status: VerificationStatus, first_name: &str) -> Content {
+    Content::Verification(Verification { reference: String::new(), status, first_name: first_name.into(), email: None })
+}
+
+fn held(change: Change, reason: TransactionalLockReason, holder: Holder) -> Content {
+    Content::TransactionalLock(TransactionalLock { change, at: MORNING, reason, holder })
+}
+
+fn paid(result: TransactionResult, incoming: bool, merchant: &str, last_four: &str) -> Content {
+    Content::Transaction(Transaction {
+        reference: "1".into(),
+        money: Money { minor: 123_450, currency: Currency::parse("PLN").unwrap() },
+        result,
+        incoming,
+        merchant: merchant.into(),
+        last_four: last_four.into(),
+    })
+}
+
+fn revealing() -> Renderer {
+    let (_dir, settings) = shipped();
+    Renderer::load(&Settings { reveal_fraud_reason: true, ..settings }).unwrap()
 }
 
 fn locale(tag: &str) -> Locale {
@@ -66,19 +94,86 @@ fn a_suspicion_of_fraud_is_not_told_and_cannot_be_told_apart() {
             let suspected = written(&renderer, &locked(LockReason::SuspectedFraud), channel, tag);
             assert_eq!(suspected, written(&renderer, &locked(LockReason::Other), channel, tag));
             assert!(!suspected.concat().contains("fraud") && !suspected.concat().contains("oszust"));
+            for (change, holder) in
+                [Change::Added, Change::Removed].map(|c| [(c, Holder::User), (c, Holder::Corporation)]).concat()
+            {
+                let told = |reason| written(&renderer, &held(change, reason, holder), channel, tag);
+                assert_eq!(told(TransactionalLockReason::FraudSuspected), told(TransactionalLockReason::Other));
+            }
         }
     }
 }
 
 #[test]
+fn a_template_that_writes_the_reason_or_asks_for_fraud_learns_of_none() {
+    let (dir, settings) = shipped();
+    let asking = "{{reason}}{{#if (eq reason \"fraud_suspected\")}} fraud{{/if}}";
+    fs::write(dir.path().join("en/transactional_lock_added/sms.hbs"), asking).unwrap();
+    fs::write(dir.path().join("en/card_locked/sms.hbs"), asking.replace("fraud_suspected", "suspected_fraud")).unwrap();
+    let suspected = held(Change::Added, TransactionalLockReason::FraudSuspected, Holder::User);
+
+    for (reveal, payments, card) in
+        [(false, "other", "other"), (true, "fraud_suspected fraud", "suspected_fraud fraud")]
+    {
+        let renderer = Renderer::load(&Settings { reveal_fraud_reason: reveal, ..settings.clone() }).unwrap();
+        assert_eq!(sms(&renderer, &suspected, "en"), payments);
+        assert_eq!(sms(&renderer, &locked(LockReason::SuspectedFraud), "en"), card);
+    }
+}
+
+#[test]
 fn every_shipped_sms_fits_one_segment_of_160() {
-    let renderer = renderer();
-    let contents = LockReason::ALL.map(locked).into_iter().chain([otp("Allegro Sp. z o.o."), unlocked()]);
+    // The longest month and the longest name of a zone that a European bank has.
+    let late = Timestamp::from_micros(1_790_764_200_000_000);
+    let (_dir, mut settings) = shipped();
+    (settings.time_zone, settings.reveal_fraud_reason) = ("Europe/Warsaw".into(), true);
+    let renderer = Renderer::load(&settings).unwrap();
+    let mut contents: Vec<_> = LockReason::ALL.map(locked).into();
+    contents.extend([otp("Allegro Sp. z o.o."), unlocked()]);
+    contents.extend(Kind::ALL.into_iter().flat_map(words::branches).map(|(_, content)| content));
+    for content in &mut contents {
+        match content {
+            Content::CardLocked(lock) => lock.at = late,
+            Content::CardUnlocked(unlock) => unlock.at = late,
+            Content::TransactionalLock(lock) => lock.at = late,
+            Content::Otp(_) | Content::Verification(_) | Content::Transaction(_) => {}
+        }
+    }
     for content in contents {
         for tag in ["en", "pl"] {
             let text = sms(&renderer, &content, tag);
-            assert!(text.is_ascii(), "{text}");
+            // Letters that GSM 03.38 has, and has in one place.
+            assert!(text.is_ascii() && !text.contains(['^', '{', '}', '[', ']', '~', '\\', '|', '`']), "{text}");
             assert!(text.len() <= 160, "{} characters: {text}", text.len());
+        }
+    }
+}
+
+#[test]
+fn a_strangers_words_are_text_in_a_mail_whatever_they_look_like() {
+    let renderer = renderer();
+    let cut = format!("{}…", "x".repeat(39));
+    for (words, shown) in [
+        ("<b>Al</b>", "&lt;b&gt;Al&lt;/b&gt;"),
+        ("a\" onload=\"x", "a&quot; onload=&quot;x"),
+        ("\u{202e}alA", "alA"),
+        ("דוד", "דוד"),
+        ("Ala 🙂", "Ala 🙂"),
+        (&"x".repeat(1000), &cut),
+        ("{{otp}}", "{{otp}}"),
+        ("{{{brand}}}", "{{{brand}}}"),
+        ("&amp;", "&amp;amp;"),
+        ("https://evil.example/x", "https evil. example/x"),
+        ("www.evil.example", "www. evil. example"),
+        ("ala@evil.example", "ala@ evil. example"),
+        ("+48 600 100 200 Ala", "+*** Ala"),
+    ] {
+        let greeted = written(&renderer, &checked(VerificationStatus::Accepted, words), Channel::Email, "en");
+        assert!(greeted[2].contains(&format!("<p>Hello {shown},</p>")), "{words:?}: {}", greeted[2]);
+        for tag in ["en", "pl"] {
+            let told = written(&renderer, &paid(TransactionResult::Cleared, false, words, ""), Channel::Email, tag);
+            assert!(told[2].contains(&format!(": {shown}</p>")), "{words:?}: {}", told[2]);
+            assert_eq!(told[2].matches('<').count(), 21, "{}", told[2]);
         }
     }
 }

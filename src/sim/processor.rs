@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::wire::{Connection, Error, Identity, Target};
 use crate::domain::clock::Timestamp;
@@ -75,10 +76,27 @@ pub struct Sample {
 pub const OTP_PATH: &str = "/notifications/otp";
 const CARD_LOCKED_PATH: &str = "/notifications/cardLocked";
 const CARD_UNLOCKED_PATH: &str = "/notifications/cardUnlocked";
+const IN_PROGRESS_PATH: &str = "/notifications/verificationInProgress";
+const ACCEPTED_PATH: &str = "/notifications/verificationAccepted";
+const REJECTED_PATH: &str = "/notifications/verificationRejected";
+const REASON_ADDED_PATH: &str = "/notifications/transactionalLockReasonAdded";
+const REASON_REMOVED_PATH: &str = "/notifications/transactionalLockReasonRemoved";
+const TRANSACTION_PATH: &str = "/notifications/transaction";
 
-/// The contract's samples for an OTP, a locked and an unlocked card, the latter two as of `now`.
-pub fn samples(now: Timestamp) -> [Sample; 3] {
-    [Otp::default().sample(), CardLock::default().locked(now), CardLock::default().unlocked(now)]
+/// The contract's sample for each of its paths, dated `now` where it has a date.
+pub fn samples(now: Timestamp) -> [Sample; 9] {
+    let (check, card, payments) = (Verification::default(), CardLock::default(), PaymentLock::default());
+    [
+        Otp::default().sample(),
+        check.in_progress(),
+        check.accepted(),
+        check.rejected("INVALID_CUSTOMER_DATA"),
+        card.locked(now),
+        card.unlocked(now),
+        payments.added(now),
+        payments.removed(now),
+        Transaction::default().sample(now),
+    ]
 }
 
 /// A one-time password; the default is the published sample.
@@ -158,9 +176,135 @@ impl CardLock {
     }
 
     fn event(&self, path: &'static str, now: Timestamp, reason: Option<&str>) -> Sample {
-        let date = now.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+        let date = date(now);
         Sample { path, body: json(&CardEvent { dc_card_id: &self.dc_card_id, date, reason }), keyed: false }
     }
+}
+
+/// A check of somebody's identity; the default is the published sample, with nobody's mailbox and name.
+#[derive(Debug, Clone)]
+pub struct Verification {
+    /// Whose.
+    pub user_id: String,
+    /// Where they can be reached, as far as the processor knows.
+    pub email: String,
+}
+
+impl Default for Verification {
+    fn default() -> Self {
+        Self { user_id: "1337".into(), email: "customer-1337@example.org".into() }
+    }
+}
+
+impl Verification {
+    /// It has begun.
+    pub fn in_progress(&self) -> Sample {
+        self.reached(IN_PROGRESS_PATH, "IN_PROGRESS", None)
+    }
+
+    /// It went well.
+    pub fn accepted(&self) -> Sample {
+        self.reached(ACCEPTED_PATH, "ACCEPTED", None)
+    }
+
+    /// It did not, because of `reason`.
+    pub fn rejected(&self, reason: &str) -> Sample {
+        self.reached(REJECTED_PATH, "REJECTED", Some(reason))
+    }
+
+    fn reached(&self, path: &'static str, status: &str, reason: Option<&str>) -> Sample {
+        let body = json(&json!({
+            "verificationId": "6faaa45a-41f6-4922-95fe-16e316ba7e91", "userId": self.user_id, "email": self.email,
+            "firstName": "Alex", "lastName": "Example", "status": status, "reason": reason,
+        }));
+        Sample { path, body, keyed: true }
+    }
+}
+
+/// A reason that holds back all payments of a user or a company; the default is the published sample.
+#[derive(Debug, Clone)]
+pub struct PaymentLock {
+    /// `user` or `corporation`.
+    pub resource_type: String,
+    /// Which.
+    pub resource_id: String,
+    /// Why.
+    pub lock_reason: String,
+}
+
+impl Default for PaymentLock {
+    fn default() -> Self {
+        Self {
+            resource_type: "corporation".into(),
+            resource_id: "a3f33118-946d-4b9c-b27f-e009d28355fa".into(),
+            lock_reason: "FRAUD_SUSPECTED".into(),
+        }
+    }
+}
+
+impl PaymentLock {
+    /// Added at `now`, as it is posted.
+    pub fn added(&self, now: Timestamp) -> Sample {
+        self.event(REASON_ADDED_PATH, now)
+    }
+
+    /// Removed at `now`, as it is posted.
+    pub fn removed(&self, now: Timestamp) -> Sample {
+        self.event(REASON_REMOVED_PATH, now)
+    }
+
+    fn event(&self, path: &'static str, now: Timestamp) -> Sample {
+        let body = json(&json!({
+            "resourceType": self.resource_type, "resourceId": self.resource_id, "lockReason": self.lock_reason,
+            "timestamp": date(now),
+        }));
+        Sample { path, body, keyed: true }
+    }
+}
+
+/// A card payment that was approved; the default is the published sample.
+#[derive(Debug, Clone)]
+pub struct Transaction {
+    /// With which card.
+    pub card_id: String,
+    /// In minor units.
+    pub amount: u64,
+    /// ISO 4217.
+    pub currency: String,
+    /// Where.
+    pub description: String,
+}
+
+impl Default for Transaction {
+    fn default() -> Self {
+        Self { card_id: "1337".into(), amount: 1000, currency: "PLN".into(), description: "merchant test".into() }
+    }
+}
+
+impl Transaction {
+    /// As it is posted.
+    pub fn sample(&self, now: Timestamp) -> Sample {
+        let Self { card_id, amount, currency, description } = self;
+        let body = json(&json!({
+            "status": "SUCCESS", "date": date(now), "description": description,
+            "transaction": {
+                "id": uuid::Uuid::new_v4().to_string(), "balanceId": "b334b384-328c-11ed-a261-0242ac120002",
+                "resourceId": card_id, "resource": "card", "cardId": card_id, "externalTransactionId": "1337",
+                "referenceExternalTransactionId": null, "type": "POS", "category": "DEBIT", "amount": amount,
+                "currency": currency, "originalAmount": amount, "originalCurrency": currency, "status": "AUTHORIZED",
+                "description": description, "date": date(now), "referenceExternalTransactionDate": null,
+                "transactionData": {
+                    "mcc": "5411", "merchantIdentifier": "1337", "captureMode": "CHIP", "lastFourDigits": "1234",
+                    "acquirerCountry": "POL",
+                },
+            },
+        }));
+        Sample { path: TRANSACTION_PATH, body, keyed: true }
+    }
+}
+
+fn date(at: Timestamp) -> String {
+    at.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -170,7 +314,7 @@ fn json(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
     use crate::sim::providers::Provider;
@@ -179,7 +323,7 @@ mod tests {
     #[test]
     fn the_published_samples_are_posted_as_valid_json() {
         let now = Timestamp::from_micros(1_750_167_774_000_000);
-        let [otp, locked, unlocked] = samples(now);
+        let [otp, in_progress, accepted, rejected, locked, unlocked, added, removed, paid] = samples(now);
         let read = |sample: &Sample| serde_json::from_str::<Value>(&sample.body).unwrap();
 
         assert_eq!(
@@ -190,7 +334,20 @@ mod tests {
         let date = "2025-06-17T13:42:54+00:00";
         assert_eq!(read(&locked), json!({"dcCardId": "11", "date": date, "reason": "PIN_TRIES_EXCEEDED"}));
         assert_eq!(read(&unlocked), json!({"dcCardId": "11", "date": date}));
-        assert_eq!([otp.keyed, locked.keyed, unlocked.keyed], [true, false, false]);
+        let check = |status, reason: Option<&str>| {
+            json!({"verificationId": "6faaa45a-41f6-4922-95fe-16e316ba7e91", "userId": "1337",
+                "email": "customer-1337@example.org", "firstName": "Alex", "lastName": "Example",
+                "status": status, "reason": reason})
+        };
+        assert_eq!(read(&in_progress), check("IN_PROGRESS", None));
+        assert_eq!(read(&accepted), check("ACCEPTED", None));
+        assert_eq!(read(&rejected), check("REJECTED", Some("INVALID_CUSTOMER_DATA")));
+        let lock = json!({"resourceType": "corporation", "resourceId": "a3f33118-946d-4b9c-b27f-e009d28355fa",
+            "lockReason": "FRAUD_SUSPECTED", "timestamp": date});
+        assert_eq!([read(&added), read(&removed)], [lock.clone(), lock]);
+        assert_eq!(read(&paid)["transaction"]["cardId"], "1337");
+        assert!([locked, unlocked].iter().all(|sample| !sample.keyed));
+        assert!([otp, in_progress, accepted, rejected, added, removed, paid].iter().all(|sample| sample.keyed));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-const MESSAGES: usize = 8;
+const MESSAGES: usize = 12;
 
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_otpost"));
@@ -93,7 +93,7 @@ fn for_programs_the_demo_writes_one_object_a_message() {
     }
     assert_eq!((messages.len(), times.len()), (MESSAGES, MESSAGES), "{times:?}");
     let by_channel = |channel: &str| messages.iter().filter(|message| message["channel"] == channel).count();
-    assert_eq!(["push", "sms", "email"].map(by_channel), [4, 3, 1]);
+    assert_eq!(["push", "sms", "email"].map(by_channel), [5, 4, 3]);
     assert!(out.contains("4500") || out.contains("4,500"), "yen have no decimals: {out}");
     assert!(out.contains("12,345"), "dinars have three: {out}");
 }
@@ -109,6 +109,31 @@ fn a_workspace_asked_for_is_kept_and_never_made_over_another() {
     assert!(folder.path().join("here/otpost.toml").is_file());
     assert_eq!(second.status.code(), Some(2));
     assert!(said(&second.stderr).contains("not empty"), "{}", said(&second.stderr));
+}
+
+#[test]
+fn every_sample_of_the_contract_is_taken_from_a_practice_processor() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = Running::start(folder.path()).unwrap();
+    running.read_to(|line| line.starts_with("Now you")).unwrap();
+    let printed = running.read_to(|line| line.ends_with("/notifications/otp")).unwrap();
+    let file = |option: &str| {
+        let line = printed.lines().find(|line| line.contains(option)).unwrap();
+        line.split('\'').nth(1).unwrap().to_owned()
+    };
+    let url = printed.trim().rsplit(' ').next().unwrap().strip_suffix("/notifications/otp").unwrap();
+
+    let posted = Command::new(env!("CARGO_BIN_EXE_otpost"))
+        .args(["simulate", "processor", "--kind", "samples", "--url", url])
+        .args(["--cert", &file("--cert "), "--key", &file("--key "), "--ca", &file("--cacert ")])
+        .output()
+        .unwrap();
+    kill_process(Pid::from_child(&running.child), Signal::TERM).unwrap();
+    running.child.wait().unwrap();
+
+    let out = said(&posted.stdout);
+    assert!(posted.status.success(), "{out}{}", said(&posted.stderr));
+    assert_eq!(out.lines().filter(|line| line.contains("  204  ")).count(), 9, "{out}");
 }
 
 #[test]

@@ -2,4 +2,5 @@
 
 mod endings;
 mod interruptions;
+mod people;
 mod ways;

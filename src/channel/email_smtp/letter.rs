@@ -4,6 +4,7 @@
 
 use std::error::Error;
 
+use lettre::address::Envelope;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{Address, Message as Mail};
@@ -21,8 +22,11 @@ pub(super) struct Letter {
 impl Letter {
     pub(super) fn write(from: &Mailbox, parcel: &Parcel) -> Result<Self, Cause> {
         let Message::Email { subject, text, html } = &parcel.message else { return Err(Cause::NotRendered) };
-        let to: Address = parcel.to.expose().parse().map_err(|_| Cause::BadAddress)?;
+        let to = recipient(parcel.to.expose()).ok_or(Cause::BadAddress)?;
+        // Given rather than found out: the library would read it back from its own headers, and cannot read all it writes.
+        let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()]).map_err(|_| Cause::NotRendered)?;
         let mail = Mail::builder()
+            .envelope(envelope)
             .from(from.clone())
             .to(Mailbox::new(None, to.clone()))
             .subject(one_line(subject.reveal()))
@@ -38,6 +42,13 @@ impl Letter {
     pub(super) fn is_international(&self) -> bool {
         [&self.from, &self.to].into_iter().any(|address| !AsRef::<str>::as_ref(address).is_ascii())
     }
+}
+
+// Every relay takes a domain in its ASCII form (RFC 5890, 2.3.2.1); only a mailbox's own name beyond ASCII needs one that
+// speaks SMTPUTF8.
+fn recipient(mailbox: &str) -> Option<Address> {
+    let (local, domain) = mailbox.rsplit_once('@')?;
+    Address::new(local, idna::domain_to_ascii(domain).ok()?).ok()
 }
 
 fn one_line(text: &str) -> String {
@@ -88,6 +99,14 @@ mod tests {
             assert!(mail.contains(line), "{line} in\n{mail}");
         }
         assert!(mail.is_ascii());
+    }
+
+    #[test]
+    fn a_domain_beyond_ascii_is_written_so_that_every_relay_takes_it() {
+        let written = |mailbox| recipient(mailbox).map(|address| address.to_string());
+        assert_eq!(written("ala@żółw.example").as_deref(), Some("ala@xn--w-uga1v8h.example"));
+        assert_eq!(written("\"a b\"@Mail.example").as_deref(), Some("\"a b\"@mail.example"));
+        assert_eq!(written("źdźbło@mail.example").as_deref(), Some("źdźbło@mail.example"));
     }
 
     #[test]

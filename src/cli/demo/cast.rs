@@ -1,5 +1,5 @@
-//! The people of the demo and what is posted about them: every published sample, and what each way of reaching people
-//! looks like.
+//! The people of the demo and what is posted about them: a sample of each sort of news, and what each way of reaching
+//! people looks like.
 //!
 //! Nobody here exists: mailboxes are of example.org, numbers without a subscriber where a country keeps such.
 
@@ -9,19 +9,27 @@ use crate::domain::address::{Address, Channel};
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::Kind;
 use crate::domain::person::{Entry, Identifier, IdentifierKind, Locale, Standing};
-use crate::sim::processor::{CardLock, Otp, Sample, samples};
+use crate::sim::processor::{CardLock, Otp, Sample, Verification, samples};
 
 struct Member {
     customer: &'static str,
-    card: Option<&'static str>,
+    // Besides that of the customer.
+    numbers: &'static [(IdentifierKind, &'static str)],
     locale: &'static str,
     contacts: &'static [(Channel, &'static str)],
 }
 
+/// The company of the contract's samples.
+const COMPANY: &str = "a3f33118-946d-4b9c-b27f-e009d28355fa";
+
 const CAST: [Member; 6] = [
     Member {
         customer: "1337",
-        card: Some("11"),
+        numbers: &[
+            (IdentifierKind::DcCard, "11"),
+            (IdentifierKind::StorageCard, "1337"),
+            (IdentifierKind::User, "1337"),
+        ],
         locale: "pl-PL",
         contacts: &[
             (Channel::Push, "app-7d41-5f0e-a1b2"),
@@ -29,22 +37,35 @@ const CAST: [Member; 6] = [
             (Channel::Email, "customer-1337@example.org"),
         ],
     },
-    Member { customer: "1338", card: None, locale: "en-GB", contacts: &[(Channel::Sms, "+447700900123")] },
-    Member { customer: "1339", card: None, locale: "de-DE", contacts: &[(Channel::Sms, "+491713920055")] },
+    Member {
+        customer: "1338",
+        numbers: &[(IdentifierKind::Corporation, COMPANY)],
+        locale: "en-GB",
+        contacts: &[(Channel::Sms, "+447700900123")],
+    },
+    Member { customer: "1339", numbers: &[], locale: "de-DE", contacts: &[(Channel::Sms, "+491713920055")] },
     Member {
         customer: "1340",
-        card: None,
+        numbers: &[],
         locale: "pl",
         contacts: &[(Channel::Push, "gone-19c3-77aa-c3d4"), (Channel::Sms, "+48600100300")],
     },
-    Member { customer: "1341", card: None, locale: "en-GB", contacts: &[(Channel::Push, "app-2e90-41bd-e5f6")] },
+    Member { customer: "1341", numbers: &[], locale: "en-GB", contacts: &[(Channel::Push, "app-2e90-41bd-e5f6")] },
     Member {
         customer: "1342",
-        card: Some("12"),
+        numbers: &[(IdentifierKind::DcCard, "12"), (IdentifierKind::Corporation, COMPANY)],
         locale: "pl",
         contacts: &[(Channel::Email, "customer-1342@example.org")],
     },
 ];
+
+/// Somebody of whom the directory knows nothing.
+const STRANGER: Expected = Expected {
+    kind: Kind::VerificationRejected,
+    channel: Channel::Email,
+    address: "customer-1343@example.org",
+    locale: "en",
+};
 
 /// The people, ready to be imported.
 pub(super) fn people() -> anyhow::Result<Vec<Entry>> {
@@ -53,14 +74,13 @@ pub(super) fn people() -> anyhow::Result<Vec<Entry>> {
 
 impl Member {
     fn entry(&self) -> anyhow::Result<Entry> {
-        let numbers = [(IdentifierKind::StorageCustomer, Some(self.customer)), (IdentifierKind::DcCard, self.card)];
-        let identifier =
-            |(kind, value): (_, Option<&str>)| value.map(|value| Identifier { kind, value: value.to_owned() });
+        let numbers =
+            std::iter::once((IdentifierKind::StorageCustomer, self.customer)).chain(self.numbers.iter().copied());
         Ok(Entry {
             reference: format!("demo-{}", self.customer),
             locale: Locale::parse(self.locale)?,
             standing: Standing::Active,
-            identifiers: numbers.into_iter().filter_map(identifier).collect(),
+            identifiers: numbers.map(|(kind, value)| Identifier { kind, value: value.to_owned() }).collect(),
             contacts: self
                 .contacts
                 .iter()
@@ -80,7 +100,7 @@ pub(super) struct Scene {
     /// With this key.
     pub(super) key: Option<String>,
     /// Nobody, when it was told before.
-    pub(super) told: Option<Expected>,
+    pub(super) told: Vec<Expected>,
 }
 
 /// A message that must arrive exactly once. No two of them are alike.
@@ -98,14 +118,17 @@ pub(super) struct Expected {
 
 /// All that is posted, in order.
 pub(super) fn scenes(now: Timestamp) -> Vec<Scene> {
-    let [otp, locked, unlocked] = samples(now);
+    let [otp, _, _, _, locked, unlocked, held, _, paid] = samples(now);
     let code = scene("the contract's own sample; the customer has the app", otp, told(0, Kind::Otp, Channel::Push));
     let again = Scene {
         about: "the same request again, with the same key",
         sample: code.sample.clone(),
         key: code.key.clone(),
-        told: None,
+        told: Vec::new(),
     };
+    let stranger = Verification { user_id: "1343".into(), email: STRANGER.address.into() };
+    let company =
+        [told(1, Kind::TransactionalLockAdded, Channel::Sms), told(5, Kind::TransactionalLockAdded, Channel::Email)];
     let lost = CardLock { dc_card_id: "12".into(), reason: "CARD_LOST".into() }.locked(now);
     vec![
         code,
@@ -133,12 +156,23 @@ pub(super) fn scenes(now: Timestamp) -> Vec<Scene> {
             code_to(4, Channel::Push),
         ),
         scene("a lost card of a customer who has a mailbox only", lost, told(5, Kind::CardLocked, Channel::Email)),
+        scene(
+            "a company: both its people are told, but not that fraud is suspected",
+            held,
+            company.into_iter().flatten(),
+        ),
+        scene(
+            "nobody in the directory: the mailbox that came along is used",
+            stranger.rejected("BLURRED_DOCUMENT_PHOTO"),
+            [STRANGER],
+        ),
+        scene("a payment with the card", paid, told(0, Kind::Transaction, Channel::Push)),
     ]
 }
 
-fn scene(about: &'static str, sample: Sample, told: Option<Expected>) -> Scene {
+fn scene(about: &'static str, sample: Sample, told: impl IntoIterator<Item = Expected>) -> Scene {
     let key = sample.keyed.then(|| Uuid::new_v4().to_string());
-    Scene { about, sample, key, told }
+    Scene { about, sample, key, told: told.into_iter().collect() }
 }
 
 fn otp_of(customer: &str, otp: &str, (amount, currency): (&str, &str), merchant: &str) -> Sample {
@@ -164,13 +198,13 @@ mod tests {
     fn everybody_can_be_imported_and_every_scene_but_the_repeat_tells_somebody() {
         assert_eq!(people().unwrap().len(), CAST.len());
         let scenes = scenes(Timestamp::from_micros(0));
-        let silent: Vec<_> = scenes.iter().filter(|scene| scene.told.is_none()).map(|scene| &scene.key).collect();
+        let silent: Vec<_> = scenes.iter().filter(|scene| scene.told.is_empty()).map(|scene| &scene.key).collect();
         assert_eq!(silent, [&scenes[0].key]);
     }
 
     #[test]
     fn no_two_expected_messages_are_alike() {
-        let expected: Vec<_> = scenes(Timestamp::from_micros(0)).into_iter().filter_map(|scene| scene.told).collect();
+        let expected: Vec<_> = scenes(Timestamp::from_micros(0)).into_iter().flat_map(|scene| scene.told).collect();
         for (at, one) in expected.iter().enumerate() {
             assert!(!expected[..at].contains(one), "{one:?}");
         }

@@ -74,12 +74,18 @@ impl Screen {
     /// A request and its answer.
     pub(super) fn posted(&self, scene: &Scene, answer: &Answer) -> anyhow::Result<()> {
         let path = scene.sample.path.rsplit('/').next().unwrap_or_default();
-        let name = pad(&format!("POST {path}"), NAME_WIDTH - 5);
+        let name = format!("POST {path}");
         let status = format!("{:<5}", answer.status);
         let status = if answer.status == 204 { self.paint(GREEN, &status) } else { self.paint(BOLD, &status) };
         let took = milliseconds(answer.took.as_secs_f64() * 1_000.0);
         let lines = wrap(scene.about, self.width - INDENT);
         self.say("")?;
+        // A path too long for its column has a line of its own.
+        let fits = name.len() < NAME_WIDTH - 5;
+        if !fits {
+            self.say(self.paint(BOLD, &name))?;
+        }
+        let name = pad(if fits { &name } else { "" }, NAME_WIDTH - 5);
         self.block(&format!("{}{status}{took}", self.paint(BOLD, &name)), &lines, |line| self.paint(DIM, line))
     }
 

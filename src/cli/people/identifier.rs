@@ -31,7 +31,11 @@ pub(super) fn parse(kind: IdentifierKind, text: &str) -> Result<Identifier, BadI
         IdentifierKind::Balance => uuid::Uuid::try_parse(text).map_err(|_| BadIdentifier::Uuid)?.to_string(),
         IdentifierKind::User | IdentifierKind::Corporation => {
             let fits = (1..=IDENTIFIER_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-            fits.then(|| text.to_owned()).ok_or(BadIdentifier::Word)?
+            let word = fits.then(|| text.to_owned()).ok_or(BadIdentifier::Word)?;
+            let number = word.bytes().all(|b| b.is_ascii_digit());
+            // The processor's own way of writing a UUID is the one that is looked for.
+            let id = uuid::Uuid::try_parse(&word).ok().filter(|_| !number);
+            id.map_or(word, |id| id.to_string())
         }
     };
     Ok(Identifier { kind, value })
@@ -42,9 +46,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_balance_is_kept_as_the_processor_writes_it() {
-        let kept = parse(IdentifierKind::Balance, "8B6E40A1-7F10-4C7C-9A0B-2F6F2B7E9D11").unwrap();
-        assert_eq!(kept.value, "8b6e40a1-7f10-4c7c-9a0b-2f6f2b7e9d11");
+    fn a_uuid_is_kept_as_the_processor_writes_it() {
+        for kind in [IdentifierKind::Balance, IdentifierKind::User, IdentifierKind::Corporation] {
+            let kept = parse(kind, "8B6E40A1-7F10-4C7C-9A0B-2F6F2B7E9D11").unwrap();
+            assert_eq!(kept.value, "8b6e40a1-7f10-4c7c-9a0b-2f6f2b7e9d11", "{kind}");
+        }
+        let digits = "12345678901234567890123456789012";
+        assert_eq!(parse(IdentifierKind::Corporation, digits).unwrap().value, digits);
     }
 
     #[test]

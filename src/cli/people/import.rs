@@ -27,7 +27,24 @@ const BATCH: usize = 500;
 /// Refusals that are told one by one.
 const TOLD: usize = 20;
 
+const COLUMNS: &str = "\
+A table's columns (person, locale and one number are needed; semicolons separate values in a cell):
+  person            your own stable name for the person; the same name again replaces what was known
+  locale            the language they read, such as pl-PL
+  standing          active, opted_out or deceased; active when left out
+  storage_customer  storageCustomerId of a code
+  storage_card      storageCardId of a code, cardId of a payment
+  dc_card           dcCardId of a locked card
+  user              userId of an identity check, resourceId of a user whose payments are held back
+  corporation       resourceId of such a company: everybody who has it is told
+  balance           balanceId of a code or a payment
+  sms, push, email  where they can be reached, the preferred address first
+
+A line of JSON says the same:
+  {\"person\": \"c-7\", \"locale\": \"pl\", \"identifiers\": {\"user\": [\"7\"]}, \"contacts\": {\"push\": [\"token\"]}}";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = COLUMNS)]
 pub(in crate::cli) struct Args {
     /// The people: a table (.csv) or one JSON object a line (.jsonl)
     #[arg(value_name = "FILE")]

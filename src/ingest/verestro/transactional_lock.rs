@@ -46,13 +46,11 @@ fn resource(fields: &mut Fields, holder: Holder) -> Result<Identifier, Problem> 
         Some(Field::Integer(number)) => number.to_string(),
         Some(Field::Null | Field::Other) | None => return Err(wrong),
     };
-    if let Ok(id) = uuid::Uuid::try_parse(&text) {
-        return Ok(Identifier { kind, value: id.to_string() });
-    }
+    // A number first: 32 digits would be a UUID without its hyphens, too.
     if (1..=IDENTIFIER_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(Identifier { kind, value: text });
     }
-    Err(wrong)
+    uuid::Uuid::try_parse(&text).map(|id| Identifier { kind, value: id.to_string() }).map_err(|_| wrong)
 }
 
 fn reason(fields: &mut Fields) -> Result<TransactionalLockReason, Problem> {

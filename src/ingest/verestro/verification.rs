@@ -7,7 +7,7 @@ use crate::domain::person::IdentifierKind;
 use crate::ingest::answer::Problem;
 use crate::ingest::fields::{Field, Fields};
 
-const WANTED: &[&str] = &["verificationId", "userId", "email", "firstName", "status", "reason"];
+const WANTED: &[&str] = &["verificationId", "userId", "email", "firstName", "lastName", "status", "reason"];
 
 /// Which of the three paths it came to; the status has to agree.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(super) fn read(body: &[u8], path: Path) -> Result<Read, Problem> {
     let email = email(&mut fields)?;
     let reference = reference(&mut fields);
     let first_name = value::name(&mut fields, "firstName");
+    // Nobody is addressed by it: it is only looked at.
+    value::name(&mut fields, "lastName");
     let content = Content::Verification(Verification { reference, status, first_name, email });
     Ok((vec![user], content, fields.warnings))
 }
@@ -80,6 +82,10 @@ fn email(fields: &mut Fields) -> Result<Option<Address>, Problem> {
     match fields.take("email") {
         None => {
             fields.warn("email", "missing");
+            Ok(None)
+        }
+        Some(Field::Text(ref text)) if text.is_empty() => {
+            fields.warn("email", "empty");
             Ok(None)
         }
         Some(Field::Text(ref text)) => Address::parse(Channel::Email, text).map(Some).map_err(|_| wrong),

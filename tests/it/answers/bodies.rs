@@ -1,6 +1,7 @@
 //! What a body may be before anybody asks what its fields mean.
 
 use super::{CANARY, Refused, Taken, Warned, check};
+use crate::support::notice::every;
 use crate::support::{Gateway, otp};
 
 #[tokio::test]
@@ -16,6 +17,7 @@ async fn only_one_strict_json_object_is_a_notification() {
         ("list of one", format!("[{good}]").into()),
         ("text", format!("\"{CANARY}\"").into()),
         ("number", b"1".into()),
+        ("no field", b"{}".into()),
         ("truncated", cut.into()),
         ("truncated in a text", good[..good.len() - 4].into()),
         ("trailing garbage", format!("{good}{CANARY}").into()),
@@ -75,6 +77,53 @@ async fn what_is_more_than_the_contract_asks_for_is_passed_over() {
 
     for (row, body, expected) in rows {
         check(&gateway, row, &otp().body(body), expected).await;
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_is_as_strict_about_json() {
+    let gateway = Gateway::start().await;
+
+    for notice in every(gateway.now()) {
+        let good = notice.json();
+        let cut = &good[..good.len() - 1];
+        let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&good).unwrap();
+        // The last in the alphabet is one that each of them reads.
+        let name = fields.keys().next_back().unwrap();
+        let rows: Vec<(&str, Vec<u8>)> = vec![
+            ("empty", Vec::new()),
+            ("null", b"null".into()),
+            ("list of one", format!("[{good}]").into()),
+            ("no field", b"{}".into()),
+            ("truncated", cut.into()),
+            ("trailing garbage", format!("{good}{CANARY}").into()),
+            ("two documents", format!("{good}{good}").into()),
+            ("comment", format!("{cut}/*{CANARY}*/}}").into()),
+            ("trailing comma", format!("{cut},}}").into()),
+            ("single quotes", good.replace('"', "'").into()),
+            ("arrows", good.replace(':', "=>").into()),
+            ("UTF-16", good.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+            ("invalid UTF-8", [cut.as_bytes(), b",\"x\":\"\xff\xfe\"}"].concat()),
+            ("lone surrogate", format!("{cut},\"x\":\"\\udc00\"}}").into()),
+            ("NUL", format!("{cut},\"x\":\"a\\u0000b\"}}").into()),
+            ("nested 200 deep", format!("{cut},\"x\":{}{}}}", "[".repeat(200), "]".repeat(200)).into()),
+            ("duplicate field", format!("{cut},\"{name}\":\"{CANARY}\"}}").into()),
+            ("number out of range", format!("{cut},\"x\":1e400}}").into()),
+            ("NaN", format!("{cut},\"x\":NaN}}").into()),
+        ];
+        for (row, body) in rows {
+            check(&gateway, &format!("{}: {row}", notice.path), &notice.clone().body(body), Refused("")).await;
+        }
+        let many = (0..1000).map(|number| format!(",\"{number}\":0")).collect::<Vec<_>>().concat();
+        // One each that can only be noted as the same event when it has a key.
+        for (row, body, expected) in [
+            ("byte order mark", format!("\u{feff}{good}"), Warned("byte order mark")),
+            ("very many unknown fields", format!("{cut}{many}}}"), Warned("very many unknown fields")),
+            ("unknown field", format!("{cut},\"x\":1}}"), Taken),
+        ] {
+            let notice = notice.clone().key(row).body(body);
+            check(&gateway, &format!("{}: {row}", notice.path), &notice, expected).await;
+        }
     }
 }
 

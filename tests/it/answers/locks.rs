@@ -5,8 +5,8 @@ use std::time::Duration;
 use otpost::domain::clock::Timestamp;
 use serde_json::{Value, json};
 
-use super::{CANARY, Expect, Refused, Taken, Warned, check};
-use crate::support::notice::{Notice, rfc3339};
+use super::{CANARY, Expect, Refused, Taken, Warned, check, dates};
+use crate::support::notice::Notice;
 use crate::support::{Gateway, locked, person, unlocked};
 
 type Sample = fn(Timestamp) -> Notice;
@@ -31,32 +31,7 @@ async fn a_card_is_1_to_20_digits_as_text_or_number() {
 
 #[tokio::test]
 async fn a_date_is_any_spelling_of_one_moment_near_now() {
-    of("date", |now| {
-        let utc = |at: Timestamp, format: &str| json!(at.to_jiff().strftime(format).to_string());
-        let yesterday = now.before(Duration::from_hours(23));
-        vec![
-            (json!(rfc3339(now)), Taken),
-            (utc(now, "%Y-%m-%dT%H:%M:%SZ"), Taken),
-            (utc(now, "%Y-%m-%dT%H:%M:%S.123456Z"), Taken),
-            (utc(yesterday, "%Y-%m-%dT%H:%M:%SZ"), Taken),
-            (utc(now, "%Y-%m-%dT%H:%M:%S"), Warned("date: ")),
-            (utc(now, "%Y-%m-%dT%H:%M:%S+0000"), Warned("date: ")),
-            (json!(rfc3339(now.after(Duration::from_hours(1)))), Warned("date: lies in the future")),
-            (json!(rfc3339(now.before(Duration::from_hours(24 * 730)))), Warned("date: older than a day")),
-            (json!("2025-06-17T23:59:60Z"), Warned("date: older than a day")),
-            (Value::Null, Refused("date: ")),
-            (json!(""), Refused("date: ")),
-            (json!(CANARY), Refused("date: ")),
-            (json!("2025-02-30T12:00:00Z"), Refused("date: ")),
-            (json!("9999-01-01T00:00:00Z"), Refused("date: ")),
-            (json!("9999-99-99T99:99:99Z"), Refused("date: ")),
-            (json!(now.micros() / 1_000_000), Refused("date: ")),
-            (json!((now.micros() / 1_000_000).to_string()), Refused("date: ")),
-            (utc(now, "%Y-%m-%d"), Refused("date: ")),
-            (utc(now, "%d.%m.%Y %H:%M:%S"), Refused("date: ")),
-        ]
-    })
-    .await;
+    of("date", |now| dates::rows("date: ", now)).await;
 }
 
 #[tokio::test]

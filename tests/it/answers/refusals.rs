@@ -4,7 +4,8 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::{CANARY, is_a_detail};
-use crate::support::{Gateway, Setup, locked, otp, person};
+use crate::support::notice::{Notice, every};
+use crate::support::{Gateway, Setup, otp, person};
 
 #[tokio::test]
 async fn a_path_that_is_not_exactly_one_of_the_contract_is_not_found() {
@@ -38,18 +39,49 @@ async fn a_path_that_is_not_exactly_one_of_the_contract_is_not_found() {
 }
 
 #[tokio::test]
+async fn every_endpoint_has_exactly_one_path() {
+    let gateway = Gateway::start().await;
+
+    for notice in every(gateway.now()) {
+        let path = notice.path.clone();
+        let last = path.rsplit('/').next().unwrap();
+        for wrong in [
+            format!("{path}/"),
+            format!("/{path}"),
+            path.replacen("/notifications/", "/notifications//", 1),
+            path.replacen("/notifications/", "/notifications/%2e%2e/notifications/", 1),
+            path.replacen("/notifications/", "/notifications/x/../", 1),
+            path.replacen(last, &format!("%{:02x}{}", last.as_bytes()[0], &last[1..]), 1),
+            path.to_uppercase(),
+            format!("{path};x=1"),
+            format!("{path}s"),
+            format!("/{last}"),
+        ] {
+            let answer = gateway.post(&notice.clone().path(&wrong)).await;
+            assert_eq!(answer.status, 404, "{wrong}");
+            assert!(is_a_detail(&answer.body), "{wrong}: {}", answer.body);
+        }
+    }
+
+    assert!(gateway.deliveries().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_query_changes_nothing() {
     let gateway = Gateway::start().await;
-    gateway.post(&otp().path("/notifications/otp?retry=1")).await.expect_status(204);
+    for notice in every(gateway.now()) {
+        let path = format!("{}?retry=1", notice.path);
+        gateway.post(&notice.path(&path)).await.expect_status(204);
+    }
 }
 
 #[tokio::test]
 async fn another_method_is_told_which_one_is_taken() {
     let gateway = Gateway::start().await;
 
-    for path in ["/notifications/otp", "/notifications/cardLocked", "/notifications/cardUnlocked"] {
+    for Notice { path, .. } in every(gateway.now()) {
         for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "post", "FETCH"] {
-            let answer = gateway.post(&otp().path(path).method(method)).await;
+            let answer = gateway.post(&otp().path(&path).method(method)).await;
             assert_eq!(answer.status, 405, "{method} {path}");
             assert_eq!(answer.header("allow"), Some("POST"), "{method} {path}");
             assert!(is_a_detail(&answer.body), "{method} {path}: {}", answer.body);
@@ -77,7 +109,7 @@ async fn a_configured_base_path_stands_before_every_path() {
 async fn with_a_disk_that_is_nearly_full_nothing_is_said_to_be_taken() {
     let gateway = Setup::new().min_free(9_000_000_000_000_000_000).start().await;
 
-    for notice in [otp(), otp().key("k"), locked(gateway.now())] {
+    for notice in every(gateway.now()).into_iter().chain([otp().key("k")]) {
         let answer = gateway.post(&notice).await;
         assert_eq!(answer.status, 503);
         assert!(is_a_detail(&answer.body), "{}", answer.body);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use otpost::domain::address::Channel;
 use otpost::domain::clock::{Clock, SystemClock};
 use otpost::domain::delivery::{Attempt, EndReason, ProviderName};
-use otpost::domain::notification::{CardUnlocked, ClientName, Content, Notification, NotificationId, Warning};
+use otpost::domain::notification::{CardUnlocked, ClientName, Content, Kind, Notification, NotificationId, Warning};
 use otpost::domain::outcome::{Cause, Outcome, Reference};
 use otpost::domain::person::{Identifier, IdentifierKind};
 use otpost::store::{Acceptance, Accepted, Claimed, Dedupe, Role, Settings, Store, seal};
@@ -83,6 +83,20 @@ async fn deliveries_are_listed_newest_first_and_one_is_told_from_beginning_to_en
     assert!(told["received_at"].as_str().unwrap().ends_with('Z'), "{told}");
     assert_eq!(told["timeline"][1]["entry"], "attempt");
     assert_eq!(told["timeline"][1]["cause"], "provider_down");
+}
+
+#[test]
+fn deliveries_can_be_listed_by_every_kind_and_by_no_other() {
+    let desk = Desk::new();
+
+    for kind in Kind::ALL {
+        let listed = desk.run(&["delivery", "list", "--kind", kind.name()]);
+        assert_eq!((listed.code, listed.out.as_str()), (0, "no deliveries\n"), "{kind}: {}", listed.err);
+    }
+    let unknown = desk.run(&["delivery", "list", "--kind", "verification"]);
+
+    assert_eq!(unknown.code, 2);
+    assert!(Kind::ALL.iter().all(|kind| unknown.err.contains(kind.name())), "{}", unknown.err);
 }
 
 #[test]

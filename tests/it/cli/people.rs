@@ -35,6 +35,25 @@ fn people_are_taken_from_a_table_and_shown_with_masked_addresses_in_order() {
 }
 
 #[test]
+fn whatever_the_processor_names_people_by_is_a_column_and_the_help_says_so() {
+    let desk = Desk::new();
+    let columns = ["storage_customer", "storage_card", "dc_card", "user", "corporation", "balance"];
+    let values = ["1", "2", "3", "A3F33118-946D-4B9C-B27F-E009D28355FA", "5", "b334b384-328c-11ed-a261-0242ac120002"];
+    let table = format!("person,locale,{}\nc-1,pl,{}\n", columns.join(","), values.join(","));
+
+    let taken = import(&desk, "people.csv", &table);
+    let help = desk.run(&["people", "import", "--help"]);
+
+    assert_eq!(taken.out, "taken 1, refused 0\n", "{}", taken.err);
+    for (column, value) in columns.into_iter().zip(values) {
+        assert_eq!(desk.run(&["people", "show", column, value]).code, 0, "{column}");
+        assert!(help.out.contains(&format!("\n  {column} ")), "{column}: {}", help.out);
+    }
+    let written_otherwise = ["people", "show", "user", "a3f33118-946d-4b9c-b27f-e009d28355fa"];
+    assert_eq!(desk.run(&written_otherwise).code, 0);
+}
+
+#[test]
 fn the_same_file_again_replaces_and_adds_nobody() {
     let desk = Desk::new();
     import(&desk, "people.csv", TABLE);

@@ -68,6 +68,21 @@ pub(crate) fn transaction(at: Timestamp) -> Notice {
     )
 }
 
+/// Every endpoint's sample.
+pub(crate) fn every(at: Timestamp) -> [Notice; 9] {
+    [
+        otp(),
+        verification("InProgress"),
+        verification("Accepted"),
+        verification("Rejected"),
+        locked(at),
+        unlocked(at),
+        transactional_lock("Added", at),
+        transactional_lock("Removed", at),
+        transaction(at),
+    ]
+}
+
 pub(crate) fn rfc3339(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
@@ -112,12 +127,21 @@ impl Notice {
 
     /// Changes a field of an object inside, as in `transaction.cardId`.
     pub(crate) fn with_inner(mut self, path: &str, value: impl Into<Value>) -> Self {
-        let (first, rest) = path.split_once('.').unwrap();
-        let pointer = format!("/{}", rest.replace('.', "/"));
-        let (parent, name) = pointer.rsplit_once('/').unwrap();
-        let outer = self.fields.get_mut(first).unwrap();
-        outer.pointer_mut(parent).unwrap()[name] = value.into();
+        let (object, name) = self.object_of(path);
+        object.insert(name.to_owned(), value.into());
         self
+    }
+
+    pub(crate) fn without_inner(mut self, path: &str) -> Self {
+        let (object, name) = self.object_of(path);
+        object.remove(name).unwrap();
+        self
+    }
+
+    fn object_of<'p>(&mut self, path: &'p str) -> (&mut Map<String, Value>, &'p str) {
+        let (parents, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let parents = parents.split('.').filter(|parent| !parent.is_empty());
+        (parents.fold(&mut self.fields, |object, parent| object[parent].as_object_mut().unwrap()), name)
     }
 
     pub(crate) fn without(mut self, field: &str) -> Self {

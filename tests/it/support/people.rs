@@ -37,6 +37,15 @@ impl Somebody {
         self.known_as(IdentifierKind::StorageCard, number)
     }
 
+    pub(crate) fn balance(self, id: &str) -> Self {
+        self.known_as(IdentifierKind::Balance, id)
+    }
+
+    pub(crate) fn reads(mut self, locale: &str) -> Self {
+        self.0.locale = Locale::parse(locale).unwrap();
+        self
+    }
+
     pub(crate) fn phone(self, number: &str) -> Self {
         self.reached_by(Channel::Sms, number)
     }
