@@ -41,5 +41,5 @@ fn door(file: &ConfigFile) -> anyhow::Result<Settings> {
     Ok(Config::load(&file.config).map_err(usage)?.ingest)
 }
 
-/// What an operator has to do so that a change counts.
-const READ_AT_START: &str = "a gateway that runs reads its keys at its next start";
+/// When a change counts.
+const READ_SOON: &str = "a gateway that runs goes by it within a second";

@@ -115,10 +115,9 @@ impl Workspace {
     }
 }
 
-// The one place where a workspace's configuration differs from the shipped one. What belongs under [ingest], such as the
-// list of revoked certificates that lies beside the CA, takes the place of its line in the shipped text.
+// The one place where a workspace's configuration differs from the shipped one.
 fn configuration(pin: &str, more: &str) -> Result<String, std::fmt::Error> {
-    let mut config = SHIPPED.to_owned();
+    let mut config = SHIPPED.replacen("crl = \"\" ", "crl = \"pki/dev/crl.pem\" ", 1);
     write!(config, "\n# The development processor of this workspace: pki/processor.pem.\n")?;
     write!(config, "[[ingest.client]]\nname = \"{CLIENT}\"\nspki = [\"{pin}\"]\n{more}")?;
     Ok(config)

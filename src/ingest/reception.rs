@@ -90,6 +90,9 @@ impl Reception {
         if let Err(error) = Pin::new(&mut tls).accept().await {
             return Err(note.get().cloned().unwrap_or_else(|| (Reason::of_handshake(&error), None)));
         }
+        // Without tickets nothing follows a client's last message of the handshake, and one that does not send small
+        // pieces at once (RFC 896) keeps its request back until that is acknowledged: 40 ms later, if nobody asks.
+        let _ = tls.get_ref().set_quickack(true);
         let peer = Peer::of(tls.ssl()).map_err(|_| (Reason::BadCertificate, None))?;
         let peer = peer.ok_or((Reason::NoCertificate, None))?;
         // The files may have changed meanwhile, and how old a list may be is not OpenSSL's to say.

@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     show::line("")?;
     show::line(format_args!("  ca.pem    the CA: ingest.client_ca of the {} gateway", args.env))?;
     show::line(format_args!("  ca.key    its key, {encrypted}; whoever has it can let anybody in"))?;
-    show::line("  crl.pem   what was revoked: nothing yet")?;
+    show::line("  crl.pem   what was revoked: nothing yet; ingest.crl of that gateway")?;
     show::line("  issued/   what it has signed: nothing yet")?;
     show::line("")?;
     show::line("next:")?;

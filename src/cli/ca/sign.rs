@@ -145,7 +145,9 @@ fn as_text(args: &Args, signed: &Signed) -> anyhow::Result<()> {
     let pins = pinned.as_ref().map_or_else(|| vec![record.pin.clone()], |pinned| pinned.pins.clone());
     match pinned {
         Some(pinned) if pinned.was_there => show::line(format_args!("{config} lets this key in already:"))?,
-        Some(_) if *let_in => show::line(format_args!("{config} lets it in now, from the gateway's next start:"))?,
+        Some(_) if *let_in => {
+            show::line(format_args!("{config} lets it in now; a gateway that runs goes by it within a second:"))?
+        }
         Some(_) => show::line(format_args!("to let it in, {config} must say (--pin writes it):"))?,
         None => show::line("to let it in, the gateway's configuration must say:")?,
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{READ_AT_START, door};
+use super::{READ_SOON, door};
 use crate::cli::{ConfigFile, show, usage};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::pki::encryption::Change;
@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let made = if args.activate { change.add_first(bits, now) } else { change.add(bits, now) };
     let id = made.map_err(usage)?;
     show::line(&id)?;
-    show::note(format_args!("{READ_AT_START}"));
+    show::note(format_args!("{READ_SOON}"));
     if !args.activate {
         show::note(format_args!("then publish it with `otpost key activate {id}`"));
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{READ_AT_START, door};
+use super::{READ_SOON, door};
 use crate::cli::{ConfigFile, show, usage};
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::pki::encryption::{Change, Keyring};
@@ -56,6 +56,6 @@ fn tell(keyring: &Keyring, now: Timestamp) -> anyhow::Result<ExitCode> {
     if let Some((entry, at)) = keyring.next(now).and_then(|entry| Some((entry, entry.activate_at?))) {
         show::line(format_args!("next: {} from {at}", entry.id))?;
     }
-    show::note(READ_AT_START);
+    show::note(READ_SOON);
     Ok(ExitCode::SUCCESS)
 }

@@ -137,6 +137,7 @@ fn a_production_profile_does_not_trust_a_development_ca() {
     assert!(served.err.contains("pki/dev/ca.pem: holds a development CA"), "{}", served.err);
     assert_eq!(desk.run(&["ca", "init", "--env", "prod"]).code, 0);
     desk.configure("client_ca = \"pki/dev/ca.pem\"", "client_ca = \"pki/prod/ca.pem\"");
+    desk.configure("crl = \"pki/dev/crl.pem\"", "crl = \"pki/prod/crl.pem\"");
     assert_eq!(desk.run(&["check"]).code, 0, "{}", desk.run(&["check"]).out);
 }
 
