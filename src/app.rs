@@ -17,7 +17,7 @@ use crate::flow::dispatch::{Dispatch, Route, Rules};
 use crate::flow::intake::Intake;
 use crate::flow::janitor;
 use crate::flow::worker::Worker;
-use crate::ingest::{self, Listener};
+use crate::ingest::{self, Decryptor, Listener};
 use crate::render::{self, Renderer};
 use crate::route::{self, Offer, Plans};
 use crate::store::{self, Role, Store};
@@ -143,6 +143,11 @@ impl Gateway {
     /// Where the processors' door listens.
     pub fn address(&self) -> std::net::SocketAddr {
         self.listener.address
+    }
+
+    /// What opens encrypted bodies, for whoever has new keys for it.
+    pub fn decryptor(&self) -> &Decryptor {
+        self.listener.decryptor()
     }
 
     /// The store, for reading.

@@ -98,6 +98,7 @@ impl Config {
             &mut self.ingest.certificate,
             &mut self.ingest.key,
             &mut self.ingest.client_ca,
+            &mut self.ingest.encryption_keys,
             &mut self.seal.key_file,
             &mut self.templates.dir,
         ] {
@@ -162,6 +163,8 @@ mod tests {
         let shipped = load(include_str!("../config/otpost.toml")).unwrap();
         let plain = load("").unwrap();
         assert_eq!(shipped.ingest.listen, plain.ingest.listen);
+        assert_eq!(shipped.ingest.encryption_keys.file_name(), plain.ingest.encryption_keys.file_name());
+        assert_eq!(shipped.ingest.public_key_format, plain.ingest.public_key_format);
         assert_eq!(shipped.store.min_free, plain.store.min_free);
         assert_eq!(shipped.log.level, plain.log.level);
         assert_eq!(shipped.templates.brand, plain.templates.brand);

@@ -4,6 +4,7 @@
 
 mod certificates;
 mod database;
+mod encryption;
 mod findings;
 mod libraries;
 mod settings;
@@ -37,6 +38,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             settings::look(&config, &mut findings);
             let folder = file.parent().unwrap_or(Path::new(""));
             certificates::look(&config.ingest, folder, now, &mut findings);
+            encryption::look(&config.ingest, now, &mut findings);
             database::look(&config, &mut findings).await;
         }
     }

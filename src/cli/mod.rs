@@ -8,6 +8,7 @@ mod check;
 mod delivery;
 mod demo;
 mod init;
+mod key;
 mod people;
 mod serve;
 mod show;
@@ -37,6 +38,9 @@ enum Command {
     Serve(ConfigFile),
     /// Check configuration, texts, keys, certificates and database, and say what is wrong
     Check(check::Args),
+    /// Make, activate, retire and show the keys that senders encrypt to
+    #[command(subcommand)]
+    Key(key::Command),
     /// Import, show and erase the people who can be told
     #[command(subcommand)]
     People(people::Command),
@@ -101,6 +105,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => demo::run(&args).await,
             Command::Serve(file) => serve::run(&file.config).await,
             Command::Check(args) => check::run(&args).await,
+            Command::Key(command) => key::run(command),
             Command::People(command) => people::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,

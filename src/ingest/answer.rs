@@ -24,6 +24,10 @@ pub(super) enum Problem {
     UnsupportedMedia,
     /// A field, or the body as a whole (an empty name), is not what the contract says.
     Invalid(&'static str, &'static str),
+    /// It says it is encrypted and cannot be opened. Nobody is told why.
+    Undecipherable,
+    /// There is no public key to hand out.
+    NoPublicKey,
     /// The key came before with another body.
     KeyReused,
     /// It cannot be committed now.
@@ -55,6 +59,8 @@ impl Problem {
             Self::TooLarge => "too_large",
             Self::UnsupportedMedia => "unsupported_media",
             Self::Invalid(..) => "invalid",
+            Self::Undecipherable => "undecipherable",
+            Self::NoPublicKey => "no_public_key",
             Self::KeyReused => "key_reused",
             Self::Unavailable => "unavailable",
         }
@@ -69,8 +75,8 @@ impl Problem {
             Self::Broken => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Invalid(..) | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Invalid(..) | Self::Undecipherable | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NoPublicKey | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -85,6 +91,8 @@ impl Problem {
             Self::UnsupportedMedia => "expected application/json without compression",
             Self::Invalid("", what) => what,
             Self::Invalid(field, what) => return format!("{field}: {what}"),
+            Self::Undecipherable => "the encrypted body cannot be opened",
+            Self::NoPublicKey => "no public key is configured",
             Self::KeyReused => "X-Idempotency-Key: used before for another notification",
             Self::Unavailable => "the notification cannot be taken now",
         };

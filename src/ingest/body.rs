@@ -13,6 +13,13 @@ use super::answer::Problem;
 /// The largest notification of the contract is under 2 KiB.
 const BODY_MAX: usize = 16 * 1024;
 
+/// The same in base64, with a wrapped key of 4096 bits and a header of 1 KiB, makes 24 KiB.
+const ENCRYPTED_MAX: usize = 32 * 1024;
+
+/// A larger encrypted body is read and thrown away up to here, so that its sender can read the answer that all
+/// encrypted bodies get which cannot be opened.
+const DISCARDED_MAX: usize = 2 * 1024 * 1024;
+
 /// HTTP itself sets no limit on the time a body takes.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -45,25 +52,56 @@ pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, P
     Ok(first.to_str().ok().map(str::to_owned))
 }
 
-/// The whole body; wiped when dropped.
+/// There must be none.
+pub(super) fn refuse(request: &HttpRequest) -> Result<(), Problem> {
+    let headers = request.headers();
+    let empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
+    if empty && !headers.contains_key(header::TRANSFER_ENCODING) { Ok(()) } else { Err(Problem::Broken) }
+}
+
+/// The whole body, as it is sent when nobody encrypts it; wiped when dropped.
 pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    collect(request, payload, BODY_MAX, BODY_MAX).await?.ok_or(Problem::TooLarge)
+}
+
+/// The whole body around an encrypted one.
+pub(super) async fn read_encrypted(request: &HttpRequest, payload: Payload) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    collect(request, payload, ENCRYPTED_MAX, DISCARDED_MAX).await?.ok_or(Problem::Undecipherable)
+}
+
+// Nothing when it is larger than `most`; then it was read to its end unless that is beyond `patience`.
+async fn collect(
+    request: &HttpRequest,
+    payload: Payload,
+    most: usize,
+    patience: usize,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > BODY_MAX) {
-        return Err(Problem::TooLarge);
+    if declared.is_some_and(|length| length > patience) {
+        return Ok(None);
     }
-    let read = collect(payload, declared.unwrap_or(BODY_MAX));
+    let read = keep(payload, declared.unwrap_or(most).min(most), most, patience);
     tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(|_| Problem::TooSlow)?
 }
 
-async fn collect(mut payload: Payload, room: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
+async fn keep(
+    mut payload: Payload,
+    room: usize,
+    most: usize,
+    patience: usize,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
     // All the room at once: a buffer that grows leaves copies of the code behind.
     let mut body = Zeroizing::new(Vec::with_capacity(room));
+    let mut length = 0;
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Problem::Broken)?;
-        if body.len() + chunk.len() > BODY_MAX {
-            return Err(Problem::TooLarge);
+        length += chunk.len();
+        if length > patience {
+            return Ok(None);
         }
-        body.extend_from_slice(&chunk);
+        if length <= most {
+            body.extend_from_slice(&chunk);
+        }
     }
-    Ok(body)
+    Ok((length <= most).then_some(body))
 }

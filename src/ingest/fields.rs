@@ -35,6 +35,7 @@ impl Drop for Field {
 pub(super) struct Fields {
     wanted: &'static [&'static str],
     found: Vec<Option<Field>>,
+    others: usize,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -62,13 +63,18 @@ impl Fields {
         if found.others > MANY {
             warnings.push(Warning { field: "", what: "has very many unknown fields" });
         }
-        Ok(Self { wanted, found: found.values, warnings })
+        Ok(Self { wanted, found: found.values, others: found.others, warnings })
     }
 
     /// Takes a field out; `None` when it is absent or null.
     pub(super) fn take(&mut self, name: &'static str) -> Option<Field> {
         let at = self.wanted.iter().position(|wanted| *wanted == name)?;
         self.found[at].take().filter(|field| *field != Field::Null)
+    }
+
+    /// Whether the object had no fields but those that were wanted.
+    pub(super) fn is_all(&self) -> bool {
+        self.others == 0
     }
 
     /// Remembers something odd that does not stop the notification.

@@ -17,7 +17,6 @@ use serde::Deserialize;
 use super::Error;
 use super::answer::Problem;
 use crate::domain::clock::Timestamp;
-use crate::domain::notification::ClientName;
 use crate::pki;
 
 /// One `[[ingest.client]]` of the configuration: by the hash of its key, by its exact subject, or by both.
@@ -31,7 +30,7 @@ pub struct ClientSettings {
     pub spki: Vec<String>,
     /// Its exact subject, as `otpost check` prints it.
     pub subject: Option<String>,
-    /// Encrypted bodies. This version takes plain ones only.
+    /// Whether it encrypts its bodies.
     #[serde(default)]
     pub jwe: Jwe,
 }
@@ -40,9 +39,13 @@ pub struct ClientSettings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Jwe {
-    /// They are not.
-    #[default]
+    /// Never: encrypted ones are refused.
     Off,
+    /// Some may be; it is not published which endpoints are encrypted.
+    #[default]
+    Optional,
+    /// Always: plain ones are refused.
+    Required,
 }
 
 /// What the certificate of a connection says.
@@ -99,8 +102,8 @@ impl Gate {
         Ok(Self { clients: clients.to_vec() })
     }
 
-    /// The configured name of whoever sent the request.
-    pub(super) fn admit(&self, request: &HttpRequest, now: Timestamp) -> Result<ClientName, Problem> {
+    /// Whoever sent the request, as configured.
+    pub(super) fn admit(&self, request: &HttpRequest, now: Timestamp) -> Result<&ClientSettings, Problem> {
         let Some(peer) = request.conn_data::<Arc<Peer>>() else {
             tracing::error!("a request without a certificate reached the gate and was refused");
             return Err(Problem::Forbidden);
@@ -109,7 +112,7 @@ impl Gate {
             None => "not_listed",
             Some(_) if now < peer.not_before => "not_yet_valid",
             Some(_) if now > peer.not_after => "expired",
-            Some(client) => return Ok(ClientName(client.name.clone())),
+            Some(client) => return Ok(client),
         };
         metrics::counter!("otpost_gate_refusals_total", "reason" => reason).increment(1);
         tracing::warn!(

@@ -5,8 +5,11 @@
 
 mod answer;
 mod body;
+mod decryptor;
+mod envelope;
 mod fields;
 mod gate;
+pub mod jwe;
 mod tls;
 pub mod verestro;
 
@@ -23,12 +26,17 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use openssl::ssl::SslAcceptorBuilder;
 use serde::Deserialize;
 
-use crate::domain::clock::Clock;
+use zeroize::Zeroizing;
+
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::notification::ClientName;
 use crate::flow::intake::{Answer, Intake};
+use crate::pki::encryption::{self, Format};
 use answer::Problem;
 use gate::Gate;
 
-pub use gate::ClientSettings;
+pub use decryptor::Decryptor;
+pub use gate::{ClientSettings, Jwe};
 
 /// A sender that does not keep its connection pays a whole handshake for each code.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -48,6 +56,9 @@ const HANDSHAKES_MAX: usize = 64;
 /// Time for accepted requests to be answered once we were told to stop.
 const SHUTDOWN_SECONDS: u64 = 5;
 
+/// Where senders fetch the key that they encrypt to.
+const PUBLIC_KEY: &str = "/public-key";
+
 /// `[ingest]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -60,6 +71,10 @@ pub struct Settings {
     pub key: PathBuf,
     /// The authority that signs the processors' certificates, PEM.
     pub client_ca: PathBuf,
+    /// The folder of the keys that senders encrypt to, as `otpost key` keeps it.
+    pub encryption_keys: PathBuf,
+    /// How the public one of them is handed out.
+    pub public_key_format: Format,
     /// What all paths begin with; empty for none, else such as `/otpost`.
     pub base_path: String,
     /// Threads that read and answer.
@@ -75,6 +90,8 @@ impl Default for Settings {
             certificate: PathBuf::from("pki/server.pem"),
             key: PathBuf::from("pki/server.key"),
             client_ca: PathBuf::from("pki/client-ca.pem"),
+            encryption_keys: PathBuf::from("pki/encryption"),
+            public_key_format: Format::default(),
             base_path: String::new(),
             threads: 1,
             client: Vec::new(),
@@ -118,6 +135,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The keys that senders encrypt to cannot be used.
+    #[error("ingest.encryption_keys")]
+    Encryption(#[source] encryption::Error),
     /// OpenSSL refused.
     #[error("the TLS library failed")]
     OpenSsl(#[from] openssl::error::ErrorStack),
@@ -126,6 +146,7 @@ pub enum Error {
 /// What the handlers of one door share.
 struct Door {
     gate: Gate,
+    decryptor: Arc<Decryptor>,
     intake: Intake,
     clock: Arc<dyn Clock>,
     base_path: String,
@@ -136,11 +157,17 @@ struct Door {
 pub struct Listener {
     /// Where it listens, with the port that was given when the configured one is 0.
     pub address: SocketAddr,
+    decryptor: Arc<Decryptor>,
     handle: ServerHandle,
     draining: Arc<AtomicBool>,
 }
 
 impl Listener {
+    /// What opens encrypted bodies: for whoever has new keys for it.
+    pub fn decryptor(&self) -> &Decryptor {
+        &self.decryptor
+    }
+
     /// Answers what has arrived, takes nothing more, and closes.
     pub async fn stop(&self) {
         self.draining.store(true, Ordering::Relaxed);
@@ -152,6 +179,7 @@ impl Listener {
 pub fn check(settings: &Settings) -> Result<(), Error> {
     tls::acceptor(settings)?;
     Gate::new(&settings.client)?;
+    Decryptor::load(settings)?;
     base_path(settings)?;
     Ok(())
 }
@@ -163,8 +191,10 @@ pub fn listen(
     clock: Arc<dyn Clock>,
 ) -> Result<(Listener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     let draining = Arc::new(AtomicBool::new(false));
+    let decryptor = Arc::new(Decryptor::load(settings)?);
     let door = Data::new(Door {
         gate: Gate::new(&settings.client)?,
+        decryptor: Arc::clone(&decryptor),
         intake,
         clock,
         base_path: base_path(settings)?,
@@ -185,7 +215,7 @@ pub fn listen(
         .map_err(failed)?;
     let address = server.addrs().first().copied().ok_or(std::io::ErrorKind::AddrNotAvailable.into()).map_err(failed)?;
     let server = server.run();
-    Ok((Listener { address, handle: server.handle(), draining }, server))
+    Ok((Listener { address, decryptor, handle: server.handle(), draining }, server))
 }
 
 fn base_path(settings: &Settings) -> Result<String, Error> {
@@ -199,22 +229,33 @@ fn base_path(settings: &Settings) -> Result<String, Error> {
 
 // One handler for everything: the path is compared as it was sent, before anybody decodes or normalises it.
 async fn serve(request: HttpRequest, payload: Payload, door: Data<Door>) -> HttpResponse {
-    let outcome = take(&request, payload, &door).await;
-    let label = outcome.as_ref().map_or_else(Problem::label, |answer| match answer {
-        Answer::Taken(_) => "taken",
-        Answer::Replayed(_) => "replayed",
+    let outcome = hear(&request, payload, &door).await;
+    let label = outcome.as_ref().map_or_else(Problem::label, |heard| match heard {
+        Heard::Notification(Answer::Taken(_)) => "taken",
+        Heard::Notification(Answer::Replayed(_)) => "replayed",
+        Heard::PublicKey(_) => "public_key",
     });
     metrics::counter!("otpost_ingest_requests_total", "outcome" => label).increment(1);
     match outcome {
-        Ok(_) => HttpResponse::NoContent().finish(),
+        Ok(Heard::Notification(_)) => HttpResponse::NoContent().finish(),
+        Ok(Heard::PublicKey(answer)) => HttpResponse::Ok().content_type("application/json").body(answer.to_string()),
         Err(problem) => problem.respond(),
     }
 }
 
-async fn take(request: &HttpRequest, payload: Payload, door: &Door) -> Result<Answer, Problem> {
+/// What a request was about, when it was answered as its sender wished.
+enum Heard {
+    Notification(Answer),
+    PublicKey(Arc<str>),
+}
+
+async fn hear(request: &HttpRequest, payload: Payload, door: &Door) -> Result<Heard, Problem> {
     let now = door.clock.now();
     let client = door.gate.admit(request, now)?;
     let path = request.uri().path().strip_prefix(door.base_path.as_str()).ok_or(Problem::NotFound)?;
+    if path == PUBLIC_KEY {
+        return public_key(request, door, now).map(Heard::PublicKey);
+    }
     let endpoint = verestro::Endpoint::at(path).ok_or(Problem::NotFound)?;
     if request.method() != Method::POST {
         return Err(Problem::MethodNotAllowed("POST"));
@@ -224,8 +265,39 @@ async fn take(request: &HttpRequest, payload: Payload, door: &Door) -> Result<An
     }
     body::check_headers(request)?;
     let key = body::idempotency_key(request)?;
-    let bytes = body::read(request, payload).await?;
-    let arrival = endpoint.read(&bytes, client, key, now)?;
+    let bytes = plaintext(request, payload, door, client.jwe).await?;
+    let arrival = endpoint.read(&bytes, ClientName(client.name.clone()), key, now)?;
     drop(bytes);
-    Ok(door.intake.take(arrival).await?)
+    Ok(Heard::Notification(door.intake.take(arrival).await?))
+}
+
+fn public_key(request: &HttpRequest, door: &Door, now: Timestamp) -> Result<Arc<str>, Problem> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Problem::MethodNotAllowed("GET, HEAD"));
+    }
+    body::refuse(request)?;
+    door.decryptor.public_key(now)
+}
+
+/// The body as the contract's own file reads it, opened when it came encrypted.
+async fn plaintext(
+    request: &HttpRequest,
+    payload: Payload,
+    door: &Door,
+    policy: Jwe,
+) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    if envelope::announced(request) {
+        if policy == Jwe::Off {
+            return Err(Problem::Invalid("", "encrypted bodies are not taken from this client"));
+        }
+        let body = body::read_encrypted(request, payload).await?;
+        return door.decryptor.open(envelope::payload(&body)?).await;
+    }
+    let body = body::read(request, payload).await?;
+    match (envelope::unannounced(&body), policy) {
+        (Some(_), Jwe::Off) => Err(Problem::Invalid("", "encrypted bodies are not taken from this client")),
+        (Some(sealed), _) => door.decryptor.open(sealed).await,
+        (None, Jwe::Required) => Err(Problem::Invalid("", "only encrypted bodies are taken from this client")),
+        (None, _) => Ok(body),
+    }
 }

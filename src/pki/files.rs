@@ -1,6 +1,7 @@
 //! Keeping keys and certificates as PEM files.
 //!
-//! A file appears whole or not at all, and never in the place of another one: a key that was overwritten is gone.
+//! A file appears whole or not at all. None is put in the place of another one, for a key that was overwritten is gone;
+//! the one exception is the index of the encryption keys, which is rewritten whole.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -31,6 +32,19 @@ pub fn write_certificate(path: &Path, certificate: &X509Ref) -> Result<(), Error
 /// Writes a signing request.
 pub fn write_request(path: &Path, csr: &X509ReqRef) -> Result<(), Error> {
     write(path, &csr.to_pem()?, OPEN)
+}
+
+/// Puts a file, readable by its owner only, in the place of whatever has that name: the old one or the new one is there.
+pub(super) fn replace_secret(path: &Path, text: &[u8]) -> Result<(), Error> {
+    let draft = draft_beside(path)?;
+    let written = write_draft(&draft, text, SECRET).and_then(|()| fs::rename(&draft, path));
+    if written.is_err() {
+        // It is to leave no trace, and is as private as the file if it does.
+        let _ = fs::remove_file(&draft);
+    }
+    written
+        .and_then(|()| File::open(folder_of(path))?.sync_all())
+        .map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
 fn write(path: &Path, pem: &[u8], mode: u32) -> Result<(), Error> {

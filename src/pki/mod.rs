@@ -5,6 +5,7 @@
 
 mod authority;
 mod describe;
+pub mod encryption;
 mod files;
 mod key;
 mod request;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is part of the gateway; it knows the words of the domain and the published contracts, no more.
 
+pub mod jwe;
 pub mod latency;
 pub mod load;
 pub mod processor;

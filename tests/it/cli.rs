@@ -2,6 +2,7 @@
 
 mod check;
 mod delivery;
+mod key;
 mod people;
 
 use std::path::PathBuf;

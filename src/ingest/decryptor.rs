@@ -1,0 +1,125 @@
+//! The keys that open encrypted bodies, the one that is handed out, and the hands that do the work.
+//!
+//! An RSA operation takes as long as a hundred plain requests, so it is never done on a thread that answers. Keys can
+//! be exchanged while it works; when the new ones cannot be read, the old ones stay.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use super::answer::Problem;
+use super::jwe::{self, Failure};
+use super::{Error, Settings};
+use crate::domain::chain;
+use crate::domain::clock::Timestamp;
+use crate::pki::encryption::{Format, Keyring};
+
+/// Bodies that wait for a hand. Each costs some milliseconds; whoever comes later would wait longer than senders do.
+const WAITING_MAX: usize = 256;
+
+/// Opens bodies.
+pub struct Decryptor {
+    keys: RwLock<Arc<Keys>>,
+    // One for each core.
+    hands: Arc<Semaphore>,
+    // One for each that works or waits.
+    room: Arc<Semaphore>,
+}
+
+/// The keys of one reading of the folder.
+struct Keys {
+    opening: Vec<jwe::Key>,
+    ring: Keyring,
+    // What is answered to whoever asks for a public key, by its name.
+    answers: Vec<(String, Arc<str>)>,
+}
+
+impl Decryptor {
+    /// Reads the keys. A folder that is not there holds none; then nothing can be opened.
+    pub fn load(settings: &Settings) -> Result<Self, Error> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            keys: RwLock::new(Arc::new(Keys::read(settings)?)),
+            hands: Arc::new(Semaphore::new(cores)),
+            room: Arc::new(Semaphore::new(cores + WAITING_MAX)),
+        })
+    }
+
+    /// Reads the keys anew. What is being opened goes on with the old ones; after an error they all stay.
+    pub fn reload(&self, settings: &Settings) -> Result<(), Error> {
+        let keys = Arc::new(Keys::read(settings)?);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The answer with the public key that senders are to use at `now`.
+    pub(super) fn public_key(&self, now: Timestamp) -> Result<Arc<str>, Problem> {
+        let keys = self.keys();
+        let published = keys.ring.published(now).map(|entry| entry.id.as_str());
+        let answer = keys.answers.iter().find(|(id, _)| Some(id.as_str()) == published);
+        answer.map(|(_, answer)| Arc::clone(answer)).ok_or_else(|| {
+            metrics::counter!("otpost_public_key_missing_total").increment(1);
+            tracing::warn!("a public key was asked for and none is active; `otpost key new --activate` makes one");
+            Problem::NoPublicKey
+        })
+    }
+
+    /// Opens `payload` on a thread of its own. At most one a core at a time; too many that wait are refused.
+    pub(super) async fn open(&self, payload: Zeroizing<String>) -> Result<Zeroizing<Vec<u8>>, Problem> {
+        let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
+            count("busy");
+            return Err(Problem::Unavailable);
+        };
+        let hand = Arc::clone(&self.hands).acquire_owned().await.map_err(|_| Problem::Unavailable)?;
+        let keys = self.keys();
+        let work = move || {
+            // Whoever asked may have gone away; the hand is free only when the work is done.
+            let _held = (place, hand);
+            let plaintext = jwe::open(&keys.opening, &payload)?;
+            // Said here, so that it is answered like every other failure.
+            std::str::from_utf8(&plaintext).map_err(|_| Failure::Undecipherable)?;
+            Ok::<_, Failure>(plaintext)
+        };
+        let opened = tokio::task::spawn_blocking(work).await.map_err(|error| {
+            tracing::error!(error = chain(&error), "opening an encrypted body ended early");
+            Problem::Unavailable
+        })?;
+        count(if opened.is_ok() { "opened" } else { "failed" });
+        opened.map_err(|failure| {
+            tracing::warn!(reason = %failure, "an encrypted body could not be opened");
+            Problem::Undecipherable
+        })
+    }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("otpost_decryptions_total", "outcome" => outcome).increment(1);
+}
+
+impl Keys {
+    fn read(settings: &Settings) -> Result<Self, Error> {
+        let ring = Keyring::read(&settings.encryption_keys).map_err(Error::Encryption)?;
+        let (mut opening, mut answers) = (Vec::new(), Vec::new());
+        for entry in ring.entries().iter().filter(|entry| entry.retired_at.is_none()) {
+            let key = ring.key(&entry.id).map_err(Error::Encryption)?;
+            let wrong = |error: jwe::Unfit| unfit(&ring.path(&entry.id), &error);
+            opening.push(jwe::Key::new(&key).map_err(wrong)?);
+            answers.push((entry.id.clone(), answer(settings.public_key_format, &key)?));
+        }
+        Ok(Self { opening, ring, answers })
+    }
+}
+
+fn unfit(path: &Path, error: &jwe::Unfit) -> Error {
+    Error::File { key: "ingest.encryption_keys", path: path.to_owned(), what: error.to_string() }
+}
+
+fn answer(format: Format, key: &openssl::pkey::PKey<openssl::pkey::Private>) -> Result<Arc<str>, Error> {
+    Ok(serde_json::json!({ "publicKey": format.write(key)? }).to_string().into())
+}

@@ -1,0 +1,218 @@
+//! Each way in which a text can be wrong, and both algorithms that are right.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openssl::encrypt::Encrypter;
+use openssl::hash::MessageDigest;
+use openssl::symm::encrypt_aead;
+
+use super::*;
+
+const HEADER: &str = r#"{"alg":"RSA-OAEP-256","enc":"A256GCM"}"#;
+const PLAINTEXT: &[u8] = br#"{"otp":"1111"}"#;
+
+fn rsa(bits: u32) -> PKey<Private> {
+    PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap()
+}
+
+/// What goes into a text; every part may be wrong.
+struct Parts {
+    header: String,
+    content_key: Vec<u8>,
+    digest: MessageDigest,
+    plaintext: Vec<u8>,
+}
+
+impl Parts {
+    fn new() -> Self {
+        let (header, plaintext) = (HEADER.to_owned(), PLAINTEXT.to_vec());
+        Self { header, content_key: vec![7; 32], digest: MessageDigest::sha256(), plaintext }
+    }
+
+    fn header(header: &str) -> Self {
+        Self { header: header.to_owned(), ..Self::new() }
+    }
+
+    fn seal(&self, to: &PKey<Private>) -> String {
+        let mut rsa = Encrypter::new(to).unwrap();
+        rsa.set_rsa_padding(Padding::PKCS1_OAEP).unwrap();
+        rsa.set_rsa_oaep_md(self.digest).unwrap();
+        rsa.set_rsa_mgf1_md(self.digest).unwrap();
+        let mut wrapped = vec![0; rsa.encrypt_len(&self.content_key).unwrap()];
+        rsa.encrypt(&self.content_key, &mut wrapped).unwrap();
+        self.around(&wrapped)
+    }
+
+    fn around(&self, wrapped: &[u8]) -> String {
+        let mut key = self.content_key.clone();
+        key.resize(32, 0);
+        let (protected, mut tag) = (URL_SAFE_NO_PAD.encode(&self.header), [0; 16]);
+        let cipher = openssl::symm::Cipher::aes_256_gcm();
+        let sealed = encrypt_aead(cipher, &key, Some(&[3; 12]), protected.as_bytes(), &self.plaintext, &mut tag);
+        let parts = [wrapped, &[3; 12], &sealed.unwrap(), &tag].map(|part| URL_SAFE_NO_PAD.encode(part));
+        format!("{protected}.{}", parts.join("."))
+    }
+}
+
+fn opened(keys: &[Key], compact: &str) -> Result<Vec<u8>, Failure> {
+    open(keys, compact).map(|plaintext| plaintext.to_vec())
+}
+
+#[test]
+fn both_digests_and_every_harmless_header_are_opened() {
+    let key = rsa(2048);
+    let keys = [Key::new(&key).unwrap()];
+
+    for header in [
+        HEADER,
+        r#"{"enc":"A256GCM","alg":"RSA-OAEP-256"}"#,
+        r#"{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":"any","typ":"JWE","cty":"json"}"#,
+    ] {
+        assert_eq!(opened(&keys, &Parts::header(header).seal(&key)).as_deref(), Ok(PLAINTEXT), "{header}");
+    }
+    let old = Parts { digest: MessageDigest::sha1(), ..Parts::header(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#) };
+    assert_eq!(opened(&keys, &old.seal(&key)).as_deref(), Ok(PLAINTEXT));
+    let empty = Parts { plaintext: Vec::new(), ..Parts::new() };
+    assert_eq!(opened(&keys, &empty.seal(&key)).as_deref(), Ok(&[][..]));
+}
+
+#[test]
+fn whichever_key_fits_is_found_among_several_of_any_length() {
+    let all = [rsa(2048), rsa(3072), rsa(2048)];
+    let keys = all.each_ref().map(|key| Key::new(key).unwrap());
+
+    for key in &all {
+        assert_eq!(opened(&keys, &Parts::new().seal(key)).as_deref(), Ok(PLAINTEXT));
+    }
+    assert_eq!(opened(&keys, &Parts::new().seal(&rsa(2048))), Err(Failure::Undecipherable));
+    assert_eq!(opened(&keys[..1], &Parts::new().seal(&all[1])), Err(Failure::Undecipherable));
+    assert_eq!(opened(&[], &Parts::new().seal(&all[0])), Err(Failure::Undecipherable));
+}
+
+#[test]
+fn a_header_that_asks_for_anything_else_is_refused() {
+    let key = rsa(2048);
+    let keys = [Key::new(&key).unwrap()];
+    let long = format!(r#"{{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":"{}"}}"#, "x".repeat(1024));
+
+    for header in [
+        "",
+        "null",
+        "{}",
+        r#"["RSA-OAEP-256","A256GCM"]"#,
+        r#"{"alg":"RSA-OAEP-256"}"#,
+        r#"{"enc":"A256GCM"}"#,
+        r#"{"alg":"RSA1_5","enc":"A256GCM"}"#,
+        r#"{"alg":"dir","enc":"A256GCM"}"#,
+        r#"{"alg":"RSA-OAEP-512","enc":"A256GCM"}"#,
+        r#"{"alg":"rsa-oaep-256","enc":"A256GCM"}"#,
+        r#"{"alg":"RSA-OAEP-256","enc":"A128GCM"}"#,
+        r#"{"alg":"RSA-OAEP-256","enc":"A256CBC-HS512"}"#,
+        r#"{"alg":["RSA-OAEP-256"],"enc":"A256GCM"}"#,
+        r#"{"alg":{"RSA-OAEP-256":null},"enc":"A256GCM"}"#,
+        r#"{"alg":"RSA-OAEP-256","enc":"A256GCM","zip":"DEF"}"#,
+        r#"{"alg":"RSA-OAEP-256","enc":"A256GCM","crit":[]}"#,
+        r#"{"alg":"RSA-OAEP-256","enc":"A256GCM","x":1}"#,
+        r#"{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":1}"#,
+        r#"{"alg":"RSA-OAEP-256","alg":"RSA-OAEP-256","enc":"A256GCM"}"#,
+        r#"{"alg":"RSA1_5","alg":"RSA-OAEP-256","enc":"A256GCM"}"#,
+        r#"{"alg":"RSA-OAEP-256","enc":"A256GCM"}{}"#,
+        r#" {"alg":"RSA-OAEP-256","enc":"A256GCM"}"#,
+        r#"{"alg":"RSA-OAEP-256","enc":"A256GCM",}"#,
+        &long,
+    ] {
+        assert_eq!(opened(&keys, &Parts::header(header).seal(&key)), Err(Failure::Malformed), "{header}");
+    }
+    // The other algorithm's name does not open what it did not wrap.
+    let crossed = Parts::header(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#).seal(&key);
+    assert_eq!(opened(&keys, &crossed), Err(Failure::Undecipherable));
+}
+
+#[test]
+fn a_block_that_is_not_exactly_a_content_key_is_refused() {
+    let key = rsa(2048);
+    let keys = [Key::new(&key).unwrap()];
+    let raw = |block: &[u8]| {
+        let mut wrapped = vec![0; 256];
+        key.rsa().unwrap().public_encrypt(block, &mut wrapped, Padding::NONE).unwrap();
+        wrapped
+    };
+
+    for length in [0, 16, 31, 33, 64] {
+        let parts = Parts { content_key: vec![7; length], ..Parts::new() };
+        assert_eq!(opened(&keys, &parts.seal(&key)), Err(Failure::Undecipherable), "{length}");
+    }
+    // The last bytes are the content key, and everything before them is not what it should be.
+    for first in [0, 1] {
+        let block: Vec<u8> = [vec![first; 224], vec![7; 32]].concat();
+        assert_eq!(opened(&keys, &Parts::new().around(&raw(&block))), Err(Failure::Undecipherable), "{first}");
+    }
+    for wrapped in [vec![0; 256], vec![255; 256], raw(&[vec![0; 255], vec![1]].concat())] {
+        assert_eq!(opened(&keys, &Parts::new().around(&wrapped)), Err(Failure::Undecipherable));
+    }
+}
+
+#[test]
+fn no_byte_can_be_changed_and_no_part_be_longer_or_shorter() {
+    let key = rsa(2048);
+    let keys = [Key::new(&key).unwrap()];
+    let good = Parts::new().seal(&key);
+    let parts: Vec<&str> = good.split('.').collect();
+
+    for at in (0..good.len()).filter(|at| at % 7 == 0 || *at > 390) {
+        let mut changed = good.clone().into_bytes();
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        assert!(open(&keys, std::str::from_utf8(&changed).unwrap()).is_err(), "{at}");
+    }
+    for end in (0..good.len()).step_by(5) {
+        assert!(open(&keys, &good[..end]).is_err(), "{end}");
+    }
+    for part in 0..5 {
+        for wrong in ["", "A", "AA", "AAAA", "=", "A A", "AB", "+/+/", "ł"] {
+            let mut parts = parts.clone();
+            let longer = format!("{}{wrong}", parts[part]);
+            for text in [wrong, &longer] {
+                parts[part] = text;
+                let joined = parts.join(".");
+                assert!(joined == good || open(&keys, &joined).is_err(), "{part} {text}");
+            }
+        }
+    }
+    for text in [format!("{good}."), format!(".{good}"), format!("{good}\n"), format!(" {good}"), parts[..4].join(".")]
+    {
+        assert_eq!(opened(&keys, &text), Err(Failure::Malformed), "{text}");
+    }
+}
+
+#[test]
+fn bits_that_are_left_over_must_be_zero_and_padding_absent() {
+    let key = rsa(2048);
+    let keys = [Key::new(&key).unwrap()];
+    let good = Parts::new().seal(&key);
+    // 16 bytes of tag leave four bits: the last of its characters is one of A, Q, g, w.
+    let last = good.chars().last().unwrap();
+    let next = char::from(u8::try_from(last).unwrap() + 1);
+
+    assert!("AQgw".contains(last));
+    assert_eq!(opened(&keys, &format!("{}{next}", &good[..good.len() - 1])), Err(Failure::Malformed));
+    assert_eq!(opened(&keys, &format!("{good}==")), Err(Failure::Malformed));
+}
+
+#[test]
+fn a_plaintext_may_be_as_long_as_a_plain_body_and_no_longer() {
+    let key = rsa(2048);
+    let keys = [Key::new(&key).unwrap()];
+    let long = |length| Parts { plaintext: vec![b' '; length], ..Parts::new() }.seal(&key);
+
+    assert_eq!(opened(&keys, &long(PLAINTEXT_MAX)).map(|plaintext| plaintext.len()), Ok(PLAINTEXT_MAX));
+    assert_eq!(opened(&keys, &long(PLAINTEXT_MAX + 1)), Err(Failure::Malformed));
+}
+
+#[test]
+fn keys_that_are_too_short_too_long_or_not_rsa_are_refused() {
+    let curve = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
+    let curve = PKey::from_ec_key(openssl::ec::EcKey::generate(&curve).unwrap()).unwrap();
+
+    assert!(Key::new(&rsa(1024)).is_err() && Key::new(&rsa(2040)).is_err() && Key::new(&rsa(4104)).is_err());
+    assert!(Key::new(&curve).is_err());
+}
