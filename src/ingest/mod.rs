@@ -4,6 +4,7 @@
 //! gets no further than the contract's own file. No answer ever repeats input.
 
 mod answer;
+pub mod bare;
 mod body;
 mod decryptor;
 mod envelope;
