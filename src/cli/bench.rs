@@ -6,6 +6,7 @@
 
 mod bare;
 mod child;
+mod decrypt;
 mod figures;
 mod gauge;
 mod limits;

@@ -3,7 +3,6 @@
 //! An RSA operation takes as long as a hundred plain requests, so it is never done on a thread that answers. Keys can
 //! be exchanged while it works; when the new ones cannot be read, the old ones stay.
 
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Semaphore;
@@ -108,18 +107,44 @@ impl Keys {
         let (mut opening, mut answers) = (Vec::new(), Vec::new());
         for entry in ring.entries().iter().filter(|entry| entry.retired_at.is_none()) {
             let key = ring.key(&entry.id).map_err(Error::Encryption)?;
-            let wrong = |error: jwe::Unfit| unfit(&ring.path(&entry.id), &error);
-            opening.push(jwe::Key::new(&key).map_err(wrong)?);
+            let unfit = |error: jwe::Unfit| Error::File {
+                key: "ingest.encryption_keys",
+                path: ring.path(&entry.id),
+                what: error.to_string(),
+            };
+            opening.push(jwe::Key::new(&key).map_err(unfit)?);
             answers.push((entry.id.clone(), answer(settings.public_key_format, &key)?));
         }
         Ok(Self { opening, ring, answers })
     }
 }
 
-fn unfit(path: &Path, error: &jwe::Unfit) -> Error {
-    Error::File { key: "ingest.encryption_keys", path: path.to_owned(), what: error.to_string() }
-}
-
 fn answer(format: Format, key: &openssl::pkey::PKey<openssl::pkey::Private>) -> Result<Arc<str>, Error> {
     Ok(serde_json::json!({ "publicKey": format.write(key)? }).to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_finds_too_many_waiting_is_turned_away_and_those_who_wait_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { encryption_keys: folder.path().to_owned(), ..Settings::default() };
+        let decryptor = Decryptor::load(&settings).unwrap();
+        let cores = u32::try_from(decryptor.hands.available_permits()).unwrap();
+        let busy = Arc::clone(&decryptor.hands).acquire_many_owned(cores).await.unwrap();
+        let others = Arc::clone(&decryptor.room).acquire_many_owned(cores + 255).await.unwrap();
+
+        let mut last = std::pin::pin!(decryptor.open(Zeroizing::new("a.b.c.d.e".to_owned())));
+        assert!((&mut last).now_or_never().is_none(), "the 256th waits");
+        let one_more = decryptor.open(Zeroizing::new("a.b.c.d.e".to_owned())).await;
+        drop((busy, others));
+
+        assert_eq!(one_more.unwrap_err(), Problem::Unavailable);
+        assert_eq!(last.await.unwrap_err(), Problem::Undecipherable);
+        assert_eq!(decryptor.room.available_permits(), cores as usize + WAITING_MAX);
+    }
 }

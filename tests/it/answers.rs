@@ -3,11 +3,13 @@
 //! Revocation is not in it: this version has none.
 
 mod bodies;
+mod encryption;
 mod fields;
 mod framing;
 mod headers;
 mod limits;
 mod locks;
+mod public_key;
 mod refusals;
 mod tls;
 mod transactional_locks;

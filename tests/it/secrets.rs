@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use openssl::hash::{MessageDigest, hash};
 
-use crate::support::{Gateway, Setup, locked, otp, person};
+use crate::support::{Gateway, Setup, jose, locked, otp, person};
 
 const CODE: &str = "C0D3C4N4RY";
 const REFUSED_CODE: &str = "C0D3C4N4RY-TOO-LONG-FOR-A-CODE";
@@ -48,7 +48,13 @@ async fn a_code_is_found_nowhere_but_at_the_provider() {
 async fn all_sorts_of_trouble(gateway: &Gateway) -> Vec<String> {
     let code = || otp().code(CODE).with("merchantName", MERCHANT);
     let mut said = Vec::new();
+    let key = jose::published(gateway);
     for notice in [
+        code().sealed(&key),
+        code().with("otp", REFUSED_CODE).sealed(&key),
+        code().body(format!("{{\"otp\":\"{CODE}\"")).sealed(&key),
+        code().encrypted(CODE),
+        code().header("Encrypted-Request", "true"),
         code(),
         code().key("key"),
         code().key("key").with("amount", "7"),

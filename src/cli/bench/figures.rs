@@ -34,6 +34,14 @@ pub(super) enum What {
     MailP50,
     /// 99 in 100 were not slower.
     MailP99,
+    /// Bodies opened a second with a key of 2048 bits, on one core.
+    Opened2048,
+    /// The RSA operation alone.
+    Rsa2048,
+    /// With 4096 bits.
+    Opened4096,
+    /// The RSA operation alone.
+    Rsa4096,
 }
 
 impl What {
@@ -53,23 +61,34 @@ impl What {
             Self::Memory => "peak memory",
             Self::MailP50 => "a mail p50",
             Self::MailP99 => "a mail p99",
+            Self::Opened2048 => "opened, RSA 2048",
+            Self::Rsa2048 => "private operation, RSA 2048",
+            Self::Opened4096 => "opened, RSA 4096",
+            Self::Rsa4096 => "private operation, RSA 4096",
         }
     }
 
     /// Behind the number.
     pub(super) const fn unit(self) -> &'static str {
         match self {
-            Self::Append | Self::Overwrite | Self::Rate => "/s",
             Self::Cpu => " µs",
             Self::Memory => " MiB",
-            _ => " ms",
+            Self::AppendP50
+            | Self::AcceptP50
+            | Self::AcceptP99
+            | Self::EndP50
+            | Self::EndP99
+            | Self::EndOverAccept
+            | Self::MailP50
+            | Self::MailP99 => " ms",
+            _ => "/s",
         }
     }
 
-    const fn decimals(self) -> usize {
+    fn decimals(self) -> usize {
         match self {
-            Self::Append | Self::Overwrite | Self::Rate | Self::Cpu | Self::Memory => 0,
-            _ => 2,
+            _ if self.unit() == " ms" => 2,
+            _ => 0,
         }
     }
 

@@ -11,7 +11,7 @@ use super::figures::{Figures, What};
 use super::rows::{Place, Row};
 use super::sink::Sink;
 use super::site::{CUSTOMERS, Site};
-use super::{child, gauge, limits, mail, stored};
+use super::{child, decrypt, gauge, limits, mail, stored};
 use crate::sim::load::{self, Plan};
 use crate::sim::wire::Target;
 
@@ -77,6 +77,7 @@ impl Bench {
             Row::Rate200 => self.full(row, place, at(200.0)).await,
             Row::Rate1000 => self.full(row, place, at(1_000.0)).await,
             Row::Mail => self.mail().await,
+            Row::Jwe => self.jwe().await,
         }
         .with_context(|| format!("{} ({})", row.name(), place.name()))
     }
@@ -168,6 +169,12 @@ impl Bench {
             self.figures.losses.push(format!("mail: {} were taken by the relay, {arrived} are there", took.count));
         }
         self.figures.note(Row::Mail, Place::Nowhere, [(What::MailP50, took.p50_ms), (What::MailP99, took.p99_ms)]);
+        Ok(())
+    }
+
+    async fn jwe(&mut self) -> anyhow::Result<()> {
+        let found = decrypt::measure(self.span).await?;
+        self.figures.note(Row::Jwe, Place::Nowhere, found);
         Ok(())
     }
 

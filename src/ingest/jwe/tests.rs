@@ -2,8 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openssl::bn::BigNum;
 use openssl::encrypt::Encrypter;
 use openssl::hash::MessageDigest;
+use openssl::rsa::RsaPrivateKeyBuilder;
 use openssl::symm::encrypt_aead;
 
 use super::*;
@@ -216,3 +218,30 @@ fn keys_that_are_too_short_too_long_or_not_rsa_are_refused() {
     assert!(Key::new(&rsa(1024)).is_err() && Key::new(&rsa(2040)).is_err() && Key::new(&rsa(4104)).is_err());
     assert!(Key::new(&curve).is_err());
 }
+
+#[test]
+fn the_example_of_the_standard_is_opened() {
+    let number = |text: &str| BigNum::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap();
+    let rsa = RsaPrivateKeyBuilder::new(number(EXAMPLE_N), number("AQAB"), number(EXAMPLE_D)).unwrap().build();
+    let keys = [Key::new(&PKey::from_rsa(rsa).unwrap()).unwrap()];
+
+    let plaintext = opened(&keys, EXAMPLE).unwrap();
+
+    assert_eq!(plaintext, b"The true sign of intelligence is not knowledge but imagination.");
+}
+
+// RFC 7516, A.1.
+const EXAMPLE: &str = "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.\
+    OKOawDo13gRp2ojaHV7LFpZcgV7T6DVZKTyKOMTYUmKoTCVJRgckCL9kiMT03JGeipsEdY3mx_etLbbWSrFr05kLzcSr4qKAq7YN7e9jwQRb\
+    23nfa6c9d-StnImGyFDbSv04uVuxIp5Zms1gNxKKK2Da14B8S4rzVRltdYwam_lDp5XnZAYpQdb76FdIKLaVmqgfwX7XWRxv2322i-vDxRfq\
+    Nzo_tETKzpVLzfiwQyeyPGLBIO56YJ7eObdv0je81860ppamavo35UgoRdbYaBcoh9QcfylQr66oc6vFWXRcZ_ZT2LawVCWTIy3brGPi6Ukl\
+    fCpIMfIjf7iGdXKHzg.48V1_ALb6US04U3b.5eym8TW_c8SuK0ltJ3rpYIzOeDQz7TALvtu6UG9oMo4vpzs9tX_EFShS8iB7j6jiSdiwkIr3\
+    ajwQzaBtQD_A.XFBoMYUZodetZdvTiFvSkQ";
+const EXAMPLE_N: &str = "oahUIoWw0K0usKNuOR6H4wkf4oBUXHTxRvgb48E-BVvxkeDNjbC4he8rUWcJoZmds2h7M70imEVhRU5djINXtqllXI4D\
+    FqcI1DgjT9LewND8MW2Krf3Spsk_ZkoFnilakGygTwpZ3uesH-PFABNIUYpOiN15dsQRkgr0vEhxN92i2asbOenSZeyaxziK72UwxrrKoExv\
+    6kc5twXTq4h-QChLOln0_mtUZwfsRaMStPs6mS6XrgxnxbWhojf663tuEQueGC-FCMfra36C9knDFGzKsNa7LZK2djYgyD3JR_MB_4NUJW_T\
+    qOQtwHYbxevoJArm-L5StowjzGy-_bq6Gw";
+const EXAMPLE_D: &str = "kLdtIj6GbDks_ApCSTYQtelcNttlKiOyPzMrXHeI-yk1F7-kpDxY4-WY5NWV5KntaEeXS1j82E375xxhWMHXyvjYecPT\
+    9fpwR_M9gV8n9Hrh2anTpTD93Dt62ypW3yDsJzBnTnrYu1iwWRgBKrEYY46qAZIrA2xAwnm2X7uGR1hghkqDp0Vqj3kbSCz1XyfCs6_LehBw\
+    txHIyh8Ripy40p24moOAbgxVw3rxT_vlt3UVe4WO3JkJOzlpUf-KTVI2Ptgm-dARxTEtE-id-4OJr0h-K-VFs3VSndVTIznSxfyrj8ILL6MG\
+    _Uv8YAu7VILSB3lOW085-4qE3DzgrTjgyQ";

@@ -131,6 +131,11 @@ impl Gateway {
         self.running.store()
     }
 
+    /// Reads the keys that senders encrypt to anew.
+    pub(crate) fn read_keys(&self) -> Result<(), otpost::ingest::Error> {
+        self.running.decryptor().reload(&self.house.config().ingest)
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod fake;
 pub(crate) mod gateway;
 pub(crate) mod house;
+pub(crate) mod jose;
 pub(crate) mod notice;
 pub(crate) mod people;
 pub(crate) mod sender;

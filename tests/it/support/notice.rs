@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use openssl::pkey::{PKey, Public};
 use otpost::domain::clock::Timestamp;
+use otpost::sim::jwe;
 use serde_json::{Map, Value, json};
 
 /// The published sample of a code, for customer 1337, without a key.
@@ -143,10 +145,26 @@ impl Notice {
         self
     }
 
+    /// Neither body nor headers.
+    pub(crate) fn without_body(self) -> Self {
+        self.without_headers().body("")
+    }
+
     /// These bytes as the body.
     pub(crate) fn body(mut self, raw: impl Into<Vec<u8>>) -> Self {
         self.raw = Some(raw.into());
         self
+    }
+
+    /// Encrypted for whoever has the private key, and announced as such.
+    pub(crate) fn sealed(self, to: &PKey<Public>) -> Self {
+        let compact = jwe::seal(to, &self.bytes()).unwrap();
+        self.encrypted(&compact)
+    }
+
+    /// This text in the place of the body, announced as encrypted.
+    pub(crate) fn encrypted(self, compact: &str) -> Self {
+        self.header("Encrypted-Request", "true").header("Public-Key", "any").body(jwe::body(compact))
     }
 
     /// The fields as JSON, or what was put in their place.
@@ -166,7 +184,11 @@ impl Notice {
         for (name, value) in &self.headers {
             write!(head, "{name}: {value}\r\n").unwrap();
         }
-        write!(head, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
+        if body.is_empty() && self.method != "POST" {
+            head.push_str("\r\n");
+        } else {
+            write!(head, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
+        }
         [head.into_bytes(), body].concat()
     }
 }

@@ -47,6 +47,12 @@ impl Answer {
         self
     }
 
+    #[track_caller]
+    pub(crate) fn expect_status_of(self, row: &str, status: u16) -> Self {
+        assert_eq!(self.status, status, "{row}: {}", self.body);
+        self
+    }
+
     pub(crate) fn closes(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
@@ -125,9 +131,18 @@ impl Line {
         assert_eq!(answer.status, 100);
     }
 
+    /// The next answer, of a request that asks for no body.
+    pub(crate) async fn head(&mut self) -> Result<Answer, Gone> {
+        tokio::time::timeout(PATIENCE, self.read_as(false)).await.map_err(|_| Gone)?
+    }
+
     async fn read(&mut self) -> Result<Answer, Gone> {
+        self.read_as(true).await
+    }
+
+    async fn read_as(&mut self, with_body: bool) -> Result<Answer, Gone> {
         loop {
-            if let Some((answer, end)) = parse(&self.inbox) {
+            if let Some((answer, end)) = parse(&self.inbox, with_body) {
                 self.inbox.drain(..end);
                 return Ok(answer);
             }
@@ -138,14 +153,15 @@ impl Line {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<(Answer, usize)> {
+fn parse(bytes: &[u8], with_body: bool) -> Option<(Answer, usize)> {
     let mut room = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut room);
     let httparse::Status::Complete(start) = head.parse(bytes).unwrap() else { return None };
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let headers: Vec<_> = head.headers.iter().map(|h| (h.name.to_owned(), text(h.value))).collect();
     let mut answer = Answer { status: head.code.unwrap(), headers, body: String::new() };
-    let length: usize = answer.header("content-length").map_or(0, |value| value.parse().unwrap());
+    let declared = answer.header("content-length").filter(|_| with_body);
+    let length: usize = declared.map_or(0, |value| value.parse().unwrap());
     answer.body = text(bytes.get(start..start + length)?);
     Some((answer, start + length))
 }

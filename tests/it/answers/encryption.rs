@@ -1,0 +1,274 @@
+//! Encrypted bodies: they do what plain ones do, and whatever is wrong with one, nobody is told what.
+
+use openssl::pkey::PKey;
+use openssl::rsa::Rsa;
+use otpost::pki::encryption::Format;
+use otpost::sim::jwe;
+use serde_json::json;
+
+use super::{CANARY, Expect, check, is_a_detail};
+use crate::support::house::client;
+use crate::support::jose::{self, Keys, public, published};
+use crate::support::notice::Notice;
+use crate::support::sender::Answer;
+use crate::support::{Gateway, Setup, otp, person};
+
+const THIRD: &str = "[[ingest.client]]\nname = \"third\"\nsubject = \"CN=third,O=Processor\"\njwe = ";
+
+/// The answer without what differs from moment to moment.
+fn told(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
+    let mut headers = answer.headers.clone();
+    headers.retain(|(name, _)| !name.eq_ignore_ascii_case("date"));
+    (answer.status, headers, answer.body.clone())
+}
+
+#[tokio::test]
+async fn an_encrypted_code_is_delivered_as_a_plain_one_is() {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    let key = published(&gateway);
+
+    let encrypted = gateway.post(&otp().code("73519").sealed(&key)).await;
+    gateway.drain().await;
+
+    assert_eq!((encrypted.status, encrypted.body.as_str()), (204, ""));
+    assert!(gateway.sms("primary").received()[0].text.contains("73519"));
+    let mut invalid = otp().with("amount", CANARY).sealed(&key);
+    check(&gateway, "a field of an encrypted body", &invalid, Expect::Refused("amount")).await;
+    invalid = otp().with("otp", 1111).sealed(&key);
+    check(&gateway, "a number in an encrypted body", &invalid, Expect::Warned("otp")).await;
+}
+
+#[tokio::test]
+async fn a_library_that_is_not_ours_encrypts_to_the_key_in_each_way_it_is_written() {
+    for format in Format::ALL.map(Format::name) {
+        let gateway = Setup::new().ingest(&format!("public_key_format = \"{format}\"")).start().await;
+        gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+        published(&gateway);
+        let answer = gateway.post(&otp().method("GET").path("/public-key").without_body()).await.expect_status(200);
+        let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        let key = answer["publicKey"].as_str().unwrap();
+
+        for (alg, code) in [("RSA-OAEP-256", "73519"), ("RSA-OAEP", "73520")] {
+            let notice = otp().code(code);
+            let sealed = jose::seal(&json!({ "alg": alg, "enc": "A256GCM" }), &notice.json(), key, format);
+            gateway.post(&notice.encrypted(&sealed)).await.expect_status(204);
+        }
+        let squeezed = json!({ "alg": "RSA-OAEP-256", "enc": "A256GCM", "zip": "DEF" });
+        let squeezed = jose::seal(&squeezed, &otp().json(), key, format);
+        gateway.post(&otp().encrypted(&squeezed)).await.expect_status(422);
+        gateway.drain().await;
+
+        let texts: Vec<_> = gateway.sms("primary").received().iter().map(|message| message.text.clone()).collect();
+        assert!(texts.len() == 2 && texts[0].contains("73519") && texts[1].contains("73520"), "{format}: {texts:?}");
+    }
+}
+
+#[test]
+fn a_library_that_is_not_ours_reads_what_the_practice_processor_encrypts() {
+    let key = PKey::from_rsa(Rsa::generate(3072).unwrap()).unwrap();
+    let text = otp().json();
+
+    let sealed = jwe::seal(&public(&key), text.as_bytes()).unwrap();
+
+    assert_eq!(jose::open(&sealed, &key), text);
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_an_encrypted_body_the_answer_is_the_same() {
+    let gateway = Gateway::start().await;
+    let key = published(&gateway);
+    let stranger = public(&PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap());
+    let longer = public(&PKey::from_rsa(Rsa::generate(3072).unwrap()).unwrap());
+    let seal = |text: &[u8]| jwe::seal(&key, text).unwrap();
+    let good = seal(&otp().bytes());
+    let parts: Vec<&str> = good.split('.').collect();
+    let with = |at: usize, part: &str| {
+        let mut parts = parts.clone();
+        parts[at] = part;
+        otp().encrypted(&parts.join("."))
+    };
+    let announced = |body: &str| otp().header("Encrypted-Request", "true").body(body);
+    let other = seal(&otp().bytes());
+    let other: Vec<&str> = other.split('.').collect();
+    let rows = [
+        ("not base64", with(3, "C4n4ry!")),
+        ("padded base64", with(4, &format!("{}==", parts[4]))),
+        ("another header", with(0, "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0")),
+        ("a header that is no JSON", with(0, "C4n4ry")),
+        ("no header", with(0, "")),
+        ("bad padding", with(1, &"A".repeat(342))),
+        ("not below the modulus", with(1, &format!("{}w", "_".repeat(341)))),
+        ("a wrapped key of no length", with(1, "")),
+        ("another content key", with(1, other[1])),
+        ("another IV", with(2, other[2])),
+        ("another ciphertext", with(3, other[3])),
+        ("another tag", with(4, other[4])),
+        ("a short tag", with(4, &parts[4][..12])),
+        ("to a stranger", otp().sealed(&stranger)),
+        ("to a longer key", otp().sealed(&longer)),
+        ("truncated", otp().encrypted(&good[..good.len() - 30])),
+        ("cut in half", otp().encrypted(&good[..good.len() / 2])),
+        ("six parts", otp().encrypted(&format!("{good}.C4n4ry"))),
+        ("no parts", otp().encrypted(CANARY)),
+        ("nothing", otp().encrypted("")),
+        ("not UTF-8 inside", otp().encrypted(&seal(b"{\"otp\":\"\xff\"}"))),
+        ("too long inside", otp().encrypted(&seal(&vec![b' '; 16 * 1024 + 1]))),
+        ("a plain body", announced(&otp().json())),
+        ("no JSON", announced(CANARY)),
+        ("a number", announced("{\"payload\":1}")),
+        ("payload twice", announced(&format!("{{\"payload\":\"{good}\",\"payload\":\"{good}\"}}"))),
+        ("empty", announced("")),
+        ("32 KiB and one byte", announced(&"x".repeat(32 * 1024 + 1))),
+        ("a megabyte", otp().encrypted(&CANARY.repeat(1024 * 1024 / CANARY.len()))),
+    ];
+
+    let first = told(&gateway.post(&rows[0].1).await);
+    for (row, notice) in &rows {
+        // Two in a row on one connection: it lives on.
+        let mut line = gateway.line().await;
+        for _ in 0..2 {
+            line.send(&notice.request()).await;
+            assert_eq!(told(&line.answer().await.unwrap()), first, "{row}");
+        }
+    }
+
+    assert_eq!(first.0, 422);
+    assert!(is_a_detail(&first.2) && !first.2.contains(CANARY), "{}", first.2);
+    assert!(gateway.deliveries().await.is_empty());
+    gateway.post(&otp().encrypted(&good)).await.expect_status(204);
+}
+
+#[tokio::test]
+async fn an_encrypted_body_that_is_only_announced_as_endless_is_refused_at_once() {
+    let gateway = Gateway::start().await;
+    let first = gateway.post(&otp().encrypted("")).await;
+
+    let head =
+        b"POST /notifications/otp HTTP/1.1\r\nHost: x\r\nEncrypted-Request: true\r\nContent-Length: 1000000000\r\n\r\n";
+    let endless = gateway.exchange(&gateway.house.processor, head).await;
+
+    assert_eq!((endless.status, &endless.body), (422, &first.body));
+    assert!(endless.closes(), "nobody will read the rest");
+}
+
+#[tokio::test]
+async fn a_plain_and_an_encrypted_request_with_one_key_and_the_same_fields_are_one() {
+    let gateway = Gateway::start().await;
+    let key = published(&gateway);
+
+    gateway.post(&otp().key("k-1")).await.expect_status(204);
+    gateway.post(&otp().key("k-1").sealed(&key)).await.expect_status(204);
+    gateway.post(&otp().key("k-1").sealed(&key)).await.expect_status(204);
+    let other = gateway.post(&otp().key("k-1").with("amount", "7").sealed(&key)).await;
+
+    assert_eq!(other.status, 422);
+    assert!(other.body.contains("used before"), "{}", other.body);
+    assert_eq!(gateway.deliveries().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_may_be_held_to_encrypting_or_to_never_doing_it() {
+    for (policy, plain, encrypted) in [("off", 204, 422), ("optional", 204, 204), ("required", 422, 204)] {
+        let gateway = Setup::new().more(&format!("{THIRD}\"{policy}\"")).start().await;
+        let key = published(&gateway);
+        let third = client(&gateway.house.authority, "third");
+        let unannounced = otp().body(otp().sealed(&key).bytes());
+
+        for (row, notice, status) in [
+            ("plain", otp(), plain),
+            ("encrypted", otp().sealed(&key), encrypted),
+            ("encrypted and not announced", unannounced, encrypted),
+            ("plain, and announced as not encrypted", otp().header("Encrypted-Request", "false"), plain),
+        ] {
+            let answer = gateway.post_as(&third, &notice).await;
+            assert_eq!(answer.status, status, "{policy}, {row}: {}", answer.body);
+            assert!(status == 204 || is_a_detail(&answer.body), "{policy}, {row}: {}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_encrypted_body_is_known_by_its_header_in_any_case_or_by_its_only_field() {
+    let gateway = Gateway::start().await;
+    let key = published(&gateway);
+    let body = otp().sealed(&key).bytes();
+    let with = |name: &str, value: &str| otp().header(name, value).body(body.clone());
+    let and_more = String::from_utf8(body.clone()).unwrap().replace('}', ",\"more\":1}");
+
+    for (row, notice, status) in [
+        ("as documented", with("Encrypted-Request", "true"), 204),
+        ("in capitals", with("ENCRYPTED-REQUEST", "TRUE"), 204),
+        ("with white space", with("encrypted-request", "\t True "), 204),
+        ("said to be plain, and nothing but a payload", with("Encrypted-Request", "false"), 204),
+        ("announced, with another field", with("Encrypted-Request", "true").body(and_more.clone()), 204),
+        ("not announced, with another field", otp().body(and_more), 422),
+        ("not announced, and no JWE", otp().body("{\"payload\":\"a.b.c\"}"), 422),
+        ("a field of a plain body", otp().with("payload", "a.b.c.d.e"), 204),
+    ] {
+        gateway.post(&notice).await.expect_status_of(row, status);
+    }
+}
+
+#[tokio::test]
+async fn an_encrypted_body_may_say_as_much_as_a_plain_one() {
+    let gateway = Gateway::start().await;
+    let key = published(&gateway);
+    let padded = |length: usize| {
+        let json = otp().json();
+        otp().body(format!("{json}{}", " ".repeat(length - json.len())))
+    };
+
+    let largest = padded(16 * 1024).sealed(&key);
+
+    assert!(largest.bytes().len() > 16 * 1024);
+    gateway.post(&largest).await.expect_status(204);
+    gateway.post(&padded(16 * 1024 + 1).sealed(&key)).await.expect_status(422);
+}
+
+#[tokio::test]
+async fn during_a_rotation_both_keys_open_and_afterwards_the_old_one_does_not() {
+    let gateway = Gateway::start().await;
+    let mut keys = Keys::of(&gateway);
+    let (old, new) = (keys.stage(&gateway), keys.stage(&gateway));
+    keys.activate(&old, gateway.now(), &gateway);
+    gateway.read_keys().unwrap();
+    let to = |id: &str, keys: &Keys| otp().sealed(&keys.public(id));
+
+    gateway.post(&to(&old, &keys)).await.expect_status(204);
+    gateway.post(&to(&new, &keys)).await.expect_status(204);
+    keys.activate(&new, gateway.now(), &gateway);
+    gateway.read_keys().unwrap();
+    gateway.post(&to(&old, &keys)).await.expect_status(204);
+    gateway.post(&to(&new, &keys)).await.expect_status(204);
+    keys.retire(&old, &gateway);
+    gateway.read_keys().unwrap();
+
+    gateway.post(&to(&old, &keys)).await.expect_status(422);
+    gateway.post(&to(&new, &keys)).await.expect_status(204);
+}
+
+#[tokio::test]
+async fn new_keys_that_cannot_be_read_leave_the_old_ones_at_work() {
+    let gateway = Gateway::start().await;
+    let key = published(&gateway);
+    std::fs::write(gateway.house.path("pki/encryption/index.json"), "{").unwrap();
+
+    let refused = gateway.read_keys();
+
+    assert!(refused.is_err());
+    gateway.post(&otp().sealed(&key)).await.expect_status(204);
+}
+
+#[tokio::test]
+async fn without_keys_an_encrypted_body_is_answered_like_any_that_cannot_be_opened() {
+    let gateway = Gateway::start().await;
+    let key = public(&PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap());
+
+    let without = told(&gateway.post(&otp().sealed(&key)).await);
+    published(&gateway);
+    let with: Notice = otp().sealed(&key);
+
+    assert_eq!(told(&gateway.post(&with).await), without);
+    assert_eq!(without.0, 422);
+}
