@@ -6,6 +6,7 @@
 mod answer;
 pub mod bare;
 mod body;
+pub mod contract;
 mod decryptor;
 mod envelope;
 mod fields;

@@ -9,6 +9,12 @@ use crate::domain::clock::Timestamp;
 use crate::ingest::answer::Problem;
 use crate::ingest::fields::{Field, Fields};
 
+/// A date as the contract publishes one.
+pub(super) const SAMPLE: &str = "2025-06-17T13:42:54+00:00";
+
+/// The longest text looked at.
+pub(in crate::ingest) const LENGTH_MAX: usize = 40;
+
 /// Clocks differ by minutes; an event further ahead is a mistake.
 const AHEAD_MAX: Duration = Duration::from_hours(24);
 
@@ -55,7 +61,7 @@ fn begins_like_rfc_3339(text: &str) -> bool {
     let shape = b"dddd-dd-ddTdd:dd:dd";
     let bytes = text.as_bytes();
     bytes.len() >= shape.len()
-        && bytes.len() <= 40
+        && bytes.len() <= LENGTH_MAX
         && shape.iter().zip(bytes).all(|(want, got)| match want {
             b'd' => got.is_ascii_digit(),
             b'T' => matches!(got, b'T' | b't' | b' '),
