@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for Object<'_> {
                     return Err(A::Error::custom("an object stands there twice"));
                 }
                 self.found.inside.push(name.clone());
-                map.next_value_seed(Object { wanted: self.wanted, path: &name, found: &mut *self.found })?;
+                map.next_value_seed(Inside(Object { wanted: self.wanted, path: &name, found: &mut *self.found }))?;
                 continue;
             }
             // Read like any other: nested without end, or with what is no text, it is no notification.
@@ -140,6 +140,56 @@ impl<'de> Visitor<'de> for Object<'_> {
             self.found.others += 1;
         }
         Ok(())
+    }
+}
+
+/// An object inside. Anything else in its place is as if it were missing.
+struct Inside<'a>(Object<'a>);
+
+impl<'de> DeserializeSeed<'de> for Inside<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Inside<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.0.visit_map(map)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        Value.visit_str(text).map(drop)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, items: A) -> Result<(), A::Error> {
+        Value.visit_seq(items).map(drop)
     }
 }
 
