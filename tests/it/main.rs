@@ -5,6 +5,7 @@ mod accept_once;
 mod answers;
 mod architecture;
 mod cli;
+mod contract;
 mod demo;
 mod dispatch;
 mod process;

@@ -37,9 +37,12 @@ pub(super) fn object(members: &[Member]) -> Schema {
         }
     }
     for (group, members) in inside {
-        object = object.property(group, self::object(&members));
+        let group_schema = self::object(&members);
         if members.iter().any(|member| member.need == Need::Required) {
-            object = object.required(group);
+            object = object.property(group, group_schema).required(group);
+        } else {
+            let either = AnyOfBuilder::new().item(group_schema).item(anything()).build();
+            object = object.property(group, Schema::from(either));
         }
     }
     object.build().into()
@@ -68,9 +71,6 @@ fn put(object: &mut Map<String, Value>, path: &str, text: &str) {
 
 fn value(member: &Member) -> Schema {
     let written = written(member.form);
-    let any = |description: &str| {
-        ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(description)).build()
-    };
     match member.need {
         Need::Required => written.description(Some(format!("{} {}", member.says, how(member.form)))).build().into(),
         Need::Optional => AnyOfBuilder::new()
@@ -81,11 +81,16 @@ fn value(member: &Member) -> Schema {
             .into(),
         Need::Noted => AnyOfBuilder::new()
             .item(written.description(Some(how(member.form))))
-            .item(any("Anything else, and nothing at all, is taken; a remark is kept."))
+            .item(anything())
             .description(Some(member.says))
             .build()
             .into(),
     }
+}
+
+fn anything() -> ObjectBuilder {
+    let says = "Anything else, and nothing at all, is taken; a remark is kept.";
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(says))
 }
 
 fn written(form: Form) -> ObjectBuilder {
@@ -157,7 +162,7 @@ fn in_any_case(word: &str) -> String {
 }
 
 fn mailbox() -> String {
-    let plain = r#"\s,;<>"()@"#;
+    let plain = r#"\s\x00-\x1f\x7f()<>\[\]:;@\\,""#;
     let label = format!("[^{plain}.]{{1,63}}");
-    format!(r#"^([^{plain}]{{1,64}}|"([^{plain}\\]| ){{1,62}}")@({label}\.)+{label}$"#)
+    format!(r#"^([^{plain}]{{1,64}}|"([^{plain}]| ){{1,62}}")@({label}\.)+{label}$"#)
 }
