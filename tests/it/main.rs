@@ -9,6 +9,7 @@ mod contract;
 mod demo;
 mod dispatch;
 mod process;
+mod properties;
 mod secrets;
 mod store;
 mod support;
