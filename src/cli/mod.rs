@@ -10,6 +10,7 @@ mod delivery;
 mod demo;
 mod init;
 mod key;
+mod openapi;
 mod people;
 mod serve;
 mod show;
@@ -60,6 +61,8 @@ enum Command {
     /// The server that `bench` compares with
     #[command(hide = true)]
     BenchBare(ConfigFile),
+    /// Describe what the processors' door takes and answers, as OpenAPI 3.1 in JSON
+    Openapi,
     /// Write a completion script for a shell to standard output
     Completion {
         /// Which shell
@@ -117,6 +120,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Simulate(command) => simulate::run(command).await,
             Command::Bench(args) => bench::run(args).await,
             Command::BenchBare(file) => bench::run_bare(&file.config).await,
+            Command::Openapi => openapi::run(),
             Command::Completion { shell } => {
                 clap_complete::generate(shell, &mut Otpost::command(), "otpost", &mut std::io::stdout());
                 Ok(ExitCode::SUCCESS)

@@ -80,7 +80,7 @@ impl Problem {
         }
     }
 
-    fn detail(self) -> String {
+    pub(super) fn detail(self) -> String {
         let fixed = match self {
             Self::Forbidden => "this certificate may not post here",
             Self::NotFound => "no such path",

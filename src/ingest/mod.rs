@@ -5,7 +5,9 @@
 
 mod admission;
 mod answer;
+pub mod bare;
 mod body;
+pub mod contract;
 mod decryptor;
 mod envelope;
 mod expiry;

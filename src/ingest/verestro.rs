@@ -4,7 +4,8 @@
 //! integers. A field that is not needed to tell the person never refuses the notification.
 
 mod card;
-mod date;
+pub(super) mod date;
+pub(super) mod form;
 mod merchant;
 mod otp;
 mod transaction;
@@ -72,6 +73,22 @@ impl Endpoint {
             Self::TransactionalLockReasonAdded => "/notifications/transactionalLockReasonAdded",
             Self::TransactionalLockReasonRemoved => "/notifications/transactionalLockReasonRemoved",
             Self::Transaction => "/notifications/transaction",
+        }
+    }
+
+    /// The fields of its body.
+    pub(super) fn members(self) -> Vec<form::Member> {
+        match self {
+            Self::Otp => otp::MEMBERS.to_vec(),
+            Self::VerificationInProgress => verification::members(verification::Path::InProgress).to_vec(),
+            Self::VerificationAccepted => verification::members(verification::Path::Accepted).to_vec(),
+            Self::VerificationRejected => verification::members(verification::Path::Rejected).to_vec(),
+            Self::CardLocked => card::LOCKED.to_vec(),
+            Self::CardUnlocked => card::UNLOCKED.to_vec(),
+            Self::TransactionalLockReasonAdded | Self::TransactionalLockReasonRemoved => {
+                transactional_lock::MEMBERS.to_vec()
+            }
+            Self::Transaction => transaction::MEMBERS.to_vec(),
         }
     }
 

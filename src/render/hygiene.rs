@@ -25,7 +25,7 @@ const MARKS_MAX: usize = 2;
 
 /// What stands in a message where the name was, `None` when nothing is left of it.
 pub(super) fn clean(name: &str) -> Option<String> {
-    let line = one_line(&break_links(&mask_numbers(&one_line(&visible(name)))));
+    let line = one_line(&break_links(&mask_numbers(&one_line(&visible(name).replace("://", " ")))));
     let says_something = line.chars().any(|c| c.is_alphanumeric() || !c.is_ascii());
     says_something.then(|| shorten(&line))
 }
@@ -52,7 +52,8 @@ fn one_line(text: &str) -> String {
 fn visible(name: &str) -> String {
     let mut out = String::with_capacity(name.len().min(INPUT_MAX * 4));
     let mut marks = 0;
-    for c in name.chars().take(INPUT_MAX).nfkc() {
+    // Before too: what stands between a letter and its mark would keep them from becoming one character.
+    for c in name.chars().take(INPUT_MAX).filter(|c| !is_hidden(*c)).nfkc() {
         marks = if is_combining_mark(c) { marks + 1 } else { 0 };
         if c.is_whitespace() || c.is_control() {
             out.push(' ');
@@ -119,9 +120,8 @@ fn number(chars: &[char]) -> (usize, usize) {
 }
 
 // A blank behind every dot, colon and at sign inside a word: `evil.example` becomes `evil. example`, which is still
-// readable and which nothing turns into a link. `://` goes altogether.
+// readable and which nothing turns into a link.
 fn break_links(text: &str) -> String {
-    let text = text.replace("://", " ");
     let mut out = String::with_capacity(text.len() + 8);
     let mut before = ' ';
     let mut rest = text.chars().peekable();
@@ -150,6 +150,9 @@ fn shorten(line: &str) -> String {
     let kept: String = line.graphemes(true).take(NAME_MAX - 1).collect();
     format!("{}…", kept.trim_end())
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {

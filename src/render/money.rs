@@ -208,6 +208,9 @@ impl<'a> Runs<'a> {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

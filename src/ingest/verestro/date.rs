@@ -9,6 +9,12 @@ use crate::domain::clock::Timestamp;
 use crate::ingest::answer::Problem;
 use crate::ingest::fields::{Field, Fields};
 
+/// A date as the contract publishes one.
+pub(super) const SAMPLE: &str = "2025-06-17T13:42:54+00:00";
+
+/// The longest text looked at.
+pub(in crate::ingest) const LENGTH_MAX: usize = 40;
+
 /// Clocks differ by minutes; an event further ahead is a mistake.
 const AHEAD_MAX: Duration = Duration::from_hours(24);
 
@@ -55,7 +61,7 @@ fn begins_like_rfc_3339(text: &str) -> bool {
     let shape = b"dddd-dd-ddTdd:dd:dd";
     let bytes = text.as_bytes();
     bytes.len() >= shape.len()
-        && bytes.len() <= 40
+        && bytes.len() <= LENGTH_MAX
         && shape.iter().zip(bytes).all(|(want, got)| match want {
             b'd' => got.is_ascii_digit(),
             b'T' => matches!(got, b'T' | b't' | b' '),
@@ -73,6 +79,9 @@ fn ends_with_offset(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+
     use super::*;
 
     // 2025-06-17T13:42:54Z
@@ -111,5 +120,41 @@ mod tests {
     fn an_hour_ahead_and_two_years_back_are_odd_and_taken() {
         assert!(matches!(read_date("2025-06-17T14:42:54Z"), (Ok(_), 1)));
         assert!(matches!(read_date("2023-06-17T13:42:54Z"), (Ok(_), 1)));
+    }
+
+    #[test]
+    fn every_moment_is_read_back_from_every_way_of_writing_it() {
+        // From the year 1 to a day ahead, in microseconds; offsets of whole minutes.
+        let moments = (-62_135_596_800_000_000..NOW.micros() + 86_400_000_000, -1439..=1439_i32, 0..3_usize);
+        let tried = TestRunner::new(cases(2000)).run(&moments, |(micros, minutes, form)| {
+            let at = Timestamp::from_micros(micros);
+            let offset = jiff::tz::Offset::from_seconds(minutes * 60).unwrap();
+            let local = offset.to_datetime(at.to_jiff());
+            prop_assume!((1..=9999).contains(&local.year()));
+            let zoned = at.to_jiff().to_zoned(offset.to_time_zone());
+            let form = ["%Y-%m-%dT%H:%M:%S%.6f%:z", "%Y-%m-%d %H:%M:%S%.6f%z", "%Y-%m-%dt%H:%M:%S%.f%:z"][form];
+
+            let read = read_date(&zoned.strftime(form).to_string());
+
+            prop_assert_eq!(read.0, Ok(at));
+            Ok(())
+        });
+        tried.unwrap();
+    }
+
+    #[test]
+    fn nothing_that_looks_like_a_date_makes_the_reader_fall() {
+        let text = "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]{0,12})?([Zz]|[+-][0-9:]{0,9}|\\PC{0,5})";
+        let tried = TestRunner::new(cases(3000)).run(&text, |text| {
+            if let Ok(at) = read_date(&text).0 {
+                prop_assert!(at <= NOW.after(AHEAD_MAX));
+            }
+            Ok(())
+        });
+        tried.unwrap();
+    }
+
+    fn cases(cases: u32) -> Config {
+        Config { cases, failure_persistence: None, ..Config::default() }
     }
 }

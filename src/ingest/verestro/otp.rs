@@ -1,5 +1,6 @@
 //! `POST /notifications/otp`: a one-time password and the purchase it is for.
 
+use super::form::{self, Form, Member};
 use super::{Read, merchant, value};
 use crate::domain::money::Money;
 use crate::domain::notification::{Content, Otp};
@@ -8,8 +9,28 @@ use crate::domain::secret::Code;
 use crate::ingest::answer::Problem;
 use crate::ingest::fields::{Field, Fields};
 
-const WANTED: &[&str] =
-    &["storageCustomerId", "storageCardId", "balanceId", "amount", "currency", "merchantName", "otp"];
+/// The fields of a body.
+pub(super) const MEMBERS: [Member; 7] = [
+    Member::required(
+        "storageCustomerId",
+        Form::Digits(value::ID_DIGITS_MAX),
+        "1337",
+        "The customer, who is found by this number.",
+    ),
+    Member::noted("storageCardId", Form::Digits(value::ID_DIGITS_MAX), "1337", "The card."),
+    Member::noted("balanceId", Form::Uuid, "b334b384-328c-11ed-a261-0242ac120002", "The balance."),
+    Member::required("amount", Form::Digits(value::AMOUNT_DIGITS_MAX), "1000", "What is to be paid, in minor units."),
+    Member::required(
+        "currency",
+        Form::Currency,
+        "PLN",
+        "What the amount is counted in. A code that ISO 4217 does not list is shown with the plain number.",
+    ),
+    Member::required("merchantName", Form::Name, "merchant test", "Who is to be paid. Cleaned before it is shown."),
+    Member::required("otp", Form::Code, "1111", "The one-time password. Leading zeros of a text are kept."),
+];
+
+const WANTED: &[&str] = &form::names(&MEMBERS);
 
 /// Reads a body.
 pub(super) fn read(body: &[u8]) -> Result<Read, Problem> {

@@ -3,6 +3,7 @@
 //! The sender calls it deprecated and its published samples are wrong in secondary fields, so that only what telling
 //! the person needs can refuse it.
 
+use super::form::{self, Form, Member};
 use super::{Read, value};
 use crate::domain::money::Money;
 use crate::domain::notification::{Content, Transaction, TransactionResult};
@@ -10,21 +11,53 @@ use crate::domain::person::IdentifierKind;
 use crate::ingest::answer::Problem;
 use crate::ingest::fields::{Field, Fields};
 
-const WANTED: &[&str] = &[
-    "status",
-    "transaction.id",
-    "transaction.balanceId",
-    "transaction.cardId",
-    "transaction.category",
-    "transaction.amount",
-    "transaction.currency",
-    "transaction.status",
-    "transaction.description",
-    "transaction.transactionData.lastFourDigits",
-];
-
 /// A UUID has 36 characters.
 const REFERENCE_MAX: usize = 64;
+
+/// The fields of a body.
+pub(super) const MEMBERS: [Member; 10] = [
+    Member::required("status", Form::Open(outcomes), "SUCCESS", "How the attempt ended."),
+    Member::required(
+        "transaction.id",
+        Form::Printable(REFERENCE_MAX),
+        "91b7ab2c-4d5b-4b4f-9d6c-1d6b3f3f7a11",
+        "Names the payment.",
+    ),
+    Member::noted("transaction.balanceId", Form::Uuid, "b334b384-328c-11ed-a261-0242ac120002", "The balance."),
+    Member::required(
+        "transaction.cardId",
+        Form::Digits(value::ID_DIGITS_MAX),
+        "1337",
+        "The card, by which the customer is found.",
+    ),
+    Member::noted("transaction.category", Form::Open(categories), "DEBIT", "Whether money goes out or comes in."),
+    Member::required("transaction.amount", Form::Digits(value::AMOUNT_DIGITS_MAX), "1000", "Minor units."),
+    Member::required("transaction.currency", Form::Currency, "PLN", "What the amount is counted in."),
+    Member::required("transaction.status", Form::Open(stages), "AUTHORIZED", "How far the payment is."),
+    Member::noted("transaction.description", Form::Name, "Corner Shop", "Where. Cleaned before it is shown."),
+    Member::noted(
+        "transaction.transactionData.lastFourDigits",
+        Form::LastDigits(LAST_DIGITS),
+        "1234",
+        "The end of the card's number.",
+    ),
+];
+
+const LAST_DIGITS: usize = 4;
+
+const WANTED: &[&str] = &form::names(&MEMBERS);
+
+fn outcomes() -> Vec<&'static str> {
+    vec!["SUCCESS", "DECLINED", "INVALID"]
+}
+
+fn categories() -> Vec<&'static str> {
+    vec!["DEBIT", "CREDIT"]
+}
+
+fn stages() -> Vec<&'static str> {
+    vec!["AUTHORIZED", "CLEARED", "REVERSED"]
+}
 
 /// Reads a body.
 pub(super) fn read(body: &[u8]) -> Result<Read, Problem> {

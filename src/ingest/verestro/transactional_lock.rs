@@ -1,5 +1,6 @@
 //! `POST /notifications/transactionalLockReasonAdded` and `…Removed`: payments of a user or a company are held back.
 
+use super::form::{self, Form, Member};
 use super::{Read, date, value};
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::{Change, Content, Holder, TransactionalLock, TransactionalLockReason};
@@ -7,7 +8,20 @@ use crate::domain::person::{IDENTIFIER_MAX, Identifier, IdentifierKind};
 use crate::ingest::answer::Problem;
 use crate::ingest::fields::{Field, Fields};
 
-const WANTED: &[&str] = &["resourceType", "resourceId", "lockReason", "timestamp"];
+/// The fields of a body.
+pub(super) const MEMBERS: [Member; 4] = [
+    Member::required("resourceType", Form::Closed(&["corporation", "user"]), "corporation", "Whose payments."),
+    Member::required(
+        "resourceId",
+        Form::UuidOrDigits(IDENTIFIER_MAX),
+        "a3f33118-946d-4b9c-b27f-e009d28355fa",
+        "Names the company or the user.",
+    ),
+    Member::required("lockReason", Form::Open(reasons), "DOCUMENT_EXPIRED", "Why."),
+    Member::required("timestamp", Form::Moment, date::SAMPLE, "When."),
+];
+
+const WANTED: &[&str] = &form::names(&MEMBERS);
 
 /// Reads a body.
 pub(super) fn read(body: &[u8], change: Change, now: Timestamp) -> Result<Read, Problem> {
@@ -51,6 +65,11 @@ fn resource(fields: &mut Fields, holder: Holder) -> Result<Identifier, Problem> 
         return Ok(Identifier { kind, value: text });
     }
     uuid::Uuid::try_parse(&text).map(|id| Identifier { kind, value: id.to_string() }).map_err(|_| wrong)
+}
+
+fn reasons() -> Vec<&'static str> {
+    let known = TransactionalLockReason::ALL.into_iter().filter(|reason| *reason != TransactionalLockReason::Other);
+    known.map(TransactionalLockReason::name).collect()
 }
 
 fn reason(fields: &mut Fields) -> Result<TransactionalLockReason, Problem> {

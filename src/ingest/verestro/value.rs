@@ -7,10 +7,10 @@ use crate::ingest::answer::Problem;
 use crate::ingest::fields::{Field, Fields};
 
 /// Longer numbers than any 64-bit counter writes.
-const ID_DIGITS_MAX: usize = 20;
+pub(super) const ID_DIGITS_MAX: usize = 20;
 
 /// A 64-bit counter of minor units holds every amount of 19 digits.
-const AMOUNT_DIGITS_MAX: usize = 19;
+pub(super) const AMOUNT_DIGITS_MAX: usize = 19;
 
 pub(super) const NOT_AN_ID: &str = "expected 1 to 20 digits";
 const NOT_AN_AMOUNT: &str = "expected 1 to 19 digits, minor units";

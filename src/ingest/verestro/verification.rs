@@ -1,5 +1,6 @@
 //! `POST /notifications/verificationInProgress`, `…Accepted` and `…Rejected`: a check of an identity reached a status.
 
+use super::form::{self, Form, Member};
 use super::{Read, value};
 use crate::domain::address::{Address, Channel};
 use crate::domain::notification::{Content, RejectionReason, Verification, VerificationStatus};
@@ -7,7 +8,7 @@ use crate::domain::person::IdentifierKind;
 use crate::ingest::answer::Problem;
 use crate::ingest::fields::{Field, Fields};
 
-const WANTED: &[&str] = &["verificationId", "userId", "email", "firstName", "lastName", "status", "reason"];
+const WANTED: &[&str] = &form::names(&members(Path::InProgress));
 
 /// Which of the three paths it came to; the status has to agree.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,29 @@ impl Path {
             Self::Rejected => "REJECTED",
         }
     }
+}
+
+/// The fields of a body that comes to `path`.
+pub(super) const fn members(path: Path) -> [Member; 7] {
+    let [status, reason]: [&[&str]; 2] = match path {
+        Path::InProgress => [&["IN_PROGRESS"], &[""]],
+        Path::Accepted => [&["ACCEPTED"], &[""]],
+        Path::Rejected => [&["REJECTED"], &["INVALID_CUSTOMER_DATA"]],
+    };
+    [
+        Member::noted("verificationId", Form::Uuid, "6faaa45a-41f6-4922-95fe-16e316ba7e91", "Names the check."),
+        Member::required("userId", Form::Digits(value::ID_DIGITS_MAX), "1337", "The user, found by this number."),
+        Member::optional(
+            "email",
+            Form::Mailbox,
+            "somebody@example.org",
+            "Their mailbox, for those whom the directory knows none of.",
+        ),
+        Member::noted("firstName", Form::Name, "Alex", "What they are called. Cleaned before it is shown."),
+        Member::noted("lastName", Form::Name, "Example", "Not used."),
+        Member::required("status", Form::Closed(status), status[0], "The status that belongs to this path."),
+        Member::noted("reason", Form::Open(reasons), reason[0], "Why the check failed; empty when it did not."),
+    ]
 }
 
 /// Reads a body.
@@ -56,6 +80,14 @@ fn status(fields: &mut Fields, path: Path) -> Result<VerificationStatus, Problem
         Path::Accepted => VerificationStatus::Accepted,
         Path::Rejected => VerificationStatus::Rejected(reason),
     })
+}
+
+fn reasons() -> Vec<&'static str> {
+    RejectionReason::ALL
+        .into_iter()
+        .filter(|reason| *reason != RejectionReason::Other)
+        .map(RejectionReason::name)
+        .collect()
 }
 
 fn reason(fields: &mut Fields, path: Path) -> RejectionReason {

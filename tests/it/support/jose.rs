@@ -1,15 +1,11 @@
 //! Keys that senders encrypt to, and a second implementation of JWE: joserfc, in the Python that `tests/run` sets up.
 
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
-
 use openssl::pkey::{PKey, Private, Public};
 use otpost::domain::clock::Timestamp;
 use otpost::pki::encryption::Change;
 use serde_json::{Value, json};
 
-use super::Gateway;
+use super::{Gateway, python};
 
 /// The encryption keys of one gateway, to be changed as `otpost key` changes them.
 pub(crate) struct Keys(Change);
@@ -66,13 +62,5 @@ pub(crate) fn open(compact: &str, key: &PKey<Private>) -> String {
 }
 
 fn run(asked: &Value) -> String {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/python/bin/python3");
-    assert!(python.exists(), "{} is missing; tests/run sets it up", python.display());
-    let mut python = Command::new(python);
-    python.args(["-c", include_str!("jose.py")]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = python.spawn().unwrap();
-    running.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
-    let ended = running.wait_with_output().unwrap();
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-    String::from_utf8(ended.stdout).unwrap()
+    python::run(include_str!("jose.py"), asked)
 }

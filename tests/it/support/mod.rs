@@ -10,6 +10,7 @@ pub(crate) mod house;
 pub(crate) mod jose;
 pub(crate) mod notice;
 pub(crate) mod people;
+pub(crate) mod python;
 pub(crate) mod sender;
 
 pub(crate) use gateway::{Gateway, Setup};

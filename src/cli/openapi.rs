@@ -1,0 +1,15 @@
+//! `otpost openapi`: what the processors' door takes and answers, for those who post and for their tools.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::show;
+use crate::ingest::contract;
+
+/// Writes the description to standard output, as JSON.
+pub(super) fn run() -> anyhow::Result<ExitCode> {
+    let description = contract::describe().to_pretty_json().context("the description has no JSON form")?;
+    show::line(description)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,34 @@
+//! The bodies of notifications: the first byte chooses the endpoint, the rest is the body.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use otpost::domain::clock::Timestamp;
+use otpost::ingest::bare;
+use otpost::ingest::verestro::Endpoint;
+
+/// 2025-06-17T13:42:54Z, the date of the published samples.
+const NOW: Timestamp = Timestamp::from_micros(1_750_167_774_000_000);
+
+/// Longer than every text that the door has to say.
+const DETAIL_MAX: usize = 120;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((choice, body)) = input.split_first() else { return };
+    let endpoint = Endpoint::ALL[usize::from(*choice) % Endpoint::ALL.len()];
+
+    let read = bare::read(endpoint, body, NOW);
+
+    match &read {
+        Ok(arrival) => {
+            assert!(!arrival.subjects.is_empty(), "nobody is concerned");
+            assert!(arrival.subjects.iter().all(|subject| (1..=64).contains(&subject.value.len())));
+            assert!(serde_json::from_slice::<serde_json::Value>(without_mark(body)).is_ok(), "taken, and no JSON");
+        }
+        Err(detail) => assert!(detail.is_ascii() && detail.len() <= DETAIL_MAX, "said: {detail}"),
+    }
+    assert_eq!(format!("{read:?}"), format!("{:?}", bare::read(endpoint, body, NOW)), "read twice, found two things");
+});
+
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
+}

@@ -1,0 +1,20 @@
+//! What holds for every input, tried with many that nobody thought of.
+//!
+//! The numbers of cases are chosen so that all of them together take some seconds in a debug build.
+
+mod bodies;
+mod headers;
+mod notices;
+mod sealed;
+mod words;
+
+use otpost::domain::clock::Timestamp;
+use proptest::test_runner::Config;
+
+/// 2025-06-17T14:42:54Z, an hour after the dates of the samples.
+const NOW: Timestamp = Timestamp::from_micros(1_750_171_374_000_000);
+
+/// So many cases, and no file of those that failed: a failure prints its smallest case.
+fn cases(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, ..Config::default() }
+}

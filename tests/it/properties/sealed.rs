@@ -1,0 +1,37 @@
+//! What is sealed comes out as it went in, for every kind of notification.
+
+use otpost::domain::delivery::DeliveryId;
+use otpost::ingest::bare;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use uuid::Uuid;
+
+use super::bodies::{noted, sealer};
+use super::notices::notice;
+use super::{NOW, cases};
+
+#[test]
+fn whatever_is_sealed_opens_as_the_same_notification_and_not_at_all_when_a_bit_is_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let sealer = sealer(folder.path());
+    let place = any::<prop::sample::Index>();
+    let tried = TestRunner::new(cases(300)).run(&(notice(), place, 0..8_u8), |((endpoint, body), place, bit)| {
+        let notification = noted(bare::read(endpoint, body.to_string().as_bytes(), NOW).unwrap());
+        let print = sealer.fingerprint(&notification, NOW).unwrap();
+        let id = DeliveryId(Uuid::now_v7());
+
+        let mut sealed = sealer.seal_content(&notification.content, &notification.subjects, id, NOW).unwrap();
+        let (content, subjects) = sealer.open_content(&sealed, id).unwrap();
+
+        prop_assert_eq!(&subjects, &notification.subjects);
+        prop_assert_eq!(content.kind(), notification.content.kind());
+        prop_assert_eq!(format!("{content:?}"), format!("{:?}", notification.content));
+        let opened = otpost::domain::notification::Notification { content, subjects, ..notification };
+        prop_assert!(sealer.same(&print, &opened, NOW).unwrap());
+        let at = place.index(sealed.len());
+        sealed[at] ^= 1_u8 << bit;
+        prop_assert!(sealer.open_content(&sealed, id).is_err(), "byte {} may be changed", at);
+        Ok(())
+    });
+    tried.unwrap();
+}
