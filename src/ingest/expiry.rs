@@ -42,7 +42,7 @@ impl Calendar {
             match self.due(&name, end, now) {
                 Some(Warning::Ended) => tracing::error!(certificate = name, %end, "it has ended"),
                 Some(near) => {
-                    tracing::warn!(certificate = name, %end, "it ends in less than {} days: {}", near.days(), near.advice())
+                    tracing::warn!(certificate = name, %end, "it ends in less than {} days: {}", near.days(), near.advice());
                 }
                 None => {}
             }

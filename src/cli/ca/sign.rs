@@ -146,7 +146,7 @@ fn as_text(args: &Args, signed: &Signed) -> anyhow::Result<()> {
     match pinned {
         Some(pinned) if pinned.was_there => show::line(format_args!("{config} lets this key in already:"))?,
         Some(_) if *let_in => {
-            show::line(format_args!("{config} lets it in now; a gateway that runs goes by it within a second:"))?
+            show::line(format_args!("{config} lets it in now; a gateway that runs goes by it within a second:"))?;
         }
         Some(_) => show::line(format_args!("to let it in, {config} must say (--pin writes it):"))?,
         None => show::line("to let it in, the gateway's configuration must say:")?,
