@@ -38,7 +38,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             findings.ok("configuration", file.display());
             settings::look(&config, &mut findings);
             let folder = file.parent().unwrap_or(Path::new(""));
-            certificates::look(&config.ingest, folder, now, &mut findings);
+            let trusted = certificates::look(&config.ingest, folder, now, &mut findings);
+            desks::look(&folder.join("pki"), &trusted, &config.ingest, now, &mut findings);
             encryption::look(&config.ingest, now, &mut findings);
             database::look(&config, &mut findings).await;
         }

@@ -10,12 +10,13 @@ use actix_web::http::Method;
 use arc_swap::ArcSwap;
 
 use super::answer::Problem;
-use super::gate::{Errand, Jwe};
-use super::line::Caller;
+use super::gate::Errand;
 use super::peer::Peer;
 use super::proxy::{self, Unclear};
 use super::reason::Reason;
+use super::reception::Caller;
 use super::refusals::{At, Refusals};
+use super::settings::Jwe;
 use super::terms::Terms;
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::ClientName;

@@ -3,58 +3,17 @@
 //! The handshake has checked chain and possession. Here the certificate must be in its time, made for clients, of an
 //! authority that is still ours, not revoked, one of those that are listed, and on an errand of its role.
 
-use std::collections::HashSet;
+mod revocation;
 
-use serde::Deserialize;
+use std::collections::HashSet;
 
 use super::Error;
 use super::peer::{Anchor, Peer};
 use super::reason::Reason;
-use super::revocation::Revocations;
+use super::settings::{ClientSettings, Role, is_pin};
 use crate::domain::clock::Timestamp;
 
-/// One `[[ingest.client]]` of the configuration: by the hash of its key, by its exact subject, or by both.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClientSettings {
-    /// What it is called in audit and lists.
-    pub name: String,
-    /// SHA-256 of its public key (SubjectPublicKeyInfo) in base64; several while certificates change.
-    #[serde(default)]
-    pub spki: Vec<String>,
-    /// Its exact subject, as `otpost check` prints it.
-    pub subject: Option<String>,
-    /// What it may do.
-    #[serde(default)]
-    pub role: Role,
-    /// Whether it encrypts its bodies.
-    #[serde(default)]
-    pub jwe: Jwe,
-}
-
-/// What a client may do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Everything.
-    #[default]
-    Processor,
-    /// See that the door is open: `GET /public-key`, nothing else.
-    Probe,
-}
-
-/// Whether a client's bodies are encrypted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Jwe {
-    /// Never: encrypted ones are refused.
-    Off,
-    /// Some may be; it is not published which endpoints are encrypted.
-    #[default]
-    Optional,
-    /// Always: plain ones are refused.
-    Required,
-}
+pub(super) use revocation::Revocations;
 
 /// What a request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +83,7 @@ impl Gate {
 
     /// The client on the list whose certificate this is.
     pub(super) fn known(&self, peer: &Peer) -> Option<&ClientSettings> {
-        self.clients.iter().find(|client| client.is(peer))
+        self.clients.iter().find(|client| is(client, peer))
     }
 
     /// All pins on the list.
@@ -133,14 +92,7 @@ impl Gate {
     }
 }
 
-impl ClientSettings {
-    fn is(&self, peer: &Peer) -> bool {
-        (self.spki.is_empty() || self.spki.contains(&peer.shown.pin))
-            && self.subject.as_ref().is_none_or(|subject| *subject == peer.shown.subject)
-    }
-}
-
-/// Whether it is a SHA-256 in base64.
-pub(super) fn is_pin(pin: &str) -> bool {
-    openssl::base64::decode_block(pin).is_ok_and(|bytes| bytes.len() == 32)
+fn is(client: &ClientSettings, peer: &Peer) -> bool {
+    (client.spki.is_empty() || client.spki.contains(&peer.shown.pin))
+        && client.subject.as_ref().is_none_or(|subject| *subject == peer.shown.subject)
 }

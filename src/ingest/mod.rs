@@ -10,20 +10,14 @@ mod body;
 pub mod contract;
 mod decryptor;
 mod envelope;
-mod expiry;
 mod fields;
 mod gate;
 pub mod jwe;
-mod line;
-mod material;
 mod peer;
-mod places;
 mod proxy;
 mod reason;
 mod reception;
 mod refusals;
-mod reloaded;
-mod revocation;
 mod serving;
 mod settings;
 mod terms;
@@ -50,17 +44,12 @@ use crate::pki::encryption;
 use admission::{Admission, Client, PUBLIC_KEY};
 use answer::Problem;
 use decryptor::{Decryptor, Keys};
-use expiry::Calendar;
-use line::Pace;
-use places::Places;
-use reception::Reception;
+use reception::{Pace, Places, Reception};
 use refusals::Refusals;
-use terms::Terms;
+use terms::{Calendar, Terms};
 
-pub use gate::{ClientSettings, Jwe, Role};
-pub use proxy::ProxySettings;
-pub use reloaded::Reloaded;
-pub use settings::{CrlExpired, MinVersion, Settings};
+pub use settings::{ClientSettings, CrlExpired, Jwe, MinVersion, ProxySettings, Role, Settings};
+pub use terms::Reloaded;
 
 /// Why the door cannot be opened.
 #[derive(Debug, thiserror::Error)]

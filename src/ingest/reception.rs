@@ -2,6 +2,9 @@
 //!
 //! Nothing of HTTP happens here; whoever comes out has shown a good certificate.
 
+mod line;
+mod places;
+
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,16 +15,17 @@ use openssl::ssl::Ssl;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_openssl::SslStream;
 
-use super::expiry::Calendar;
-use super::line::{Caller, Line};
 use super::peer::Peer;
-use super::places::{Places, Stand};
 use super::reason::Reason;
 use super::refusals::{At, Refusals};
-use super::terms::Terms;
+use super::terms::{Calendar, Terms};
 use super::tls::{Note, NoteIndex};
 use crate::domain::clock::Clock;
 use crate::flow::journal::Shown;
+
+pub(super) use line::{Caller, HEAD_TIMEOUT, Line, Pace};
+pub(super) use places::Places;
+use places::Stand;
 
 /// Time for a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);

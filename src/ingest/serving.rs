@@ -21,10 +21,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::Instant;
 
-use super::line::{HEAD_TIMEOUT, Line};
-use super::proxy::ProxySettings;
-use super::reception::Reception;
-use super::{Door, Settings};
+use super::Door;
+use super::reception::{HEAD_TIMEOUT, Line, Reception};
+use super::settings::{ProxySettings, Settings};
 use crate::flow::journal::Journal;
 
 /// A sender that does not keep its connection pays a whole handshake for each code.

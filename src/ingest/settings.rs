@@ -1,16 +1,20 @@
 //! `[ingest]` of the configuration. What it asks for is checked where it is used.
 
+mod client;
+mod proxy;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use openssl::ssl::SslAcceptorBuilder;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::material::Material;
-use super::proxy::ProxySettings;
-use super::{ClientSettings, Error, tls};
+use super::Error;
 use crate::pki::encryption::Format;
+
+pub(super) use client::is_pin;
+pub use client::{ClientSettings, Jwe, Role};
+pub use proxy::ProxySettings;
 
 /// `[ingest]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -90,11 +94,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The handshake this door demands, for whoever measures a server with nothing behind it.
-    pub fn handshake(&self) -> Result<SslAcceptorBuilder, Error> {
-        tls::acceptor(self, &Material::read(self)?, tls::new_note()?)
-    }
-
     /// The keys that can change while the door is open.
     pub const RELOADED: [&str; 12] = [
         "certificate",

@@ -2,17 +2,23 @@
 //!
 //! Whole or not at all: a request and a handshake never see half of a change.
 
+mod expiry;
+pub(super) mod material;
+mod reloaded;
+
 use openssl::ssl::SslContext;
 use openssl::x509::store::X509Store;
 
-use super::gate::Gate;
-use super::material::Material;
+use self::material::Material;
+use super::gate::{Gate, Revocations};
 use super::peer;
-use super::revocation::Revocations;
 use super::tls::{self, NoteIndex};
 use super::{Error, Settings};
 use crate::domain::clock::Timestamp;
 use crate::pki::{self, Description};
+
+pub(super) use expiry::Calendar;
+pub use reloaded::Reloaded;
 
 /// Certificate, authorities, lists and names.
 pub(super) struct Terms {

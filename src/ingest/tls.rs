@@ -16,10 +16,10 @@ use openssl::x509::store::{X509Lookup, X509Store, X509StoreBuilder};
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509PurposeId, X509StoreContext, X509StoreContextRef, X509VerifyResult};
 
-use super::material::{Material, wrong};
 use super::peer;
 use super::reason::Reason;
 use super::settings::MinVersion;
+use super::terms::material::{Material, wrong};
 use super::{Error, Settings};
 use crate::flow::journal::Shown;
 
@@ -41,6 +41,13 @@ pub(super) type NoteIndex = Index<Ssl, Note>;
 /// A place for notes. OpenSSL never gives one back, so one is made for a whole door.
 pub(super) fn new_note() -> Result<NoteIndex, ErrorStack> {
     Ssl::new_ex_index()
+}
+
+impl Settings {
+    /// The handshake this door demands, for whoever measures a server with nothing behind it.
+    pub fn handshake(&self) -> Result<SslAcceptorBuilder, Error> {
+        acceptor(self, &Material::read(self)?, new_note()?)
+    }
 }
 
 /// Builds the acceptor from what the files hold.

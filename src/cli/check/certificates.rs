@@ -5,7 +5,6 @@ use std::path::Path;
 
 use openssl::x509::X509;
 
-use super::desks;
 use super::findings::{Findings, Level};
 use crate::domain::clock::Timestamp;
 use crate::pki::term::{self, Warning};
@@ -14,8 +13,8 @@ use crate::{ingest, pki};
 /// Where a workspace keeps the processor's certificate.
 const PROCESSOR: &str = "pki/processor.pem";
 
-/// Reads them all.
-pub(super) fn look(settings: &ingest::Settings, folder: &Path, now: Timestamp, findings: &mut Findings) {
+/// Reads them all; returns the authorities that are trusted.
+pub(super) fn look(settings: &ingest::Settings, folder: &Path, now: Timestamp, findings: &mut Findings) -> Vec<X509> {
     // Above the first certificate of the server's file stand those that vouch for it.
     if let Some(server) = read("certificate", &settings.certificate, findings).first() {
         describe("certificate", server, now, findings);
@@ -36,7 +35,7 @@ pub(super) fn look(settings: &ingest::Settings, folder: &Path, now: Timestamp, f
             }
         }
     }
-    desks::look(&folder.join("pki"), &trusted, settings, now, findings);
+    trusted
 }
 
 /// Warns when others than the owner may read a key.

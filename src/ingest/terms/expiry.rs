@@ -11,14 +11,14 @@ use crate::pki::term::{self, Warning};
 
 /// What ends when, and what has been said of it.
 #[derive(Default)]
-pub(super) struct Calendar {
+pub(in crate::ingest) struct Calendar {
     clients: Mutex<HashMap<String, Timestamp>>,
     said: Mutex<HashMap<String, (Timestamp, Warning)>>,
 }
 
 impl Calendar {
     /// A client has shown a certificate that ends at `end`.
-    pub(super) fn saw(&self, client: &str, end: Timestamp) {
+    pub(in crate::ingest) fn saw(&self, client: &str, end: Timestamp) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         match clients.get_mut(client) {
             Some(seen) => *seen = end,
@@ -27,7 +27,7 @@ impl Calendar {
     }
 
     /// Looks at all of them: `ends`, and what clients have shown.
-    pub(super) fn look(&self, ends: &[(&'static str, Timestamp)], now: Timestamp) {
+    pub(in crate::ingest) fn look(&self, ends: &[(&'static str, Timestamp)], now: Timestamp) {
         let mut first = BTreeMap::<String, Timestamp>::new();
         for (name, end) in ends {
             first.entry((*name).to_owned()).and_modify(|first| *first = (*end).min(*first)).or_insert(*end);

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use super::reason::Reason;
-use super::settings::{CrlExpired, Settings};
 use crate::domain::clock::Timestamp;
+use crate::ingest::reason::Reason;
+use crate::ingest::settings::{CrlExpired, Settings};
 use crate::pki::{CertificateNumber, RevocationList};
 
 /// The lists in force.
-pub(super) struct Revocations {
+pub(in crate::ingest) struct Revocations {
     lists: Vec<RevocationList>,
     grace: Duration,
 }
 
 impl Revocations {
     /// Goes by `lists`; by nothing when there are none.
-    pub(super) fn new(lists: Vec<RevocationList>, settings: &Settings) -> Self {
+    pub(in crate::ingest) fn new(lists: Vec<RevocationList>, settings: &Settings) -> Self {
         let grace = match settings.crl_expired {
             CrlExpired::Serve => settings.crl_grace,
             CrlExpired::Refuse => Duration::ZERO,
@@ -24,7 +24,7 @@ impl Revocations {
     }
 
     /// Refuses a chain when one of its links is revoked, or when that cannot be known.
-    pub(super) fn check(&self, links: &[CertificateNumber], now: Timestamp) -> Result<(), Reason> {
+    pub(in crate::ingest) fn check(&self, links: &[CertificateNumber], now: Timestamp) -> Result<(), Reason> {
         if self.lists.is_empty() {
             return Ok(());
         }
@@ -44,7 +44,7 @@ impl Revocations {
     }
 
     /// When the first list ends that has an end.
-    pub(super) fn until(&self) -> Option<Timestamp> {
+    pub(in crate::ingest) fn until(&self) -> Option<Timestamp> {
         self.lists.iter().filter_map(|list| list.until).min()
     }
 }

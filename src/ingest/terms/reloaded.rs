@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::terms::Terms;
 use crate::domain::clock::Timestamp;
+use crate::ingest::terms::Terms;
 
 /// What the door goes by now, and what it went by before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Reloaded {
 }
 
 impl Reloaded {
-    pub(super) fn between(old: &Terms, new: &Terms) -> Self {
+    pub(in crate::ingest) fn between(old: &Terms, new: &Terms) -> Self {
         let only = |here: &Terms, there: &Terms| {
             let mut pins: Vec<String> =
                 here.gate.pins().difference(&there.gate.pins()).map(ToString::to_string).collect();

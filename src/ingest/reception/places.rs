@@ -11,17 +11,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// Handshakes at once: more would starve the requests on open connections.
-pub(super) const STRANGERS_MAX: usize = 64;
+pub(in crate::ingest) const STRANGERS_MAX: usize = 64;
 
 /// Connections of those who are on the list; one processor needs a few dozen.
-pub(super) const GUESTS_MAX: usize = 512;
+pub(in crate::ingest) const GUESTS_MAX: usize = 512;
 
 /// Connections of those whose certificate is good and who are not on the list: they are let in to be told so.
 const UNLISTED_MAX: usize = 32;
 
 /// All places.
 #[derive(Default)]
-pub(super) struct Places {
+pub(in crate::ingest) struct Places {
     strangers: Mutex<Strangers>,
     guests: AtomicUsize,
     unlisted: AtomicUsize,
@@ -42,21 +42,21 @@ struct Stranger {
 }
 
 /// A place for the time of a handshake.
-pub(super) struct Stand {
+pub(in crate::ingest) struct Stand {
     places: Arc<Places>,
     number: u64,
     sent_away: oneshot::Receiver<()>,
 }
 
 /// A place for the life of a connection.
-pub(super) struct Seat {
+pub(in crate::ingest) struct Seat {
     places: Arc<Places>,
     listed: bool,
 }
 
 impl Places {
     /// A place for a handshake. There always is one; somebody else may have to go for it.
-    pub(super) fn stand(self: &Arc<Self>, source: IpAddr) -> Stand {
+    pub(in crate::ingest) fn stand(self: &Arc<Self>, source: IpAddr) -> Stand {
         let mut strangers = self.strangers();
         if strangers.waiting.len() >= STRANGERS_MAX {
             strangers.send_one_away();
@@ -71,14 +71,14 @@ impl Places {
     }
 
     /// Whoever stands there has begun to speak.
-    pub(super) fn spoke(&self, number: u64) {
+    pub(in crate::ingest) fn spoke(&self, number: u64) {
         if let Some(stranger) = self.strangers().waiting.get_mut(&number) {
             stranger.spoke = true;
         }
     }
 
     /// A place for a connection whose handshake is done, if there is one.
-    pub(super) fn seat(self: &Arc<Self>, listed: bool) -> Option<Seat> {
+    pub(in crate::ingest) fn seat(self: &Arc<Self>, listed: bool) -> Option<Seat> {
         let (taken, room) = self.taken(listed);
         let sit = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < room).then_some(n + 1));
         sit.is_ok().then(|| Seat { places: Arc::clone(self), listed })
@@ -116,12 +116,12 @@ impl Strangers {
 
 impl Stand {
     /// What the place is known by.
-    pub(super) fn number(&self) -> u64 {
+    pub(in crate::ingest) fn number(&self) -> u64 {
         self.number
     }
 
     /// Resolves when somebody else needs the place.
-    pub(super) async fn sent_away(&mut self) {
+    pub(in crate::ingest) async fn sent_away(&mut self) {
         // Nobody ever sends: the sender is dropped.
         let _ = (&mut self.sent_away).await;
     }

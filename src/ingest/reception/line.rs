@@ -15,14 +15,14 @@ use actix_web::dev::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::peer::Peer;
 use super::places::Seat;
+use crate::ingest::peer::Peer;
 
 /// Time for the request line and headers, from the first byte.
-pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+pub(in crate::ingest) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection with somebody who is known: by a certificate, or as our own proxy.
-pub(super) struct Line<S> {
+pub(in crate::ingest) struct Line<S> {
     stream: S,
     caller: Caller,
     pace: Rc<Pace>,
@@ -32,7 +32,7 @@ pub(super) struct Line<S> {
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
-pub(super) enum Caller {
+pub(in crate::ingest) enum Caller {
     /// A client itself.
     Client(Arc<Peer>),
     /// A proxy that says for each request whose it is. One that came over TLS has shown a certificate of its own.
@@ -41,17 +41,17 @@ pub(super) enum Caller {
 
 /// How many requests have begun on a connection, and whether one is being answered.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(in crate::ingest) struct Pace {
     begun: Cell<u64>,
     at_work: Cell<bool>,
 }
 
 /// The time in which a request is being answered.
-pub(super) struct Work(Rc<Pace>);
+pub(in crate::ingest) struct Work(Rc<Pace>);
 
 impl Pace {
     /// A head is complete.
-    pub(super) fn work(self: &Rc<Self>) -> Work {
+    pub(in crate::ingest) fn work(self: &Rc<Self>) -> Work {
         self.begun.set(self.begun.get() + 1);
         self.at_work.set(true);
         Work(Rc::clone(self))
@@ -66,12 +66,12 @@ impl Drop for Work {
 
 impl<S: Unpin> Line<S> {
     /// A connection whose handshake is done.
-    pub(super) fn new(stream: S, caller: Caller, seat: Seat) -> Self {
+    pub(in crate::ingest) fn new(stream: S, caller: Caller, seat: Seat) -> Self {
         Self { stream, caller, pace: Rc::default(), head: None, _seat: seat }
     }
 
     /// Tells the requests on it whose they are.
-    pub(super) fn introduce(&self, data: &mut Extensions) {
+    pub(in crate::ingest) fn introduce(&self, data: &mut Extensions) {
         data.insert(self.caller.clone());
         data.insert(Rc::clone(&self.pace));
     }

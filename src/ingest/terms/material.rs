@@ -8,27 +8,27 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 use zeroize::Zeroizing;
 
-use super::{Error, Settings};
+use crate::ingest::{Error, Settings};
 use crate::pki::{RevocationList, distinguished_name};
 
 /// What the configured files hold.
-pub(super) struct Material {
+pub(in crate::ingest) struct Material {
     /// Our certificate.
-    pub(super) certificate: X509,
+    pub(in crate::ingest) certificate: X509,
     /// Those above it.
-    pub(super) above: Vec<X509>,
-    pub(super) key: PKey<Private>,
+    pub(in crate::ingest) above: Vec<X509>,
+    pub(in crate::ingest) key: PKey<Private>,
     /// Those that sign the clients' certificates.
-    pub(super) authorities: Vec<X509>,
+    pub(in crate::ingest) authorities: Vec<X509>,
     /// Their lists of revoked ones; empty when none are configured.
-    pub(super) lists: Vec<RevocationList>,
+    pub(in crate::ingest) lists: Vec<RevocationList>,
     /// The text they were read from.
-    pub(super) crl: String,
+    pub(in crate::ingest) crl: String,
 }
 
 impl Material {
     /// Reads and checks all files.
-    pub(super) fn read(settings: &Settings) -> Result<Self, Error> {
+    pub(in crate::ingest) fn read(settings: &Settings) -> Result<Self, Error> {
         let mut above = certificates("ingest.certificate", &settings.certificate)?;
         let certificate = above.remove(0);
         let key = key(&settings.key, &certificate)?;
@@ -39,12 +39,12 @@ impl Material {
 }
 
 /// A complaint about one file.
-pub(super) fn wrong(key: &'static str, path: &Path, what: impl Into<String>) -> Error {
+pub(in crate::ingest) fn wrong(key: &'static str, path: &Path, what: impl Into<String>) -> Error {
     Error::File { key, path: path.to_owned(), what: what.into() }
 }
 
 /// Reads certificates; at least one.
-pub(super) fn certificates(key: &'static str, path: &Path) -> Result<Vec<X509>, Error> {
+pub(in crate::ingest) fn certificates(key: &'static str, path: &Path) -> Result<Vec<X509>, Error> {
     let pem = std::fs::read(path).map_err(|error| wrong(key, path, error.to_string()))?;
     let found = X509::stack_from_pem(&pem).map_err(|_| wrong(key, path, "not a certificate in PEM"))?;
     if found.is_empty() {
