@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::answer::Problem;
 use super::jwe::{self, Failure};
-use super::{Error, Settings};
+use super::settings::{Error, Settings};
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::pki::encryption::{Format, Keyring};

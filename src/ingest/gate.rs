@@ -7,10 +7,9 @@ mod revocation;
 
 use std::collections::HashSet;
 
-use super::Error;
 use super::peer::{Anchor, Peer};
 use super::reason::Reason;
-use super::settings::{ClientSettings, Role, is_pin};
+use super::settings::{ClientSettings, Error, Role, is_pin};
 use crate::domain::clock::Timestamp;
 
 pub(super) use revocation::Revocations;

@@ -25,7 +25,6 @@ mod tls;
 pub mod verestro;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +39,6 @@ use zeroize::Zeroizing;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::flow::intake::{Answer, Intake};
 use crate::flow::journal::Journal;
-use crate::pki::encryption;
 use admission::{Admission, Client, PUBLIC_KEY};
 use answer::Problem;
 use decryptor::{Decryptor, Keys};
@@ -48,45 +46,8 @@ use reception::{Pace, Places, Reception};
 use refusals::Refusals;
 use terms::{Calendar, Terms};
 
-pub use settings::{ClientSettings, CrlExpired, Jwe, MinVersion, ProxySettings, Role, Settings};
+pub use settings::{ClientSettings, CrlExpired, Error, Jwe, MinVersion, ProxySettings, Role, Settings};
 pub use terms::Reloaded;
-
-/// Why the door cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file is missing or is not what it should be.
-    #[error("{key} {}: {what}", path.display())]
-    File {
-        /// The configuration's name for it.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// A setting cannot be used.
-    #[error("{key}: {what}")]
-    Setting {
-        /// Which.
-        key: String,
-        /// What was expected.
-        what: String,
-    },
-    /// The port is taken, or not ours to take.
-    #[error("cannot listen on {listen}")]
-    Listen {
-        /// Address and port.
-        listen: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The keys that senders encrypt to cannot be used.
-    #[error("ingest.encryption_keys")]
-    Encryption(#[source] encryption::Error),
-    /// OpenSSL refused.
-    #[error("the TLS library failed")]
-    OpenSsl(#[from] openssl::error::ErrorStack),
-}
 
 /// What the handlers of one door share.
 struct Door {

@@ -1,4 +1,4 @@
-//! `[ingest]` of the configuration. What it asks for is checked where it is used.
+//! `[ingest]` of the configuration, and what can be wrong with it. Files are read where they are used.
 
 mod client;
 mod proxy;
@@ -9,8 +9,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::Error;
-use crate::pki::encryption::Format;
+use crate::pki::encryption::{self, Format};
 
 pub(super) use client::is_pin;
 pub use client::{ClientSettings, Jwe, Role};
@@ -134,6 +133,43 @@ impl Settings {
         let what = "expected nothing, or a path such as /otpost without a slash at its end".to_owned();
         Err(Error::Setting { key: "ingest.base_path".to_owned(), what })
     }
+}
+
+/// Why the door cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file is missing or is not what it should be.
+    #[error("{key} {}: {what}", path.display())]
+    File {
+        /// The configuration's name for it.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A setting cannot be used.
+    #[error("{key}: {what}")]
+    Setting {
+        /// Which.
+        key: String,
+        /// What was expected.
+        what: String,
+    },
+    /// The port is taken, or not ours to take.
+    #[error("cannot listen on {listen}")]
+    Listen {
+        /// Address and port.
+        listen: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The keys that senders encrypt to cannot be used.
+    #[error("ingest.encryption_keys")]
+    Encryption(#[source] encryption::Error),
+    /// OpenSSL refused.
+    #[error("the TLS library failed")]
+    OpenSsl(#[from] openssl::error::ErrorStack),
 }
 
 // A day of the calendar may have 23 hours; here it has 24.

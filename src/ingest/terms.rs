@@ -12,8 +12,8 @@ use openssl::x509::store::X509Store;
 use self::material::Material;
 use super::gate::{Gate, Revocations};
 use super::peer;
+use super::settings::{Error, Settings};
 use super::tls::{self, NoteIndex};
-use super::{Error, Settings};
 use crate::domain::clock::Timestamp;
 use crate::pki::{self, Description};
 

@@ -18,9 +18,8 @@ use openssl::x509::{X509PurposeId, X509StoreContext, X509StoreContextRef, X509Ve
 
 use super::peer;
 use super::reason::Reason;
-use super::settings::MinVersion;
+use super::settings::{Error, MinVersion, Settings};
 use super::terms::material::{Material, wrong};
-use super::{Error, Settings};
 use crate::flow::journal::Shown;
 
 /// One step between a client's certificate and the authority.

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::Settings;
 use super::client::{ClientSettings, Jwe, Role, is_pin};
-use crate::ingest::Error;
+use super::{Error, Settings};
 
 /// `[ingest.trusted_proxy]` of the configuration: a socket or an address, or neither.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -8,7 +8,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 use zeroize::Zeroizing;
 
-use crate::ingest::{Error, Settings};
+use crate::ingest::settings::{Error, Settings};
 use crate::pki::{RevocationList, distinguished_name};
 
 /// What the configured files hold.
