@@ -28,6 +28,9 @@ use crate::store::{self, Role, Store};
 /// How long deliveries in hand may take once we were told to stop: one attempt and its settlement.
 const DRAIN: Duration = Duration::from_secs(9);
 
+/// How long the door may take to write down what it has not told yet.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Why a gateway cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -64,6 +67,7 @@ pub struct Gateway {
     worker: Arc<Worker>,
     journal: Journal,
     started_with: Written,
+    serving: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -147,18 +151,18 @@ impl Gateway {
         let journal = Journal::new(Arc::clone(&store), Arc::clone(&clock));
         let (listener, serving) = ingest::listen(&config.ingest, intake, journal.clone(), Arc::clone(&clock))?;
         let longest_life = plans.ttl(Kind::Otp);
+        let serving = tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(error = chain(&error), "the door closed");
+            }
+        });
         let tasks = vec![
-            tokio::spawn(async move {
-                if let Err(error) = serving.await {
-                    tracing::error!(error = chain(&error), "the door closed");
-                }
-            }),
             tokio::spawn(Arc::clone(&worker).run()),
             tokio::spawn(janitor::run(Arc::clone(&store), clock, longest_life)),
         ];
         tracing::info!(listen = %listener.address, "ready");
         metrics::gauge!("otpost_reload_failed").set(0.0);
-        Ok(Self { listener, store, worker, journal, started_with: config.written.clone(), tasks })
+        Ok(Self { listener, store, worker, journal, started_with: config.written.clone(), serving, tasks })
     }
 
     /// Goes by what may change while running of a configuration that has been read anew, or could not be: the door's
@@ -221,6 +225,8 @@ impl Gateway {
     pub async fn stop(self) -> Result<usize, Error> {
         self.listener.stop().await;
         let freed = self.worker.drain(DRAIN).await?;
+        // It still writes down whom it has refused.
+        let _ = tokio::time::timeout(LAST_WORDS, self.serving).await;
         self.tasks.iter().for_each(JoinHandle::abort);
         self.store.close().await?;
         tracing::info!(freed, "stopped");

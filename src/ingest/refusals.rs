@@ -68,6 +68,11 @@ impl Refusals {
         tallies.entry(key).or_default().count += 1;
     }
 
+    /// Logs whatever has not been told, and returns it for the audit log: there is no later.
+    pub(super) fn tell_all(&self) -> Vec<Refused> {
+        self.tell(Instant::now() + TOLD_EVERY)
+    }
+
     /// Logs what is to be told now, and returns it for the audit log.
     pub(super) fn tell(&self, now: Instant) -> Vec<Refused> {
         let recent = |tally: &Tally| tally.told.is_some_and(|told| now.duration_since(told) < TOLD_EVERY);

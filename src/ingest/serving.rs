@@ -165,6 +165,6 @@ pub(super) async fn until_it_ends(server: Server, reception: Reception, journal:
             _ = look.tick() => calendar.look(&terms.load().ends, clock.now()),
         }
     };
-    journal.refused(&refusals.tell(Instant::now())).await;
+    journal.refused(&refusals.tell_all()).await;
     ended
 }

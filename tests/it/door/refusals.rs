@@ -104,3 +104,19 @@ async fn a_request_that_the_gate_refuses_is_counted_and_written_down_once_howeve
     assert!(gateway.deliveries().await.is_empty());
     assert!(written().await <= 4, "40 refusals fill no disk");
 }
+
+#[tokio::test]
+async fn a_gateway_that_stops_has_written_down_every_refusal() {
+    let gateway = Gateway::start().await;
+    let stranger = client(&gateway.house.authority, "processor");
+
+    for _ in 0..7 {
+        assert_eq!(gateway.post_as(&stranger, &otp()).await.status, 403);
+    }
+    let gateway = gateway.restart().await;
+
+    let audit = gateway.house.audit().await;
+    let counts =
+        audit.iter().filter(|(kind, _)| kind == "refused").map(|(_, detail)| detail["count"].as_u64().unwrap());
+    assert_eq!(counts.sum::<u64>(), 7);
+}
