@@ -98,6 +98,28 @@ async fn over_a_socket_only_the_listed_users_get_in() {
     }
 }
 
+#[tokio::test]
+async fn a_proxy_whose_pin_is_struck_off_is_refused_on_its_open_connection_and_its_successor_gets_in() {
+    let proxy = Proxy::new();
+    let gateway = proxy.gateway().await;
+    let successor = client(&proxy.authority, "proxy");
+    let request = with(&[header(&gateway.house.processor.certificate)]);
+    let mut open = proxy.line(&gateway).await;
+    open.send(&request).await;
+    open.answer().await.unwrap().expect_status(204);
+
+    let [old, new] = [&proxy.identity, &successor].map(|it| pki::spki_pin(&it.certificate).unwrap());
+    let toml = std::fs::read_to_string(gateway.house.path("otpost.toml")).unwrap();
+    gateway.house.replace("otpost.toml", toml.replace(&old, &new));
+    gateway.reload().await.unwrap();
+
+    open.send(&request).await;
+    assert_eq!(open.answer().await.unwrap().status, 403);
+    let mut line = Line::open(gateway.proxy_address(), &successor).await;
+    line.send(&request).await;
+    line.answer().await.unwrap().expect_status(204);
+}
+
 struct Proxy {
     authority: Authority,
     identity: Identity,
