@@ -98,7 +98,9 @@ impl Board {
             }
         }
         if !changed.is_empty() {
-            Channel::ALL.into_iter().for_each(|channel| self.compare(channel));
+            for channel in Channel::ALL {
+                self.compare(channel);
+            }
         }
         changed
     }
