@@ -83,7 +83,7 @@ impl Parts {
     pub fn assemble(config: &Config) -> Result<Self, Error> {
         let plans = Plans::new(config.plan.clone())?;
         let renderer = Renderer::load(&config.templates)?;
-        let mut routes: Vec<(u32, Route)> = Vec::with_capacity(config.provider.len());
+        let mut routes: Vec<Route> = Vec::with_capacity(config.provider.len());
         for (at, settings) in config.provider.iter().enumerate() {
             if config.provider[..at].iter().any(|other| other.name() == settings.name()) {
                 return Err(Error::SameName(settings.name().to_owned()));
@@ -93,12 +93,12 @@ impl Parts {
                 channel: settings.channel(),
                 countries: settings.countries().to_vec(),
                 deduplicates: settings.deduplicates(),
+                weight: settings.weight(),
+                min_validity: settings.min_validity(),
             };
-            routes.push((settings.weight(), (offer, channel::connect(settings)?)));
+            routes.push((offer, channel::connect(settings)?));
         }
-        // The heaviest first; equals as they stand in the file.
-        routes.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-        Ok(Self { plans, renderer, routes: routes.into_iter().map(|(_, route)| route).collect() })
+        Ok(Self { plans, renderer, routes })
     }
 
     /// The texts.
@@ -143,6 +143,8 @@ impl Gateway {
             Rules { people: config.people.clone(), plans: Arc::clone(&plans), max_age: config.delivery.max_age };
         let dispatch =
             Dispatch::new(Arc::clone(&store), Arc::new(renderer), rules, routes, Arc::clone(&clock), rand::random());
+        let roster = Arc::clone(dispatch.roster());
+        roster.look().await?;
         if config.delivery.paused {
             tracing::warn!("delivery is paused: what is accepted waits, and expires when nobody lets it go in time");
         }
@@ -158,6 +160,7 @@ impl Gateway {
         });
         let tasks = vec![
             tokio::spawn(Arc::clone(&worker).run()),
+            tokio::spawn(Arc::clone(&roster).run()),
             tokio::spawn(janitor::run(Arc::clone(&store), clock, longest_life)),
         ];
         tracing::info!(listen = %listener.address, "ready");

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::fmt::rfc2822;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
 use serde_json::Value;
@@ -26,8 +25,8 @@ pub const IN_FLIGHT: usize = 64;
 /// The most that is read of an answer, counted after unpacking. Answers are a few hundred bytes.
 const ANSWER_MAX: usize = 64 * 1024;
 
-/// The longest pause a provider may ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+/// The longest pause a provider may ask for: long enough to be passed over, and not to lose a code that has no other way.
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 /// Idle connections are closed before the 60 s after which many servers close theirs, so that no message meets a closed one.
 const IDLE_MAX: Duration = Duration::from_secs(50);
@@ -162,17 +161,22 @@ fn with_pause(outcome: Outcome, headers: &HeaderMap) -> Outcome {
     }
 }
 
-/// `Retry-After`: seconds, or a date that is measured against the `Date` of the same answer and not against a clock here.
+/// `Retry-After` (RFC 9110, section 10.2.3), at most [`RETRY_AFTER_MAX`]: seconds, or a date in one of the three forms of
+/// section 5.6.7, measured against the `Date` of the same answer and not against a clock here. A date without another to
+/// measure it by is taken at its longest, since to come too early is what the provider asked us not to do.
 fn pause(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let asked = if text.bytes().all(|b| b.is_ascii_digit()) {
-        Duration::from_secs(text.parse().ok()?)
-    } else {
-        let moment = |text| rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
-        let wait = moment(text)?.duration_since(moment(headers.get(DATE)?.to_str().ok()?)?);
-        Duration::try_from(wait).unwrap_or_default()
-    };
-    Some(asked.min(RETRY_AFTER_MAX))
+    if text.is_empty() {
+        return None;
+    }
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        // More digits than a number holds are a long time too.
+        return Some(text.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX));
+    }
+    let then = httpdate::parse_http_date(text).ok()?;
+    let said_at = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?.trim()).ok());
+    let wait = said_at.map_or(RETRY_AFTER_MAX, |at| then.duration_since(at).unwrap_or_default());
+    Some(wait.min(RETRY_AFTER_MAX))
 }
 
 /// What a status means at any provider that gives it its HTTP meaning. Successes are for the adapter to read.
@@ -304,20 +308,49 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_at_most_an_hour_and_nonsense_is_no_pause() {
-        let read = |pairs: &[(HeaderName, &'static str)]| {
-            let headers = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
-            pause(&headers.collect())
-        };
-        let hour = Some(Duration::from_hours(1));
+    fn a_pause_is_read_in_every_form_it_is_at_most_a_minute_and_nonsense_is_none() {
         let date = "Wed, 21 Oct 2015 07:28:00 GMT";
-        assert_eq!(read(&[(RETRY_AFTER, "86400")]), hour);
-        assert_eq!(read(&[(RETRY_AFTER, "Thu, 22 Oct 2015 07:28:00 GMT"), (DATE, date)]), hour);
-        assert_eq!(read(&[(RETRY_AFTER, "Tue, 20 Oct 2015 07:28:00 GMT"), (DATE, date)]), Some(Duration::ZERO));
-        assert_eq!(read(&[(RETRY_AFTER, date)]), None);
-        for nonsense in ["", "soon", "-1", "1.5", "99999999999999999999999"] {
-            assert_eq!(read(&[(RETRY_AFTER, nonsense), (DATE, date)]), None, "{nonsense}");
+        let read = |asked: &str| pause(&[(RETRY_AFTER, asked), (DATE, date)].map(header).into_iter().collect());
+        for (asked, seconds) in [
+            ("0", Some(0)),
+            ("2", Some(2)),
+            (" 7 ", Some(7)),
+            ("007", Some(7)),
+            ("60", Some(60)),
+            ("3600", Some(60)),
+            ("99999999999999999999999", Some(60)),
+            ("Wed, 21 Oct 2015 07:28:05 GMT", Some(5)),
+            ("Wednesday, 21-Oct-15 07:28:05 GMT", Some(5)),
+            ("Wed Oct 21 07:28:05 2015", Some(5)),
+            ("Thu, 22 Oct 2015 07:28:00 GMT", Some(60)),
+            ("Tue, 20 Oct 2015 07:28:00 GMT", Some(0)),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(0)),
+            ("", None),
+            ("soon", None),
+            ("-1", None),
+            ("+5", None),
+            ("1.5", None),
+            ("5s", None),
+            ("1,2", None),
+            ("Wed, 32 Oct 2015 07:28:00 GMT", None),
+        ] {
+            assert_eq!(read(asked), seconds.map(Duration::from_secs), "{asked}");
         }
+        assert_eq!(pause(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_date_that_nothing_measures_is_a_long_pause_and_bytes_that_are_no_text_are_none() {
+        let minute = Some(Duration::from_mins(1));
+        let date = (RETRY_AFTER, "Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(pause(&[header(date.clone())].into_iter().collect()), minute);
+        assert_eq!(pause(&[date, (DATE, "yesterday")].map(header).into_iter().collect()), minute);
+        let odd = HeaderValue::from_bytes(b"\xff5").unwrap();
+        assert_eq!(pause(&[(RETRY_AFTER, odd)].into_iter().collect()), None);
+    }
+
+    fn header((name, value): (HeaderName, &str)) -> (HeaderName, HeaderValue) {
+        (name, HeaderValue::from_str(value).unwrap())
     }
 
     #[tokio::test]

@@ -102,12 +102,22 @@ impl Settings {
         }
     }
 
-    /// Its share of the traffic among the providers that serve the same address.
-    pub fn weight(&self) -> u32 {
+    /// Its share of the traffic among the providers of its channel that have one. Providers without stand in the
+    /// order of the file; those with a weight share the place of the first of them.
+    pub fn weight(&self) -> Option<u32> {
         match self {
             Self::SmsGateway(s) => s.weight,
             Self::PushHttp(s) => s.weight,
             Self::Smtp(s) => s.weight,
+        }
+    }
+
+    /// With less time left than this, others are asked before it.
+    pub fn min_validity(&self) -> Duration {
+        match self {
+            Self::SmsGateway(s) => s.min_validity,
+            Self::PushHttp(s) => s.min_validity,
+            Self::Smtp(s) => s.min_validity,
         }
     }
 
@@ -154,10 +164,6 @@ const fn attempt_max() -> Duration {
     ATTEMPT_MAX
 }
 
-const fn even_weight() -> u32 {
-    1
-}
-
 /// Checks the two bounds that every provider has.
 fn check_bounds(provider: &str, timeout: Duration, at_once: (&str, usize)) -> Result<(), Error> {
     if timeout.is_zero() || timeout > ATTEMPT_MAX {
@@ -194,13 +200,14 @@ mod tests {
     #[test]
     fn a_provider_is_described_by_a_few_keys_and_the_rest_has_defaults() {
         let sms = settings(r#"{"kind":"sms_gateway","name":"primary","url":"https://sms.example/send"}"#);
-        assert_eq!((sms.name(), sms.channel(), sms.weight()), ("primary", Channel::Sms, 1));
+        assert_eq!((sms.name(), sms.channel(), sms.weight()), ("primary", Channel::Sms, None));
         assert!(sms.countries().is_empty() && !sms.deduplicates());
         assert!(connect(&sms).is_ok());
 
-        let push = r#"{"kind":"push_http","name":"app","url":"http://push.example","weight":3,"deduplicates":true}"#;
+        let push = r#"{"kind":"push_http","name":"app","url":"http://push.example","weight":3,"min_validity":"90s","deduplicates":true}"#;
         let push = settings(push);
-        assert_eq!((push.channel(), push.weight(), push.deduplicates()), (Channel::Push, 3, true));
+        assert_eq!((push.channel(), push.weight(), push.deduplicates()), (Channel::Push, Some(3), true));
+        assert_eq!((push.min_validity(), sms.min_validity()), (Duration::from_secs(90), Duration::ZERO));
         assert!(connect(&push).is_ok());
 
         let mail = settings(r#"{"kind":"smtp","name":"relay","host":"mx.example","from":"Bank <otp@bank.example>"}"#);

@@ -49,9 +49,12 @@ pub struct Settings {
     /// Whether the service sends once when the same reference comes twice.
     #[serde(default)]
     pub deduplicates: bool,
-    /// Its share of the traffic among the push services.
-    #[serde(default = "super::even_weight")]
-    pub weight: u32,
+    /// Its share of the traffic among the push services that have a weight; without one the order of the file counts.
+    #[serde(default)]
+    pub weight: Option<u32>,
+    /// With less time left than this, others are asked before it.
+    #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub min_validity: Duration,
 }
 
 fn id_pointer() -> String {

@@ -74,9 +74,12 @@ pub struct Settings {
     /// The calling codes it serves, such as `+48`; all when empty.
     #[serde(default)]
     pub countries: Vec<String>,
-    /// Its share of the traffic among the gateways that serve a number.
-    #[serde(default = "super::even_weight")]
-    pub weight: u32,
+    /// Its share of the traffic among the gateways that serve a number and have a weight; without one the order of the file counts.
+    #[serde(default)]
+    pub weight: Option<u32>,
+    /// With less time left than this, others are asked before it.
+    #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub min_validity: Duration,
 }
 
 /// The form of a request's body.

@@ -12,6 +12,7 @@ mod init;
 mod key;
 mod openapi;
 mod people;
+mod provider;
 mod serve;
 mod show;
 mod simulate;
@@ -53,6 +54,9 @@ enum Command {
     /// List deliveries and show what happened to one
     #[command(subcommand)]
     Delivery(delivery::Command),
+    /// List providers, take one off duty, put it on duty again
+    #[command(subcommand)]
+    Provider(provider::Command),
     /// Practise: a processor that posts, providers that take messages
     #[command(subcommand)]
     Simulate(simulate::Simulate),
@@ -117,6 +121,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Ca(command) => ca::run(&command),
             Command::People(command) => people::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
+            Command::Provider(command) => provider::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,
             Command::Bench(args) => bench::run(args).await,
             Command::BenchBare(file) => bench::run_bare(&file.config).await,

@@ -1,4 +1,5 @@
-//! Entries of the audit log: what changed, when, by whom. Ids and enums only, no personal data, never a code.
+//! Entries of the audit log: what changed, when, by whom. Ids, enums and the reason an operator gives; no personal data,
+//! never a code.
 
 use serde_json::{Map, Value};
 
@@ -52,6 +53,10 @@ pub enum EventKind {
     Refused,
     /// The processors' door took new certificates, lists or names while running.
     Reloaded,
+    /// An operator took a provider off duty.
+    ProviderDrained,
+    /// An operator put a provider on duty again.
+    ProviderEnabled,
 }
 
 impl EventKind {
@@ -69,6 +74,8 @@ impl EventKind {
             Self::PersonErased => "person_erased",
             Self::Refused => "refused",
             Self::Reloaded => "reloaded",
+            Self::ProviderDrained => "provider_drained",
+            Self::ProviderEnabled => "provider_enabled",
         }
     }
 }
@@ -86,6 +93,6 @@ pub struct Event {
     pub notification: Option<NotificationId>,
     /// The delivery it is about.
     pub delivery: Option<DeliveryId>,
-    /// Numbers and enum names that explain it.
+    /// Numbers, names and an operator's reason that explain it.
     pub detail: Map<String, Value>,
 }

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::resolve::{self, Addressee};
+use super::roster::Roster;
 use crate::channel::Provider;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::{Attempt, EndReason, ProviderName};
@@ -39,6 +40,7 @@ pub struct Dispatch {
     rules: Rules,
     offers: Vec<Offer>,
     providers: HashMap<ProviderName, Arc<dyn Provider>>,
+    roster: Arc<Roster>,
     renderer: Arc<Renderer>,
     clock: Arc<dyn Clock>,
     luck: Mutex<StdRng>,
@@ -80,17 +82,24 @@ impl Dispatch {
         let (offers, providers): (Vec<_>, HashMap<_, _>) =
             routes.into_iter().map(|(offer, provider)| (offer.clone(), (offer.provider, provider))).unzip();
         let luck = Mutex::new(StdRng::seed_from_u64(seed));
+        let roster = Arc::new(Roster::new(&offers, Arc::clone(&store), Arc::clone(&clock)));
         Self {
             directory: store.directory(),
             store,
             rules,
             offers,
             providers,
+            roster,
             renderer,
             clock,
             luck,
             ended: Notify::new(),
         }
+    }
+
+    /// Who is on duty among its providers.
+    pub fn roster(&self) -> &Arc<Roster> {
+        &self.roster
     }
 
     /// Takes a delivery as far as it goes now.
@@ -175,7 +184,7 @@ impl Dispatch {
             claimed = self.note_doubt(claimed, &ways).await?;
         }
         loop {
-            let way = match self.next(&ways, &claimed.attempts, claimed.expires_at) {
+            let way = match self.roster.take_next(&ways, &claimed, self.luck()) {
                 Move::Send(way) => way,
                 Move::Wait(until) => {
                     self.store.postpone(claimed, None, until).await?;
@@ -185,6 +194,7 @@ impl Dispatch {
             };
             let attempt = self.attempt(&claimed, person, &way).await;
             count(&attempt);
+            self.roster.note(&attempt);
             if let Outcome::Accepted { .. } = attempt.outcome {
                 self.settle(claimed, attempt).await?;
                 return Ok(Left::Nothing);
@@ -193,7 +203,7 @@ impl Dispatch {
                 outcome = attempt.outcome.name(), cause = attempt.outcome.cause().map(Cause::name), "an attempt failed");
             let mut attempts = claimed.attempts.clone();
             attempts.push(attempt.clone());
-            match self.next(&ways, &attempts, claimed.expires_at) {
+            match self.roster.next(&ways, &claimed, &attempts, self.luck()) {
                 Move::Send(_) => claimed = self.store.go_on(claimed, attempt).await?,
                 Move::Wait(until) => {
                     self.store.postpone(claimed, Some(attempt), until).await?;
@@ -204,14 +214,15 @@ impl Dispatch {
         }
     }
 
-    fn next(&self, ways: &[Way], attempts: &[Attempt], expires_at: Timestamp) -> Move {
-        let luck = self.luck.lock().unwrap_or_else(PoisonError::into_inner).random::<f64>();
-        route::next(ways, attempts, self.clock.now(), expires_at, luck)
+    fn luck(&self) -> f64 {
+        self.luck.lock().unwrap_or_else(PoisonError::into_inner).random::<f64>()
     }
 
     // A worker died with the delivery in hand. The way it would have taken is the one that may have been used.
     async fn note_doubt(&self, claimed: Claimed, ways: &[Way]) -> Result<Claimed, Error> {
-        let Move::Send(way) = self.next(ways, &claimed.attempts, claimed.expires_at) else { return Ok(claimed) };
+        let Move::Send(way) = self.roster.next(ways, &claimed, &claimed.attempts, self.luck()) else {
+            return Ok(claimed);
+        };
         let attempt = Attempt {
             started_at: self.clock.now(),
             took: Duration::ZERO,

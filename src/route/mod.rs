@@ -3,7 +3,9 @@
 //! Pure: no clock, no I/O, no logging, no chance of its own. Time and luck come in as arguments, so every rule here
 //! is a table test.
 
+pub mod health;
 mod plan;
+pub mod rank;
 
 pub use plan::{Error, PlanSettings, Plans, Settings};
 
@@ -40,6 +42,10 @@ pub struct Offer {
     pub countries: Vec<String>,
     /// Whether it drops a message it has seen under the same reference.
     pub deduplicates: bool,
+    /// Its share of the traffic among those of its channel that have one; without, its place in the order counts.
+    pub weight: Option<u32>,
+    /// With less time left than this, others are asked before it.
+    pub min_validity: Duration,
 }
 
 impl Offer {

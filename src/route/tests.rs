@@ -7,7 +7,14 @@ const LIFE: Duration = Duration::from_mins(5);
 const NO_LUCK: f64 = 1.0;
 
 fn offer(name: &str, channel: Channel) -> Offer {
-    Offer { provider: ProviderName(name.into()), channel, countries: Vec::new(), deduplicates: false }
+    Offer {
+        provider: ProviderName(name.into()),
+        channel,
+        countries: Vec::new(),
+        deduplicates: false,
+        weight: None,
+        min_validity: Duration::ZERO,
+    }
 }
 
 fn contacts() -> Vec<Address> {
@@ -96,6 +103,15 @@ fn a_short_retry_after_is_waited_for_and_a_long_one_is_passed_over() {
     assert_eq!(decide(&ways, std::slice::from_ref(&short), NOW), Move::Wait(due));
     assert_eq!(decide(&ways, &[short], due), Move::Send(ways[0].clone()));
     assert_eq!(decide(&ways, &[long], NOW), Move::Send(ways[1].clone()));
+}
+
+#[test]
+fn a_quarter_of_the_time_that_is_left_is_the_longest_that_is_waited_for_one_provider() {
+    let ways = push_then_sms();
+    let asks = |wait| Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(Duration::from_secs(wait)) };
+    let decide = |wait| next(&ways, &[after(&ways[0], asks(wait), NOW)], NOW, NOW.after(BACKOFF * 12), NO_LUCK);
+    assert_eq!(decide(3), Move::Wait(NOW.after(Duration::from_secs(3))));
+    assert_eq!(decide(4), Move::Send(ways[1].clone()));
 }
 
 #[test]

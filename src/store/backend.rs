@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use super::Error;
 use super::change::{Batch, Committed, Split};
+use super::providers::{Drain, ProviderState};
 use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::Attempt;
+use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::event::Event;
 
 /// A database that keeps what otpost must not lose.
@@ -41,6 +42,16 @@ pub(super) trait Backend: Send + Sync {
     async fn erase(&self, person: Uuid, event: &Event) -> Result<bool, Error>;
     /// Writes events that belong to no other change, all or none.
     async fn note(&self, events: &[Event]) -> Result<(), Error>;
+    /// Takes a provider off duty; `false`, and nothing written, when it is already.
+    async fn drain(&self, drain: &Drain, event: &Event) -> Result<bool, Error>;
+    /// Puts a provider on duty; `false`, and nothing written, when it is already.
+    async fn enable(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error>;
+    /// Who is off duty, by name.
+    async fn drains(&self) -> Result<Vec<Drain>, Error>;
+    /// Replaces what is kept of how providers are seen.
+    async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error>;
+    /// How providers were last seen, by name.
+    async fn provider_states(&self) -> Result<Vec<ProviderState>, Error>;
     /// The newest deliveries that fit, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error>;
     /// One delivery with its attempts and events.

@@ -10,6 +10,7 @@ mod claimed;
 mod directory;
 mod finder;
 mod outbox;
+pub mod providers;
 pub mod reports;
 pub mod seal;
 mod settle;

@@ -67,9 +67,12 @@ pub struct Settings {
     /// Whether the relay delivers once when the same `Message-ID` comes twice.
     #[serde(default)]
     pub deduplicates: bool,
-    /// Its share of the traffic among the relays.
-    #[serde(default = "super::even_weight")]
-    pub weight: u32,
+    /// Its share of the traffic among the relays that have a weight; without one the order of the file counts.
+    #[serde(default)]
+    pub weight: Option<u32>,
+    /// With less time left than this, others are asked before it.
+    #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub min_validity: Duration,
 }
 
 /// How a connection is protected. There is no "if possible": whoever can drop a packet could choose for us.

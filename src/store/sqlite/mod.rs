@@ -8,6 +8,7 @@ mod checkpoint;
 mod claim;
 mod commit;
 mod directory;
+mod providers;
 mod reads;
 
 use std::fs::File;
@@ -24,10 +25,12 @@ use uuid::Uuid;
 
 use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
 use super::change::{Batch, Committed, Split};
+use super::providers::{Drain, ProviderState};
 use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use super::{Error, Role};
 use crate::domain::clock::Timestamp;
+use crate::domain::delivery::ProviderName;
 use crate::domain::event::Event;
 
 /// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
@@ -230,6 +233,26 @@ impl Backend for Sqlite {
 
     async fn note(&self, events: &[Event]) -> Result<(), Error> {
         self.note_events(events).await
+    }
+
+    async fn drain(&self, drain: &Drain, event: &Event) -> Result<bool, Error> {
+        self.drain_provider(drain, event).await
+    }
+
+    async fn enable(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error> {
+        self.enable_provider(provider, event).await
+    }
+
+    async fn drains(&self) -> Result<Vec<Drain>, Error> {
+        self.list_drains().await
+    }
+
+    async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error> {
+        self.replace_provider_states(states).await
+    }
+
+    async fn provider_states(&self) -> Result<Vec<ProviderState>, Error> {
+        self.list_provider_states().await
     }
 
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {

@@ -40,7 +40,7 @@ fn search(place: &str, bytes: &[u8], secrets: &[&str]) {
     }
 }
 
-fn get(served: &Served, path: &str) -> String {
+pub(super) fn get(served: &Served, path: &str) -> String {
     let mut stream = TcpStream::connect(served.ops).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();

@@ -6,6 +6,7 @@ mod brake;
 mod canary;
 mod crash;
 mod drain;
+mod providers;
 mod reload;
 
 use std::fs;

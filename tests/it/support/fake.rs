@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use otpost::domain::address::Channel;
 use otpost::sim::providers::Provider;
@@ -38,6 +39,11 @@ impl Fake {
     /// Reads and never answers.
     pub(crate) fn swallows(&self) {
         self.0.station().behave(Behaviour::silent());
+    }
+
+    /// Takes everything, after so long.
+    pub(crate) fn takes(&self, latency: Duration) {
+        self.0.station().behave(Behaviour::slow(latency));
     }
 
     /// What it took, the oldest first.

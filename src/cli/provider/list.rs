@@ -1,0 +1,98 @@
+//! `otpost provider list`: one line a provider. What was decided is from the table, how they do from what a running
+//! gateway writes there every few seconds.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::channel::Settings;
+use crate::cli::{ConfigFile, beside, show, usage};
+use crate::config::Config;
+use crate::domain::clock::{Clock, SystemClock};
+use crate::store::providers::{Drain, ProviderState};
+
+/// What is older than this was not written by a gateway that is running.
+const FRESH: Duration = Duration::from_secs(15);
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+struct Line<'a> {
+    settings: &'a Settings,
+    state: Option<&'a ProviderState>,
+    drain: Option<&'a Drain>,
+}
+
+/// Lists them, in the order of the configuration.
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&args.config.config).map_err(usage)?;
+    let store = beside::open_configured(&config).await?;
+    let (drains, states) = (store.drains().await?, store.provider_states().await?);
+    store.close().await?;
+    let now = SystemClock.now();
+    let line = |settings| Line {
+        settings,
+        state: states.iter().find(|it| it.provider.0 == Settings::name(settings) && now.since(it.seen_at) < FRESH),
+        drain: drains.iter().find(|it| it.provider.0 == Settings::name(settings)),
+    };
+    let lines: Vec<_> = config.provider.iter().map(line).collect();
+    if args.json {
+        show::json(&json!({ "providers": lines.iter().map(as_json).collect::<Vec<_>>() }))?;
+    } else if lines.is_empty() {
+        show::line("no providers")?;
+    } else {
+        let head = ["NAME", "CHANNEL", "COUNTRIES", "WEIGHT", "CIRCUIT", "FAILED", "TAKES", "DUTY"];
+        let rows: Vec<_> = lines.iter().map(row).collect();
+        show::line(show::table(&head, &rows).trim_end())?;
+        if lines.iter().all(|line| line.state.is_none()) {
+            show::note("no gateway has written how they do in the last 15 s");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(line: &Line<'_>) -> Vec<String> {
+    let Line { settings, state, drain } = line;
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let countries = settings.countries();
+    let duty = match drain {
+        None => "on".to_owned(),
+        Some(Drain { since, reason: None, .. }) => format!("drained since {since}"),
+        Some(Drain { since, reason: Some(reason), .. }) => format!("drained since {since}: {reason}"),
+    };
+    vec![
+        settings.name().to_owned(),
+        settings.channel().to_string(),
+        if countries.is_empty() { "all".to_owned() } else { countries.join(" ") },
+        or_dash(settings.weight().map(|weight| weight.to_string())),
+        or_dash(state.map(|state| state.circuit.clone())),
+        or_dash(state.map(|state| format!("{}/{}", state.failed, state.seen))),
+        or_dash(state.and_then(|state| state.slowness).map(|span| format!("{} ms", span.as_millis()))),
+        duty,
+    ]
+}
+
+fn as_json(line: &Line<'_>) -> Value {
+    let Line { settings, state, drain } = line;
+    json!({
+        "name": settings.name(),
+        "channel": settings.channel().name(),
+        "countries": settings.countries(),
+        "weight": settings.weight(),
+        "circuit": state.map(|it| it.circuit.as_str()),
+        "recent_answers": state.map(|it| it.seen),
+        "recent_failures": state.map(|it| it.failed),
+        "takes_ms": state.and_then(|it| it.slowness).map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        "seen_at": state.map(|it| it.seen_at.to_string()),
+        "drained": drain.is_some(),
+        "drained_since": drain.map(|it| it.since.to_string()),
+        "drain_reason": drain.and_then(|it| it.reason.as_deref()),
+    })
+}

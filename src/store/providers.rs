@@ -1,0 +1,89 @@
+//! What operators decided about providers, and how the running gateway sees them.
+//!
+//! Names and numbers only. Nothing here chooses a provider.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{Error, Store};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::ProviderName;
+use crate::domain::event::{Actor, Event, EventKind};
+
+/// The longest reason kept, in characters; a longer one is cut.
+const REASON_MAX: usize = 200;
+
+/// A provider that operators have taken off duty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drain {
+    /// Which.
+    pub provider: ProviderName,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+}
+
+/// How the gateway sees a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderState {
+    /// Which.
+    pub provider: ProviderName,
+    /// `closed`, `half_open` or `open`.
+    pub circuit: String,
+    /// Answers that the recent past holds.
+    pub seen: u32,
+    /// Failures among them.
+    pub failed: u32,
+    /// How long an answer takes.
+    pub slowness: Option<Duration>,
+    /// When that was so.
+    pub seen_at: Timestamp,
+}
+
+impl Store {
+    /// Takes a provider off duty until [`Store::enable`], also across restarts. `false` when it is off duty already:
+    /// then the first reason stays.
+    pub async fn drain(&self, provider: &ProviderName, reason: Option<&str>) -> Result<bool, Error> {
+        let since = self.clock.now();
+        let reason = reason.map(tidy).filter(|reason| !reason.is_empty());
+        let event = event(EventKind::ProviderDrained, since, provider, reason.as_deref());
+        self.backend.drain(&Drain { provider: provider.clone(), since, reason }, &event).await
+    }
+
+    /// Puts a provider on duty again. `false` when it was.
+    pub async fn enable(&self, provider: &ProviderName) -> Result<bool, Error> {
+        let event = event(EventKind::ProviderEnabled, self.clock.now(), provider, None);
+        self.backend.enable(provider, &event).await
+    }
+
+    /// Who is off duty, by name.
+    pub async fn drains(&self) -> Result<Vec<Drain>, Error> {
+        self.backend.drains().await
+    }
+
+    /// Replaces what was kept of how the gateway sees its providers.
+    pub async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error> {
+        self.backend.keep_provider_states(states).await
+    }
+
+    /// How a gateway last saw its providers, by name.
+    pub async fn provider_states(&self) -> Result<Vec<ProviderState>, Error> {
+        self.backend.provider_states().await
+    }
+}
+
+// One line, so that a list stays one.
+fn tidy(reason: &str) -> String {
+    reason.chars().filter(|c| !c.is_control()).take(REASON_MAX).collect::<String>().trim().to_owned()
+}
+
+fn event(kind: EventKind, at: Timestamp, provider: &ProviderName, reason: Option<&str>) -> Event {
+    let mut detail = Map::new();
+    detail.insert("provider".to_owned(), Value::from(provider.0.as_str()));
+    if let Some(reason) = reason {
+        detail.insert("reason".to_owned(), Value::from(reason));
+    }
+    Event { at, actor: Actor::Operator, kind, notification: None, delivery: None, detail }
+}
