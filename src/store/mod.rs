@@ -10,6 +10,7 @@ mod claimed;
 mod directory;
 mod finder;
 mod outbox;
+mod receipt;
 pub mod reports;
 pub mod seal;
 mod settle;
@@ -34,6 +35,7 @@ use writer::Writer;
 pub use claimed::{Claimed, LEASE, Lease};
 pub use directory::Directory;
 pub use outbox::{Acceptance, Accepted, Ahead, Dedupe};
+pub use receipt::{Confirmation, Parked, Reported};
 
 /// `[store]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
