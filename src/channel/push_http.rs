@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::http::{Body, HttpChannel, HttpRequest, IN_FLIGHT, Line};
 use super::http::{check_headers, check_url, common_verdict, reference_at, seconds_valid};
-use super::{Error, HttpProvider, Provider};
+use super::{Error, HttpProvider, Provider, receipt};
 use crate::domain::address::Channel;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::{Message, Parcel};
@@ -49,6 +49,9 @@ pub struct Settings {
     /// Whether the service sends once when the same reference comes twice.
     #[serde(default)]
     pub deduplicates: bool,
+    /// How it reports what became of a message, if it does.
+    #[serde(default)]
+    pub receipt: Option<receipt::Settings>,
     /// Its share of the traffic among the push services.
     #[serde(default = "super::even_weight")]
     pub weight: u32,

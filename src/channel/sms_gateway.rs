@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::http::{Body, HttpChannel, HttpRequest, IN_FLIGHT, Line};
 use super::http::{basic, check_headers, check_url, common_verdict, reference_at, scalar, seconds_valid};
-use super::{Error, HttpProvider, Provider};
+use super::{Error, HttpProvider, Provider, receipt};
 use crate::domain::address::Channel;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::{Message, Parcel};
@@ -74,6 +74,9 @@ pub struct Settings {
     /// The calling codes it serves, such as `+48`; all when empty.
     #[serde(default)]
     pub countries: Vec<String>,
+    /// How it reports what became of a message, if it does.
+    #[serde(default)]
+    pub receipt: Option<receipt::Settings>,
     /// Its share of the traffic among the gateways that serve a number.
     #[serde(default = "super::even_weight")]
     pub weight: u32,
