@@ -42,7 +42,7 @@ pub struct Dispatch {
     renderer: Arc<Renderer>,
     clock: Arc<dyn Clock>,
     luck: Mutex<StdRng>,
-    ended: Notify,
+    ended: Arc<Notify>,
 }
 
 /// What the operator has decided about telling people.
@@ -89,8 +89,13 @@ impl Dispatch {
             renderer,
             clock,
             luck,
-            ended: Notify::new(),
+            ended: Arc::default(),
         }
+    }
+
+    /// Wakes whoever waits for deliveries to end, each time one was taken as far as it goes.
+    pub fn ended(&self) -> Arc<Notify> {
+        Arc::clone(&self.ended)
     }
 
     /// Takes a delivery as far as it goes now.
