@@ -111,17 +111,24 @@ impl Receipts {
     }
 
     /// Takes a callback that came for `provider`. It is on disk when this returns, if it changes anything.
-    pub async fn take(&self, provider: &str, callback: &Callback<'_>) -> Result<(), Refusal> {
+    pub async fn take(self: Arc<Self>, provider: &str, callback: &Callback<'_>) -> Result<(), Refusal> {
         let provider = ProviderName(provider.to_owned());
         let reader = self.readers.get(&provider).ok_or(Refusal::UnknownProvider)?;
         let receipts = reader.read(callback).inspect_err(|unfit| count(&provider, None, label(*unfit)))?;
         if receipts.is_empty() {
             count(&provider, None, "not_final");
         }
-        for receipt in &receipts {
-            let heard = Heard { provider: &provider, receipt, at: callback.now, parked: None };
-            let outcome = self.apply(&heard).await.inspect_err(|_| count(&provider, Some(receipt.status), "failed"))?;
-            count(&provider, Some(receipt.status), outcome);
+        let at = callback.now;
+        // A task of its own: a provider that hangs up must not leave the writing connection in the middle of something.
+        let applied = tokio::spawn(async move { self.apply_all(&provider, &receipts, at).await });
+        Ok(applied.await.map_err(|_| Error::Stopped)??)
+    }
+
+    async fn apply_all(&self, provider: &ProviderName, receipts: &[Receipt], at: Timestamp) -> Result<(), Error> {
+        for receipt in receipts {
+            let outcome = self.apply(&Heard { provider, receipt, at, parked: None }).await;
+            let outcome = outcome.inspect_err(|_| count(provider, Some(receipt.status), "failed"))?;
+            count(provider, Some(receipt.status), outcome);
         }
         Ok(())
     }

@@ -94,7 +94,8 @@ async fn take(request: HttpRequest, payload: Payload, receipts: Data<Receipts>) 
         held.next().filter(|_| held.next().is_none()).map(header::HeaderValue::as_bytes)
     };
     let provider = request.match_info().query("provider");
-    match receipts.take(provider, &Callback { header: &header, body: &body, now: receipts.now() }).await {
+    let callback = Callback { header: &header, body: &body, now: receipts.now() };
+    match receipts.into_inner().take(provider, &callback).await {
         Ok(()) => HttpResponse::Ok().finish(),
         Err(Refusal::UnknownProvider) => refuse(StatusCode::NOT_FOUND),
         Err(Refusal::Unfit(Unfit::Unsigned | Unfit::Untimely)) => refuse(StatusCode::UNAUTHORIZED),
