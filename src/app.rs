@@ -2,13 +2,14 @@
 
 pub mod profile;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::channel;
+use crate::channel::{self, receipt::Reader};
 use crate::config::{self, Config, Written};
 use crate::console::Vitals;
 use crate::domain::chain;
@@ -19,8 +20,10 @@ use crate::flow::dispatch::{Dispatch, Route, Rules};
 use crate::flow::intake::Intake;
 use crate::flow::janitor;
 use crate::flow::journal::Journal;
+use crate::flow::receipt::Receipts;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener, Reloaded};
+use crate::receipts;
 use crate::render::{self, Renderer};
 use crate::route::{self, Offer, Plans};
 use crate::store::{self, Role, Store};
@@ -55,6 +58,9 @@ pub enum Error {
     /// The door cannot be opened.
     #[error(transparent)]
     Ingest(#[from] ingest::Error),
+    /// The providers' door cannot be opened.
+    #[error(transparent)]
+    Receipts(#[from] receipts::Error),
     /// The configuration cannot be read.
     #[error(transparent)]
     Config(#[from] config::Error),
@@ -63,6 +69,7 @@ pub enum Error {
 /// A gateway that runs.
 pub struct Gateway {
     listener: Listener,
+    providers: Option<receipts::Listener>,
     store: Arc<Store>,
     worker: Arc<Worker>,
     journal: Journal,
@@ -76,6 +83,7 @@ pub struct Parts {
     plans: Plans,
     renderer: Renderer,
     routes: Vec<Route>,
+    readers: HashMap<ProviderName, Reader>,
 }
 
 impl Parts {
@@ -83,6 +91,7 @@ impl Parts {
     pub fn assemble(config: &Config) -> Result<Self, Error> {
         let plans = Plans::new(config.plan.clone())?;
         let renderer = Renderer::load(&config.templates)?;
+        let mut readers = HashMap::new();
         let mut routes: Vec<Route> = Vec::with_capacity(config.provider.len());
         for (at, settings) in config.provider.iter().enumerate() {
             if config.provider[..at].iter().any(|other| other.name() == settings.name()) {
@@ -96,9 +105,10 @@ impl Parts {
                 weight: settings.weight(),
                 min_validity: settings.min_validity(),
             };
+            readers.extend(channel::hear(settings)?.map(|reader| (offer.provider.clone(), reader)));
             routes.push((offer, channel::connect(settings)?));
         }
-        Ok(Self { plans, renderer, routes })
+        Ok(Self { plans, renderer, routes, readers })
     }
 
     /// The texts.
@@ -121,6 +131,23 @@ impl Parts {
     }
 }
 
+fn open_for_providers(
+    settings: &receipts::Settings,
+    receipts: &Arc<Receipts>,
+) -> Result<Option<(receipts::Listener, JoinHandle<()>)>, Error> {
+    if !settings.is_open() {
+        return Ok(None);
+    }
+    let (listener, serving) = receipts::listen(settings, Arc::clone(receipts))?;
+    tracing::info!(receipts = %listener.address, "providers may report");
+    let serving = tokio::spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(error = chain(&error), "the providers' door closed");
+        }
+    });
+    Ok(Some((listener, serving)))
+}
+
 fn is_reloaded(key: &str) -> bool {
     let Some(key) = key.strip_prefix("ingest.") else { return false };
     let is_in =
@@ -132,7 +159,7 @@ impl Gateway {
     /// Opens database and door, and starts to work. What a crash left is taken up at once.
     pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         profile::check(config)?;
-        let Parts { plans, renderer, routes } = Parts::assemble(config)?;
+        let Parts { plans, renderer, routes, readers } = Parts::assemble(config)?;
         let store = Arc::new(Store::open(&config.store, &config.seal, Role::Gateway, Arc::clone(&clock)).await?);
         let left = store.take_over().await?;
         if left > 0 {
@@ -145,6 +172,8 @@ impl Gateway {
             Dispatch::new(Arc::clone(&store), Arc::new(renderer), rules, routes, Arc::clone(&clock), rand::random());
         let roster = Arc::clone(dispatch.roster());
         roster.look().await?;
+        let (receipts, ended) =
+            (Arc::new(Receipts::new(Arc::clone(&store), readers, Arc::clone(&clock))), dispatch.ended());
         if config.delivery.paused {
             tracing::warn!("delivery is paused: what is accepted waits, and expires when nobody lets it go in time");
         }
@@ -152,20 +181,23 @@ impl Gateway {
         let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(&plans), Arc::clone(&clock));
         let journal = Journal::new(Arc::clone(&store), Arc::clone(&clock));
         let (listener, serving) = ingest::listen(&config.ingest, intake, journal.clone(), Arc::clone(&clock))?;
+        let (providers, taking) = open_for_providers(&config.receipts, &receipts)?.unzip();
         let longest_life = plans.ttl(Kind::Otp);
         let serving = tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(error = chain(&error), "the door closed");
             }
         });
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(Arc::clone(&worker).run()),
             tokio::spawn(Arc::clone(&roster).run()),
+            tokio::spawn(receipts.run(ended)),
             tokio::spawn(janitor::run(Arc::clone(&store), clock, longest_life)),
         ];
+        tasks.extend(taking);
         tracing::info!(listen = %listener.address, "ready");
         metrics::gauge!("otpost_reload_failed").set(0.0);
-        Ok(Self { listener, store, worker, journal, started_with: config.written.clone(), serving, tasks })
+        Ok(Self { listener, providers, store, worker, journal, started_with: config.written.clone(), serving, tasks })
     }
 
     /// Goes by what may change while running of a configuration that has been read anew, or could not be: the door's
@@ -202,6 +234,11 @@ impl Gateway {
         self.listener.proxy_address
     }
 
+    /// Where the providers' door listens, if there is one.
+    pub fn receipts_address(&self) -> Option<std::net::SocketAddr> {
+        self.providers.as_ref().map(|listener| listener.address)
+    }
+
     /// The store, for reading.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
@@ -230,6 +267,9 @@ impl Gateway {
         let freed = self.worker.drain(DRAIN).await?;
         // It still writes down whom it has refused.
         let _ = tokio::time::timeout(LAST_WORDS, self.serving).await;
+        if let Some(providers) = &self.providers {
+            providers.stop().await;
+        }
         self.tasks.iter().for_each(JoinHandle::abort);
         self.store.close().await?;
         tracing::info!(freed, "stopped");

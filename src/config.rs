@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{channel, console, flow, ingest, render, route, store, telemetry};
+use crate::{channel, console, flow, ingest, receipts, render, route, store, telemetry};
 
 /// The whole configuration. `config/otpost.toml` shows every key with its default.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -33,6 +33,8 @@ pub struct Config {
     pub plan: route::Settings,
     /// The texts.
     pub templates: render::Settings,
+    /// The providers' door.
+    pub receipts: receipts::Settings,
     /// The operators' door.
     pub ops: console::Settings,
     /// The logs.
@@ -138,7 +140,7 @@ impl Config {
 
     fn start_at(&mut self, folder: &Path) {
         let files = self.ingest.files_mut().chain([&mut self.seal.key_file, &mut self.templates.dir]);
-        files.for_each(|path| *path = folder.join(&*path));
+        files.chain(self.receipts.files_mut()).for_each(|path| *path = folder.join(&*path));
         self.provider.iter_mut().filter_map(channel::Settings::ca_mut).for_each(|path| *path = folder.join(&*path));
         if let Some(file) = self.store.url.strip_prefix("sqlite:").filter(|file| !file.is_empty()) {
             self.store.url = format!("sqlite:{}", folder.join(file).display());
@@ -204,6 +206,7 @@ mod tests {
         assert_eq!(shipped.ingest.public_key_format, plain.ingest.public_key_format);
         assert_eq!(shipped.ingest.client_ca.file_name(), plain.ingest.client_ca.file_name());
         assert_eq!(shipped.store.min_free, plain.store.min_free);
+        assert_eq!(shipped.receipts.listen, plain.receipts.listen);
         assert_eq!(shipped.log.level, plain.log.level);
         assert_eq!(shipped.templates.brand, plain.templates.brand);
     }

@@ -8,9 +8,9 @@
 //! ```text
 //!         main ─► cli ─► app ─► config, telemetry            composition: knows everything, decides nothing
 //!                         │
-//!  doors           ingest          console                    processors, operators: parse, call one flow, answer
+//!  doors      ingest     receipts     console                 processors, providers, operators: parse, call one flow, answer
 //!                         │
-//!  flow    intake · resolve · worker · dispatch               the story
+//!  flow    intake · resolve · worker · dispatch · receipt     the story
 //!                         │
 //!  tools   store   render   channel   route                   SQL · text · the outside world · pure choice
 //!                         │                                   siblings never import each other
@@ -26,7 +26,8 @@
 //! delivery and audit event in one transaction, already claimed by this node → **204** → [`flow::worker`] gets it
 //! from memory, not from a poll → [`flow::resolve`] finds the person → [`route`] picks channel and provider →
 //! [`render`] writes the text for that channel → [`channel`] sends and returns an
-//! [`Outcome`](domain::outcome::Outcome) → [`store`] settles attempt, state and audit event in one transaction.
+//! [`Outcome`](domain::outcome::Outcome) → [`store`] settles attempt, state and audit event in one transaction → the
+//! provider's receipt comes to [`receipts`] → [`flow::receipt`] decides what it changes.
 
 pub mod app;
 pub mod channel;
@@ -37,6 +38,7 @@ pub mod domain;
 pub mod flow;
 pub mod ingest;
 pub mod pki;
+pub mod receipts;
 pub mod render;
 pub mod route;
 pub mod sim;

@@ -7,6 +7,7 @@ pub mod email_smtp;
 mod fake;
 pub mod http;
 pub mod push_http;
+pub mod receipt;
 pub mod sandbox;
 pub mod sms_gateway;
 
@@ -86,6 +87,14 @@ impl Settings {
         }
     }
 
+    fn receipt(&self) -> Option<&receipt::Settings> {
+        match self {
+            Self::SmsGateway(s) => s.receipt.as_ref(),
+            Self::PushHttp(s) => s.receipt.as_ref(),
+            Self::Smtp(_) => None,
+        }
+    }
+
     fn said_channel(&self) -> Option<Channel> {
         match self {
             Self::SmsGateway(s) => s.channel,
@@ -158,6 +167,11 @@ pub fn connect(settings: &Settings) -> Result<Arc<dyn Provider>, Error> {
         Settings::PushHttp(s) => push_http::connect(s),
         Settings::Smtp(s) => email_smtp::connect(s),
     }
+}
+
+/// Sets up the reading of the receipts that `settings` describe, if the provider sends any.
+pub fn hear(settings: &Settings) -> Result<Option<receipt::Reader>, Error> {
+    settings.receipt().map(|receipt| receipt::Reader::new(settings.name(), receipt)).transpose()
 }
 
 const fn attempt_max() -> Duration {

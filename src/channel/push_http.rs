@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::http::{Body, HttpChannel, HttpRequest, IN_FLIGHT, Line};
 use super::http::{check_headers, check_url, common_verdict, reference_at, seconds_valid};
-use super::{Error, HttpProvider, Provider};
+use super::{Error, HttpProvider, Provider, receipt};
 use crate::domain::address::Channel;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::{Message, Parcel};
@@ -55,6 +55,9 @@ pub struct Settings {
     /// With less time left than this, others are asked before it.
     #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub min_validity: Duration,
+    /// How it reports what became of a message, if it does.
+    #[serde(default)]
+    pub receipt: Option<receipt::Settings>,
 }
 
 fn id_pointer() -> String {

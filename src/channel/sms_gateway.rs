@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::http::{Body, HttpChannel, HttpRequest, IN_FLIGHT, Line};
 use super::http::{basic, check_headers, check_url, common_verdict, reference_at, scalar, seconds_valid};
-use super::{Error, HttpProvider, Provider};
+use super::{Error, HttpProvider, Provider, receipt};
 use crate::domain::address::Channel;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::{Message, Parcel};
@@ -80,6 +80,9 @@ pub struct Settings {
     /// With less time left than this, others are asked before it.
     #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub min_validity: Duration,
+    /// How it reports what became of a message, if it does.
+    #[serde(default)]
+    pub receipt: Option<receipt::Settings>,
 }
 
 /// The form of a request's body.

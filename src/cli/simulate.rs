@@ -2,6 +2,7 @@
 //!
 //! The only commands that print codes; they are made up here.
 
+mod receipts;
 mod samples;
 
 use std::io::{self, IsTerminal, Write};
@@ -19,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use self::receipts::Reporting;
 use crate::domain::address::Channel;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::sim::load::{self, Plan, Progress};
@@ -116,6 +118,12 @@ pub(crate) struct ProvidersArgs {
     /// Never answer, and forget what came
     #[arg(long)]
     black_hole: bool,
+    /// Report each SMS as delivered to this address, such as http://127.0.0.1:8444/receipts/sms
+    #[arg(long, requires = "receipts_secret", conflicts_with = "count_only")]
+    receipts: Option<String>,
+    /// Sign those reports with the secret in this file (HMAC-SHA-256 in X-Signature, the time in X-Timestamp)
+    #[arg(long, requires = "receipts")]
+    receipts_secret: Option<PathBuf>,
     /// Count only: no line per message, nothing kept but counts
     #[arg(long, visible_alias = "quiet")]
     count_only: bool,
@@ -201,6 +209,9 @@ async fn receive(args: ProvidersArgs) -> anyhow::Result<ExitCode> {
     for (station, address) in stations.iter().zip(addresses) {
         station.behave(behaviour(&args));
         tokio::spawn(show(station.subscribe(), args.json));
+        if let (Channel::Sms, Some(url), Some(secret)) = (station.channel(), &args.receipts, &args.receipts_secret) {
+            tokio::spawn(Reporting::to(url, secret)?.run(station.subscribe()));
+        }
         let provider = Provider::serve(Arc::clone(station), address, Arc::clone(&stations)).await;
         let provider = provider.with_context(|| format!("{} cannot listen on {address}", station.channel()))?;
         let scheme = if station.channel() == Channel::Email { "smtp" } else { "http" };

@@ -32,7 +32,7 @@ impl fmt::Display for ProviderName {
     }
 }
 
-/// Where a delivery stands. Only `Open` ones are worked on; the others never change back.
+/// Where a delivery stands. Only `Open` ones are worked on; from the others only a provider's receipt leads on, never back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -48,12 +48,27 @@ pub enum State {
     Expired,
     /// Kept on record and not told, by policy.
     Recorded,
+    /// A provider's receipt says that it arrived.
+    Confirmed,
+    /// A provider's receipt says that it did not arrive and never will.
+    Undelivered,
+    /// A provider's receipt says that it came too late.
+    ExpiredByProvider,
 }
 
 impl State {
     /// Every state there is.
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::Sent, Self::Unconfirmed, Self::Undeliverable, Self::Expired, Self::Recorded];
+    pub const ALL: [Self; 9] = [
+        Self::Open,
+        Self::Sent,
+        Self::Unconfirmed,
+        Self::Undeliverable,
+        Self::Expired,
+        Self::Recorded,
+        Self::Confirmed,
+        Self::Undelivered,
+        Self::ExpiredByProvider,
+    ];
 
     /// The name used in storage, metrics and reports.
     pub const fn name(self) -> &'static str {
@@ -64,6 +79,9 @@ impl State {
             Self::Undeliverable => "undeliverable",
             Self::Expired => "expired",
             Self::Recorded => "recorded",
+            Self::Confirmed => "confirmed",
+            Self::Undelivered => "undelivered",
+            Self::ExpiredByProvider => "expired_by_provider",
         }
     }
 

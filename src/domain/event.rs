@@ -12,6 +12,8 @@ use super::notification::NotificationId;
 pub enum Actor {
     /// A processor, by its configured name.
     Client(String),
+    /// A provider, by its configured name.
+    Provider(String),
     /// This gateway.
     Gateway,
     /// A person at the command line.
@@ -22,6 +24,7 @@ impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Client(name) => write!(f, "client:{name}"),
+            Self::Provider(name) => write!(f, "provider:{name}"),
             Self::Gateway => f.write_str("gateway"),
             Self::Operator => f.write_str("operator"),
         }
@@ -45,6 +48,12 @@ pub enum EventKind {
     Sent,
     /// The delivery ended without a provider's word.
     GivenUp,
+    /// A provider's receipt: it arrived.
+    Confirmed,
+    /// A provider's receipt: it did not arrive.
+    Undelivered,
+    /// A provider's receipt: it came too late.
+    ExpiredByProvider,
     /// People were written into the directory.
     PeopleImported,
     /// A person was erased from the directory.
@@ -70,6 +79,9 @@ impl EventKind {
             Self::Postponed => "postponed",
             Self::Sent => "sent",
             Self::GivenUp => "given_up",
+            Self::Confirmed => "confirmed",
+            Self::Undelivered => "undelivered",
+            Self::ExpiredByProvider => "expired_by_provider",
             Self::PeopleImported => "people_imported",
             Self::PersonErased => "person_erased",
             Self::Refused => "refused",

@@ -12,6 +12,7 @@ pub mod notification;
 pub mod outcome;
 pub mod parcel;
 pub mod person;
+pub mod receipt;
 pub mod secret;
 
 /// An error and all its causes in one line, for the place where it is handled.

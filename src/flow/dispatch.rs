@@ -44,7 +44,7 @@ pub struct Dispatch {
     renderer: Arc<Renderer>,
     clock: Arc<dyn Clock>,
     luck: Mutex<StdRng>,
-    ended: Notify,
+    ended: Arc<Notify>,
 }
 
 /// What the operator has decided about telling people.
@@ -93,13 +93,18 @@ impl Dispatch {
             renderer,
             clock,
             luck,
-            ended: Notify::new(),
+            ended: Arc::default(),
         }
     }
 
     /// Who is on duty among its providers.
     pub fn roster(&self) -> &Arc<Roster> {
         &self.roster
+    }
+
+    /// Wakes whoever waits for deliveries to end, each time one was taken as far as it goes.
+    pub fn ended(&self) -> Arc<Notify> {
+        Arc::clone(&self.ended)
     }
 
     /// Takes a delivery as far as it goes now.

@@ -1,4 +1,5 @@
-//! Sweeps up on a timer: idempotency keys whose time is over, epoch keys to make and to destroy, an eye on the disk.
+//! Sweeps up on a timer: idempotency keys and parked receipts whose time is over, epoch keys to make and to destroy, an
+//! eye on the disk.
 //!
 //! Small steps, so that nobody who waits for a commit notices.
 
@@ -33,9 +34,12 @@ pub async fn run(store: Arc<Store>, clock: Arc<dyn Clock>, longest_life: Duratio
     }
 }
 
-/// One round: forgets keys in small steps until none is due, then makes the next epoch key and destroys dead ones.
+/// One round: forgets keys and receipts in small steps until none is due, then makes the next epoch key and destroys dead ones.
 pub async fn sweep_once(store: &Store, clock: &dyn Clock, longest_life: Duration) -> Result<(), Error> {
     while store.forget_keys(clock.now()).await? > 0 {
+        tokio::task::yield_now().await;
+    }
+    while store.forget_receipts(clock.now()).await? > 0 {
         tokio::task::yield_now().await;
     }
     store.prepare_key(clock.now().after(SWEEP_EVERY * 2))?;

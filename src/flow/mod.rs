@@ -1,10 +1,12 @@
 //! The story of a notification, in the order of its files: `intake` takes it once, `worker` holds it, `resolve` finds
-//! the person, `roster` knows who is on duty, `dispatch` sends it; `janitor` sweeps up, and `journal` writes down what happens at the door.
+//! the person, `roster` knows who is on duty, `dispatch` sends it, `receipt` hears what became of it; `janitor` sweeps
+//! up, and `journal` writes down what happens at the door.
 
 pub mod dispatch;
 pub mod intake;
 pub mod janitor;
 pub mod journal;
+pub mod receipt;
 pub mod resolve;
 pub mod roster;
 pub mod worker;

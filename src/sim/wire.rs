@@ -180,20 +180,26 @@ impl Connection {
 
     /// Posts JSON and reads the answer. After an error the next request starts on a new connection.
     pub async fn post(&mut self, path: &str, idempotency_key: Option<&str>, body: &[u8]) -> Result<Reply<'_>, Error> {
-        self.write_request(path, idempotency_key, body);
+        let headers = idempotency_key.map(|key| ("X-Idempotency-Key", key));
+        self.post_with(path, headers.as_slice(), body).await
+    }
+
+    /// The same with headers of any name.
+    pub async fn post_with(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply<'_>, Error> {
+        self.write_request(path, headers, body);
         let patience = self.patience;
         let head = tokio::time::timeout(patience, self.exchange()).await.map_err(|_| Error::TimedOut)??;
         Ok(Reply { status: head.status, body: &self.inbox[head.body] })
     }
 
-    fn write_request(&mut self, path: &str, idempotency_key: Option<&str>, body: &[u8]) {
+    fn write_request(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) {
         let Target { host, port, base, .. } = &self.target;
         let head =
             format_args!("POST {base}{path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n");
         self.outbox.clear();
         append(&mut self.outbox, head);
-        if let Some(key) = idempotency_key {
-            append(&mut self.outbox, format_args!("X-Idempotency-Key: {key}\r\n"));
+        for (name, value) in headers {
+            append(&mut self.outbox, format_args!("{name}: {value}\r\n"));
         }
         append(&mut self.outbox, format_args!("Content-Length: {}\r\n\r\n", body.len()));
         self.outbox.extend_from_slice(body);

@@ -8,11 +8,13 @@ use uuid::Uuid;
 use super::Error;
 use super::change::{Batch, Committed, Split};
 use super::providers::{Drain, ProviderState};
+use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
 use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::event::Event;
+use crate::domain::outcome::Reference;
 
 /// A database that keeps what otpost must not lose.
 #[async_trait]
@@ -34,6 +36,18 @@ pub(super) trait Backend: Send + Sync {
     async fn next_due(&self) -> Result<Option<Timestamp>, Error>;
     /// Forgets up to `limit` idempotency keys whose time is over; returns how many.
     async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error>;
+    /// The one delivery that a provider means by a reference.
+    async fn reported(&self, provider: &ProviderName, reference: &Reference) -> Result<Option<Reported>, Error>;
+    /// Changes a state with its audit event; `false`, and nothing written, when it is another one by now.
+    async fn confirm(&self, rows: &ConfirmRows) -> Result<bool, Error>;
+    /// Keeps a receipt; `false`, and nothing written, when a delivery it is about has ended.
+    async fn park(&self, rows: &ParkRows<'_>) -> Result<bool, Error>;
+    /// Up to `limit` receipts parked since then whose deliveries have ended, oldest first.
+    async fn ripe(&self, since: Timestamp, limit: u32) -> Result<Vec<Parked>, Error>;
+    /// Forgets one parked receipt.
+    async fn unpark(&self, row: i64) -> Result<(), Error>;
+    /// Forgets up to `limit` receipts parked before `until`; returns how many.
+    async fn prune_receipts(&self, until: Timestamp, limit: u32) -> Result<u64, Error>;
     /// For each question everybody who is meant.
     async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error>;
     /// Writes people whole, all or none.

@@ -11,6 +11,7 @@ mod directory;
 mod finder;
 mod outbox;
 pub mod providers;
+mod receipt;
 pub mod reports;
 pub mod seal;
 mod settle;
@@ -35,6 +36,7 @@ use writer::Writer;
 pub use claimed::{Claimed, LEASE, Lease};
 pub use directory::Directory;
 pub use outbox::{Acceptance, Accepted, Ahead, Dedupe};
+pub use receipt::{Confirmation, Parked, Reported};
 
 /// `[store]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]

@@ -11,6 +11,7 @@ mod dispatch;
 mod door;
 mod process;
 mod properties;
+mod receipts;
 mod secrets;
 mod store;
 mod support;

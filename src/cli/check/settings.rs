@@ -9,7 +9,7 @@ use crate::domain::chain;
 use crate::domain::notification::Kind;
 use crate::render::Renderer;
 use crate::route::Plans;
-use crate::{channel, ingest, telemetry};
+use crate::{channel, ingest, receipts, telemetry};
 
 /// Tries each of them as the gateway would.
 pub(super) fn look(config: &Config, findings: &mut Findings) {
@@ -30,6 +30,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     }
     providers(config, findings);
     door(&config.ingest, findings);
+    providers_door(config, findings);
 }
 
 fn plan(plans: &Plans, kind: Kind) -> String {
@@ -46,6 +47,9 @@ fn providers(config: &Config, findings: &mut Findings) {
         match channel::connect(provider) {
             Ok(_) => findings.ok("provider", format_args!("{}: {}", provider.name(), provider.channel())),
             Err(error) => findings.error("provider", chain(&error)),
+        }
+        if let Err(error) = channel::hear(provider) {
+            findings.error("provider", chain(&error));
         }
     }
     match Parts::assemble(config) {
@@ -76,6 +80,25 @@ fn door(settings: &ingest::Settings, findings: &mut Findings) {
         let pins = (!client.spki.is_empty()).then(|| counted(client.spki.len(), "pin"));
         let known: Vec<String> = pins.into_iter().chain(subject).collect();
         findings.ok("client", format_args!("{}: {}", client.name, known.join(" and ")));
+    }
+}
+
+fn providers_door(config: &Config, findings: &mut Findings) {
+    let reporting = config.provider.iter().filter(|provider| matches!(channel::hear(provider), Ok(Some(_))));
+    let reporting: Vec<_> = reporting.map(channel::Settings::name).collect();
+    if !config.receipts.is_open() {
+        if !reporting.is_empty() {
+            let who = joined(&reporting, " and ");
+            findings.warning("receipts", format_args!("{who}: nobody listens to receipts; set receipts.listen"));
+        }
+        return;
+    }
+    match receipts::check(&config.receipts) {
+        Ok(()) => findings.ok("receipts", format_args!("will listen on {}", config.receipts.listen)),
+        Err(error) => findings.error("receipts", chain(&error)),
+    }
+    if reporting.is_empty() {
+        findings.warning("receipts", "no provider sends any; add receipt to a [[provider]]");
     }
 }
 

@@ -77,7 +77,7 @@ impl Entry {
 }
 
 fn event_text(actor: &str, kind: &str, detail: &Map<String, Value>) -> String {
-    let by = actor.strip_prefix("client:").unwrap_or(actor);
+    let by = actor.strip_prefix("client:").or(actor.strip_prefix("provider:")).unwrap_or(actor);
     let mut parts = vec![by.to_owned()];
     // "sent, state sent" says it twice.
     let news = detail.iter().filter(|(_, value)| value.as_str() != Some(kind));
@@ -124,6 +124,15 @@ fn length(micros: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_receipt_is_told_with_who_said_it_and_what_was_known_before() {
+        let detail = r#"{"attempt":1,"channel":"sms","provider":"desk","before":"sent","says":"delivered"}"#.to_owned();
+        let at = Timestamp::from_micros(0);
+        let event = EventLine { seq: 3, at, actor: "provider:desk".to_owned(), kind: "confirmed".to_owned(), detail };
+        let entry = Entry { at: at.after(std::time::Duration::from_secs(2)), accepted: at, what: What::of(&event) };
+        assert_eq!(entry.row(), ["+2.000 s", "confirmed", "desk, before sent, says delivered"]);
+    }
 
     #[test]
     fn a_length_is_read_at_a_glance() {

@@ -10,6 +10,7 @@ mod commit;
 mod directory;
 mod providers;
 mod reads;
+mod receipt;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -26,12 +27,14 @@ use uuid::Uuid;
 use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
 use super::change::{Batch, Committed, Split};
 use super::providers::{Drain, ProviderState};
+use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
 use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use super::{Error, Role};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 use crate::domain::event::Event;
+use crate::domain::outcome::Reference;
 
 /// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -217,6 +220,30 @@ impl Backend for Sqlite {
 
     async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
         self.prune_keys(now, limit).await
+    }
+
+    async fn reported(&self, provider: &ProviderName, reference: &Reference) -> Result<Option<Reported>, Error> {
+        self.find_reported(provider, reference).await
+    }
+
+    async fn confirm(&self, rows: &ConfirmRows) -> Result<bool, Error> {
+        self.confirm_delivery(rows).await
+    }
+
+    async fn park(&self, rows: &ParkRows<'_>) -> Result<bool, Error> {
+        self.park_receipt(rows).await
+    }
+
+    async fn ripe(&self, since: Timestamp, limit: u32) -> Result<Vec<Parked>, Error> {
+        self.ripe_receipts(since, limit).await
+    }
+
+    async fn unpark(&self, row: i64) -> Result<(), Error> {
+        self.unpark_receipt(row).await
+    }
+
+    async fn prune_receipts(&self, until: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.prune_parked(until, limit).await
     }
 
     async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error> {

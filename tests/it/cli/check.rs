@@ -135,3 +135,23 @@ fn a_disk_that_is_nearly_full_is_an_error() {
     desk.configure("min_free = 268435456", "min_free = 9000000000000000000");
     complaint(&desk.run(&["check"]), "nothing would be accepted");
 }
+
+#[test]
+fn receipts_need_a_door_and_a_provider_that_sends_them() {
+    let desk = Desk::new();
+    let text = std::fs::read_to_string(desk.path("otpost.toml")).unwrap();
+    let provider = "\n[[provider]]\nname = \"sms\"\nkind = \"sms_gateway\"\nurl = \"https://sms.example/\"\n";
+    // The first door that is shut is this one.
+    let open = |listen: &str| text.replacen("\nlisten = \"\" ", &format!("\nlisten = \"{listen}\" "), 1);
+    let reporting = |secret: &str| format!("{provider}[provider.receipt]\nsecret = \"{secret}\"\n");
+
+    desk.write("otpost.toml", &(text.clone() + &reporting("practice-secret-practice-secret")));
+    warning(&desk.run(&["check"]), "set receipts.listen");
+    desk.write("otpost.toml", &(open("127.0.0.1:0") + provider));
+    warning(&desk.run(&["check"]), "no provider sends any");
+
+    desk.write("otpost.toml", &(open("0.0.0.0:8444") + &reporting("short")));
+    let said = desk.run(&["check"]);
+    complaint(&said, "receipts.certificate: ");
+    complaint(&said, "provider sms: receipt.secret: ");
+}

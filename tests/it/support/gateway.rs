@@ -168,6 +168,11 @@ impl Gateway {
         self.running.address()
     }
 
+    /// Where providers report.
+    pub(crate) fn receipts_address(&self) -> std::net::SocketAddr {
+        self.running.receipts_address().unwrap()
+    }
+
     pub(crate) fn proxy_address(&self) -> std::net::SocketAddr {
         self.running.proxy_address().unwrap()
     }

@@ -178,6 +178,11 @@ impl Line {
     }
 }
 
+/// The answer in `bytes`, which end with it.
+pub(crate) fn read_answer(bytes: &[u8]) -> Answer {
+    parse(bytes, true).unwrap().0
+}
+
 fn parse(bytes: &[u8], with_body: bool) -> Option<(Answer, usize)> {
     let mut room = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut room);

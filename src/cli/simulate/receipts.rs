@@ -1,0 +1,114 @@
+//! The practice providers' receipts: each message that was taken is reported as delivered, signed, once.
+//!
+//! It never repeats one: what a gateway does with a lost receipt is part of the practice.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use openssl::hash::MessageDigest;
+use openssl::pkey::{PKey, Private};
+use openssl::sign::Signer;
+use serde_json::json;
+use tokio::sync::broadcast::{self, error::RecvError};
+use zeroize::Zeroizing;
+
+use crate::domain::clock::{Clock, SystemClock};
+use crate::sim::providers::station::Arrival;
+use crate::sim::wire::{Connection, Target};
+
+/// How long the gateway may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where receipts go, and what they are signed with.
+pub(super) struct Reporting {
+    gateway: Connection,
+    key: PKey<Private>,
+}
+
+impl Reporting {
+    /// Reports to `url`, the whole path of one provider, with the secret in a file.
+    pub(super) fn to(url: &str, secret: &Path) -> anyhow::Result<Self> {
+        let gateway = Connection::new(Target::new(url, None)?, PATIENCE);
+        let kept = std::fs::read(secret).map(Zeroizing::new);
+        let kept = kept.with_context(|| format!("--receipts-secret {} cannot be read", secret.display()))?;
+        Ok(Self { gateway, key: PKey::hmac(kept.trim_ascii_end())? })
+    }
+
+    /// Reports whatever arrives under a reference until nothing more can.
+    pub(super) async fn run(mut self, mut arrivals: broadcast::Receiver<Arc<Arrival>>) -> io::Result<()> {
+        loop {
+            let arrival = match arrivals.recv().await {
+                Ok(arrival) => arrival,
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => return Ok(()),
+            };
+            let Some(reference) = &arrival.reference else { continue };
+            if let Err(error) = self.report(reference).await {
+                writeln!(io::stderr(), "a receipt was not taken: {error:#}")?;
+            }
+        }
+    }
+
+    async fn report(&mut self, reference: &str) -> anyhow::Result<()> {
+        let body = json!({ "reference": reference, "status": "delivered" }).to_string();
+        let time = (SystemClock.now().micros() / 1_000_000).to_string();
+        let mut signer = Signer::new(MessageDigest::sha256(), &self.key)?;
+        signer.update(format!("{time}.{body}").as_bytes())?;
+        let signature = openssl::base64::encode_block(&signer.sign_to_vec()?);
+        let headers = [("X-Timestamp", time.as_str()), ("X-Signature", signature.as_str())];
+        let reply = self.gateway.post_with("", &headers, body.as_bytes()).await?;
+        anyhow::ensure!(reply.status == 200, "status {}", reply.status);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::channel;
+    use crate::domain::receipt::{Callback, Status};
+
+    const SECRET: &str = "practice-secret-practice-secret";
+
+    async fn posted(listener: TcpListener) -> String {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut inbox = Vec::new();
+        while !inbox.ends_with(b"}") {
+            assert!(stream.read_buf(&mut inbox).await.unwrap() > 0);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        String::from_utf8(inbox).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_practice_receipt_is_one_that_a_gateway_takes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/receipts/sms", listener.local_addr().unwrap());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, format!("{SECRET}\n")).unwrap();
+        let sms = json!({
+            "kind": "sms_gateway", "name": "sms", "url": "http://sms.example",
+            "receipt": { "secret": SECRET, "timestamp_header": "X-Timestamp" },
+        });
+        let reader = channel::hear(&serde_json::from_value(sms).unwrap()).unwrap().unwrap();
+
+        let mut reporting = Reporting::to(&url, file.path()).unwrap();
+        let (request, taken) = tokio::join!(posted(listener), reporting.report("r-1"));
+        taken.unwrap();
+
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        let header = |name: &str| {
+            let held = head.lines().filter_map(|line| line.split_once(": "));
+            held.into_iter().find(|(held, _)| *held == name).map(|(_, value)| value.as_bytes())
+        };
+        let read = reader.read(&Callback { header: &header, body: body.as_bytes(), now: SystemClock.now() }).unwrap();
+        assert!(head.starts_with("POST /receipts/sms HTTP/1.1"), "{head}");
+        assert_eq!((read[0].reference.as_str(), read[0].status), ("r-1", Status::Delivered));
+    }
+}

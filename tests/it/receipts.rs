@@ -1,0 +1,63 @@
+//! What becomes of a message after it was handed over: the providers' door, and what their receipts change.
+
+mod answers;
+mod course;
+mod partners;
+mod races;
+
+use std::time::{Duration, Instant};
+
+use crate::support::desk::{Desk, Slip};
+use crate::support::{Gateway, Setup, otp, person};
+
+/// Longer than anything takes; a test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Before all other providers of its channel.
+const FIRST: &str = "weight = 9";
+
+/// A gateway with one SMS provider before all others, `desk`, that sends receipts; with more for the settings of the
+/// provider and of its receipts.
+async fn listening(more: &str, receipt: &str) -> (Gateway, Desk) {
+    let desk = Desk::open().await;
+    let more = format!("{FIRST}\n{more}");
+    let settings = desk.settings("desk", &more, receipt) + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
+    let gateway = Setup::new().more(&settings).start().await;
+    gateway.knows([person("phone").customer("1337").phone("+48600100200")]).await;
+    (gateway, desk)
+}
+
+/// The same, with one code that `desk` has taken; returns our reference.
+async fn sent(receipt: &str) -> (Gateway, Desk, String) {
+    let (gateway, desk) = listening("", receipt).await;
+    gateway.post(&otp().code("73915046")).await.expect_status(204);
+    let reference = desk.message().await;
+    desk.answers();
+    gateway.settle().await;
+    assert_eq!(gateway.last().await.line.state, "sent");
+    (gateway, desk, reference)
+}
+
+/// Posts a receipt and expects that it is taken.
+async fn tell(gateway: &Gateway, slip: &Slip) {
+    let answer = slip.post(gateway.receipts_address()).await.expect_status(200);
+    assert_eq!(answer.body, "");
+}
+
+/// The kinds of the newest delivery's events, in order.
+async fn events(gateway: &Gateway) -> Vec<String> {
+    gateway.last().await.events.into_iter().map(|event| event.kind).collect()
+}
+
+/// Waits until the newest delivery is in `state`.
+async fn becomes(gateway: &Gateway, state: &str) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let found = gateway.last().await.line.state;
+        if found == state {
+            return;
+        }
+        assert!(Instant::now() < end, "it is {found} and not {state}");
+        tokio::task::yield_now().await;
+    }
+}
