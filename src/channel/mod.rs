@@ -8,6 +8,7 @@ mod fake;
 pub mod http;
 pub mod push_http;
 pub mod sandbox;
+mod slots;
 pub mod sms_gateway;
 
 use std::path::{Path, PathBuf};

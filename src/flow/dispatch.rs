@@ -240,7 +240,8 @@ impl Dispatch {
             }
         };
         let valid_for = claimed.expires_at.since(now);
-        let parcel = Parcel { delivery: claimed.id, to: way.address.clone(), message, valid_for };
+        let parcel =
+            Parcel { delivery: claimed.id, priority: claimed.priority(), to: way.address.clone(), message, valid_for };
         let sent = tokio::time::timeout(SEND_TIMEOUT.min(valid_for), provider.send(&parcel)).await;
         sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut))
     }

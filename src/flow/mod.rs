@@ -6,4 +6,5 @@ pub mod intake;
 pub mod janitor;
 pub mod journal;
 pub mod resolve;
+mod slots;
 pub mod worker;

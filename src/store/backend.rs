@@ -12,14 +12,21 @@ use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
 use crate::domain::event::Event;
+use crate::domain::notification::Priority;
 
 /// A database that keeps what otpost must not lose.
 #[async_trait]
 pub(super) trait Backend: Send + Sync {
     /// Commits a batch in one transaction and one sync, or nothing of it.
     async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error>;
-    /// Takes as many due deliveries as there are tokens, earliest first, until `until`.
-    async fn claim(&self, now: Timestamp, until: Timestamp, tokens: &[i64]) -> Result<Vec<ClaimedRow>, Error>;
+    /// Takes as many due deliveries of the lane as there are tokens, earliest first, until `until`.
+    async fn claim(
+        &self,
+        lane: Priority,
+        now: Timestamp,
+        until: Timestamp,
+        tokens: &[i64],
+    ) -> Result<Vec<ClaimedRow>, Error>;
     /// Gives a leased delivery to its first person and adds one for each further person, all due at `due_at`.
     /// `false`, and nothing written, when the lease is no longer held.
     async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error>;

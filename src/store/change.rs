@@ -10,7 +10,7 @@ use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, EndReason, State};
 use crate::domain::event::Event;
-use crate::domain::notification::Kind;
+use crate::domain::notification::{Kind, Priority};
 
 /// Everything that taking one notification writes.
 pub(super) struct AcceptRows {
@@ -39,6 +39,7 @@ pub(super) struct Once {
 
 /// Everything that one step of a delivery writes.
 pub(super) struct SettleRows {
+    pub(super) priority: Priority,
     pub(super) delivery: Uuid,
     pub(super) lease_token: i64,
     pub(super) person: Option<Uuid>,

@@ -9,6 +9,7 @@ mod change;
 mod claimed;
 mod directory;
 mod finder;
+mod lanes;
 mod outbox;
 pub mod reports;
 pub mod seal;

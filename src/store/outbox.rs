@@ -18,7 +18,7 @@ use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::event::{Actor, Event, EventKind};
-use crate::domain::notification::{Content, Notification, NotificationId};
+use crate::domain::notification::{Content, Notification, NotificationId, Priority};
 use crate::domain::person::{Identifier, PersonId};
 
 /// A notification to be accepted.
@@ -144,11 +144,11 @@ impl Store {
         Ok(Some(Once { scope, fingerprint: print.to_bytes(), expires_at: now.after(kept) }))
     }
 
-    /// Takes up to `limit` deliveries that are due: retries, and what a crash left.
-    pub async fn claim(&self, limit: usize) -> Result<Vec<Claimed>, Error> {
+    /// Takes up to `limit` deliveries of one lane that are due: retries, and what a crash left.
+    pub async fn claim(&self, lane: Priority, limit: usize) -> Result<Vec<Claimed>, Error> {
         let now = self.clock.now();
         let tokens = (0..limit).map(|_| token()).collect::<Result<Vec<_>, _>>()?;
-        let rows = self.backend.claim(now, now.after(LEASE), &tokens).await?;
+        let rows = self.backend.claim(lane, now, now.after(LEASE), &tokens).await?;
         Ok(rows.into_iter().map(|row| self.claimed(row)).collect())
     }
 

@@ -2,5 +2,6 @@
 
 mod endings;
 mod interruptions;
+mod lanes;
 mod people;
 mod ways;

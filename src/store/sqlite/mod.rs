@@ -29,6 +29,7 @@ use super::seal::LookupHash;
 use super::{Error, Role};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::Event;
+use crate::domain::notification::Priority;
 
 /// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -185,8 +186,14 @@ impl Backend for Sqlite {
         self.commit_batch(batch, now).await
     }
 
-    async fn claim(&self, now: Timestamp, until: Timestamp, tokens: &[i64]) -> Result<Vec<ClaimedRow>, Error> {
-        self.claim_due(now, until, tokens).await
+    async fn claim(
+        &self,
+        lane: Priority,
+        now: Timestamp,
+        until: Timestamp,
+        tokens: &[i64],
+    ) -> Result<Vec<ClaimedRow>, Error> {
+        self.claim_due(lane, now, until, tokens).await
     }
 
     async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
