@@ -16,6 +16,7 @@ use crate::domain::clock::Clock;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
 use crate::flow::dispatch::{Dispatch, Route, Rules};
+use crate::flow::guard::Guard;
 use crate::flow::intake::Intake;
 use crate::flow::janitor;
 use crate::flow::journal::Journal;
@@ -135,8 +136,12 @@ impl Gateway {
             tracing::warn!(left, "deliveries were in hand when the last process ended; they are taken up now");
         }
         let plans = Arc::new(plans);
-        let rules =
-            Rules { people: config.people.clone(), plans: Arc::clone(&plans), max_age: config.delivery.max_age };
+        let rules = Rules {
+            people: config.people.clone(),
+            plans: Arc::clone(&plans),
+            max_age: config.delivery.max_age,
+            guard: Guard::new(config.guard.clone()),
+        };
         let dispatch =
             Dispatch::new(Arc::clone(&store), Arc::new(renderer), rules, routes, Arc::clone(&clock), rand::random());
         if config.delivery.paused {
@@ -154,7 +159,7 @@ impl Gateway {
                 }
             }),
             tokio::spawn(Arc::clone(&worker).run()),
-            tokio::spawn(janitor::run(Arc::clone(&store), clock, longest_life)),
+            tokio::spawn(janitor::run(Arc::clone(&store), clock, config.retention, longest_life)),
         ];
         tracing::info!(listen = %listener.address, "ready");
         metrics::gauge!("otpost_reload_failed").set(0.0);

@@ -48,12 +48,21 @@ pub enum State {
     Expired,
     /// Kept on record and not told, by policy.
     Recorded,
+    /// A newer code for the same purchase took its place before it was sent.
+    Superseded,
 }
 
 impl State {
     /// Every state there is.
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::Sent, Self::Unconfirmed, Self::Undeliverable, Self::Expired, Self::Recorded];
+    pub const ALL: [Self; 7] = [
+        Self::Open,
+        Self::Sent,
+        Self::Unconfirmed,
+        Self::Undeliverable,
+        Self::Expired,
+        Self::Recorded,
+        Self::Superseded,
+    ];
 
     /// The name used in storage, metrics and reports.
     pub const fn name(self) -> &'static str {
@@ -64,6 +73,7 @@ impl State {
             Self::Undeliverable => "undeliverable",
             Self::Expired => "expired",
             Self::Recorded => "recorded",
+            Self::Superseded => "superseded",
         }
     }
 
@@ -99,6 +109,12 @@ pub enum EndReason {
     Stale,
     /// The key that sealed it is gone; only possible long after the deadline.
     Unreadable,
+    /// A newer code for the same card and merchant came first.
+    Superseded,
+    /// Too many codes, and the operator wants those beyond the limit held back.
+    Held,
+    /// Every number of the person is in a country that may not be written to.
+    CountryNotAllowed,
 }
 
 impl EndReason {
@@ -113,6 +129,9 @@ impl EndReason {
             Self::DeadlinePassed => "deadline_passed",
             Self::Stale => "stale",
             Self::Unreadable => "unreadable",
+            Self::Superseded => "superseded",
+            Self::Held => "held",
+            Self::CountryNotAllowed => "country_not_allowed",
         }
     }
 
@@ -121,9 +140,14 @@ impl EndReason {
         match self {
             Self::DeadlinePassed | Self::Unreadable => State::Expired,
             Self::Stale => State::Recorded,
-            Self::UnknownPerson | Self::NotToBeTold | Self::NoContact | Self::AllRefused | Self::AttemptsExhausted => {
-                State::Undeliverable
-            }
+            Self::Superseded => State::Superseded,
+            Self::UnknownPerson
+            | Self::NotToBeTold
+            | Self::NoContact
+            | Self::AllRefused
+            | Self::AttemptsExhausted
+            | Self::Held
+            | Self::CountryNotAllowed => State::Undeliverable,
         }
     }
 }

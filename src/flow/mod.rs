@@ -2,9 +2,11 @@
 //! the person, `dispatch` sends it; `janitor` sweeps up, and `journal` writes down what happens at the door.
 
 pub mod dispatch;
+pub mod guard;
 pub mod intake;
 pub mod janitor;
 pub mod journal;
 pub mod resolve;
 mod slots;
+mod storm;
 pub mod worker;

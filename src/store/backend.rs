@@ -36,10 +36,18 @@ pub(super) trait Backend: Send + Sync {
     async fn release(&self, leases: Option<&[(Uuid, i64)]>, now: Timestamp) -> Result<u64, Error>;
     /// The first open delivery of an earlier notification in the lane: when it is due, and whether somebody holds it.
     async fn ahead(&self, lane: LookupHash, notification: Uuid) -> Result<Option<(Timestamp, bool)>, Error>;
+    /// Whether a later notification than this has a code for the same purchase.
+    async fn is_superseded(&self, purchase: LookupHash, notification: Uuid) -> Result<bool, Error>;
     /// When the next open delivery is due, or the next lease ends.
     async fn next_due(&self) -> Result<Option<Timestamp>, Error>;
-    /// Forgets up to `limit` idempotency keys whose time is over; returns how many.
+    /// Forgets up to `limit` idempotency keys and up to `limit` purchases whose time is over; returns the
+    /// larger number.
     async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error>;
+    /// Removes up to `limit` notifications of before `before` that are over, with their deliveries and attempts;
+    /// returns how many.
+    async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64, Error>;
+    /// Takes the masked address out of up to `limit` attempts at deliveries of before `before`; returns how many.
+    async fn blank(&self, before: Timestamp, limit: u32) -> Result<u64, Error>;
     /// For each question everybody who is meant.
     async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error>;
     /// Writes people whole, all or none.

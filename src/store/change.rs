@@ -25,6 +25,7 @@ pub(super) struct AcceptRows {
     pub(super) once: Option<Once>,
     pub(super) due_at: Timestamp,
     pub(super) lane: Option<LookupHash>,
+    pub(super) purchase: Option<LookupHash>,
     pub(super) lease_token: Option<i64>,
     pub(super) sealed: Vec<u8>,
     pub(super) event: Event,

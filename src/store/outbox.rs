@@ -95,6 +95,7 @@ impl Store {
             once: self.once(&notification, &dedupe, endpoint, now)?,
             due_at: if leased { now.after(LEASE) } else { now },
             lane,
+            purchase: self.purchase(&notification.content, &notification.subjects)?,
             lease_token: leased.then_some(lease_token),
             sealed: self.sealer.seal_content(&notification.content, &notification.subjects, id, now)?,
             event: accepted_event(&notification, id),
@@ -110,6 +111,7 @@ impl Store {
                 content: Some(notification.content),
                 attempts: Vec::new(),
                 in_doubt: false,
+                waited: false,
                 lane,
                 lease_token,
             })))),
@@ -171,6 +173,7 @@ impl Store {
             content,
             attempts: row.attempts,
             in_doubt: row.in_doubt,
+            waited: true,
             lane,
             lease_token: row.lease_token,
         }
@@ -249,6 +252,7 @@ impl Store {
                 content: Some(content),
                 attempts: Vec::new(),
                 in_doubt: false,
+                waited: false,
                 lane: claimed.lane,
                 lease_token: row.lease_token,
             });

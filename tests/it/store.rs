@@ -6,6 +6,7 @@ mod acceptance;
 mod directory;
 mod leases;
 mod record;
+mod retention;
 mod sqlite;
 
 use std::path::Path;
@@ -39,7 +40,7 @@ type Promise = (&'static str, fn(Room) -> Pending<()>);
 
 /// Every promise there is.
 fn promises() -> Vec<Promise> {
-    [acceptance::PROMISES, leases::PROMISES, record::PROMISES, directory::PROMISES].concat()
+    [acceptance::PROMISES, leases::PROMISES, record::PROMISES, directory::PROMISES, retention::PROMISES].concat()
 }
 
 /// Runs each promise in a room of its own and names those that are broken.

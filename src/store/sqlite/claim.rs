@@ -154,24 +154,18 @@ impl Sqlite {
         Ok(found.map(|(due, held)| (Timestamp::from_micros(due), held)))
     }
 
+    /// Whether a later notification than this has a code for the same purchase.
+    pub(super) async fn has_newer_code(&self, purchase: LookupHash, notification: Uuid) -> Result<bool, Error> {
+        let text = "SELECT EXISTS (SELECT 1 FROM newest_code WHERE purchase = ?1 AND notification_id > ?2)";
+        let newer = sqlx::query_scalar(text).bind(purchase.as_slice()).bind(notification).fetch_one(&self.read).await?;
+        Ok(newer)
+    }
+
     /// When the next open delivery is due, or the next lease ends.
     pub(super) async fn earliest_due(&self) -> Result<Option<Timestamp>, Error> {
         let due: Option<i64> =
             sqlx::query_scalar("SELECT min(due_at) FROM delivery WHERE state = 'open'").fetch_one(&self.read).await?;
         Ok(due.map(Timestamp::from_micros))
-    }
-
-    /// Forgets up to `limit` idempotency keys whose time is over.
-    pub(super) async fn prune_keys(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
-        let done = sqlx::query(
-            "DELETE FROM idempotency WHERE scope IN
-               (SELECT scope FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-        )
-        .bind(now.micros())
-        .bind(limit)
-        .execute(&mut *self.write.lock().await)
-        .await?;
-        Ok(done.rows_affected())
     }
 }
 

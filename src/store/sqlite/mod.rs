@@ -9,6 +9,7 @@ mod claim;
 mod commit;
 mod directory;
 mod reads;
+mod retention;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -217,6 +218,18 @@ impl Backend for Sqlite {
 
     async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
         self.earliest_due().await
+    }
+
+    async fn is_superseded(&self, purchase: LookupHash, notification: Uuid) -> Result<bool, Error> {
+        self.has_newer_code(purchase, notification).await
+    }
+
+    async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.purge_notifications(before, limit).await
+    }
+
+    async fn blank(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.blank_addresses(before, limit).await
     }
 
     async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
