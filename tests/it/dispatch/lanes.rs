@@ -48,7 +48,7 @@ async fn a_code_that_is_due_is_taken_up_before_a_backlog_of_other_news() {
 
     let first = gateway.store().claim(Priority::Code, 1).await.unwrap();
 
-    assert_eq!(first.iter().map(|claimed| claimed.priority()).collect::<Vec<_>>(), [Priority::Code]);
+    assert_eq!(first.iter().map(otpost::store::Claimed::priority).collect::<Vec<_>>(), [Priority::Code]);
     drop(taken);
 }
 
