@@ -17,6 +17,7 @@ use crate::domain::clock::Clock;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
 use crate::flow::dispatch::{Dispatch, Route, Rules};
+use crate::flow::guard::Guard;
 use crate::flow::intake::Intake;
 use crate::flow::janitor;
 use crate::flow::journal::Journal;
@@ -166,8 +167,12 @@ impl Gateway {
             tracing::warn!(left, "deliveries were in hand when the last process ended; they are taken up now");
         }
         let plans = Arc::new(plans);
-        let rules =
-            Rules { people: config.people.clone(), plans: Arc::clone(&plans), max_age: config.delivery.max_age };
+        let rules = Rules {
+            people: config.people.clone(),
+            plans: Arc::clone(&plans),
+            max_age: config.delivery.max_age,
+            guard: Guard::new(config.guard.clone()),
+        };
         let dispatch =
             Dispatch::new(Arc::clone(&store), Arc::new(renderer), rules, routes, Arc::clone(&clock), rand::random());
         let roster = Arc::clone(dispatch.roster());
@@ -192,7 +197,7 @@ impl Gateway {
             tokio::spawn(Arc::clone(&worker).run()),
             tokio::spawn(Arc::clone(&roster).run()),
             tokio::spawn(receipts.run(ended)),
-            tokio::spawn(janitor::run(Arc::clone(&store), clock, longest_life)),
+            tokio::spawn(janitor::run(Arc::clone(&store), clock, config.retention, longest_life)),
         ];
         tasks.extend(taking);
         tracing::info!(listen = %listener.address, "ready");

@@ -27,6 +27,10 @@ pub struct Config {
     pub people: flow::resolve::Settings,
     /// Whether anybody is told anything now.
     pub delivery: flow::worker::Settings,
+    /// What is not sent although it could be.
+    pub guard: flow::guard::Settings,
+    /// How long things are kept.
+    pub retention: flow::janitor::Settings,
     /// The ways to reach them, in order.
     pub provider: Vec<channel::Settings>,
     /// Which channels for which kind of news.

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::domain::address::{Address, Channel};
 use crate::domain::delivery::DeliveryId;
+use crate::domain::notification::Priority;
 use crate::domain::parcel::{Message, Parcel};
 use crate::domain::secret::Rendered;
 
@@ -30,7 +31,8 @@ pub(super) fn delivery() -> DeliveryId {
 
 fn parcel(channel: Channel, to: &str, message: Message) -> Parcel {
     let to = Address::parse(channel, to).unwrap();
-    Parcel { delivery: delivery(), to, message, valid_for: Duration::from_millis(299_900) }
+    let valid_for = Duration::from_millis(299_900);
+    Parcel { delivery: delivery(), priority: Priority::Code, to, message, valid_for }
 }
 
 fn rendered(text: &str) -> Rendered {

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
+use super::slots::Slots;
 use super::{CONNECT_MAX, Error, HttpProvider, Provider, check_bounds, read_ca};
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::parcel::Parcel;
@@ -63,14 +63,14 @@ pub(super) struct Line<'a> {
 pub struct HttpChannel<P> {
     provider: P,
     client: Client,
-    slots: Semaphore,
+    slots: Slots,
     timeout: Duration,
 }
 
 impl<P: HttpProvider> HttpChannel<P> {
     pub(super) fn new(line: &Line<'_>, provider: P) -> Result<Self, Error> {
         check_bounds(line.name, line.timeout, ("in_flight", line.in_flight))?;
-        let slots = Semaphore::new(line.in_flight);
+        let slots = Slots::new(line.in_flight);
         Ok(Self { provider, client: client(line)?, slots, timeout: line.timeout })
     }
 
@@ -101,7 +101,7 @@ impl<P: HttpProvider> Provider for HttpChannel<P> {
         let end = Instant::now() + limit;
         // Waiting for a slot is part of the attempt, and at most half of it: what is sent without time for an answer
         // would end as "unknown".
-        let Ok(Ok(_slot)) = timeout(limit / 2, self.slots.acquire()).await else {
+        let Ok(Ok(_slot)) = timeout(limit / 2, self.slots.take(parcel.priority)).await else {
             return Outcome::deferred(Cause::Throttled);
         };
         self.exchange(parcel, end).await.unwrap_or_else(|error| failure(&error.without_url()))

@@ -9,6 +9,7 @@ pub mod http;
 pub mod push_http;
 pub mod receipt;
 pub mod sandbox;
+mod slots;
 pub mod sms_gateway;
 
 use std::path::{Path, PathBuf};

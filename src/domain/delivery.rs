@@ -54,11 +54,13 @@ pub enum State {
     Undelivered,
     /// A provider's receipt says that it came too late.
     ExpiredByProvider,
+    /// A newer code for the same purchase took its place before it was sent.
+    Superseded,
 }
 
 impl State {
     /// Every state there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Open,
         Self::Sent,
         Self::Unconfirmed,
@@ -68,6 +70,7 @@ impl State {
         Self::Confirmed,
         Self::Undelivered,
         Self::ExpiredByProvider,
+        Self::Superseded,
     ];
 
     /// The name used in storage, metrics and reports.
@@ -82,6 +85,7 @@ impl State {
             Self::Confirmed => "confirmed",
             Self::Undelivered => "undelivered",
             Self::ExpiredByProvider => "expired_by_provider",
+            Self::Superseded => "superseded",
         }
     }
 
@@ -117,6 +121,12 @@ pub enum EndReason {
     Stale,
     /// The key that sealed it is gone; only possible long after the deadline.
     Unreadable,
+    /// A newer code for the same card and merchant came first.
+    Superseded,
+    /// Too many codes, and the operator wants those beyond the limit held back.
+    Held,
+    /// Every number of the person is in a country that may not be written to.
+    CountryNotAllowed,
 }
 
 impl EndReason {
@@ -131,6 +141,9 @@ impl EndReason {
             Self::DeadlinePassed => "deadline_passed",
             Self::Stale => "stale",
             Self::Unreadable => "unreadable",
+            Self::Superseded => "superseded",
+            Self::Held => "held",
+            Self::CountryNotAllowed => "country_not_allowed",
         }
     }
 
@@ -139,9 +152,14 @@ impl EndReason {
         match self {
             Self::DeadlinePassed | Self::Unreadable => State::Expired,
             Self::Stale => State::Recorded,
-            Self::UnknownPerson | Self::NotToBeTold | Self::NoContact | Self::AllRefused | Self::AttemptsExhausted => {
-                State::Undeliverable
-            }
+            Self::Superseded => State::Superseded,
+            Self::UnknownPerson
+            | Self::NotToBeTold
+            | Self::NoContact
+            | Self::AllRefused
+            | Self::AttemptsExhausted
+            | Self::Held
+            | Self::CountryNotAllowed => State::Undeliverable,
         }
     }
 }

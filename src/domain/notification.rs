@@ -93,6 +93,30 @@ impl Kind {
             Self::Transaction => "transaction",
         }
     }
+
+    /// Which lane it travels in.
+    pub const fn priority(self) -> Priority {
+        match self {
+            Self::Otp => Priority::Code,
+            Self::CardLocked
+            | Self::CardUnlocked
+            | Self::VerificationInProgress
+            | Self::VerificationAccepted
+            | Self::VerificationRejected
+            | Self::TransactionalLockAdded
+            | Self::TransactionalLockRemoved
+            | Self::Transaction => Priority::News,
+        }
+    }
+}
+
+/// The two lanes. Wherever there is a queue or a limit, codes have room that no other news can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Priority {
+    /// A code, which somebody at a checkout waits for.
+    Code,
+    /// Everything else.
+    News,
 }
 
 impl fmt::Display for Kind {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::address::{Address, Channel};
 use super::delivery::DeliveryId;
+use super::notification::Priority;
 use super::secret::Rendered;
 
 /// Everything a provider needs for one attempt, and nothing more.
@@ -11,6 +12,8 @@ use super::secret::Rendered;
 pub struct Parcel {
     /// The delivery it belongs to: our reference at the provider, the same on every attempt.
     pub delivery: DeliveryId,
+    /// Which lane it travels in.
+    pub priority: Priority,
     /// Where to.
     pub to: Address,
     /// What to say.

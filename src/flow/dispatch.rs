@@ -12,11 +12,13 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::guard::Guard;
 use super::resolve::{self, Addressee};
 use super::roster::Roster;
 use crate::channel::Provider;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::{Attempt, EndReason, ProviderName};
+use crate::domain::notification::Priority;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::Parcel;
 use crate::domain::person::Standing;
@@ -55,6 +57,8 @@ pub struct Rules {
     pub plans: Arc<Plans>,
     /// A lock that was set or lifted longer than this before it came is kept on record and told to nobody.
     pub max_age: Duration,
+    /// What is not sent although it could be.
+    pub guard: Guard,
 }
 
 /// A provider and what choosing among providers needs to know of it.
@@ -184,11 +188,17 @@ impl Dispatch {
             return self.give_up(claimed, None, EndReason::NotToBeTold).await;
         }
         let steps = claimed.content.as_ref().map_or(&[][..], |content| self.rules.plans.steps(content.kind()));
-        let ways = route::ways(steps, &person.contacts, &self.offers);
+        let mut ways = route::ways(steps, &person.contacts, &self.offers);
+        if !self.rules.guard.keep_allowed(&mut ways) {
+            return self.stop(claimed, None, EndReason::CountryNotAllowed).await;
+        }
         if claimed.in_doubt {
             claimed = self.note_doubt(claimed, &ways).await?;
         }
         loop {
+            if self.store.is_superseded(&claimed).await? {
+                return self.stop(claimed, None, EndReason::Superseded).await;
+            }
             let way = match self.roster.take_next(&ways, &claimed, self.luck()) {
                 Move::Send(way) => way,
                 Move::Wait(until) => {
@@ -197,6 +207,9 @@ impl Dispatch {
                 }
                 Move::Stop(reason) => return self.stop(claimed, None, reason).await,
             };
+            if !self.is_calm(&claimed, &way) {
+                return self.stop(claimed, None, EndReason::Held).await;
+            }
             let attempt = self.attempt(&claimed, person, &way).await;
             count(&attempt);
             self.roster.note(&attempt);
@@ -217,6 +230,15 @@ impl Dispatch {
                 Move::Stop(reason) => return self.stop(claimed, Some(attempt), reason).await,
             }
         }
+    }
+
+    // Each code counts once for its person and card, and once for the country of its number.
+    fn is_calm(&self, claimed: &Claimed, way: &Way) -> bool {
+        let (guard, tried, now) = (&self.rules.guard, &claimed.attempts, self.clock.now());
+        let is_first = !tried.iter().any(|attempt| attempt.channel == way.address.channel());
+        claimed.priority() != Priority::Code
+            || ((!tried.is_empty() || guard.count_code(claimed.person, &claimed.subjects, now))
+                && (!is_first || guard.count_country(&way.address, now)))
     }
 
     fn luck(&self) -> f64 {
@@ -256,7 +278,8 @@ impl Dispatch {
             }
         };
         let valid_for = claimed.expires_at.since(now);
-        let parcel = Parcel { delivery: claimed.id, to: way.address.clone(), message, valid_for };
+        let parcel =
+            Parcel { delivery: claimed.id, priority: claimed.priority(), to: way.address.clone(), message, valid_for };
         let sent = tokio::time::timeout(SEND_TIMEOUT.min(valid_for), provider.send(&parcel)).await;
         sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut))
     }

@@ -88,7 +88,7 @@ impl Intake {
         let received_at = self.clock.now();
         let id = NotificationId(Uuid::now_v7());
         // With no room in memory it is accepted all the same: the scan finds it in the table.
-        let slot = self.worker.reserve();
+        let slot = self.worker.reserve(kind.priority());
         let accepted = self.store.accept(Acceptance {
             notification: Notification { id, client, received_at, subjects, content, warnings },
             expires_at: received_at.after(self.plans.ttl(kind)),

@@ -1,14 +1,14 @@
-//! Sweeps up on a timer: idempotency keys and parked receipts whose time is over, epoch keys to make and to destroy, an
-//! eye on the disk.
+//! Sweeps up on a timer: what is older than it may get, epoch keys to make and to destroy, an eye on the disk.
 //!
 //! Small steps, so that nobody who waits for a commit notices.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
+use serde::Deserialize;
+use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::store::{Error, Store};
 
 /// A disk can fill within seconds.
@@ -17,16 +17,51 @@ const SPACE_EVERY: Duration = Duration::from_secs(1);
 /// Nothing hurries here.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
+/// Between two steps of a purge that has more to do.
+const PURGE_PAUSE: Duration = Duration::from_millis(200);
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// `[retention]` of the configuration. Audit events are kept for good.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Days after which notifications, deliveries and attempts are removed.
+    pub deliveries_days: u16,
+    /// Days after which not even a masked address is left of an attempt.
+    pub addresses_days: u16,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { deliveries_days: 396, addresses_days: 90 }
+    }
+}
+
+impl Settings {
+    // Nothing that may still be told is ever removed, whatever is configured.
+    fn before(days: u16, now: Timestamp) -> Timestamp {
+        now.before(DAY * u32::from(days.max(7)))
+    }
+}
+
 /// Sweeps until the process ends. `longest_life` is how long a code can live.
-pub async fn run(store: Arc<Store>, clock: Arc<dyn Clock>, longest_life: Duration) {
+pub async fn run(store: Arc<Store>, clock: Arc<dyn Clock>, settings: Settings, longest_life: Duration) {
     let mut space = tokio::time::interval(SPACE_EVERY);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let mut purge = Instant::now() + SWEEP_EVERY;
     space.set_missed_tick_behavior(MissedTickBehavior::Delay);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let done = tokio::select! {
             _ = space.tick() => store.look_after_space().await.map(drop),
             _ = sweep.tick() => sweep_once(&store, clock.as_ref(), longest_life).await,
+            () = tokio::time::sleep_until(purge) => {
+                let more = purge_once(&store, clock.as_ref(), settings).await;
+                let pause = if matches!(more, Ok(true)) { PURGE_PAUSE } else { SWEEP_EVERY };
+                purge = Instant::now() + pause;
+                more.map(drop)
+            }
         };
         if let Err(error) = done {
             tracing::error!(error = crate::domain::chain(&error), "the janitor could not finish");
@@ -45,4 +80,12 @@ pub async fn sweep_once(store: &Store, clock: &dyn Clock, longest_life: Duration
     store.prepare_key(clock.now().after(SWEEP_EVERY * 2))?;
     store.shred(clock.now(), longest_life)?;
     Ok(())
+}
+
+/// One step of removing what is too old: some hundred rows. Whether there may be more.
+pub async fn purge_once(store: &Store, clock: &dyn Clock, settings: Settings) -> Result<bool, Error> {
+    let now = clock.now();
+    let blanked = store.blank_addresses(Settings::before(settings.addresses_days, now)).await?;
+    let purged = store.purge(Settings::before(settings.deliveries_days, now)).await?;
+    Ok(blanked + purged > 0)
 }

@@ -3,10 +3,13 @@
 //! up, and `journal` writes down what happens at the door.
 
 pub mod dispatch;
+pub mod guard;
 pub mod intake;
 pub mod janitor;
 pub mod journal;
 pub mod receipt;
 pub mod resolve;
 pub mod roster;
+mod slots;
+mod storm;
 pub mod worker;

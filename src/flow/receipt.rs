@@ -51,19 +51,24 @@ pub enum Move {
 /// Where a receipt leads from `state`. `carries` says that it is about the last attempt that was, or may have been,
 /// taken: a refusal of an earlier one says nothing about a later one, while a delivery by either is a delivery.
 pub const fn next(state: State, status: Status, carries: bool) -> Move {
-    use State::{Confirmed, Expired, ExpiredByProvider, Open, Recorded, Sent, Unconfirmed, Undeliverable, Undelivered};
+    use State::{
+        Confirmed, Expired, ExpiredByProvider, Open, Recorded, Sent, Superseded, Unconfirmed, Undeliverable,
+        Undelivered,
+    };
     match (state, status) {
         (Open, _) => Move::Wait,
         // Also where we had given up on the provider: it took the message all the same, and the person has it.
-        (Sent | Unconfirmed | Undeliverable | Expired, Status::Delivered) => Move::To(Confirmed),
+        (Sent | Unconfirmed | Undeliverable | Expired | Superseded, Status::Delivered) => Move::To(Confirmed),
         (Sent | Unconfirmed, Status::Undelivered) if carries => Move::To(Undelivered),
         (Sent | Unconfirmed, Status::Expired) if carries => Move::To(ExpiredByProvider),
         (Confirmed, Status::Delivered) | (Undelivered, Status::Undelivered) | (ExpiredByProvider, Status::Expired) => {
             Move::Repeats
         }
-        (Sent | Unconfirmed | Undeliverable | Expired | Recorded | Confirmed | Undelivered | ExpiredByProvider, _) => {
-            Move::TooLate
-        }
+        (
+            Sent | Unconfirmed | Undeliverable | Expired | Superseded | Recorded | Confirmed | Undelivered
+            | ExpiredByProvider,
+            _,
+        ) => Move::TooLate,
     }
 }
 
@@ -285,6 +290,7 @@ mod tests {
             (State::Unconfirmed, to, arrived),
             (State::Undeliverable, arrived, arrived),
             (State::Expired, arrived, arrived),
+            (State::Superseded, arrived, arrived),
             (State::Recorded, [TooLate; 3], [TooLate; 3]),
             (State::Confirmed, [Repeats, TooLate, TooLate], [Repeats, TooLate, TooLate]),
             (State::Undelivered, [TooLate, Repeats, TooLate], [TooLate, Repeats, TooLate]),

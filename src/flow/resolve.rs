@@ -63,6 +63,7 @@ pub async fn people(
     locale: &Locale,
 ) -> Result<Vec<Addressee>, Error> {
     let Some(content) = &claimed.content else { return Ok(Vec::new()) };
+    let directory = &directory.in_lane(content.kind().priority());
     let known = match claimed.person {
         Some(id) => directory.person(id).await?.into_iter().collect(),
         None => named(settings, directory, content, &claimed.subjects).await?,

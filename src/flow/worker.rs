@@ -10,20 +10,19 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::dispatch::{Dispatch, Left};
+pub use super::slots::Slot;
+use super::slots::Slots;
 use crate::domain::clock::Clock;
+use crate::domain::notification::Priority;
 use crate::store::{Claimed, Error, LEASE, Lease, Store};
-
-/// Deliveries in hand at once. Beyond it they wait in the table, where they cost no memory.
-const IN_HAND: usize = 4096;
 
 /// How often the table is asked for retries that are due and for what a crash left.
 const SCAN_EVERY: Duration = Duration::from_millis(250);
 
-/// Deliveries taken from the table at once.
+/// Deliveries of one lane taken from the table at once.
 const SCAN_TAKES: usize = 256;
 
 /// `[delivery]` of the configuration.
@@ -43,9 +42,6 @@ impl Default for Settings {
     }
 }
 
-/// Room to take one more delivery in hand.
-pub struct Slot(OwnedSemaphorePermit);
-
 /// Works on deliveries, each in a task of its own.
 pub struct Worker {
     dispatch: Dispatch,
@@ -53,7 +49,7 @@ pub struct Worker {
     clock: Arc<dyn Clock>,
     runtime: Handle,
     paused: bool,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     held: Mutex<HashMap<Lease, Instant>>,
     draining: AtomicBool,
 }
@@ -67,25 +63,21 @@ impl Worker {
         clock: Arc<dyn Clock>,
         runtime: Handle,
     ) -> Arc<Self> {
-        let slots = Arc::new(Semaphore::new(IN_HAND));
         Arc::new(Self {
             dispatch,
             store,
             clock,
             runtime,
             paused: settings.paused,
-            slots,
+            slots: Slots::new(),
             held: Mutex::default(),
             draining: AtomicBool::new(false),
         })
     }
 
-    /// Room for one more, if there is any; there is none while delivery is paused.
-    pub fn reserve(&self) -> Option<Slot> {
-        if self.paused {
-            return None;
-        }
-        Arc::clone(&self.slots).try_acquire_owned().ok().map(Slot)
+    /// Room for one more of that lane, if there is any; there is none while delivery is paused.
+    pub fn reserve(&self, lane: Priority) -> Option<Slot> {
+        if self.paused { None } else { self.slots.reserve(lane) }
     }
 
     /// Where its tasks run.
@@ -95,7 +87,7 @@ impl Worker {
 
     /// Deliveries in hand.
     pub fn in_hand(&self) -> usize {
-        IN_HAND - self.slots.available_permits()
+        self.slots.in_hand()
     }
 
     /// Why no more is taken in hand; `None` when all is well.
@@ -127,7 +119,7 @@ impl Worker {
     fn share_out(self: &Arc<Self>, claims: Vec<Claimed>) -> Vec<Claimed> {
         let mut rest = Vec::new();
         for claimed in claims {
-            if let Some(slot) = self.reserve() {
+            if let Some(slot) = self.reserve(claimed.priority()) {
                 self.take(claimed, slot);
             } else {
                 self.note(claimed.lease());
@@ -163,13 +155,20 @@ impl Worker {
         }
     }
 
-    /// Takes what is due in hand, at most so many at once; returns how many.
+    /// Takes what is due in hand, codes first and at most so many at once; returns how many.
     pub async fn scan(self: &Arc<Self>) -> Result<usize, Error> {
         if self.paused || self.store.next_due().await?.is_none_or(|due| due > self.clock.now()) {
             return Ok(0);
         }
-        let mut slots: Vec<Slot> = std::iter::from_fn(|| self.reserve()).take(SCAN_TAKES).collect();
-        let claims = self.store.claim(slots.len()).await?;
+        Ok(self.scan_lane(Priority::Code).await? + self.scan_lane(Priority::News).await?)
+    }
+
+    async fn scan_lane(self: &Arc<Self>, lane: Priority) -> Result<usize, Error> {
+        let mut slots: Vec<Slot> = std::iter::from_fn(|| self.reserve(lane)).take(SCAN_TAKES).collect();
+        if slots.is_empty() {
+            return Ok(0);
+        }
+        let claims = self.store.claim(lane, slots.len()).await?;
         let taken = claims.len();
         for claimed in claims {
             if let Some(slot) = slots.pop() {
@@ -191,8 +190,7 @@ impl Worker {
     /// leases of what is left. Returns how many were left.
     pub async fn drain(&self, patience: Duration) -> Result<usize, Error> {
         self.draining.store(true, Ordering::Relaxed);
-        let all = u32::try_from(IN_HAND).unwrap_or(u32::MAX);
-        if tokio::time::timeout(patience, self.slots.acquire_many(all)).await.is_ok() {
+        if tokio::time::timeout(patience, self.slots.idle()).await.is_ok() {
             return Ok(0);
         }
         let left: Vec<Lease> = self.held.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
@@ -202,8 +200,7 @@ impl Worker {
 
     /// Waits until nothing is in hand.
     pub async fn idle(&self) {
-        let all = u32::try_from(IN_HAND).unwrap_or(u32::MAX);
-        drop(self.slots.acquire_many(all).await);
+        self.slots.idle().await;
     }
 
     fn note(&self, lease: Lease) {
@@ -212,11 +209,5 @@ impl Worker {
 
     fn forget(&self, lease: Lease) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&lease);
-    }
-}
-
-impl std::fmt::Debug for Slot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Slot({})", self.0.num_permits())
     }
 }

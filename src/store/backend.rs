@@ -14,6 +14,7 @@ use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::event::Event;
+use crate::domain::notification::Priority;
 use crate::domain::outcome::Reference;
 
 /// A database that keeps what otpost must not lose.
@@ -21,8 +22,14 @@ use crate::domain::outcome::Reference;
 pub(super) trait Backend: Send + Sync {
     /// Commits a batch in one transaction and one sync, or nothing of it.
     async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error>;
-    /// Takes as many due deliveries as there are tokens, earliest first, until `until`.
-    async fn claim(&self, now: Timestamp, until: Timestamp, tokens: &[i64]) -> Result<Vec<ClaimedRow>, Error>;
+    /// Takes as many due deliveries of the lane as there are tokens, earliest first, until `until`.
+    async fn claim(
+        &self,
+        lane: Priority,
+        now: Timestamp,
+        until: Timestamp,
+        tokens: &[i64],
+    ) -> Result<Vec<ClaimedRow>, Error>;
     /// Gives a leased delivery to its first person and adds one for each further person, all due at `due_at`.
     /// `false`, and nothing written, when the lease is no longer held.
     async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error>;
@@ -32,9 +39,12 @@ pub(super) trait Backend: Send + Sync {
     async fn release(&self, leases: Option<&[(Uuid, i64)]>, now: Timestamp) -> Result<u64, Error>;
     /// The first open delivery of an earlier notification in the lane: when it is due, and whether somebody holds it.
     async fn ahead(&self, lane: LookupHash, notification: Uuid) -> Result<Option<(Timestamp, bool)>, Error>;
+    /// Whether a later notification than this has a code for the same purchase.
+    async fn is_superseded(&self, purchase: LookupHash, notification: Uuid) -> Result<bool, Error>;
     /// When the next open delivery is due, or the next lease ends.
     async fn next_due(&self) -> Result<Option<Timestamp>, Error>;
-    /// Forgets up to `limit` idempotency keys whose time is over; returns how many.
+    /// Forgets up to `limit` idempotency keys and up to `limit` purchases whose time is over; returns the
+    /// larger number.
     async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error>;
     /// The one delivery that a provider means by a reference.
     async fn reported(&self, provider: &ProviderName, reference: &Reference) -> Result<Option<Reported>, Error>;
@@ -48,6 +58,11 @@ pub(super) trait Backend: Send + Sync {
     async fn unpark(&self, row: i64) -> Result<(), Error>;
     /// Forgets up to `limit` receipts parked before `until`; returns how many.
     async fn prune_receipts(&self, until: Timestamp, limit: u32) -> Result<u64, Error>;
+    /// Removes up to `limit` notifications of before `before` that are over, with their deliveries and attempts;
+    /// returns how many.
+    async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64, Error>;
+    /// Takes the masked address out of up to `limit` attempts at deliveries of before `before`; returns how many.
+    async fn blank(&self, before: Timestamp, limit: u32) -> Result<u64, Error>;
     /// For each question everybody who is meant.
     async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error>;
     /// Writes people whole, all or none.

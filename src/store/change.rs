@@ -10,7 +10,7 @@ use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, EndReason, State};
 use crate::domain::event::Event;
-use crate::domain::notification::Kind;
+use crate::domain::notification::{Kind, Priority};
 
 /// Everything that taking one notification writes.
 pub(super) struct AcceptRows {
@@ -25,6 +25,7 @@ pub(super) struct AcceptRows {
     pub(super) once: Option<Once>,
     pub(super) due_at: Timestamp,
     pub(super) lane: Option<LookupHash>,
+    pub(super) purchase: Option<LookupHash>,
     pub(super) lease_token: Option<i64>,
     pub(super) sealed: Vec<u8>,
     pub(super) event: Event,
@@ -39,6 +40,7 @@ pub(super) struct Once {
 
 /// Everything that one step of a delivery writes.
 pub(super) struct SettleRows {
+    pub(super) priority: Priority,
     pub(super) delivery: Uuid,
     pub(super) lease_token: i64,
     pub(super) person: Option<Uuid>,

@@ -9,7 +9,7 @@ use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId};
 use crate::domain::event::{Actor, Event, EventKind};
-use crate::domain::notification::{Content, NotificationId};
+use crate::domain::notification::{Content, NotificationId, Priority};
 use crate::domain::person::{Identifier, PersonId};
 
 /// How long a worker may be silent before another takes its work. Renewed each third of it.
@@ -36,6 +36,8 @@ pub struct Claimed {
     pub attempts: Vec<Attempt>,
     /// A worker died with it: one more attempt may have begun.
     pub in_doubt: bool,
+    // Taken from the table: it did not go straight from its acceptance to a provider.
+    pub(super) waited: bool,
     pub(super) lane: Option<LookupHash>,
     pub(super) lease_token: i64,
 }
@@ -48,6 +50,11 @@ impl Claimed {
     /// What [`Store::renew`](super::Store::renew) and [`Store::release`](super::Store::release) need to know.
     pub fn lease(&self) -> Lease {
         Lease(self.id, self.lease_token)
+    }
+
+    /// Which lane it travels in.
+    pub fn priority(&self) -> Priority {
+        self.content.as_ref().map_or(Priority::News, |content| content.kind().priority())
     }
 }
 

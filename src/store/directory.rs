@@ -13,6 +13,7 @@ use super::{Error, Store};
 use crate::domain::address::Channel;
 use crate::domain::clock::Timestamp;
 use crate::domain::event::{Actor, Event, EventKind};
+use crate::domain::notification::Priority;
 use crate::domain::person::{Entry, Identifier, Locale, Person, PersonId};
 
 /// The people this gateway can tell things to.
@@ -21,26 +22,38 @@ pub struct Directory {
     backend: Arc<dyn Backend>,
     finder: Finder,
     sealer: Arc<Sealer>,
+    priority: Priority,
 }
 
 impl Store {
     /// The people this gateway can tell things to.
     pub fn directory(&self) -> Directory {
-        Directory { backend: Arc::clone(&self.backend), finder: self.finder.clone(), sealer: Arc::clone(&self.sealer) }
+        Directory {
+            backend: Arc::clone(&self.backend),
+            finder: self.finder.clone(),
+            sealer: Arc::clone(&self.sealer),
+            priority: Priority::News,
+        }
     }
 }
 
 impl Directory {
+    /// The same directory, asked in the lane of `priority`.
+    #[must_use]
+    pub fn in_lane(&self, priority: Priority) -> Self {
+        Self { priority, ..self.clone() }
+    }
+
     /// Everybody the identifier names; nobody is an answer too.
     pub async fn named(&self, identifier: &Identifier) -> Result<Vec<Person>, Error> {
         let hash = self.sealer.identifier_hash(identifier)?;
-        let rows = self.finder.find(Whom::Named(hash)).await?;
+        let rows = self.finder.find(Whom::Named(hash), self.priority).await?;
         rows.into_iter().map(|row| self.open(row)).collect()
     }
 
     /// The person of that id, if they are still here.
     pub async fn person(&self, id: PersonId) -> Result<Option<Person>, Error> {
-        let rows = self.finder.find(Whom::Is(id.0)).await?;
+        let rows = self.finder.find(Whom::Is(id.0), self.priority).await?;
         rows.into_iter().next().map(|row| self.open(row)).transpose()
     }
 

@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::backend::{Backend, PersonRows, Whom};
+use super::lanes::{self, Entry, Lanes};
 use super::{Error, chain};
+use crate::domain::notification::Priority;
 
-/// Questions that may wait; deliveries in hand are bounded too.
+/// Questions that may wait in each lane; deliveries in hand are bounded too.
 const QUEUE: usize = 4096;
 
 /// Questions asked at once.
@@ -21,28 +23,28 @@ type Question = (Whom, oneshot::Sender<Result<Vec<PersonRows>, Error>>);
 /// The way to the finder task.
 #[derive(Clone)]
 pub(super) struct Finder {
-    questions: mpsc::Sender<Question>,
+    questions: Entry<Question>,
 }
 
 impl Finder {
     /// Starts the task on the current runtime. It ends when the last [`Finder`] is dropped.
     pub(super) fn start(backend: Arc<dyn Backend>) -> Self {
-        let (questions, asked) = mpsc::channel(QUEUE);
+        let (questions, asked) = lanes::open(QUEUE);
         tokio::spawn(run(asked, backend));
         Self { questions }
     }
 
     /// Everybody who is meant.
-    pub(super) async fn find(&self, whom: Whom) -> Result<Vec<PersonRows>, Error> {
+    pub(super) async fn find(&self, whom: Whom, priority: Priority) -> Result<Vec<PersonRows>, Error> {
         let (answer, answered) = oneshot::channel();
-        self.questions.send((whom, answer)).await.map_err(|_| Error::Stopped)?;
+        self.questions.lane(priority).send((whom, answer)).await.map_err(|_| Error::Stopped)?;
         answered.await.map_err(|_| Error::Stopped)?
     }
 }
 
-async fn run(mut asked: mpsc::Receiver<Question>, backend: Arc<dyn Backend>) {
+async fn run(mut asked: Lanes<Question>, backend: Arc<dyn Backend>) {
     let mut waiting = Vec::with_capacity(BATCH);
-    while asked.recv_many(&mut waiting, BATCH).await > 0 {
+    while asked.take(&mut waiting, BATCH).await {
         let whom: Vec<Whom> = waiting.iter().map(|(whom, _)| *whom).collect();
         match backend.people(&whom).await {
             Ok(found) => {

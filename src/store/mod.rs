@@ -9,8 +9,10 @@ mod change;
 mod claimed;
 mod directory;
 mod finder;
+mod lanes;
 mod outbox;
 pub mod providers;
+mod purchase;
 mod receipt;
 pub mod reports;
 pub mod seal;
@@ -213,6 +215,17 @@ impl Store {
     /// Forgets idempotency keys whose time is over, in small steps; returns how many.
     pub async fn forget_keys(&self, now: Timestamp) -> Result<u64, Error> {
         self.backend.prune(now, 500).await
+    }
+
+    /// Removes what is over and came before `before`, a small step of it: notifications, deliveries, attempts. Audit
+    /// events stay. Returns how many notifications went.
+    pub async fn purge(&self, before: Timestamp) -> Result<u64, Error> {
+        self.backend.purge(before, 100).await
+    }
+
+    /// Takes masked addresses out of attempts from before `before`, a small step of it; returns out of how many.
+    pub async fn blank_addresses(&self, before: Timestamp) -> Result<u64, Error> {
+        self.backend.blank(before, 500).await
     }
 
     /// Makes the epoch key that codes will need at `at`.

@@ -18,7 +18,7 @@ use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::event::{Actor, Event, EventKind};
-use crate::domain::notification::{Content, Notification, NotificationId};
+use crate::domain::notification::{Content, Notification, NotificationId, Priority};
 use crate::domain::person::{Identifier, PersonId};
 
 /// A notification to be accepted.
@@ -95,6 +95,7 @@ impl Store {
             once: self.once(&notification, &dedupe, endpoint, now)?,
             due_at: if leased { now.after(LEASE) } else { now },
             lane,
+            purchase: self.purchase(&notification.content, &notification.subjects)?,
             lease_token: leased.then_some(lease_token),
             sealed: self.sealer.seal_content(&notification.content, &notification.subjects, id, now)?,
             event: accepted_event(&notification, id),
@@ -110,6 +111,7 @@ impl Store {
                 content: Some(notification.content),
                 attempts: Vec::new(),
                 in_doubt: false,
+                waited: false,
                 lane,
                 lease_token,
             })))),
@@ -144,11 +146,11 @@ impl Store {
         Ok(Some(Once { scope, fingerprint: print.to_bytes(), expires_at: now.after(kept) }))
     }
 
-    /// Takes up to `limit` deliveries that are due: retries, and what a crash left.
-    pub async fn claim(&self, limit: usize) -> Result<Vec<Claimed>, Error> {
+    /// Takes up to `limit` deliveries of one lane that are due: retries, and what a crash left.
+    pub async fn claim(&self, lane: Priority, limit: usize) -> Result<Vec<Claimed>, Error> {
         let now = self.clock.now();
         let tokens = (0..limit).map(|_| token()).collect::<Result<Vec<_>, _>>()?;
-        let rows = self.backend.claim(now, now.after(LEASE), &tokens).await?;
+        let rows = self.backend.claim(lane, now, now.after(LEASE), &tokens).await?;
         Ok(rows.into_iter().map(|row| self.claimed(row)).collect())
     }
 
@@ -171,6 +173,7 @@ impl Store {
             content,
             attempts: row.attempts,
             in_doubt: row.in_doubt,
+            waited: true,
             lane,
             lease_token: row.lease_token,
         }
@@ -249,6 +252,7 @@ impl Store {
                 content: Some(content),
                 attempts: Vec::new(),
                 in_doubt: false,
+                waited: false,
                 lane: claimed.lane,
                 lease_token: row.lease_token,
             });

@@ -54,6 +54,7 @@ impl Store {
     ) -> Result<(), Error> {
         let event = gateway_event(kind, claimed, now, detail(attempt.as_ref(), then));
         let rows = SettleRows {
+            priority: claimed.priority(),
             delivery: claimed.id.0,
             lease_token: claimed.lease_token,
             person: claimed.person.map(|person| person.0),

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::change::{AcceptRows, Batch, Change, Committed, SettleRows, Settled, Verdict};
+use super::lanes::{self, Entry, Lanes};
 use super::{Backend, Error};
 use crate::domain::chain;
 use crate::domain::clock::Clock;
 
-/// Changes that may wait. A processor that is told 503 loses the message, one that waits for seconds does too.
+/// Changes that may wait in each lane. A processor that is told 503 loses the message, one that waits for seconds does too.
 const QUEUE: usize = 4096;
 
 /// Changes in one transaction: beyond this a batch gets no faster and its first waiter only waits longer.
@@ -20,14 +21,14 @@ const BATCH: usize = 512;
 
 /// The way to the writer task.
 pub(super) struct Writer {
-    queue: mpsc::Sender<Change>,
+    queue: Entry<Change>,
     failure: watch::Receiver<Option<String>>,
 }
 
 impl Writer {
     /// Starts the task on the current runtime. It ends when the last [`Writer`] is dropped.
     pub(super) fn start(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Self {
-        let (queue, changes) = mpsc::channel(QUEUE);
+        let (queue, changes) = lanes::open(QUEUE);
         let (failed, failure) = watch::channel(None);
         tokio::spawn(run(changes, backend, clock, failed));
         Self { queue, failure }
@@ -37,10 +38,12 @@ impl Writer {
     pub(super) async fn accept(&self, rows: AcceptRows) -> Result<Verdict, Error> {
         self.check()?;
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Change::Accept(rows, answer)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Error::Busy,
-            mpsc::error::TrySendError::Closed(_) => Error::Stopped,
-        })?;
+        self.queue.lane(rows.kind.priority()).try_send(Change::Accept(rows, answer)).map_err(
+            |refused| match refused {
+                mpsc::error::TrySendError::Full(_) => Error::Busy,
+                mpsc::error::TrySendError::Closed(_) => Error::Stopped,
+            },
+        )?;
         answered.await.map_err(|_| Error::Stopped)?
     }
 
@@ -48,7 +51,7 @@ impl Writer {
     pub(super) async fn settle(&self, rows: SettleRows) -> Result<Settled, Error> {
         self.check()?;
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Change::Settle(rows, answer)).await.map_err(|_| Error::Stopped)?;
+        self.queue.lane(rows.priority).send(Change::Settle(rows, answer)).await.map_err(|_| Error::Stopped)?;
         answered.await.map_err(|_| Error::Stopped)?
     }
 
@@ -70,13 +73,13 @@ impl Writer {
 }
 
 async fn run(
-    mut queue: mpsc::Receiver<Change>,
+    mut queue: Lanes<Change>,
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     failed: watch::Sender<Option<String>>,
 ) {
     let mut waiting = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut waiting, BATCH).await > 0 {
+    while queue.take(&mut waiting, BATCH).await {
         if failed.borrow().is_some() {
             waiting.drain(..).for_each(|change| refuse(change, || Error::Stopped));
             continue;

@@ -1,7 +1,10 @@
 //! From the 204 to the person: who is asked, in which order, how often, and when it is over.
 
 mod endings;
+mod guard;
 mod health;
 mod interruptions;
+mod lanes;
 mod people;
+mod superseded;
 mod ways;

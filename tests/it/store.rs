@@ -6,6 +6,7 @@ mod acceptance;
 mod directory;
 mod leases;
 mod record;
+mod retention;
 mod sqlite;
 
 use std::path::Path;
@@ -17,7 +18,7 @@ use otpost::domain::address::Channel;
 use otpost::domain::clock::{Clock, Timestamp};
 use otpost::domain::delivery::{Attempt, ProviderName};
 use otpost::domain::money::{Currency, Money};
-use otpost::domain::notification::{ClientName, Content, Notification, NotificationId, Otp};
+use otpost::domain::notification::{ClientName, Content, Notification, NotificationId, Otp, Priority};
 use otpost::domain::outcome::{Cause, Outcome};
 use otpost::domain::person::{Identifier, IdentifierKind};
 use otpost::domain::secret::Code;
@@ -39,7 +40,7 @@ type Promise = (&'static str, fn(Room) -> Pending<()>);
 
 /// Every promise there is.
 fn promises() -> Vec<Promise> {
-    [acceptance::PROMISES, leases::PROMISES, record::PROMISES, directory::PROMISES].concat()
+    [acceptance::PROMISES, leases::PROMISES, record::PROMISES, directory::PROMISES, retention::PROMISES].concat()
 }
 
 /// Runs each promise in a room of its own and names those that are broken.
@@ -110,13 +111,13 @@ impl Room {
 
     /// Takes the one delivery that is due.
     async fn claim_one(&self) -> Claimed {
-        let mut claims = self.store.claim(10).await.unwrap();
+        let mut claims = self.store.claim(Priority::Code, 10).await.unwrap();
         assert_eq!(claims.len(), 1);
         claims.remove(0)
     }
 
     async fn nothing_is_due(&self) -> bool {
-        self.store.claim(10).await.unwrap().is_empty()
+        self.store.claim(Priority::Code, 10).await.unwrap().is_empty()
     }
 
     fn attempt(&self, number: u32, outcome: Outcome) -> Attempt {

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use super::{Error, Provider, check_bounds};
 use crate::domain::address::Channel;
+use crate::domain::notification::Priority;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::parcel::Parcel;
 use crate::domain::secret::Credential;
@@ -156,8 +157,8 @@ impl Relay {
     }
 
     /// One mail over one connection. `step` outlives the attempt, so that a time-out knows where it struck.
-    async fn hand_over(&self, letter: &Letter, step: &mut Step) -> Result<Option<Reference>, Broken> {
-        let _slot = self.pool.slot().await?;
+    async fn hand_over(&self, letter: &Letter, lane: Priority, step: &mut Step) -> Result<Option<Reference>, Broken> {
+        let _slot = self.pool.slot(lane).await?;
         let mut line = self.open(letter, step).await?;
         let result = line.finish(letter, step).await;
         if !matches!(result, Err(Broken::Lost | Broken::Reply(SHUTTING_DOWN))) {
@@ -195,7 +196,8 @@ impl Provider for Relay {
             Err(cause) => return Outcome::refused(cause),
         };
         let mut step = Step::Queue;
-        let result = timeout(self.timeout.min(parcel.valid_for), self.hand_over(&letter, &mut step)).await;
+        let result =
+            timeout(self.timeout.min(parcel.valid_for), self.hand_over(&letter, parcel.priority, &mut step)).await;
         match result {
             Ok(Ok(reference)) => Outcome::accepted(reference),
             Ok(Err(broken)) => verdict(step, broken),

@@ -5,18 +5,19 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::Broken;
 use super::line::Line;
+use crate::channel::slots::{Slot, Slots};
+use crate::domain::notification::Priority;
 
 /// Relays close idle connections after one to five minutes; a connection older than this is not worth a try.
 const IDLE_MAX: Duration = Duration::from_mins(1);
 
 pub(super) struct Pool {
     idle: Mutex<Vec<Idle>>,
-    slots: Semaphore,
+    slots: Slots,
 }
 
 struct Idle {
@@ -26,12 +27,12 @@ struct Idle {
 
 impl Pool {
     pub(super) fn new(connections: usize) -> Self {
-        Self { idle: Mutex::default(), slots: Semaphore::new(connections) }
+        Self { idle: Mutex::default(), slots: Slots::new(connections) }
     }
 
     /// The right to one connection, idle or new; waits while all are in use.
-    pub(super) async fn slot(&self) -> Result<SemaphorePermit<'_>, Broken> {
-        self.slots.acquire().await.map_err(|_closed| Broken::Lost)
+    pub(super) async fn slot(&self, priority: Priority) -> Result<Slot<'_>, Broken> {
+        self.slots.take(priority).await.map_err(|_closed| Broken::Lost)
     }
 
     pub(super) fn take(&self) -> Option<Line> {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::channel;
 use crate::domain::address::{Address, Channel};
 use crate::domain::delivery::DeliveryId;
+use crate::domain::notification::Priority;
 use crate::domain::outcome::Outcome;
 use crate::domain::parcel::{Message, Parcel};
 use crate::domain::secret::Rendered;
@@ -45,6 +46,7 @@ fn parcel() -> anyhow::Result<Parcel> {
     let rendered = |text: &str| Rendered::new(text.to_owned());
     Ok(Parcel {
         delivery: DeliveryId(Uuid::now_v7()),
+        priority: Priority::News,
         to: Address::parse(Channel::Email, "leon@mail.example")?,
         message: Message::Email {
             subject: rendered(SUBJECT),

@@ -12,15 +12,17 @@ use super::commit::audit;
 use super::{Sqlite, hex};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::{Event, EventKind};
+use crate::domain::notification::Priority;
 use crate::store::Error;
 use crate::store::backend::ClaimedRow;
 use crate::store::change::{Split, SplitRow};
 use crate::store::seal::LookupHash;
 
 impl Sqlite {
-    /// Takes as many due deliveries as there are `tokens`, earliest first, until `until`.
+    /// Takes as many due deliveries of the lane as there are `tokens`, earliest first, until `until`.
     pub(super) async fn claim_due(
         &self,
+        lane: Priority,
         now: Timestamp,
         until: Timestamp,
         tokens: &[i64],
@@ -28,13 +30,8 @@ impl Sqlite {
         let limit = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
         let mut write = self.write.lock().await;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-        let due: Vec<(Uuid, Option<i64>)> = sqlx::query_as(
-            "SELECT id, lease_token FROM delivery WHERE state = 'open' AND due_at <= ?1 ORDER BY due_at LIMIT ?2",
-        )
-        .bind(now.micros())
-        .bind(limit)
-        .fetch_all(&mut *transaction)
-        .await?;
+        let due: Vec<(Uuid, Option<i64>)> =
+            sqlx::query_as(due(lane)).bind(now.micros()).bind(limit).fetch_all(&mut *transaction).await?;
         if due.is_empty() {
             return Ok(Vec::new());
         }
@@ -157,24 +154,18 @@ impl Sqlite {
         Ok(found.map(|(due, held)| (Timestamp::from_micros(due), held)))
     }
 
+    /// Whether a later notification than this has a code for the same purchase.
+    pub(super) async fn has_newer_code(&self, purchase: LookupHash, notification: Uuid) -> Result<bool, Error> {
+        let text = "SELECT EXISTS (SELECT 1 FROM newest_code WHERE purchase = ?1 AND notification_id > ?2)";
+        let newer = sqlx::query_scalar(text).bind(purchase.as_slice()).bind(notification).fetch_one(&self.read).await?;
+        Ok(newer)
+    }
+
     /// When the next open delivery is due, or the next lease ends.
     pub(super) async fn earliest_due(&self) -> Result<Option<Timestamp>, Error> {
         let due: Option<i64> =
             sqlx::query_scalar("SELECT min(due_at) FROM delivery WHERE state = 'open'").fetch_one(&self.read).await?;
         Ok(due.map(Timestamp::from_micros))
-    }
-
-    /// Forgets up to `limit` idempotency keys whose time is over.
-    pub(super) async fn prune_keys(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
-        let done = sqlx::query(
-            "DELETE FROM idempotency WHERE scope IN
-               (SELECT scope FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-        )
-        .bind(now.micros())
-        .bind(limit)
-        .execute(&mut *self.write.lock().await)
-        .await?;
-        Ok(done.rows_affected())
     }
 }
 
@@ -200,6 +191,20 @@ pub(super) async fn insert_event(connection: &mut sqlx::SqliteConnection, event:
     .execute(connection)
     .await?;
     Ok(())
+}
+
+// Codes have an index of their own: a backlog of a hundred thousand others is not read to find one.
+const fn due(lane: Priority) -> &'static str {
+    match lane {
+        Priority::Code => {
+            "SELECT id, lease_token FROM delivery INDEXED BY delivery_due_code
+               WHERE state = 'open' AND kind = 'otp' AND due_at <= ?1 ORDER BY due_at LIMIT ?2"
+        }
+        Priority::News => {
+            "SELECT id, lease_token FROM delivery INDEXED BY delivery_due
+               WHERE state = 'open' AND kind <> 'otp' AND due_at <= ?1 ORDER BY due_at LIMIT ?2"
+        }
+    }
 }
 
 fn other(row: &SplitRow) -> Value {

@@ -43,6 +43,12 @@ CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
     SELECT unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, 'open', value->>5, value->>6,
       unhex(value->>7), unhex(value->>8) FROM json_each(NEW.deliveries)
     WHERE EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>1));
+  INSERT INTO newest_code (purchase, notification_id, expires_at)
+    SELECT unhex(value->>9), unhex(value->>1), value->>4 FROM json_each(NEW.deliveries)
+    WHERE value->>9 IS NOT NULL AND EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>1))
+    ON CONFLICT (purchase) DO UPDATE SET
+      notification_id = excluded.notification_id, expires_at = excluded.expires_at
+    WHERE excluded.notification_id > newest_code.notification_id;
   INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
     SELECT value->>0, value->>1, value->>2, unhex(value->>3), unhex(value->>4), value->>5 FROM json_each(NEW.accepted)
     WHERE EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>3));
@@ -195,6 +201,7 @@ fn delivery(rows: &AcceptRows) -> impl Serialize {
         rows.lease_token,
         rows.lane.as_ref().map(|lane| Hex(lane)),
         Hex(&rows.sealed),
+        rows.purchase.as_ref().map(|purchase| Hex(purchase)),
     )
 }
 

@@ -11,6 +11,7 @@ mod directory;
 mod providers;
 mod reads;
 mod receipt;
+mod retention;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ use super::{Error, Role};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 use crate::domain::event::Event;
+use crate::domain::notification::Priority;
 use crate::domain::outcome::Reference;
 
 /// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
@@ -191,8 +193,14 @@ impl Backend for Sqlite {
         self.commit_batch(batch, now).await
     }
 
-    async fn claim(&self, now: Timestamp, until: Timestamp, tokens: &[i64]) -> Result<Vec<ClaimedRow>, Error> {
-        self.claim_due(now, until, tokens).await
+    async fn claim(
+        &self,
+        lane: Priority,
+        now: Timestamp,
+        until: Timestamp,
+        tokens: &[i64],
+    ) -> Result<Vec<ClaimedRow>, Error> {
+        self.claim_due(lane, now, until, tokens).await
     }
 
     async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
@@ -216,6 +224,18 @@ impl Backend for Sqlite {
 
     async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
         self.earliest_due().await
+    }
+
+    async fn is_superseded(&self, purchase: LookupHash, notification: Uuid) -> Result<bool, Error> {
+        self.has_newer_code(purchase, notification).await
+    }
+
+    async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.purge_notifications(before, limit).await
+    }
+
+    async fn blank(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.blank_addresses(before, limit).await
     }
 
     async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {

@@ -33,7 +33,7 @@ async fn no_notification_that_was_accepted_is_lost_in_a_crash() {
     gateway.sms("primary").swallows();
     let mut line = gateway.line().await;
     for number in 0..50 {
-        line.send(&otp().key(&number.to_string()).request()).await;
+        line.send(&otp().key(&number.to_string()).with("merchantName", number.to_string()).request()).await;
         line.answer().await.unwrap().expect_status(204);
     }
     swallowed(&gateway, 50).await;
@@ -70,7 +70,7 @@ async fn what_is_in_hand_is_finished_before_the_process_ends() {
     let gateway = told_by_sms().await;
     let mut line = gateway.line().await;
     for number in 0..20 {
-        line.send(&otp().key(&number.to_string()).request()).await;
+        line.send(&otp().key(&number.to_string()).with("merchantName", number.to_string()).request()).await;
         line.answer().await.unwrap().expect_status(204);
     }
     drop(line);
@@ -144,7 +144,7 @@ async fn post_until_hung_up(mut line: Line, sender: usize) -> Vec<String> {
     let mut promised = Vec::new();
     for number in 0.. {
         let key = format!("{sender}-{number}");
-        line.send(&otp().key(&key).request()).await;
+        line.send(&otp().key(&key).with("merchantName", key.clone()).request()).await;
         match line.answer().await {
             Ok(answer) if answer.status == 204 => promised.push(key),
             Ok(answer) => assert_eq!(answer.status, 503),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use otpost::domain::delivery::EndReason;
+use otpost::domain::notification::Priority;
 use otpost::domain::outcome::{Cause, Outcome};
 use otpost::domain::person::PersonId;
 use otpost::store::{Acceptance, Error, LEASE};
@@ -30,7 +31,7 @@ pub(super) const PROMISES: &[Promise] = &[
 async fn claimed_by_one(room: Room) {
     room.store.accept(Acceptance { leased: false, ..room.code("11111111") }).await.unwrap();
 
-    let (one, other) = tokio::join!(room.store.claim(10), room.store.claim(10));
+    let (one, other) = tokio::join!(room.store.claim(Priority::Code, 10), room.store.claim(Priority::Code, 10));
 
     let claims: Vec<_> = one.unwrap().into_iter().chain(other.unwrap()).collect();
     assert_eq!(claims.len(), 1);
@@ -62,9 +63,10 @@ async fn claim_limit(room: Room) {
         room.clock.move_on(Duration::from_millis(1));
     }
 
-    let mut first: Vec<_> = room.store.claim(2).await.unwrap().iter().map(|claimed| claimed.notification).collect();
+    let mut first: Vec<_> =
+        room.store.claim(Priority::Code, 2).await.unwrap().iter().map(|claimed| claimed.notification).collect();
     first.sort();
-    let rest = room.store.claim(10).await.unwrap();
+    let rest = room.store.claim(Priority::Code, 10).await.unwrap();
 
     assert_eq!(first, ids[..2]);
     assert_eq!(rest.len(), 3);

@@ -58,6 +58,9 @@ async fn endings(room: Room) {
         (EndReason::DeadlinePassed, "expired"),
         (EndReason::Unreadable, "expired"),
         (EndReason::Stale, "recorded"),
+        (EndReason::Superseded, "superseded"),
+        (EndReason::Held, "undeliverable"),
+        (EndReason::CountryNotAllowed, "undeliverable"),
     ] {
         let held = room.held().await;
         let id = held.id.0;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use otpost::domain::delivery::EndReason;
 use otpost::store::{self, Error, Role, Store, seal};
@@ -129,4 +130,27 @@ async fn try_open(folder: &Path, clock: Arc<ManualClock>, min_free: u64, role: R
     let url = format!("sqlite:{}", folder.join("otpost.db").display());
     let sealing = seal::Settings { key_file: folder.join("seal.key") };
     Store::open(&store::Settings { url, min_free }, &sealing, role, clock).await
+}
+
+#[tokio::test]
+async fn a_purge_keeps_every_audit_event_and_reads_no_more_than_it_removes() {
+    let room = Room::new(open).await;
+    room.store.settle(room.held().await, room.taken(1)).await.unwrap();
+    room.clock.move_on(Duration::from_hours(24 * 400));
+
+    assert_eq!(room.store.purge(room.now().before(Duration::from_hours(24))).await.unwrap(), 1);
+
+    let mut database = raw(&room).await;
+    let rows = "SELECT (SELECT count(*) FROM audit_event), (SELECT count(*) FROM notification),
+        (SELECT count(*) FROM delivery), (SELECT count(*) FROM attempt)";
+    let left: (i64, i64, i64, i64) = sqlx::query_as(rows).fetch_one(&mut database).await.unwrap();
+    assert_eq!(left, (2, 0, 0, 0));
+    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+        "EXPLAIN QUERY PLAN SELECT n.id FROM notification AS n WHERE n.id < x'00' AND NOT EXISTS
+           (SELECT 1 FROM delivery AS d WHERE d.notification_id = n.id AND d.state = 'open') ORDER BY n.id LIMIT 100",
+    )
+    .fetch_all(&mut database)
+    .await
+    .unwrap();
+    assert!(plan.iter().all(|(.., step)| !step.starts_with("SCAN") && !step.contains("TEMP B-TREE")), "{plan:?}");
 }

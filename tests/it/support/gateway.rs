@@ -7,6 +7,7 @@ use otpost::app;
 use otpost::config::Config;
 use otpost::domain::address::Channel;
 use otpost::domain::clock::{Clock, Timestamp};
+use otpost::flow::worker::Worker;
 use otpost::store::Store;
 use otpost::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine};
 use tempfile::TempDir;
@@ -141,6 +142,10 @@ impl Gateway {
     /// Reads the configuration file and what it names anew.
     pub(crate) async fn reload(&self) -> Result<(), app::Error> {
         self.running.reload(Config::load(&self.house.path("otpost.toml"))).await
+    }
+
+    pub(crate) fn worker(&self) -> &Arc<Worker> {
+        self.running.worker()
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {

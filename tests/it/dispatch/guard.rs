@@ -1,0 +1,54 @@
+//! Codes in a storm, and numbers of countries that nobody has allowed.
+
+use std::time::Duration;
+
+use crate::support::{Gateway, Setup, otp, person};
+
+async fn with(guard: &str) -> Gateway {
+    let gateway = Setup::new().more(&format!("[guard]\n{guard}\n")).start().await;
+    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway
+}
+
+async fn codes(gateway: &Gateway, count: usize) {
+    for _ in 0..count {
+        gateway.post(&otp()).await.expect_status(204);
+        gateway.drain().await;
+    }
+}
+
+#[tokio::test]
+async fn codes_beyond_the_limit_are_sent_all_the_same_unless_they_are_to_be_held() {
+    for (hold, received) in [(false, 5), (true, 3)] {
+        let gateway = with(&format!("per_person = 3\nhold = {hold}")).await;
+
+        codes(&gateway, 5).await;
+
+        assert_eq!(gateway.received(), received);
+        let last = gateway.last().await.line;
+        assert_eq!(last.end_reason.as_deref(), hold.then_some("held"));
+        gateway.clock.move_on(Duration::from_mins(10));
+        codes(&gateway, 1).await;
+        assert_eq!(gateway.received(), received + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_country_beyond_its_limit_gets_no_more_codes_where_they_are_to_be_held() {
+    let gateway = with("per_country = 2\nhold = true").await;
+
+    codes(&gateway, 3).await;
+
+    assert_eq!(gateway.received(), 2);
+}
+
+#[tokio::test]
+async fn no_message_goes_to_a_number_of_a_country_that_is_not_allowed() {
+    let gateway = with("sms_countries = [\"+49\"]").await;
+
+    codes(&gateway, 1).await;
+
+    let last = gateway.last().await.line;
+    assert_eq!((last.state.as_str(), last.end_reason.as_deref()), ("undeliverable", Some("country_not_allowed")));
+    assert_eq!(gateway.received(), 0);
+}

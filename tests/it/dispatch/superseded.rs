@@ -1,0 +1,103 @@
+//! A newer code for the same purchase takes the place of one that still waits, and of no other.
+
+use std::time::Duration;
+
+use crate::support::{Gateway, Setup, otp, person};
+
+async fn outage() -> Gateway {
+    let gateway = Setup::new().timeout("300ms").start().await;
+    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.sms("primary").answers(503);
+    gateway.sms("backup").answers(503);
+    gateway
+}
+
+fn recover(gateway: &Gateway) {
+    gateway.sms("primary").recovers();
+    gateway.sms("backup").recovers();
+}
+
+async fn endings(gateway: &Gateway) -> Vec<(String, Option<String>)> {
+    gateway.deliveries().await.into_iter().map(|line| (line.state, line.end_reason)).collect()
+}
+
+fn sent() -> (String, Option<String>) {
+    ("sent".to_owned(), None)
+}
+
+fn superseded() -> (String, Option<String>) {
+    ("superseded".to_owned(), Some("superseded".to_owned()))
+}
+
+#[tokio::test]
+async fn a_code_that_still_waits_is_not_sent_once_a_newer_one_is_accepted() {
+    let gateway = outage().await;
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.settle().await;
+
+    recover(&gateway);
+    gateway.post(&otp().code("23421234")).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!(endings(&gateway).await, [superseded(), sent()]);
+    assert_eq!(gateway.received(), 1);
+    assert!(gateway.sms("primary").received()[0].text.contains("23421234"));
+}
+
+#[tokio::test]
+async fn a_code_for_another_merchant_or_card_takes_nobodys_place() {
+    let gateway = outage().await;
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.settle().await;
+
+    recover(&gateway);
+    gateway.post(&otp().with("merchantName", "another")).await.expect_status(204);
+    gateway.post(&otp().with("storageCardId", "7")).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!(endings(&gateway).await, [sent(), sent(), sent()]);
+}
+
+#[tokio::test]
+async fn a_code_that_a_provider_may_have_is_not_superseded_but_unconfirmed_and_not_sent_again() {
+    let gateway = outage().await;
+    gateway.sms("primary").swallows();
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.settle().await;
+
+    recover(&gateway);
+    gateway.post(&otp().code("23421234")).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!(endings(&gateway).await, [("unconfirmed".to_owned(), None), sent()]);
+    assert_eq!(gateway.received(), 1);
+}
+
+#[tokio::test]
+async fn a_crash_forgets_neither_the_newer_code_nor_its_purchase() {
+    let gateway = outage().await;
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.settle().await;
+    gateway.post(&otp().code("23421234")).await.expect_status(204);
+    gateway.settle().await;
+
+    let gateway = gateway.crash().await;
+    recover(&gateway);
+    gateway.drain().await;
+
+    assert_eq!(endings(&gateway).await, [superseded(), sent()]);
+}
+
+#[tokio::test]
+async fn an_equal_code_that_was_sent_before_is_sent_again() {
+    let gateway = outage().await;
+    recover(&gateway);
+
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+    gateway.clock.move_on(Duration::from_secs(30));
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!(endings(&gateway).await, [sent(), sent()]);
+}
