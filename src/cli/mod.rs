@@ -12,6 +12,7 @@ mod init;
 mod key;
 mod openapi;
 mod people;
+mod route;
 mod serve;
 mod show;
 mod simulate;
@@ -50,6 +51,9 @@ enum Command {
     /// Import, show and erase the people who can be told
     #[command(subcommand)]
     People(people::Command),
+    /// Explain how somebody would be told
+    #[command(subcommand)]
+    Route(route::Command),
     /// List deliveries and show what happened to one
     #[command(subcommand)]
     Delivery(delivery::Command),
@@ -116,6 +120,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Key(command) => key::run(command),
             Command::Ca(command) => ca::run(&command),
             Command::People(command) => people::run(command).await,
+            Command::Route(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,
             Command::Bench(args) => bench::run(args).await,

@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod parcel;
 pub mod person;
 pub mod secret;
+pub mod wishes;
 
 /// An error and all its causes in one line, for the place where it is handled.
 pub fn chain(error: &dyn std::error::Error) -> String {

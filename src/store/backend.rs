@@ -71,6 +71,7 @@ pub(super) struct ClaimedRow {
     pub(super) received_at: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) person: Option<Uuid>,
+    pub(super) channels: Option<String>,
     pub(super) sealed: Option<Vec<u8>>,
     pub(super) lease_token: i64,
     /// Somebody else held it: an attempt may have begun.
@@ -83,6 +84,8 @@ pub(super) struct PersonRows {
     pub(super) id: Uuid,
     pub(super) locale: String,
     pub(super) standing: String,
+    pub(super) channels: Option<String>,
+    pub(super) time_zone: Option<String>,
     pub(super) contacts: Vec<ContactRow>,
 }
 
@@ -97,6 +100,8 @@ pub(super) struct EntryRows {
     pub(super) id: Uuid,
     pub(super) locale: String,
     pub(super) standing: &'static str,
+    pub(super) channels: Option<String>,
+    pub(super) time_zone: Option<String>,
     pub(super) identifiers: Vec<(LookupHash, &'static str)>,
     pub(super) contacts: Vec<NewContactRow>,
 }

@@ -6,6 +6,7 @@
 
 mod backend;
 mod change;
+mod channels;
 mod claimed;
 mod directory;
 mod finder;
@@ -33,7 +34,7 @@ use writer::Writer;
 
 pub use claimed::{Claimed, LEASE, Lease};
 pub use directory::Directory;
-pub use outbox::{Acceptance, Accepted, Ahead, Dedupe};
+pub use outbox::{Acceptance, Accepted, Ahead, Dedupe, Share};
 
 /// `[store]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]

@@ -5,6 +5,7 @@ mod check;
 mod delivery;
 mod key;
 mod people;
+mod route;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -3,4 +3,5 @@
 mod endings;
 mod interruptions;
 mod people;
+mod plans;
 mod ways;
