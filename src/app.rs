@@ -26,7 +26,7 @@ use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener, Reloaded};
 use crate::receipts;
 use crate::render::{self, Renderer};
-use crate::route::{self, Offer, Plans};
+use crate::route::{self, Offer, Plan, Plans};
 use crate::store::{self, Role, Store};
 
 /// How long deliveries in hand may take once we were told to stop: one attempt and its settlement.
@@ -122,11 +122,17 @@ impl Parts {
         &self.plans
     }
 
+    /// The providers in the order in which they are asked.
+    pub fn offers(&self) -> Vec<Offer> {
+        self.routes.iter().map(|(offer, _)| offer.clone()).collect()
+    }
+
     /// Kinds of news that no provider can tell anybody.
     pub fn untold(&self) -> Vec<Kind> {
         let served = |kind: &Kind| {
-            let steps = self.plans.steps(*kind);
-            self.routes.iter().any(|(offer, _)| steps.contains(&offer.channel))
+            let plan = self.plans.of(*kind);
+            let mut channels = plan.into_iter().flat_map(Plan::channels);
+            channels.any(|channel| self.routes.iter().any(|(offer, _)| offer.channel == channel))
         };
         Kind::ALL.into_iter().filter(|kind| !served(kind)).collect()
     }

@@ -13,6 +13,7 @@ mod key;
 mod openapi;
 mod people;
 mod provider;
+mod route;
 mod serve;
 mod show;
 mod simulate;
@@ -51,6 +52,9 @@ enum Command {
     /// Import, show and erase the people who can be told
     #[command(subcommand)]
     People(people::Command),
+    /// Explain how somebody would be told
+    #[command(subcommand)]
+    Route(route::Command),
     /// List deliveries and show what happened to one
     #[command(subcommand)]
     Delivery(delivery::Command),
@@ -120,6 +124,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Key(command) => key::run(command),
             Command::Ca(command) => ca::run(&command),
             Command::People(command) => people::run(command).await,
+            Command::Route(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Provider(command) => provider::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,

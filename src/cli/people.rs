@@ -13,8 +13,9 @@ mod table;
 
 use std::process::ExitCode;
 
+use super::Usage;
 use crate::domain::address::Channel;
-use crate::domain::person::Person;
+use crate::domain::person::{Identifier, IdentifierKind, Person};
 
 /// What can be done with people.
 #[derive(Debug, clap::Subcommand)]
@@ -34,6 +35,12 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Show(args) => show::run(&args).await,
         Command::Erase(args) => erase::run(&args).await,
     }
+}
+
+/// One of the processor's numbers in the form it is kept in.
+pub(super) fn number(kind: &str, value: &str) -> Result<Identifier, Usage> {
+    let kind: IdentifierKind = kind.parse().map_err(|error| Usage(format!("{error}")))?;
+    identifier::parse(kind, value).map_err(|error| Usage(format!("{kind}: {error}")))
 }
 
 /// The person's addresses on `channel`, masked, the preferred one first.

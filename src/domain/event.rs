@@ -36,7 +36,7 @@ impl std::fmt::Display for Actor {
 pub enum EventKind {
     /// A notification was committed.
     Accepted,
-    /// A notification concerns several people: further deliveries were added.
+    /// A notification concerns several people, or goes over several channels at once: further deliveries were added.
     Planned,
     /// Work left by a crash or due for a retry was taken up.
     Claimed,

@@ -14,6 +14,7 @@ pub mod parcel;
 pub mod person;
 pub mod receipt;
 pub mod secret;
+pub mod wishes;
 
 /// An error and all its causes in one line, for the place where it is handled.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -194,6 +194,21 @@ impl Content {
         }
     }
 
+    /// Whether waiting could do harm: a code, or payments stopped because somebody else may have the card. Whoever
+    /// hears of a stolen card in the morning has lost the night in which to act.
+    pub fn is_urgent(&self) -> bool {
+        match self {
+            Self::Otp(_) => true,
+            Self::CardLocked(lock) => {
+                matches!(lock.reason, LockReason::CardLost | LockReason::CardStolen | LockReason::SuspectedFraud)
+            }
+            Self::TransactionalLock(lock) => {
+                lock.change == Change::Added && lock.reason == TransactionalLockReason::FraudSuspected
+            }
+            Self::CardUnlocked(_) | Self::Verification(_) | Self::Transaction(_) => false,
+        }
+    }
+
     /// When a lock was set or lifted, as the processor says. Other news carry no time, or, as a payment that is booked
     /// days later, one that says nothing about their age.
     pub fn happened_at(&self) -> Option<Timestamp> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::address::Address;
+use super::wishes::Wishes;
 
 /// Names one person inside this gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -196,6 +197,8 @@ pub struct Person {
     pub locale: Locale,
     /// Whether they may be written to.
     pub standing: Standing,
+    /// What they agreed to.
+    pub wishes: Wishes,
     /// Where they can be reached; within a channel the preferred address first.
     pub contacts: Vec<Address>,
 }
@@ -209,6 +212,8 @@ pub struct Entry {
     pub locale: Locale,
     /// Whether they may be written to.
     pub standing: Standing,
+    /// What they agreed to.
+    pub wishes: Wishes,
     /// All the numbers that name them.
     pub identifiers: Vec<Identifier>,
     /// Where they can be reached; within a channel the preferred address first.

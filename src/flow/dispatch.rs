@@ -12,19 +12,21 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::attempt::{self, blank, is_taken};
 use super::guard::Guard;
 use super::resolve::{self, Addressee};
 use super::roster::Roster;
 use crate::channel::Provider;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::{Attempt, EndReason, ProviderName};
-use crate::domain::notification::Priority;
+use crate::domain::notification::{Content, Priority};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::Parcel;
 use crate::domain::person::Standing;
+use crate::domain::wishes::Zone;
 use crate::render::Renderer;
-use crate::route::{self, Move, Offer, Plans, Way};
-use crate::store::{Ahead, Claimed, Directory, Error, Store};
+use crate::route::{self, Move, Offer, Plan, Plans, Reach, Way};
+use crate::store::{Ahead, Claimed, Directory, Error, Share, Store};
 
 /// A provider that needs longer than this will not help a cardholder who is already looking at the form.
 const SEND_TIMEOUT: Duration = Duration::from_secs(8);
@@ -34,6 +36,9 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long an event waits before it looks again whether it is its turn, should nobody wake it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long urgent news wait for earlier news of the same card that wait themselves, as these do in quiet hours.
+const URGENT_WAITS: Duration = Duration::from_mins(1);
 
 /// Everything a delivery meets on its way.
 pub struct Dispatch {
@@ -69,7 +74,7 @@ pub type Route = (Offer, Arc<dyn Provider>);
 pub enum Left {
     /// Nothing: the delivery is over, or waits in the table.
     Nothing,
-    /// The notification concerns several people: one delivery for each.
+    /// The notification concerns several people, or goes over several channels at once: one delivery for each.
     Others(Vec<Claimed>),
 }
 
@@ -162,8 +167,9 @@ impl Dispatch {
             [] => self.give_up(claimed, None, EndReason::UnknownPerson).await,
             [person] => self.tell(claimed, person).await,
             several => {
-                let ids: Vec<_> = several.iter().filter_map(|person| person.id).collect();
-                Ok(Left::Others(self.store.split(claimed, &ids).await?))
+                let ids = several.iter().filter_map(|person| person.id);
+                let shares: Vec<_> = ids.map(|person| Share { person, channels: Vec::new() }).collect();
+                Ok(Left::Others(self.store.split(claimed, &shares).await?))
             }
         }
     }
@@ -175,6 +181,7 @@ impl Dispatch {
             let ended = self.ended.notified();
             match self.store.ahead(claimed).await? {
                 None => break,
+                Some(Ahead::Waits(until)) if self.overtakes(claimed, until) => break,
                 Some(Ahead::Waits(until)) => return Ok(Some(until.max(self.clock.now().after(LOOK_AGAIN)))),
                 Some(Ahead::InHand) => drop(tokio::time::timeout(LOOK_AGAIN, ended).await),
             }
@@ -182,13 +189,25 @@ impl Dispatch {
         Ok(None)
     }
 
+    // Whoever must hear of a stolen card does not wait until the news before it may be told in the morning.
+    fn overtakes(&self, claimed: &Claimed, until: Timestamp) -> bool {
+        claimed.content.as_ref().is_some_and(Content::is_urgent) && until > self.clock.now().after(URGENT_WAITS)
+    }
+
     async fn tell(&self, mut claimed: Claimed, person: &Addressee) -> Result<Left, Error> {
         claimed.person = person.id;
         if person.standing != Standing::Active {
             return self.give_up(claimed, None, EndReason::NotToBeTold).await;
         }
-        let steps = claimed.content.as_ref().map_or(&[][..], |content| self.rules.plans.steps(content.kind()));
-        let mut ways = route::ways(steps, &person.contacts, &self.offers);
+        let plan = claimed.content.as_ref().and_then(|content| self.rules.plans.of(content.kind()));
+        let Some(plan) = plan else { return self.give_up(claimed, None, EndReason::NoContact).await };
+        if let Some(until) = self.quiet_until(plan, &claimed, person) {
+            self.store.postpone(claimed, None, until).await?;
+            return Ok(Left::Nothing);
+        }
+        let only = claimed.channels.clone();
+        let reach = Reach { contacts: &person.contacts, wishes: &person.wishes, only: &only };
+        let mut ways = route::ways(plan, &reach, &self.offers);
         if !self.rules.guard.keep_allowed(&mut ways) {
             return self.stop(claimed, None, EndReason::CountryNotAllowed).await;
         }
@@ -196,40 +215,53 @@ impl Dispatch {
             claimed = self.note_doubt(claimed, &ways).await?;
         }
         loop {
+            // A push that was taken and then confirmed needs no next step.
+            if claimed.attempts.iter().any(is_taken) && self.store.is_confirmed(&claimed).await? {
+                return self.leave(claimed, None, Move::Rest).await;
+            }
             if self.store.is_superseded(&claimed).await? {
                 return self.stop(claimed, None, EndReason::Superseded).await;
             }
             let way = match self.roster.take_next(&ways, &claimed, self.luck()) {
                 Move::Send(way) => way,
-                Move::Wait(until) => {
-                    self.store.postpone(claimed, None, until).await?;
-                    return Ok(Left::Nothing);
-                }
-                Move::Stop(reason) => return self.stop(claimed, None, reason).await,
+                other => return self.leave(claimed, None, other).await,
             };
+            let shares = shares(plan, &ways, &way, &claimed);
+            if !shares.is_empty() {
+                return Ok(Left::Others(self.store.split(claimed, &shares).await?));
+            }
             if !self.is_calm(&claimed, &way) {
                 return self.stop(claimed, None, EndReason::Held).await;
             }
             let attempt = self.attempt(&claimed, person, &way).await;
-            count(&attempt);
+            attempt::note(&claimed, &attempt);
             self.roster.note(&attempt);
-            if let Outcome::Accepted { .. } = attempt.outcome {
-                self.settle(claimed, attempt).await?;
-                return Ok(Left::Nothing);
-            }
-            tracing::warn!(delivery.id = %claimed.id, provider = %way.provider, attempt = attempt.number,
-                outcome = attempt.outcome.name(), cause = attempt.outcome.cause().map(Cause::name), "an attempt failed");
             let mut attempts = claimed.attempts.clone();
             attempts.push(attempt.clone());
             match self.roster.next(&ways, &claimed, &attempts, self.luck()) {
                 Move::Send(_) => claimed = self.store.go_on(claimed, attempt).await?,
-                Move::Wait(until) => {
-                    self.store.postpone(claimed, Some(attempt), until).await?;
-                    return Ok(Left::Nothing);
-                }
-                Move::Stop(reason) => return self.stop(claimed, Some(attempt), reason).await,
+                other => return self.leave(claimed, Some(attempt), other).await,
             }
         }
+    }
+
+    fn quiet_until(&self, plan: &Plan, claimed: &Claimed, person: &Addressee) -> Option<Timestamp> {
+        let quiet = plan.quiet.filter(|_| !claimed.content.as_ref().is_some_and(Content::is_urgent))?;
+        let zone = person.wishes.time_zone.as_ref().map_or(self.renderer.time_zone(), Zone::rules);
+        quiet.hold(zone, self.clock.now(), claimed.expires_at)
+    }
+
+    // Nothing is to be sent now. After a hedged push the delivery stays open and due at its next step: this is the one
+    // place where that is armed, and ending the row before then, as a confirmation does, is what cancels it.
+    async fn leave(&self, claimed: Claimed, last: Option<Attempt>, then: Move) -> Result<Left, Error> {
+        match (then, last) {
+            (Move::Stop(reason), last) => return self.stop(claimed, last, reason).await,
+            (Move::Wait(until), last) => self.store.postpone(claimed, last, until).await?,
+            (Move::Send(_), last) => self.store.postpone(claimed, last, self.clock.now()).await?,
+            (Move::Rest, Some(last)) if is_taken(&last) => self.store.settle(claimed, last).await?,
+            (Move::Rest, last) => self.store.rest(claimed, last).await?,
+        }
+        Ok(Left::Nothing)
     }
 
     // Each code counts once for its person and card, and once for the country of its number.
@@ -284,17 +316,12 @@ impl Dispatch {
         sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut))
     }
 
-    async fn settle(&self, claimed: Claimed, attempt: Attempt) -> Result<(), Error> {
-        let kind = claimed.content.as_ref().map_or("", |content| content.kind().name());
-        let waited = attempt.started_at.after(attempt.took).since(claimed.received_at);
-        metrics::histogram!("otpost_time_to_send_seconds", "kind" => kind).record(waited.as_secs_f64());
-        tracing::debug!(delivery.id = %claimed.id, provider = %attempt.provider, attempt = attempt.number,
-            took_ms = attempt.took.as_millis(), "delivery handed over");
-        self.store.settle(claimed, attempt).await
-    }
-
-    // One that may have arrived ends as that, whatever failed later.
+    // One that was taken ends as sent, and one that may have arrived as that, whatever failed later.
     async fn stop(&self, claimed: Claimed, last: Option<Attempt>, reason: EndReason) -> Result<Left, Error> {
+        if claimed.attempts.iter().chain(&last).any(is_taken) {
+            self.store.rest(claimed, last).await?;
+            return Ok(Left::Nothing);
+        }
         let in_doubt = |attempt: &Attempt| attempt.outcome.may_have_arrived();
         if claimed.attempts.iter().chain(&last).any(in_doubt) {
             self.store.leave_unconfirmed(claimed, last).await?;
@@ -312,22 +339,8 @@ impl Dispatch {
     }
 }
 
-fn blank(claimed: &Claimed, way: &Way) -> Attempt {
-    Attempt {
-        number: u32::try_from(claimed.attempts.len()).unwrap_or(u32::MAX).saturating_add(1),
-        channel: way.address.channel(),
-        provider: way.provider.clone(),
-        contact: way.contact,
-        address: way.address.masked(),
-        started_at: claimed.received_at,
-        took: Duration::ZERO,
-        outcome: Outcome::unknown(Cause::Interrupted),
-    }
-}
-
-fn count(attempt: &Attempt) {
-    let (channel, provider) = (attempt.channel.name(), attempt.provider.0.clone());
-    let outcome = attempt.outcome.name();
-    metrics::counter!("otpost_attempts_total", "channel" => channel, "provider" => provider, "outcome" => outcome)
-        .increment(1);
+fn shares(plan: &Plan, ways: &[Way], next: &Way, claimed: &Claimed) -> Vec<Share> {
+    let Some(person) = claimed.person else { return Vec::new() };
+    let shares = route::shares(plan, ways, next).into_iter();
+    shares.map(|channels| Share { person, channels }).collect()
 }

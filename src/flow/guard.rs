@@ -135,7 +135,14 @@ mod tests {
 
     fn way(channel: Channel, to: &str) -> Way {
         let address = Address::parse(channel, to).unwrap();
-        Way { provider: ProviderName("any".to_owned()), contact: 0, address, deduplicates: false }
+        Way {
+            provider: ProviderName("any".to_owned()),
+            contact: 0,
+            address,
+            deduplicates: false,
+            step: 0,
+            hedge_after: None,
+        }
     }
 
     fn left(countries: &[&str], mut ways: Vec<Way>) -> Option<usize> {

@@ -2,6 +2,7 @@
 //! the person, `roster` knows who is on duty, `dispatch` sends it, `receipt` hears what became of it; `janitor` sweeps
 //! up, and `journal` writes down what happens at the door.
 
+mod attempt;
 pub mod dispatch;
 pub mod guard;
 pub mod intake;

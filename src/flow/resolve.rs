@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::domain::address::{Address, Channel};
 use crate::domain::notification::{Content, Holder, Verification};
 use crate::domain::person::{Identifier, IdentifierKind, Locale, Person, PersonId, Standing};
+use crate::domain::wishes::Wishes;
 use crate::store::{Claimed, Directory, Error};
 
 /// `[people]` of the configuration: which numbers name a person, in the order in which they are tried.
@@ -42,14 +43,16 @@ pub struct Addressee {
     pub locale: Locale,
     /// Whether they may be written to.
     pub standing: Standing,
+    /// What they agreed to.
+    pub wishes: Wishes,
     /// Where they can be reached; within a channel the preferred address first.
     pub contacts: Vec<Address>,
 }
 
 impl From<Person> for Addressee {
     fn from(person: Person) -> Self {
-        let Person { id, locale, standing, contacts } = person;
-        Self { id: Some(id), locale, standing, contacts }
+        let Person { id, locale, standing, wishes, contacts } = person;
+        Self { id: Some(id), locale, standing, wishes, contacts }
     }
 }
 
@@ -97,7 +100,8 @@ async fn named(
 }
 
 fn stranger(locale: &Locale) -> Addressee {
-    Addressee { id: None, locale: locale.clone(), standing: Standing::Active, contacts: Vec::new() }
+    let (locale, wishes) = (locale.clone(), Wishes::default());
+    Addressee { id: None, locale, standing: Standing::Active, wishes, contacts: Vec::new() }
 }
 
 // The directory's addresses come first; the mailbox that came along serves whom it knows none of.

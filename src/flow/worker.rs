@@ -107,7 +107,7 @@ impl Worker {
                 let left = worker.dispatch.run(claimed).await;
                 worker.forget(lease);
                 if let Left::Others(others) = left {
-                    mine = worker.share_out(others);
+                    mine.extend(worker.share_out(others));
                 }
             }
             drop(slot);

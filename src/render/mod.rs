@@ -187,6 +187,11 @@ impl Renderer {
         })
     }
 
+    /// The zone in which hours are told to whoever said nothing of theirs.
+    pub fn time_zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// The locale used where a person's own has no text.
     pub fn default_locale(&self) -> &Locale {
         &self.default_locale

@@ -2,12 +2,24 @@
 //!
 //! Pure: no clock, no I/O, no logging, no chance of its own. Time and luck come in as arguments, so every rule here
 //! is a table test.
+//!
+//! A delivery is one message to one person, told over one way after another. Channels that are used side by side are
+//! deliveries of their own: the rows are on disk before the first of them is sent, and each keeps its channels
+//! ([`shares`]), so that a crash neither forgets one nor sends another for it. Hedging needs no second row: after a push
+//! was taken the delivery stays open and due when the next step is ([`next`]). Only whoever ends it before then, which
+//! is a confirmation by the app, keeps the next step from being taken.
 
 pub mod health;
 mod plan;
+mod quiet;
 pub mod rank;
+mod step;
+mod survey;
 
-pub use plan::{Error, PlanSettings, Plans, Settings};
+pub use plan::{Error, Plan, PlanSettings, Plans, Settings};
+pub use quiet::Quiet;
+pub use step::Step;
+pub use survey::{Explanation, Finding, Reach, Skip, explain, shares, survey, ways};
 
 use std::time::Duration;
 
@@ -68,6 +80,10 @@ pub struct Way {
     pub address: Address,
     /// Whether the provider drops a message it has seen under the same reference.
     pub deduplicates: bool,
+    /// Which step of the plan it belongs to, 0 for the first.
+    pub step: usize,
+    /// How long after this way was taken the next step is taken too; `None` when being taken is enough.
+    pub hedge_after: Option<Duration>,
 }
 
 /// What to do next.
@@ -77,27 +93,10 @@ pub enum Move {
     Send(Way),
     /// Ask again at this time.
     Wait(Timestamp),
+    /// A provider took it, and that is enough.
+    Rest,
     /// Nothing more can be done.
     Stop(EndReason),
-}
-
-/// All ways to a person, in the order of the plan: channel by channel, address by address, provider by provider.
-pub fn ways(steps: &[Channel], contacts: &[Address], offers: &[Offer]) -> Vec<Way> {
-    let mut ways = Vec::new();
-    for step in steps {
-        let addresses = contacts.iter().filter(|address| address.channel() == *step);
-        for (contact, address) in (0..).zip(addresses) {
-            for offer in offers.iter().filter(|offer| offer.serves(address)) {
-                ways.push(Way {
-                    provider: offer.provider.clone(),
-                    contact,
-                    address: address.clone(),
-                    deduplicates: offer.deduplicates,
-                });
-            }
-        }
-    }
-    ways
 }
 
 /// The next step, given what was tried.
@@ -108,7 +107,44 @@ pub fn ways(steps: &[Channel], contacts: &[Address], offers: &[Offer]) -> Vec<Wa
 /// that many deliveries do not come back together. A way whose answer never came is asked again before the others
 /// only if it drops what it has seen; otherwise it is the last resort, since two equal messages are better than none. One that a crash of
 /// ours interrupted may never have been sent: it is asked again at once.
+///
+/// What a provider took is done with, unless the way is hedged: then the steps behind it have their turn as well, from
+/// the time on that it asks for.
 pub fn next(ways: &[Way], attempts: &[Attempt], now: Timestamp, expires_at: Timestamp, luck: f64) -> Move {
+    let taken = |attempt: &&Attempt| matches!(attempt.outcome, Outcome::Accepted { .. });
+    match attempts.iter().rfind(taken) {
+        None => untold(ways, attempts, now, expires_at, luck),
+        Some(taken) => hedged(ways, attempts, taken, now, expires_at, luck),
+    }
+}
+
+fn hedged(
+    ways: &[Way],
+    attempts: &[Attempt],
+    taken: &Attempt,
+    now: Timestamp,
+    expires_at: Timestamp,
+    luck: f64,
+) -> Move {
+    let is_it = |way: &&Way| {
+        way.provider == taken.provider && way.address.channel() == taken.channel && way.contact == taken.contact
+    };
+    let hedge = ways.iter().find(is_it).and_then(|way| Some((way.step, ended(taken).after(way.hedge_after?))));
+    let Some((step, due)) = hedge else { return Move::Rest };
+    let behind: Vec<Way> = ways.iter().filter(|way| way.step > step).cloned().collect();
+    if behind.is_empty() || due >= expires_at {
+        return Move::Rest;
+    }
+    if now < due {
+        return Move::Wait(due);
+    }
+    match untold(&behind, attempts, now, expires_at, luck) {
+        Move::Stop(_) => Move::Rest,
+        other => other,
+    }
+}
+
+fn untold(ways: &[Way], attempts: &[Attempt], now: Timestamp, expires_at: Timestamp, luck: f64) -> Move {
     if now >= expires_at {
         return Move::Stop(EndReason::DeadlinePassed);
     }

@@ -1,6 +1,8 @@
 //! Tables of what was tried, and what must come next.
 
 use super::*;
+use crate::domain::notification::Kind;
+use crate::domain::wishes::Wishes;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const LIFE: Duration = Duration::from_mins(5);
@@ -25,9 +27,32 @@ fn contacts() -> Vec<Address> {
     ]
 }
 
+fn plan(kind: Kind, steps: impl IntoIterator<Item = Step>) -> Plan {
+    Plan { kind, steps: steps.into_iter().collect(), ttl: LIFE, quiet: None, hedge_after: None }
+}
+
+fn offers() -> [Offer; 4] {
+    [
+        offer("app", Channel::Push),
+        offer("primary", Channel::Sms),
+        offer("backup", Channel::Sms),
+        offer("mail", Channel::Email),
+    ]
+}
+
+fn ways_of(plan: &Plan, contacts: &[Address], agreed: &[Channel], offers: &[Offer]) -> Vec<Way> {
+    let wishes = Wishes { channels: agreed.to_vec(), time_zone: None };
+    ways(plan, &Reach { contacts, wishes: &wishes, only: &[] }, offers)
+}
+
 fn push_then_sms() -> Vec<Way> {
-    let offers = [offer("app", Channel::Push), offer("primary", Channel::Sms), offer("backup", Channel::Sms)];
-    ways(&[Channel::Push, Channel::Sms], &contacts()[..], &offers)
+    ways_of(&plan(Kind::Otp, [Channel::Push.into(), Channel::Sms.into()]), &contacts(), &[], &offers())
+}
+
+fn everywhere() -> Vec<Address> {
+    let mut all = contacts();
+    all.push(Address::parse(Channel::Email, "reader@example.org").unwrap());
+    all
 }
 
 fn after(way: &Way, outcome: Outcome, at: Timestamp) -> Attempt {
@@ -57,7 +82,7 @@ fn ways_go_channel_by_channel_address_by_address_provider_by_provider() {
 #[test]
 fn a_provider_is_not_offered_numbers_of_countries_it_does_not_serve() {
     let german = Offer { countries: vec!["+49".into()], ..offer("german", Channel::Sms) };
-    assert!(ways(&[Channel::Sms], &contacts(), &[german]).is_empty());
+    assert!(ways_of(&plan(Kind::Otp, [Channel::Sms.into()]), &contacts(), &[], &[german]).is_empty());
 }
 
 #[test]
@@ -187,4 +212,107 @@ fn an_attempt_that_our_own_crash_interrupted_is_made_again_at_once_however_often
         assert_eq!(decide(&alone, &tried, NOW), Move::Send(alone[0].clone()));
         tried.push(after(&ways[0], Outcome::unknown(Cause::Interrupted), NOW));
     }
+}
+
+fn accepted() -> Outcome {
+    Outcome::Accepted { reference: None }
+}
+
+fn taken_in_order(kind: Kind, agreed: &[Channel]) -> Vec<Channel> {
+    let plan = plan(kind, [Channel::Push.into(), Channel::Sms.into(), Channel::Email.into()]);
+    let mut channels: Vec<_> =
+        ways_of(&plan, &everywhere(), agreed, &offers()).iter().map(|way| way.address.channel()).collect();
+    channels.dedup();
+    channels
+}
+
+#[test]
+fn news_go_in_the_order_a_person_wishes_and_codes_in_that_of_their_plan_and_neither_where_they_did_not_agree() {
+    use Channel::{Email, Push, Sms};
+    for (kind, agreed, order) in [
+        (Kind::Transaction, &[][..], &[Push, Sms, Email][..]),
+        (Kind::Transaction, &[Email, Push], &[Email, Push]),
+        (Kind::Otp, &[Email, Push], &[Push, Email]),
+        (Kind::Otp, &[Sms], &[Sms]),
+    ] {
+        assert_eq!(taken_in_order(kind, agreed), order, "{kind} {agreed:?}");
+    }
+}
+
+#[test]
+fn a_survey_says_of_everything_that_is_skipped_why() {
+    let plan = plan(Kind::Transaction, [Channel::Push.into(), Channel::Sms.into(), Channel::Email.into()]);
+    let wishes = Wishes { channels: vec![Channel::Push, Channel::Sms], time_zone: None };
+    let german = Offer { countries: vec!["+49".into()], ..offer("german", Channel::Sms) };
+    let phone = [Address::parse(Channel::Sms, "+48600100200").unwrap()];
+    let reach = Reach { contacts: &phone, wishes: &wishes, only: &[] };
+
+    let skipped: Vec<_> = survey(&plan, &reach, &[german, offer("app", Channel::Push), offer("mail", Channel::Email)])
+        .into_iter()
+        .map(|finding| match finding {
+            Finding::Way(way) => unreachable!("{way:?}"),
+            Finding::Skipped { reason, .. } => reason,
+        })
+        .collect();
+
+    assert_eq!(skipped, [Skip::NoAddress, Skip::Country(ProviderName("german".into()), 0), Skip::NotAgreed]);
+}
+
+#[test]
+fn an_explanation_begins_as_the_delivery_would_and_waits_out_quiet_hours() {
+    let quiet = Plan {
+        ttl: Duration::from_hours(24),
+        quiet: Some("07:00-23:59".parse().unwrap()),
+        ..plan(Kind::Transaction, [Channel::Sms.into()])
+    };
+    let loud = Plan { quiet: None, ..quiet.clone() };
+    let (contacts, wishes) = (contacts(), Wishes::default());
+    let reach = Reach { contacts: &contacts, wishes: &wishes, only: &[] };
+    let told = |plan: &Plan| explain(plan, &reach, &offers(), &jiff::tz::TimeZone::UTC, NOW);
+
+    assert_eq!(told(&loud).first, Move::Send(ways(&loud, &reach, &offers())[0].clone()));
+    let until = told(&quiet).quiet_until.unwrap();
+    assert_eq!(told(&quiet).first, Move::Wait(until));
+    assert_eq!(until.to_string(), "2027-01-15T23:59:00.000Z");
+}
+
+#[test]
+fn channels_side_by_side_are_shared_out_and_the_first_keeps_the_steps_around() {
+    use Channel::{Email, Push, Sms};
+    let plan = plan(Kind::Transaction, [Push.into(), vec![Sms, Email].into()]);
+    let all = ways_of(&plan, &everywhere(), &[], &offers());
+    let of = |ways: &[Way], channel| ways.iter().find(|way| way.address.channel() == channel).unwrap().clone();
+
+    assert!(shares(&plan, &all, &of(&all, Push)).is_empty());
+    assert_eq!(shares(&plan, &all, &of(&all, Sms)), [vec![Push, Sms], vec![Email]]);
+
+    // Whoever has no mailbox is told once, by the delivery that is there.
+    let without = ways_of(&plan, &contacts(), &[], &offers());
+    assert!(shares(&plan, &without, &of(&without, Sms)).is_empty());
+}
+
+#[test]
+fn what_a_provider_took_is_done_with_unless_it_is_a_hedged_push() {
+    let wait = Duration::from_secs(30);
+    let hedged = Plan { hedge_after: Some(wait), ..plan(Kind::Otp, [Channel::Push.into(), Channel::Sms.into()]) };
+    let ways = ways_of(&hedged, &contacts(), &[], &offers());
+    let push = after(&ways[0], accepted(), NOW);
+    let due = NOW.after(wait);
+
+    let plain = push_then_sms();
+    assert_eq!(decide(&plain, &[after(&plain[0], accepted(), NOW)], NOW), Move::Rest);
+
+    assert_eq!(decide(&ways, std::slice::from_ref(&push), NOW), Move::Wait(due));
+    assert_eq!(decide(&ways, std::slice::from_ref(&push), due), Move::Send(ways[1].clone()));
+    // Nobody else to ask, and no time to ask them in.
+    assert_eq!(decide(&ways[..1], std::slice::from_ref(&push), NOW), Move::Rest);
+    assert_eq!(next(&ways, std::slice::from_ref(&push), NOW, due, NO_LUCK), Move::Rest);
+
+    let sms = |outcome| [push.clone(), after(&ways[1], outcome, due)];
+    assert_eq!(decide(&ways, &sms(accepted()), due), Move::Rest);
+    assert_eq!(decide(&ways, &sms(Outcome::refused(Cause::BadMessage)), due), Move::Send(ways[2].clone()));
+    let bad: Vec<_> = std::iter::once(push)
+        .chain(ways[1..].iter().map(|way| after(way, Outcome::refused(Cause::BadMessage), due)))
+        .collect();
+    assert_eq!(decide(&ways, &bad, due), Move::Rest);
 }

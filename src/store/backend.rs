@@ -12,7 +12,7 @@ use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
 use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{Attempt, ProviderName};
+use crate::domain::delivery::{Attempt, DeliveryId, ProviderName};
 use crate::domain::event::Event;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Reference;
@@ -48,6 +48,8 @@ pub(super) trait Backend: Send + Sync {
     async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error>;
     /// The one delivery that a provider means by a reference.
     async fn reported(&self, provider: &ProviderName, reference: &Reference) -> Result<Option<Reported>, Error>;
+    /// Whether a receipt is kept that says that the delivery has arrived.
+    async fn is_confirmed(&self, delivery: DeliveryId) -> Result<bool, Error>;
     /// Changes a state with its audit event; `false`, and nothing written, when it is another one by now.
     async fn confirm(&self, rows: &ConfirmRows) -> Result<bool, Error>;
     /// Keeps a receipt; `false`, and nothing written, when a delivery it is about has ended.
@@ -111,6 +113,7 @@ pub(super) struct ClaimedRow {
     pub(super) received_at: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) person: Option<Uuid>,
+    pub(super) channels: Option<String>,
     pub(super) sealed: Option<Vec<u8>>,
     pub(super) lease_token: i64,
     /// Somebody else held it: an attempt may have begun.
@@ -123,6 +126,8 @@ pub(super) struct PersonRows {
     pub(super) id: Uuid,
     pub(super) locale: String,
     pub(super) standing: String,
+    pub(super) channels: Option<String>,
+    pub(super) time_zone: Option<String>,
     pub(super) contacts: Vec<ContactRow>,
 }
 
@@ -137,6 +142,8 @@ pub(super) struct EntryRows {
     pub(super) id: Uuid,
     pub(super) locale: String,
     pub(super) standing: &'static str,
+    pub(super) channels: Option<String>,
+    pub(super) time_zone: Option<String>,
     pub(super) identifiers: Vec<(LookupHash, &'static str)>,
     pub(super) contacts: Vec<NewContactRow>,
 }

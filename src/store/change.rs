@@ -60,11 +60,12 @@ pub(super) enum Then {
     End(State, Option<EndReason>, Timestamp),
 }
 
-/// A notification that concerns several people: a leased delivery, its person, and the deliveries for the others.
+/// A leased delivery, the person and channels it keeps, and the deliveries for other people or channels.
 pub(super) struct Split {
     pub(super) delivery: Uuid,
     pub(super) lease_token: i64,
     pub(super) person: Uuid,
+    pub(super) channels: Option<String>,
     pub(super) others: Vec<SplitRow>,
 }
 
@@ -72,6 +73,7 @@ pub(super) struct Split {
 pub(super) struct SplitRow {
     pub(super) delivery: Uuid,
     pub(super) person: Uuid,
+    pub(super) channels: Option<String>,
     pub(super) lease_token: i64,
     pub(super) sealed: Vec<u8>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::seal::LookupHash;
+use crate::domain::address::Channel;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId};
 use crate::domain::event::{Actor, Event, EventKind};
@@ -28,6 +29,8 @@ pub struct Claimed {
     pub expires_at: Timestamp,
     /// The person, when that was settled before.
     pub person: Option<PersonId>,
+    /// The channels it may use; empty for all of its plan.
+    pub channels: Vec<Channel>,
     /// Whom the notification names.
     pub subjects: Vec<Identifier>,
     /// What to tell; `None` when its key is gone.

@@ -9,12 +9,13 @@ use uuid::Uuid;
 use super::backend::{Backend, EntryRows, NewContactRow, PersonRows, Whom};
 use super::finder::Finder;
 use super::seal::{self, Sealer};
-use super::{Error, Store};
+use super::{Error, Store, channels};
 use crate::domain::address::Channel;
 use crate::domain::clock::Timestamp;
 use crate::domain::event::{Actor, Event, EventKind};
 use crate::domain::notification::Priority;
 use crate::domain::person::{Entry, Identifier, Locale, Person, PersonId};
+use crate::domain::wishes::{Wishes, Zone};
 
 /// The people this gateway can tell things to.
 #[derive(Clone)]
@@ -89,13 +90,15 @@ impl Directory {
             id,
             locale: entry.locale.to_string(),
             standing: entry.standing.name(),
+            channels: channels::write(&entry.wishes.channels),
+            time_zone: entry.wishes.time_zone.as_ref().map(|zone| zone.name().to_owned()),
             identifiers: hashes.collect::<Result<_, seal::Error>>()?,
             contacts,
         })
     }
 
     fn open(&self, row: PersonRows) -> Result<Person, Error> {
-        let PersonRows { id, locale, standing, contacts } = row;
+        let PersonRows { id, locale, standing, channels, time_zone, contacts } = row;
         let odd = |what| Error::Inconsistent { table: "person", id: Uuid::to_string(&id), what };
         let mut opened = Vec::with_capacity(contacts.len());
         for contact in contacts {
@@ -106,6 +109,11 @@ impl Directory {
             id: PersonId(id),
             locale: Locale::parse(&locale).map_err(|_| odd("locale"))?,
             standing: standing.parse().map_err(|_| odd("standing"))?,
+            wishes: Wishes {
+                channels: channels::read(channels.as_deref()).ok_or_else(|| odd("channels"))?,
+                // A zone that this machine has no rules for must not keep news from anybody.
+                time_zone: time_zone.and_then(|name| Zone::parse(&name).ok()),
+            },
             contacts: opened,
         })
     }

@@ -6,6 +6,7 @@
 
 mod backend;
 mod change;
+mod channels;
 mod claimed;
 mod directory;
 mod finder;
@@ -37,7 +38,7 @@ use writer::Writer;
 
 pub use claimed::{Claimed, LEASE, Lease};
 pub use directory::Directory;
-pub use outbox::{Acceptance, Accepted, Ahead, Dedupe};
+pub use outbox::{Acceptance, Accepted, Ahead, Dedupe, Share};
 pub use receipt::{Confirmation, Parked, Reported};
 
 /// `[store]` of the configuration.

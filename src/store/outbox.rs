@@ -13,7 +13,8 @@ use super::backend::ClaimedRow;
 use super::change::{AcceptRows, Once, Split, SplitRow, Verdict};
 use super::claimed::{Claimed, LEASE, Lease, gateway_event};
 use super::seal::{Fingerprint, LookupHash};
-use super::{Error, Store};
+use super::{Error, Store, channels};
+use crate::domain::address::Channel;
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::DeliveryId;
@@ -66,6 +67,15 @@ pub enum Ahead {
     Waits(Timestamp),
 }
 
+/// What one of several deliveries of the same news is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// Whom it tells.
+    pub person: PersonId,
+    /// The channels it may use; empty for all of its plan.
+    pub channels: Vec<Channel>,
+}
+
 impl Store {
     /// Takes a notification once: commits it, or finds that it was there. It is on disk when this returns.
     ///
@@ -107,6 +117,7 @@ impl Store {
                 received_at: notification.received_at,
                 expires_at,
                 person: None,
+                channels: Vec::new(),
                 subjects: notification.subjects,
                 content: Some(notification.content),
                 attempts: Vec::new(),
@@ -169,6 +180,8 @@ impl Store {
             received_at: row.received_at,
             expires_at: row.expires_at,
             person: row.person.map(PersonId),
+            // Of a list that this version cannot read, two messages are better than none.
+            channels: channels::read(row.channels.as_deref()).unwrap_or_default(),
             subjects,
             content,
             attempts: row.attempts,
@@ -220,34 +233,39 @@ impl Store {
         self.backend.release(Some(&leases), self.clock.now()).await.map(drop)
     }
 
-    /// Gives the delivery to the first of `people` and adds one for each of the others, all held by this worker.
-    pub async fn split(&self, claimed: Claimed, people: &[PersonId]) -> Result<Vec<Claimed>, Error> {
+    /// Gives the delivery the first of `shares` and adds one for each of the others, all held by this worker. They are
+    /// on disk before any of them is sent.
+    pub async fn split(&self, claimed: Claimed, shares: &[Share]) -> Result<Vec<Claimed>, Error> {
         let now = self.clock.now();
-        let (Some((first, rest)), Some(content)) = (people.split_first(), &claimed.content) else {
+        let (Some((first, rest)), Some(content)) = (shares.split_first(), &claimed.content) else {
             return Ok(vec![claimed]);
         };
         let mut others = Vec::with_capacity(rest.len());
-        for person in rest {
+        for share in rest {
             let delivery = DeliveryId(Uuid::now_v7());
             let sealed = self.sealer.seal_content(content, &claimed.subjects, delivery, now)?;
-            others.push(SplitRow { delivery: delivery.0, person: person.0, lease_token: token()?, sealed });
+            let (person, channels) = (share.person.0, channels::write(&share.channels));
+            others.push(SplitRow { delivery: delivery.0, person, channels, lease_token: token()?, sealed });
         }
-        let split = Split { delivery: claimed.id.0, lease_token: claimed.lease_token, person: first.0, others };
+        let (delivery, lease_token) = (claimed.id.0, claimed.lease_token);
+        let split =
+            Split { delivery, lease_token, person: first.person.0, channels: channels::write(&first.channels), others };
         let mut detail = Map::new();
-        detail.insert("deliveries".to_owned(), json!(people.len()));
+        detail.insert("deliveries".to_owned(), json!(shares.len()));
         let event = gateway_event(EventKind::Planned, &claimed, now, detail);
         if !self.backend.split(&split, &event, now.after(LEASE)).await? {
             return Err(Error::LeaseLost(claimed.id));
         }
-        let mut all = Vec::with_capacity(people.len());
-        for row in split.others {
+        let mut all = Vec::with_capacity(shares.len());
+        for (row, share) in split.others.into_iter().zip(rest) {
             let (content, subjects) = self.sealer.open_content(&row.sealed, DeliveryId(row.delivery))?;
             all.push(Claimed {
                 id: DeliveryId(row.delivery),
                 notification: claimed.notification,
                 received_at: claimed.received_at,
                 expires_at: claimed.expires_at,
-                person: Some(PersonId(row.person)),
+                person: Some(share.person),
+                channels: share.channels.clone(),
                 subjects,
                 content: Some(content),
                 attempts: Vec::new(),
@@ -257,7 +275,7 @@ impl Store {
                 lease_token: row.lease_token,
             });
         }
-        all.push(Claimed { person: Some(*first), ..claimed });
+        all.push(Claimed { person: Some(first.person), channels: first.channels.clone(), ..claimed });
         Ok(all)
     }
 }

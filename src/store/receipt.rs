@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 
-use super::{Error, Store};
+use super::{Claimed, Error, Store};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, ProviderName, State};
 use crate::domain::event::{Actor, Event, EventKind};
@@ -86,6 +86,11 @@ impl Store {
     /// None when nothing is known under it, or more than one delivery.
     pub async fn reported(&self, provider: &ProviderName, reference: &Reference) -> Result<Option<Reported>, Error> {
         self.backend.reported(provider, reference).await
+    }
+
+    /// Whether a receipt that waits for the delivery to end says that it has arrived.
+    pub async fn is_confirmed(&self, claimed: &Claimed) -> Result<bool, Error> {
+        self.backend.is_confirmed(claimed.id).await
     }
 
     /// Changes the state and writes the audit event, and forgets the receipt if it was parked. `false`, and nothing

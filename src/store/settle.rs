@@ -18,6 +18,12 @@ impl Store {
         self.step(&claimed, EventKind::Sent, Some(attempt), Then::End(State::Sent, None, now), now).await
     }
 
+    /// Ends as sent a delivery that a provider took before, after an attempt that failed or none.
+    pub async fn rest(&self, claimed: Claimed, attempt: Option<Attempt>) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.step(&claimed, EventKind::Sent, attempt, Then::End(State::Sent, None, now), now).await
+    }
+
     /// Ends the delivery as one that may have arrived, by this attempt or one recorded before.
     pub async fn leave_unconfirmed(&self, claimed: Claimed, attempt: Option<Attempt>) -> Result<(), Error> {
         let now = self.clock.now();

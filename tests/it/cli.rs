@@ -6,6 +6,7 @@ mod delivery;
 mod key;
 mod people;
 mod provider;
+mod route;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -6,5 +6,6 @@ mod health;
 mod interruptions;
 mod lanes;
 mod people;
+mod plans;
 mod superseded;
 mod ways;

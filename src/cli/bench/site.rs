@@ -147,6 +147,7 @@ fn person(number: u64) -> anyhow::Result<Entry> {
         reference: format!("bench-{number}"),
         locale: Locale::parse("en")?,
         standing: Standing::Active,
+        wishes: crate::domain::wishes::Wishes::default(),
         identifiers: vec![
             name(IdentifierKind::StorageCustomer, number.to_string()),
             name(IdentifierKind::StorageCard, number.to_string()),

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::domain::chain;
 use crate::domain::notification::Kind;
 use crate::render::Renderer;
-use crate::route::Plans;
+use crate::route::{Plan, Plans};
 use crate::{channel, ingest, receipts, telemetry};
 
 /// Tries each of them as the gateway would.
@@ -21,7 +21,9 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         Err(error) => findings.error("log", error),
     }
     match Plans::new(config.plan.clone()) {
-        Ok(plans) => Kind::ALL.into_iter().for_each(|kind| findings.ok("plan", plan(&plans, kind))),
+        Ok(plans) => {
+            Kind::ALL.into_iter().filter_map(|kind| plans.of(kind)).for_each(|of| findings.ok("plan", plan(of)));
+        }
         Err(error) => findings.error("plan", chain(&error)),
     }
     match Renderer::load(&config.templates) {
@@ -33,9 +35,12 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     providers_door(config, findings);
 }
 
-fn plan(plans: &Plans, kind: Kind) -> String {
-    let ttl = jiff::SignedDuration::try_from(plans.ttl(kind)).unwrap_or(jiff::SignedDuration::MAX);
-    format!("{kind}: {} within {ttl:#}", joined(plans.steps(kind), ", then "))
+fn plan(plan: &Plan) -> String {
+    let span = |span| format!("{:#}", jiff::SignedDuration::try_from(span).unwrap_or(jiff::SignedDuration::MAX));
+    let steps = format!("{}: {} within {}", plan.kind, joined(&plan.steps, ", then "), span(plan.ttl));
+    let hedge = plan.hedge_after.map(|wait| format!("the next step {} after an unconfirmed push", span(wait)));
+    let quiet = plan.quiet.map(|quiet| format!("not at {quiet}"));
+    joined([Some(steps), hedge, quiet].into_iter().flatten(), ", ")
 }
 
 fn providers(config: &Config, findings: &mut Findings) {

@@ -9,6 +9,7 @@ use crate::domain::address::{Address, Channel};
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::Kind;
 use crate::domain::person::{Entry, Identifier, IdentifierKind, Locale, Standing};
+use crate::domain::wishes::Wishes;
 use crate::sim::processor::{CardLock, Otp, Sample, Verification, samples};
 
 struct Member {
@@ -80,6 +81,7 @@ impl Member {
             reference: format!("demo-{}", self.customer),
             locale: Locale::parse(self.locale)?,
             standing: Standing::Active,
+            wishes: Wishes::default(),
             identifiers: numbers.map(|(kind, value)| Identifier { kind, value: value.to_owned() }).collect(),
             contacts: self
                 .contacts

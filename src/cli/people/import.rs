@@ -32,6 +32,9 @@ A table's columns (person, locale and one number are needed; semicolons separate
   person            your own stable name for the person; the same name again replaces what was known
   locale            the language they read, such as pl-PL
   standing          active, opted_out or deceased; active when left out
+  channels          those the person agreed to, the preferred one first, as in push;sms; all when left out.
+                    A code keeps to the order of its plan and to these
+  time_zone         where they live, such as Europe/Warsaw, for quiet hours
   storage_customer  storageCustomerId of a code
   storage_card      storageCardId of a code, cardId of a payment
   dc_card           dcCardId of a locked card

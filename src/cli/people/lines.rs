@@ -62,10 +62,13 @@ fn row(line: u64, text: &[u8]) -> Result<Row, Refusal> {
             "person" => cells.push((Column::Person, word(value, line, Column::Person)?)),
             "locale" => cells.push((Column::Locale, word(value, line, Column::Locale)?)),
             "standing" => cells.push((Column::Standing, word(value, line, Column::Standing)?)),
+            "channels" => list(&mut cells, value, line, Column::Channels)?,
+            "time_zone" => cells.push((Column::TimeZone, word(value, line, Column::TimeZone)?)),
             "identifiers" => lists(&mut cells, value, line, &key, &IdentifierKind::ALL.map(Column::Identifier))?,
             "contacts" => lists(&mut cells, value, line, &key, &Channel::ALL.map(Column::Contact))?,
             _ => {
-                let known = "an unknown key; expected person, locale, standing, identifiers and contacts";
+                let known =
+                    "an unknown key; expected person, locale, standing, channels, time_zone, identifiers and contacts";
                 return Err(Refusal::of_row(line, known));
             }
         }
@@ -95,10 +98,15 @@ fn lists(
     let object: Map<String, Value> = object;
     for (key, list) in object {
         let column = known.iter().copied().find(|column| column.name() == key).ok_or_else(wrong)?;
-        let Value::Array(values) = list else { return Err(Refusal::of_cell(line, column, "expected a list")) };
-        for value in values {
-            cells.push((column, word(value, line, column)?));
-        }
+        self::list(cells, list, line, column)?;
+    }
+    Ok(())
+}
+
+fn list(cells: &mut Vec<(Column, String)>, value: Value, line: u64, column: Column) -> Result<(), Refusal> {
+    let Value::Array(values) = value else { return Err(Refusal::of_cell(line, column, "expected a list")) };
+    for value in values {
+        cells.push((column, word(value, line, column)?));
     }
     Ok(())
 }

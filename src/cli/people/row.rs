@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{identifier, phone};
 use crate::domain::address::{Address, Channel};
 use crate::domain::person::{Entry, Identifier, IdentifierKind, Locale, Standing};
+use crate::domain::wishes::{Wishes, Zone};
 
 /// The longest name an operator may have for a person, in bytes.
 const REFERENCE_MAX: usize = 128;
@@ -25,6 +26,10 @@ pub(super) enum Column {
     Locale,
     /// Whether they may be written to.
     Standing,
+    /// A channel they agreed to.
+    Channels,
+    /// Where they live.
+    TimeZone,
     /// One of the processor's numbers.
     Identifier(IdentifierKind),
     /// An address.
@@ -35,7 +40,8 @@ impl Column {
     /// Every column there is, as they are best written.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         let numbers = IdentifierKind::ALL.map(Self::Identifier);
-        [Self::Person, Self::Locale, Self::Standing].into_iter().chain(numbers).chain(Channel::ALL.map(Self::Contact))
+        let first = [Self::Person, Self::Locale, Self::Standing, Self::Channels, Self::TimeZone];
+        first.into_iter().chain(numbers).chain(Channel::ALL.map(Self::Contact))
     }
 
     /// Its name in the header of a table.
@@ -44,6 +50,8 @@ impl Column {
             Self::Person => "person",
             Self::Locale => "locale",
             Self::Standing => "standing",
+            Self::Channels => "channels",
+            Self::TimeZone => "time_zone",
             Self::Identifier(kind) => kind.name(),
             Self::Contact(channel) => channel.name(),
         }
@@ -106,6 +114,7 @@ impl Row {
     pub(super) fn entry(self) -> Result<Entry, Refusal> {
         let line = self.line;
         let (mut reference, mut locale, mut standing) = (None, None, None);
+        let mut wishes = Wishes::default();
         let (mut identifiers, mut contacts) = (Vec::<Identifier>::new(), Vec::<Address>::new());
         if self.cells.len() > VALUES_MAX {
             return Err(Refusal::of_row(line, format_args!("more than {VALUES_MAX} values")));
@@ -116,6 +125,8 @@ impl Row {
                 Column::Person => reference = Some(named(text).map_err(|e| wrong(&e))?),
                 Column::Locale => locale = Some(Locale::parse(&text).map_err(|e| wrong(&e))?),
                 Column::Standing => standing = Some(text.parse::<Standing>().map_err(|e| wrong(&e))?),
+                Column::Channels => add(&mut wishes.channels, text.parse().map_err(|e| wrong(&e))?),
+                Column::TimeZone => wishes.time_zone = Some(Zone::parse(&text).map_err(|e| wrong(&e))?),
                 Column::Identifier(kind) => {
                     add(&mut identifiers, identifier::parse(kind, &text).map_err(|e| wrong(&e))?);
                 }
@@ -135,6 +146,7 @@ impl Row {
             reference: reference.ok_or_else(|| Refusal::of_cell(line, Column::Person, "is missing"))?,
             locale: locale.ok_or_else(|| Refusal::of_cell(line, Column::Locale, "is missing"))?,
             standing: standing.unwrap_or(Standing::Active),
+            wishes,
             identifiers,
             contacts,
         })

@@ -67,6 +67,13 @@ fn write(person: &Person) -> std::io::Result<()> {
     show::line(format_args!("person    {}", person.id))?;
     show::line(format_args!("locale    {}", person.locale))?;
     show::line(format_args!("standing  {}", person.standing.name()))?;
+    if !person.wishes.channels.is_empty() {
+        let names: Vec<_> = person.wishes.channels.iter().map(|channel| channel.name()).collect();
+        show::line(format_args!("channels  {}", names.join(", ")))?;
+    }
+    if let Some(zone) = &person.wishes.time_zone {
+        show::line(format_args!("zone      {}", zone.name()))?;
+    }
     if person.contacts.is_empty() {
         return show::line("          no address: nothing can be sent to this person");
     }
@@ -85,5 +92,7 @@ fn as_json(person: &Person) -> Value {
             masked(person, channel).map(move |address| json!({ "channel": channel, "address": address }))
         })
         .collect();
-    json!({ "id": person.id, "locale": person.locale, "standing": person.standing, "contacts": contacts })
+    let zone = person.wishes.time_zone.as_ref().map(|zone| zone.name().to_owned());
+    json!({ "id": person.id, "locale": person.locale, "standing": person.standing,
+        "channels": person.wishes.channels, "time_zone": zone, "contacts": contacts })
 }

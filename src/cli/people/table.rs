@@ -35,8 +35,10 @@ impl Table {
         for (column, cell) in self.columns.iter().zip(&self.record) {
             let text = std::str::from_utf8(cell).map_err(|_| Refusal::of_cell(line, *column, "is not UTF-8"))?;
             match column {
-                Column::Person | Column::Locale | Column::Standing => push(&mut cells, *column, text),
-                Column::Identifier(_) | Column::Contact(_) => {
+                Column::Person | Column::Locale | Column::Standing | Column::TimeZone => {
+                    push(&mut cells, *column, text);
+                }
+                Column::Channels | Column::Identifier(_) | Column::Contact(_) => {
                     text.split(';').for_each(|value| push(&mut cells, *column, value));
                 }
             }

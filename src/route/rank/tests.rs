@@ -6,7 +6,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::address::Address;
+use crate::domain::notification::Kind;
 use crate::domain::outcome::{Cause, Outcome};
+use crate::domain::wishes::Wishes;
+use crate::route::{Plan, Reach, Step};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const LIFE: Duration = Duration::from_mins(5);
@@ -27,9 +30,16 @@ fn weighing(name: &str, weight: u32) -> Offer {
     Offer { weight: Some(weight), ..offer(name) }
 }
 
+fn ways_by(steps: &[Channel], contacts: &[Address], offers: &[Offer]) -> Vec<Way> {
+    let steps = steps.iter().copied().map(Step::from).collect();
+    let plan = Plan { kind: Kind::Otp, steps, ttl: Duration::from_mins(5), quiet: None, hedge_after: None };
+    let reach = Reach { contacts, wishes: &Wishes::default(), only: &[] };
+    crate::route::ways(&plan, &reach, offers)
+}
+
 fn ways_over(offers: &[Offer]) -> Vec<Way> {
     let address = Address::parse(Channel::Sms, "+48600100200").unwrap();
-    crate::route::ways(&[Channel::Sms], &[address], offers)
+    ways_by(&[Channel::Sms], &[address], offers)
 }
 
 /// No sample: its hash is not a multiple of eight.
@@ -97,7 +107,7 @@ fn a_channel_that_is_down_as_a_whole_waits_behind_the_next() {
     let offers = [app, offer("one")];
     let contacts =
         [Address::parse(Channel::Push, "token").unwrap(), Address::parse(Channel::Sms, "+48600100200").unwrap()];
-    let ways = crate::route::ways(&[Channel::Push, Channel::Sms], &contacts, &offers);
+    let ways = ways_by(&[Channel::Push, Channel::Sms], &contacts, &offers);
     let mut board = Board::new(&offers);
     let first = |board: &Board| board.arrange(&ways, &no_sample())[0].provider.0.clone();
     assert_eq!(first(&board), "app");

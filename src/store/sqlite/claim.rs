@@ -44,7 +44,8 @@ impl Sqlite {
         let rows = sqlx::query(
             "UPDATE delivery SET lease_token = c.value->>1, due_at = ?2 FROM json_each(?1) AS c
                WHERE delivery.id = unhex(c.value->>0)
-               RETURNING id, notification_id, received_at, expires_at, person_id, sealed, lease_token",
+               RETURNING id, notification_id, received_at, expires_at, person_id, sealed, lease_token,
+                 channels",
         )
         .bind(&taken)
         .bind(until.micros())
@@ -72,25 +73,27 @@ impl Sqlite {
         Ok(claimed)
     }
 
-    /// Gives the delivery to its first person and adds one for each of the others, in one transaction.
+    /// Gives the delivery its person and channels and adds the others, in one transaction.
     pub(super) async fn split_delivery(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
         let mut write = self.write.lock().await;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-        let given =
-            sqlx::query("UPDATE delivery SET person_id = ?3 WHERE id = ?1 AND lease_token = ?2 AND state = 'open'")
-                .bind(split.delivery)
-                .bind(split.lease_token)
-                .bind(split.person)
-                .execute(&mut *transaction)
-                .await?;
+        let given = sqlx::query(
+            "UPDATE delivery SET person_id = ?3, channels = ?4 WHERE id = ?1 AND lease_token = ?2 AND state = 'open'",
+        )
+        .bind(split.delivery)
+        .bind(split.lease_token)
+        .bind(split.person)
+        .bind(&split.channels)
+        .execute(&mut *transaction)
+        .await?;
         if given.rows_affected() != 1 {
             return Ok(false);
         }
         sqlx::query(
             "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, person_id, lane, state, due_at,
-                 lease_token, sealed)
+                 lease_token, sealed, channels)
                SELECT unhex(value->>0), d.notification_id, d.kind, d.received_at, d.expires_at, unhex(value->>1), d.lane,
-                 'open', ?3, value->>2, unhex(value->>3)
+                 'open', ?3, value->>2, unhex(value->>3), value->>4
                FROM json_each(?2) CROSS JOIN delivery AS d WHERE d.id = ?1",
         )
         .bind(split.delivery)
@@ -208,7 +211,7 @@ const fn due(lane: Priority) -> &'static str {
 }
 
 fn other(row: &SplitRow) -> Value {
-    json!([hex(row.delivery.as_bytes()), hex(row.person.as_bytes()), row.lease_token, hex(&row.sealed)])
+    json!([hex(row.delivery.as_bytes()), hex(row.person.as_bytes()), row.lease_token, hex(&row.sealed), row.channels])
 }
 
 fn claimed_row(row: &SqliteRow) -> Result<ClaimedRow, Error> {
@@ -218,6 +221,7 @@ fn claimed_row(row: &SqliteRow) -> Result<ClaimedRow, Error> {
         received_at: Timestamp::from_micros(row.try_get("received_at")?),
         expires_at: Timestamp::from_micros(row.try_get("expires_at")?),
         person: row.try_get("person_id")?,
+        channels: row.try_get("channels")?,
         sealed: row.try_get("sealed")?,
         lease_token: row.try_get("lease_token")?,
         in_doubt: false,

@@ -13,17 +13,17 @@ use crate::store::backend::{ContactRow, EntryRows, PersonRows, Whom};
 
 // One row for all answers: each row of a result is a message of its own from the database thread.
 const NAMED: &str = "SELECT json_group_array(json_array(q.value->>0, hex(p.id), p.locale, p.standing, c.channel,
-      hex(c.sealed)) ORDER BY q.value->>0, p.id, c.channel, c.position)
+      hex(c.sealed), p.channels, p.time_zone) ORDER BY q.value->>0, p.id, c.channel, c.position)
   FROM json_each(?1) AS q CROSS JOIN identifier AS i ON i.hash = unhex(q.value->>1)
   CROSS JOIN person AS p ON p.id = i.person_id LEFT JOIN contact AS c ON c.person_id = p.id";
 
 const IS: &str = "SELECT json_group_array(json_array(q.value->>0, hex(p.id), p.locale, p.standing, c.channel,
-      hex(c.sealed)) ORDER BY q.value->>0, p.id, c.channel, c.position)
+      hex(c.sealed), p.channels, p.time_zone) ORDER BY q.value->>0, p.id, c.channel, c.position)
   FROM json_each(?1) AS q CROSS JOIN person AS p ON p.id = unhex(q.value->>1)
   LEFT JOIN contact AS c ON c.person_id = p.id";
 
-/// Question, person, locale, standing, channel, sealed address; bytes in hexadecimal.
-type Found = (usize, String, String, String, Option<String>, String);
+/// Question, person, locale, standing, channel, sealed address, agreed channels, time zone; bytes in hexadecimal.
+type Found = (usize, String, String, String, Option<String>, String, Option<String>, Option<String>);
 
 impl Sqlite {
     /// For each question everybody who is meant, with their contacts in order.
@@ -57,10 +57,11 @@ impl Sqlite {
         let numbers: Vec<Value> = entries.iter().flat_map(identifiers).collect();
         let contacts: Vec<Value> = entries.iter().flat_map(contacts).collect();
         sqlx::query(
-            "INSERT INTO person (id, locale, standing, updated_at)
-               SELECT unhex(value->>0), value->>1, value->>2, ?2 FROM json_each(?1) WHERE true
+            "INSERT INTO person (id, locale, standing, channels, time_zone, updated_at)
+               SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, ?2 FROM json_each(?1) WHERE true
                ON CONFLICT (id) DO UPDATE SET
-                 locale = excluded.locale, standing = excluded.standing, updated_at = excluded.updated_at",
+                 locale = excluded.locale, standing = excluded.standing, channels = excluded.channels,
+                 time_zone = excluded.time_zone, updated_at = excluded.updated_at",
         )
         .bind(Value::Array(people.clone()).to_string())
         .bind(event.at.micros())
@@ -113,12 +114,13 @@ impl Sqlite {
     }
 }
 
-fn note(answers: &mut [Vec<PersonRows>], (at, person, locale, standing, channel, sealed): Found) -> Result<(), Error> {
+fn note(answers: &mut [Vec<PersonRows>], found: Found) -> Result<(), Error> {
+    let (at, person, locale, standing, channel, sealed, channels, time_zone) = found;
     let odd = |what| Error::Inconsistent { table: "person", id: person.clone(), what };
     let id = Uuid::try_parse(&person).map_err(|_| odd("id"))?;
     let people = answers.get_mut(at).ok_or(odd("question"))?;
     if people.last().is_none_or(|last| last.id != id) {
-        people.push(PersonRows { id, locale, standing, contacts: Vec::new() });
+        people.push(PersonRows { id, locale, standing, channels, time_zone, contacts: Vec::new() });
     }
     if let (Some(channel), Some(person)) = (channel, people.last_mut()) {
         person.contacts.push(ContactRow { channel, sealed: unhex(&sealed).ok_or(odd("sealed"))? });
@@ -127,7 +129,7 @@ fn note(answers: &mut [Vec<PersonRows>], (at, person, locale, standing, channel,
 }
 
 fn person(entry: &EntryRows) -> Value {
-    json!([hex(entry.id.as_bytes()), entry.locale, entry.standing])
+    json!([hex(entry.id.as_bytes()), entry.locale, entry.standing, entry.channels, entry.time_zone])
 }
 
 fn identifiers(entry: &EntryRows) -> impl Iterator<Item = Value> {

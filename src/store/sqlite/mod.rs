@@ -33,7 +33,7 @@ use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use super::{Error, Role};
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::ProviderName;
+use crate::domain::delivery::{DeliveryId, ProviderName};
 use crate::domain::event::Event;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Reference;
@@ -244,6 +244,10 @@ impl Backend for Sqlite {
 
     async fn reported(&self, provider: &ProviderName, reference: &Reference) -> Result<Option<Reported>, Error> {
         self.find_reported(provider, reference).await
+    }
+
+    async fn is_confirmed(&self, delivery: DeliveryId) -> Result<bool, Error> {
+        self.has_arrived(delivery).await
     }
 
     async fn confirm(&self, rows: &ConfirmRows) -> Result<bool, Error> {

@@ -71,6 +71,17 @@ impl Sqlite {
         }))
     }
 
+    /// Whether a receipt is kept that says that the delivery has arrived.
+    pub(super) async fn has_arrived(&self, delivery: DeliveryId) -> Result<bool, Error> {
+        let found = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM parked_receipt WHERE delivery_id = ?1 AND status = ?2)
+               OR EXISTS (SELECT 1 FROM attempt AS a JOIN parked_receipt AS p
+                 ON p.provider = a.provider AND p.reference = a.reference
+                 WHERE a.delivery_id = ?1 AND p.status = ?2)",
+        );
+        Ok(found.bind(delivery.0).bind(Status::Delivered.name()).fetch_one(&self.read).await?)
+    }
+
     /// Changes the state with its audit event, if it is still the one that was seen.
     pub(super) async fn confirm_delivery(&self, rows: &ConfirmRows) -> Result<bool, Error> {
         let mut write = self.write.lock().await;

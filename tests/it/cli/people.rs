@@ -135,7 +135,10 @@ fn a_file_that_is_no_table_of_people_is_refused_as_a_whole() {
     let other = import(&desk, "people.xls", "");
 
     for (said, part) in [
-        (&unknown, "column phone is not known; columns are person, locale, standing, storage_customer"),
+        (
+            &unknown,
+            "column phone is not known; columns are person, locale, standing, channels, time_zone, storage_customer",
+        ),
         (&headless, "column 1 of the first line is not known"),
         (&endless, "a row is longer than 1 MiB"),
         (&missing, "/nowhere/people.csv"),

@@ -70,6 +70,7 @@ impl Workspace {
             reference: "leon".into(),
             locale: Locale::parse("pl-PL").unwrap(),
             standing: Standing::Active,
+            wishes: otpost::domain::wishes::Wishes::default(),
             identifiers: vec![Identifier { kind: IdentifierKind::StorageCustomer, value: "1337".into() }],
             contacts: vec![Address::parse(Channel::Sms, "+48600100200").unwrap()],
         };

@@ -1,7 +1,8 @@
 //! The people a store knows.
 
-use otpost::domain::address::Address;
+use otpost::domain::address::{Address, Channel};
 use otpost::domain::person::{Identifier, IdentifierKind, Standing};
+use otpost::domain::wishes::Wishes;
 
 use super::{Promise, Room};
 use crate::support::people::Somebody;
@@ -13,6 +14,7 @@ pub(super) const PROMISES: &[Promise] = &[
     ("several people can share a number", |room| Box::pin(shared(room))),
     ("an import replaces a person whole", |room| Box::pin(replaced(room))),
     ("an erased person is not found again", |room| Box::pin(erased(room))),
+    ("what a person agreed to is kept, and forgotten by the next import", |room| Box::pin(agreed(room))),
     ("a person is still there after a restart", |room| Box::pin(kept(room))),
 ];
 
@@ -29,6 +31,19 @@ async fn found(room: Room) {
         let at = |address: &str| phones.iter().position(|held| *held == address).unwrap();
         assert!(at("+48600100200") < at("+48600100201"));
     }
+}
+
+async fn agreed(room: Room) {
+    let somebody = || person("one").card("11");
+    let find = async || room.store.directory().named(&number(IdentifierKind::DcCard, "11")).await.unwrap().remove(0);
+    import(&room, [somebody().agrees_to(&[Channel::Push, Channel::Sms]).lives_in("Europe/Warsaw")]).await;
+
+    let wishes = find().await.wishes;
+    import(&room, [somebody()]).await;
+
+    assert_eq!(wishes.channels, [Channel::Push, Channel::Sms]);
+    assert_eq!(wishes.time_zone.unwrap().name(), "Europe/Warsaw");
+    assert_eq!(find().await.wishes, Wishes::default());
 }
 
 async fn kinds(room: Room) {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use otpost::domain::address::Channel;
+use otpost::domain::clock::Clock;
 use otpost::domain::delivery::EndReason;
 use otpost::domain::notification::Priority;
 use otpost::domain::outcome::{Cause, Outcome};
 use otpost::domain::person::PersonId;
-use otpost::store::{Acceptance, Error, LEASE};
+use otpost::store::{Acceptance, Error, LEASE, Share};
 use uuid::Uuid;
 
 use super::{Promise, Room};
@@ -24,6 +26,7 @@ pub(super) const PROMISES: &[Promise] = &[
     ("what was postponed waits for its time and is not in doubt", |room| Box::pin(postponed(room))),
     ("an attempt that failed keeps the lease", |room| Box::pin(go_on(room))),
     ("a split gives each person a delivery of their own", |room| Box::pin(split(room))),
+    ("a delivery keeps the channels it was given", |room| Box::pin(split_by_channel(room))),
     ("a late split adds nothing", |room| Box::pin(late_split(room))),
     ("what has ended is not claimed again", |room| Box::pin(ended(room))),
 ];
@@ -189,7 +192,7 @@ async fn split(room: Room) {
     let held = room.held().await;
     let (id, notification) = (held.id, held.notification);
 
-    let held = room.store.split(held, &people).await.unwrap();
+    let held = room.store.split(held, &people.map(whole)).await.unwrap();
 
     let mut given: Vec<_> = held.iter().map(|claimed| claimed.person.unwrap()).collect();
     given.sort();
@@ -203,12 +206,32 @@ async fn split(room: Room) {
     assert_eq!((room.count().await, room.store.next_due().await.unwrap()), (3, None));
 }
 
+async fn split_by_channel(room: Room) {
+    let person = PersonId(Uuid::from_u128(1));
+    let channels = [vec![Channel::Push, Channel::Sms], vec![Channel::Email]];
+    let shares = channels.clone().map(|channels| Share { person, channels });
+    let held = room.store.split(room.held().await, &shares).await.unwrap();
+
+    for claimed in held {
+        room.store.postpone(claimed, None, room.clock.now()).await.unwrap();
+    }
+    let mut claimed = room.store.claim(Priority::Code, 2).await.unwrap();
+
+    claimed.sort_by_key(|claimed| claimed.id);
+    assert_eq!(claimed.iter().map(|claimed| claimed.channels.clone()).collect::<Vec<_>>(), channels);
+    assert!(claimed.iter().all(|claimed| claimed.person == Some(person)));
+}
+
+fn whole(person: PersonId) -> Share {
+    Share { person, channels: Vec::new() }
+}
+
 async fn late_split(room: Room) {
     let slow = room.held().await;
     room.clock.move_on(LEASE);
     let fast = room.claim_one().await;
 
-    let lost = room.store.split(slow, &[1, 2].map(|number| PersonId(Uuid::from_u128(number)))).await;
+    let lost = room.store.split(slow, &[1, 2].map(|number| whole(PersonId(Uuid::from_u128(number))))).await;
 
     assert!(matches!(lost, Err(Error::LeaseLost(id)) if id == fast.id), "{lost:?}");
     assert_eq!(room.count().await, 1);

@@ -2,6 +2,7 @@
 
 use otpost::domain::address::{Address, Channel};
 use otpost::domain::person::{Entry, Identifier, IdentifierKind, Locale, Standing};
+use otpost::domain::wishes::{Wishes, Zone};
 
 /// Somebody without numbers and addresses who reads Polish. The name is only the operator's reference.
 pub(crate) fn person(reference: &str) -> Somebody {
@@ -9,6 +10,7 @@ pub(crate) fn person(reference: &str) -> Somebody {
         reference: reference.to_owned(),
         locale: Locale::parse("pl").unwrap(),
         standing: Standing::Active,
+        wishes: Wishes::default(),
         identifiers: Vec::new(),
         contacts: Vec::new(),
     })
@@ -56,6 +58,17 @@ impl Somebody {
 
     pub(crate) fn mailbox(self, address: &str) -> Self {
         self.reached_by(Channel::Email, address)
+    }
+
+    /// The channels they agreed to, the preferred one first.
+    pub(crate) fn agrees_to(mut self, channels: &[Channel]) -> Self {
+        self.0.wishes.channels = channels.to_vec();
+        self
+    }
+
+    pub(crate) fn lives_in(mut self, zone: &str) -> Self {
+        self.0.wishes.time_zone = Some(Zone::parse(zone).unwrap());
+        self
     }
 
     pub(crate) fn standing(mut self, standing: Standing) -> Self {

@@ -1,0 +1,104 @@
+//! `otpost route explain`: every way with its reason, and no address in full.
+
+use super::Desk;
+
+const PROVIDERS: &str = "\n[[provider]]\nname = \"abroad\"\nkind = \"sms_gateway\"\nurl = \"http://127.0.0.1:1/\"\n\
+    countries = [\"+49\"]\nweight = 5\n[[provider]]\nname = \"home\"\nkind = \"sms_gateway\"\nurl = \"http://127.0.0.1:1/\"\n\
+    [[provider]]\nname = \"app\"\nkind = \"push_http\"\nurl = \"http://127.0.0.1:1/\"\n";
+
+fn desk() -> Desk {
+    let desk = Desk::new();
+    let text = std::fs::read_to_string(desk.path("otpost.toml")).unwrap();
+    let (before, _) = text.split_once("[[provider]]").unwrap_or((&text, ""));
+    desk.write("otpost.toml", &format!("{before}{PROVIDERS}"));
+    desk
+}
+
+#[test]
+fn an_address_is_explained_with_everything_that_is_skipped_and_why() {
+    let desk = desk();
+
+    let at = "2026-01-10T12:00:00Z";
+    let said = desk.run(&["route", "explain", "--kind", "otp", "--to", "+48600100200", "--locale", "pl", "--at", at]);
+    let told = desk.run(&["route", "explain", "--kind", "otp", "--to", "+48600100200", "--json"]).json();
+
+    assert_eq!(said.code, 0, "{}", said.err);
+    for part in [
+        "otp, read in pl",
+        "skipped: no such address",
+        "skipped: does not serve this country",
+        "all countries, weight 1",
+        "first: home to +48*****0200",
+        "deadline: 2026-01-10T12:05:00.000Z",
+    ] {
+        said.place_of(part);
+    }
+    said.keeps("600100200");
+    let ways = &told["people"][0]["ways"];
+    assert_eq!((ways[2]["provider"].as_str(), ways[2]["used"].as_bool()), (Some("home"), Some(true)), "{told}");
+}
+
+#[test]
+fn a_person_is_explained_by_what_they_agreed_to_and_when_they_sleep() {
+    let desk = desk();
+    let file = desk.write(
+        "people.csv",
+        "person,locale,user,sms,push,channels,time_zone\nc-1,pl,7,+48600100200,token-abcd,sms,Asia/Tokyo\n",
+    );
+    assert_eq!(desk.run(&["people", "import", &file]).code, 0);
+    desk.configure("[plan.card_locked]\n", "[plan.card_locked]\nquiet = \"22:00-07:00\"\n");
+
+    let ask = ["route", "explain", "--kind", "card_locked", "--person", "user", "7", "--at", "2026-01-10T15:00:00Z"];
+    let said = desk.run(&ask);
+    let shown = desk.run(&["people", "show", "user", "7"]);
+    let nobody = desk.run(&["route", "explain", "--kind", "otp", "--person", "user", "8"]);
+    let whom = desk.run(&["route", "explain", "--kind", "otp"]);
+
+    assert_eq!(said.code, 0, "{}", said.err);
+    said.place_of("skipped: the person did not agree to this channel");
+    said.place_of("quiet hours: told at 2026-01-10T22:00:00.000Z");
+    assert!(shown.out.contains("channels  sms\n") && shown.out.contains("zone      Asia/Tokyo\n"), "{}", shown.out);
+    assert_eq!((nobody.code, whom.code), (1, 2));
+}
+
+#[test]
+fn what_nobody_can_agree_to_and_where_nobody_lives_is_refused_at_import() {
+    let desk = Desk::new();
+    let rows = "person,locale,user,channels,time_zone\nc-1,pl,1,pigeon,\nc-2,pl,2,,Mars/Olympus\n";
+    let file = desk.write("people.csv", rows);
+
+    let said = desk.run(&["people", "import", &file]);
+
+    assert_eq!(said.out, "taken 0, refused 2\n");
+    said.keeps("pigeon");
+    assert!(said.err.contains("line 2, channels: expected sms, push or email"), "{}", said.err);
+    assert!(said.err.contains("line 3, time_zone: expected the name of a time zone"), "{}", said.err);
+}
+
+#[test]
+fn a_check_says_what_to_do_with_a_plan_that_cannot_work() {
+    let desk = desk();
+    let text = std::fs::read_to_string(desk.path("otpost.toml")).unwrap();
+    let (first, rest) = text.split_once("[plan.otp]").unwrap();
+    let rest = rest.split_once("[templates]").unwrap().1;
+    let broken = |plan: &str| {
+        desk.write("otpost.toml", &format!("{first}{plan}\n[templates]{rest}"));
+        desk.run(&["check"])
+    };
+
+    let quiet = broken("[plan.otp]\nsteps = [\"sms\"]\nttl = \"5m\"\nquiet = \"22:00-07:00\"");
+    let hours = broken("[plan.card_locked]\nsteps = [\"sms\"]\nttl = \"5h\"\nquiet = \"at night\"");
+    let step = broken("[plan.card_locked]\nsteps = [\"sms\", [\"pigeon\"]]\nttl = \"5h\"");
+    let good =
+        broken("[plan.card_locked]\nsteps = [\"push\", [\"sms\", \"email\"]]\nttl = \"5h\"\nhedge_after = \"30s\"");
+
+    for (said, part) in [
+        (&quiet, "plan.otp.quiet: a code is of no use in the morning; remove the key"),
+        (&hours, "expected two different times of day such as 22:00-07:00"),
+        (&step, "plan.card_locked.steps[1][0]"),
+        (&good, "card_locked: push, then sms and email within 5h, the next step 30s after an unconfirmed push"),
+    ] {
+        let text = format!("{}{}", said.out, said.err);
+        assert!(text.contains(part), "{text}");
+    }
+}

@@ -1,0 +1,217 @@
+//! What people agreed to, when they sleep, and several channels for the same news.
+
+use std::time::Duration;
+
+use otpost::domain::address::Channel;
+use otpost::domain::clock::Timestamp;
+use otpost::domain::outcome::{Cause, Outcome};
+
+use crate::support::{Gateway, Setup, locked, otp, person, transaction, transactional_lock, unlocked, verification};
+
+const EVERY_NIGHT: &str = "[plan.card_unlocked]\nsteps = [\"push\", \"sms\"]\nttl = \"24h\"\nquiet = \"22:00-07:00\"\n\
+    [plan.card_locked]\nsteps = [\"push\", \"sms\"]\nttl = \"24h\"\nquiet = \"22:00-07:00\"\n\
+    [plan.transaction]\nsteps = [\"push\"]\nttl = \"1h\"\nquiet = \"22:00-07:00\"\n";
+
+const HEDGED: &str = "[plan.otp]\nsteps = [\"push\", \"sms\"]\nttl = \"5m\"\nhedge_after = \"30s\"";
+
+const ABREAST: &str = "[plan.card_locked]\nsteps = [\"push\", [\"sms\", \"email\"]]\nttl = \"24h\"";
+
+/// Moves the clock on to the next time at which it is `hour` in UTC.
+async fn until(gateway: &Gateway, hour: u64) -> Timestamp {
+    let of_day = u64::try_from(gateway.now().micros()).unwrap() / 1_000_000 % 86_400;
+    gateway.wait(Duration::from_secs((hour * 3600 + 86_400 - of_day) % 86_400)).await;
+    gateway.now()
+}
+
+fn hour(at: Timestamp) -> String {
+    at.to_string()[11..16].to_owned()
+}
+
+#[tokio::test]
+async fn whoever_did_not_agree_to_a_channel_is_not_told_over_it_a_code_neither() {
+    let gateway = Gateway::start().await;
+    let all = |name: &str| person(name).app("token").phone("+48600100200").mailbox("reader@example.org");
+    gateway
+        .knows([
+            all("mail").user("1").customer("1337").agrees_to(&[Channel::Sms, Channel::Email]),
+            all("order").user("2").agrees_to(&[Channel::Email, Channel::Push]),
+        ])
+        .await;
+
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.post(&verification("Accepted").with("userId", "1")).await.expect_status(204);
+    gateway.post(&verification("Accepted").with("userId", "2")).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!(gateway.sms("primary").received().len(), 1, "the code");
+    assert_eq!(gateway.email().received().len(), 2, "news, in the order that was wished");
+    assert!(gateway.push().received().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_agreed_to_no_channel_of_the_plan_is_not_told_by_the_mailbox_of_the_body_either() {
+    let gateway = Gateway::start().await;
+    gateway.knows([person("phone").user("1337").phone("+48600100200").agrees_to(&[Channel::Sms])]).await;
+
+    gateway.post(&verification("Accepted")).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!(gateway.received(), 0);
+    assert_eq!(gateway.last().await.line.end_reason.as_deref(), Some("no_contact"));
+}
+
+#[tokio::test]
+async fn news_of_the_night_are_told_in_the_morning_where_the_person_lives() {
+    let gateway = Setup::new().more(EVERY_NIGHT).start().await;
+    gateway
+        .knows([
+            person("here").card("11").phone("+48600100200"),
+            person("far").card("12").phone("+819012345678").lives_in("Asia/Tokyo"),
+        ])
+        .await;
+    let night = until(&gateway, 23).await;
+
+    gateway.post(&unlocked(night)).await.expect_status(204);
+    gateway.post(&unlocked(night).card("12")).await.expect_status(204);
+    gateway.settle().await;
+    let at_once: Vec<_> = gateway.sms("primary").received().iter().map(|sms| sms.to.clone()).collect();
+    gateway.drain().await;
+
+    assert_eq!(at_once, ["+819012345678"], "in Tokyo it is eight in the morning");
+    assert_eq!(gateway.sms("primary").received().len(), 2);
+    assert_eq!(hour(gateway.now()), "07:00");
+}
+
+#[tokio::test]
+async fn a_code_and_a_stolen_card_wait_for_no_morning_and_overtake_what_does() {
+    let gateway = Setup::new().more(EVERY_NIGHT).start().await;
+    gateway.knows([person("holder").customer("1337").card("11").phone("+48600100200")]).await;
+    let night = until(&gateway, 23).await;
+
+    gateway.post(&unlocked(night)).await.expect_status(204);
+    gateway.post(&locked(night).with("reason", "CARD_STOLEN")).await.expect_status(204);
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.settle().await;
+    let told = gateway.received();
+    gateway.drain().await;
+
+    assert_eq!(told, 2);
+    assert_eq!(gateway.received(), 3);
+}
+
+#[tokio::test]
+async fn news_that_would_be_over_by_the_morning_are_told_shortly_before_they_are() {
+    let gateway = Setup::new().more(EVERY_NIGHT).start().await;
+    gateway.knows([person("holder").storage_card("1337").app("token")]).await;
+    let night = until(&gateway, 23).await;
+
+    gateway.post(&transaction(night)).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!(gateway.received(), 1);
+    assert_eq!(hour(gateway.now()), "23:50");
+}
+
+#[tokio::test]
+async fn channels_side_by_side_are_deliveries_of_their_own_and_come_after_what_stands_before_them() {
+    let gateway = Setup::new().more(ABREAST).start().await;
+    gateway.knows([person("all").card("11").app("token").phone("+48600100200").mailbox("reader@example.org")]).await;
+    gateway.push().answers(410);
+
+    gateway.post(&locked(gateway.now())).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!((gateway.sms("primary").received().len(), gateway.email().received().len()), (1, 1));
+    let told = gateway.deliveries().await;
+    let ends: Vec<_> = told.iter().map(|line| (line.state.as_str(), line.attempts)).collect();
+    assert_eq!(ends, [("sent", 2), ("sent", 1)]);
+    assert_eq!(told[0].person, told[1].person);
+}
+
+#[tokio::test]
+async fn a_channel_beside_another_retries_by_itself_and_tells_nobody_twice() {
+    let gateway = Setup::new().more(ABREAST).start().await;
+    gateway.knows([person("both").card("11").phone("+48600100200").mailbox("reader@example.org")]).await;
+    gateway.email().answers(503);
+
+    gateway.post(&locked(gateway.now())).await.expect_status(204);
+    gateway.settle().await;
+    let gateway = gateway.crash().await;
+    gateway.email().recovers();
+    gateway.drain().await;
+
+    assert_eq!((gateway.sms("primary").received().len(), gateway.email().received().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn everybody_of_a_company_is_told_over_each_channel_side_by_side_once() {
+    let plan = "[plan.transactional_lock_added]\nsteps = [[\"sms\", \"email\"]]\nttl = \"24h\"";
+    let gateway = Setup::new().more(plan).start().await;
+    let company = "a3f33118-946d-4b9c-b27f-e009d28355fa";
+    gateway
+        .knows([
+            person("one").corporation(company).phone("+48600100200").mailbox("one@example.org"),
+            person("two").corporation(company).phone("+48600100300").mailbox("two@example.org"),
+            person("mail only").corporation(company).mailbox("three@example.org"),
+        ])
+        .await;
+
+    gateway.post(&transactional_lock("Added", gateway.now())).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!((gateway.sms("primary").received().len(), gateway.email().received().len()), (2, 3));
+    assert_eq!(gateway.deliveries().await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_push_that_nobody_confirms_is_followed_by_an_sms_even_over_a_crash() {
+    let gateway = Setup::new().more(HEDGED).start().await;
+    gateway.knows([person("both").customer("1337").app("token").phone("+48600100200")]).await;
+
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.settle().await;
+    let gateway = gateway.crash().await;
+    gateway.wait(Duration::from_secs(29)).await;
+    assert_eq!((gateway.push().received().len(), gateway.sms("primary").received().len()), (1, 0));
+    gateway.wait(Duration::from_secs(2)).await;
+
+    assert_eq!((gateway.push().received().len(), gateway.sms("primary").received().len()), (1, 1));
+    let told = gateway.last().await;
+    assert_eq!((told.line.state.as_str(), told.attempts.len()), ("sent", 2));
+}
+
+#[tokio::test]
+async fn a_hedged_push_ends_as_sent_when_nothing_behind_it_works() {
+    let gateway = Setup::new().more(HEDGED).start().await;
+    gateway
+        .knows([
+            person("both").customer("1337").app("token").phone("+48600100200"),
+            person("app").customer("1338").app("other"),
+        ])
+        .await;
+    gateway.sms("primary").answers(400);
+    gateway.sms("backup").answers(400);
+
+    gateway.post(&otp().customer("1338")).await.expect_status(204);
+    gateway.settle().await;
+    assert_eq!(gateway.last().await.line.state, "sent", "no step to wait for");
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+
+    let told = gateway.last().await;
+    assert_eq!(told.line.state, "sent");
+    assert_eq!(told.attempts.last().unwrap().outcome, Outcome::refused(Cause::BadMessage));
+}
+
+#[tokio::test]
+async fn a_push_that_fails_is_followed_at_once_however_it_is_hedged() {
+    let gateway = Setup::new().more(HEDGED).start().await;
+    gateway.knows([person("both").customer("1337").app("token").phone("+48600100200")]).await;
+    gateway.push().answers(410);
+
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.settle().await;
+
+    assert_eq!(gateway.sms("primary").received().len(), 1);
+    assert_eq!(gateway.last().await.line.state, "sent");
+}
