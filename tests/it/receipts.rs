@@ -13,16 +13,12 @@ use crate::support::{Gateway, Setup, otp, person};
 /// Longer than anything takes; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Before all other providers of its channel.
-const FIRST: &str = "weight = 9";
-
 /// A gateway with one SMS provider before all others, `desk`, that sends receipts; with more for the settings of the
 /// provider and of its receipts.
 async fn listening(more: &str, receipt: &str) -> (Gateway, Desk) {
     let desk = Desk::open().await;
-    let more = format!("{FIRST}\n{more}");
-    let settings = desk.settings("desk", &more, receipt) + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
-    let gateway = Setup::new().more(&settings).start().await;
+    let settings = desk.settings("desk", more, receipt) + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
+    let gateway = Setup::new().first(&settings).start().await;
     gateway.knows([person("phone").customer("1337").phone("+48600100200")]).await;
     (gateway, desk)
 }

@@ -27,7 +27,7 @@ fn an_address_is_explained_with_everything_that_is_skipped_and_why() {
         "otp, read in pl",
         "skipped: no such address",
         "skipped: does not serve this country",
-        "all countries, weight 1",
+        "all countries, in its place",
         "first: home to +48*****0200",
         "deadline: 2026-01-10T12:05:00.000Z",
     ] {

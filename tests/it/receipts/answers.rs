@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{FIRST, events, sent, tell};
+use super::{events, sent, tell};
 use crate::support::desk::{Desk, SECRET, Slip, sign, slip};
 use crate::support::sender::{Line, tls};
 use crate::support::{Gateway, Setup, otp, person};
@@ -113,9 +113,9 @@ async fn a_provider_has_no_word_about_anothers_message() {
 
 async fn two_desks() -> (Gateway, Desk, String) {
     let desk = Desk::open().await;
-    let both = desk.settings("desk", FIRST, "") + &desk.settings("other", "", "");
+    let both = desk.settings("desk", "", "") + &desk.settings("other", "", "");
     let more = both + "[receipts]\nlisten = \"127.0.0.1:0\"";
-    let gateway = Setup::new().more(&more).start().await;
+    let gateway = Setup::new().first(&more).start().await;
     gateway.knows([person("phone").customer("1337").phone("+48600100200")]).await;
     gateway.post(&otp()).await.expect_status(204);
     let reference = desk.message().await;
@@ -173,7 +173,7 @@ async fn the_door_can_stand_below_a_path_and_speak_tls() {
     let desk = Desk::open().await;
     let door = "[receipts]\nlisten = \"127.0.0.1:0\"\nbase_path = \"/otpost\"\n\
                 certificate = \"pki/server.pem\"\nkey = \"pki/server.key\"\n";
-    let gateway = Setup::new().more(&(desk.settings("desk", FIRST, "") + door)).start().await;
+    let gateway = Setup::new().first(&(desk.settings("desk", "", "") + door)).start().await;
     let request = |path: &str| {
         let Slip { body, headers, .. } = slip("desk", "x", "BUFFERED");
         let head = headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect::<String>();

@@ -30,12 +30,20 @@ pub(crate) struct Setup {
     pub(super) min_free: u64,
     pub(super) ingest: String,
     pub(super) more: String,
+    pub(super) first: String,
     prepare: Vec<Preparation>,
 }
 
 impl Setup {
     pub(crate) fn new() -> Self {
-        Self { timeout: "8s", min_free: 0, ingest: String::new(), more: String::new(), prepare: Vec::new() }
+        Self {
+            timeout: "8s",
+            min_free: 0,
+            ingest: String::new(),
+            more: String::new(),
+            first: String::new(),
+            prepare: Vec::new(),
+        }
     }
 
     /// Keys for `[ingest]`.
@@ -59,6 +67,12 @@ impl Setup {
     /// Text for the end of the configuration.
     pub(crate) fn more(mut self, toml: &str) -> Self {
         toml.clone_into(&mut self.more);
+        self
+    }
+
+    /// Providers before the usual ones.
+    pub(crate) fn first(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.first);
         self
     }
 

@@ -114,10 +114,10 @@ impl House {
 
     /// Writes the configuration file.
     pub(crate) fn configure(&self, fakes: &Fakes, setup: &Setup) {
-        let Setup { timeout, min_free, ingest, more, .. } = setup;
+        let Setup { timeout, min_free, ingest, more, first, .. } = setup;
         let mut text = format!(
             "[ingest]\nlisten = \"127.0.0.1:0\"\n{ingest}\n[store]\nmin_free = {min_free}\n\
-             [templates]\ndefault_locale = \"pl\"\nbrand = \"Test Bank\"\n"
+             [templates]\ndefault_locale = \"pl\"\nbrand = \"Test Bank\"\n{first}\n"
         );
         for (name, identity) in [("processor", &self.processor), ("second", &self.second)] {
             let pin = pki::spki_pin(&identity.certificate).unwrap();
