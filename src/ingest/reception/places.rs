@@ -1,7 +1,8 @@
 //! How many may be at the door: those who have shown who they are keep their place, those who have not make room.
 //!
 //! A stranger costs nothing to make, so strangers can always fill whatever room there is for them. The newest of them
-//! is let in, and from wherever most of them come one goes: who has not said a word before who has, and the eldest first.
+//! is let in, and from wherever most of them come the eldest goes. Those who have said something, and those who have not
+//! yet, have room apart, so that the silent never cost a handshake its place.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -11,7 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// Handshakes at once: more would starve the requests on open connections.
-pub(in crate::ingest) const STRANGERS_MAX: usize = 64;
+const SPEAKING_MAX: usize = 64;
+
+/// Connections on which nothing has come yet. They cost no work, and in a burst of them whoever is about to speak must
+/// have the time to do it. With all others they stay below the 1,024 files that a process may open by default.
+const SILENT_MAX: usize = 256;
 
 /// Connections of those who are on the list; one processor needs a few dozen.
 pub(in crate::ingest) const GUESTS_MAX: usize = 512;
@@ -58,8 +63,8 @@ impl Places {
     /// A place for a handshake. There always is one; somebody else may have to go for it.
     pub(in crate::ingest) fn stand(self: &Arc<Self>, source: IpAddr) -> Stand {
         let mut strangers = self.strangers();
-        if strangers.waiting.len() >= STRANGERS_MAX {
-            strangers.send_one_away();
+        if strangers.count(false) >= SILENT_MAX {
+            strangers.send_one_away(false);
         }
         let (keep, sent_away) = oneshot::channel();
         let number = strangers.next;
@@ -72,7 +77,11 @@ impl Places {
 
     /// Whoever stands there has begun to speak.
     pub(in crate::ingest) fn spoke(&self, number: u64) {
-        if let Some(stranger) = self.strangers().waiting.get_mut(&number) {
+        let mut strangers = self.strangers();
+        if strangers.count(true) >= SPEAKING_MAX {
+            strangers.send_one_away(true);
+        }
+        if let Some(stranger) = strangers.waiting.get_mut(&number) {
             stranger.spoke = true;
         }
     }
@@ -95,10 +104,17 @@ impl Places {
 }
 
 impl Strangers {
-    fn send_one_away(&mut self) {
-        let Some(crowd) = self.from.iter().max_by_key(|(_, count)| **count).map(|(source, _)| *source) else { return };
-        let of_crowd = self.waiting.iter().filter(|(_, stranger)| stranger.source == crowd);
-        if let Some(number) = of_crowd.min_by_key(|(number, stranger)| (stranger.spoke, **number)).map(|(n, _)| *n) {
+    fn count(&self, spoke: bool) -> usize {
+        self.waiting.values().filter(|stranger| stranger.spoke == spoke).count()
+    }
+
+    // The eldest of wherever most come from, among those who have spoken or among those who have not.
+    fn send_one_away(&mut self, spoke: bool) {
+        let alike = || self.waiting.iter().filter(|(_, stranger)| stranger.spoke == spoke);
+        let busiest = alike().max_by_key(|(_, stranger)| self.from.get(&stranger.source).copied());
+        let crowd = busiest.map(|(_, stranger)| stranger.source);
+        let eldest = alike().find(|(_, stranger)| Some(stranger.source) == crowd).map(|(number, _)| *number);
+        if let Some(number) = eldest {
             self.remove(number);
         }
     }
@@ -164,7 +180,7 @@ mod tests {
     #[test]
     fn who_has_stood_for_longest_makes_room() {
         let places = Arc::new(Places::default());
-        let mut stands: Vec<_> = (0..=STRANGERS_MAX).map(|_| places.stand(GOOD)).collect();
+        let mut stands: Vec<_> = (0..=SILENT_MAX).map(|_| places.stand(GOOD)).collect();
 
         assert_eq!(stands.iter_mut().map(went).filter(|went| *went).count(), 1);
         assert!(went(&mut stands[0]));
@@ -179,6 +195,18 @@ mod tests {
         let _silent: Vec<_> = (0..2_000).map(|_| places.stand(GOOD)).collect();
 
         assert!(!went(&mut speaks));
+    }
+
+    #[test]
+    fn of_too_many_handshakes_at_once_the_eldest_makes_room() {
+        let places = Arc::new(Places::default());
+        let mut stands: Vec<_> = (0..=SPEAKING_MAX).map(|_| places.stand(GOOD)).collect();
+        for stand in &stands {
+            places.spoke(stand.number());
+        }
+
+        assert_eq!(stands.iter_mut().map(went).filter(|went| *went).count(), 1);
+        assert!(went(&mut stands[0]));
     }
 
     #[test]
