@@ -107,7 +107,7 @@ fn written(form: Form) -> ObjectBuilder {
         }
         Form::Uuid => text(format!("^{UUID}$")),
         Form::Currency => text("^[A-Za-z]{3}$".to_owned()),
-        Form::Name => ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)),
+        Form::Name => or_integer(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)), 20),
         Form::Moment => text("^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}".to_owned())
             .max_length(Some(date::LENGTH_MAX)),
         Form::Mailbox => text(format!("^$|{}", mailbox())).max_length(Some(254)),
@@ -139,7 +139,7 @@ fn how(form: Form) -> String {
         Form::UuidOrDigits(most) => format!("A UUID, 1 to {most} ASCII digits, {integer}."),
         Form::Uuid => "A UUID of any version.".to_owned(),
         Form::Currency => "Three letters of ISO 4217, in capitals.".to_owned(),
-        Form::Name => "Any text.".to_owned(),
+        Form::Name => format!("Any text, {integer}."),
         Form::Moment => "RFC 3339, with an offset: without one it is read as UTC. It has to be a day of the calendar, \
                          and at most a day ahead."
             .to_owned(),

@@ -1,7 +1,7 @@
 //! `POST /notifications/otp`: a one-time password and the purchase it is for.
 
 use super::form::{self, Form, Member};
-use super::{Read, merchant, value};
+use super::{Read, value};
 use crate::domain::money::Money;
 use crate::domain::notification::{Content, Otp};
 use crate::domain::person::IdentifierKind;
@@ -63,13 +63,6 @@ fn code(fields: &mut Fields) -> Result<Code, Problem> {
 }
 
 fn merchant_name(fields: &mut Fields) -> Result<String, Problem> {
-    let wrong = Problem::Invalid("merchantName", "expected a name");
-    let Some(Field::Text(ref mut text)) = fields.take("merchantName") else { return Err(wrong) };
-    if text.is_empty() {
-        return Err(wrong);
-    }
-    if let Some(odd) = merchant::oddity(text) {
-        fields.warn("merchantName", odd);
-    }
-    Ok(merchant::cut(std::mem::take(text)))
+    let name = value::written(fields, "merchantName").filter(|name| !name.is_empty());
+    name.ok_or(Problem::Invalid("merchantName", "expected a name"))
 }

@@ -64,14 +64,26 @@ pub(super) fn currency(fields: &mut Fields, name: &'static str) -> Result<Curren
 
 /// A text of strangers, cut to what could ever be shown and noted when it is more than a name. Empty when missing.
 pub(super) fn name(fields: &mut Fields, name: &'static str) -> String {
-    let Some(Field::Text(ref mut text)) = fields.take(name) else {
+    written(fields, name).unwrap_or_else(|| {
         fields.warn(name, "expected a name");
-        return String::new();
+        String::new()
+    })
+}
+
+/// The same; `None` when missing. A shop may be called by a number, and somebody may write that without quotes.
+pub(super) fn written(fields: &mut Fields, name: &'static str) -> Option<String> {
+    let text = match fields.take(name)? {
+        Field::Text(ref mut text) => std::mem::take(text),
+        Field::Integer(number) => {
+            fields.warn(name, "a number where text was expected");
+            number.to_string()
+        }
+        Field::Null | Field::Other => return None,
     };
-    if let Some(odd) = merchant::oddity(text) {
+    if let Some(odd) = merchant::oddity(&text) {
         fields.warn(name, odd);
     }
-    merchant::cut(std::mem::take(text))
+    Some(merchant::cut(text))
 }
 
 /// A word of the contract in its own spelling, in any case.

@@ -151,7 +151,7 @@ async fn a_merchant_is_whatever_a_stranger_wrote() {
         (json!("H&M"), Taken),
         (Value::Null, Refused("merchantName: ")),
         (json!(""), Refused("merchantName: ")),
-        (json!(7), Refused("merchantName: ")),
+        (json!(7), Warned("merchantName: a number")),
         (json!([CANARY]), Refused("merchantName: ")),
     ]);
     of("merchantName", &rows).await;
