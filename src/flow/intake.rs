@@ -5,8 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::worker::Worker;
 use crate::domain::clock::Clock;
 use crate::domain::notification::{ClientName, Content, Notification, NotificationId, Warning};
@@ -86,7 +84,7 @@ impl Intake {
         let kind = content.kind();
         let dedupe = dedupe(idempotency_key, &content);
         let received_at = self.clock.now();
-        let id = NotificationId(Uuid::now_v7());
+        let id = NotificationId(self.store.next_id());
         // With no room in memory it is accepted all the same: the scan finds it in the table.
         let slot = self.worker.reserve(kind.priority());
         let accepted = self.store.accept(Acceptance {

@@ -151,6 +151,7 @@ impl Receipts {
                 self.look(now.before(YOUNG)).await;
             }
             tokio::select! {
+                biased;
                 () = ended => {}
                 _ = sweep.tick() => self.look(Timestamp::from_micros(i64::MIN)).await,
             }

@@ -137,8 +137,9 @@ impl Worker {
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let done = tokio::select! {
-                _ = scan.tick() => self.scan_all().await,
+                biased;
                 _ = renew.tick() => self.renew().await,
+                _ = scan.tick() => self.scan_all().await,
             };
             if let Err(error) = done {
                 tracing::error!(error = crate::domain::chain(&error), "due deliveries could not be looked after");

@@ -138,6 +138,7 @@ pub(super) struct ContactRow {
 }
 
 /// A person to be stored.
+#[derive(Clone)]
 pub(super) struct EntryRows {
     pub(super) id: Uuid,
     pub(super) locale: String,
@@ -149,6 +150,7 @@ pub(super) struct EntryRows {
 }
 
 /// An address to be stored.
+#[derive(Clone)]
 pub(super) struct NewContactRow {
     pub(super) channel: &'static str,
     pub(super) position: usize,

@@ -11,6 +11,7 @@ mod claimed;
 mod directory;
 mod finder;
 mod lanes;
+pub mod memory;
 mod outbox;
 pub mod providers;
 mod purchase;
@@ -34,6 +35,7 @@ use crate::domain::event::Event;
 use backend::Backend;
 use finder::Finder;
 use seal::Sealer;
+use uuid::Uuid;
 use writer::Writer;
 
 pub use claimed::{Claimed, LEASE, Lease};
@@ -170,9 +172,13 @@ pub struct Store {
     writer: Writer,
     finder: Finder,
     clock: Arc<dyn Clock>,
+    ids: Ids,
     min_free: u64,
     roomy: AtomicBool,
 }
+
+/// Where new ids come from: version 7, so that they sort by time.
+pub type Ids = Box<dyn Fn() -> Uuid + Send + Sync>;
 
 impl Store {
     /// Opens the database, brings its tables up to date, reads the keys and starts the writer on this runtime.
@@ -182,14 +188,43 @@ impl Store {
         role: Role,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
-        let sealer = Arc::new(Sealer::open(sealing)?);
-        let backend: Arc<dyn Backend> = sqlite::Sqlite::open(&settings.sqlite_path()?, role).await?;
+        let sealer = Sealer::open(sealing)?;
+        let backend = sqlite::Sqlite::open(&settings.sqlite_path()?, role).await?;
+        Self::over(backend, sealer, clock, settings.min_free, Box::new(Uuid::now_v7)).await
+    }
+
+    /// A store over tables in memory, for simulations and as the model of the others: `ids` and the `weather` between it
+    /// and the tables are theirs.
+    pub async fn remember(
+        memory: &Arc<memory::Memory>,
+        weather: Arc<dyn memory::Weather>,
+        sealing: &seal::Settings,
+        clock: Arc<dyn Clock>,
+        min_free: u64,
+        ids: Ids,
+    ) -> Result<Self, Error> {
+        let backend = memory::Door::open(Arc::clone(memory), weather);
+        Self::over(backend, Sealer::open(sealing)?, clock, min_free, ids).await
+    }
+
+    async fn over(
+        backend: Arc<dyn Backend>,
+        sealer: Sealer,
+        clock: Arc<dyn Clock>,
+        min_free: u64,
+        ids: Ids,
+    ) -> Result<Self, Error> {
+        let sealer = Arc::new(sealer);
         let writer = Writer::start(Arc::clone(&backend), Arc::clone(&clock));
         let finder = Finder::start(Arc::clone(&backend));
-        let store =
-            Self { backend, sealer, writer, finder, clock, min_free: settings.min_free, roomy: AtomicBool::new(true) };
+        let store = Self { backend, sealer, writer, finder, clock, ids, min_free, roomy: AtomicBool::new(true) };
         store.look_after_space().await?;
         Ok(store)
+    }
+
+    /// A new id; later ones sort behind it.
+    pub fn next_id(&self) -> Uuid {
+        (self.ids)()
     }
 
     /// Resolves when the database has failed for good; the process must then end, and be started anew.

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Map, json};
-use uuid::Uuid;
 
 use super::backend::ClaimedRow;
 use super::change::{AcceptRows, Once, Split, SplitRow, Verdict};
@@ -87,7 +86,7 @@ impl Store {
         }
         let Acceptance { notification, expires_at, dedupe, endpoint, leased } = acceptance;
         let now = self.clock.now();
-        let id = DeliveryId(Uuid::now_v7());
+        let id = DeliveryId(self.next_id());
         let lease_token = token()?;
         let lane = self.lane(Some(&notification.content), &notification.subjects)?;
         let rows = AcceptRows {
@@ -242,7 +241,7 @@ impl Store {
         };
         let mut others = Vec::with_capacity(rest.len());
         for share in rest {
-            let delivery = DeliveryId(Uuid::now_v7());
+            let delivery = DeliveryId(self.next_id());
             let sealed = self.sealer.seal_content(content, &claimed.subjects, delivery, now)?;
             let (person, channels) = (share.person.0, channels::write(&share.channels));
             others.push(SplitRow { delivery: delivery.0, person, channels, lease_token: token()?, sealed });

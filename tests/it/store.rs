@@ -5,6 +5,7 @@
 mod acceptance;
 mod directory;
 mod leases;
+mod memory;
 mod record;
 mod retention;
 mod sqlite;
