@@ -1,0 +1,258 @@
+//! A database in memory: the model of what every backend does, and the ground on which the engine is simulated.
+//!
+//! It keeps the store's promises but one: nothing outlives the process, so no configuration can name it. Several stores
+//! may share one, as the processes of several nodes share a database, each with a [`Weather`] of its own between it and
+//! the tables: what delays, fails, or loses an answer is decided there.
+
+mod directory;
+mod outbox;
+mod reads;
+mod receipts;
+mod retention;
+mod rows;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::Error;
+use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
+use super::change::{Batch, Committed, Split};
+use super::providers::{Drain, ProviderState};
+use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
+use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
+use super::seal::LookupHash;
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{DeliveryId, ProviderName};
+use crate::domain::event::Event;
+use crate::domain::notification::Priority;
+use crate::domain::outcome::Reference;
+use rows::Tables;
+
+/// Tables that stores of this process share.
+#[derive(Default)]
+pub struct Memory(Mutex<Tables>);
+
+impl Memory {
+    /// Empty tables.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What befalls whoever asks the database. On the way there nothing is written yet; on the way back everything is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// It passes: the next question may go well.
+    Passing,
+    /// The database must not be trusted any more.
+    Final,
+}
+
+impl From<Mishap> for Error {
+    fn from(mishap: Mishap) -> Self {
+        match mishap {
+            Mishap::Passing => Self::NotCommitted,
+            Mishap::Final => Self::Database(sqlx::Error::WorkerCrashed),
+        }
+    }
+}
+
+/// What lies between a store and the tables.
+#[async_trait]
+pub trait Weather: Send + Sync {
+    /// On the way there; `act` is the verb of the backend.
+    async fn there(&self, act: &'static str) -> Result<(), Mishap>;
+    /// On the way back.
+    async fn back(&self, act: &'static str) -> Result<(), Mishap>;
+}
+
+/// Nothing lies between.
+#[derive(Debug, Clone, Copy)]
+pub struct Calm;
+
+#[async_trait]
+impl Weather for Calm {
+    async fn there(&self, _: &'static str) -> Result<(), Mishap> {
+        Ok(())
+    }
+
+    async fn back(&self, _: &'static str) -> Result<(), Mishap> {
+        Ok(())
+    }
+}
+
+/// One store's way to the tables.
+pub(super) struct Door {
+    memory: Arc<Memory>,
+    weather: Arc<dyn Weather>,
+}
+
+impl Door {
+    pub(super) fn open(memory: Arc<Memory>, weather: Arc<dyn Weather>) -> Arc<Self> {
+        Arc::new(Self { memory, weather })
+    }
+
+    // All of it or nothing happens at one moment: whoever is stopped is stopped before or after.
+    async fn ask<T: Send>(
+        &self,
+        act: &'static str,
+        work: impl FnOnce(&mut Tables) -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        self.weather.there(act).await?;
+        let done = work(&mut self.memory.tables());
+        self.weather.back(act).await?;
+        done
+    }
+}
+
+#[async_trait]
+impl Backend for Door {
+    async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
+        self.ask("commit", |tables| tables.commit(batch, now)).await
+    }
+
+    async fn claim(
+        &self,
+        lane: Priority,
+        now: Timestamp,
+        until: Timestamp,
+        tokens: &[i64],
+    ) -> Result<Vec<ClaimedRow>, Error> {
+        self.ask("claim", |tables| Ok(tables.claim(lane, now, until, tokens))).await
+    }
+
+    async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
+        self.ask("split", |tables| Ok(tables.split(split, event, due_at))).await
+    }
+
+    async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<(), Error> {
+        self.ask("renew", |tables| Ok(tables.move_leases(leases, until))).await.map(drop)
+    }
+
+    async fn release(&self, leases: Option<&[(Uuid, i64)]>, now: Timestamp) -> Result<u64, Error> {
+        let release = |tables: &mut Tables| match leases {
+            Some(leases) => tables.move_leases(leases, now),
+            None => tables.release_orphans(now),
+        };
+        self.ask("release", |tables| Ok(release(tables))).await
+    }
+
+    async fn ahead(&self, lane: LookupHash, notification: Uuid) -> Result<Option<(Timestamp, bool)>, Error> {
+        self.ask("ahead", |tables| Ok(tables.ahead(lane, notification))).await
+    }
+
+    async fn is_superseded(&self, purchase: LookupHash, notification: Uuid) -> Result<bool, Error> {
+        self.ask("is_superseded", |tables| Ok(tables.is_superseded(purchase, notification))).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
+        self.ask("next_due", |tables| Ok(tables.next_due())).await
+    }
+
+    async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.ask("prune", |tables| Ok(tables.prune(now, limit))).await
+    }
+
+    async fn reported(&self, provider: &ProviderName, reference: &Reference) -> Result<Option<Reported>, Error> {
+        self.ask("reported", |tables| Ok(tables.reported(provider, reference))).await
+    }
+
+    async fn is_confirmed(&self, delivery: DeliveryId) -> Result<bool, Error> {
+        self.ask("is_confirmed", |tables| Ok(tables.is_confirmed(delivery))).await
+    }
+
+    async fn confirm(&self, rows: &ConfirmRows) -> Result<bool, Error> {
+        self.ask("confirm", |tables| Ok(tables.confirm(rows))).await
+    }
+
+    async fn park(&self, rows: &ParkRows<'_>) -> Result<bool, Error> {
+        self.ask("park", |tables| Ok(tables.park(rows))).await
+    }
+
+    async fn ripe(&self, since: Timestamp, limit: u32) -> Result<Vec<Parked>, Error> {
+        self.ask("ripe", |tables| Ok(tables.ripe(since, limit))).await
+    }
+
+    async fn unpark(&self, row: i64) -> Result<(), Error> {
+        self.ask("unpark", |tables| Ok(tables.unpark(row))).await
+    }
+
+    async fn prune_receipts(&self, until: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.ask("prune_receipts", |tables| Ok(tables.prune_receipts(until, limit))).await
+    }
+
+    async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.ask("purge", |tables| Ok(tables.purge(before, limit))).await
+    }
+
+    async fn blank(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.ask("blank", |tables| Ok(tables.blank(before, limit))).await
+    }
+
+    async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error> {
+        self.ask("people", |tables| Ok(whom.iter().map(|whom| tables.people(whom)).collect())).await
+    }
+
+    async fn import(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error> {
+        self.ask("import", |tables| Ok(tables.import(entries, event))).await
+    }
+
+    async fn erase(&self, person: Uuid, event: &Event) -> Result<bool, Error> {
+        self.ask("erase", |tables| Ok(tables.erase(person, event))).await
+    }
+
+    async fn note(&self, events: &[Event]) -> Result<(), Error> {
+        self.ask("note", |tables| Ok(events.iter().for_each(|event| tables.log(event)))).await
+    }
+
+    async fn drain(&self, drain: &Drain, event: &Event) -> Result<bool, Error> {
+        self.ask("drain", |tables| Ok(tables.drain(drain, event))).await
+    }
+
+    async fn enable(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error> {
+        self.ask("enable", |tables| Ok(tables.enable(provider, event))).await
+    }
+
+    async fn drains(&self) -> Result<Vec<Drain>, Error> {
+        self.ask("drains", |tables| Ok(tables.drains())).await
+    }
+
+    async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error> {
+        self.ask("keep_provider_states", |tables| Ok(tables.keep_states(states))).await
+    }
+
+    async fn provider_states(&self) -> Result<Vec<ProviderState>, Error> {
+        self.ask("provider_states", |tables| Ok(tables.states())).await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
+        self.ask("deliveries", |tables| Ok(tables.lines(filter))).await
+    }
+
+    async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
+        self.ask("delivery", |tables| Ok(tables.detail(id))).await
+    }
+
+    async fn figures(&self) -> Result<Figures, Error> {
+        self.ask("figures", |tables| Ok(tables.figures())).await
+    }
+
+    async fn free_space(&self) -> Result<u64, Error> {
+        // Memory that runs out ends the process; there is no mark to stop at.
+        Ok(u64::MAX / 2)
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        self.ask("ping", |_| Ok(())).await
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}

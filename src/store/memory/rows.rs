@@ -1,0 +1,170 @@
+//! The tables, and the one way in which a batch changes them: all of it, or nothing.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, DeliveryId, EndReason, State};
+use crate::domain::event::Event;
+use crate::domain::notification::Kind;
+use crate::domain::receipt::Receipt;
+use crate::store::Error;
+use crate::store::backend::EntryRows;
+use crate::store::change::{AcceptRows, Batch, Committed, SettleRows, Settled, Then, Verdict};
+use crate::store::providers::{Drain, ProviderState};
+use crate::store::seal::LookupHash;
+
+/// Everything there is.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) notifications: BTreeMap<Uuid, NotificationRow>,
+    pub(super) keys: BTreeMap<LookupHash, KeyRow>,
+    pub(super) newest: BTreeMap<LookupHash, (Uuid, Timestamp)>,
+    pub(super) deliveries: BTreeMap<Uuid, DeliveryRow>,
+    pub(super) events: Vec<Event>,
+    pub(super) people: BTreeMap<Uuid, EntryRows>,
+    pub(super) parked: BTreeMap<i64, ParkedRow>,
+    pub(super) last_parked: i64,
+    pub(super) drains: BTreeMap<String, Drain>,
+    pub(super) states: Vec<ProviderState>,
+}
+
+pub(super) struct NotificationRow {
+    pub(super) client: String,
+    pub(super) idempotency_key: Option<String>,
+    pub(super) warnings: Option<String>,
+}
+
+pub(super) struct KeyRow {
+    fingerprint: Vec<u8>,
+    notification: Uuid,
+    pub(super) expires_at: Timestamp,
+}
+
+pub(super) struct DeliveryRow {
+    pub(super) notification: Uuid,
+    pub(super) kind: Kind,
+    pub(super) received_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) person: Option<Uuid>,
+    pub(super) channels: Option<String>,
+    pub(super) lane: Option<LookupHash>,
+    pub(super) state: State,
+    pub(super) end_reason: Option<EndReason>,
+    pub(super) ended_at: Option<Timestamp>,
+    pub(super) due_at: Timestamp,
+    pub(super) lease_token: Option<i64>,
+    pub(super) sealed: Option<Vec<u8>>,
+    pub(super) attempts: Vec<Attempt>,
+}
+
+impl DeliveryRow {
+    pub(super) fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    pub(super) fn is_held_by(&self, token: i64) -> bool {
+        self.is_open() && self.lease_token == Some(token)
+    }
+
+    fn step(&mut self, rows: &SettleRows) {
+        self.person = rows.person.or(self.person);
+        self.attempts.extend(rows.attempt.clone());
+        match rows.then {
+            Then::GoOn(until) => self.due_at = until,
+            Then::Wait(until) => {
+                self.due_at = until;
+                self.lease_token = None;
+            }
+            Then::End(state, reason, at) => {
+                self.state = state;
+                self.end_reason = reason;
+                self.ended_at = Some(at);
+                self.lease_token = None;
+                self.sealed = None;
+            }
+        }
+    }
+}
+
+pub(super) struct ParkedRow {
+    pub(super) provider: String,
+    pub(super) receipt: Receipt,
+    pub(super) delivery: Option<DeliveryId>,
+    pub(super) at: Timestamp,
+}
+
+impl Tables {
+    /// Writes an audit event.
+    pub(super) fn log(&mut self, event: &Event) {
+        self.events.push(event.clone());
+    }
+
+    /// Takes what is new and steps what is still held. An attempt whose number is there already fails the batch.
+    pub(super) fn commit(&mut self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
+        if let Some(rows) = batch.settles.iter().find(|rows| self.repeats_an_attempt(rows)) {
+            let what = "two attempts of one number";
+            return Err(Error::Inconsistent { table: "attempt", id: rows.delivery.to_string(), what });
+        }
+        let verdicts = batch.accepts.iter().map(|rows| self.accept(rows, now)).collect();
+        let settled = batch.settles.iter().map(|rows| self.settle(rows)).collect();
+        Ok(Committed { verdicts, settled })
+    }
+
+    fn repeats_an_attempt(&self, rows: &SettleRows) -> bool {
+        let row = self.deliveries.get(&rows.delivery).filter(|row| row.is_held_by(rows.lease_token));
+        let number = rows.attempt.as_ref().map(|attempt| attempt.number);
+        row.is_some_and(|row| row.attempts.iter().any(|attempt| Some(attempt.number) == number))
+    }
+
+    fn accept(&mut self, rows: &AcceptRows, now: Timestamp) -> Verdict {
+        if let Some(once) = &rows.once {
+            if let Some(known) = self.keys.get(&once.scope).filter(|known| known.expires_at > now) {
+                return Verdict::Known { notification: known.notification, fingerprint: known.fingerprint.clone() };
+            }
+            let (fingerprint, notification, expires_at) =
+                (once.fingerprint.clone(), rows.notification, once.expires_at);
+            self.keys.insert(once.scope, KeyRow { fingerprint, notification, expires_at });
+        }
+        let AcceptRows { client, idempotency_key, warnings, .. } = rows;
+        let (client, idempotency_key, warnings) = (client.clone(), idempotency_key.clone(), warnings.clone());
+        self.notifications.insert(rows.notification, NotificationRow { client, idempotency_key, warnings });
+        self.deliveries.insert(
+            rows.delivery,
+            DeliveryRow {
+                notification: rows.notification,
+                kind: rows.kind,
+                received_at: rows.received_at,
+                expires_at: rows.expires_at,
+                person: None,
+                channels: None,
+                lane: rows.lane,
+                state: State::Open,
+                end_reason: None,
+                ended_at: None,
+                due_at: rows.due_at,
+                lease_token: rows.lease_token,
+                sealed: Some(rows.sealed.clone()),
+                attempts: Vec::new(),
+            },
+        );
+        if let Some(purchase) = rows.purchase {
+            let newest = self.newest.entry(purchase).or_insert((rows.notification, rows.expires_at));
+            if rows.notification > newest.0 {
+                *newest = (rows.notification, rows.expires_at);
+            }
+        }
+        self.log(&rows.event);
+        Verdict::New
+    }
+
+    fn settle(&mut self, rows: &SettleRows) -> Settled {
+        match self.deliveries.get_mut(&rows.delivery) {
+            Some(row) if row.is_held_by(rows.lease_token) => row.step(rows),
+            _ => return Settled::LeaseLost,
+        }
+        self.log(&rows.event);
+        Settled::Done
+    }
+}
