@@ -71,6 +71,11 @@ impl Outcome {
         Self::Unknown { cause }
     }
 
+    /// Whether a provider took the message.
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self, Self::Accepted { .. })
+    }
+
     /// Whether the message was sent and nobody knows what became of it.
     pub const fn may_have_arrived(&self) -> bool {
         matches!(self, Self::Unknown { .. })

@@ -174,7 +174,8 @@ impl Dispatch {
         }
     }
 
-    // Waits while an earlier event of the same card is in hand; when that one waits itself, returns until when.
+    // Waits while an earlier event of the same card is in hand; when that one waits itself, returns until when, but
+    // not beyond the deadline: the end is written down when it comes.
     async fn turn(&self, claimed: &Claimed) -> Result<Option<Timestamp>, Error> {
         while self.clock.now() < claimed.expires_at {
             // Ask to be woken before looking, or one that ends in between is noticed a second late.
@@ -182,7 +183,10 @@ impl Dispatch {
             match self.store.ahead(claimed).await? {
                 None => break,
                 Some(Ahead::Waits(until)) if self.overtakes(claimed, until) => break,
-                Some(Ahead::Waits(until)) => return Ok(Some(until.max(self.clock.now().after(LOOK_AGAIN)))),
+                Some(Ahead::Waits(until)) => {
+                    let until = until.max(self.clock.now().after(LOOK_AGAIN));
+                    return Ok(Some(until.min(claimed.expires_at)));
+                }
                 Some(Ahead::InHand) => drop(tokio::time::timeout(LOOK_AGAIN, ended).await),
             }
         }
@@ -233,6 +237,7 @@ impl Dispatch {
             if !self.is_calm(&claimed, &way) {
                 return self.stop(claimed, None, EndReason::Held).await;
             }
+            claimed = self.store.hold(claimed, SEND_TIMEOUT).await?;
             let attempt = self.attempt(&claimed, person, &way).await;
             attempt::note(&claimed, &attempt);
             self.roster.note(&attempt);

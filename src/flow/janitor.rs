@@ -54,6 +54,7 @@ pub async fn run(store: Arc<Store>, clock: Arc<dyn Clock>, settings: Settings, l
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let done = tokio::select! {
+            biased;
             _ = space.tick() => store.look_after_space().await.map(drop),
             _ = sweep.tick() => sweep_once(&store, clock.as_ref(), longest_life).await,
             () = tokio::time::sleep_until(purge) => {

@@ -33,8 +33,8 @@ pub(super) trait Backend: Send + Sync {
     /// Gives a leased delivery to its first person and adds one for each further person, all due at `due_at`.
     /// `false`, and nothing written, when the lease is no longer held.
     async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error>;
-    /// Moves the end of leases that are still held.
-    async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<(), Error>;
+    /// Moves the end of leases that are still held; returns how many are.
+    async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<u64, Error>;
     /// Gives up the named leases, or, with `None`, makes everything due that a dead process left leased.
     async fn release(&self, leases: Option<&[(Uuid, i64)]>, now: Timestamp) -> Result<u64, Error>;
     /// The first open delivery of an earlier notification in the lane: when it is due, and whether somebody holds it.

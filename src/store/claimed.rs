@@ -43,6 +43,8 @@ pub struct Claimed {
     pub(super) waited: bool,
     pub(super) lane: Option<LookupHash>,
     pub(super) lease_token: i64,
+    // As far as is known here; the worker may have renewed it since.
+    pub(super) held_until: Timestamp,
 }
 
 /// A delivery and the token it is held by.

@@ -124,6 +124,7 @@ impl Store {
                 waited: false,
                 lane,
                 lease_token,
+                held_until: now.after(LEASE),
             })))),
             Verdict::New => Ok(Accepted::New(None)),
             Verdict::Known { notification: first, fingerprint } => {
@@ -160,11 +161,12 @@ impl Store {
     pub async fn claim(&self, lane: Priority, limit: usize) -> Result<Vec<Claimed>, Error> {
         let now = self.clock.now();
         let tokens = (0..limit).map(|_| token()).collect::<Result<Vec<_>, _>>()?;
-        let rows = self.backend.claim(lane, now, now.after(LEASE), &tokens).await?;
-        Ok(rows.into_iter().map(|row| self.claimed(row)).collect())
+        let until = now.after(LEASE);
+        let rows = self.backend.claim(lane, now, until, &tokens).await?;
+        Ok(rows.into_iter().map(|row| self.claimed(row, until)).collect())
     }
 
-    fn claimed(&self, row: ClaimedRow) -> Claimed {
+    fn claimed(&self, row: ClaimedRow, held_until: Timestamp) -> Claimed {
         let id = DeliveryId(row.delivery);
         // One row that does not open must not keep the others from being worked on.
         let opened = row.sealed.and_then(|sealed| {
@@ -188,6 +190,7 @@ impl Store {
             waited: true,
             lane,
             lease_token: row.lease_token,
+            held_until,
         }
     }
 
@@ -223,7 +226,21 @@ impl Store {
     /// Keeps the named deliveries for another lease.
     pub async fn renew(&self, held: &[Lease]) -> Result<(), Error> {
         let leases: Vec<_> = held.iter().map(|lease| (lease.0.0, lease.1)).collect();
-        self.backend.renew(&leases, self.clock.now().after(LEASE)).await
+        self.backend.renew(&leases, self.clock.now().after(LEASE)).await.map(drop)
+    }
+
+    /// Makes sure that the delivery is held for at least another `span`. A process that stood still for long finds out
+    /// here that somebody else has it by now.
+    pub async fn hold(&self, mut claimed: Claimed, span: Duration) -> Result<Claimed, Error> {
+        let now = self.clock.now();
+        if claimed.held_until < now.after(span) {
+            let until = now.after(LEASE);
+            if self.backend.renew(&[(claimed.id.0, claimed.lease_token)], until).await? == 0 {
+                return Err(Error::LeaseLost(claimed.id));
+            }
+            claimed.held_until = until;
+        }
+        Ok(claimed)
     }
 
     /// Frees the named deliveries at once, for the end of a process.
@@ -272,6 +289,7 @@ impl Store {
                 waited: false,
                 lane: claimed.lane,
                 lease_token: row.lease_token,
+                held_until: now.after(LEASE),
             });
         }
         all.push(Claimed { person: Some(first.person), channels: first.channels.clone(), ..claimed });

@@ -36,6 +36,7 @@ impl Store {
         self.step(&claimed, EventKind::Attempted, Some(attempt.clone()), Then::GoOn(now.after(LEASE)), now).await?;
         claimed.attempts.push(attempt);
         claimed.in_doubt = false;
+        claimed.held_until = now.after(LEASE);
         Ok(claimed)
     }
 

@@ -13,5 +13,6 @@ mod process;
 mod properties;
 mod receipts;
 mod secrets;
+mod simulation;
 mod store;
 mod support;

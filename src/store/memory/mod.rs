@@ -11,6 +11,7 @@ mod receipts;
 mod retention;
 mod rows;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -91,11 +92,12 @@ impl Weather for Calm {
 pub(super) struct Door {
     memory: Arc<Memory>,
     weather: Arc<dyn Weather>,
+    closed: AtomicBool,
 }
 
 impl Door {
     pub(super) fn open(memory: Arc<Memory>, weather: Arc<dyn Weather>) -> Arc<Self> {
-        Arc::new(Self { memory, weather })
+        Arc::new(Self { memory, weather, closed: AtomicBool::new(false) })
     }
 
     // All of it or nothing happens at one moment: whoever is stopped is stopped before or after.
@@ -104,6 +106,9 @@ impl Door {
         act: &'static str,
         work: impl FnOnce(&mut Tables) -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
         self.weather.there(act).await?;
         let done = work(&mut self.memory.tables());
         self.weather.back(act).await?;
@@ -131,8 +136,8 @@ impl Backend for Door {
         self.ask("split", |tables| Ok(tables.split(split, event, due_at))).await
     }
 
-    async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<(), Error> {
-        self.ask("renew", |tables| Ok(tables.move_leases(leases, until))).await.map(drop)
+    async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<u64, Error> {
+        self.ask("renew", |tables| Ok(tables.move_leases(leases, until))).await
     }
 
     async fn release(&self, leases: Option<&[(Uuid, i64)]>, now: Timestamp) -> Result<u64, Error> {
@@ -253,6 +258,7 @@ impl Backend for Door {
     }
 
     async fn close(&self) -> Result<(), Error> {
+        self.closed.store(true, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -24,7 +24,8 @@ impl Tables {
         tokens: &[i64],
     ) -> Vec<ClaimedRow> {
         let is_due = |row: &DeliveryRow| row.is_open() && row.kind.priority() == lane && row.due_at <= now;
-        let mut due: Vec<_> = self.deliveries.iter().filter(|(_, row)| is_due(row)).map(|(id, row)| (row.due_at, *id)).collect();
+        let mut due: Vec<_> =
+            self.deliveries.iter().filter(|(_, row)| is_due(row)).map(|(id, row)| (row.due_at, *id)).collect();
         due.sort_unstable();
         due.into_iter().zip(tokens).filter_map(|((_, id), token)| self.take(id, *token, now, until)).collect()
     }

@@ -42,7 +42,8 @@ impl Tables {
 
     fn line(&self, id: Uuid, row: &DeliveryRow) -> DeliveryLine {
         let notification = self.notifications.get(&row.notification);
-        let last = row.attempts.last().map(|last| format!("{} {} {}", last.channel.name(), last.provider, last.address));
+        let last =
+            row.attempts.last().map(|last| format!("{} {} {}", last.channel.name(), last.provider, last.address));
         DeliveryLine {
             id,
             notification: row.notification,

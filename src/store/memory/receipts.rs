@@ -91,9 +91,10 @@ impl Tables {
 
     /// Up to `limit` receipts parked since then whose deliveries have ended, oldest first.
     pub(super) fn ripe(&self, since: Timestamp, limit: u32) -> Vec<Parked> {
-        let ripe = self.parked.iter().filter(|(_, it)| {
-            it.at >= since && self.has_ended(&it.provider, &it.receipt.reference, it.delivery)
-        });
+        let ripe = self
+            .parked
+            .iter()
+            .filter(|(_, it)| it.at >= since && self.has_ended(&it.provider, &it.receipt.reference, it.delivery));
         let parked = ripe.map(|(row, it)| Parked {
             row: *row,
             provider: ProviderName(it.provider.clone()),

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use std::time::Duration;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
+use tempfile::NamedTempFile;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Error;
@@ -111,9 +111,18 @@ impl Keyring {
         }
     }
 
-    /// The key of an epoch, unless it was never here or has been destroyed.
+    /// The key of an epoch, unless it was never here or has been destroyed. Another process may have made it.
     pub(super) fn epoch(&self, epoch: Epoch) -> Option<Arc<Key>> {
-        self.epochs.read().unwrap_or_else(PoisonError::into_inner).get(&epoch).cloned()
+        let known = self.epochs.read().unwrap_or_else(PoisonError::into_inner).get(&epoch).cloned();
+        known.or_else(|| {
+            let key = Arc::new(read_key(&self.file_of(epoch)).ok()?);
+            self.epochs.write().unwrap_or_else(PoisonError::into_inner).insert(epoch, Arc::clone(&key));
+            Some(key)
+        })
+    }
+
+    fn file_of(&self, epoch: Epoch) -> PathBuf {
+        self.folder.join(format!("{epoch}.key"))
     }
 
     /// How many epoch keys there are.
@@ -132,10 +141,8 @@ impl Keyring {
         if let Some(key) = epochs.get(&epoch) {
             return Ok((epoch, Arc::clone(key)));
         }
-        let key = random_key()?;
-        let path = self.folder.join(format!("{epoch}.key"));
-        self.write_epoch(&path, &key).map_err(|source| Error::KeyFile { path, source })?;
-        let key = Arc::new(key);
+        let path = self.file_of(epoch);
+        let key = Arc::new(self.make_epoch(&path).map_err(|source| Error::KeyFile { path, source })?);
         epochs.insert(epoch, Arc::clone(&key));
         Ok((epoch, key))
     }
@@ -147,17 +154,24 @@ impl Keyring {
         let mut epochs = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
         let dead: Vec<Epoch> = epochs.range(..alive).map(|(epoch, _)| *epoch).collect();
         for epoch in &dead {
-            let path = self.folder.join(format!("{epoch}.key"));
+            let path = self.file_of(*epoch);
             destroy(&path).map_err(|source| Error::KeyFile { path, source })?;
             epochs.remove(epoch);
         }
         Ok(dead.len())
     }
 
-    fn write_epoch(&self, path: &Path, key: &Key) -> io::Result<()> {
+    // Of several processes that come to a new epoch together, the first makes its key and the others take it.
+    fn make_epoch(&self, path: &Path) -> io::Result<Key> {
         fs::create_dir_all(&self.folder)?;
-        write_key(path, key)?;
-        File::open(&self.folder)?.sync_all()
+        let key = random_key().map_err(io::Error::other)?;
+        match write_key(path, &key) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return read_key(path),
+            Err(error) => return Err(error),
+        }
+        File::open(&self.folder)?.sync_all()?;
+        Ok(key)
     }
 }
 
@@ -199,13 +213,11 @@ fn write_key(path: &Path, key: &Key) -> io::Result<()> {
     let mut text = Zeroizing::new(openssl::base64::encode_block(key.as_slice()));
     text.push('\n');
     // A key that a crash cut short must not be taken for a key: it is written aside and then given its name.
-    let aside = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    let named = fs::hard_link(&aside, path);
-    fs::remove_file(&aside)?;
-    named
+    let mut aside =
+        NamedTempFile::new_in(path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+    aside.write_all(text.as_bytes())?;
+    aside.as_file().sync_all()?;
+    aside.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }
 
 fn read_key(path: &Path) -> io::Result<Key> {

@@ -106,17 +106,8 @@ impl Sqlite {
         Ok(true)
     }
 
-    /// Moves the end of the leases that are still ours.
-    pub(super) async fn renew_leases(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<(), Error> {
-        self.move_leases(leases, until).await.map(drop)
-    }
-
-    /// Gives leases up: whoever looks next may take them. The tokens stay, since an attempt may have begun.
-    pub(super) async fn release_leases(&self, leases: &[(Uuid, i64)], now: Timestamp) -> Result<u64, Error> {
-        self.move_leases(leases, now).await
-    }
-
-    async fn move_leases(&self, leases: &[(Uuid, i64)], due_at: Timestamp) -> Result<u64, Error> {
+    /// Moves the end of those leases that are still held; returns how many are.
+    pub(super) async fn move_leases(&self, leases: &[(Uuid, i64)], due_at: Timestamp) -> Result<u64, Error> {
         let held: Vec<Value> = leases.iter().map(|(id, token)| json!([hex(id.as_bytes()), token])).collect();
         let moved = sqlx::query(
             "UPDATE delivery SET due_at = ?2 FROM json_each(?1) AS h

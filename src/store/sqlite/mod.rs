@@ -207,13 +207,14 @@ impl Backend for Sqlite {
         self.split_delivery(split, event, due_at).await
     }
 
-    async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<(), Error> {
-        self.renew_leases(leases, until).await
+    async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<u64, Error> {
+        self.move_leases(leases, until).await
     }
 
     async fn release(&self, leases: Option<&[(Uuid, i64)]>, now: Timestamp) -> Result<u64, Error> {
         match leases {
-            Some(leases) => self.release_leases(leases, now).await,
+            // The tokens stay, since an attempt may have begun.
+            Some(leases) => self.move_leases(leases, now).await,
             None => self.release_orphans(now).await,
         }
     }

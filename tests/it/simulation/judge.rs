@@ -1,0 +1,252 @@
+//! Compares what happened with what was promised, and says in words what was not kept.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use otpost::domain::clock::Timestamp;
+use otpost::domain::delivery::State;
+use otpost::domain::notification::Kind;
+use otpost::domain::outcome::{Cause, Outcome};
+use otpost::flow::janitor;
+use otpost::store::reports::{DeliveryDetail, DeliveryFilter};
+use uuid::Uuid;
+
+use super::record::{Record, Sent, Told};
+use super::story::{LONGEST, calm_store};
+use super::world::{Wall, World};
+
+/// Attempts of ours at one delivery; those that a crash interrupted are not counted.
+const ATTEMPTS_MAX: usize = 12;
+
+/// How late an end may be written down when all goes well.
+const PROMPTLY: Duration = Duration::from_secs(5);
+
+/// How late after something went wrong: a lease has to end first, and somebody has to notice.
+const AFTER_TROUBLE: Duration = Duration::from_secs(25);
+
+/// Everything that was not kept, in words.
+pub(super) async fn judge(world: &Arc<World>) -> Vec<String> {
+    let store = calm_store(world).await;
+    let all = DeliveryFilter { state: None, kind: None, limit: 1_000_000 };
+    let mut details = Vec::new();
+    for line in store.deliveries(&all).await.unwrap() {
+        details.push(store.delivery(line.id).await.unwrap().unwrap());
+    }
+    // Past the last deadline, a quarter of an hour and the grace after it.
+    tokio::time::sleep(LONGEST + Duration::from_mins(17)).await;
+    janitor::sweep_once(&store, &Wall(Arc::clone(world)), LONGEST).await.unwrap();
+    let keys = store.epoch_keys();
+    let record = std::mem::take(&mut *world.record.lock().unwrap());
+    let court = Court { record: &record, details: &details, is_alone: world.nature.nodes == 1 };
+    let mut broken = Vec::new();
+    court.accepted_is_there(&mut broken);
+    court.one_for_each_key(&mut broken);
+    for detail in &details {
+        court.ended_in_time(detail, &mut broken);
+        court.sent_in_time(detail, &mut broken);
+        court.sent_no_oftener_than_needed(detail, &mut broken);
+        court.audited(detail, &mut broken);
+    }
+    court.no_code_is_left(&mut broken);
+    court.newest_code_wins(&mut broken);
+    court.told_what_was_said(&mut broken);
+    court.in_order(&mut broken);
+    if keys > 1 {
+        broken.push(format!("{keys} epoch keys are left"));
+    }
+    world.record.lock().unwrap().trace = [record.trace, timelines(&details)].concat();
+    broken
+}
+
+fn timelines(details: &[DeliveryDetail]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for detail in details {
+        let line = &detail.line;
+        lines
+            .push(format!("{} {} {} {:?}, until {}", line.id, line.kind, line.state, line.end_reason, line.expires_at));
+        lines.extend(
+            detail
+                .events
+                .iter()
+                .map(|event| format!("    {} {} {} {}", event.at, event.actor, event.kind, event.detail)),
+        );
+    }
+    lines
+}
+
+struct Court<'a> {
+    record: &'a Record,
+    details: &'a [DeliveryDetail],
+    is_alone: bool,
+}
+
+impl Court<'_> {
+    // Each answered notification has its row.
+    fn accepted_is_there(&self, broken: &mut Vec<String>) {
+        let there: BTreeSet<Uuid> = self.details.iter().map(|detail| detail.line.notification).collect();
+        let lost = self.record.told.iter().filter(|told| !there.contains(&told.id.0));
+        broken.extend(lost.map(|told| format!("{:?} was taken and is lost", told.id)));
+    }
+
+    fn one_for_each_key(&self, broken: &mut Vec<String>) {
+        let mut by_key: BTreeMap<&str, BTreeSet<Uuid>> = BTreeMap::new();
+        for detail in self.details {
+            if let Some(key) = &detail.line.idempotency_key {
+                by_key.entry(key).or_default().insert(detail.line.notification);
+            }
+        }
+        for told in &self.record.told {
+            if let Some(key) = &told.key {
+                by_key.entry(key).or_default().insert(told.id.0);
+            }
+        }
+        let twice = by_key.iter().filter(|(_, ids)| ids.len() > 1);
+        broken.extend(twice.map(|(key, ids)| format!("{key} has {} notifications", ids.len())));
+    }
+
+    fn ended_in_time(&self, detail: &DeliveryDetail, broken: &mut Vec<String>) {
+        let line = &detail.line;
+        let Some(ended_at) = line.ended_at else {
+            return broken.push(format!("{} is {} at the end", line.id, line.state));
+        };
+        let during = self.record.disturbances.iter().filter(|at| **at <= ended_at);
+        let excused = during.max().map_or(line.expires_at, |at| at.after(AFTER_TROUBLE));
+        let latest = line.expires_at.after(PROMPTLY).max(excused);
+        if ended_at > latest {
+            broken.push(format!("{} ended {:?} too late", line.id, ended_at.since(latest)));
+        }
+    }
+
+    fn sent(&self, delivery: Uuid) -> impl Iterator<Item = &Sent> {
+        self.record.sent.iter().filter(move |sent| sent.delivery.0 == delivery)
+    }
+
+    fn sent_in_time(&self, detail: &DeliveryDetail, broken: &mut Vec<String>) {
+        let line = &detail.line;
+        for sent in self.sent(line.id) {
+            if sent.at >= line.expires_at {
+                broken.push(format!("{} was sent {:?} after its deadline", line.id, sent.at.since(line.expires_at)));
+            }
+            if line.ended_at.is_some_and(|ended| sent.at > ended) {
+                broken.push(format!("{} was sent after its end", line.id));
+            }
+        }
+    }
+
+    fn sent_no_oftener_than_needed(&self, detail: &DeliveryDetail, broken: &mut Vec<String>) {
+        let id = detail.line.id;
+        let interrupted = |outcome: &Outcome| *outcome == Outcome::unknown(Cause::Interrupted);
+        let own = detail.attempts.iter().filter(|attempt| !interrupted(&attempt.outcome)).count();
+        if own > ATTEMPTS_MAX {
+            broken.push(format!("{id} was tried {own} times"));
+        }
+        let in_doubt = detail.attempts.iter().filter(|attempt| attempt.outcome.may_have_arrived()).count();
+        let accepted = detail.attempts.iter().filter(|attempt| attempt.outcome.is_accepted()).count();
+        let taken = self.record.taken.iter().filter(|taken| taken.0 == id).count();
+        // Each message beyond those on record must stand for an attempt whose end nobody could write down.
+        let claimed_in_doubt =
+            detail.events.iter().filter(|event| event.kind == "claimed" && event.detail.contains("true")).count();
+        if taken > accepted + in_doubt + claimed_in_doubt {
+            broken.push(format!("{id} arrived {taken} times, {accepted} on record, {in_doubt} in doubt"));
+        }
+        if accepted > 2 {
+            broken.push(format!("{id} was accepted {accepted} times on record"));
+        }
+    }
+
+    // The events alone tell the state and the attempts.
+    fn audited(&self, detail: &DeliveryDetail, broken: &mut Vec<String>) {
+        let (id, mut state, mut attempts) = (detail.line.id, State::Open, 0);
+        let own = |kind: &str| detail.events.iter().filter(|event| event.kind == kind).count();
+        if own("accepted") + own("planned") == 0 && detail.others.is_empty() {
+            broken.push(format!("{id} has no beginning in the audit log"));
+        }
+        for event in &detail.events {
+            let told: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
+            let named = told["state"].as_str().and_then(State::from_name);
+            state = match event.kind.as_str() {
+                "sent" | "given_up" => named.unwrap(),
+                "confirmed" => State::Confirmed,
+                "undelivered" => State::Undelivered,
+                "expired_by_provider" => State::ExpiredByProvider,
+                _ => state,
+            };
+            let is_ours = ["sent", "given_up", "attempted", "postponed"].contains(&event.kind.as_str());
+            attempts += usize::from(is_ours && told.get("attempt").is_some());
+        }
+        if state.name() != detail.line.state {
+            broken.push(format!("{id} is {}, its events say {state}", detail.line.state));
+        }
+        if attempts != detail.attempts.len() {
+            broken.push(format!("{id} has {} attempts, its events say {attempts}", detail.attempts.len()));
+        }
+    }
+
+    fn no_code_is_left(&self, broken: &mut Vec<String>) {
+        let kept = format!("{:?}", self.details);
+        let leaked = self.record.codes.iter().filter(|code| kept.contains(code.as_str()));
+        broken.extend(leaked.map(|code| format!("the code {code} can be read in the store")));
+    }
+
+    // An older code that waited is not sent once a newer one is there; one on its way meanwhile may be.
+    fn newest_code_wins(&self, broken: &mut Vec<String>) {
+        let codes: Vec<&Told> = self.record.told.iter().filter(|told| told.code.is_some()).collect();
+        for older in &codes {
+            for newer in codes.iter().filter(|newer| newer.about == older.about && newer.id > older.id) {
+                let own = self.details.iter().filter(|detail| detail.line.notification == older.id.0);
+                let sent = own.flat_map(|detail| self.sent(detail.line.id));
+                let late = sent.filter(|sent| sent.at > newer.at.after(Duration::from_secs(10)));
+                broken.extend(late.map(|sent| format!("{} was sent after a newer code", sent.delivery)));
+            }
+        }
+    }
+
+    // The right code, to an address of the person, on a channel that fits it.
+    fn told_what_was_said(&self, broken: &mut Vec<String>) {
+        let of = |delivery: Uuid| self.details.iter().find(|detail| detail.line.id == delivery);
+        for sent in &self.record.sent {
+            let Some(detail) = of(sent.delivery.0) else {
+                broken.push(format!("{} was sent and is not there", sent.delivery));
+                continue;
+            };
+            let told = self.record.told.iter().find(|told| told.id.0 == detail.line.notification);
+            if let Some(code) = told.and_then(|told| told.code.as_ref()) {
+                if !sent.text.contains(code.as_str()) {
+                    broken.push(format!("{} was sent without its code", sent.delivery));
+                }
+            }
+            let codes = self.record.codes.iter().filter(|code| sent.text.contains(code.as_str())).count();
+            if (detail.line.kind == Kind::Otp.name()) != (codes > 0) {
+                broken.push(format!("{} is {} and names {codes} codes", sent.delivery, detail.line.kind));
+            }
+            if sent.provider.0.starts_with("sms") != sent.to.starts_with('+') {
+                broken.push(format!("{} went to {} over {}", sent.delivery, sent.to, sent.channel));
+            }
+        }
+    }
+
+    // News of one card are told in the order in which they were taken, unless what came first had to wait long.
+    fn in_order(&self, broken: &mut Vec<String>) {
+        if !self.is_alone || !self.record.disturbances.is_empty() && self.record.disturbances.len() > 1 {
+            return;
+        }
+        let mut lanes: HashMap<&str, Vec<(Uuid, Timestamp, Timestamp)>> = HashMap::new();
+        for told in self.record.told.iter().filter(|told| told.about.starts_with("card")) {
+            let own: Vec<_> = self.details.iter().filter(|detail| detail.line.notification == told.id.0).collect();
+            let times: Vec<_> = own.iter().flat_map(|detail| self.sent(detail.line.id)).map(|sent| sent.at).collect();
+            if let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) {
+                lanes.entry(&told.about).or_default().push((told.id.0, *first, *last));
+            }
+        }
+        for (about, mut told) in lanes {
+            told.sort_unstable();
+            told.dedup();
+            for pair in told.windows(2) {
+                if pair[1].1 < pair[0].1 {
+                    broken.push(format!("{about}: {} was told before {}", pair[1].0, pair[0].0));
+                }
+            }
+        }
+    }
+}

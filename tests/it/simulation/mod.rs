@@ -1,0 +1,88 @@
+//! The engine in a world of its own: its real code (intake, worker, dispatch, roster, receipts, janitor, store) over
+//! tables in memory, with time, chance, providers, crashes, freezes and a failing database made from one number.
+//!
+//! Each seed is a world. After it the judge compares what happened with what is promised: what was taken is there, once
+//! a key; every delivery has ended, in time; nothing is sent after its deadline or end; a message comes again only
+//! where an attempt was in doubt; the audit log alone tells every state; no code is left; the newest code wins.
+//!
+//! The same seed is the same world, step for step. A failure names its seed:
+//!
+//! ```text
+//! OTPOST_TEST_SEED=4711 cargo nextest run simulation --no-capture     # that world again, with all that happened
+//! OTPOST_TEST_SEEDS=20000 cargo nextest run --release simulation      # more of them
+//! ```
+
+mod judge;
+mod node;
+mod providers;
+mod record;
+mod story;
+mod world;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::task::LocalSet;
+
+const SEEDS: u64 = 500;
+const FIRST: u64 = 1;
+
+/// What came of one world.
+struct Verdict {
+    broken: Vec<String>,
+    trace: Vec<String>,
+}
+
+fn run(seed: u64) -> Verdict {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let alone = LocalSet::new();
+    alone.block_on(&runtime, async {
+        let world = story::tell(seed).await;
+        let broken = judge::judge(&world).await;
+        let trace = std::mem::take(&mut world.record.lock().unwrap().trace);
+        Verdict { broken, trace }
+    })
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn no_promise_is_broken_in_any_world() {
+    if let Some(seed) = number("OTPOST_TEST_SEED") {
+        let verdict = run(seed);
+        verdict.trace.iter().for_each(|line| println!("{line}"));
+        assert!(verdict.broken.is_empty(), "seed {seed}: {:#?}", verdict.broken);
+        return;
+    }
+    let (next, last) = (AtomicU64::new(FIRST), FIRST + number("OTPOST_TEST_SEEDS").unwrap_or(SEEDS));
+    let (next, broken) = (&next, &std::sync::Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(move || {
+                while let seed = next.fetch_add(1, Ordering::Relaxed)
+                    && seed < last
+                {
+                    let verdict = run(seed);
+                    if !verdict.broken.is_empty() {
+                        broken.lock().unwrap().push((seed, verdict.broken));
+                    }
+                }
+            });
+        }
+    });
+    let broken = broken.lock().unwrap();
+    assert!(broken.is_empty(), "{} worlds: {:#?}", broken.len(), &broken[..broken.len().min(5)]);
+}
+
+#[test]
+fn the_same_seed_is_the_same_world_step_for_step() {
+    for seed in 1..=20 {
+        let (one, other) = (run(seed), run(seed));
+
+        let first = one.trace.iter().zip(&other.trace).find(|(one, other)| one != other);
+        assert_eq!(first, None, "seed {seed}");
+        assert_eq!(one.trace.len(), other.trace.len(), "seed {seed}");
+        assert!(one.trace.len() > 20, "seed {seed}: too little happens");
+    }
+}

@@ -1,0 +1,179 @@
+//! One process of the engine: store, dispatch, worker, intake, receipts. It can be stopped for a while or for good, at
+//! any moment at which it waits for the world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use otpost::channel::receipt::Reader;
+use otpost::domain::clock::Clock;
+use otpost::domain::delivery::ProviderName;
+use otpost::flow::dispatch::{Dispatch, Route, Rules};
+use otpost::flow::guard::{self, Guard};
+use otpost::flow::intake::Intake;
+use otpost::flow::receipt::Receipts;
+use otpost::flow::worker::{self, Worker};
+use otpost::flow::{janitor, resolve};
+use otpost::route::Plans;
+use otpost::store::memory::{Mishap, Weather};
+use otpost::store::{Error, Store};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::providers::Line;
+use super::world::{TEXTS, Wall, World};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Frozen,
+    Dead,
+}
+
+/// What every word between a process and the world goes through.
+pub(super) struct Gate(watch::Sender<Phase>);
+
+impl Gate {
+    pub(super) fn open() -> Arc<Self> {
+        Arc::new(Self(watch::Sender::new(Phase::Running)))
+    }
+
+    /// Comes back when the process runs. One that is dead is never heard of again.
+    pub(super) async fn pass(&self) {
+        if self.0.subscribe().wait_for(|phase| *phase == Phase::Running).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    pub(super) fn freeze(&self) {
+        self.0.send_if_modified(|phase| std::mem::replace(phase, Phase::Frozen) == Phase::Running);
+    }
+
+    pub(super) fn thaw(&self) {
+        self.0.send_if_modified(|phase| {
+            *phase == Phase::Frozen && std::mem::replace(phase, Phase::Running) == Phase::Frozen
+        });
+    }
+
+    pub(super) fn kill(&self) {
+        self.0.send_replace(Phase::Dead);
+    }
+
+    pub(super) async fn dead(&self) {
+        drop(self.0.subscribe().wait_for(|phase| *phase == Phase::Dead).await);
+    }
+}
+
+/// The way of one process to the database.
+struct Road {
+    world: Arc<World>,
+    gate: Arc<Gate>,
+}
+
+impl Road {
+    async fn go(&self, act: &'static str, way: &str) -> Result<(), Mishap> {
+        self.gate.pass().await;
+        let world = &self.world;
+        let slow = !world.is_calm() && world.happens(world.nature.slow);
+        if slow {
+            world.disturbed(format_args!("{act} takes its time"));
+        }
+        tokio::time::sleep(if slow { world.millis(50..3000) } else { world.millis(0..3) }).await;
+        self.gate.pass().await;
+        if world.is_calm() || !world.happens(world.nature.mishaps) {
+            return Ok(());
+        }
+        let mishap = if world.happens(world.nature.final_ones) { Mishap::Final } else { Mishap::Passing };
+        world.disturbed(format_args!("{act} fails on the way {way}: {mishap:?}"));
+        Err(mishap)
+    }
+}
+
+#[async_trait]
+impl Weather for Road {
+    async fn there(&self, act: &'static str) -> Result<(), Mishap> {
+        self.go(act, "there").await
+    }
+
+    async fn back(&self, act: &'static str) -> Result<(), Mishap> {
+        self.go(act, "back").await
+    }
+}
+
+/// A process that is up.
+pub(super) struct Node {
+    pub(super) intake: Intake,
+    pub(super) receipts: Arc<Receipts>,
+    pub(super) store: Arc<Store>,
+}
+
+impl Node {
+    async fn start(world: &Arc<World>, gate: &Arc<Gate>, plans: &Arc<Plans>) -> Result<Self, Error> {
+        let clock: Arc<dyn Clock> = Arc::new(Wall(Arc::clone(world)));
+        let road = Arc::new(Road { world: Arc::clone(world), gate: Arc::clone(gate) });
+        let ids = {
+            let world = Arc::clone(world);
+            Box::new(move || world.next_id())
+        };
+        let sealing = world.sealing();
+        let store = Store::remember(&world.memory, road, &sealing, Arc::clone(&clock), 0, ids).await?;
+        let store = Arc::new(store);
+        if world.nature.nodes == 1 {
+            store.take_over().await?;
+        }
+        let rules = Rules {
+            people: resolve::Settings::default(),
+            plans: Arc::clone(plans),
+            max_age: Duration::from_hours(24),
+            guard: Guard::new(guard::Settings::default()),
+        };
+        let routes = world.stations.iter().map(|station| {
+            let line: Route = (station.offer(), Arc::new(Line::new(world, gate, station)));
+            line
+        });
+        let (renderer, seed) = (Arc::clone(&TEXTS.1), world.below(u64::MAX));
+        let dispatch = Dispatch::new(Arc::clone(&store), renderer, rules, routes.collect(), Arc::clone(&clock), seed);
+        let (roster, ended) = (Arc::clone(dispatch.roster()), dispatch.ended());
+        roster.look().await?;
+        let readers = world.stations.iter().map(|station| (station.name(), station.reader()));
+        let readers = readers.collect::<std::collections::HashMap<ProviderName, Reader>>();
+        let receipts = Arc::new(Receipts::new(Arc::clone(&store), readers, Arc::clone(&clock)));
+        let settings = worker::Settings::default();
+        let worker = Worker::new(&settings, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
+        let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(plans), Arc::clone(&clock));
+        tokio::spawn(worker.run());
+        tokio::spawn(roster.run());
+        tokio::spawn(Arc::clone(&receipts).run(ended));
+        let longest = Duration::from_mins(10);
+        tokio::spawn(janitor::run(Arc::clone(&store), clock, janitor::Settings::default(), longest));
+        Ok(Self { intake, receipts, store })
+    }
+}
+
+/// Keeps one process running as a supervisor does: whenever it ends it is started anew.
+pub(super) async fn keep(world: Arc<World>, place: usize, plans: Arc<Plans>) {
+    loop {
+        let gate = Gate::open();
+        world.gates.lock().unwrap()[place] = Arc::clone(&gate);
+        let living = async {
+            match Node::start(&world, &gate, &plans).await {
+                Ok(node) => {
+                    world.tell(format_args!("node {place} is up"));
+                    let node = Arc::new(node);
+                    world.nodes.lock().unwrap()[place] = Some(Arc::clone(&node));
+                    node.store.failed().await
+                }
+                Err(error) => error.to_string(),
+            }
+        };
+        let why = tokio::select! {
+            biased;
+            () = gate.dead() => "killed".to_owned(),
+            why = living => why,
+        };
+        gate.kill();
+        world.nodes.lock().unwrap()[place] = None;
+        world.disturbed(format_args!("node {place} is down: {why}"));
+        tokio::time::sleep(world.millis(10..3000)).await;
+    }
+}

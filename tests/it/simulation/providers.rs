@@ -1,0 +1,232 @@
+//! Providers with moods: they take, refuse, defer, hang, answer late or lose their answer, and report what became of a
+//! message early, late, twice or never.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use otpost::channel::receipt::Reader;
+use otpost::channel::{self, Provider};
+use otpost::domain::address::Channel;
+use otpost::domain::delivery::{DeliveryId, ProviderName};
+use otpost::domain::outcome::{Cause, Outcome, Reference};
+use otpost::domain::parcel::{self, Parcel};
+use otpost::domain::receipt::Callback;
+use otpost::route::Offer;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use serde_json::json;
+
+use super::node::Gate;
+use super::record::Sent;
+use super::world::World;
+
+const SECRET: &str = "sixteen characters and more";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// Takes everything at once.
+    Good,
+    /// Takes everything, late.
+    Slow,
+    /// In trouble, and says so.
+    Down,
+    /// Too busy, and says for how long.
+    Busy,
+    /// Does not know the address.
+    Strict,
+    /// Reads and never answers; it may have taken it.
+    Silent,
+    /// Any of these, each time another.
+    Odd,
+}
+
+impl Mood {
+    pub(super) const ALL: [Self; 7] =
+        [Self::Good, Self::Slow, Self::Down, Self::Busy, Self::Strict, Self::Silent, Self::Odd];
+}
+
+/// A provider as the world has it, whatever process speaks to it.
+pub(super) struct Station {
+    offer: Offer,
+    pub(super) mood: Mutex<Mood>,
+    taken: Mutex<HashMap<DeliveryId, Reference>>,
+}
+
+impl Station {
+    fn new(name: &str, channel: Channel, chance: &mut StdRng) -> Arc<Self> {
+        let offer = Offer {
+            provider: ProviderName(name.to_owned()),
+            channel,
+            countries: Vec::new(),
+            deduplicates: chance.random_ratio(1, 3),
+            weight: chance.random_ratio(1, 3).then(|| chance.random_range(1..5)),
+            min_validity: Duration::from_secs(if chance.random_ratio(1, 5) { 40 } else { 0 }),
+        };
+        Arc::new(Self { offer, mood: Mutex::new(Mood::Good), taken: Mutex::default() })
+    }
+
+    /// One to three for text messages, one or none for apps, one for mails.
+    pub(super) fn some(chance: &mut StdRng) -> Vec<Arc<Self>> {
+        let texts = ["sms-a", "sms-b", "sms-c"];
+        let mut stations: Vec<_> =
+            texts[..chance.random_range(1..=3)].iter().map(|name| Self::new(name, Channel::Sms, chance)).collect();
+        if chance.random_ratio(4, 5) {
+            stations.push(Self::new("app", Channel::Push, chance));
+        }
+        stations.push(Self::new("mail", Channel::Email, chance));
+        stations
+    }
+
+    pub(super) fn name(&self) -> ProviderName {
+        self.offer.provider.clone()
+    }
+
+    pub(super) fn offer(&self) -> Offer {
+        self.offer.clone()
+    }
+
+    /// Reads the receipts of this provider as the gateway does.
+    pub(super) fn reader(&self) -> Reader {
+        let settings = json!({
+            "kind": "sms_gateway", "name": self.offer.provider.0, "url": "https://provider.example/",
+            "receipt": { "secret": SECRET, "signature": "token" },
+        });
+        channel::hear(&serde_json::from_value(settings).unwrap()).unwrap().unwrap()
+    }
+}
+
+/// How one process speaks to a provider.
+pub(super) struct Line {
+    world: Arc<World>,
+    gate: Arc<Gate>,
+    station: Arc<Station>,
+}
+
+struct Reaction {
+    takes: bool,
+    after: Duration,
+    answer: Option<Outcome>,
+}
+
+impl Line {
+    pub(super) fn new(world: &Arc<World>, gate: &Arc<Gate>, station: &Arc<Station>) -> Self {
+        Self { world: Arc::clone(world), gate: Arc::clone(gate), station: Arc::clone(station) }
+    }
+
+    fn react(&self) -> Reaction {
+        let world = &self.world;
+        let mut mood = *self.station.mood.lock().unwrap();
+        if mood == Mood::Odd {
+            mood = *world.pick(&Mood::ALL[..6]);
+        }
+        let soon = world.millis(1..400);
+        let says = |answer| Reaction { takes: false, after: soon, answer: Some(answer) };
+        match mood {
+            Mood::Good | Mood::Odd => Reaction { takes: true, after: soon, answer: Some(Outcome::accepted(None)) },
+            Mood::Slow => {
+                Reaction { takes: true, after: world.millis(500..12_000), answer: Some(Outcome::accepted(None)) }
+            }
+            Mood::Down => says(Outcome::deferred(Cause::ProviderDown)),
+            Mood::Busy => says(Outcome::Deferred {
+                cause: Cause::Throttled,
+                retry_after: Some(Duration::from_secs(*world.pick(&[0, 1, 3, 20, 60]))),
+            }),
+            Mood::Strict => says(Outcome::refused(*world.pick(&[Cause::BadAddress, Cause::BadMessage]))),
+            Mood::Silent if world.happens(500) => {
+                let answer = world.happens(300).then(|| Outcome::unknown(Cause::Disconnected));
+                Reaction { takes: world.happens(500), after: soon, answer }
+            }
+            Mood::Silent => Reaction { takes: false, after: soon, answer: None },
+        }
+    }
+
+    // What a provider that drops what it has seen takes twice reaches the person once.
+    fn take(&self, delivery: DeliveryId) -> Reference {
+        let mut taken = self.station.taken.lock().unwrap();
+        if let Some(known) = taken.get(&delivery).filter(|_| self.station.offer.deduplicates) {
+            return known.clone();
+        }
+        let reference = Reference::new(&format!("m{:x}", self.world.next_id().as_u128() & 0xffff_ffff)).unwrap();
+        taken.insert(delivery, reference.clone());
+        self.world.record.lock().unwrap().taken.push(delivery);
+        self.world.will_report(Message { provider: self.station.name(), delivery, reference: reference.clone() });
+        reference
+    }
+}
+
+#[async_trait]
+impl Provider for Line {
+    async fn send(&self, parcel: &Parcel) -> Outcome {
+        self.gate.pass().await;
+        let (world, provider) = (&self.world, self.station.name());
+        let reaction = self.react();
+        world.tell(format_args!(
+            "{provider} is asked for {:x}, takes it: {}, answers: {:?}",
+            parcel.delivery.0.as_u128() & 0xffff_ffff,
+            reaction.takes,
+            reaction.answer.as_ref().map(Outcome::name)
+        ));
+        let text = match &parcel.message {
+            parcel::Message::Sms { text } => text.reveal().to_owned(),
+            parcel::Message::Push { body, .. } => body.reveal().to_owned(),
+            parcel::Message::Email { text, .. } => text.reveal().to_owned(),
+        };
+        let sent = Sent {
+            delivery: parcel.delivery,
+            provider,
+            channel: parcel.to.channel(),
+            to: parcel.to.expose().to_owned(),
+            text,
+            at: world.now(),
+        };
+        world.record.lock().unwrap().sent.push(sent);
+        let reference = reaction.takes.then(|| self.take(parcel.delivery));
+        tokio::time::sleep(reaction.after).await;
+        self.gate.pass().await;
+        match reaction.answer {
+            Some(Outcome::Accepted { .. }) => Outcome::accepted(reference),
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A message that a provider took, and what it calls it.
+pub(super) struct Message {
+    provider: ProviderName,
+    delivery: DeliveryId,
+    reference: Reference,
+}
+
+/// Says what became of a message: after a while, by one name or the other, sometimes twice, to whoever is up.
+pub(super) async fn report(world: Arc<World>, message: Message) {
+    let Message { provider, delivery, reference } = message;
+    if world.happens(300) {
+        return;
+    }
+    let times = if world.happens(150) { 2 } else { 1 };
+    for _ in 0..times {
+        tokio::time::sleep(if world.happens(300) { world.millis(0..3) } else { world.millis(0..40_000) }).await;
+        let name = if world.happens(300) { delivery.to_string() } else { reference.as_str().to_owned() };
+        let name = if world.happens(20) { "nothing-known".to_owned() } else { name };
+        let status = *world.pick(&["delivered", "delivered", "delivered", "undelivered", "expired", "enroute"]);
+        let body = json!({ "reference": name, "status": status }).to_string();
+        for _ in 0..6 {
+            if world.somebody().is_some() && hand_in(&world, &provider, &body).await {
+                world.tell(format_args!("{provider} says {status} of {:x}", delivery.0.as_u128() & 0xffff_ffff));
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    }
+}
+
+async fn hand_in(world: &Arc<World>, provider: &ProviderName, body: &str) -> bool {
+    let Some(node) = world.somebody() else { return false };
+    let header = |name: &str| name.eq_ignore_ascii_case("X-Signature").then_some(SECRET.as_bytes());
+    let callback = Callback { header: &header, body: body.as_bytes(), now: node.receipts.now() };
+    let taken = Arc::clone(&node.receipts).take(&provider.0, &callback);
+    matches!(tokio::time::timeout(Duration::from_secs(5), taken).await, Ok(Ok(())))
+}

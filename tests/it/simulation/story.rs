@@ -1,0 +1,305 @@
+//! What happens in one world: people, plans, notifications that come once, twice or with a used key, and trouble.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use otpost::domain::address::{Address, Channel};
+use otpost::domain::clock::Timestamp;
+use otpost::domain::money::{Currency, Money};
+use otpost::domain::notification::{
+    CardLocked, CardUnlocked, Change, ClientName, Content, Holder, LockReason, Otp, TransactionalLock,
+    TransactionalLockReason,
+};
+use otpost::domain::person::{Entry, Identifier, IdentifierKind, Locale, Standing};
+use otpost::domain::secret::Code;
+use otpost::domain::wishes::Wishes;
+use otpost::flow::intake::{Answer, Arrival};
+use otpost::route::Plans;
+use otpost::store::Store;
+use otpost::store::memory::Calm;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::node;
+use super::providers::{Mood, Station, report};
+use super::record::Told;
+use super::world::{Wall, World};
+
+/// Notifications come for so long.
+const COMING: u64 = 60_000;
+
+/// Things go wrong for so long.
+const TROUBLE: Duration = Duration::from_secs(140);
+
+/// The longest life of a notification here.
+pub(super) const LONGEST: Duration = Duration::from_secs(120);
+
+/// After the last deadline: a lease, a takeover, and time to write it down.
+const REST: Duration = Duration::from_secs(60);
+
+const CARDS: u64 = 6;
+
+/// Lets the world of this seed pass.
+pub(super) async fn tell(seed: u64) -> Arc<World> {
+    let (reports, mut due) = mpsc::unbounded_channel();
+    let world = World::new(seed, Station::some, reports);
+    // Of this thread alone, as the providers' door is.
+    tokio::task::spawn_local({
+        let world = Arc::clone(&world);
+        async move {
+            while let Some(message) = due.recv().await {
+                tokio::task::spawn_local(report(Arc::clone(&world), message));
+            }
+        }
+    });
+    let plans = Arc::new(Plans::new(serde_json::from_value(plans(&world)).unwrap()).unwrap());
+    let operator = Arc::new(calm_store(&world).await);
+    operator.directory().import(&people(&world), world.now()).await.unwrap();
+    let nature = world.nature;
+    world.tell(format_args!("{nature:?} {}", plans.of(otpost::domain::notification::Kind::Otp).unwrap().steps.len()));
+    let mut supervisors = JoinSet::new();
+    for place in 0..nature.nodes {
+        supervisors.spawn(node::keep(Arc::clone(&world), place, Arc::clone(&plans)));
+    }
+    for number in 0..10 + world.below(30) {
+        tokio::spawn(come(Arc::clone(&world), number));
+    }
+    let over = tokio::time::Instant::now() + TROUBLE;
+    while tokio::time::Instant::now() < over {
+        trouble(&world, &operator).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    world.calm_down();
+    world.gates.lock().unwrap().iter().for_each(|gate| gate.thaw());
+    for station in &world.stations {
+        operator.enable(&station.name()).await.unwrap();
+    }
+    world.disturbed("from now on all goes well");
+    tokio::time::sleep(LONGEST + REST).await;
+    supervisors.shutdown().await;
+    world.gates.lock().unwrap().iter().for_each(|gate| gate.kill());
+    world
+}
+
+/// A store to which nothing happens.
+pub(super) async fn calm_store(world: &Arc<World>) -> Store {
+    let ids = {
+        let world = Arc::clone(world);
+        Box::new(move || world.next_id())
+    };
+    let clock = Arc::new(Wall(Arc::clone(world)));
+    Store::remember(&world.memory, Arc::new(Calm), &world.sealing(), clock, 0, ids).await.unwrap()
+}
+
+fn plans(world: &World) -> Value {
+    let ttl = || format!("{}s", world.pick(&[30, 60, LONGEST.as_secs()]));
+    let mut otp = world
+        .pick(&[
+            json!({ "steps": ["sms"] }),
+            json!({ "steps": ["push", "sms"] }),
+            json!({ "steps": [["push", "sms"]] }),
+            json!({ "steps": ["push", ["sms", "email"]], "email_is_device_bound": true }),
+            json!({ "steps": ["push", "sms"], "hedge_after": "5s" }),
+            json!({ "steps": ["push", "sms"], "hedge_after": "20s" }),
+        ])
+        .clone();
+    otp["ttl"] = json!(ttl());
+    let news = |steps: Value| json!({ "steps": steps, "ttl": ttl() });
+    json!({
+        "otp": otp,
+        "card_locked": news(json!(["push", "sms", "email"])),
+        "card_unlocked": news(json!(["push", "email"])),
+        "transactional_lock_added": news(json!([["sms", "email"]])),
+        "transactional_lock_removed": news(json!(["email"])),
+    })
+}
+
+fn people(world: &World) -> Vec<Entry> {
+    let reached = |number: u64| {
+        let all = [
+            (Channel::Sms, format!("+4860010020{number}")),
+            (Channel::Sms, format!("+4460010020{number}")),
+            (Channel::Push, format!("app:{number}")),
+            (Channel::Email, format!("p{number}@example.org")),
+        ];
+        let some = all.into_iter().filter(|_| world.happens(750));
+        some.map(|(channel, text)| Address::parse(channel, &text).unwrap()).collect()
+    };
+    let named = |kind, value: String| Identifier { kind, value };
+    let person = |number: u64| Entry {
+        reference: format!("p{number}"),
+        locale: Locale::parse(*world.pick(&["pl", "en"])).unwrap(),
+        standing: if world.happens(50) { Standing::OptedOut } else { Standing::Active },
+        wishes: Wishes {
+            channels: if world.happens(150) { vec![Channel::Sms, Channel::Push] } else { Vec::new() },
+            time_zone: None,
+        },
+        identifiers: vec![
+            named(IdentifierKind::StorageCustomer, number.to_string()),
+            named(IdentifierKind::DcCard, number.to_string()),
+            named(IdentifierKind::Corporation, (number % 2).to_string()),
+        ],
+        contacts: reached(number),
+    };
+    // The last card belongs to nobody.
+    (0..CARDS - 1).map(person).collect()
+}
+
+#[derive(Clone, Copy)]
+enum Sort {
+    Code,
+    Locked(LockReason),
+    Unlocked,
+    CompanyLocked,
+}
+
+/// A notification as the sender has it, to be posted as often as it likes.
+#[derive(Clone)]
+struct Posting {
+    key: Option<String>,
+    sort: Sort,
+    card: u64,
+    merchant: &'static str,
+    code: String,
+    at: Timestamp,
+}
+
+impl Posting {
+    fn new(world: &World, number: u64) -> Self {
+        let sort = *world.pick(&[
+            Sort::Code,
+            Sort::Code,
+            Sort::Code,
+            Sort::Locked(LockReason::CardInactive),
+            Sort::Locked(LockReason::CardStolen),
+            Sort::Unlocked,
+            Sort::CompanyLocked,
+        ]);
+        Self {
+            key: world.happens(800).then(|| format!("key-{number}")),
+            sort,
+            card: world.below(CARDS),
+            merchant: *world.pick(&["Harbour Books", "Tea and Co"]),
+            // Letters that stand nowhere else.
+            code: format!("Q{}ZX{:04}", world.below(10), world.below(10_000)),
+            at: world.now(),
+        }
+    }
+
+    fn about(&self) -> String {
+        match self.sort {
+            Sort::Code => format!("code {} {}", self.card, self.merchant),
+            Sort::Locked(_) | Sort::Unlocked => format!("card {}", self.card),
+            Sort::CompanyLocked => format!("company {}", self.card % 2),
+        }
+    }
+
+    fn arrival(&self) -> Arrival {
+        let named = |kind, value: u64| Identifier { kind, value: value.to_string() };
+        let (subjects, content) = match self.sort {
+            Sort::Code => (
+                vec![named(IdentifierKind::StorageCustomer, self.card), named(IdentifierKind::StorageCard, self.card)],
+                Content::Otp(Otp {
+                    code: Code::parse(self.code.clone()).unwrap(),
+                    money: Money { minor: 1999, currency: Currency::parse("PLN").unwrap() },
+                    merchant: self.merchant.to_owned(),
+                }),
+            ),
+            Sort::Locked(reason) => (
+                vec![named(IdentifierKind::DcCard, self.card)],
+                Content::CardLocked(CardLocked { at: self.at, reason }),
+            ),
+            Sort::Unlocked => {
+                (vec![named(IdentifierKind::DcCard, self.card)], Content::CardUnlocked(CardUnlocked { at: self.at }))
+            }
+            Sort::CompanyLocked => (
+                vec![named(IdentifierKind::Corporation, self.card % 2)],
+                Content::TransactionalLock(TransactionalLock {
+                    change: Change::Added,
+                    at: self.at,
+                    reason: TransactionalLockReason::DocumentExpired,
+                    holder: Holder::Corporation,
+                }),
+            ),
+        };
+        Arrival {
+            client: ClientName("processor".to_owned()),
+            endpoint: "/notifications/some",
+            idempotency_key: self.key.clone(),
+            subjects,
+            content,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+async fn come(world: Arc<World>, number: u64) {
+    tokio::time::sleep(world.millis(0..COMING)).await;
+    let posting = Posting::new(&world, number);
+    post(&world, &posting).await;
+    if world.happens(200) {
+        tokio::time::sleep(world.millis(0..20_000)).await;
+        post(&world, &posting).await;
+    }
+    if world.happens(50) {
+        let other = Posting { code: format!("{}9", posting.code), at: world.now(), ..posting.clone() };
+        post(&world, &other).await;
+    }
+}
+
+async fn post(world: &Arc<World>, posting: &Posting) {
+    let is_code = matches!(posting.sort, Sort::Code);
+    if is_code {
+        world.record.lock().unwrap().codes.push(posting.code.clone());
+    }
+    let Some(node) = world.somebody() else { return world.tell("nobody is up") };
+    let taken = tokio::time::timeout(Duration::from_secs(5), node.intake.take(posting.arrival())).await;
+    let id = match taken {
+        Ok(Ok(Answer::Taken(id) | Answer::Replayed(id))) => id,
+        Ok(Err(refusal)) => return world.tell(format_args!("{:?} is refused: {refusal}", posting.key)),
+        Err(_) => return world.tell(format_args!("{:?} is not answered", posting.key)),
+    };
+    world.tell(format_args!("{:?} ({}) is taken as {:x}", posting.key, posting.about(), id.0.as_u128() & 0xffff_ffff));
+    let told = Told {
+        id,
+        key: posting.key.clone(),
+        at: world.now(),
+        about: posting.about(),
+        code: is_code.then(|| posting.code.clone()),
+    };
+    world.record.lock().unwrap().told.push(told);
+}
+
+async fn trouble(world: &Arc<World>, operator: &Arc<Store>) {
+    let nature = world.nature;
+    let gates = world.gates.lock().unwrap().clone();
+    if world.happens(nature.crashes) {
+        world.disturbed("a crash");
+        world.pick(&gates).kill();
+    }
+    if world.happens(nature.freezes) {
+        world.disturbed("a freeze");
+        let (gate, world) = (Arc::clone(world.pick(&gates)), Arc::clone(world));
+        gate.freeze();
+        tokio::spawn(async move {
+            tokio::time::sleep(world.millis(100..40_000)).await;
+            world.disturbed("a thaw");
+            gate.thaw();
+        });
+    }
+    if world.happens(nature.moods) {
+        let station = world.pick(&world.stations);
+        let mood = *world.pick(&Mood::ALL);
+        world.tell(format_args!("{} is {mood:?}", station.name()));
+        *station.mood.lock().unwrap() = mood;
+    }
+    if world.happens(2) {
+        let provider = world.pick(&world.stations).name();
+        world.disturbed(format_args!("{provider} is taken off duty"));
+        operator.drain(&provider, Some("practice")).await.unwrap();
+    }
+    if world.happens(5) {
+        operator.enable(&world.pick(&world.stations).name()).await.unwrap();
+    }
+}

@@ -1,0 +1,205 @@
+//! The ground of one simulation: one source of chance, one clock, one order of things, and a list of all that happened.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use otpost::domain::clock::{Clock, Timestamp};
+use otpost::domain::person::Locale;
+use otpost::render::{self, Renderer};
+use otpost::store::memory::Memory;
+use otpost::store::seal;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::node::{Gate, Node};
+use super::providers::{Message, Station};
+use super::record::Record;
+
+/// A Monday morning.
+const BEGINNING: Timestamp = Timestamp::from_micros(1_772_445_600_000_000);
+
+/// The same in every world, or hashes of people would sort otherwise each time.
+const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+
+/// The shipped texts, read once for all seeds.
+pub(super) static TEXTS: LazyLock<(TempDir, Arc<Renderer>)> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    render::write_shipped(folder.path()).unwrap();
+    let settings = render::Settings {
+        dir: folder.path().to_owned(),
+        default_locale: Locale::parse("en").unwrap(),
+        brand: "Test Bank".to_owned(),
+        time_zone: "Europe/Warsaw".to_owned(),
+        reveal_fraud_reason: false,
+    };
+    let renderer = Renderer::load(&settings).unwrap();
+    (folder, Arc::new(renderer))
+});
+
+/// Everything that the processes of one simulation share, and the judge.
+pub(super) struct World {
+    pub(super) memory: Arc<Memory>,
+    pub(super) stations: Vec<Arc<Station>>,
+    pub(super) nodes: Mutex<Vec<Option<Arc<Node>>>>,
+    pub(super) gates: Mutex<Vec<Arc<Gate>>>,
+    pub(super) record: Mutex<Record>,
+    pub(super) nature: Nature,
+    folder: TempDir,
+    calm: AtomicBool,
+    chance: Mutex<StdRng>,
+    born: Instant,
+    jumped: AtomicI64,
+    ids: AtomicU64,
+    reports: mpsc::UnboundedSender<Message>,
+}
+
+/// How rough this world is, each in thousandths.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Nature {
+    /// Questions to the database that fail and do nothing, or do it and fail to say so.
+    pub(super) mishaps: u64,
+    /// Of these, those after which the database must not be trusted any more.
+    pub(super) final_ones: u64,
+    /// Questions that take up to three seconds.
+    pub(super) slow: u64,
+    /// Changes of a provider's mood a minute.
+    pub(super) moods: u64,
+    /// Crashes, freezes.
+    pub(super) crashes: u64,
+    pub(super) freezes: u64,
+    /// Processes that share the work.
+    pub(super) nodes: usize,
+}
+
+impl World {
+    pub(super) fn new(
+        seed: u64,
+        stations: impl FnOnce(&mut StdRng) -> Vec<Arc<Station>>,
+        reports: mpsc::UnboundedSender<Message>,
+    ) -> Arc<Self> {
+        let mut chance = StdRng::seed_from_u64(seed);
+        let rough = |chance: &mut StdRng, odds: u32, most: u64| {
+            if chance.random_ratio(odds, 100) { chance.random_range(0..=most) } else { 0 }
+        };
+        let nature = Nature {
+            mishaps: rough(&mut chance, 50, 15),
+            final_ones: rough(&mut chance, 30, 200),
+            slow: rough(&mut chance, 40, 10),
+            moods: rough(&mut chance, 80, 20),
+            crashes: rough(&mut chance, 50, 4),
+            freezes: rough(&mut chance, 30, 3),
+            nodes: if chance.random_ratio(1, 3) { 2 } else { 1 },
+        };
+        let folder = tempfile::Builder::new().prefix("otpost-seed").tempdir_in(memory_folder()).unwrap();
+        fs::write(folder.path().join("seal.key"), KEY).unwrap();
+        let stations = stations(&mut chance);
+        Arc::new(Self {
+            memory: Memory::new(),
+            stations,
+            nodes: Mutex::new(vec![None; nature.nodes]),
+            gates: Mutex::new((0..nature.nodes).map(|_| Gate::open()).collect()),
+            record: Mutex::default(),
+            nature,
+            folder,
+            calm: AtomicBool::new(false),
+            chance: Mutex::new(chance),
+            born: Instant::now(),
+            jumped: AtomicI64::new(0),
+            ids: AtomicU64::new(0),
+            reports,
+        })
+    }
+
+    pub(super) fn sealing(&self) -> seal::Settings {
+        seal::Settings { key_file: self.folder.path().join("seal.key") }
+    }
+
+    /// True in `per_mille` of all cases.
+    pub(super) fn happens(&self, per_mille: u64) -> bool {
+        self.below(1000) < per_mille
+    }
+
+    /// A number below `end`.
+    pub(super) fn below(&self, end: u64) -> u64 {
+        self.chance.lock().unwrap().random_range(0..end)
+    }
+
+    pub(super) fn millis(&self, range: std::ops::Range<u64>) -> Duration {
+        Duration::from_millis(self.chance.lock().unwrap().random_range(range))
+    }
+
+    pub(super) fn pick<'a, T>(&self, among: &'a [T]) -> &'a T {
+        &among[usize::try_from(self.below(among.len() as u64)).unwrap()]
+    }
+
+    /// From now on nothing goes wrong any more.
+    pub(super) fn calm_down(&self) {
+        self.calm.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::SeqCst)
+    }
+
+    /// Version 7 in form: they sort in the order in which they were made, whatever the clocks say.
+    pub(super) fn next_id(&self) -> Uuid {
+        let number = u128::from(self.ids.fetch_add(1, Ordering::SeqCst));
+        let millis = u128::try_from(self.now().micros() / 1000).unwrap();
+        Uuid::from_u128((millis << 80) | (0x7 << 76) | (0b10 << 62) | number)
+    }
+
+    /// The time of this world, which never jumps.
+    pub(super) fn now(&self) -> Timestamp {
+        BEGINNING.after(self.born.elapsed())
+    }
+
+    /// Moves the wall clock of all machines.
+    pub(super) fn jump(&self, micros: i64) {
+        self.jumped.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    /// A provider will report what became of this message.
+    pub(super) fn will_report(&self, message: Message) {
+        self.reports.send(message).unwrap();
+    }
+
+    /// Writes down what happened.
+    pub(super) fn tell(&self, what: impl std::fmt::Display) {
+        let at = self.born.elapsed().as_millis();
+        self.record.lock().unwrap().trace.push(format!("{at:>7} {what}"));
+    }
+
+    /// Something went wrong that excuses a delay.
+    pub(super) fn disturbed(&self, what: impl std::fmt::Display) {
+        self.tell(what);
+        let now = self.now();
+        self.record.lock().unwrap().disturbances.push(now);
+    }
+
+    /// Somebody who is up, if anybody is.
+    pub(super) fn somebody(&self) -> Option<Arc<Node>> {
+        let up: Vec<_> = self.nodes.lock().unwrap().iter().flatten().cloned().collect();
+        (!up.is_empty()).then(|| Arc::clone(self.pick(&up)))
+    }
+}
+
+/// The wall clock of every machine.
+pub(super) struct Wall(pub(super) Arc<World>);
+
+impl Clock for Wall {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.now().micros() + self.0.jumped.load(Ordering::SeqCst))
+    }
+}
+
+fn memory_folder() -> PathBuf {
+    let shared = PathBuf::from("/dev/shm");
+    if shared.is_dir() { shared } else { std::env::temp_dir() }
+}
