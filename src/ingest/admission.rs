@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use actix_web::http::Method;
 use arc_swap::ArcSwap;
 
 use super::answer::Problem;
@@ -22,16 +21,12 @@ use crate::domain::clock::Timestamp;
 use crate::domain::notification::ClientName;
 use crate::flow::journal::Shown;
 
-/// Where the key is that bodies may be encrypted for.
-pub(super) const PUBLIC_KEY: &str = "/public-key";
-
 /// What is asked for whom a request is from.
 pub(super) struct Admission {
     pub(super) terms: Arc<ArcSwap<Terms>>,
     /// Those for the proxy itself.
     pub(super) proxy_terms: Option<Arc<ArcSwap<Terms>>>,
     pub(super) refusals: Arc<Refusals>,
-    pub(super) base_path: String,
 }
 
 /// Who was let in.
@@ -45,11 +40,8 @@ pub(super) struct Client {
 
 impl Admission {
     /// Whoever sent the request, if they may.
-    pub(super) fn admit(&self, request: &HttpRequest, now: Timestamp) -> Result<Client, Problem> {
+    pub(super) fn admit(&self, request: &HttpRequest, errand: Errand, now: Timestamp) -> Result<Client, Problem> {
         let peer = self.caller(request, now)?;
-        let path = request.uri().path().strip_prefix(self.base_path.as_str());
-        let look = path == Some(PUBLIC_KEY) && matches!(*request.method(), Method::GET | Method::HEAD);
-        let errand = if look { Errand::Look } else { Errand::Act };
         match self.terms.load().gate.admit(&peer, errand, now) {
             Ok(client) => Ok(Client { name: ClientName(client.name.clone()), jwe: client.jwe }),
             Err(reason) => Err(self.refuse(request, reason, Some(peer.shown.clone()))),
@@ -123,15 +115,11 @@ mod tests {
             jwe: Jwe::Off,
         };
         let terms = Terms::read(&door(folder.path(), anybody), tls::new_note().unwrap()).unwrap();
-        let admission = Admission {
-            terms: Arc::new(ArcSwap::from_pointee(terms)),
-            proxy_terms: None,
-            refusals: Arc::default(),
-            base_path: String::new(),
-        };
+        let admission =
+            Admission { terms: Arc::new(ArcSwap::from_pointee(terms)), proxy_terms: None, refusals: Arc::default() };
         let request = TestRequest::post().uri("/notifications/otp").insert_header((proxy::CLIENT_CERT, ":AA==:"));
 
-        let refused = admission.admit(&request.to_http_request(), SystemClock.now());
+        let refused = admission.admit(&request.to_http_request(), Errand::Look, SystemClock.now());
 
         assert_eq!(refused.unwrap_err(), Problem::Forbidden);
     }

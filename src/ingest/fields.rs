@@ -116,18 +116,17 @@ impl<'de> Visitor<'de> for Object<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
-            let path = format!("{}{name}", self.path);
             // A dot in a name would make it look like a path.
-            let plain = !name.contains('.');
-            if let Some(at) = self.wanted.iter().position(|wanted| plain && *wanted == path) {
+            let path = (!name.contains('.')).then_some((self.path, name.as_str()));
+            if let Some(at) = self.wanted.iter().position(|wanted| below(wanted, path) == Some("")) {
                 let field = map.next_value()?;
                 if self.found.values[at].replace(field).is_some() {
                     return Err(A::Error::custom("a field stands there twice"));
                 }
                 continue;
             }
-            let path = path + ".";
-            if plain && self.wanted.iter().any(|wanted| wanted.starts_with(&path)) {
+            if self.wanted.iter().any(|wanted| below(wanted, path).is_some_and(|rest| rest.starts_with('.'))) {
+                let path = format!("{}{name}.", self.path);
                 if self.found.inside.contains(&path) {
                     return Err(A::Error::custom("an object stands there twice"));
                 }
@@ -142,6 +141,12 @@ impl<'de> Visitor<'de> for Object<'_> {
         }
         Ok(())
     }
+}
+
+// What of a wanted path is left behind this one, an object's and a name in it.
+fn below(wanted: &'static str, path: Option<(&str, &str)>) -> Option<&'static str> {
+    let (object, name) = path?;
+    wanted.strip_prefix(object)?.strip_prefix(name)
 }
 
 impl<'de> Deserialize<'de> for Field {

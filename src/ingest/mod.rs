@@ -39,9 +39,10 @@ use zeroize::Zeroizing;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::flow::intake::{Answer, Intake};
 use crate::flow::journal::Journal;
-use admission::{Admission, Client, PUBLIC_KEY};
+use admission::{Admission, Client};
 use answer::Problem;
 use decryptor::{Decryptor, Keys};
+use gate::Errand;
 use reception::{Pace, Places, Reception};
 use refusals::Refusals;
 use terms::{Calendar, Terms};
@@ -58,6 +59,9 @@ struct Door {
     base_path: String,
     draining: Arc<AtomicBool>,
 }
+
+/// Where the key is that bodies may be encrypted for.
+const PUBLIC_KEY: &str = "/public-key";
 
 /// An open door.
 pub struct Listener {
@@ -152,7 +156,6 @@ pub fn listen(
             terms: Arc::clone(&reception.terms),
             proxy_terms: for_proxy.as_ref().map(|reception| Arc::clone(&reception.terms)),
             refusals: Arc::clone(&reception.refusals),
-            base_path: settings.checked_base_path()?,
         },
         decryptor: Arc::clone(&decryptor),
         intake,
@@ -195,8 +198,12 @@ enum Heard {
 
 async fn hear(request: &HttpRequest, payload: Payload, door: &Door) -> Result<Heard, Problem> {
     let now = door.clock.now();
-    let Client { name, jwe } = door.admission.admit(request, now)?;
-    let path = request.uri().path().strip_prefix(door.base_path.as_str()).ok_or(Problem::NotFound)?;
+    let path = request.uri().path().strip_prefix(door.base_path.as_str());
+    let is_look = path == Some(PUBLIC_KEY) && matches!(*request.method(), Method::GET | Method::HEAD);
+    let errand = if is_look { Errand::Look } else { Errand::Act };
+    // First of all: a stranger is not even told which paths there are.
+    let Client { name, jwe } = door.admission.admit(request, errand, now)?;
+    let path = path.ok_or(Problem::NotFound)?;
     if path == PUBLIC_KEY {
         return public_key(request, door, now).map(Heard::PublicKey);
     }

@@ -35,12 +35,12 @@ impl Peer {
 
     /// Reads a certificate with the chain, itself first, that was found to hold.
     pub(super) fn read(certificate: &X509Ref, chain: &StackRef<X509>) -> Result<Self, pki::Error> {
-        let said = pki::describe(certificate)?;
+        let (not_before, not_after) = pki::validity(certificate)?;
         let (authority, below) = chain.iter().next_back().map_or((certificate, 0), |last| (last, chain.len() - 1));
         Ok(Self {
             shown: show(certificate)?,
-            not_before: said.not_before,
-            not_after: said.not_after,
+            not_before,
+            not_after,
             for_clients: certificate
                 .extended_key_usage()
                 .is_some_and(|usage| usage.contains(X509ExtendedKeyUsage::SSL_CLIENT)),

@@ -31,15 +31,21 @@ pub struct Description {
 /// Puts `certificate` in words. Nothing is verified.
 pub fn describe(certificate: &X509Ref) -> Result<Description, Error> {
     let names = certificate.subject_alt_names();
+    let (not_before, not_after) = validity(certificate)?;
     Ok(Description {
         subject: distinguished_name(certificate.subject_name()),
         issuer: distinguished_name(certificate.issuer_name()),
-        not_before: timestamp(certificate.not_before())?,
-        not_after: timestamp(certificate.not_after())?,
+        not_before,
+        not_after,
         pin: spki_pin(certificate)?,
         key: KeyKind::of(&*certificate.public_key()?),
         names: names.iter().flatten().map(alternative_name).collect(),
     })
+}
+
+/// Its first and its last moment.
+pub fn validity(certificate: &X509Ref) -> Result<(Timestamp, Timestamp), Error> {
+    Ok((timestamp(certificate.not_before())?, timestamp(certificate.not_after())?))
 }
 
 /// A name on one line, the narrowest part first, as in `CN=otp,O=Processor\, Inc.` (RFC 4514).

@@ -29,7 +29,7 @@ use openssl::x509::X509;
 use crate::domain::clock::Timestamp;
 
 pub use authority::{Authority, CLIENT_DAYS_MAX};
-pub use describe::{Description, describe, distinguished_name};
+pub use describe::{Description, describe, distinguished_name, validity};
 pub use environment::{Environment, environment};
 pub use files::{
     read_up_to, replace, write_certificate, write_key, write_list, write_locked_key, write_new, write_request,

@@ -70,7 +70,7 @@ impl Variable {
     pub(super) fn could_be(self, kind: Kind, text: &str) -> bool {
         match self {
             Self::Reason => reasons(kind).contains(&text),
-            Self::Result => TransactionResult::ALL.iter().any(|result| result.name() == text),
+            Self::Result => results(kind).contains(&text),
             _ => true,
         }
     }
@@ -90,6 +90,11 @@ pub(super) fn reasons(kind: Kind) -> Vec<&'static str> {
         | Kind::VerificationAccepted
         | Kind::Transaction => Vec::new(),
     }
+}
+
+/// The names that `result` can have in messages of `kind`.
+fn results(kind: Kind) -> Vec<&'static str> {
+    if kind == Kind::Transaction { TransactionResult::ALL.map(TransactionResult::name).to_vec() } else { Vec::new() }
 }
 
 /// The values of one message. The code is borrowed and never copied into here.
@@ -112,20 +117,14 @@ pub(super) struct Values<'a> {
 impl Values<'_> {
     /// These values with everything that messages of `kind` may have to choose their words by.
     pub(super) fn variations(&self, kind: Kind) -> Vec<Self> {
-        let reasons = reasons(kind);
-        let reasons = if reasons.is_empty() { vec![""] } else { reasons };
+        let any = |names: Vec<&'static str>| if names.is_empty() { vec![""] } else { names };
+        let results = any(results(kind));
         let mut variations = Vec::new();
-        for reason in reasons {
-            for result in TransactionResult::ALL {
+        for reason in any(reasons(kind)) {
+            for &result in &results {
                 for truth in [false, true] {
-                    let chosen = Self {
-                        reason,
-                        result: result.name(),
-                        temporary: truth,
-                        company: truth,
-                        incoming: truth,
-                        ..self.clone()
-                    };
+                    let chosen =
+                        Self { reason, result, temporary: truth, company: truth, incoming: truth, ..self.clone() };
                     variations.push(chosen);
                 }
             }

@@ -38,6 +38,15 @@ pub enum Finding {
     },
 }
 
+impl Finding {
+    fn way(self) -> Option<Way> {
+        match self {
+            Self::Way(way) => Some(way),
+            Self::Skipped { .. } => None,
+        }
+    }
+}
+
 /// Why something of the plan cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Skip {
@@ -94,11 +103,7 @@ fn survey_channel(plan: &Plan, step: usize, channel: Channel, reach: &Reach<'_>,
 
 /// All ways to a person, in the order in which they are used.
 pub fn ways(plan: &Plan, reach: &Reach<'_>, offers: &[Offer]) -> Vec<Way> {
-    let is_way = |finding| match finding {
-        Finding::Way(way) => Some(way),
-        Finding::Skipped { .. } => None,
-    };
-    survey(plan, reach, offers).into_iter().filter_map(is_way).collect()
+    survey(plan, reach, offers).into_iter().filter_map(Finding::way).collect()
 }
 
 /// How the channels of a plan are shared out before `next` is sent, when it is of a step whose channels are used side
@@ -142,11 +147,10 @@ pub fn explain(
 ) -> Explanation {
     let expires_at = now.after(plan.ttl);
     let quiet_until = plan.quiet.as_ref().and_then(|quiet: &Quiet| quiet.hold(zone, now, expires_at));
-    let first = match quiet_until {
-        Some(until) => Move::Wait(until),
-        None => next(&ways(plan, reach, offers), &[], now, expires_at, 1.0),
-    };
-    Explanation { findings: survey(plan, reach, offers), quiet_until, expires_at, first }
+    let findings = survey(plan, reach, offers);
+    let ways: Vec<Way> = findings.iter().cloned().filter_map(Finding::way).collect();
+    let first = quiet_until.map_or_else(|| next(&ways, &[], now, expires_at, 1.0), Move::Wait);
+    Explanation { findings, quiet_until, expires_at, first }
 }
 
 fn order<'a>(plan: &'a Plan, wishes: &Wishes) -> Vec<&'a [Channel]> {

@@ -39,15 +39,14 @@ pub(super) fn unlocked(body: &[u8], now: Timestamp) -> Result<Read, Problem> {
 }
 
 fn reasons() -> Vec<&'static str> {
-    LockReason::ALL.into_iter().filter(|reason| *reason != LockReason::Other).map(LockReason::name).collect()
+    value::names(&LockReason::ALL, LockReason::Other, LockReason::name)
 }
 
 fn reason(fields: &mut Fields) -> Result<LockReason, Problem> {
     let text = value::word(fields, "reason", "expected a reason")?;
-    let named = LockReason::ALL.into_iter().find(|reason| reason.name().eq_ignore_ascii_case(&text));
-    let known = named.filter(|reason| *reason != LockReason::Other);
+    let known = value::known(&LockReason::ALL, LockReason::Other, LockReason::name, &text);
     if known.is_none() {
-        fields.warn("reason", "unknown: told in general words");
+        fields.warn("reason", value::NOT_KNOWN);
     }
     Ok(known.unwrap_or(LockReason::Other))
 }

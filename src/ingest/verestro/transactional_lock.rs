@@ -68,16 +68,15 @@ fn resource(fields: &mut Fields, holder: Holder) -> Result<Identifier, Problem> 
 }
 
 fn reasons() -> Vec<&'static str> {
-    let known = TransactionalLockReason::ALL.into_iter().filter(|reason| *reason != TransactionalLockReason::Other);
-    known.map(TransactionalLockReason::name).collect()
+    value::names(&TransactionalLockReason::ALL, TransactionalLockReason::Other, TransactionalLockReason::name)
 }
 
 fn reason(fields: &mut Fields) -> Result<TransactionalLockReason, Problem> {
     let text = value::word(fields, "lockReason", "expected a reason")?;
-    let named = TransactionalLockReason::ALL.into_iter().find(|reason| reason.name().eq_ignore_ascii_case(&text));
-    let known = named.filter(|reason| *reason != TransactionalLockReason::Other);
+    let (all, other) = (TransactionalLockReason::ALL, TransactionalLockReason::Other);
+    let known = value::known(&all, other, TransactionalLockReason::name, &text);
     if known.is_none() {
-        fields.warn("lockReason", "unknown: told in general words");
+        fields.warn("lockReason", value::NOT_KNOWN);
     }
-    Ok(known.unwrap_or(TransactionalLockReason::Other))
+    Ok(known.unwrap_or(other))
 }

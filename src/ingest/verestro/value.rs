@@ -94,6 +94,19 @@ pub(super) fn word(fields: &mut Fields, name: &'static str, wrong: &'static str)
     }
 }
 
+/// The one of `all` that is called `text`, in any case. `other` stands for those that this version does not know.
+pub(super) fn known<T: Copy + PartialEq>(all: &[T], other: T, name: fn(T) -> &'static str, text: &str) -> Option<T> {
+    all.iter().copied().find(|one| *one != other && name(*one).eq_ignore_ascii_case(text))
+}
+
+/// What all but `other` are called.
+pub(super) fn names<T: Copy + PartialEq>(all: &[T], other: T, name: fn(T) -> &'static str) -> Vec<&'static str> {
+    all.iter().copied().filter(|one| *one != other).map(name).collect()
+}
+
+/// Noted where a reason is told as `other`.
+pub(super) const NOT_KNOWN: &str = "unknown: told in general words";
+
 fn number(fields: &mut Fields, name: &'static str) -> Option<String> {
     digits(fields.take(name).as_ref(), ID_DIGITS_MAX)
 }

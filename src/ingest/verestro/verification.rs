@@ -83,11 +83,7 @@ fn status(fields: &mut Fields, path: Path) -> Result<VerificationStatus, Problem
 }
 
 fn reasons() -> Vec<&'static str> {
-    RejectionReason::ALL
-        .into_iter()
-        .filter(|reason| *reason != RejectionReason::Other)
-        .map(RejectionReason::name)
-        .collect()
+    value::names(&RejectionReason::ALL, RejectionReason::Other, RejectionReason::name)
 }
 
 fn reason(fields: &mut Fields, path: Path) -> RejectionReason {
@@ -98,10 +94,12 @@ fn reason(fields: &mut Fields, path: Path) -> RejectionReason {
         }
         return RejectionReason::Other;
     }
-    let known = RejectionReason::ALL.into_iter().find(|reason| match &given {
-        Some(Field::Text(text)) => *reason != RejectionReason::Other && reason.name().eq_ignore_ascii_case(text),
-        _ => false,
-    });
+    let known = match &given {
+        Some(Field::Text(text)) => {
+            value::known(&RejectionReason::ALL, RejectionReason::Other, RejectionReason::name, text)
+        }
+        _ => None,
+    };
     if known.is_none() {
         fields.warn("reason", "missing or unknown: told in general words");
     }

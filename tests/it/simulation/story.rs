@@ -79,6 +79,8 @@ pub(super) async fn tell(seed: u64) -> Arc<World> {
     tokio::time::sleep(LONGEST + REST).await;
     supervisors.shutdown().await;
     world.gates.lock().unwrap().iter().for_each(|gate| gate.kill());
+    // Each knows the world that knows it.
+    world.nodes.lock().unwrap().clear();
     world
 }
 
