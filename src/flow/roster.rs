@@ -30,6 +30,9 @@ const WAIT: Duration = Duration::from_secs(1);
 /// The longest such wait.
 const WAIT_MAX: Duration = Duration::from_mins(5);
 
+/// The shortest time there is between two moments.
+const INSTANT: Duration = Duration::from_micros(1);
+
 /// The providers on duty.
 pub struct Roster {
     board: Mutex<Board>,
@@ -47,6 +50,13 @@ impl Roster {
     pub fn next(&self, ways: &[Way], claimed: &Claimed, attempts: &[Attempt], luck: f64) -> Move {
         let errand = self.errand(claimed);
         step(&self.board(), ways, claimed, attempts, &errand, luck)
+    }
+
+    /// The step that a delivery was taking when it was last in hand. Its time was not over then, though it may be now.
+    pub fn last_begun(&self, ways: &[Way], claimed: &Claimed, luck: f64) -> Move {
+        let mut errand = self.errand(claimed);
+        errand.now = errand.now.min(claimed.expires_at.before(INSTANT));
+        step(&self.board(), ways, claimed, &claimed.attempts, &errand, luck)
     }
 
     /// The next step, which is taken at once: a provider that is only asked to see whether it works is taken by one.
