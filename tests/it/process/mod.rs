@@ -6,8 +6,10 @@ mod brake;
 mod canary;
 mod crash;
 mod drain;
+mod probe;
 mod providers;
 mod reload;
+mod takeover;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
