@@ -9,6 +9,7 @@ mod drain;
 mod probe;
 mod providers;
 mod reload;
+mod standstill;
 mod takeover;
 
 use std::fs;
