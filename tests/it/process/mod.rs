@@ -6,6 +6,7 @@ mod brake;
 mod canary;
 mod crash;
 mod drain;
+mod hangups;
 mod probe;
 mod providers;
 mod reload;
