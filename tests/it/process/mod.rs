@@ -11,6 +11,7 @@ mod probe;
 mod providers;
 mod reload;
 mod standstill;
+mod stops;
 mod takeover;
 
 use std::fs;
