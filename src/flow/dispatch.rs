@@ -238,7 +238,7 @@ impl Dispatch {
             if !self.is_calm(&claimed, &way) {
                 return self.stop(claimed, None, EndReason::Held).await;
             }
-            claimed = self.store.hold(claimed, SEND_TIMEOUT).await?;
+            claimed = self.store.hold(claimed, ATTEMPT_MAX).await?;
             let attempt = self.attempt(&claimed, person, &way).await;
             attempt::note(&claimed, &attempt);
             self.roster.note(&attempt);

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use super::dispatch::{Dispatch, Left};
 pub use super::slots::Slot;
 use super::slots::Slots;
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::notification::Priority;
 use crate::store::{Claimed, Error, LEASE, Lease, Store};
 
@@ -50,7 +50,9 @@ pub struct Worker {
     runtime: Handle,
     paused: bool,
     slots: Slots,
-    held: Mutex<HashMap<Lease, Instant>>,
+    // Since when, by the clock that leases go by.
+    held: Mutex<HashMap<Lease, Timestamp>>,
+    renewed_at: Mutex<Timestamp>,
     draining: AtomicBool,
 }
 
@@ -66,6 +68,7 @@ impl Worker {
         Arc::new(Self {
             dispatch,
             store,
+            renewed_at: Mutex::new(clock.now()),
             clock,
             runtime,
             paused: settings.paused,
@@ -161,6 +164,12 @@ impl Worker {
         if self.paused || self.store.next_due().await?.is_none_or(|due| due > self.clock.now()) {
             return Ok(0);
         }
+        // This process stood still, or the clock was set: what it still holds is not left behind by anybody, and sending
+        // it from here a second time would be its own duplicate.
+        let renewed_at = *self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.clock.now().since(renewed_at) > LEASE / 2 {
+            self.renew().await?;
+        }
         Ok(self.scan_lane(Priority::Code).await? + self.scan_lane(Priority::News).await?)
     }
 
@@ -180,11 +189,16 @@ impl Worker {
     }
 
     async fn renew(&self) -> Result<(), Error> {
+        let now = self.clock.now();
         let held: Vec<Lease> = {
             let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            held.iter().filter(|(_, since)| since.elapsed() > LEASE / 5).map(|(lease, _)| *lease).collect()
+            held.iter().filter(|(_, since)| now.since(**since) > LEASE / 5).map(|(lease, _)| *lease).collect()
         };
-        if held.is_empty() { Ok(()) } else { self.store.renew(&held).await }
+        if !held.is_empty() {
+            self.store.renew(&held).await?;
+        }
+        *self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        Ok(())
     }
 
     /// Takes nothing from the table any more, waits for what is in hand for at most `patience`, and gives up the
@@ -205,7 +219,7 @@ impl Worker {
     }
 
     fn note(&self, lease: Lease) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(lease, Instant::now());
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(lease, self.clock.now());
     }
 
     fn forget(&self, lease: Lease) {

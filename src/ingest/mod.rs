@@ -28,9 +28,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::http::Method;
+use actix_web::http::{ConnectionType, Method};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
@@ -57,11 +58,22 @@ struct Door {
     intake: Intake,
     clock: Arc<dyn Clock>,
     base_path: String,
-    draining: Arc<AtomicBool>,
+    closing: Arc<Closing>,
 }
 
 /// Where the key is that bodies may be encrypted for.
 const PUBLIC_KEY: &str = "/public-key";
+
+/// How far a door is from being closed.
+#[derive(Default)]
+struct Closing {
+    last_call: AtomicBool,
+    closed: AtomicBool,
+}
+
+/// Between the order to stop and the end of keeping connections. Whoever has sent a request before is not to lose it,
+/// and what still lies in a socket then would be thrown away: time to read it under any load.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// An open door.
 pub struct Listener {
@@ -70,16 +82,18 @@ pub struct Listener {
     /// Where a proxy gets in over TLS, if one may.
     pub proxy_address: Option<SocketAddr>,
     handle: ServerHandle,
-    draining: Arc<AtomicBool>,
+    closing: Arc<Closing>,
     decryptor: Arc<Decryptor>,
     reception: Reception,
     for_proxy: Option<Reception>,
 }
 
 impl Listener {
-    /// Answers what has arrived, takes nothing more, and closes.
+    /// Answers what has arrived, takes nothing more, and closes. From the beginning each answer ends its connection.
     pub async fn stop(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.closing.last_call.store(true, Ordering::Relaxed);
+        tokio::time::sleep(LAST_CALL).await;
+        self.closing.closed.store(true, Ordering::Relaxed);
         self.handle.stop(true).await;
     }
 
@@ -149,7 +163,7 @@ pub fn listen(
         let terms = Arc::new(ArcSwap::from_pointee(terms));
         Reception { terms, places: Arc::default(), for_proxy: true, ..reception.clone() }
     });
-    let draining = Arc::new(AtomicBool::new(false));
+    let closing = Arc::<Closing>::default();
     let decryptor = Arc::new(Decryptor::new(Keys::read(settings)?));
     let door = Data::new(Door {
         admission: Admission {
@@ -161,7 +175,7 @@ pub fn listen(
         intake,
         clock,
         base_path: settings.checked_base_path()?,
-        draining: Arc::clone(&draining),
+        closing: Arc::clone(&closing),
     });
     let failed = |source| Error::Listen { listen: settings.listen.clone(), source };
     let (addresses, server) = serving::open(settings, &reception, for_proxy.as_ref(), &door).map_err(failed)?;
@@ -170,7 +184,7 @@ pub fn listen(
     let proxy_address = addresses.last().copied().filter(|_| over_tls);
     let handle = server.handle();
     let serving = serving::until_it_ends(server, reception.clone(), journal);
-    Ok((Listener { address, proxy_address, handle, draining, decryptor, reception, for_proxy }, serving))
+    Ok((Listener { address, proxy_address, handle, closing, decryptor, reception, for_proxy }, serving))
 }
 
 // One handler for everything: the path is compared as it was sent, before anybody decodes or normalises it.
@@ -183,11 +197,15 @@ async fn serve(request: HttpRequest, payload: Payload, door: Data<Door>) -> Http
         Heard::PublicKey(_) => "public_key",
     });
     metrics::counter!("otpost_ingest_requests_total", "outcome" => label).increment(1);
-    match outcome {
+    let mut answer = match outcome {
         Ok(Heard::Notification(_)) => HttpResponse::NoContent().finish(),
         Ok(Heard::PublicKey(answer)) => HttpResponse::Ok().content_type("application/json").body(answer.to_string()),
         Err(problem) => problem.respond(),
+    };
+    if door.closing.last_call.load(Ordering::Relaxed) {
+        answer.head_mut().set_connection_type(ConnectionType::Close);
     }
+    answer
 }
 
 /// What a request was about, when it was answered as its sender wished.
@@ -211,7 +229,7 @@ async fn hear(request: &HttpRequest, payload: Payload, door: &Door) -> Result<He
     if request.method() != Method::POST {
         return Err(Problem::MethodNotAllowed("POST"));
     }
-    if door.draining.load(Ordering::Relaxed) {
+    if door.closing.closed.load(Ordering::Relaxed) {
         return Err(Problem::Unavailable);
     }
     body::check_headers(request)?;

@@ -38,8 +38,9 @@ const BACKLOG: u32 = 1024;
 /// Never reached: the reception has limits of its own and sends somebody away instead of letting all wait.
 const NO_LIMIT: usize = 1 << 20;
 
-/// Time for accepted requests to be answered once we were told to stop.
-const SHUTDOWN_SECONDS: u64 = 5;
+/// Time for accepted requests to be answered once nobody new is let in. With all that comes before and after it the
+/// process ends within fifteen seconds.
+const SHUTDOWN_SECONDS: u64 = 4;
 
 /// The proxy's socket is for its owner and its group.
 const SOCKET_MODE: u32 = 0o660;

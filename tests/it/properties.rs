@@ -5,6 +5,7 @@
 mod bodies;
 mod headers;
 mod notices;
+mod reuse;
 mod sealed;
 mod words;
 

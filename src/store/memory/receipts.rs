@@ -45,12 +45,13 @@ impl Tables {
         rows.filter(move |(_, row)| has_reference(row, provider, reference))
     }
 
-    /// Whether a receipt is kept that says that the delivery has arrived.
+    /// Whether a receipt is kept that says that the delivery has arrived, by a provider that was asked.
     pub(super) fn is_confirmed(&self, delivery: DeliveryId) -> bool {
-        let row = self.deliveries.get(&delivery.0);
+        let Some(row) = self.deliveries.get(&delivery.0) else { return false };
         self.parked.values().filter(|parked| parked.receipt.status == Status::Delivered).any(|parked| {
-            let by_reference = |row| has_reference(row, &parked.provider, &parked.receipt.reference);
-            parked.delivery == Some(delivery) || row.is_some_and(by_reference)
+            let was_asked = row.attempts.iter().any(|attempt| attempt.provider.0 == parked.provider);
+            (parked.delivery == Some(delivery) && was_asked)
+                || has_reference(row, &parked.provider, &parked.receipt.reference)
         })
     }
 

@@ -1,4 +1,7 @@
 //! Killed without warning, again and again, under load: what was answered with 204 reaches the person.
+//!
+//! Fifty times; more by command, a thousand in some six minutes:
+//! `OTPOST_TEST_KILLS=1000 cargo test --test it process::crash -- --nocapture`
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +17,8 @@ use rand::{RngExt, SeedableRng};
 use super::{Served, Workspace};
 
 const KILLS: u32 = 50;
+/// Chooses another number.
+const KILLS_BY_COMMAND: &str = "OTPOST_TEST_KILLS";
 const CONNECTIONS: usize = 8;
 /// Long enough for hundreds of notifications, and for a kill to hit any moment of their way.
 const LIFE_MS: std::ops::Range<u64> = 20..120;
@@ -25,7 +30,7 @@ async fn fifty_kills_under_load_lose_nothing_and_repeat_only_what_was_in_flight(
     let counter = Arc::new(AtomicU64::new(0));
     let mut rng = StdRng::seed_from_u64(20_261_123);
 
-    for _ in 0..KILLS {
+    for _ in 0..kills() {
         let gateway = workspace.serve();
         let stop = Arc::new(AtomicBool::new(false));
         let senders: Vec<_> =
@@ -43,9 +48,7 @@ async fn fifty_kills_under_load_lose_nothing_and_repeat_only_what_was_in_flight(
     let accepted = accepted.lock().unwrap();
     let mut told: HashMap<String, u32> = HashMap::new();
     for arrival in workspace.sms.station().arrivals() {
-        let words = arrival.text.split(|c: char| !c.is_ascii_alphanumeric());
-        let mark = words.into_iter().find(|word| word.starts_with("SHOP")).expect("each text names its shop");
-        *told.entry(mark.to_owned()).or_default() += 1;
+        *told.entry(mark(&arrival.text)).or_default() += 1;
     }
     let lost: Vec<_> = accepted.iter().filter(|mark| !told.contains_key(*mark)).collect();
     let repeated: u32 = told.values().map(|times| times - 1).sum();
@@ -81,8 +84,18 @@ fn send(
     })
 }
 
-// Letters only: a run of digits would be masked as a phone number.
-fn letters(mut number: u64) -> String {
+fn kills() -> u32 {
+    std::env::var(KILLS_BY_COMMAND).map_or(KILLS, |number| number.parse().unwrap())
+}
+
+/// The shop that a text names.
+pub(super) fn mark(text: &str) -> String {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.find(|word| word.starts_with("SHOP")).expect("each text names its shop").to_owned()
+}
+
+/// A shop of its own for each number. Letters only: a run of digits would be masked as a phone number.
+pub(super) fn letters(mut number: u64) -> String {
     let mut mark = "SHOP".to_owned();
     for _ in 0..6 {
         mark.push(char::from(b'A' + u8::try_from(number % 26).unwrap()));

@@ -6,8 +6,13 @@ mod brake;
 mod canary;
 mod crash;
 mod drain;
+mod hangups;
+mod probe;
 mod providers;
 mod reload;
+mod standstill;
+mod stops;
+mod takeover;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

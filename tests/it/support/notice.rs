@@ -88,7 +88,7 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
 }
 
 /// One request, still to be changed.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Notice {
     pub(crate) method: &'static str,
     pub(crate) path: String,
