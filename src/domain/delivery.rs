@@ -184,3 +184,10 @@ pub struct Attempt {
     /// What came of it.
     pub outcome: Outcome,
 }
+
+impl Attempt {
+    /// Whether the provider took the message.
+    pub fn is_taken(&self) -> bool {
+        self.outcome.is_accepted()
+    }
+}

@@ -1,31 +1,74 @@
-//! One attempt: what it is before anything came of it, and what is said of it afterwards.
+//! One attempt: writing the text for its channel, handing it over, and what is said of it afterwards.
 //!
 //! It decides nothing.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::delivery::Attempt;
+use tokio::time::Instant;
+
+use super::resolve::Addressee;
+use crate::channel::{ATTEMPT_MAX, Provider};
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::outcome::{Cause, Outcome};
+use crate::domain::parcel::Parcel;
+use crate::render::Renderer;
 use crate::route::Way;
 use crate::store::Claimed;
 
-/// Whether a provider took the message.
-pub(super) fn is_taken(attempt: &Attempt) -> bool {
-    matches!(attempt.outcome, Outcome::Accepted { .. })
+/// The adapters keep to their time themselves, at most [`ATTEMPT_MAX`], because only they know whether anything was
+/// sent by then. One that is so much later is ended here, and nobody knows.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Hands messages to providers.
+pub(super) struct Sender {
+    pub(super) providers: HashMap<ProviderName, Arc<dyn Provider>>,
+    pub(super) renderer: Arc<Renderer>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Sender {
+    /// Tries `way` once, and no later than the deadline.
+    pub(super) async fn attempt(&self, claimed: &Claimed, person: &Addressee, way: &Way) -> Attempt {
+        let started_at = self.clock.now();
+        let began = Instant::now();
+        let outcome = self.send(claimed, person, way, started_at).await;
+        Attempt { started_at, took: began.elapsed(), outcome, ..blank(claimed, way) }
+    }
+
+    async fn send(&self, claimed: &Claimed, person: &Addressee, way: &Way, now: Timestamp) -> Outcome {
+        let (Some(content), Some(provider)) = (&claimed.content, self.providers.get(&way.provider)) else {
+            return Outcome::refused(Cause::NotRendered);
+        };
+        let message = match self.renderer.render(content, way.address.channel(), &person.locale) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::error!(delivery.id = %claimed.id, error = crate::domain::chain(&error), "the text could not be written");
+                return Outcome::refused(Cause::NotRendered);
+            }
+        };
+        let valid_for = claimed.expires_at.since(now);
+        let parcel =
+            Parcel { delivery: claimed.id, priority: claimed.priority(), to: way.address.clone(), message, valid_for };
+        let sent = tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + GRACE, provider.send(&parcel)).await;
+        sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut))
+    }
 }
 
 /// Says in log and metrics what came of an attempt.
 pub(super) fn note(claimed: &Claimed, attempt: &Attempt) {
     count(attempt);
     let Attempt { number, provider, outcome, took, .. } = attempt;
-    if !is_taken(attempt) {
+    if !attempt.is_taken() {
         tracing::warn!(delivery.id = %claimed.id, provider = %provider, attempt = number,
             outcome = outcome.name(), cause = outcome.cause().map(Cause::name), "an attempt failed");
         return;
     }
     tracing::debug!(delivery.id = %claimed.id, provider = %provider, attempt = number, took_ms = took.as_millis(),
         "delivery handed over");
-    if !claimed.attempts.iter().any(is_taken) {
+    if !claimed.attempts.iter().any(Attempt::is_taken) {
         let kind = claimed.content.as_ref().map_or("", |content| content.kind().name());
         let waited = attempt.started_at.after(*took).since(claimed.received_at);
         metrics::histogram!("otpost_time_to_send_seconds", "kind" => kind).record(waited.as_secs_f64());

@@ -10,27 +10,21 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
-use super::attempt::{self, blank, is_taken};
+use super::attempt::{self, Sender, blank};
 use super::guard::Guard;
 use super::resolve::{self, Addressee};
 use super::roster::Roster;
 use crate::channel::{ATTEMPT_MAX, Provider};
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::delivery::{Attempt, EndReason, ProviderName};
+use crate::domain::delivery::{Attempt, EndReason};
 use crate::domain::notification::{Content, Priority};
 use crate::domain::outcome::{Cause, Outcome};
-use crate::domain::parcel::Parcel;
 use crate::domain::person::Standing;
 use crate::domain::wishes::Zone;
 use crate::render::Renderer;
 use crate::route::{self, Move, Offer, Plan, Plans, Reach, Way};
 use crate::store::{Ahead, Claimed, Directory, Error, Share, Store};
-
-/// The adapters keep to their time themselves, at most [`ATTEMPT_MAX`], because only they know whether anything was
-/// sent by then. One that is so much later is ended here, and nobody knows.
-const GRACE: Duration = Duration::from_millis(250);
 
 /// How long a delivery waits when the directory could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(1);
@@ -47,7 +41,7 @@ pub struct Dispatch {
     directory: Directory,
     rules: Rules,
     offers: Vec<Offer>,
-    providers: HashMap<ProviderName, Arc<dyn Provider>>,
+    sender: Sender,
     roster: Arc<Roster>,
     renderer: Arc<Renderer>,
     clock: Arc<dyn Clock>,
@@ -98,7 +92,7 @@ impl Dispatch {
             store,
             rules,
             offers,
-            providers,
+            sender: Sender { providers, renderer: Arc::clone(&renderer), clock: Arc::clone(&clock) },
             roster,
             renderer,
             clock,
@@ -221,7 +215,7 @@ impl Dispatch {
         }
         loop {
             // A push that was taken and then confirmed needs no next step.
-            if claimed.attempts.iter().any(is_taken) && self.store.is_confirmed(&claimed).await? {
+            if claimed.attempts.iter().any(Attempt::is_taken) && self.store.is_confirmed(&claimed).await? {
                 return self.leave(claimed, None, Move::Rest).await;
             }
             if self.store.is_superseded(&claimed).await? {
@@ -239,7 +233,7 @@ impl Dispatch {
                 return self.stop(claimed, None, EndReason::Held).await;
             }
             claimed = self.store.hold(claimed, ATTEMPT_MAX).await?;
-            let attempt = self.attempt(&claimed, person, &way).await;
+            let attempt = self.sender.attempt(&claimed, person, &way).await;
             attempt::note(&claimed, &attempt);
             self.roster.note(&attempt);
             let mut attempts = claimed.attempts.clone();
@@ -258,13 +252,13 @@ impl Dispatch {
     }
 
     // Nothing is to be sent now. After a hedged push the delivery stays open and due at its next step: this is the one
-    // place where that is armed, and ending the row before then, as a confirmation does, is what cancels it.
+    // place where that is armed. A receipt that says "delivered" meanwhile is found before that step is taken.
     async fn leave(&self, claimed: Claimed, last: Option<Attempt>, then: Move) -> Result<Left, Error> {
         match (then, last) {
             (Move::Stop(reason), last) => return self.stop(claimed, last, reason).await,
             (Move::Wait(until), last) => self.store.postpone(claimed, last, until).await?,
             (Move::Send(_), last) => self.store.postpone(claimed, last, self.clock.now()).await?,
-            (Move::Rest, Some(last)) if is_taken(&last) => self.store.settle(claimed, last).await?,
+            (Move::Rest, Some(last)) if last.is_taken() => self.store.settle(claimed, last).await?,
             (Move::Rest, last) => self.store.rest(claimed, last).await?,
         }
         Ok(Left::Nothing)
@@ -297,34 +291,9 @@ impl Dispatch {
         self.store.go_on(claimed, attempt).await
     }
 
-    async fn attempt(&self, claimed: &Claimed, person: &Addressee, way: &Way) -> Attempt {
-        let started_at = self.clock.now();
-        let began = Instant::now();
-        let outcome = self.send(claimed, person, way, started_at).await;
-        Attempt { started_at, took: began.elapsed(), outcome, ..blank(claimed, way) }
-    }
-
-    async fn send(&self, claimed: &Claimed, person: &Addressee, way: &Way, now: Timestamp) -> Outcome {
-        let (Some(content), Some(provider)) = (&claimed.content, self.providers.get(&way.provider)) else {
-            return Outcome::refused(Cause::NotRendered);
-        };
-        let message = match self.renderer.render(content, way.address.channel(), &person.locale) {
-            Ok(message) => message,
-            Err(error) => {
-                tracing::error!(delivery.id = %claimed.id, error = crate::domain::chain(&error), "the text could not be written");
-                return Outcome::refused(Cause::NotRendered);
-            }
-        };
-        let valid_for = claimed.expires_at.since(now);
-        let parcel =
-            Parcel { delivery: claimed.id, priority: claimed.priority(), to: way.address.clone(), message, valid_for };
-        let sent = tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + GRACE, provider.send(&parcel)).await;
-        sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut))
-    }
-
     // One that was taken ends as sent, and one that may have arrived as that, whatever failed later.
     async fn stop(&self, claimed: Claimed, last: Option<Attempt>, reason: EndReason) -> Result<Left, Error> {
-        if claimed.attempts.iter().chain(&last).any(is_taken) {
+        if claimed.attempts.iter().chain(&last).any(Attempt::is_taken) {
             self.store.rest(claimed, last).await?;
             return Ok(Left::Nothing);
         }

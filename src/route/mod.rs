@@ -6,8 +6,8 @@
 //! A delivery is one message to one person, told over one way after another. Channels that are used side by side are
 //! deliveries of their own: the rows are on disk before the first of them is sent, and each keeps its channels
 //! ([`shares`]), so that a crash neither forgets one nor sends another for it. Hedging needs no second row: after a push
-//! was taken the delivery stays open and due when the next step is ([`next`]). Only whoever ends it before then, which
-//! is a confirmation by the app, keeps the next step from being taken.
+//! was taken the delivery stays open and due when the next step is ([`next`]). Only a confirmation by the app, looked
+//! for before that step, keeps it from being taken.
 
 pub mod health;
 mod plan;
@@ -111,8 +111,7 @@ pub enum Move {
 /// What a provider took is done with, unless the way is hedged: then the steps behind it have their turn as well, from
 /// the time on that it asks for.
 pub fn next(ways: &[Way], attempts: &[Attempt], now: Timestamp, expires_at: Timestamp, luck: f64) -> Move {
-    let taken = |attempt: &&Attempt| matches!(attempt.outcome, Outcome::Accepted { .. });
-    match attempts.iter().rfind(taken) {
+    match attempts.iter().rfind(|attempt| attempt.is_taken()) {
         None => untold(ways, attempts, now, expires_at, luck),
         Some(taken) => hedged(ways, attempts, taken, now, expires_at, luck),
     }
