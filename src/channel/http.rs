@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -164,8 +164,14 @@ fn with_pause(outcome: Outcome, headers: &HeaderMap) -> Outcome {
 /// `Retry-After` (RFC 9110, section 10.2.3), at most [`RETRY_AFTER_MAX`]: seconds, or a date in one of the three forms of
 /// section 5.6.7, measured against the `Date` of the same answer and not against a clock here. A date without another to
 /// measure it by is taken at its longest, since to come too early is what the provider asked us not to do.
+///
+/// Of several the longest counts, for the same reason.
 fn pause(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let said_at = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?.trim()).ok());
+    headers.get_all(RETRY_AFTER).iter().filter_map(|asked| one_pause(asked.to_str().ok()?.trim(), said_at)).max()
+}
+
+fn one_pause(text: &str, said_at: Option<SystemTime>) -> Option<Duration> {
     if text.is_empty() {
         return None;
     }
@@ -174,7 +180,6 @@ fn pause(headers: &HeaderMap) -> Option<Duration> {
         return Some(text.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX));
     }
     let then = httpdate::parse_http_date(text).ok()?;
-    let said_at = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?.trim()).ok());
     let wait = said_at.map_or(RETRY_AFTER_MAX, |at| then.duration_since(at).unwrap_or_default());
     Some(wait.min(RETRY_AFTER_MAX))
 }
@@ -337,6 +342,16 @@ mod tests {
             assert_eq!(read(asked), seconds.map(Duration::from_secs), "{asked}");
         }
         assert_eq!(pause(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn of_several_pauses_the_longest_is_kept() {
+        let read = |asked: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            headers.extend(asked.iter().map(|asked| (RETRY_AFTER, HeaderValue::from_static(asked))));
+            pause(&headers).map(|pause| pause.as_secs())
+        };
+        assert_eq!((read(&["2", "30"]), read(&["30", "0"]), read(&["soon", "4"])), (Some(30), Some(30), Some(4)));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::attempt::{self, blank, is_taken};
 use super::guard::Guard;
 use super::resolve::{self, Addressee};
 use super::roster::Roster;
-use crate::channel::Provider;
+use crate::channel::{ATTEMPT_MAX, Provider};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::{Attempt, EndReason, ProviderName};
 use crate::domain::notification::{Content, Priority};
@@ -28,8 +28,9 @@ use crate::render::Renderer;
 use crate::route::{self, Move, Offer, Plan, Plans, Reach, Way};
 use crate::store::{Ahead, Claimed, Directory, Error, Share, Store};
 
-/// A provider that needs longer than this will not help a cardholder who is already looking at the form.
-const SEND_TIMEOUT: Duration = Duration::from_secs(8);
+/// The adapters keep to their time themselves, at most [`ATTEMPT_MAX`], because only they know whether anything was
+/// sent by then. One that is so much later is ended here, and nobody knows.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// How long a delivery waits when the directory could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(1);
@@ -312,7 +313,7 @@ impl Dispatch {
         let valid_for = claimed.expires_at.since(now);
         let parcel =
             Parcel { delivery: claimed.id, priority: claimed.priority(), to: way.address.clone(), message, valid_for };
-        let sent = tokio::time::timeout(SEND_TIMEOUT.min(valid_for), provider.send(&parcel)).await;
+        let sent = tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + GRACE, provider.send(&parcel)).await;
         sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut))
     }
 

@@ -55,7 +55,7 @@ impl Circuit {
 enum Sign {
     Works,
     Fails,
-    Spares(Duration),
+    Spares,
     Nothing,
 }
 
@@ -81,8 +81,12 @@ impl Health {
         match sign(outcome) {
             Sign::Works => self.succeed(began, took, now),
             Sign::Fails => self.fail(took, now),
-            Sign::Spares(span) => self.spared_until = Some(now.after(span)),
+            Sign::Spares => self.spared_until = Some(now.after(SPARED)),
             Sign::Nothing => {}
+        }
+        // Whatever its trouble is, whoever says when to come back is left alone until then.
+        if let Outcome::Deferred { retry_after: Some(span), .. } = outcome {
+            self.spared_until = Some(now.after(*span));
         }
         if let Some(opened) = &mut self.opened {
             opened.probing &= began < opened.at;
@@ -170,7 +174,7 @@ impl Health {
 fn sign(outcome: &Outcome) -> Sign {
     match outcome {
         Outcome::Accepted { .. } | Outcome::Refused { cause: Cause::BadAddress | Cause::BadMessage } => Sign::Works,
-        Outcome::Deferred { cause: Cause::Throttled, retry_after } => Sign::Spares(retry_after.unwrap_or(SPARED)),
+        Outcome::Deferred { cause: Cause::Throttled, .. } => Sign::Spares,
         Outcome::Unknown { cause: Cause::Interrupted } => Sign::Nothing,
         Outcome::Deferred { .. } | Outcome::Unknown { .. } | Outcome::Refused { cause: Cause::Unauthorized } => {
             Sign::Fails

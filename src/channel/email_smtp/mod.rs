@@ -3,6 +3,7 @@
 //! Never delivers to the recipient's own server, and never falls back to an unprotected connection:
 //! what `tls` says is what happens.
 
+mod bounded;
 mod letter;
 mod line;
 mod pool;

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
 use super::super::{CONNECT_MAX, Error, read_ca};
+use super::bounded::Bounded;
 use super::{Broken, Settings, Step, Tls};
 
 /// Where distributions keep the certificates they trust; an OpenSSL that was built in knows none of these places.
@@ -98,7 +99,7 @@ impl Dialer {
     }
 
     async fn greet(&self, stream: impl AsyncTokioStream + 'static) -> Result<AsyncSmtpConnection, Broken> {
-        Ok(AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await?)
+        Ok(AsyncSmtpConnection::connect_with_transport(Box::new(Bounded::new(stream)), &self.hello).await?)
     }
 }
 

@@ -74,7 +74,9 @@ impl Sqlite {
     /// Whether a receipt is kept that says that the delivery has arrived.
     pub(super) async fn has_arrived(&self, delivery: DeliveryId) -> Result<bool, Error> {
         let found = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM parked_receipt WHERE delivery_id = ?1 AND status = ?2)
+            "SELECT EXISTS (SELECT 1 FROM attempt AS a JOIN parked_receipt AS p
+                 ON p.provider = a.provider AND p.delivery_id = a.delivery_id
+                 WHERE a.delivery_id = ?1 AND p.status = ?2)
                OR EXISTS (SELECT 1 FROM attempt AS a JOIN parked_receipt AS p
                  ON p.provider = a.provider AND p.reference = a.reference
                  WHERE a.delivery_id = ?1 AND p.status = ?2)",
