@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use otpost::domain::clock::{Clock, SystemClock, Timestamp};
 
+/// How exactly the real time is followed.
+const TICK: Duration = Duration::from_millis(5);
+
 /// Begins at the real time, because certificates are compared with that, and moves only when told to.
 #[derive(Debug)]
 pub(crate) struct ManualClock(AtomicI64);
@@ -17,6 +20,18 @@ impl ManualClock {
 
     pub(crate) fn move_on(&self, span: Duration) {
         self.move_to(self.now().after(span));
+    }
+
+    /// Goes with the real time from now on, for as long as the runtime lives.
+    pub(crate) fn follow(self: &Arc<Self>) {
+        let clock = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(TICK);
+            loop {
+                ticks.tick().await;
+                clock.move_to(SystemClock.now());
+            }
+        });
     }
 
     /// Never moves back.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use otpost::domain::address::Channel;
 use otpost::sim::providers::Provider;
 use otpost::sim::providers::behaviour::Behaviour;
+use otpost::sim::providers::book::Report;
 use otpost::sim::providers::station::{Arrival, Keeping};
 
 pub(crate) struct Fake(Provider);
@@ -49,6 +50,11 @@ impl Fake {
     /// What it took, the oldest first.
     pub(crate) fn received(&self) -> Vec<Arc<Arrival>> {
         self.0.station().arrivals()
+    }
+
+    /// What came, counted by the tokens of a load.
+    pub(crate) fn report(&self) -> Report {
+        self.0.station().report()
     }
 
     /// How many messages it read and did not answer.

@@ -9,10 +9,13 @@ pub(crate) mod fake;
 pub(crate) mod gateway;
 pub(crate) mod house;
 pub(crate) mod jose;
+pub(crate) mod load;
 pub(crate) mod notice;
 pub(crate) mod people;
 pub(crate) mod python;
 pub(crate) mod sender;
+pub(crate) mod starttls;
+pub(crate) mod toxic;
 
 pub(crate) use gateway::{Gateway, Setup};
 pub(crate) use notice::{locked, otp, transaction, transactional_lock, unlocked, verification};

@@ -1,0 +1,147 @@
+//! A push that was taken, and the SMS behind it: whether that follows depends on what the push service reports.
+
+use std::time::Duration;
+
+use crate::support::desk::{Desk, Slip, slip};
+use crate::support::{Gateway, Setup, otp, person};
+
+const HEDGED: &str = "[plan.otp]\nsteps = [\"push\", \"sms\"]\nttl = \"5m\"\nhedge_after = \"30s\"\n";
+
+/// Shortly before the SMS is due, and shortly after.
+const BEFORE: Duration = Duration::from_secs(29);
+const AFTER: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn a_push_that_is_confirmed_in_time_is_followed_by_no_sms() {
+    for by_ours in [true, false] {
+        let (gateway, _desk, reference) = pushed().await;
+        let reference = if by_ours { reference.as_str() } else { "desk-1" };
+
+        gateway.wait(BEFORE).await;
+        tell(&gateway, &slip("desk", reference, "DELIVRD")).await;
+        gateway.wait(AFTER).await;
+        gateway.drain().await;
+
+        becomes(&gateway, "confirmed").await;
+        assert_eq!((gateway.received(), gateway.last().await.attempts.len()), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn nor_when_the_confirmation_comes_before_the_push_service_has_answered() {
+    for by_ours in [true, false] {
+        let (gateway, desk) = hedged().await;
+        gateway.post(&otp()).await.expect_status(204);
+        let reference = desk.message().await;
+        let reference = if by_ours { reference.as_str() } else { "desk-1" };
+
+        tell(&gateway, &slip("desk", reference, "DELIVRD")).await;
+        assert_eq!(gateway.last().await.attempts.len(), 0, "not settled yet");
+        desk.answers();
+        gateway.settle().await;
+        gateway.wait(BEFORE + AFTER).await;
+        gateway.drain().await;
+
+        becomes(&gateway, "confirmed").await;
+        assert_eq!((gateway.received(), gateway.last().await.attempts.len()), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_confirmation_is_remembered_over_a_crash() {
+    let (gateway, _desk, reference) = pushed().await;
+    tell(&gateway, &slip("desk", &reference, "DELIVRD")).await;
+
+    let gateway = gateway.crash().await;
+    gateway.wait(BEFORE + AFTER).await;
+    gateway.drain().await;
+
+    becomes(&gateway, "confirmed").await;
+    assert_eq!(gateway.received(), 0);
+}
+
+#[tokio::test]
+async fn a_push_that_nobody_confirms_is_followed_by_one_sms_and_what_comes_later_only_says_so() {
+    let (gateway, _desk, reference) = pushed().await;
+
+    gateway.wait(BEFORE).await;
+    assert_eq!(gateway.received(), 0, "early");
+    gateway.wait(AFTER).await;
+    gateway.drain().await;
+    assert_eq!((gateway.sms("primary").received().len(), gateway.received()), (1, 1));
+    assert_eq!(gateway.last().await.line.state, "sent");
+    tell(&gateway, &slip("desk", &reference, "DELIVRD")).await;
+    gateway.drain().await;
+
+    becomes(&gateway, "confirmed").await;
+    assert_eq!(gateway.received(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_confirmation_of_this_push_keeps_no_sms_back() {
+    for (row, slip_of) in [
+        ("did not arrive", (|reference| slip("desk", reference, "UNDELIV")) as fn(&str) -> Slip),
+        ("not final", |reference| slip("desk", reference, "ACCEPTD")),
+        ("another message", |_| slip("desk", "desk-2", "DELIVRD")),
+        ("another provider", |reference| slip("other", reference, "DELIVRD")),
+    ] {
+        let (gateway, _desk, reference) = pushed().await;
+
+        tell(&gateway, &slip_of(&reference)).await;
+        gateway.wait(BEFORE + AFTER).await;
+        gateway.drain().await;
+
+        assert_eq!(gateway.sms("primary").received().len(), 1, "{row}");
+        assert_eq!(gateway.last().await.line.state, "sent", "{row}");
+    }
+}
+
+#[tokio::test]
+async fn a_confirmation_at_the_moment_the_sms_is_due_leads_to_one_sms_at_most_and_to_confirmed() {
+    for _ in 0..8 {
+        let (gateway, _desk, reference) = pushed().await;
+        gateway.wait(BEFORE).await;
+
+        let receipt = slip("desk", &reference, "DELIVRD");
+        tokio::join!(tell(&gateway, &receipt), gateway.wait(AFTER));
+        gateway.drain().await;
+
+        becomes(&gateway, "confirmed").await;
+        assert!(gateway.received() <= 1);
+    }
+}
+
+/// A gateway whose push service reports, and another that does.
+async fn hedged() -> (Gateway, Desk) {
+    let desk = Desk::open().await;
+    let service = |name| desk.settings(name, "", "").replace("sms_gateway", "push_http");
+    let settings = service("desk") + &service("other") + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
+    let gateway = Setup::new().first(&settings).more(HEDGED).start().await;
+    gateway.knows([person("both").customer("1337").app("token").phone("+48600100200")]).await;
+    (gateway, desk)
+}
+
+/// The same, and one code that the push service took; returns our reference.
+async fn pushed() -> (Gateway, Desk, String) {
+    let (gateway, desk) = hedged().await;
+    gateway.post(&otp()).await.expect_status(204);
+    let reference = desk.message().await;
+    desk.answers();
+    gateway.settle().await;
+    assert_eq!((gateway.last().await.line.state.as_str(), gateway.received()), ("open", 0));
+    (gateway, desk, reference)
+}
+
+async fn tell(gateway: &Gateway, slip: &Slip) {
+    slip.post(gateway.receipts_address()).await.expect_status(200);
+}
+
+async fn becomes(gateway: &Gateway, state: &str) {
+    let reached = async {
+        while gateway.last().await.line.state != state {
+            tokio::task::yield_now().await;
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(20), reached).await;
+    assert!(found.is_ok(), "it is {} and not {state}", gateway.last().await.line.state);
+}

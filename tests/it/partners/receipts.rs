@@ -1,0 +1,85 @@
+//! Receipts that come many times at once, or long after all is over. What single ones change is in `receipts`.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::support::desk::{Desk, slip};
+use crate::support::{Gateway, Setup, otp, person};
+
+#[tokio::test]
+async fn of_many_receipts_at_once_that_contradict_each_other_one_counts_and_is_on_record_once() {
+    let (gateway, desk) = reported().await;
+    gateway.post(&otp()).await.expect_status(204);
+    let reference = desk.message().await;
+    desk.answers();
+    gateway.settle().await;
+
+    let (mut posts, door) = (JoinSet::new(), gateway.receipts_address());
+    for number in 0..48 {
+        let reference = if number % 2 == 0 { &reference } else { "desk-1" };
+        let receipt = slip("desk", reference, ["DELIVRD", "UNDELIV", "EXPIRED"][number % 3]);
+        posts.spawn(async move { receipt.post(door).await.status });
+    }
+    let statuses = posts.join_all().await;
+
+    assert_eq!(statuses, [200; 48]);
+    let told = gateway.last().await;
+    let kinds: Vec<_> = told.events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["accepted", "sent", &told.line.state]);
+    assert!(["confirmed", "undelivered", "expired_by_provider"].contains(&told.line.state.as_str()));
+}
+
+#[tokio::test]
+async fn receipts_in_any_order_change_each_its_own_delivery() {
+    const CODES: usize = 20;
+    let (gateway, desk) = reported().await;
+    let mut references = Vec::new();
+    for number in 0..CODES {
+        gateway.post(&otp().with("merchantName", number.to_string())).await.expect_status(204);
+        references.push(desk.message().await);
+        desk.answers();
+        gateway.settle().await;
+    }
+
+    for (number, reference) in references.iter().enumerate().rev() {
+        let word = if number % 2 == 0 { "DELIVRD" } else { "UNDELIV" };
+        slip("desk", reference, word).post(gateway.receipts_address()).await.expect_status(200);
+    }
+
+    for (number, reference) in references.iter().enumerate() {
+        let told = gateway.store().delivery(reference.parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!(told.line.state, if number % 2 == 0 { "confirmed" } else { "undelivered" }, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_for_a_code_whose_time_is_over_says_that_it_arrived_and_sends_nothing() {
+    let (gateway, desk) = reported().await;
+    gateway.sms("primary").answers(503);
+    gateway.sms("backup").answers(503);
+    gateway.post(&otp()).await.expect_status(204);
+    let reference = desk.message().await;
+    gateway.settle().await;
+    gateway.clock.move_on(Duration::from_mins(5));
+    gateway.drain().await;
+    let before = gateway.last().await;
+    assert!(["unconfirmed", "expired"].contains(&before.line.state.as_str()), "{}", before.line.state);
+
+    for _ in 0..3 {
+        slip("desk", &reference, "DELIVRD").post(gateway.receipts_address()).await.expect_status(200);
+    }
+    gateway.drain().await;
+
+    let told = gateway.last().await;
+    assert_eq!((told.line.state.as_str(), told.attempts.len()), ("confirmed", before.attempts.len()));
+    assert_eq!(told.events.len(), before.events.len() + 1);
+}
+
+async fn reported() -> (Gateway, Desk) {
+    let desk = Desk::open().await;
+    let settings = desk.settings("desk", "timeout = \"300ms\"", "") + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
+    let gateway = Setup::new().first(&settings).start().await;
+    gateway.knows([person("phone").customer("1337").phone("+48600100200")]).await;
+    (gateway, desk)
+}

@@ -1,0 +1,91 @@
+//! Nobody is told twice and nothing is lost, without a crash and, where the provider knows our reference, with one.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use otpost::domain::address::Channel;
+use otpost::domain::delivery::State;
+use otpost::domain::outcome::{Cause, Outcome};
+use otpost::store::reports::DeliveryFilter;
+
+use super::sms;
+use crate::support::fake::Fake;
+use crate::support::load::load;
+use crate::support::toxic::{End, Proxy, Toxic};
+use crate::support::{Gateway, Setup, otp, person};
+
+/// Sent in every run; the promise is of a hundred thousand.
+const CODES: u32 = 10_000;
+
+/// More a second than a gateway built for tests takes on two cores, so that it is never idle.
+const RATE: f64 = 4_000.0;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_codes_none_is_lost_and_none_is_told_twice() {
+    let codes = codes();
+    let gateway = Setup::new().more("[guard]\nper_person = 0\nper_card = 0").start().await;
+    gateway.knows((1..=500).map(|n| person(&n.to_string()).customer(&n.to_string()).phone(&number(n)))).await;
+    gateway.clock.follow();
+
+    let sent = load(&gateway, codes, RATE, 1..=500).await;
+    gateway.settle().await;
+
+    assert_eq!((sent.sent, sent.taken), (codes.into(), codes.into()), "{:?} {:?}", sent.statuses, sent.errors);
+    let arrived = gateway.sms("primary").report();
+    assert_eq!((arrived.distinct, arrived.duplicates, arrived.missing), (codes.into(), 0, 0));
+    assert_eq!(gateway.sms("backup").report().total, 0);
+    assert_eq!(with_state(&gateway, State::Open).await, 0);
+}
+
+#[expect(clippy::disallowed_methods, reason = "how many is for whoever runs the test to say")]
+fn codes() -> u32 {
+    std::env::var("OTPOST_TEST_MESSAGES").map_or(CODES, |number| number.parse().unwrap())
+}
+
+async fn with_state(gateway: &Gateway, state: State) -> usize {
+    let filter = DeliveryFilter { state: Some(state), kind: None, limit: 1 };
+    gateway.store().deliveries(&filter).await.unwrap().len()
+}
+
+fn number(n: u32) -> String {
+    format!("+48600{n:06}")
+}
+
+#[tokio::test]
+async fn a_provider_that_knows_our_reference_tells_nobody_twice_although_a_crash_interrupted_us() {
+    const CODES: usize = 60;
+    let provider = Fake::open(Channel::Sms).await;
+    let proxy = Proxy::before(provider.address(), Toxic::After(0, End::Silence)).await;
+    let gateway = Setup::new().first(&sms("knows", proxy.address(), "deduplicates = true")).start().await;
+    gateway.knows([person("phone").customer("1337").phone("+48600100200")]).await;
+    let mut line = gateway.line().await;
+    for number in 0..CODES {
+        line.send(&otp().with("merchantName", number.to_string()).request()).await;
+        line.answer().await.unwrap().expect_status(204);
+    }
+    until(|| provider.received().len() == CODES).await;
+
+    let gateway = gateway.crash().await;
+    proxy.turns(Toxic::Clean);
+    gateway.settle().await;
+    gateway.drain().await;
+
+    let received = provider.received();
+    let references: BTreeSet<_> = received.iter().map(|message| message.reference.clone().unwrap()).collect();
+    assert_eq!((received.len(), references.len()), (2 * CODES, CODES), "asked twice under one reference each");
+    assert_eq!(gateway.received(), 0, "somebody else was asked");
+    let told = gateway.deliveries().await;
+    assert!(told.len() == CODES && told.iter().all(|line| line.state == "sent"), "{told:?}");
+    let first = gateway.last().await.attempts.remove(0);
+    assert_eq!((first.provider.0.as_str(), first.outcome), ("knows", Outcome::unknown(Cause::Interrupted)));
+}
+
+/// Lets others work until it is so.
+async fn until(is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap();
+}
