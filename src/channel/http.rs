@@ -348,9 +348,7 @@ mod tests {
     fn of_several_pauses_the_longest_is_kept() {
         let read = |asked: &[&'static str]| {
             let mut headers = HeaderMap::new();
-            for asked in asked {
-                headers.append(RETRY_AFTER, HeaderValue::from_static(asked));
-            }
+            headers.extend(asked.iter().map(|asked| (RETRY_AFTER, HeaderValue::from_static(asked))));
             pause(&headers).map(|pause| pause.as_secs())
         };
         assert_eq!((read(&["2", "30"]), read(&["30", "0"]), read(&["soon", "4"])), (Some(30), Some(30), Some(4)));

@@ -65,7 +65,11 @@ async fn no_provider_is_asked_earlier_than_it_wants_and_a_long_pause_is_passed_o
                 _ => assert_eq!((busy.asked() - asked, gateway.received() - told), (1, 1), "{status} {form}"),
             }
             assert_eq!(gateway.last().await.line.state, "sent", "{status} {form}");
-            gateway = starts_anew(gateway).await;
+            gateway.clock.move_on(Duration::from_secs(61));
+            if status == 503 {
+                // Whoever failed often is asked after the others, and this is not about that.
+                gateway = gateway.restart().await;
+            }
         }
     }
 }

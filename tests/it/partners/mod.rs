@@ -11,20 +11,21 @@ mod repeats;
 mod slow;
 mod toxics;
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 
 /// The `[[provider]]` of an SMS gateway, with more about it.
-fn sms(name: &str, at: impl ToString, more: &str) -> String {
+fn sms(name: &str, at: impl Display, more: &str) -> String {
     http("sms_gateway", name, at, more)
 }
 
 /// The same of a push service.
-fn push(name: &str, at: impl ToString, more: &str) -> String {
+fn push(name: &str, at: impl Display, more: &str) -> String {
     http("push_http", name, at, more)
 }
 
-fn http(kind: &str, name: &str, at: impl ToString, more: &str) -> String {
-    format!("[[provider]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"http://{}/send\"\n{more}\n", at.to_string())
+fn http(kind: &str, name: &str, at: impl Display, more: &str) -> String {
+    format!("[[provider]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"http://{at}/send\"\n{more}\n")
 }
 
 /// The `[[provider]]` of a mail relay.

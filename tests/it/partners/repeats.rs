@@ -22,7 +22,7 @@ const RATE: f64 = 4_000.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_codes_none_is_lost_and_none_is_told_twice() {
-    let codes = std::env::var("OTPOST_TEST_MESSAGES").map_or(CODES, |number| number.parse().unwrap());
+    let codes = codes();
     let gateway = Setup::new().more("[guard]\nper_person = 0\nper_card = 0").start().await;
     gateway.knows((1..=500).map(|n| person(&n.to_string()).customer(&n.to_string()).phone(&number(n)))).await;
     gateway.clock.follow();
@@ -35,6 +35,11 @@ async fn of_many_codes_none_is_lost_and_none_is_told_twice() {
     assert_eq!((arrived.distinct, arrived.duplicates, arrived.missing), (codes.into(), 0, 0));
     assert_eq!(gateway.sms("backup").report().total, 0);
     assert_eq!(with_state(&gateway, State::Open).await, 0);
+}
+
+#[expect(clippy::disallowed_methods, reason = "how many is for whoever runs the test to say")]
+fn codes() -> u32 {
+    std::env::var("OTPOST_TEST_MESSAGES").map_or(CODES, |number| number.parse().unwrap())
 }
 
 async fn with_state(gateway: &Gateway, state: State) -> usize {

@@ -35,18 +35,14 @@ async fn a_push_service_of_thirty_seconds_delays_neither_the_204_nor_anybodys_sm
 /// At 99 of 100, in milliseconds.
 #[derive(Debug)]
 struct Percentiles {
-    sms_ms: f64,
-    accepted_ms: f64,
-    slow_accepted_ms: f64,
+    sms: f64,
+    accepted: f64,
+    slow_accepted: f64,
 }
 
 impl Percentiles {
     fn are_like(&self, usual: &Self) -> bool {
-        let pairs = [
-            (self.sms_ms, usual.sms_ms),
-            (self.accepted_ms, usual.accepted_ms),
-            (self.slow_accepted_ms, usual.slow_accepted_ms),
-        ];
+        let pairs = [(self.sms, usual.sms), (self.accepted, usual.accepted), (self.slow_accepted, usual.slow_accepted)];
         pairs.into_iter().all(|(now, usual)| now <= usual * TIMES || now - usual <= NOISE_MS)
     }
 }
@@ -69,9 +65,5 @@ async fn measure(latency: Duration) -> Percentiles {
     assert!(well.all_taken() && slow.all_taken(), "{:?} {:?}", well.errors, slow.errors);
     let arrived = gateway.sms("primary").report();
     assert_eq!((arrived.distinct, arrived.duplicates), (500, 0));
-    Percentiles {
-        sms_ms: arrived.end_to_end.p99_ms,
-        accepted_ms: well.latency.p99_ms,
-        slow_accepted_ms: slow.latency.p99_ms,
-    }
+    Percentiles { sms: arrived.end_to_end.p99_ms, accepted: well.latency.p99_ms, slow_accepted: slow.latency.p99_ms }
 }
