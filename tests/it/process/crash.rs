@@ -14,6 +14,7 @@ use otpost::store::reports::DeliveryFilter;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::probe::chosen;
 use super::{Served, Workspace};
 
 const KILLS: u32 = 50;
@@ -30,7 +31,7 @@ async fn fifty_kills_under_load_lose_nothing_and_repeat_only_what_was_in_flight(
     let counter = Arc::new(AtomicU64::new(0));
     let mut rng = StdRng::seed_from_u64(20_261_123);
 
-    for _ in 0..kills() {
+    for _ in 0..chosen(KILLS_BY_COMMAND, KILLS) {
         let gateway = workspace.serve();
         let stop = Arc::new(AtomicBool::new(false));
         let senders: Vec<_> =
@@ -82,10 +83,6 @@ fn send(
             }
         }
     })
-}
-
-fn kills() -> u32 {
-    std::env::var(KILLS_BY_COMMAND).map_or(KILLS, |number| number.parse().unwrap())
 }
 
 /// The shop that a text names.
