@@ -5,9 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::worker::Worker;
 use crate::domain::clock::Clock;
-use crate::domain::notification::{ClientName, Content, Notification, NotificationId, Warning};
+use crate::domain::notification::{ClientName, Content, Notification, NotificationId, Priority, Warning};
 use crate::domain::person::Identifier;
 use crate::route::Plans;
 use crate::store::{Acceptance, Accepted, Dedupe, Error, Store};
@@ -17,6 +19,13 @@ const KEY_KEPT: Duration = Duration::from_hours(72);
 
 /// How long an event that carries its own date, but came without a key, counts as the same event.
 const FIELDS_KEPT: Duration = Duration::from_hours(24);
+
+/// News that are committed at once. It fills a batch on any disk, and what is beyond it would only be a longer line for
+/// codes to stand in: however many news wait, a code has no more than these before it.
+const NEWS_AT_ONCE: usize = 64;
+
+/// How long news wait for their turn. Their sender may not wait much longer either, and is better told.
+const NEWS_WAIT: Duration = Duration::from_secs(1);
 
 /// What a door has read and checked.
 #[derive(Debug)]
@@ -62,21 +71,36 @@ pub struct Intake {
     worker: Arc<Worker>,
     plans: Arc<Plans>,
     clock: Arc<dyn Clock>,
+    turns: Arc<Semaphore>,
 }
 
 impl Intake {
     /// Takes notifications into `store` and hands them to `worker`.
     pub fn new(store: Arc<Store>, worker: Arc<Worker>, plans: Arc<Plans>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, worker, plans, clock }
+        Self { store, worker, plans, clock, turns: Arc::new(Semaphore::new(NEWS_AT_ONCE)) }
     }
 
     /// Commits what arrived, once. When this returns an [`Answer`] it is on disk.
     pub async fn take(&self, arrival: Arrival) -> Result<Answer, Refusal> {
+        let turn = self.turn(arrival.content.kind().priority()).await?;
         // A task of its own: a door drops its handler when the sender hangs up, and a commit whose work is then
         // handed to nobody would wait for its lease to run out. It runs where writer and worker do, so that a
         // notification changes threads once on its way in and once on its way out.
-        let taken = self.worker.runtime().spawn(self.clone().commit(arrival));
+        let commit = self.clone().commit(arrival);
+        let taken = self.worker.runtime().spawn(async move {
+            let _turn = turn;
+            commit.await
+        });
         taken.await.unwrap_or(Err(Refusal::Unavailable(Error::Stopped)))
+    }
+
+    // Codes never wait here.
+    async fn turn(&self, lane: Priority) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+        if lane == Priority::Code {
+            return Ok(None);
+        }
+        let turn = tokio::time::timeout(NEWS_WAIT, Arc::clone(&self.turns).acquire_owned()).await;
+        turn.ok().and_then(Result::ok).map(Some).ok_or(Refusal::Unavailable(Error::Busy))
     }
 
     async fn commit(self, arrival: Arrival) -> Result<Answer, Refusal> {

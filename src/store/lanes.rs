@@ -1,7 +1,8 @@
 //! A queue with two lanes, each with room of its own: what fills one does not keep anything out of the other.
 //!
 //! It counts and never waits by the clock. Codes are taken first, and a part of every batch is left to the others, so
-//! that neither lane stands still for the other.
+//! that neither lane stands still for the other; a larger part they never get, because a code that comes next waits for
+//! the whole batch.
 
 use tokio::sync::mpsc;
 
@@ -9,6 +10,9 @@ use crate::domain::notification::Priority;
 
 /// The part of a batch that codes leave to the others: one in so many.
 const LEFT_TO_NEWS: usize = 8;
+
+/// The part of a batch that the others take at most: one in so many.
+const NEWS_AT_MOST: usize = 4;
 
 /// The way in.
 pub(super) struct Entry<T> {
@@ -48,15 +52,17 @@ impl<T> Entry<T> {
 impl<T> Lanes<T> {
     /// Waits until there is anything and takes up to `most` of it. `false` when nothing will come any more.
     pub(super) async fn take(&mut self, taken: &mut Vec<T>, most: usize) -> bool {
-        let first = tokio::select! {
+        let news = most / NEWS_AT_MOST;
+        let (first, news) = tokio::select! {
             biased;
-            Some(first) = self.codes.recv() => first,
-            Some(first) = self.news.recv() => first,
+            Some(first) = self.codes.recv() => (first, news),
+            Some(first) = self.news.recv() => (first, news.saturating_sub(1)),
             else => return false,
         };
         taken.push(first);
         fill(&mut self.codes, taken, most - most / LEFT_TO_NEWS);
-        fill(&mut self.news, taken, most);
+        let all = most.min(taken.len() + news);
+        fill(&mut self.news, taken, all);
         true
     }
 }
@@ -98,7 +104,20 @@ mod tests {
         assert!(lanes.take(&mut first, 16).await && lanes.take(&mut second, 16).await);
 
         assert_eq!(first, [["code"; 14].as_slice(), &["news"; 2]].concat());
-        assert_eq!(second, [["code"; 6].as_slice(), &["news"; 10]].concat());
+        assert_eq!(second, [["code"; 6].as_slice(), &["news"; 4]].concat());
+    }
+
+    #[tokio::test]
+    async fn however_many_others_wait_they_are_a_quarter_of_a_batch() {
+        let (entry, mut lanes) = open(100);
+        for _ in 0..100 {
+            entry.lane(Priority::News).try_send("news").unwrap();
+        }
+
+        let mut taken = Vec::new();
+        assert!(lanes.take(&mut taken, 16).await);
+
+        assert_eq!(taken, ["news"; 4]);
     }
 
     #[tokio::test]

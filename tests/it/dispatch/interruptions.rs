@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use otpost::domain::outcome::{Cause, Outcome};
+use otpost::store::LEASE;
 
 use crate::support::sender::{Gone, Line};
 use crate::support::{Gateway, locked, otp, person};
@@ -46,6 +47,20 @@ async fn no_notification_that_was_accepted_is_lost_in_a_crash() {
     let states: Vec<_> = gateway.deliveries().await.into_iter().map(|line| line.state).collect();
     assert_eq!(states, ["sent"; 50]);
     assert_eq!(gateway.received(), 50);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_makes_no_worker_take_over_what_it_holds_itself() {
+    let gateway = told_by_sms().await;
+    gateway.sms("primary").swallows();
+    gateway.post(&otp()).await.expect_status(204);
+    swallowed(&gateway, 1).await;
+
+    gateway.clock.move_on(LEASE * 2);
+    let taken = gateway.worker().scan().await.unwrap();
+
+    assert_eq!(taken, 0);
+    assert!(gateway.store().next_due().await.unwrap() > Some(gateway.now()), "the lease goes on");
 }
 
 #[tokio::test]

@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 
 use otpost::domain::delivery::State;
 use otpost::sim::processor::Otp;
+use otpost::sim::providers::station::Arrival;
 use otpost::store::reports::DeliveryFilter;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::TryRecvError;
 
+use super::probe::chosen;
 use super::{Served, Workspace};
 
 const KILLS: u32 = 50;
@@ -29,8 +33,10 @@ async fn fifty_kills_under_load_lose_nothing_and_repeat_only_what_was_in_flight(
     let accepted = Arc::new(Mutex::new(HashSet::new()));
     let counter = Arc::new(AtomicU64::new(0));
     let mut rng = StdRng::seed_from_u64(20_261_123);
+    let mut news = workspace.sms.station().subscribe();
+    let mut told = HashMap::new();
 
-    for _ in 0..kills() {
+    for _ in 0..chosen(KILLS_BY_COMMAND, KILLS) {
         let gateway = workspace.serve();
         let stop = Arc::new(AtomicBool::new(false));
         let senders: Vec<_> =
@@ -41,15 +47,13 @@ async fn fifty_kills_under_load_lose_nothing_and_repeat_only_what_was_in_flight(
         for sender in senders {
             sender.await.unwrap();
         }
+        hear(&mut news, &mut told);
     }
     let _gateway = workspace.serve();
     let interrupted = settle(&workspace).await;
 
     let accepted = accepted.lock().unwrap();
-    let mut told: HashMap<String, u32> = HashMap::new();
-    for arrival in workspace.sms.station().arrivals() {
-        *told.entry(mark(&arrival.text)).or_default() += 1;
-    }
+    hear(&mut news, &mut told);
     let lost: Vec<_> = accepted.iter().filter(|mark| !told.contains_key(*mark)).collect();
     let repeated: u32 = told.values().map(|times| times - 1).sum();
     println!(
@@ -84,8 +88,15 @@ fn send(
     })
 }
 
-fn kills() -> u32 {
-    std::env::var(KILLS_BY_COMMAND).map_or(KILLS, |number| number.parse().unwrap())
+// Round by round: the provider itself remembers only the last ten thousand.
+fn hear(news: &mut Receiver<Arc<Arrival>>, told: &mut HashMap<String, u32>) {
+    loop {
+        match news.try_recv() {
+            Ok(arrival) => *told.entry(mark(&arrival.text)).or_default() += 1,
+            Err(TryRecvError::Empty) => return,
+            Err(missed) => panic!("{missed}"),
+        }
+    }
 }
 
 /// The shop that a text names.

@@ -7,6 +7,7 @@ mod canary;
 mod crash;
 mod drain;
 mod hangups;
+mod overload;
 mod probe;
 mod providers;
 mod reload;

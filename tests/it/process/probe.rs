@@ -104,3 +104,9 @@ pub(super) async fn until(what: &str, limit: Duration, mut done: impl FnMut() ->
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+/// The number that whoever runs the tests has chosen by this variable, or the usual one.
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is chosen on the command line")]
+pub(super) fn chosen(variable: &str, usual: u32) -> u32 {
+    std::env::var(variable).map_or(usual, |number| number.parse().unwrap())
+}

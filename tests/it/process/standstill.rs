@@ -110,7 +110,6 @@ async fn what_nobody_took_over_goes_on_in_time_or_not_at_all() {
     gateway.signal("-CONT");
     ledger.all_ended().await;
 
-    println!("the lock was told {} times; {:?}", provider.heard(LOCKED), ledger.texts(STATES).await);
     assert!(!gateway.log().contains("another worker"), "it took over from itself: {}", gateway.log());
     // Their time was over.
     assert_eq!((provider.heard("SHOPHELD"), provider.heard(REFUSED)), (1, refused));

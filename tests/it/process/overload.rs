@@ -1,0 +1,295 @@
+//! Ten times what the gateway can take, in news, and codes beside it: it says yes or "not now", keeps its memory, keeps
+//! the codes' time, and is as before when it is over.
+//!
+//! The gateway has one core to itself, so that whoever sends is quicker than it. Twenty seconds; longer by command:
+//! `OTPOST_TEST_OVERLOAD_SECONDS=60 cargo test --test it process::overload -- --nocapture`
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use openssl::ssl::SslConnector;
+use otpost::domain::clock::{Clock, SystemClock};
+use otpost::sim::processor::{CardLock, Otp};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::Instant as Moment;
+use tokio_openssl::SslStream;
+
+use super::crash::letters;
+use super::hangups::identity;
+use super::probe::{Held, Ledger, chosen};
+use super::{OTPOST, Served, Workspace, run};
+use crate::support::sender::tls;
+
+const FACTOR: f64 = 10.0;
+const SECONDS: u32 = 20;
+/// Chooses another number.
+const SECONDS_BY_COMMAND: &str = "OTPOST_TEST_OVERLOAD_SECONDS";
+
+/// More than a processor has, and less than the door has seats.
+const CONNECTIONS: usize = 256;
+const CARDS: u64 = 2_000;
+/// A request that is late by so much is not sent any more: everybody who could is waiting for an answer.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(1);
+
+const CODE_EVERY: Duration = Duration::from_millis(20);
+const NORMAL_AGAIN_WITHIN: Duration = Duration::from_secs(5);
+/// What a debug build may take of a code's time whatever else there is, on a machine of two cores.
+const FLOOR: Duration = Duration::from_millis(100);
+/// Four thousand deliveries in hand, and what the allocator keeps of them.
+const GROWTH_KIB: usize = 96 * 1024;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_times_the_load_it_can_take_costs_codes_nothing_and_leaves_nothing_behind() {
+    let workspace = Workspace::new("").await;
+    let people = workspace.path("people.csv");
+    let rows: String = (0..CARDS).fold("person,locale,dc_card,sms\n".to_owned(), |mut rows, card| {
+        writeln!(rows, "card-{card},en,{card},+48600{card:06}").unwrap();
+        rows
+    });
+    fs::write(&people, rows).unwrap();
+    run(Command::new(OTPOST).args(["people", "import", "--config"]).arg(workspace.path("otpost.toml")).arg(people));
+    let gateway = workspace.serve();
+    run(Command::new("taskset").args(["-a", "-c", "-p", "0", &gateway.child.id().to_string()]));
+    let sender = Sender::of(&workspace, &gateway);
+
+    let sustained = sender.flood(None, Duration::from_secs(3)).join().unwrap();
+    Ledger::of(&workspace).await.all_ended().await;
+    let codes = sender.codes();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let memory = Held::by(&gateway).memory_kib;
+    let (began, length) = (Instant::now(), Duration::from_secs(chosen(SECONDS_BY_COMMAND, SECONDS).into()));
+    let flood = sender.flood(Some(sustained.rate() * FACTOR), length);
+    let mut most = 0;
+    while !flood.is_finished() {
+        most = most.max(Held::by(&gateway).memory_kib);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let (flood, over) = (flood.join().unwrap(), Instant::now());
+    tokio::time::sleep(NORMAL_AGAIN_WITHIN + Duration::from_secs(3)).await;
+    let codes = codes.stop();
+
+    let before = |percent| percentile(&codes, percent, |at| at < began);
+    let during = percentile(&codes, 99, |at| at >= began && at < over);
+    let after = |percent| percentile(&codes, percent, |at| at >= over + NORMAL_AGAIN_WITHIN);
+    // The machine may be busy with other things on either side of the flood.
+    let (usual, [before, after]) = (before(99).max(after(99)), [before(50), after(50)]);
+    println!(
+        "sustained {:.0}/s; offered {:.1} times as much, sent {:.1} times, {flood:?}; codes p99 {usual:?} without it, \
+         {during:?} during, median {before:?} before and {after:?} after; {} MiB before, {} MiB at most",
+        sustained.rate(),
+        f64::from(flood.due) / flood.length.as_secs_f64() / sustained.rate(),
+        f64::from(flood.sent()) / flood.length.as_secs_f64() / sustained.rate(),
+        memory / 1024,
+        most / 1024,
+    );
+    let statuses: Vec<_> = flood.answers.keys().copied().collect();
+    assert!(statuses.iter().all(|status| [204, 503].contains(status)), "{:?}", flood.answers);
+    assert!(codes.iter().all(|code| code.status == 204), "codes are taken, all of them");
+    assert!(most <= memory + GROWTH_KIB, "{most} KiB");
+    assert!(during <= (usual * 2).max(FLOOR), "{usual:?}, and under the flood {during:?}");
+    assert!(after <= (before * 2).max(FLOOR), "{before:?}, and afterwards {after:?}");
+    let mut ledger = Ledger::of(&workspace).await;
+    ledger.all_ended().await;
+    assert_eq!(ledger.ended_twice().await, 0);
+    let told = workspace.sms.station().arrivals().iter().filter(|arrival| arrival.text.contains("SHOP")).count();
+    println!("{told} of the codes are among the last ten thousand messages");
+}
+
+/// What came of news.
+#[derive(Debug, Default)]
+struct Flood {
+    length: Duration,
+    due: u32,
+    answers: BTreeMap<u16, u32>,
+}
+
+impl Flood {
+    fn sent(&self) -> u32 {
+        self.answers.values().sum()
+    }
+
+    fn rate(&self) -> f64 {
+        f64::from(self.answers[&204]) / self.length.as_secs_f64()
+    }
+}
+
+/// What came of a code.
+struct Code {
+    due: Instant,
+    took: Duration,
+    status: u16,
+}
+
+fn percentile(codes: &[Code], percent: usize, counts: impl Fn(Instant) -> bool) -> Duration {
+    let mut all: Vec<_> = codes.iter().filter(|code| counts(code.due)).map(|code| code.took).collect();
+    all.sort();
+    all[all.len() * percent / 100]
+}
+
+/// A processor on threads of its own, as on another machine.
+struct Sender {
+    address: SocketAddr,
+    connector: Arc<SslConnector>,
+    numbers: Arc<AtomicU64>,
+}
+
+struct Codes {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<Code>>,
+}
+
+impl Codes {
+    fn stop(self) -> Vec<Code> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+impl Sender {
+    fn of(workspace: &Workspace, gateway: &Served) -> Self {
+        let connector = Arc::new(tls(Some(&identity(workspace))).build());
+        Self { address: gateway.address, connector, numbers: Arc::default() }
+    }
+
+    /// News for so long: at a rate, or each as soon as the one before was answered.
+    fn flood(&self, rate: Option<f64>, length: Duration) -> JoinHandle<Flood> {
+        let (address, connector, numbers) = (self.address, Arc::clone(&self.connector), Arc::clone(&self.numbers));
+        alone(async move {
+            let mut lines = Vec::new();
+            for _ in 0..CONNECTIONS {
+                let mut line = Line::open(address, &connector).await;
+                // Whoever says nothing for five seconds would be sent away before all are there.
+                line.exchange(&lock(numbers.fetch_add(1, Ordering::Relaxed))).await;
+                lines.push(line);
+            }
+            let (began, taken) = (Moment::now(), Arc::new(AtomicU32::new(0)));
+            let mut crew = JoinSet::new();
+            for mut line in lines {
+                let (numbers, taken) = (Arc::clone(&numbers), Arc::clone(&taken));
+                crew.spawn(async move {
+                    let mut answers = BTreeMap::<u16, u32>::new();
+                    loop {
+                        let turn = taken.fetch_add(1, Ordering::Relaxed);
+                        let due = rate
+                            .map_or_else(Moment::now, |rate| began + Duration::from_secs_f64(f64::from(turn) / rate));
+                        if due >= began + length {
+                            return answers;
+                        }
+                        if due.elapsed() > GIVEN_UP_AFTER {
+                            continue;
+                        }
+                        tokio::time::sleep_until(due).await;
+                        let status = line.exchange(&lock(numbers.fetch_add(1, Ordering::Relaxed))).await;
+                        *answers.entry(status).or_default() += 1;
+                    }
+                });
+            }
+            let mut flood = Flood { length, ..Flood::default() };
+            for (status, count) in crew.join_all().await.into_iter().flatten() {
+                *flood.answers.entry(status).or_default() += count;
+            }
+            flood.due = taken.load(Ordering::Relaxed);
+            flood
+        })
+    }
+
+    /// Codes at a steady rate until they are stopped.
+    fn codes(&self) -> Codes {
+        let (address, connector, stop) = (self.address, Arc::clone(&self.connector), Arc::new(AtomicBool::new(false)));
+        let stopped = Arc::clone(&stop);
+        let thread = alone(async move {
+            let mut crew = JoinSet::new();
+            let mut due = tokio::time::interval(CODE_EVERY);
+            // In turn, or the door hangs up on those that are never used.
+            let mut lines = VecDeque::new();
+            for _ in 0..64 {
+                lines.push_back(Line::open(address, &connector).await);
+            }
+            let (mut codes, mut number) = (Vec::new(), 0);
+            while !stopped.load(Ordering::Relaxed) {
+                let due = due.tick().await;
+                while let Some(done) = crew.try_join_next() {
+                    let (line, code) = done.unwrap();
+                    lines.push_back(line);
+                    codes.push(code);
+                }
+                let mut line = lines.pop_front().expect("one of 64 lines is free");
+                number += 1;
+                crew.spawn(async move {
+                    let status = line.exchange(&code(number)).await;
+                    (line, Code { due: due.into_std(), took: due.elapsed(), status })
+                });
+            }
+            codes.extend(crew.join_all().await.into_iter().map(|(_, code)| code));
+            codes
+        });
+        Codes { stop, thread }
+    }
+}
+
+fn alone<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    std::thread::spawn(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work))
+}
+
+/// A connection on which a request costs its sender next to nothing.
+struct Line {
+    stream: SslStream<TcpStream>,
+    inbox: Vec<u8>,
+}
+
+impl Line {
+    async fn open(address: SocketAddr, connector: &SslConnector) -> Self {
+        let plain = TcpStream::connect(address).await.unwrap();
+        plain.set_nodelay(true).unwrap();
+        let ssl = connector.configure().unwrap().verify_hostname(false).into_ssl("localhost").unwrap();
+        let mut stream = SslStream::new(ssl, plain).unwrap();
+        Pin::new(&mut stream).connect().await.unwrap();
+        Self { stream, inbox: Vec::with_capacity(1024) }
+    }
+
+    async fn exchange(&mut self, request: &[u8]) -> u16 {
+        self.inbox.clear();
+        self.stream.write_all(request).await.unwrap();
+        loop {
+            assert!(self.stream.read_buf(&mut self.inbox).await.unwrap() > 0, "hung up");
+            let mut room = [httparse::EMPTY_HEADER; 16];
+            let mut head = httparse::Response::new(&mut room);
+            let httparse::Status::Complete(start) = head.parse(&self.inbox).unwrap() else { continue };
+            let length = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+            let length = length.map_or(0, |header| std::str::from_utf8(header.value).unwrap().parse().unwrap());
+            if self.inbox.len() >= start + length {
+                return head.code.unwrap();
+            }
+        }
+    }
+}
+
+// No two alike: another card, or another second.
+fn lock(number: u64) -> Vec<u8> {
+    let card = CardLock { dc_card_id: (number % CARDS).to_string(), ..CardLock::default() };
+    let sample = card.locked(SystemClock.now().before(Duration::from_secs(number / CARDS)));
+    request(sample.path, &sample.body)
+}
+
+fn code(number: u64) -> Vec<u8> {
+    let otp = Otp { merchant_name: letters(number), ..Otp::default() }.sample();
+    request(otp.path, &otp.body)
+}
+
+fn request(path: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
