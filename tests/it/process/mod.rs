@@ -6,10 +6,12 @@ mod brake;
 mod canary;
 mod crash;
 mod drain;
+mod io_errors;
 mod providers;
 mod reload;
 mod strace;
 mod syscalls;
+mod tally;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
