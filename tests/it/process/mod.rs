@@ -5,6 +5,7 @@
 mod brake;
 mod canary;
 mod crash;
+mod disk_full;
 mod drain;
 mod io_errors;
 mod providers;
