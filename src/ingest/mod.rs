@@ -36,7 +36,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clocks, Timestamp};
 use crate::flow::intake::{Answer, Intake};
 use crate::flow::journal::Journal;
 use admission::{Admission, Client, PUBLIC_KEY};
@@ -54,7 +54,7 @@ struct Door {
     admission: Admission,
     decryptor: Arc<Decryptor>,
     intake: Intake,
-    clock: Arc<dyn Clock>,
+    clocks: Clocks,
     base_path: String,
     draining: Arc<AtomicBool>,
 }
@@ -127,7 +127,7 @@ pub fn listen(
     settings: &Settings,
     intake: Intake,
     journal: Journal,
-    clock: Arc<dyn Clock>,
+    clocks: Clocks,
 ) -> Result<(Listener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     let note = tls::new_note()?;
     let reception = Reception {
@@ -136,7 +136,7 @@ pub fn listen(
         places: Arc::<Places>::default(),
         refusals: Arc::<Refusals>::default(),
         calendar: Arc::<Calendar>::default(),
-        clock: Arc::clone(&clock),
+        clock: Arc::clone(&clocks.wall),
         for_proxy: false,
     };
     settings.trusted_proxy.check()?;
@@ -156,7 +156,7 @@ pub fn listen(
         },
         decryptor: Arc::clone(&decryptor),
         intake,
-        clock,
+        clocks,
         base_path: settings.checked_base_path()?,
         draining: Arc::clone(&draining),
     });
@@ -194,7 +194,7 @@ enum Heard {
 }
 
 async fn hear(request: &HttpRequest, payload: Payload, door: &Door) -> Result<Heard, Problem> {
-    let now = door.clock.now();
+    let now = door.clocks.wall.now();
     let Client { name, jwe } = door.admission.admit(request, now)?;
     let path = request.uri().path().strip_prefix(door.base_path.as_str()).ok_or(Problem::NotFound)?;
     if path == PUBLIC_KEY {
@@ -210,7 +210,8 @@ async fn hear(request: &HttpRequest, payload: Payload, door: &Door) -> Result<He
     body::check_headers(request)?;
     let key = body::idempotency_key(request)?;
     let bytes = plaintext(request, payload, door, jwe).await?;
-    let arrival = endpoint.read(&bytes, name, key, now)?;
+    // News are from the future when both clocks say so: one that was set back must not refuse what is true.
+    let arrival = endpoint.read(&bytes, name, key, now.max(door.clocks.steady.now()))?;
     drop(bytes);
     Ok(Heard::Notification(door.intake.take(arrival).await?))
 }

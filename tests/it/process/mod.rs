@@ -4,6 +4,7 @@
 
 mod brake;
 mod canary;
+mod clock;
 mod crash;
 mod disk_full;
 mod drain;
