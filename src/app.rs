@@ -13,7 +13,7 @@ use crate::channel::{self, receipt::Reader};
 use crate::config::{self, Config, Written};
 use crate::console::Vitals;
 use crate::domain::chain;
-use crate::domain::clock::Clock;
+use crate::domain::clock::Clocks;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
 use crate::flow::dispatch::{Dispatch, Route, Rules};
@@ -22,6 +22,7 @@ use crate::flow::intake::Intake;
 use crate::flow::janitor;
 use crate::flow::journal::Journal;
 use crate::flow::receipt::Receipts;
+use crate::flow::timekeeper;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener, Reloaded};
 use crate::receipts;
@@ -164,8 +165,9 @@ fn is_reloaded(key: &str) -> bool {
 
 impl Gateway {
     /// Opens database and door, and starts to work. What a crash left is taken up at once.
-    pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    pub async fn start(config: &Config, clocks: Clocks) -> Result<Self, Error> {
         profile::check(config)?;
+        let clock = Arc::clone(&clocks.steady);
         let Parts { plans, renderer, routes, readers } = Parts::assemble(config)?;
         let store = Arc::new(Store::open(&config.store, &config.seal, Role::Gateway, Arc::clone(&clock)).await?);
         let left = store.take_over().await?;
@@ -184,14 +186,14 @@ impl Gateway {
         let roster = Arc::clone(dispatch.roster());
         roster.look().await?;
         let (receipts, ended) =
-            (Arc::new(Receipts::new(Arc::clone(&store), readers, Arc::clone(&clock))), dispatch.ended());
+            (Arc::new(Receipts::new(Arc::clone(&store), readers, clocks.clone())), dispatch.ended());
         if config.delivery.paused {
             tracing::warn!("delivery is paused: what is accepted waits, and expires when nobody lets it go in time");
         }
         let worker = Worker::new(&config.delivery, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
         let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(&plans), Arc::clone(&clock));
         let journal = Journal::new(Arc::clone(&store), Arc::clone(&clock));
-        let (listener, serving) = ingest::listen(&config.ingest, intake, journal.clone(), Arc::clone(&clock))?;
+        let (listener, serving) = ingest::listen(&config.ingest, intake, journal.clone(), clocks.clone())?;
         let (providers, taking) = open_for_providers(&config.receipts, &receipts)?.unzip();
         let longest_life = plans.ttl(Kind::Otp);
         let serving = tokio::spawn(async move {
@@ -203,6 +205,7 @@ impl Gateway {
             tokio::spawn(Arc::clone(&worker).run()),
             tokio::spawn(Arc::clone(&roster).run()),
             tokio::spawn(receipts.run(ended)),
+            tokio::spawn(timekeeper::run(Arc::clone(&store), clocks)),
             tokio::spawn(janitor::run(Arc::clone(&store), clock, config.retention, longest_life)),
         ];
         tasks.extend(taking);

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,7 +13,7 @@ use super::watch::Watch;
 use super::{Usage, usage};
 use crate::app::Gateway;
 use crate::config::Config;
-use crate::domain::clock::SystemClock;
+use crate::domain::clock::Clocks;
 use crate::{console, telemetry};
 
 /// Metrics are summed up this often even when nobody reads them.
@@ -38,7 +37,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let gateway = Gateway::start(&config, Arc::new(SystemClock)).await.map_err(usage)?;
+    let gateway = Gateway::start(&config, Clocks::of_this_machine()).await.map_err(usage)?;
     if !config.ops.listen.is_empty() {
         let vitals = gateway.vitals(Box::new(move || metrics.render()));
         let (address, serving) = console::listen(&config.ops, vitals)

@@ -1,7 +1,12 @@
 //! Time as an argument: whoever needs the hour is handed a [`Clock`].
+//!
+//! A gateway has two of them. What was promised from one moment to another (deadlines, leases, pauses, how long a key is
+//! kept) goes by the steady one; what others have written a date on (certificates, signatures) by the wall's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z, the form both databases keep.
@@ -74,5 +79,52 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place where the machine is asked")]
     fn now(&self) -> Timestamp {
         jiff::Timestamp::now().into()
+    }
+}
+
+/// The wall's time at its start, and from then on what has really passed, a suspended machine included
+/// (`CLOCK_BOOTTIME`). Setting the machine's clock does not move it; correcting its rate does, as it should.
+#[derive(Debug, Clone, Copy)]
+pub struct SteadyClock {
+    began: Timestamp,
+    at: Duration,
+}
+
+impl SteadyClock {
+    /// Takes over what `wall` says now, for good.
+    pub fn start(wall: &dyn Clock) -> Self {
+        Self { at: running(), began: wall.now() }
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        self.began.after(running().saturating_sub(self.at))
+    }
+}
+
+fn running() -> Duration {
+    let since = clock_gettime(ClockId::Boottime);
+    Duration::new(u64::try_from(since.tv_sec).unwrap_or(0), u32::try_from(since.tv_nsec).unwrap_or(0))
+}
+
+/// The two clocks of a gateway.
+#[derive(Clone)]
+pub struct Clocks {
+    /// For everything that is promised.
+    pub steady: Arc<dyn Clock>,
+    /// For dates that others have written.
+    pub wall: Arc<dyn Clock>,
+}
+
+impl Clocks {
+    /// The machine's, both showing the same from now on unless its clock is set.
+    pub fn of_this_machine() -> Self {
+        Self { steady: Arc::new(SteadyClock::start(&SystemClock)), wall: Arc::new(SystemClock) }
+    }
+
+    /// One clock for both.
+    pub fn both(clock: Arc<dyn Clock>) -> Self {
+        Self { steady: Arc::clone(&clock), wall: clock }
     }
 }

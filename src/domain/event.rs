@@ -62,6 +62,8 @@ pub enum EventKind {
     Refused,
     /// The processors' door took new certificates, lists or names while running.
     Reloaded,
+    /// Somebody set the machine's clock.
+    ClockSet,
     /// An operator took a provider off duty.
     ProviderDrained,
     /// An operator put a provider on duty again.
@@ -86,6 +88,7 @@ impl EventKind {
             Self::PersonErased => "person_erased",
             Self::Refused => "refused",
             Self::Reloaded => "reloaded",
+            Self::ClockSet => "clock_set",
             Self::ProviderDrained => "provider_drained",
             Self::ProviderEnabled => "provider_enabled",
         }

@@ -1,6 +1,6 @@
 //! The story of a notification, in the order of its files: `intake` takes it once, `worker` holds it, `resolve` finds
 //! the person, `roster` knows who is on duty, `dispatch` sends it, `receipt` hears what became of it; `janitor` sweeps
-//! up, and `journal` writes down what happens at the door.
+//! up, `journal` writes down what happens at the door, and `timekeeper` notices when the machine's clock is set.
 
 mod attempt;
 pub mod dispatch;
@@ -13,4 +13,5 @@ pub mod resolve;
 pub mod roster;
 mod slots;
 mod storm;
+pub mod timekeeper;
 pub mod worker;

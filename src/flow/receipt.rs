@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::channel::receipt::Reader;
 use crate::domain::chain;
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clock, Clocks, Timestamp};
 use crate::domain::delivery::{Attempt, ProviderName, State};
 use crate::domain::outcome::Outcome;
 use crate::domain::receipt::{Callback, Receipt, Status, Unfit};
@@ -91,6 +91,7 @@ pub struct Receipts {
     store: Arc<Store>,
     readers: HashMap<ProviderName, Reader>,
     clock: Arc<dyn Clock>,
+    wall: Arc<dyn Clock>,
     turn: Mutex<()>,
     last_parked: AtomicI64,
 }
@@ -104,15 +105,16 @@ struct Heard<'a> {
 
 impl Receipts {
     /// Takes the receipts of the providers in `readers`.
-    pub fn new(store: Arc<Store>, readers: HashMap<ProviderName, Reader>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Arc<Store>, readers: HashMap<ProviderName, Reader>, clocks: Clocks) -> Self {
+        let Clocks { steady: clock, wall } = clocks;
         // What the process before parked lately counts as young too.
         let last_parked = AtomicI64::new(clock.now().micros());
-        Self { store, readers, clock, turn: Mutex::new(()), last_parked }
+        Self { store, readers, clock, wall, turn: Mutex::new(()), last_parked }
     }
 
-    /// The present moment, for whoever makes a [`Callback`].
+    /// The wall's time, for whoever makes a [`Callback`]: its signature may hold a date.
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.wall.now()
     }
 
     /// Takes a callback that came for `provider`. It is on disk when this returns, if it changes anything.
@@ -123,7 +125,7 @@ impl Receipts {
         if receipts.is_empty() {
             count(&provider, None, "not_final");
         }
-        let at = callback.now;
+        let at = self.clock.now();
         // A task of its own: a provider that hangs up must not leave the writing connection in the middle of something.
         let applied = tokio::spawn(async move { self.apply_all(&provider, &receipts, at).await });
         Ok(applied.await.map_err(|_| Error::Stopped)??)

@@ -37,7 +37,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clocks, Timestamp};
 use crate::flow::intake::{Answer, Intake};
 use crate::flow::journal::Journal;
 use admission::{Admission, Client};
@@ -56,7 +56,7 @@ struct Door {
     admission: Admission,
     decryptor: Arc<Decryptor>,
     intake: Intake,
-    clock: Arc<dyn Clock>,
+    clocks: Clocks,
     base_path: String,
     closing: Arc<Closing>,
 }
@@ -145,7 +145,7 @@ pub fn listen(
     settings: &Settings,
     intake: Intake,
     journal: Journal,
-    clock: Arc<dyn Clock>,
+    clocks: Clocks,
 ) -> Result<(Listener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     let note = tls::new_note()?;
     let reception = Reception {
@@ -154,7 +154,7 @@ pub fn listen(
         places: Arc::<Places>::default(),
         refusals: Arc::<Refusals>::default(),
         calendar: Arc::<Calendar>::default(),
-        clock: Arc::clone(&clock),
+        clock: Arc::clone(&clocks.wall),
         for_proxy: false,
     };
     settings.trusted_proxy.check()?;
@@ -173,7 +173,7 @@ pub fn listen(
         },
         decryptor: Arc::clone(&decryptor),
         intake,
-        clock,
+        clocks,
         base_path: settings.checked_base_path()?,
         closing: Arc::clone(&closing),
     });
@@ -215,7 +215,7 @@ enum Heard {
 }
 
 async fn hear(request: &HttpRequest, payload: Payload, door: &Door) -> Result<Heard, Problem> {
-    let now = door.clock.now();
+    let now = door.clocks.wall.now();
     let path = request.uri().path().strip_prefix(door.base_path.as_str());
     let is_look = path == Some(PUBLIC_KEY) && matches!(*request.method(), Method::GET | Method::HEAD);
     let errand = if is_look { Errand::Look } else { Errand::Act };
@@ -235,7 +235,8 @@ async fn hear(request: &HttpRequest, payload: Payload, door: &Door) -> Result<He
     body::check_headers(request)?;
     let key = body::idempotency_key(request)?;
     let bytes = plaintext(request, payload, door, jwe).await?;
-    let arrival = endpoint.read(&bytes, name, key, now)?;
+    // News are from the future when both clocks say so: one that was set back must not refuse what is true.
+    let arrival = endpoint.read(&bytes, name, key, now.max(door.clocks.steady.now()))?;
     drop(bytes);
     Ok(Heard::Notification(door.intake.take(arrival).await?))
 }

@@ -39,6 +39,7 @@ pub(super) struct Once {
 }
 
 /// Everything that one step of a delivery writes.
+#[derive(Clone)]
 pub(super) struct SettleRows {
     pub(super) priority: Priority,
     pub(super) delivery: Uuid,

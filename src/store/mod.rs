@@ -9,6 +9,7 @@ mod change;
 mod channels;
 mod claimed;
 mod directory;
+mod failure;
 mod finder;
 mod lanes;
 pub mod memory;
@@ -33,6 +34,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::event::Event;
 use backend::Backend;
+use failure::Failure;
 use finder::Finder;
 use seal::Sealer;
 use uuid::Uuid;
@@ -157,12 +159,29 @@ impl Error {
     /// A full disk or a lock held by an import passes.
     fn is_final(&self) -> bool {
         let Self::Database(error) = self else { return false };
-        match error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned)) {
-            // SQLITE_BUSY (5), SQLITE_LOCKED (6) and SQLITE_FULL (13), primary code in the low byte.
-            Some(code) => !matches!(code.parse().unwrap_or(0) & 0xff, 5 | 6 | 13),
+        match code(error) {
+            Some(code) => !passes(code),
             None => true,
         }
     }
+
+    /// Whether the disk or the file is to blame, and not what was asked of them.
+    fn is_of_the_disk(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        // SQLITE_READONLY (8), SQLITE_IOERR (10), SQLITE_CORRUPT (11), SQLITE_CANTOPEN (14) and SQLITE_NOTADB (26).
+        code(error).is_some_and(|code| !passes(code) && matches!(code & 0xff, 8 | 10 | 11 | 14 | 26))
+    }
+}
+
+fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code().map(|code| code.parse().unwrap_or(0))
+}
+
+// SQLITE_BUSY (5), SQLITE_LOCKED (6) and SQLITE_FULL (13), primary code in the low byte; and SQLITE_IOERR_SHMSIZE, which
+// is a full disk too: the index of the write-ahead log could not grow.
+fn passes(code: u32) -> bool {
+    const INDEX_CANNOT_GROW: u32 = 10 + 19 * 256;
+    matches!(code & 0xff, 5 | 6 | 13) || code == INDEX_CANNOT_GROW
 }
 
 /// The store as the rest of otpost knows it.
@@ -189,8 +208,9 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let sealer = Sealer::open(sealing)?;
-        let backend = sqlite::Sqlite::open(&settings.sqlite_path()?, role).await?;
-        Self::over(backend, sealer, clock, settings.min_free, Box::new(Uuid::now_v7)).await
+        let failure = Arc::new(Failure::new());
+        let backend = sqlite::Sqlite::open(&settings.sqlite_path()?, role, Arc::clone(&failure)).await?;
+        Self::over(backend, failure, sealer, clock, settings.min_free, Box::new(Uuid::now_v7)).await
     }
 
     /// A store over tables in memory, for simulations and as the model of the others: `ids` and the `weather` between it
@@ -204,18 +224,19 @@ impl Store {
         ids: Ids,
     ) -> Result<Self, Error> {
         let backend = memory::Door::open(Arc::clone(memory), weather);
-        Self::over(backend, Sealer::open(sealing)?, clock, min_free, ids).await
+        Self::over(backend, Arc::new(Failure::new()), Sealer::open(sealing)?, clock, min_free, ids).await
     }
 
     async fn over(
         backend: Arc<dyn Backend>,
+        failure: Arc<Failure>,
         sealer: Sealer,
         clock: Arc<dyn Clock>,
         min_free: u64,
         ids: Ids,
     ) -> Result<Self, Error> {
         let sealer = Arc::new(sealer);
-        let writer = Writer::start(Arc::clone(&backend), Arc::clone(&clock));
+        let writer = Writer::start(Arc::clone(&backend), Arc::clone(&clock), failure);
         let finder = Finder::start(Arc::clone(&backend));
         let store = Self { backend, sealer, writer, finder, clock, ids, min_free, roomy: AtomicBool::new(true) };
         store.look_after_space().await?;

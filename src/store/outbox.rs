@@ -159,6 +159,10 @@ impl Store {
 
     /// Takes up to `limit` deliveries of one lane that are due: retries, and what a crash left.
     pub async fn claim(&self, lane: Priority, limit: usize) -> Result<Vec<Claimed>, Error> {
+        // Among what is due may be what this process has sent and could not write down, on a disk that was full.
+        if self.writer.is_behind() {
+            return Ok(Vec::new());
+        }
         let now = self.clock.now();
         let tokens = (0..limit).map(|_| token()).collect::<Result<Vec<_>, _>>()?;
         let until = now.after(LEASE);

@@ -4,10 +4,13 @@
 //! during the last sync. It knows no SQL and no secrets.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::change::{AcceptRows, Batch, Change, Committed, SettleRows, Settled, Verdict};
+use super::failure::Failure;
 use super::lanes::{self, Entry, Lanes};
 use super::{Backend, Error};
 use crate::domain::chain;
@@ -19,19 +22,22 @@ const QUEUE: usize = 4096;
 /// Changes in one transaction: beyond this a batch gets no faster and its first waiter only waits longer.
 const BATCH: usize = 512;
 
+/// Between two tries to write what became of a message.
+const SETTLE_AGAIN: Duration = Duration::from_millis(100);
+
 /// The way to the writer task.
 pub(super) struct Writer {
     queue: Entry<Change>,
-    failure: watch::Receiver<Option<String>>,
+    failure: Arc<Failure>,
+    unwritten: AtomicUsize,
 }
 
 impl Writer {
     /// Starts the task on the current runtime. It ends when the last [`Writer`] is dropped.
-    pub(super) fn start(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn start(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>, failure: Arc<Failure>) -> Self {
         let (queue, changes) = lanes::open(QUEUE);
-        let (failed, failure) = watch::channel(None);
-        tokio::spawn(run(changes, backend, clock, failed));
-        Self { queue, failure }
+        tokio::spawn(run(changes, backend, clock, Arc::clone(&failure)));
+        Self { queue, failure, unwritten: AtomicUsize::new(0) }
     }
 
     /// Commits a new notification. A full queue is an error at once: waiting would only be a slower one.
@@ -47,8 +53,29 @@ impl Writer {
         answered.await.map_err(|_| Error::Stopped)?
     }
 
-    /// Commits a step of a delivery. It waits for room in the queue: what became of a message must not be lost.
+    /// Commits a step of a delivery. It waits for room in the queue, and until a disk that is full has room: what became
+    /// of a message must not be lost, or it is sent again.
     pub(super) async fn settle(&self, rows: SettleRows) -> Result<Settled, Error> {
+        let settled = self.settle_once(rows.clone()).await;
+        if !matches!(settled, Err(Error::NotCommitted)) {
+            return settled;
+        }
+        let _unwritten = Unwritten::counted(&self.unwritten);
+        loop {
+            tokio::time::sleep(SETTLE_AGAIN).await;
+            let settled = self.settle_once(rows.clone()).await;
+            if !matches!(settled, Err(Error::NotCommitted)) {
+                return settled;
+            }
+        }
+    }
+
+    /// Whether what became of a message could not be written yet: meanwhile its lease may end, but nobody died.
+    pub(super) fn is_behind(&self) -> bool {
+        self.unwritten.load(Ordering::Relaxed) > 0
+    }
+
+    async fn settle_once(&self, rows: SettleRows) -> Result<Settled, Error> {
         self.check()?;
         let (answer, answered) = oneshot::channel();
         self.queue.lane(rows.priority).send(Change::Settle(rows, answer)).await.map_err(|_| Error::Stopped)?;
@@ -57,14 +84,12 @@ impl Writer {
 
     /// Resolves when the database has failed in a way after which nothing may be accepted any more.
     pub(super) async fn failed(&self) -> String {
-        let mut failure = self.failure.clone();
-        let seen = failure.wait_for(Option::is_some).await.map(|text| text.clone().unwrap_or_default());
-        seen.unwrap_or_else(|_| "the writer stopped".to_owned())
+        self.failure.told().await
     }
 
     /// Whether the database has failed for good.
     pub(super) fn has_failed(&self) -> bool {
-        self.failure.borrow().is_some()
+        self.failure.is_there()
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -72,15 +97,26 @@ impl Writer {
     }
 }
 
-async fn run(
-    mut queue: Lanes<Change>,
-    backend: Arc<dyn Backend>,
-    clock: Arc<dyn Clock>,
-    failed: watch::Sender<Option<String>>,
-) {
+/// Counts one that waits, for as long as it does.
+struct Unwritten<'a>(&'a AtomicUsize);
+
+impl<'a> Unwritten<'a> {
+    fn counted(by: &'a AtomicUsize) -> Self {
+        by.fetch_add(1, Ordering::Relaxed);
+        Self(by)
+    }
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn run(mut queue: Lanes<Change>, backend: Arc<dyn Backend>, clock: Arc<dyn Clock>, failure: Arc<Failure>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while queue.take(&mut waiting, BATCH).await {
-        if failed.borrow().is_some() {
+        if failure.is_there() {
             waiting.drain(..).for_each(|change| refuse(change, || Error::Stopped));
             continue;
         }
@@ -90,7 +126,7 @@ async fn run(
             Err(error) => {
                 // Retrying a commit after a failed sync is known to be unsafe: the pages may be gone from the cache.
                 if error.is_final() {
-                    failed.send_replace(Some(chain(&error)));
+                    failure.note(&error);
                 }
                 tracing::error!(error = chain(&error), "a batch of {} changes was not committed", waiting.len());
                 waiting.drain(..).for_each(|change| refuse(change, || Error::NotCommitted));

@@ -17,7 +17,7 @@ use super::cast;
 use crate::app::Gateway;
 use crate::config::Config;
 use crate::domain::address::Channel;
-use crate::domain::clock::{Clock, SystemClock, Timestamp};
+use crate::domain::clock::{Clock, Clocks, SystemClock, Timestamp};
 use crate::sim::processor::Processor;
 use crate::sim::providers::Provider;
 use crate::sim::providers::station::{Arrival, Keeping};
@@ -58,7 +58,7 @@ impl Stage {
         let workspace = Workspace::create(&place, &settings(&providers)).await?;
         let config = configure(&workspace, usual_ports)?;
         telemetry::start(&config.log).map_err(usage)?;
-        let gateway = Gateway::start(&config, Arc::new(SystemClock)).await.map_err(usage)?;
+        let gateway = Gateway::start(&config, Clocks::of_this_machine()).await.map_err(usage)?;
         gateway.store().directory().import(&cast::people()?, SystemClock.now()).await?;
         Ok(Self { workspace, gateway, inbox: Inbox::of(&providers)?, providers, folder: own })
     }

@@ -24,9 +24,11 @@ pub(super) fn start(store: Weak<Sqlite>, mut connection: SqliteConnection) {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while store.strong_count() > 0 {
             ticks.tick().await;
-            // A failure here loses nothing: the pages stay in the WAL, and the writer meets the same disk.
+            // A full disk passes, and the pages stay in the WAL. One that fails is not asked again: whether a page is
+            // there after a failed sync, nobody knows.
             if let Err(error) = once(&mut connection).await {
                 tracing::warn!(%error, "the write-ahead log could not be moved into the database");
+                let _ = store.upgrade().map(|store| store.failure.watch::<()>(Err(error.into())));
             }
         }
     });

@@ -28,7 +28,7 @@ impl Sqlite {
         tokens: &[i64],
     ) -> Result<Vec<ClaimedRow>, Error> {
         let limit = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let due: Vec<(Uuid, Option<i64>)> =
             sqlx::query_as(due(lane)).bind(now.micros()).bind(limit).fetch_all(&mut *transaction).await?;
@@ -75,7 +75,7 @@ impl Sqlite {
 
     /// Gives the delivery its person and channels and adds the others, in one transaction.
     pub(super) async fn split_delivery(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let given = sqlx::query(
             "UPDATE delivery SET person_id = ?3, channels = ?4 WHERE id = ?1 AND lease_token = ?2 AND state = 'open'",
@@ -115,7 +115,7 @@ impl Sqlite {
         )
         .bind(Value::Array(held).to_string())
         .bind(due_at.micros())
-        .execute(&mut *self.write.lock().await)
+        .execute(&mut *self.writing().await?)
         .await?;
         Ok(moved.rows_affected())
     }
@@ -125,7 +125,7 @@ impl Sqlite {
     pub(super) async fn release_orphans(&self, now: Timestamp) -> Result<u64, Error> {
         let done = sqlx::query("UPDATE delivery SET due_at = ?1 WHERE state = 'open' AND lease_token IS NOT NULL")
             .bind(now.micros())
-            .execute(&mut *self.write.lock().await)
+            .execute(&mut *self.writing().await?)
             .await?;
         Ok(done.rows_affected())
     }
@@ -166,7 +166,7 @@ impl Sqlite {
 impl Sqlite {
     /// Writes events that belong to no other change, all or none.
     pub(super) async fn note_events(&self, events: &[Event]) -> Result<(), Error> {
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         for event in events {
             insert_event(&mut transaction, event).await?;

@@ -132,7 +132,7 @@ impl Sqlite {
             .bind(array(batch.settles.iter().map(|rows| settlement(rows))))
             .bind(array(batch.settles.iter().filter_map(|rows| attempt(rows))))
             .bind(array(batch.settles.iter().map(|rows| audit(&rows.event, Some(rows.lease_token)))));
-        let mut connection = self.write.lock().await;
+        let mut connection = self.writing().await?;
         let rows = query.fetch_all(&mut *connection).await?;
         read(batch, &rows)
     }

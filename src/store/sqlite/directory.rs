@@ -51,7 +51,7 @@ impl Sqlite {
 
     /// Writes people whole: what an entry does not name any more is removed. All entries or none.
     pub(super) async fn import_entries(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error> {
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let people: Vec<Value> = entries.iter().map(person).collect();
         let numbers: Vec<Value> = entries.iter().flat_map(identifiers).collect();
@@ -99,7 +99,7 @@ impl Sqlite {
 
     /// Removes a person, their numbers and addresses. `false` when there is nobody of that id.
     pub(super) async fn erase_person(&self, person: Uuid, event: &Event) -> Result<bool, Error> {
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let gone = sqlx::query("DELETE FROM person WHERE id = ?1").bind(person).execute(&mut *transaction).await?;
         if gone.rows_affected() == 0 {

@@ -12,6 +12,7 @@ mod providers;
 mod reads;
 mod receipt;
 mod retention;
+mod writing;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use uuid::Uuid;
 
 use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
 use super::change::{Batch, Committed, Split};
+use super::failure::Failure;
 use super::providers::{Drain, ProviderState};
 use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
 use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
@@ -63,16 +65,18 @@ static TABLES: Migrator = sqlx::migrate!("migrations/sqlite");
 /// The database file and the connections to it.
 pub(super) struct Sqlite {
     write: Mutex<SqliteConnection>,
+    options: SqliteConnectOptions,
     read: SqlitePool,
     texts: commit::Texts,
     path: PathBuf,
+    failure: Arc<Failure>,
     // Held until the gateway closes; the system lets go of it when the process dies.
     lock: Option<File>,
 }
 
 impl Sqlite {
     /// Opens the file, brings its schema up to date and checks that it will keep its word.
-    pub(super) async fn open(path: &Path, role: Role) -> Result<Arc<Self>, Error> {
+    pub(super) async fn open(path: &Path, role: Role, failure: Arc<Failure>) -> Result<Arc<Self>, Error> {
         let lock = match role {
             Role::Gateway => Some(lock(path)?),
             Role::Beside => None,
@@ -84,12 +88,11 @@ impl Sqlite {
             Role::Gateway => TABLES.run(&mut write).await.map_err(Error::Migrate)?,
             Role::Beside => same_tables(&mut write).await?,
         }
-        verify(&mut write).await?;
-        sqlx::raw_sql(commit::BATCH).execute(&mut write).await.map_err(Error::Open)?;
+        writing::prepare(&mut write).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
-        let sqlite =
-            Arc::new(Self { write: Mutex::new(write), read, texts: commit::Texts::new(), path: path.to_owned(), lock });
+        let (write, texts, path) = (Mutex::new(write), commit::Texts::new(), path.to_owned());
+        let sqlite = Arc::new(Self { write, options: writing, read, texts, path, failure, lock });
         if role == Role::Gateway {
             checkpoint::start(Arc::downgrade(&sqlite), options.connect().await.map_err(Error::Open)?);
         }
@@ -200,22 +203,22 @@ impl Backend for Sqlite {
         until: Timestamp,
         tokens: &[i64],
     ) -> Result<Vec<ClaimedRow>, Error> {
-        self.claim_due(lane, now, until, tokens).await
+        self.failure.watch(self.claim_due(lane, now, until, tokens).await)
     }
 
     async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
-        self.split_delivery(split, event, due_at).await
+        self.failure.watch(self.split_delivery(split, event, due_at).await)
     }
 
     async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<u64, Error> {
-        self.move_leases(leases, until).await
+        self.failure.watch(self.move_leases(leases, until).await)
     }
 
     async fn release(&self, leases: Option<&[(Uuid, i64)]>, now: Timestamp) -> Result<u64, Error> {
         match leases {
             // The tokens stay, since an attempt may have begun.
-            Some(leases) => self.move_leases(leases, now).await,
-            None => self.release_orphans(now).await,
+            Some(leases) => self.failure.watch(self.move_leases(leases, now).await),
+            None => self.failure.watch(self.release_orphans(now).await),
         }
     }
 
@@ -232,15 +235,15 @@ impl Backend for Sqlite {
     }
 
     async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
-        self.purge_notifications(before, limit).await
+        self.failure.watch(self.purge_notifications(before, limit).await)
     }
 
     async fn blank(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
-        self.blank_addresses(before, limit).await
+        self.failure.watch(self.blank_addresses(before, limit).await)
     }
 
     async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
-        self.prune_keys(now, limit).await
+        self.failure.watch(self.prune_keys(now, limit).await)
     }
 
     async fn reported(&self, provider: &ProviderName, reference: &Reference) -> Result<Option<Reported>, Error> {
@@ -252,11 +255,11 @@ impl Backend for Sqlite {
     }
 
     async fn confirm(&self, rows: &ConfirmRows) -> Result<bool, Error> {
-        self.confirm_delivery(rows).await
+        self.failure.watch(self.confirm_delivery(rows).await)
     }
 
     async fn park(&self, rows: &ParkRows<'_>) -> Result<bool, Error> {
-        self.park_receipt(rows).await
+        self.failure.watch(self.park_receipt(rows).await)
     }
 
     async fn ripe(&self, since: Timestamp, limit: u32) -> Result<Vec<Parked>, Error> {
@@ -264,11 +267,11 @@ impl Backend for Sqlite {
     }
 
     async fn unpark(&self, row: i64) -> Result<(), Error> {
-        self.unpark_receipt(row).await
+        self.failure.watch(self.unpark_receipt(row).await)
     }
 
     async fn prune_receipts(&self, until: Timestamp, limit: u32) -> Result<u64, Error> {
-        self.prune_parked(until, limit).await
+        self.failure.watch(self.prune_parked(until, limit).await)
     }
 
     async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error> {
@@ -276,23 +279,23 @@ impl Backend for Sqlite {
     }
 
     async fn import(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error> {
-        self.import_entries(entries, event).await
+        self.failure.watch(self.import_entries(entries, event).await)
     }
 
     async fn erase(&self, person: Uuid, event: &Event) -> Result<bool, Error> {
-        self.erase_person(person, event).await
+        self.failure.watch(self.erase_person(person, event).await)
     }
 
     async fn note(&self, events: &[Event]) -> Result<(), Error> {
-        self.note_events(events).await
+        self.failure.watch(self.note_events(events).await)
     }
 
     async fn drain(&self, drain: &Drain, event: &Event) -> Result<bool, Error> {
-        self.drain_provider(drain, event).await
+        self.failure.watch(self.drain_provider(drain, event).await)
     }
 
     async fn enable(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error> {
-        self.enable_provider(provider, event).await
+        self.failure.watch(self.enable_provider(provider, event).await)
     }
 
     async fn drains(&self) -> Result<Vec<Drain>, Error> {
@@ -300,7 +303,7 @@ impl Backend for Sqlite {
     }
 
     async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error> {
-        self.replace_provider_states(states).await
+        self.failure.watch(self.replace_provider_states(states).await)
     }
 
     async fn provider_states(&self) -> Result<Vec<ProviderState>, Error> {
@@ -327,7 +330,7 @@ impl Backend for Sqlite {
 
     async fn close(&self) -> Result<(), Error> {
         self.read.close().await;
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
         // From here on the file may be another gateway's: whoever still holds this store can change nothing in it.
         sqlx::query("PRAGMA query_only = ON").execute(&mut *write).await?;
@@ -339,7 +342,7 @@ impl Backend for Sqlite {
     }
 
     async fn ping(&self) -> Result<(), Error> {
-        self.write.lock().await.ping().await?;
+        self.writing().await?.ping().await?;
         Ok(())
     }
 }

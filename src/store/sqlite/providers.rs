@@ -15,7 +15,7 @@ use crate::store::providers::{Drain, ProviderState};
 impl Sqlite {
     /// Takes a provider off duty, with its event; `false`, and nothing written, when it is off duty already.
     pub(super) async fn drain_provider(&self, drain: &Drain, event: &Event) -> Result<bool, Error> {
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let text = "INSERT INTO provider_drain (name, since, reason) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         let query = sqlx::query(text).bind(&drain.provider.0).bind(drain.since.micros()).bind(&drain.reason);
@@ -29,7 +29,7 @@ impl Sqlite {
 
     /// Puts a provider on duty, with its event; `false`, and nothing written, when it was.
     pub(super) async fn enable_provider(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error> {
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let query = sqlx::query("DELETE FROM provider_drain WHERE name = ?1").bind(&provider.0);
         if query.execute(&mut *transaction).await?.rows_affected() == 0 {
@@ -54,7 +54,7 @@ impl Sqlite {
 
     /// Replaces all that was kept of how providers are seen.
     pub(super) async fn replace_provider_states(&self, states: &[ProviderState]) -> Result<(), Error> {
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("DELETE FROM provider_state").execute(&mut *transaction).await?;
         for state in states {

@@ -86,7 +86,7 @@ impl Sqlite {
 
     /// Changes the state with its audit event, if it is still the one that was seen.
     pub(super) async fn confirm_delivery(&self, rows: &ConfirmRows) -> Result<bool, Error> {
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let changed = sqlx::query("UPDATE delivery SET state = ?3, end_reason = NULL WHERE id = ?1 AND state = ?2")
             .bind(rows.delivery.0)
@@ -107,7 +107,7 @@ impl Sqlite {
 
     /// Keeps a receipt, unless the delivery it is about has ended meanwhile.
     pub(super) async fn park_receipt(&self, rows: &ParkRows<'_>) -> Result<bool, Error> {
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let Receipt { reference, status, at } = rows.receipt;
         let delivery = rows.delivery.map(|delivery| delivery.0);
@@ -152,7 +152,7 @@ impl Sqlite {
 
     /// Forgets one parked receipt.
     pub(super) async fn unpark_receipt(&self, row: i64) -> Result<(), Error> {
-        remove(&mut *self.write.lock().await, row).await
+        remove(&mut *self.writing().await?, row).await
     }
 
     /// Forgets up to `limit` receipts parked before `until`.
@@ -163,7 +163,7 @@ impl Sqlite {
         )
         .bind(until.micros())
         .bind(limit)
-        .execute(&mut *self.write.lock().await)
+        .execute(&mut *self.writing().await?)
         .await?;
         Ok(done.rows_affected())
     }

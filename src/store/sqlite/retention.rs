@@ -14,7 +14,7 @@ impl Sqlite {
     /// Forgets up to `limit` idempotency keys, and as many purchases, whose time is over;
     /// returns the larger number.
     pub(super) async fn prune_keys(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut forgotten = 0;
         for text in [
             "DELETE FROM idempotency WHERE scope IN
@@ -31,7 +31,7 @@ impl Sqlite {
     /// Removes up to `limit` notifications of before `before` with all that belongs to them, unless one of their
     /// deliveries is open.
     pub(super) async fn purge_notifications(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
-        let mut write = self.write.lock().await;
+        let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let old: Vec<Uuid> = sqlx::query_scalar(
             "SELECT n.id FROM notification AS n WHERE n.id < ?1 AND NOT EXISTS
@@ -67,7 +67,7 @@ impl Sqlite {
         )
         .bind(first_id(before))
         .bind(limit)
-        .execute(&mut *self.write.lock().await)
+        .execute(&mut *self.writing().await?)
         .await?;
         Ok(done.rows_affected())
     }

@@ -4,16 +4,22 @@
 
 mod brake;
 mod canary;
+mod clock;
 mod crash;
+mod disk_full;
 mod drain;
 mod hangups;
+mod io_errors;
 mod overload;
 mod probe;
 mod providers;
 mod reload;
 mod standstill;
 mod stops;
+mod strace;
+mod syscalls;
 mod takeover;
+mod tally;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -105,7 +111,13 @@ struct Served {
 
 impl Served {
     fn start(config: &Path, level: &str) -> Self {
-        let mut child = Command::new(OTPOST)
+        Self::try_start(Command::new(OTPOST), config, level).unwrap_or_else(|log| panic!("{log}"))
+    }
+
+    /// Starts what `command` says, which ends with the binary: under another program, or in another environment.
+    /// When it ends before it is ready: its log.
+    fn try_start(mut command: Command, config: &Path, level: &str) -> Result<Self, String> {
+        let mut child = command
             .args(["serve", "--config"])
             .arg(config)
             .env("OTPOST__INGEST__LISTEN", "127.0.0.1:0")
@@ -131,15 +143,18 @@ impl Served {
                 kept.push('\n');
             }
         });
-        let hear_of = |wanted: &str| {
-            let heard = hear.recv_timeout(Duration::from_secs(20));
-            let (name, address) = heard.unwrap_or_else(|_| panic!("no {wanted} in: {}", log.lock().unwrap()));
+        let mut hear_of = |wanted: &str| {
+            let Ok((name, address)) = hear.recv_timeout(Duration::from_secs(20)) else {
+                let _ = child.kill();
+                let status = child.wait().unwrap();
+                return Err(format!("{status}, no {wanted} in: {}", log.lock().unwrap()));
+            };
             assert_eq!(name, wanted);
-            address
+            Ok(address)
         };
-        let address = hear_of("listen");
-        let ops = hear_of("ops");
-        Self { child, address, ops, log }
+        let address = hear_of("listen")?;
+        let ops = hear_of("ops")?;
+        Ok(Self { child, address, ops, log })
     }
 
     fn processor(&self, identity: &Identity) -> Processor {

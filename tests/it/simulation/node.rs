@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otpost::channel::receipt::Reader;
-use otpost::domain::clock::Clock;
 use otpost::domain::delivery::ProviderName;
 use otpost::flow::dispatch::{Dispatch, Route, Rules};
 use otpost::flow::guard::{self, Guard};
 use otpost::flow::intake::Intake;
 use otpost::flow::receipt::Receipts;
 use otpost::flow::worker::{self, Worker};
-use otpost::flow::{janitor, resolve};
+use otpost::flow::{janitor, resolve, timekeeper};
 use otpost::route::Plans;
 use otpost::store::memory::{Mishap, Weather};
 use otpost::store::{Error, Store};
@@ -21,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::providers::Line;
-use super::world::{TEXTS, Wall, World};
+use super::world::{TEXTS, World, clocks};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -109,7 +108,8 @@ pub(super) struct Node {
 
 impl Node {
     async fn start(world: &Arc<World>, gate: &Arc<Gate>, plans: &Arc<Plans>) -> Result<Self, Error> {
-        let clock: Arc<dyn Clock> = Arc::new(Wall(Arc::clone(world)));
+        let clocks = clocks(world);
+        let clock = Arc::clone(&clocks.steady);
         let road = Arc::new(Road { world: Arc::clone(world), gate: Arc::clone(gate) });
         let ids = {
             let world = Arc::clone(world);
@@ -137,13 +137,14 @@ impl Node {
         roster.look().await?;
         let readers = world.stations.iter().map(|station| (station.name(), station.reader()));
         let readers = readers.collect::<std::collections::HashMap<ProviderName, Reader>>();
-        let receipts = Arc::new(Receipts::new(Arc::clone(&store), readers, Arc::clone(&clock)));
+        let receipts = Arc::new(Receipts::new(Arc::clone(&store), readers, clocks.clone()));
         let settings = worker::Settings::default();
         let worker = Worker::new(&settings, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
         let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(plans), Arc::clone(&clock));
         tokio::spawn(worker.run());
         tokio::spawn(roster.run());
         tokio::spawn(Arc::clone(&receipts).run(ended));
+        tokio::spawn(timekeeper::run(Arc::clone(&store), clocks));
         let longest = Duration::from_mins(10);
         tokio::spawn(janitor::run(Arc::clone(&store), clock, janitor::Settings::default(), longest));
         Ok(Self { intake, receipts, store })

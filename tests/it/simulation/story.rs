@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use super::node;
 use super::providers::{Mood, Station, report};
 use super::record::Told;
-use super::world::{Wall, World};
+use super::world::{World, true_clock};
 
 /// Notifications come for so long.
 const COMING: u64 = 60_000;
@@ -90,8 +90,7 @@ pub(super) async fn calm_store(world: &Arc<World>) -> Store {
         let world = Arc::clone(world);
         Box::new(move || world.next_id())
     };
-    let clock = Arc::new(Wall(Arc::clone(world)));
-    Store::remember(&world.memory, Arc::new(Calm), &world.sealing(), clock, 0, ids).await.unwrap()
+    Store::remember(&world.memory, Arc::new(Calm), &world.sealing(), true_clock(world), 0, ids).await.unwrap()
 }
 
 fn plans(world: &World) -> Value {
@@ -289,6 +288,12 @@ async fn trouble(world: &Arc<World>, operator: &Arc<Store>) {
             world.disturbed("a thaw");
             gate.thaw();
         });
+    }
+    if world.happens(nature.jumps) {
+        let (hour, sign) = (3_600_000_000, *world.pick(&[1, -1]));
+        let micros = sign * world.pick(&[hour, 24 * hour]);
+        world.tell(format_args!("the clock is set by {micros} µs"));
+        world.jump(micros);
     }
     if world.happens(nature.moods) {
         let station = world.pick(&world.stations);

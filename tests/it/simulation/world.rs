@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use otpost::domain::clock::{Clock, Timestamp};
+use otpost::domain::clock::{Clock, Clocks, Timestamp};
 use otpost::domain::person::Locale;
 use otpost::render::{self, Renderer};
 use otpost::store::memory::Memory;
@@ -74,6 +74,8 @@ pub(super) struct Nature {
     /// Crashes, freezes.
     pub(super) crashes: u64,
     pub(super) freezes: u64,
+    /// The wall clock is set, by an hour or a day. Only where no process starts anew: a start takes the new time over.
+    pub(super) jumps: u64,
     /// Processes that share the work.
     pub(super) nodes: usize,
 }
@@ -88,12 +90,16 @@ impl World {
         let rough = |chance: &mut StdRng, odds: u32, most: u64| {
             if chance.random_ratio(odds, 100) { chance.random_range(0..=most) } else { 0 }
         };
+        let crashes = rough(&mut chance, 50, 4);
+        let final_ones = rough(&mut chance, 30, 200);
+        let starts_once = crashes == 0 && final_ones == 0;
         let nature = Nature {
             mishaps: rough(&mut chance, 50, 15),
-            final_ones: rough(&mut chance, 30, 200),
+            final_ones,
             slow: rough(&mut chance, 40, 10),
             moods: rough(&mut chance, 80, 20),
-            crashes: rough(&mut chance, 50, 4),
+            crashes,
+            jumps: if starts_once { rough(&mut chance, 60, 8) } else { 0 },
             freezes: rough(&mut chance, 30, 3),
             nodes: if chance.random_ratio(1, 3) { 2 } else { 1 },
         };
@@ -191,12 +197,32 @@ impl World {
 }
 
 /// The wall clock of every machine.
-pub(super) struct Wall(pub(super) Arc<World>);
+struct Wall(Arc<World>);
+
+/// The clock of a process that took the wall's time over when it was that far ahead.
+struct Steady(Arc<World>, i64);
 
 impl Clock for Wall {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.0.now().micros() + self.0.jumped.load(Ordering::SeqCst))
     }
+}
+
+impl Clock for Steady {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.now().micros() + self.1)
+    }
+}
+
+/// The clocks of a process that starts now.
+pub(super) fn clocks(world: &Arc<World>) -> Clocks {
+    let ahead = world.jumped.load(Ordering::SeqCst);
+    Clocks { steady: Arc::new(Steady(Arc::clone(world), ahead)), wall: Arc::new(Wall(Arc::clone(world))) }
+}
+
+/// The time of the world itself.
+pub(super) fn true_clock(world: &Arc<World>) -> Arc<dyn Clock> {
+    Arc::new(Steady(Arc::clone(world), 0))
 }
 
 fn memory_folder() -> PathBuf {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use otpost::app;
 use otpost::config::Config;
 use otpost::domain::address::Channel;
+use otpost::domain::clock::Clocks;
 use otpost::domain::clock::{Clock, Timestamp};
 use otpost::flow::worker::Worker;
 use otpost::store::Store;
@@ -111,7 +112,8 @@ impl Gateway {
     }
 
     async fn run(house: House, fakes: Fakes, clock: Arc<ManualClock>) -> Self {
-        let running = app::Gateway::start(&house.config(), Arc::<ManualClock>::clone(&clock)).await.unwrap();
+        let running =
+            app::Gateway::start(&house.config(), Clocks::both(Arc::<ManualClock>::clone(&clock))).await.unwrap();
         Self { house, clock, fakes, running, abandoned: Vec::new() }
     }
 

@@ -1,11 +1,10 @@
 //! From a request to a code that is taken: `ca sign --pin`, a running gateway, and curl with the certificate.
 
 use std::process::Command;
-use std::sync::Arc;
 
 use otpost::app::Gateway;
 use otpost::config::Config;
-use otpost::domain::clock::SystemClock;
+use otpost::domain::clock::Clocks;
 
 use super::{Desk, mode, refused};
 use crate::support::notice::otp;
@@ -17,7 +16,7 @@ impl Desk {
             self.configure("127.0.0.1:8443", "127.0.0.1:0");
         }
         let config = Config::load(&self.path("otpost.toml")).unwrap();
-        Gateway::start(&config, Arc::new(SystemClock)).await.unwrap()
+        Gateway::start(&config, Clocks::of_this_machine()).await.unwrap()
     }
 
     fn pins(&self) -> Vec<Vec<String>> {

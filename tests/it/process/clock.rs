@@ -1,0 +1,137 @@
+//! The machine's clock is set while the gateway runs, an hour and a day, ahead and back: nobody is told twice, nothing
+//! ends early or late, and an alarm is raised. libfaketime stands between the real binary and the clock.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use otpost::sim::providers::behaviour::Behaviour;
+
+use super::canary::get;
+use super::tally::{self, Tally};
+use super::{OTPOST, Served, Workspace};
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+
+/// The gateway's wall clock begins so many seconds ahead, or its certificates were not valid yet when it is set back.
+const AHEAD: i64 = 2 * DAY;
+
+const ALARM_WITHIN: Duration = Duration::from_secs(2);
+
+/// A wall clock that can be set.
+struct Wall {
+    offset: PathBuf,
+    now: i64,
+}
+
+impl Wall {
+    fn new(workspace: &Workspace) -> Self {
+        let mut wall = Self { offset: workspace.folder.path().join("offset"), now: 0 };
+        wall.set_by(AHEAD);
+        wall
+    }
+
+    /// Sets it ahead, or back.
+    fn set_by(&mut self, seconds: i64) {
+        self.now += seconds;
+        let whole = self.offset.with_extension("new");
+        fs::write(&whole, format!("{:+}\n", self.now)).unwrap();
+        fs::rename(whole, &self.offset).unwrap();
+    }
+
+    /// A gateway that sees this clock; what has really passed and when files were changed it sees as it is.
+    fn serve(&self, workspace: &Workspace) -> Served {
+        let mut command = Command::new(OTPOST);
+        command
+            .env("LD_PRELOAD", library())
+            .env("FAKETIME_TIMESTAMP_FILE", &self.offset)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("DONT_FAKE_MONOTONIC", "1")
+            .env("NO_FAKE_STAT", "1");
+        Served::try_start(command, &workspace.path("otpost.toml"), "info").unwrap()
+    }
+}
+
+fn library() -> PathBuf {
+    let folders = fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
+    let mut found = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).filter(|file| file.exists());
+    found.next().expect("libfaketime is missing; tests/run installs it")
+}
+
+fn alarms(gateway: &Served) -> u64 {
+    let metrics = get(gateway, "/metrics");
+    let line = metrics.lines().find_map(|line| line.strip_prefix("otpost_clock_jumps_total "));
+    line.map_or(0, |number| number.parse().unwrap())
+}
+
+async fn alarm(number: u64, gateway: &Served) -> Duration {
+    let began = Instant::now();
+    while alarms(gateway) < number {
+        assert!(began.elapsed() < ALARM_WITHIN, "no alarm: {}", gateway.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    began.elapsed()
+}
+
+async fn count(text: &'static str, database: &Path) -> i64 {
+    sqlx::query_scalar(text).fetch_one(&mut tally::open(database).await).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_ends_nothing_early_repeats_nothing_and_raises_an_alarm() {
+    let workspace = Workspace::new("").await;
+    let mut wall = Wall::new(&workspace);
+    let (tally, gateway, database) = (Tally::default(), wall.serve(&workspace), workspace.path("otpost.db"));
+    let mut processor = gateway.processor(&workspace.identity());
+    let station = workspace.sms.station();
+
+    for (number, jump) in (1..).zip([HOUR, -HOUR, DAY, -DAY]) {
+        // One waits for its second attempt, one is in hand.
+        station.behave(Behaviour::down(503));
+        let [waiting, held, later] = [tally.mark(), tally.mark(), tally.mark()];
+        assert_eq!(tally.post(&mut processor, &waiting).await, 204);
+        while count("SELECT count(*) FROM attempt WHERE outcome = 'deferred'", &database).await < number {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        station.behave(Behaviour::slow(Duration::from_secs(2)));
+        assert_eq!(tally.post(&mut processor, &held).await, 204);
+
+        wall.set_by(jump);
+        let took = alarm(u64::try_from(number).unwrap(), &gateway).await;
+        println!("set by {jump} s: alarm after {took:?}");
+        assert_eq!(tally.post(&mut processor, &later).await, 204);
+        assert_eq!(tally.post(&mut processor, &held).await, 204, "the same again");
+        tally::settled(&database).await;
+
+        let told = tally::told(&workspace);
+        assert_eq!([&waiting, &held, &later].map(|mark| told.get(mark)), [Some(&1); 3], "after {jump} s");
+    }
+    assert_eq!(count("SELECT count(*) FROM delivery WHERE state <> 'sent'", &database).await, 0);
+    assert_eq!(count("SELECT count(*) FROM audit_event WHERE kind = 'clock_set'", &database).await, 4);
+    assert_eq!(count("SELECT count(DISTINCT expires_at - received_at) FROM delivery", &database).await, 1);
+    assert!(gateway.log().contains("the machine's clock was set"), "{}", gateway.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_back_lets_nobody_hear_of_a_code_after_its_deadline() {
+    let workspace = Workspace::new("").await;
+    let config = workspace.path("otpost.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("ttl = \"5m\"", "ttl = \"4s\"")).unwrap();
+    let mut wall = Wall::new(&workspace);
+    let (tally, gateway, database) = (Tally::default(), wall.serve(&workspace), workspace.path("otpost.db"));
+    let mut processor = gateway.processor(&workspace.identity());
+    workspace.sms.station().behave(Behaviour::down(503));
+    assert_eq!(tally.post(&mut processor, &tally.mark()).await, 204);
+
+    wall.set_by(-DAY);
+    let began = Instant::now();
+    tally::settled(&database).await;
+
+    assert!(began.elapsed() < Duration::from_secs(10), "its time was four seconds: {:?}", began.elapsed());
+    assert_eq!(count("SELECT count(*) FROM delivery WHERE state = 'expired'", &database).await, 1);
+    assert!(tally::told(&workspace).is_empty());
+}
