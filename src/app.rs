@@ -183,8 +183,8 @@ impl Gateway {
             Dispatch::new(Arc::clone(&store), Arc::new(renderer), rules, routes, Arc::clone(&clock), rand::random());
         let roster = Arc::clone(dispatch.roster());
         roster.look().await?;
-        let (receipts, ended) =
-            (Arc::new(Receipts::new(Arc::clone(&store), readers, Arc::clone(&clock))), dispatch.ended());
+        let receipts = Receipts::new(Arc::clone(&store), readers, Arc::clone(&roster), Arc::clone(&clock));
+        let (receipts, ended) = (Arc::new(receipts), dispatch.ended());
         if config.delivery.paused {
             tracing::warn!("delivery is paused: what is accepted waits, and expires when nobody lets it go in time");
         }
@@ -274,6 +274,7 @@ impl Gateway {
     /// Stops accepting, finishes what is accepted, frees what cannot be finished in time, closes. Returns how many
     /// deliveries were freed: the next process takes them up at once.
     pub async fn stop(self) -> Result<usize, Error> {
+        self.worker.begin_to_stop();
         self.listener.stop().await;
         let freed = self.worker.drain(DRAIN).await?;
         // It still writes down whom it has refused.

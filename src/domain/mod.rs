@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod clock;
+pub mod country;
 pub mod delivery;
 pub mod event;
 pub mod money;

@@ -19,7 +19,7 @@ use super::roster::Roster;
 use crate::channel::Provider;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::{Attempt, EndReason, ProviderName};
-use crate::domain::notification::{Content, Priority};
+use crate::domain::notification::Content;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::Parcel;
 use crate::domain::person::Standing;
@@ -217,7 +217,9 @@ impl Dispatch {
         loop {
             // A push that was taken and then confirmed needs no next step.
             if claimed.attempts.iter().any(is_taken) && self.store.is_confirmed(&claimed).await? {
-                return self.leave(claimed, None, Move::Rest).await;
+                attempt::note_hedge(&claimed, "cancelled");
+                self.store.rest(claimed, None).await?;
+                return Ok(Left::Nothing);
             }
             if self.store.is_superseded(&claimed).await? {
                 return self.stop(claimed, None, EndReason::Superseded).await;
@@ -230,11 +232,12 @@ impl Dispatch {
             if !shares.is_empty() {
                 return Ok(Left::Others(self.store.split(claimed, &shares).await?));
             }
-            if !self.is_calm(&claimed, &way) {
+            if !self.rules.guard.lets(&claimed, &way, self.clock.now()) {
                 return self.stop(claimed, None, EndReason::Held).await;
             }
+            attempt::note_hedge(&claimed, "sent");
             let attempt = self.attempt(&claimed, person, &way).await;
-            attempt::note(&claimed, &attempt);
+            attempt::note(&claimed, &way, &attempt);
             self.roster.note(&attempt);
             let mut attempts = claimed.attempts.clone();
             attempts.push(attempt.clone());
@@ -256,21 +259,19 @@ impl Dispatch {
     async fn leave(&self, claimed: Claimed, last: Option<Attempt>, then: Move) -> Result<Left, Error> {
         match (then, last) {
             (Move::Stop(reason), last) => return self.stop(claimed, last, reason).await,
+            (Move::Wait(until), Some(last)) if is_taken(&last) => {
+                attempt::count_hedge("armed");
+                self.store.postpone(claimed, Some(last), until).await?;
+            }
             (Move::Wait(until), last) => self.store.postpone(claimed, last, until).await?,
             (Move::Send(_), last) => self.store.postpone(claimed, last, self.clock.now()).await?,
             (Move::Rest, Some(last)) if is_taken(&last) => self.store.settle(claimed, last).await?,
-            (Move::Rest, last) => self.store.rest(claimed, last).await?,
+            (Move::Rest, last) => {
+                attempt::note_hedge(&claimed, "dropped");
+                self.store.rest(claimed, last).await?;
+            }
         }
         Ok(Left::Nothing)
-    }
-
-    // Each code counts once for its person and card, and once for the country of its number.
-    fn is_calm(&self, claimed: &Claimed, way: &Way) -> bool {
-        let (guard, tried, now) = (&self.rules.guard, &claimed.attempts, self.clock.now());
-        let is_first = !tried.iter().any(|attempt| attempt.channel == way.address.channel());
-        claimed.priority() != Priority::Code
-            || ((!tried.is_empty() || guard.count_code(claimed.person, &claimed.subjects, now))
-                && (!is_first || guard.count_country(&way.address, now)))
     }
 
     fn luck(&self) -> f64 {
@@ -319,11 +320,13 @@ impl Dispatch {
     // One that was taken ends as sent, and one that may have arrived as that, whatever failed later.
     async fn stop(&self, claimed: Claimed, last: Option<Attempt>, reason: EndReason) -> Result<Left, Error> {
         if claimed.attempts.iter().chain(&last).any(is_taken) {
+            attempt::note_hedge(&claimed, "dropped");
             self.store.rest(claimed, last).await?;
             return Ok(Left::Nothing);
         }
         let in_doubt = |attempt: &Attempt| attempt.outcome.may_have_arrived();
         if claimed.attempts.iter().chain(&last).any(in_doubt) {
+            attempt::note_doubt(&claimed);
             self.store.leave_unconfirmed(claimed, last).await?;
             return Ok(Left::Nothing);
         }
@@ -331,9 +334,7 @@ impl Dispatch {
     }
 
     async fn give_up(&self, claimed: Claimed, last: Option<Attempt>, reason: EndReason) -> Result<Left, Error> {
-        let kind = claimed.content.as_ref().map_or("unknown", |content| content.kind().name());
-        metrics::counter!("otpost_given_up_total", "kind" => kind, "reason" => reason.name()).increment(1);
-        tracing::warn!(delivery.id = %claimed.id, kind, reason = reason.name(), "nobody was told");
+        attempt::note_end(&claimed, last.as_ref(), reason);
         self.store.give_up(claimed, last, reason).await?;
         Ok(Left::Nothing)
     }

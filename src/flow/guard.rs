@@ -11,8 +11,10 @@ use serde::Deserialize;
 use super::storm::{Counts, Scope, Weather};
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::Timestamp;
+use crate::domain::notification::Priority;
 use crate::domain::person::{Identifier, IdentifierKind, PersonId};
 use crate::route::Way;
+use crate::store::Claimed;
 
 /// Keys of each scope that are counted at once; each takes some hundred bytes.
 const ROOM: usize = 100_000;
@@ -82,8 +84,18 @@ impl Guard {
             || self.sms_countries.iter().any(|prefix| address.expose().starts_with(prefix.as_str()))
     }
 
+    /// Counts a message that is about to be sent this way, if it is a code: once for its person and card, and once for
+    /// the country of its number. `false` when it must not be.
+    pub fn lets(&self, claimed: &Claimed, way: &Way, now: Timestamp) -> bool {
+        let tried = &claimed.attempts;
+        let is_first = !tried.iter().any(|attempt| attempt.channel == way.address.channel());
+        claimed.priority() != Priority::Code
+            || ((!tried.is_empty() || self.count_code(claimed.person, &claimed.subjects, now))
+                && (!is_first || self.count_country(&way.address, now)))
+    }
+
     /// Counts a code that is about to be told for the first time. `false` when it must not be.
-    pub fn count_code(&self, person: Option<PersonId>, subjects: &[Identifier], now: Timestamp) -> bool {
+    fn count_code(&self, person: Option<PersonId>, subjects: &[Identifier], now: Timestamp) -> bool {
         let person = person.is_none_or(|person| self.count(Scope::Person, &self.people, person.0.as_u128(), now));
         let card = subjects.iter().find(|subject| subject.kind == IdentifierKind::StorageCard);
         let card = card.is_none_or(|card| self.count(Scope::Card, &self.cards, &card.value, now));
@@ -91,9 +103,8 @@ impl Guard {
     }
 
     /// Counts a code that is about to be handed over for this address. `false` when it must not be.
-    pub fn count_country(&self, address: &Address, now: Timestamp) -> bool {
-        address.channel() != Channel::Sms
-            || self.count(Scope::Country, &self.countries, calling_code(address.expose()), now)
+    fn count_country(&self, address: &Address, now: Timestamp) -> bool {
+        address.channel() != Channel::Sms || self.count(Scope::Country, &self.countries, address.calling_code(), now)
     }
 
     fn count(&self, scope: Scope, counts: &Mutex<Counts>, key: impl std::hash::Hash, now: Timestamp) -> bool {
@@ -111,21 +122,6 @@ impl Guard {
 
 fn locked(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-// Country codes have one to three digits and none begins with another (ITU-T E.164, list of assigned codes).
-fn calling_code(number: &str) -> &str {
-    let two = [
-        "+20", "+27", "+30", "+31", "+32", "+33", "+34", "+36", "+39", "+40", "+41", "+43", "+44", "+45", "+46", "+47",
-        "+48", "+49", "+51", "+52", "+53", "+54", "+55", "+56", "+57", "+58", "+60", "+61", "+62", "+63", "+64", "+65",
-        "+66", "+81", "+82", "+84", "+86", "+90", "+91", "+92", "+93", "+94", "+95", "+98",
-    ];
-    let digits = match number.get(..3) {
-        _ if number.starts_with("+1") || number.starts_with("+7") => 1,
-        Some(start) if two.contains(&start) => 2,
-        _ => 3,
-    };
-    number.get(..=digits).unwrap_or(number)
 }
 
 #[cfg(test)]
@@ -161,12 +157,6 @@ mod tests {
         assert_eq!(left(&["+48"], vec![app, away.clone()]), Some(1));
         assert_eq!(left(&["+48"], vec![away]), None);
         assert_eq!(left(&["+48"], vec![]), Some(0));
-    }
-
-    #[test]
-    fn a_number_is_of_the_country_whose_code_it_begins_with() {
-        let codes = ["+12025550123", "+79161234567", "+48600100200", "+420601234567", "+35312345678"];
-        assert_eq!(codes.map(calling_code), ["+1", "+7", "+48", "+420", "+353"]);
     }
 
     #[test]

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
+use super::attempt::is_taken;
+use super::returns::Returns;
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::delivery::Attempt;
+use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::outcome::Cause;
 use crate::route::health::Circuit;
 use crate::route::rank::{Board, Errand};
@@ -33,6 +35,7 @@ const WAIT_MAX: Duration = Duration::from_mins(5);
 /// The providers on duty.
 pub struct Roster {
     board: Mutex<Board>,
+    returns: Mutex<Returns>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
 }
@@ -40,7 +43,7 @@ pub struct Roster {
 impl Roster {
     /// A roster of `offers`, all on duty and in good health.
     pub fn new(offers: &[Offer], store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { board: Mutex::new(Board::new(offers)), store, clock }
+        Self { board: Mutex::new(Board::new(offers)), returns: Mutex::default(), store, clock }
     }
 
     /// The next step for a delivery after `attempts`. It may be looked at without being taken.
@@ -70,6 +73,9 @@ impl Roster {
         let provider = attempt.provider.0.clone();
         metrics::histogram!("otpost_provider_request_duration_seconds", "provider" => provider)
             .record(attempt.took.as_secs_f64());
+        if is_taken(attempt) {
+            self.returns().take(&attempt.provider, attempt.started_at);
+        }
         let mut board = self.board();
         let before = circuit(&board, attempt);
         board.note(attempt, self.clock.now());
@@ -84,6 +90,17 @@ impl Roster {
             }
             _ => {}
         }
+    }
+
+    /// Providers of which receipts are expected for all that they take.
+    pub fn expect_receipts<'a>(&self, providers: impl Iterator<Item = &'a ProviderName>) {
+        let mut returns = self.returns();
+        providers.for_each(|provider| returns.expect(provider));
+    }
+
+    /// A provider has said what became of a message that it was asked to send at `asked_at`.
+    pub fn hear(&self, provider: &ProviderName, asked_at: Timestamp) {
+        self.returns().hear(provider, asked_at);
     }
 
     /// Reads what operators have decided.
@@ -128,6 +145,9 @@ impl Roster {
             };
             metrics::gauge!("otpost_breaker_state", "provider" => state.provider.0.clone()).set(level);
         }
+        for (provider, share) in self.returns().missing(self.clock.now()) {
+            metrics::gauge!("otpost_dlr_missing_ratio", "provider" => provider.0).set(share);
+        }
         let is_due = written.at.is_none_or(|at: tokio::time::Instant| at.elapsed() >= WRITE_EVERY);
         if circuits != written.circuits || is_due {
             self.store.keep_provider_states(&states).await?;
@@ -149,6 +169,10 @@ impl Roster {
             seen_at,
         });
         seats.collect()
+    }
+
+    fn returns(&self) -> MutexGuard<'_, Returns> {
+        self.returns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {

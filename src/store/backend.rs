@@ -9,7 +9,7 @@ use super::Error;
 use super::change::{Batch, Committed, Split};
 use super::providers::{Drain, ProviderState};
 use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
-use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
+use super::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, ProviderName};
@@ -87,6 +87,8 @@ pub(super) trait Backend: Send + Sync {
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error>;
     /// One delivery with its attempts and events.
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error>;
+    /// What is open in each lane.
+    async fn backlogs(&self) -> Result<[Backlog; 2], Error>;
     /// The database in numbers.
     async fn figures(&self) -> Result<Figures, Error>;
     /// Bytes that may still be written.

@@ -4,8 +4,10 @@
 //! during the last sync. It knows no SQL and no secrets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::change::{AcceptRows, Batch, Change, Committed, SettleRows, Settled, Verdict};
 use super::lanes::{self, Entry, Lanes};
@@ -84,7 +86,9 @@ async fn run(
             waiting.drain(..).for_each(|change| refuse(change, || Error::Stopped));
             continue;
         }
+        let began = Instant::now();
         let committed = backend.commit(&batch(&waiting), clock.now()).await;
+        note(waiting.len(), began.elapsed());
         match committed {
             Ok(committed) => answer(&mut waiting, committed),
             Err(error) => {
@@ -97,6 +101,11 @@ async fn run(
             }
         }
     }
+}
+
+fn note(changes: usize, took: Duration) {
+    metrics::histogram!("otpost_store_commit_changes").record(f64::from(u32::try_from(changes).unwrap_or(u32::MAX)));
+    metrics::histogram!("otpost_store_commit_duration_seconds").record(took.as_secs_f64());
 }
 
 fn batch(waiting: &[Change]) -> Batch<'_> {

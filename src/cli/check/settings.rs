@@ -9,7 +9,7 @@ use crate::domain::chain;
 use crate::domain::notification::Kind;
 use crate::render::Renderer;
 use crate::route::{Plan, Plans};
-use crate::{channel, ingest, receipts, telemetry};
+use crate::{channel, console, ingest, receipts, telemetry};
 
 /// Tries each of them as the gateway would.
 pub(super) fn look(config: &Config, findings: &mut Findings) {
@@ -33,6 +33,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     providers(config, findings);
     door(&config.ingest, findings);
     providers_door(config, findings);
+    operators_door(&config.ops, findings);
 }
 
 fn plan(plan: &Plan) -> String {
@@ -104,6 +105,16 @@ fn providers_door(config: &Config, findings: &mut Findings) {
     }
     if reporting.is_empty() {
         findings.warning("receipts", "no provider sends any; add receipt to a [[provider]]");
+    }
+}
+
+fn operators_door(settings: &console::Settings, findings: &mut Findings) {
+    if !settings.is_open() {
+        return findings.ok("ops", "nobody can ask whether the gateway is well");
+    }
+    findings.ok("ops", format_args!("will listen on {}", settings.listen));
+    if !settings.is_local() {
+        findings.warning("ops", "plain HTTP that other machines can reach; keep it in a protected network");
     }
 }
 

@@ -29,7 +29,7 @@ use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
 use super::change::{Batch, Committed, Split};
 use super::providers::{Drain, ProviderState};
 use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
-use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
+use super::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use super::{Error, Role};
 use crate::domain::clock::Timestamp;
@@ -312,6 +312,10 @@ impl Backend for Sqlite {
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
         self.show_delivery(id).await
+    }
+
+    async fn backlogs(&self) -> Result<[Backlog; 2], Error> {
+        self.count_open().await
     }
 
     async fn figures(&self) -> Result<Figures, Error> {

@@ -6,6 +6,7 @@ mod brake;
 mod canary;
 mod crash;
 mod drain;
+mod metrics;
 mod providers;
 mod reload;
 
