@@ -13,6 +13,7 @@ pub mod notification;
 pub mod outcome;
 pub mod parcel;
 pub mod person;
+pub mod price;
 pub mod receipt;
 pub mod secret;
 pub mod wishes;

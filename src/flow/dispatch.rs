@@ -19,7 +19,7 @@ use super::roster::Roster;
 use crate::channel::Provider;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::{Attempt, EndReason, ProviderName};
-use crate::domain::notification::Content;
+use crate::domain::notification::{Content, Priority};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::Parcel;
 use crate::domain::person::Standing;
@@ -91,7 +91,8 @@ impl Dispatch {
         let (offers, providers): (Vec<_>, HashMap<_, _>) =
             routes.into_iter().map(|(offer, provider)| (offer.clone(), (offer.provider, provider))).unzip();
         let luck = Mutex::new(StdRng::seed_from_u64(seed));
-        let roster = Arc::new(Roster::new(&offers, Arc::clone(&store), Arc::clone(&clock)));
+        let codes_exceed = rules.guard.lets_exceed(Priority::Code);
+        let roster = Arc::new(Roster::new(&offers, Arc::clone(&store), Arc::clone(&clock), codes_exceed));
         Self {
             directory: store.directory(),
             store,
@@ -236,6 +237,7 @@ impl Dispatch {
                 return self.stop(claimed, None, EndReason::Held).await;
             }
             attempt::note_hedge(&claimed, "sent");
+            self.roster.pledge(&way);
             let attempt = self.attempt(&claimed, person, &way).await;
             attempt::note(&claimed, &way, &attempt);
             self.roster.note(&attempt);

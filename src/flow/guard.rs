@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::storm::{Counts, Scope, Weather};
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::Timestamp;
+use crate::domain::country::calling_code;
 use crate::domain::notification::Priority;
 use crate::domain::person::{Identifier, IdentifierKind, PersonId};
 use crate::route::Way;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub per_country: usize,
     /// Codes beyond a limit are not only told of but not sent either.
     pub hold: bool,
+    /// Codes, too, wait when every provider left has reached its `spend_cap_per_hour`; otherwise they are sent beyond it.
+    pub hold_at_cap: bool,
     /// How the numbers begin that may be written to, such as `+48`; empty for all.
     pub sms_countries: Vec<String>,
 }
@@ -42,8 +45,22 @@ impl Default for Settings {
     fn default() -> Self {
         let (per_person, per_card, per_country) = (10, 10, 0);
         let window = Duration::from_mins(10);
-        Self { window, per_person, per_card, per_country, hold: false, sms_countries: Vec::new() }
+        Self { window, per_person, per_card, per_country, hold: false, hold_at_cap: false, sms_countries: Vec::new() }
     }
+}
+
+/// Why a guard cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No number begins like this.
+    #[error(
+        "guard.sms_countries[{at}]: expected + and a country's calling code, such as +48, or how its numbers go on, \
+         such as +4860"
+    )]
+    Country {
+        /// Its place in the list, counted from 0.
+        at: usize,
+    },
 }
 
 /// Watches what is sent to whom.
@@ -52,20 +69,25 @@ pub struct Guard {
     cards: Mutex<Counts>,
     countries: Mutex<Counts>,
     hold: bool,
+    hold_at_cap: bool,
     sms_countries: Vec<String>,
 }
 
 impl Guard {
     /// Nothing has been counted yet.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        if let Some(at) = settings.sms_countries.iter().position(|prefix| !is_beginning(prefix)) {
+            return Err(Error::Country { at });
+        }
         let counts = |limit| Mutex::new(Counts::new(limit, settings.window, ROOM));
-        Self {
+        Ok(Self {
             people: counts(settings.per_person),
             cards: counts(settings.per_card),
             countries: counts(settings.per_country),
             hold: settings.hold,
+            hold_at_cap: settings.hold_at_cap,
             sms_countries: settings.sms_countries,
-        }
+        })
     }
 
     /// Takes away the ways to numbers that may not be written to. `false` when there were ways and none is left.
@@ -78,10 +100,16 @@ impl Guard {
         before == 0 || !ways.is_empty()
     }
 
-    fn allows(&self, address: &Address) -> bool {
+    /// Whether this address may be written to.
+    pub fn allows(&self, address: &Address) -> bool {
         address.channel() != Channel::Sms
             || self.sms_countries.is_empty()
             || self.sms_countries.iter().any(|prefix| address.expose().starts_with(prefix.as_str()))
+    }
+
+    /// Whether a provider may be paid more than its cap for news of this priority, when no other is left.
+    pub fn lets_exceed(&self, priority: Priority) -> bool {
+        priority == Priority::Code && !self.hold_at_cap
     }
 
     /// Counts a message that is about to be sent this way, if it is a code: once for its person and card, and once for
@@ -120,6 +148,13 @@ impl Guard {
     }
 }
 
+// With less than a whole calling code a dozen countries would be allowed that nobody thought of.
+fn is_beginning(prefix: &str) -> bool {
+    let is_number =
+        prefix.strip_prefix('+').is_some_and(|rest| rest.len() <= 15 && rest.bytes().all(|b| b.is_ascii_digit()));
+    is_number && calling_code(prefix).is_some()
+}
+
 fn locked(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -143,7 +178,7 @@ mod tests {
 
     fn left(countries: &[&str], mut ways: Vec<Way>) -> Option<usize> {
         let sms_countries = countries.iter().map(|&prefix| prefix.to_owned()).collect();
-        let guard = Guard::new(Settings { sms_countries, ..Settings::default() });
+        let guard = Guard::new(Settings { sms_countries, ..Settings::default() }).unwrap();
         guard.keep_allowed(&mut ways).then_some(ways.len())
     }
 
@@ -164,19 +199,33 @@ mod tests {
         let person = Some(PersonId(uuid::Uuid::now_v7()));
         let now = Timestamp::from_micros(0);
         for (hold, sent) in [(false, 12), (true, 10)] {
-            let guard = Guard::new(Settings { hold, ..Settings::default() });
+            let guard = Guard::new(Settings { hold, ..Settings::default() }).unwrap();
             assert_eq!((0..12).filter(|_| guard.count_code(person, &[], now)).count(), sent);
         }
     }
 
     #[test]
     fn a_card_is_counted_apart_from_its_people() {
-        let guard = Guard::new(Settings { hold: true, per_card: 2, ..Settings::default() });
+        let guard = Guard::new(Settings { hold: true, per_card: 2, ..Settings::default() }).unwrap();
         let card = [Identifier { kind: IdentifierKind::StorageCard, value: "7".to_owned() }];
         let now = Timestamp::from_micros(0);
 
         let sent = (0..4).filter(|_| guard.count_code(Some(PersonId(uuid::Uuid::now_v7())), &card, now)).count();
 
         assert_eq!(sent, 2);
+    }
+
+    #[test]
+    fn what_no_number_begins_with_is_named_by_its_place() {
+        let said = |countries: &[&str]| {
+            let sms_countries = countries.iter().map(|&prefix| prefix.to_owned()).collect();
+            Guard::new(Settings { sms_countries, ..Settings::default() }).err().map(|error| error.to_string())
+        };
+
+        assert_eq!(said(&["+48", "+1", "+4860", "+420"]), None);
+        for wrong in ["48", "+", "", "PL", "+3", "+999", "+48 600", "+48x", "+4860010020012345"] {
+            let said = said(&["+48", wrong]).unwrap();
+            assert!(said.starts_with("guard.sms_countries[1]: expected + and a country's calling code"), "{wrong}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Error;
 use super::change::{Batch, Committed, Split};
-use super::providers::{Drain, ProviderState};
+use super::providers::{Billed, Drain, ProviderState};
 use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
 use super::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
@@ -79,6 +79,9 @@ pub(super) trait Backend: Send + Sync {
     async fn enable(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error>;
     /// Who is off duty, by name.
     async fn drains(&self) -> Result<Vec<Drain>, Error>;
+    /// Attempts since `since` that a provider took or may have taken, at deliveries from `from` on: how many by provider
+    /// and minute, the oldest first.
+    async fn billed(&self, from: Timestamp, since: Timestamp) -> Result<Vec<Billed>, Error>;
     /// Replaces what is kept of how providers are seen.
     async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error>;
     /// How providers were last seen, by name.

@@ -7,6 +7,7 @@ use crate::app::{Parts, profile};
 use crate::config::Config;
 use crate::domain::chain;
 use crate::domain::notification::Kind;
+use crate::flow::guard::Guard;
 use crate::render::Renderer;
 use crate::route::{Plan, Plans};
 use crate::{channel, console, ingest, receipts, telemetry};
@@ -30,10 +31,21 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         Ok(renderer) => findings.ok("templates", joined(renderer.locales(), " ")),
         Err(error) => findings.error("templates", chain(&error)),
     }
+    match Guard::new(config.guard.clone()) {
+        Ok(_) => findings.ok("guard", countries(&config.guard.sms_countries)),
+        Err(error) => findings.error("guard", error),
+    }
     providers(config, findings);
     door(&config.ingest, findings);
     providers_door(config, findings);
     operators_door(&config.ops, findings);
+}
+
+fn countries(allowed: &[String]) -> String {
+    if allowed.is_empty() {
+        return "text messages go to all countries".to_owned();
+    }
+    format!("text messages go to {} alone", joined(allowed, " "))
 }
 
 fn plan(plan: &Plan) -> String {

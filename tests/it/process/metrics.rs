@@ -174,7 +174,7 @@ fn more(backup: &Provider, push: &Provider) -> String {
     let receipt = format!("[provider.receipt]\nsecret = \"{SECRET}\"\n");
     let (backup, push) = (backup.address(), push.address());
     format!(
-        "timeout = \"500ms\"\n{receipt}\
+        "timeout = \"500ms\"\nprice = \"0.5\"\nspend_cap_per_hour = \"1000\"\n{receipt}\
          [[provider]]\nname = \"backup\"\nkind = \"sms_gateway\"\nurl = \"http://{backup}/sms\"\ntimeout = \"500ms\"\n\
          [[provider]]\nname = \"app\"\nkind = \"push_http\"\nurl = \"http://{push}/push\"\n{receipt}"
     )
@@ -298,6 +298,11 @@ fn adds_up(metrics: &Metrics) {
         + metrics.sum("otpost_unconfirmed_total", &[])
         + metrics.sum("otpost_time_to_send_seconds_count", &[]);
     assert!((ended - metrics.sum("otpost_ingest_requests_total", &[("outcome", "taken")])).abs() < f64::EPSILON);
+    let messages = ["accepted", "unknown"]
+        .map(|outcome| metrics.sum("otpost_attempts_total", &[("provider", "sms"), ("outcome", outcome)]));
+    let spent = metrics.sum("otpost_spend_last_hour", &[("provider", "sms")]);
+    assert!((spent - messages.iter().sum::<f64>() / 2.0).abs() < f64::EPSILON && spent > 0.0, "{spent} {messages:?}");
+    assert!((metrics.sum("otpost_spend_cap", &[]) - 1000.0).abs() < f64::EPSILON);
     let too_late = metrics.sum("otpost_given_up_total", &[("reason", "deadline_passed")]);
     assert!((too_late - 2.0).abs() < f64::EPSILON, "{too_late}");
     assert!(metrics.sum("otpost_store_commit_changes_sum", &[]) >= 32.0);
