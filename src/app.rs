@@ -17,7 +17,7 @@ use crate::domain::clock::Clocks;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
 use crate::flow::dispatch::{Dispatch, Route, Rules};
-use crate::flow::guard::Guard;
+use crate::flow::guard::{self, Guard};
 use crate::flow::intake::Intake;
 use crate::flow::janitor;
 use crate::flow::journal::Journal;
@@ -42,6 +42,9 @@ pub enum Error {
     /// A plan is not one.
     #[error(transparent)]
     Plan(#[from] route::Error),
+    /// A limit is not one.
+    #[error(transparent)]
+    Guard(#[from] guard::Error),
     /// The texts cannot be used.
     #[error(transparent)]
     Render(#[from] render::Error),
@@ -83,6 +86,7 @@ pub struct Gateway {
 /// The parts that can be put together without opening the database or a port.
 pub struct Parts {
     plans: Plans,
+    guard: Guard,
     renderer: Renderer,
     routes: Vec<Route>,
     readers: HashMap<ProviderName, Reader>,
@@ -92,6 +96,7 @@ impl Parts {
     /// Reads texts, plans and providers.
     pub fn assemble(config: &Config) -> Result<Self, Error> {
         let plans = Plans::new(config.plan.clone())?;
+        let guard = Guard::new(config.guard.clone())?;
         let renderer = Renderer::load(&config.templates)?;
         let mut readers = HashMap::new();
         let mut routes: Vec<Route> = Vec::with_capacity(config.provider.len());
@@ -106,16 +111,23 @@ impl Parts {
                 deduplicates: settings.deduplicates(),
                 weight: settings.weight(),
                 min_validity: settings.min_validity(),
+                price: settings.price(),
+                spend_cap: settings.spend_cap(),
             };
             readers.extend(channel::hear(settings)?.map(|reader| (offer.provider.clone(), reader)));
             routes.push((offer, channel::connect(settings)?));
         }
-        Ok(Self { plans, renderer, routes, readers })
+        Ok(Self { plans, guard, renderer, routes, readers })
     }
 
     /// The texts.
     pub fn renderer(&self) -> &Renderer {
         &self.renderer
+    }
+
+    /// What is not sent although it could be.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// The plans.
@@ -168,25 +180,22 @@ impl Gateway {
     pub async fn start(config: &Config, clocks: Clocks) -> Result<Self, Error> {
         profile::check(config)?;
         let clock = Arc::clone(&clocks.steady);
-        let Parts { plans, renderer, routes, readers } = Parts::assemble(config)?;
+        let Parts { plans, guard, renderer, routes, readers } = Parts::assemble(config)?;
         let store = Arc::new(Store::open(&config.store, &config.seal, Role::Gateway, Arc::clone(&clock)).await?);
         let left = store.take_over().await?;
         if left > 0 {
             tracing::warn!(left, "deliveries were in hand when the last process ended; they are taken up now");
         }
         let plans = Arc::new(plans);
-        let rules = Rules {
-            people: config.people.clone(),
-            plans: Arc::clone(&plans),
-            max_age: config.delivery.max_age,
-            guard: Guard::new(config.guard.clone()),
-        };
+        let rules =
+            Rules { people: config.people.clone(), plans: Arc::clone(&plans), max_age: config.delivery.max_age, guard };
         let dispatch =
             Dispatch::new(Arc::clone(&store), Arc::new(renderer), rules, routes, Arc::clone(&clock), rand::random());
         let roster = Arc::clone(dispatch.roster());
+        roster.recall().await?;
         roster.look().await?;
-        let (receipts, ended) =
-            (Arc::new(Receipts::new(Arc::clone(&store), readers, clocks.clone())), dispatch.ended());
+        let receipts = Receipts::new(Arc::clone(&store), readers, Arc::clone(&roster), clocks.clone());
+        let (receipts, ended) = (Arc::new(receipts), dispatch.ended());
         if config.delivery.paused {
             tracing::warn!("delivery is paused: what is accepted waits, and expires when nobody lets it go in time");
         }
@@ -277,6 +286,7 @@ impl Gateway {
     /// Stops accepting, finishes what is accepted, frees what cannot be finished in time, closes. Returns how many
     /// deliveries were freed: the next process takes them up at once.
     pub async fn stop(self) -> Result<usize, Error> {
+        self.worker.begin_to_stop();
         self.listener.stop().await;
         let freed = self.worker.drain(DRAIN).await?;
         // It still writes down whom it has refused.

@@ -211,6 +211,7 @@ mod tests {
         assert_eq!(shipped.ingest.client_ca.file_name(), plain.ingest.client_ca.file_name());
         assert_eq!(shipped.store.min_free, plain.store.min_free);
         assert_eq!(shipped.receipts.listen, plain.receipts.listen);
+        assert_eq!(shipped.ops.listen, plain.ops.listen);
         assert_eq!(shipped.log.level, plain.log.level);
         assert_eq!(shipped.templates.brand, plain.templates.brand);
     }

@@ -1,4 +1,6 @@
-//! Logs and metrics: where they go. What is said is said where it happens.
+//! Logs and metrics: where they go. What is said is said where it happens; what each metric means stands in [`series`].
+
+pub mod series;
 
 use std::io::IsTerminal;
 
@@ -58,12 +60,26 @@ pub fn start(settings: &Settings) -> Result<(), Error> {
     started.map_err(|_| Error::Taken)
 }
 
-/// Seconds from fast to hopeless.
-const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0];
+/// Seconds within which a request is answered or a commit synced, from fast to hopeless.
+const QUICK: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// Seconds within which a provider answers and a person is told: a form is open for minutes, other news for days.
+const PATIENT: [f64; 15] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3_600.0, 86_400.0];
+
+/// Changes that are committed together, up to the largest batch.
+const CHANGES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 /// Collects the metrics of this process; the handle writes them in the text form of Prometheus.
 pub fn collect() -> Result<PrometheusHandle, Error> {
-    let seconds = Matcher::Suffix("_seconds".to_owned());
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &BUCKETS).map_err(|_| Error::Taken)?;
-    builder.install_recorder().map_err(|_| Error::Taken)
+    let full = |name: &str| Matcher::Full(name.to_owned());
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &PATIENT)
+        .and_then(|it| it.set_buckets_for_metric(full("otpost_ingest_duration_seconds"), &QUICK))
+        .and_then(|it| it.set_buckets_for_metric(full("otpost_store_commit_duration_seconds"), &QUICK))
+        .and_then(|it| it.set_buckets_for_metric(full("otpost_store_commit_changes"), &CHANGES))
+        .map_err(|_| Error::Taken)?;
+    let handle = builder.install_recorder().map_err(|_| Error::Taken)?;
+    series::describe();
+    Ok(handle)
 }

@@ -24,6 +24,7 @@ use serde::Deserialize;
 use crate::domain::address::Channel;
 use crate::domain::outcome::Outcome;
 use crate::domain::parcel::Parcel;
+use crate::domain::price::Price;
 
 /// The longest attempt, and what an attempt gets when nothing shorter is configured: a provider that needs longer
 /// will not help a cardholder who is already looking at the form.
@@ -131,6 +132,24 @@ impl Settings {
         }
     }
 
+    /// What a message costs.
+    pub fn price(&self) -> Price {
+        match self {
+            Self::SmsGateway(s) => s.price,
+            Self::PushHttp(s) => s.price,
+            Self::Smtp(s) => s.price,
+        }
+    }
+
+    /// What may be spent on it in an hour, if there is a limit.
+    pub fn spend_cap(&self) -> Option<Price> {
+        match self {
+            Self::SmsGateway(s) => s.spend_cap_per_hour,
+            Self::PushHttp(s) => s.spend_cap_per_hour,
+            Self::Smtp(s) => s.spend_cap_per_hour,
+        }
+    }
+
     /// Whether it delivers once when the same reference comes twice.
     pub fn deduplicates(&self) -> bool {
         match self {
@@ -161,6 +180,10 @@ impl Error {
 pub fn connect(settings: &Settings) -> Result<Arc<dyn Provider>, Error> {
     if settings.said_channel().is_some_and(|said| said != settings.channel()) {
         let what = format!("channel: expected {}, which is what this kind serves", settings.channel());
+        return Err(Error::new(settings.name(), what));
+    }
+    if settings.spend_cap().is_some_and(|cap| settings.price().is_zero() || cap < settings.price()) {
+        let what = "spend_cap_per_hour: expected at least the price of one message, which price says";
         return Err(Error::new(settings.name(), what));
     }
     match settings {
@@ -257,6 +280,13 @@ mod tests {
             sms(r#""url":"https://a.example","countries":["PL"]"#),
             "provider primary: countries: expected calling codes such as +48"
         );
+        for (money, said) in [
+            (r#""spend_cap_per_hour":"200""#, "expected at least the price of one message, which price says"),
+            (r#""price":"0.5","spend_cap_per_hour":"0.4""#, "expected at least the price of one message"),
+        ] {
+            let told = sms(&format!(r#""url":"https://a.example",{money}"#));
+            assert!(told.starts_with(&format!("provider primary: spend_cap_per_hour: {said}")), "{told}");
+        }
         assert!(
             sms(r#""url":"https://a.example","ca":"/nowhere/ca.pem""#)
                 .starts_with("provider primary: ca: cannot read /nowhere/ca.pem: ")

@@ -18,6 +18,7 @@ use super::{Error, HttpProvider, Provider, receipt};
 use crate::domain::address::Channel;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::{Message, Parcel};
+use crate::domain::price::Price;
 use crate::domain::secret::Credential;
 
 /// How to reach the service.
@@ -55,6 +56,12 @@ pub struct Settings {
     /// With less time left than this, others are asked before it.
     #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub min_validity: Duration,
+    /// What a message costs; nothing when not given.
+    #[serde(default)]
+    pub price: Price,
+    /// What may be spent on it in an hour; no limit when not given.
+    #[serde(default)]
+    pub spend_cap_per_hour: Option<Price>,
     /// How it reports what became of a message, if it does.
     #[serde(default)]
     pub receipt: Option<receipt::Settings>,

@@ -9,8 +9,8 @@ use anyhow::Context;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::usage;
 use super::watch::Watch;
-use super::{Usage, usage};
 use crate::app::Gateway;
 use crate::config::Config;
 use crate::domain::clock::Clocks;
@@ -25,6 +25,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let config = Config::load(file).map_err(usage)?;
     watch.follow(config.ingest.files());
     telemetry::start(&config.log).map_err(usage)?;
+    let doorstep = config.ops.bind().map_err(usage)?;
     let metrics = telemetry::collect()?;
     let upkeep = metrics.clone();
     tokio::spawn(async move {
@@ -38,10 +39,8 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let gateway = Gateway::start(&config, Clocks::of_this_machine()).await.map_err(usage)?;
-    if !config.ops.listen.is_empty() {
-        let vitals = gateway.vitals(Box::new(move || metrics.render()));
-        let (address, serving) = console::listen(&config.ops, vitals)
-            .map_err(|error| Usage(format!("ops.listen: cannot listen on {}: {error}", config.ops.listen)))?;
+    if let Some(doorstep) = doorstep {
+        let (address, serving) = console::listen(doorstep, gateway.vitals(Box::new(move || metrics.render())))?;
         tokio::spawn(serving);
         tracing::info!(ops = %address, "operators may look");
     }

@@ -103,6 +103,11 @@ impl Address {
         &self.text
     }
 
+    /// The calling code of a phone number, such as `+48`; none of another address, or when no country has it.
+    pub fn calling_code(&self) -> Option<&str> {
+        if self.channel == Channel::Sms { super::country::calling_code(&self.text) } else { None }
+    }
+
     /// Enough to recognise, too little to use: `+48*****1234`, `l***@g***.com`, `…a1b2`.
     pub fn masked(&self) -> String {
         match self.channel {

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod clock;
+pub mod country;
 pub mod delivery;
 pub mod event;
 pub mod money;
@@ -12,6 +13,7 @@ pub mod notification;
 pub mod outcome;
 pub mod parcel;
 pub mod person;
+pub mod price;
 pub mod receipt;
 pub mod secret;
 pub mod wishes;

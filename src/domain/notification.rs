@@ -119,6 +119,19 @@ pub enum Priority {
     News,
 }
 
+impl Priority {
+    /// Both lanes.
+    pub const ALL: [Self; 2] = [Self::Code, Self::News];
+
+    /// The name used in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::News => "news",
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -1,4 +1,5 @@
-//! One attempt: writing the text for its channel, handing it over, and what is said of it afterwards.
+//! One attempt: writing the text for its channel, handing it over; and what is said in log and metrics of attempts and of
+//! how deliveries end.
 //!
 //! It decides nothing.
 
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 use super::resolve::Addressee;
 use crate::channel::{ATTEMPT_MAX, Provider};
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::delivery::{Attempt, ProviderName};
+use crate::domain::delivery::{Attempt, EndReason, ProviderName, State};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::Parcel;
 use crate::render::Renderer;
@@ -58,8 +59,8 @@ impl Sender {
 }
 
 /// Says in log and metrics what came of an attempt.
-pub(super) fn note(claimed: &Claimed, attempt: &Attempt) {
-    count(attempt);
+pub(super) fn note(claimed: &Claimed, way: &Way, attempt: &Attempt) {
+    count(way, attempt);
     let Attempt { number, provider, outcome, took, .. } = attempt;
     if !attempt.is_taken() {
         tracing::warn!(delivery.id = %claimed.id, provider = %provider, attempt = number,
@@ -69,7 +70,7 @@ pub(super) fn note(claimed: &Claimed, attempt: &Attempt) {
     tracing::debug!(delivery.id = %claimed.id, provider = %provider, attempt = number, took_ms = took.as_millis(),
         "delivery handed over");
     if !claimed.attempts.iter().any(Attempt::is_taken) {
-        let kind = claimed.content.as_ref().map_or("", |content| content.kind().name());
+        let kind = kind_of(claimed);
         let waited = attempt.started_at.after(*took).since(claimed.received_at);
         metrics::histogram!("otpost_time_to_send_seconds", "kind" => kind).record(waited.as_secs_f64());
     }
@@ -89,9 +90,43 @@ pub(super) fn blank(claimed: &Claimed, way: &Way) -> Attempt {
     }
 }
 
-fn count(attempt: &Attempt) {
+/// Says in log and metrics that a delivery ends without a provider's word.
+pub(super) fn note_end(claimed: &Claimed, last: Option<&Attempt>, reason: EndReason) {
+    let kind = kind_of(claimed);
+    if reason.state() == State::Expired {
+        let stage = if claimed.attempts.is_empty() && last.is_none() { "waiting" } else { "trying" };
+        metrics::counter!("otpost_deadline_missed_total", "stage" => stage).increment(1);
+    }
+    metrics::counter!("otpost_given_up_total", "kind" => kind, "reason" => reason.name()).increment(1);
+    tracing::warn!(delivery.id = %claimed.id, kind, reason = reason.name(), "nobody was told");
+}
+
+/// Counts a delivery that ends in doubt.
+pub(super) fn note_doubt(claimed: &Claimed) {
+    metrics::counter!("otpost_unconfirmed_total", "kind" => kind_of(claimed)).increment(1);
+}
+
+/// Counts what becomes of the step behind a message that was taken, unless it was counted before: then something was
+/// tried since.
+pub(super) fn note_hedge(claimed: &Claimed, outcome: &'static str) {
+    if claimed.attempts.last().is_some_and(Attempt::is_taken) {
+        count_hedge(outcome);
+    }
+}
+
+/// Counts a step behind a message that was taken.
+pub(super) fn count_hedge(outcome: &'static str) {
+    metrics::counter!("otpost_hedges_total", "outcome" => outcome).increment(1);
+}
+
+fn kind_of(claimed: &Claimed) -> &'static str {
+    claimed.content.as_ref().map_or("unknown", |content| content.kind().name())
+}
+
+fn count(way: &Way, attempt: &Attempt) {
     let (channel, provider) = (attempt.channel.name(), attempt.provider.0.clone());
-    let outcome = attempt.outcome.name();
-    metrics::counter!("otpost_attempts_total", "channel" => channel, "provider" => provider, "outcome" => outcome)
-        .increment(1);
+    let country = way.address.calling_code().unwrap_or("none").to_owned();
+    metrics::counter!("otpost_attempts_total", "channel" => channel, "provider" => provider, "country" => country,
+        "outcome" => attempt.outcome.name())
+    .increment(1);
 }

@@ -86,7 +86,8 @@ impl Dispatch {
         let (offers, providers): (Vec<_>, HashMap<_, _>) =
             routes.into_iter().map(|(offer, provider)| (offer.clone(), (offer.provider, provider))).unzip();
         let luck = Mutex::new(StdRng::seed_from_u64(seed));
-        let roster = Arc::new(Roster::new(&offers, Arc::clone(&store), Arc::clone(&clock)));
+        let codes_exceed = rules.guard.lets_exceed(Priority::Code);
+        let roster = Arc::new(Roster::new(&offers, Arc::clone(&store), Arc::clone(&clock), codes_exceed));
         Self {
             directory: store.directory(),
             store,
@@ -216,7 +217,9 @@ impl Dispatch {
         loop {
             // A push that was taken and then confirmed needs no next step.
             if claimed.attempts.iter().any(Attempt::is_taken) && self.store.is_confirmed(&claimed).await? {
-                return self.leave(claimed, None, Move::Rest).await;
+                attempt::note_hedge(&claimed, "cancelled");
+                self.store.rest(claimed, None).await?;
+                return Ok(Left::Nothing);
             }
             if self.store.is_superseded(&claimed).await? {
                 return self.stop(claimed, None, EndReason::Superseded).await;
@@ -229,12 +232,14 @@ impl Dispatch {
             if !shares.is_empty() {
                 return Ok(Left::Others(self.store.split(claimed, &shares).await?));
             }
-            if !self.is_calm(&claimed, &way) {
+            if !self.rules.guard.lets(&claimed, &way, self.clock.now()) {
                 return self.stop(claimed, None, EndReason::Held).await;
             }
             claimed = self.store.hold(claimed, ATTEMPT_MAX).await?;
+            attempt::note_hedge(&claimed, "sent");
+            self.roster.pledge(&way);
             let attempt = self.sender.attempt(&claimed, person, &way).await;
-            attempt::note(&claimed, &attempt);
+            attempt::note(&claimed, &way, &attempt);
             self.roster.note(&attempt);
             let mut attempts = claimed.attempts.clone();
             attempts.push(attempt.clone());
@@ -256,21 +261,19 @@ impl Dispatch {
     async fn leave(&self, claimed: Claimed, last: Option<Attempt>, then: Move) -> Result<Left, Error> {
         match (then, last) {
             (Move::Stop(reason), last) => return self.stop(claimed, last, reason).await,
+            (Move::Wait(until), Some(last)) if last.is_taken() => {
+                attempt::count_hedge("armed");
+                self.store.postpone(claimed, Some(last), until).await?;
+            }
             (Move::Wait(until), last) => self.store.postpone(claimed, last, until).await?,
             (Move::Send(_), last) => self.store.postpone(claimed, last, self.clock.now()).await?,
             (Move::Rest, Some(last)) if last.is_taken() => self.store.settle(claimed, last).await?,
-            (Move::Rest, last) => self.store.rest(claimed, last).await?,
+            (Move::Rest, last) => {
+                attempt::note_hedge(&claimed, "dropped");
+                self.store.rest(claimed, last).await?;
+            }
         }
         Ok(Left::Nothing)
-    }
-
-    // Each code counts once for its person and card, and once for the country of its number.
-    fn is_calm(&self, claimed: &Claimed, way: &Way) -> bool {
-        let (guard, tried, now) = (&self.rules.guard, &claimed.attempts, self.clock.now());
-        let is_first = !tried.iter().any(|attempt| attempt.channel == way.address.channel());
-        claimed.priority() != Priority::Code
-            || ((!tried.is_empty() || guard.count_code(claimed.person, &claimed.subjects, now))
-                && (!is_first || guard.count_country(&way.address, now)))
     }
 
     fn luck(&self) -> f64 {
@@ -294,11 +297,13 @@ impl Dispatch {
     // One that was taken ends as sent, and one that may have arrived as that, whatever failed later.
     async fn stop(&self, claimed: Claimed, last: Option<Attempt>, reason: EndReason) -> Result<Left, Error> {
         if claimed.attempts.iter().chain(&last).any(Attempt::is_taken) {
+            attempt::note_hedge(&claimed, "dropped");
             self.store.rest(claimed, last).await?;
             return Ok(Left::Nothing);
         }
         let in_doubt = |attempt: &Attempt| attempt.outcome.may_have_arrived();
         if claimed.attempts.iter().chain(&last).any(in_doubt) {
+            attempt::note_doubt(&claimed);
             self.store.leave_unconfirmed(claimed, last).await?;
             return Ok(Left::Nothing);
         }
@@ -306,9 +311,7 @@ impl Dispatch {
     }
 
     async fn give_up(&self, claimed: Claimed, last: Option<Attempt>, reason: EndReason) -> Result<Left, Error> {
-        let kind = claimed.content.as_ref().map_or("unknown", |content| content.kind().name());
-        metrics::counter!("otpost_given_up_total", "kind" => kind, "reason" => reason.name()).increment(1);
-        tracing::warn!(delivery.id = %claimed.id, kind, reason = reason.name(), "nobody was told");
+        attempt::note_end(&claimed, last.as_ref(), reason);
         self.store.give_up(claimed, last, reason).await?;
         Ok(Left::Nothing)
     }

@@ -125,7 +125,10 @@ impl Intake {
                 }
                 Ok(Answer::Taken(id))
             }
-            Accepted::Replay(first) => Ok(Answer::Replayed(first)),
+            Accepted::Replay(first) => {
+                metrics::counter!("otpost_idempotency_replays_total").increment(1);
+                Ok(Answer::Replayed(first))
+            }
             Accepted::KeyReused(first) => {
                 tracing::warn!(notification.id = %first, "an idempotency key came again with another body");
                 Err(Refusal::KeyReused)

@@ -10,6 +10,7 @@ pub mod janitor;
 pub mod journal;
 pub mod receipt;
 pub mod resolve;
+mod returns;
 pub mod roster;
 mod slots;
 mod storm;

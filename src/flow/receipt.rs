@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::MissedTickBehavior;
 
+use super::roster::Roster;
 use crate::channel::receipt::Reader;
 use crate::domain::chain;
 use crate::domain::clock::{Clock, Clocks, Timestamp};
@@ -90,6 +91,7 @@ pub enum Refusal {
 pub struct Receipts {
     store: Arc<Store>,
     readers: HashMap<ProviderName, Reader>,
+    roster: Arc<Roster>,
     clock: Arc<dyn Clock>,
     wall: Arc<dyn Clock>,
     turn: Mutex<()>,
@@ -104,12 +106,13 @@ struct Heard<'a> {
 }
 
 impl Receipts {
-    /// Takes the receipts of the providers in `readers`.
-    pub fn new(store: Arc<Store>, readers: HashMap<ProviderName, Reader>, clocks: Clocks) -> Self {
+    /// Takes the receipts of the providers in `readers`; `roster` is told which came.
+    pub fn new(store: Arc<Store>, readers: HashMap<ProviderName, Reader>, roster: Arc<Roster>, clocks: Clocks) -> Self {
         let Clocks { steady: clock, wall } = clocks;
+        roster.expect_receipts(readers.keys());
         // What the process before parked lately counts as young too.
         let last_parked = AtomicI64::new(clock.now().micros());
-        Self { store, readers, clock, wall, turn: Mutex::new(()), last_parked }
+        Self { store, readers, roster, clock, wall, turn: Mutex::new(()), last_parked }
     }
 
     /// The wall's time, for whoever makes a [`Callback`]: its signature may hold a date.
@@ -121,7 +124,7 @@ impl Receipts {
     pub async fn take(self: Arc<Self>, provider: &str, callback: &Callback<'_>) -> Result<(), Refusal> {
         let provider = ProviderName(provider.to_owned());
         let reader = self.readers.get(&provider).ok_or(Refusal::UnknownProvider)?;
-        let receipts = reader.read(callback).inspect_err(|unfit| count(&provider, None, label(*unfit)))?;
+        let receipts = reader.read(callback).inspect_err(|unfit| count_unfit(&provider, *unfit))?;
         if receipts.is_empty() {
             count(&provider, None, "not_final");
         }
@@ -219,13 +222,17 @@ impl Receipts {
 
     async fn confirm(&self, heard: &Heard<'_>, change: Confirmation<'_>) -> Result<Option<&'static str>, Error> {
         let (id, to, channel) = (change.delivery.id, change.to, change.attempt.channel.name());
-        let took = heard.at.since(change.delivery.received_at);
+        let (took, asked_at) = (heard.at.since(change.delivery.received_at), change.attempt.started_at);
         if !self.store.confirm(change, heard.parked).await? {
             return Ok(None);
         }
         if to == State::Confirmed {
             metrics::histogram!("otpost_time_to_deliver_seconds", "channel" => channel).record(took.as_secs_f64());
         }
+        if to == State::ExpiredByProvider {
+            metrics::counter!("otpost_deadline_missed_total", "stage" => "provider").increment(1);
+        }
+        self.roster.hear(heard.provider, asked_at);
         tracing::debug!(delivery.id = %id, provider = %heard.provider, state = to.name(), "a receipt came");
         Ok(Some("applied"))
     }
@@ -262,18 +269,24 @@ fn carries(delivery: &Reported, attempt: &Attempt) -> bool {
     delivery.attempts.iter().rev().find(taken).is_none_or(|last| last.number == attempt.number)
 }
 
-const fn label(unfit: Unfit) -> &'static str {
-    match unfit {
-        Unfit::Unsigned => "unsigned",
-        Unfit::Untimely => "untimely",
-        Unfit::Malformed => "malformed",
-    }
+fn count_unfit(provider: &ProviderName, unfit: Unfit) {
+    let (signature, outcome) = match unfit {
+        Unfit::Unsigned => ("invalid", "refused"),
+        Unfit::Untimely => ("untimely", "refused"),
+        Unfit::Malformed => ("valid", "malformed"),
+    };
+    note(provider, "none", signature, outcome);
 }
 
 fn count(provider: &ProviderName, status: Option<Status>, outcome: &'static str) {
-    let (provider, status) = (provider.0.clone(), status.map_or("none", Status::name));
-    metrics::counter!("otpost_receipts_total", "provider" => provider, "status" => status, "outcome" => outcome)
-        .increment(1);
+    note(provider, status.map_or("none", Status::name), "valid", outcome);
+}
+
+fn note(provider: &ProviderName, status: &'static str, signature: &'static str, outcome: &'static str) {
+    let provider = provider.0.clone();
+    metrics::counter!("otpost_dlr_total", "provider" => provider, "status" => status, "signature" => signature,
+        "outcome" => outcome)
+    .increment(1);
 }
 
 #[cfg(test)]

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
+use super::returns::Returns;
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::delivery::Attempt;
+use crate::domain::delivery::{Attempt, ProviderName};
+use crate::domain::notification::Priority;
 use crate::domain::outcome::Cause;
 use crate::route::health::Circuit;
 use crate::route::rank::{Board, Errand};
@@ -36,14 +38,17 @@ const INSTANT: Duration = Duration::from_micros(1);
 /// The providers on duty.
 pub struct Roster {
     board: Mutex<Board>,
+    returns: Mutex<Returns>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    codes_exceed: bool,
 }
 
 impl Roster {
-    /// A roster of `offers`, all on duty and in good health.
-    pub fn new(offers: &[Offer], store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { board: Mutex::new(Board::new(offers)), store, clock }
+    /// A roster of `offers`, all on duty and in good health. `codes_exceed` lets codes go over providers at their cap
+    /// when no other is left.
+    pub fn new(offers: &[Offer], store: Arc<Store>, clock: Arc<dyn Clock>, codes_exceed: bool) -> Self {
+        Self { board: Mutex::new(Board::new(offers)), returns: Mutex::default(), store, clock, codes_exceed }
     }
 
     /// The next step for a delivery after `attempts`. It may be looked at without being taken.
@@ -72,7 +77,29 @@ impl Roster {
     }
 
     fn errand(&self, claimed: &Claimed) -> Errand {
-        Errand { delivery: claimed.id, now: self.clock.now(), expires_at: claimed.expires_at }
+        let may_exceed = self.codes_exceed && claimed.priority() == Priority::Code;
+        Errand { delivery: claimed.id, now: self.clock.now(), expires_at: claimed.expires_at, may_exceed }
+    }
+
+    /// A message is about to be sent this way: from now on it counts as spent.
+    pub fn pledge(&self, way: &Way) {
+        if self.board().pledge(&way.provider, self.clock.now()) {
+            let provider = way.provider.0.clone();
+            metrics::counter!("otpost_spend_over_cap_total", "provider" => provider).increment(1);
+        }
+    }
+
+    /// Counts from the attempts in the table what was spent in the hour before this process, where there is a cap.
+    pub async fn recall(&self) -> Result<(), Error> {
+        if self.board().seats().all(|(_, seat)| seat.ledger.cap().is_none()) {
+            return Ok(());
+        }
+        let billed = self.store.billed(self.clock.now()).await?;
+        let mut board = self.board();
+        for it in &billed {
+            board.recall(&it.provider, it.at, it.messages);
+        }
+        Ok(())
     }
 
     /// Learns what came of an attempt.
@@ -80,11 +107,16 @@ impl Roster {
         let provider = attempt.provider.0.clone();
         metrics::histogram!("otpost_provider_request_duration_seconds", "provider" => provider)
             .record(attempt.took.as_secs_f64());
+        if attempt.is_taken() {
+            self.returns().take(&attempt.provider, attempt.started_at);
+        }
         let mut board = self.board();
         let before = circuit(&board, attempt);
         board.note(attempt, self.clock.now());
         let after = circuit(&board, attempt);
+        let turns = board.turns(self.clock.now());
         drop(board);
+        tell_turns(&turns);
         match (before, after) {
             (Some(Circuit::Closed), Some(Circuit::Open)) => {
                 tracing::error!(provider = %attempt.provider, "the provider keeps failing; it is only asked now and then");
@@ -96,10 +128,23 @@ impl Roster {
         }
     }
 
+    /// Providers of which receipts are expected for all that they take.
+    pub fn expect_receipts<'a>(&self, providers: impl Iterator<Item = &'a ProviderName>) {
+        let mut returns = self.returns();
+        providers.for_each(|provider| returns.expect(provider));
+    }
+
+    /// A provider has said what became of a message that it was asked to send at `asked_at`.
+    pub fn hear(&self, provider: &ProviderName, asked_at: Timestamp) {
+        self.returns().hear(provider, asked_at);
+    }
+
     /// Reads what operators have decided.
     pub async fn look(&self) -> Result<(), Error> {
         let drains = self.store.drains().await?;
         let changed = self.board().drain(|name| drains.iter().any(|drain| drain.provider.0 == name));
+        let turns = self.board().turns(self.clock.now());
+        tell_turns(&turns);
         for provider in changed {
             let drained = drains.iter().any(|drain| drain.provider == provider);
             tracing::warn!(%provider, drained, "operators have changed who is on duty");
@@ -138,12 +183,27 @@ impl Roster {
             };
             metrics::gauge!("otpost_breaker_state", "provider" => state.provider.0.clone()).set(level);
         }
+        self.show_spend();
+        for (provider, share) in self.returns().missing(self.clock.now()) {
+            metrics::gauge!("otpost_dlr_missing_ratio", "provider" => provider.0).set(share);
+        }
         let is_due = written.at.is_none_or(|at: tokio::time::Instant| at.elapsed() >= WRITE_EVERY);
         if circuits != written.circuits || is_due {
             self.store.keep_provider_states(&states).await?;
             *written = Written { at: Some(tokio::time::Instant::now()), circuits };
         }
         Ok(())
+    }
+
+    fn show_spend(&self) {
+        let now = self.clock.now();
+        for (provider, seat) in self.board().seats().filter(|(_, seat)| !seat.ledger.price().is_zero()) {
+            let spent = seat.ledger.spent(now).units();
+            metrics::gauge!("otpost_spend_last_hour", "provider" => provider.0.clone()).set(spent);
+            if let Some(cap) = seat.ledger.cap() {
+                metrics::gauge!("otpost_spend_cap", "provider" => provider.0.clone()).set(cap.units());
+            }
+        }
     }
 
     fn states(&self) -> Vec<ProviderState> {
@@ -161,6 +221,10 @@ impl Roster {
         seats.collect()
     }
 
+    fn returns(&self) -> MutexGuard<'_, Returns> {
+        self.returns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,7 +236,19 @@ struct Written {
     circuits: Vec<String>,
 }
 
-// A delivery that only drained providers could take waits for them; it is not their fault that nobody else is there.
+fn tell_turns(turns: &[(ProviderName, bool)]) {
+    for (provider, is_capped) in turns {
+        if *is_capped {
+            metrics::counter!("otpost_spend_capped_total", "provider" => provider.0.clone()).increment(1);
+            tracing::error!(%provider, "the provider's spend_cap_per_hour is reached; others are asked before it");
+        } else {
+            tracing::info!(%provider, "the provider may be paid again");
+        }
+    }
+}
+
+// A delivery that only drained providers could take, or such as may not be paid, waits for them; it is not their fault
+// that nobody else is there.
 fn step(board: &Board, ways: &[Way], claimed: &Claimed, attempts: &[Attempt], errand: &Errand, luck: f64) -> Move {
     let Errand { now, expires_at, .. } = *errand;
     let on_duty = board.arrange(ways, errand);

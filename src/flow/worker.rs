@@ -201,10 +201,15 @@ impl Worker {
         Ok(())
     }
 
+    /// Takes nothing from the table any more and says so to whoever asks; what is accepted still comes in hand.
+    pub fn begin_to_stop(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
     /// Takes nothing from the table any more, waits for what is in hand for at most `patience`, and gives up the
     /// leases of what is left. Returns how many were left.
     pub async fn drain(&self, patience: Duration) -> Result<usize, Error> {
-        self.draining.store(true, Ordering::Relaxed);
+        self.begin_to_stop();
         if tokio::time::timeout(patience, self.slots.idle()).await.is_ok() {
             return Ok(0);
         }

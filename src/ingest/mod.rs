@@ -35,6 +35,7 @@ use actix_web::http::{ConnectionType, Method};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::domain::clock::{Clocks, Timestamp};
@@ -190,13 +191,16 @@ pub fn listen(
 // One handler for everything: the path is compared as it was sent, before anybody decodes or normalises it.
 async fn serve(request: HttpRequest, payload: Payload, door: Data<Door>) -> HttpResponse {
     let _work = request.conn_data::<Rc<Pace>>().map(Pace::work);
+    let began = Instant::now();
+    let event = event(&request, &door);
     let outcome = hear(&request, payload, &door).await;
     let label = outcome.as_ref().map_or_else(Problem::label, |heard| match heard {
         Heard::Notification(Answer::Taken(_)) => "taken",
         Heard::Notification(Answer::Replayed(_)) => "replayed",
         Heard::PublicKey(_) => "public_key",
     });
-    metrics::counter!("otpost_ingest_requests_total", "outcome" => label).increment(1);
+    count(event, label);
+    metrics::histogram!("otpost_ingest_duration_seconds", "event" => event).record(began.elapsed().as_secs_f64());
     let mut answer = match outcome {
         Ok(Heard::Notification(_)) => HttpResponse::NoContent().finish(),
         Ok(Heard::PublicKey(answer)) => HttpResponse::Ok().content_type("application/json").body(answer.to_string()),
@@ -206,6 +210,21 @@ async fn serve(request: HttpRequest, payload: Payload, door: Data<Door>) -> Http
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
     answer
+}
+
+fn count(event: &'static str, outcome: &'static str) {
+    let profile = verestro::PROFILE;
+    metrics::counter!("otpost_ingest_requests_total", "profile" => profile, "event" => event, "outcome" => outcome)
+        .increment(1);
+}
+
+// By the path alone, so that it can be said of a request that is refused too.
+fn event(request: &HttpRequest, door: &Door) -> &'static str {
+    match request.uri().path().strip_prefix(door.base_path.as_str()) {
+        Some(PUBLIC_KEY) => "public_key",
+        Some(path) => verestro::Endpoint::at(path).map_or("none", |endpoint| endpoint.kind().name()),
+        None => "none",
+    }
 }
 
 /// What a request was about, when it was answered as its sender wished.

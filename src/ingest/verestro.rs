@@ -15,9 +15,12 @@ mod verification;
 
 use super::answer::Problem;
 use crate::domain::clock::Timestamp;
-use crate::domain::notification::{Change, ClientName, Content, Warning};
+use crate::domain::notification::{Change, ClientName, Content, Kind, Warning};
 use crate::domain::person::Identifier;
 use crate::flow::intake::Arrival;
+
+/// The name of this contract in metrics.
+pub const PROFILE: &str = "verestro";
 
 /// A path of the contract that takes a `POST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +76,21 @@ impl Endpoint {
             Self::TransactionalLockReasonAdded => "/notifications/transactionalLockReasonAdded",
             Self::TransactionalLockReasonRemoved => "/notifications/transactionalLockReasonRemoved",
             Self::Transaction => "/notifications/transaction",
+        }
+    }
+
+    /// What sort of news comes there.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Otp => Kind::Otp,
+            Self::VerificationInProgress => Kind::VerificationInProgress,
+            Self::VerificationAccepted => Kind::VerificationAccepted,
+            Self::VerificationRejected => Kind::VerificationRejected,
+            Self::CardLocked => Kind::CardLocked,
+            Self::CardUnlocked => Kind::CardUnlocked,
+            Self::TransactionalLockReasonAdded => Kind::TransactionalLockAdded,
+            Self::TransactionalLockReasonRemoved => Kind::TransactionalLockRemoved,
+            Self::Transaction => Kind::Transaction,
         }
     }
 

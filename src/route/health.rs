@@ -93,6 +93,11 @@ impl Health {
         }
     }
 
+    /// Takes over from a report that the circuit is open.
+    pub fn suppose_open(&mut self, now: Timestamp) {
+        self.opened = Some(Opened { at: now, next_probe: now.after(PROBE_EVERY), probing: false });
+    }
+
     // An answer to a question from before the circuit opened says nothing about the time since.
     fn succeed(&mut self, began: Timestamp, took: Duration, now: Timestamp) {
         if self.opened.is_some_and(|opened| began >= opened.at) {

@@ -13,13 +13,14 @@ pub mod health;
 mod plan;
 mod quiet;
 pub mod rank;
+pub mod spend;
 mod step;
 mod survey;
 
 pub use plan::{Error, Plan, PlanSettings, Plans, Settings};
 pub use quiet::Quiet;
 pub use step::Step;
-pub use survey::{Explanation, Finding, Reach, Skip, explain, shares, survey, ways};
+pub use survey::{Duty, Explanation, Finding, Reach, Skip, explain, shares, survey, ways};
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use crate::domain::address::{Address, Channel};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, EndReason, ProviderName};
 use crate::domain::outcome::{Cause, Outcome};
+use crate::domain::price::Price;
 
 /// Attempts at one delivery, all providers together. By then something is wrong that waiting does not cure.
 const ATTEMPTS_MAX: usize = 12;
@@ -58,6 +60,10 @@ pub struct Offer {
     pub weight: Option<u32>,
     /// With less time left than this, others are asked before it.
     pub min_validity: Duration,
+    /// What a message costs.
+    pub price: Price,
+    /// What may be spent on it in an hour.
+    pub spend_cap: Option<Price>,
 }
 
 impl Offer {

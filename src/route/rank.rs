@@ -1,13 +1,14 @@
 //! Puts the ways to a person in the order in which they are worth trying now: who is drained, down, busy, clearly worse
-//! than the others or needs more time than is left gives way.
+//! than the others, has been paid enough or needs more time than is left gives way.
 //!
 //! Pure: time comes in, and what looks like chance is a hash of the delivery's id, so that a delivery meets the same
-//! order each time. It never adds a way, and takes none away but those over drained providers.
+//! order each time. It never adds a way, and takes none away but those over drained providers and those at their cap.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::health::{Circuit, Health};
+use super::spend::Ledger;
 use super::{Offer, Way};
 use crate::domain::address::Channel;
 use crate::domain::clock::Timestamp;
@@ -43,6 +44,8 @@ pub struct Errand {
     pub now: Timestamp,
     /// When telling is of no use any more.
     pub expires_at: Timestamp,
+    /// Whether a provider may be paid more than its cap for it, when no other is left.
+    pub may_exceed: bool,
 }
 
 /// Every provider with its place and its health.
@@ -58,6 +61,8 @@ pub struct Seat {
     min_validity: Duration,
     outranked: bool,
     drained: bool,
+    /// What it was paid.
+    pub ledger: Ledger,
     /// How it is doing.
     pub health: Health,
 }
@@ -75,6 +80,7 @@ impl Board {
                 min_validity: offer.min_validity,
                 outranked: false,
                 drained: false,
+                ledger: Ledger::new(offer.price, offer.spend_cap),
                 health: Health::default(),
             };
             (offer.provider.clone(), seat)
@@ -85,6 +91,23 @@ impl Board {
     /// Every provider with its seat.
     pub fn seats(&self) -> impl Iterator<Item = (&ProviderName, &Seat)> {
         self.0.iter()
+    }
+
+    /// The seat of a provider.
+    pub fn seat(&self, provider: &ProviderName) -> Option<&Seat> {
+        self.0.get(provider)
+    }
+
+    /// Takes over from a report `now` that the circuit of a provider is open.
+    pub fn suppose_open(&mut self, provider: &ProviderName, now: Timestamp) {
+        if let Some(seat) = self.0.get_mut(provider) {
+            seat.health.suppose_open(now);
+        }
+    }
+
+    /// Where it stands behind all others: at its cap, with an open circuit, both or neither. Greater is later.
+    pub fn rank(&self, provider: &ProviderName, now: Timestamp) -> (bool, bool) {
+        self.seat(provider).map(|seat| (seat.ledger.is_capped(now), !seat.health.admits(now))).unwrap_or_default()
     }
 
     /// Sets who is drained: exactly those that `is_drained` says. Returns the names of those for whom that is new.
@@ -112,10 +135,32 @@ impl Board {
         }
     }
 
+    /// Learns that a message is about to be sent over `provider`; whether that takes it beyond its cap.
+    pub fn pledge(&mut self, provider: &ProviderName, now: Timestamp) -> bool {
+        let Some(seat) = self.0.get_mut(provider) else { return false };
+        let is_capped = seat.ledger.is_capped(now);
+        seat.ledger.pledge();
+        is_capped
+    }
+
+    /// Learns that so many messages were sent over `provider` in the minute of `at`, the oldest first.
+    pub fn recall(&mut self, provider: &ProviderName, at: Timestamp, messages: u64) {
+        if let Some(seat) = self.0.get_mut(provider) {
+            seat.ledger.recall(at, messages);
+        }
+    }
+
+    /// Who has reached the cap since this was last asked, with `true`, and who may be paid again.
+    pub fn turns(&mut self, now: Timestamp) -> Vec<(ProviderName, bool)> {
+        let turn = |(name, seat): (&ProviderName, &mut Seat)| Some((name.clone(), seat.ledger.turn(now)?));
+        self.0.iter_mut().filter_map(turn).collect()
+    }
+
     /// Learns what came of an attempt.
     pub fn note(&mut self, attempt: &Attempt, now: Timestamp) {
         if let Some(seat) = self.0.get_mut(&attempt.provider) {
             seat.health.note(&attempt.outcome, attempt.started_at, attempt.took, now);
+            seat.ledger.note(&attempt.outcome, now);
         }
         self.compare(attempt.channel);
     }
@@ -154,9 +199,12 @@ impl Board {
     /// For each address: in the order of the configuration, those with a weight in proportion to it; then those that
     /// are busy, clearly worse than another, or need more time than is left. Behind all addresses those whose circuit
     /// is open, as the last resort: when there are no others, it is as if there were no circuits. Ways over drained
-    /// providers are left out.
+    /// providers are left out, and so are those over providers at their cap, unless the errand may exceed it: then they
+    /// stand behind all others.
     pub fn arrange(&self, ways: &[Way], errand: &Errand) -> Vec<Way> {
-        let mut ways: Vec<Way> = ways.iter().filter(|way| !self.is(way, |seat| seat.drained)).cloned().collect();
+        let is_capped = |seat: &Seat| seat.ledger.is_capped(errand.now);
+        let is_out = |seat: &Seat| seat.drained || (!errand.may_exceed && is_capped(seat));
+        let mut ways: Vec<Way> = ways.iter().filter(|way| !self.is(way, is_out)).cloned().collect();
         for same_address in ways.chunk_by_mut(|a, b| a.address == b.address && a.contact == b.contact) {
             same_address.sort_by(|a, b| {
                 let key =
@@ -165,7 +213,7 @@ impl Board {
                 a_gives_way.cmp(&b_gives_way).then(a.0.cmp(&b.0)).then(a.1.total_cmp(&b.1))
             });
         }
-        ways.sort_by_key(|way| self.is(way, |seat| !seat.health.admits(errand.now)));
+        ways.sort_by_key(|way| (self.is(way, is_capped), self.is(way, |seat| !seat.health.admits(errand.now))));
         ways
     }
 
@@ -185,6 +233,7 @@ impl Board {
         let is_sample = hash(errand.delivery, "sample").is_multiple_of(SAMPLE);
         match () {
             () if seat.drained => Some("drained"),
+            () if seat.ledger.is_capped(errand.now) => Some("spend_cap"),
             () if errand.expires_at.since(errand.now) < seat.min_validity => Some("min_validity"),
             () if seat.health.is_spared(errand.now) => Some("throttled"),
             () if !seat.health.admits(errand.now) => Some("circuit_open"),

@@ -4,10 +4,11 @@
 
 use super::plan::Plan;
 use super::quiet::Quiet;
+use super::rank::{Board, Seat};
 use super::{Move, Offer, Way, next};
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::ProviderName;
+use crate::domain::delivery::{EndReason, ProviderName};
 use crate::domain::notification::Kind;
 use crate::domain::wishes::Wishes;
 
@@ -39,7 +40,8 @@ pub enum Finding {
 }
 
 impl Finding {
-    fn way(self) -> Option<Way> {
+    /// The way, when it can be used.
+    pub fn way(&self) -> Option<&Way> {
         match self {
             Self::Way(way) => Some(way),
             Self::Skipped { .. } => None,
@@ -58,6 +60,12 @@ pub enum Skip {
     NoProvider,
     /// This provider does not serve the country of this address, counted from 0.
     Country(ProviderName, u32),
+    /// Nobody may write to the country of this address.
+    NotAllowed(ProviderName, u32),
+    /// This provider was paid enough in the last hour.
+    AtCap(ProviderName, u32),
+    /// Operators have taken this provider off duty.
+    Drained(ProviderName, u32),
 }
 
 /// Everything the plan names, in the order in which it is used: step by step, address by address, provider by provider.
@@ -103,7 +111,7 @@ fn survey_channel(plan: &Plan, step: usize, channel: Channel, reach: &Reach<'_>,
 
 /// All ways to a person, in the order in which they are used.
 pub fn ways(plan: &Plan, reach: &Reach<'_>, offers: &[Offer]) -> Vec<Way> {
-    survey(plan, reach, offers).into_iter().filter_map(Finding::way).collect()
+    survey(plan, reach, offers).iter().filter_map(Finding::way).cloned().collect()
 }
 
 /// How the channels of a plan are shared out before `next` is sent, when it is of a step whose channels are used side
@@ -137,20 +145,53 @@ pub struct Explanation {
     pub first: Move,
 }
 
-/// Explains what would be done for news of this plan that arrive `now`, by the rules that would do it.
-pub fn explain(
-    plan: &Plan,
-    reach: &Reach<'_>,
-    offers: &[Offer],
-    zone: &jiff::tz::TimeZone,
-    now: Timestamp,
-) -> Explanation {
+/// What is known at the moment, beside the plan.
+pub struct Duty<'a> {
+    /// Who is on duty, and how they do.
+    pub board: &'a Board,
+    /// Whether an address may be written to.
+    pub allows: &'a dyn Fn(&Address) -> bool,
+    /// Whether a provider may be paid more than its cap when no other is left.
+    pub may_exceed: bool,
+    /// Hours in which things are quiet are of this time zone.
+    pub zone: &'a jiff::tz::TimeZone,
+}
+
+/// Explains what would be done for news of this plan that arrive `now`, by the rules that would do it. How providers
+/// with a weight take turns is not foreseen: the first of them stands for all.
+pub fn explain(plan: &Plan, reach: &Reach<'_>, offers: &[Offer], duty: &Duty<'_>, now: Timestamp) -> Explanation {
     let expires_at = now.after(plan.ttl);
-    let quiet_until = plan.quiet.as_ref().and_then(|quiet: &Quiet| quiet.hold(zone, now, expires_at));
-    let findings = survey(plan, reach, offers);
-    let ways: Vec<Way> = findings.iter().cloned().filter_map(Finding::way).collect();
-    let first = quiet_until.map_or_else(|| next(&ways, &[], now, expires_at, 1.0), Move::Wait);
+    let quiet_until = plan.quiet.as_ref().and_then(|quiet: &Quiet| quiet.hold(duty.zone, now, expires_at));
+    let findings: Vec<_> =
+        survey(plan, reach, offers).into_iter().map(|finding| looked_at(finding, duty, now)).collect();
+    let is_barred = |finding: &Finding| matches!(finding, Finding::Skipped { reason: Skip::NotAllowed(..), .. });
+    let waits =
+        |finding: &Finding| matches!(finding, Finding::Skipped { reason: Skip::Drained(..) | Skip::AtCap(..), .. });
+    let mut ways: Vec<_> = findings.iter().filter_map(Finding::way).cloned().collect();
+    ways.sort_by_key(|way| duty.board.rank(&way.provider, now));
+    let first = match quiet_until {
+        Some(until) => Move::Wait(until),
+        None if ways.is_empty() && findings.iter().any(waits) => Move::Wait(expires_at),
+        None if ways.is_empty() && findings.iter().any(is_barred) => Move::Stop(EndReason::CountryNotAllowed),
+        None => next(&ways, &[], now, expires_at, 1.0),
+    };
     Explanation { findings, quiet_until, expires_at, first }
+}
+
+fn looked_at(finding: Finding, duty: &Duty<'_>, now: Timestamp) -> Finding {
+    let Finding::Way(way) = &finding else { return finding };
+    let (step, channel, named) = (way.step, way.address.channel(), (way.provider.clone(), way.contact));
+    let is_drained = duty.board.seat(&way.provider).is_some_and(Seat::is_drained);
+    match () {
+        () if !(duty.allows)(&way.address) => {
+            Finding::Skipped { step, channel, reason: Skip::NotAllowed(named.0, named.1) }
+        }
+        () if is_drained => Finding::Skipped { step, channel, reason: Skip::Drained(named.0, named.1) },
+        () if !duty.may_exceed && duty.board.rank(&way.provider, now).0 => {
+            Finding::Skipped { step, channel, reason: Skip::AtCap(named.0, named.1) }
+        }
+        () => finding,
+    }
 }
 
 fn order<'a>(plan: &'a Plan, wishes: &Wishes) -> Vec<&'a [Channel]> {

@@ -16,6 +16,8 @@ fn offer(name: &str, channel: Channel) -> Offer {
         deduplicates: false,
         weight: None,
         min_validity: Duration::ZERO,
+        price: Price::default(),
+        spend_cap: None,
     }
 }
 
@@ -268,7 +270,9 @@ fn an_explanation_begins_as_the_delivery_would_and_waits_out_quiet_hours() {
     let loud = Plan { quiet: None, ..quiet.clone() };
     let (contacts, wishes) = (contacts(), Wishes::default());
     let reach = Reach { contacts: &contacts, wishes: &wishes, only: &[] };
-    let told = |plan: &Plan| explain(plan, &reach, &offers(), &jiff::tz::TimeZone::UTC, NOW);
+    let board = rank::Board::new(&offers());
+    let duty = Duty { board: &board, allows: &|_| true, may_exceed: true, zone: &jiff::tz::TimeZone::UTC };
+    let told = |plan: &Plan| explain(plan, &reach, &offers(), &duty, NOW);
 
     assert_eq!(told(&loud).first, Move::Send(ways(&loud, &reach, &offers())[0].clone()));
     let until = told(&quiet).quiet_until.unwrap();

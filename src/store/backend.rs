@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::Error;
 use super::change::{Batch, Committed, Split};
-use super::providers::{Drain, ProviderState};
+use super::providers::{Billed, Drain, ProviderState};
 use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
-use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
+use super::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, ProviderName};
@@ -79,6 +79,9 @@ pub(super) trait Backend: Send + Sync {
     async fn enable(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error>;
     /// Who is off duty, by name.
     async fn drains(&self) -> Result<Vec<Drain>, Error>;
+    /// Attempts since `since` that a provider took or may have taken, at deliveries from `from` on: how many by provider
+    /// and minute, the oldest first.
+    async fn billed(&self, from: Timestamp, since: Timestamp) -> Result<Vec<Billed>, Error>;
     /// Replaces what is kept of how providers are seen.
     async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error>;
     /// How providers were last seen, by name.
@@ -87,6 +90,8 @@ pub(super) trait Backend: Send + Sync {
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error>;
     /// One delivery with its attempts and events.
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error>;
+    /// What is open in each lane.
+    async fn backlogs(&self) -> Result<[Backlog; 2], Error>;
     /// The database in numbers.
     async fn figures(&self) -> Result<Figures, Error>;
     /// Bytes that may still be written.

@@ -14,6 +14,9 @@ use crate::domain::event::{Actor, Event, EventKind};
 /// The longest reason kept, in characters; a longer one is cut.
 const REASON_MAX: usize = 200;
 
+/// A [`ProviderState`] that is older than this was not written by a gateway that is running.
+pub const FRESH: Duration = Duration::from_secs(15);
+
 /// A provider that operators have taken off duty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drain {
@@ -23,6 +26,17 @@ pub struct Drain {
     pub since: Timestamp,
     /// Why, in the operator's words.
     pub reason: Option<String>,
+}
+
+/// Messages that a provider has been paid for, or may have to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Billed {
+    /// Whom.
+    pub provider: ProviderName,
+    /// The minute in which they were handed over.
+    pub at: Timestamp,
+    /// How many.
+    pub messages: u64,
 }
 
 /// How the gateway sees a provider.
@@ -61,6 +75,13 @@ impl Store {
     /// Who is off duty, by name.
     pub async fn drains(&self) -> Result<Vec<Drain>, Error> {
         self.backend.drains().await
+    }
+
+    /// The messages of the hour before `now` that were taken or may have been, minute by minute, the oldest first.
+    /// Deliveries that had waited for more than a day are not looked at.
+    pub async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error> {
+        let since = now.before(Duration::from_hours(1));
+        self.backend.billed(since.before(Duration::from_hours(24)), since).await
     }
 
     /// Replaces what was kept of how the gateway sees its providers.

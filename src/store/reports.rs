@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Error, Store};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, State};
-use crate::domain::notification::Kind;
+use crate::domain::notification::{Kind, Priority};
 
 /// Which deliveries to list.
 #[derive(Debug, Clone)]
@@ -91,7 +91,23 @@ pub struct Figures {
     pub people: u64,
 }
 
+/// How much of one lane is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Which lane.
+    pub lane: Priority,
+    /// How many deliveries.
+    pub depth: u64,
+    /// When the oldest of their notifications arrived.
+    pub oldest: Option<Timestamp>,
+}
+
 impl Store {
+    /// What is open in each lane, what is in hand included.
+    pub async fn backlogs(&self) -> Result<[Backlog; 2], Error> {
+        self.backend.backlogs().await
+    }
+
     /// The database in numbers.
     pub async fn figures(&self) -> Result<Figures, Error> {
         self.backend.figures().await

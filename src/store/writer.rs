@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::change::{AcceptRows, Batch, Change, Committed, SettleRows, Settled, Verdict};
 use super::failure::Failure;
@@ -120,7 +121,9 @@ async fn run(mut queue: Lanes<Change>, backend: Arc<dyn Backend>, clock: Arc<dyn
             waiting.drain(..).for_each(|change| refuse(change, || Error::Stopped));
             continue;
         }
+        let began = Instant::now();
         let committed = backend.commit(&batch(&waiting), clock.now()).await;
+        note(waiting.len(), began.elapsed());
         match committed {
             Ok(committed) => answer(&mut waiting, committed),
             Err(error) => {
@@ -133,6 +136,11 @@ async fn run(mut queue: Lanes<Change>, backend: Arc<dyn Backend>, clock: Arc<dyn
             }
         }
     }
+}
+
+fn note(changes: usize, took: Duration) {
+    metrics::histogram!("otpost_store_commit_changes").record(f64::from(u32::try_from(changes).unwrap_or(u32::MAX)));
+    metrics::histogram!("otpost_store_commit_duration_seconds").record(took.as_secs_f64());
 }
 
 fn batch(waiting: &[Change]) -> Batch<'_> {

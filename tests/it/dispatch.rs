@@ -7,5 +7,6 @@ mod interruptions;
 mod lanes;
 mod people;
 mod plans;
+mod spend;
 mod superseded;
 mod ways;

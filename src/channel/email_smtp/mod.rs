@@ -23,6 +23,7 @@ use crate::domain::address::Channel;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::parcel::Parcel;
+use crate::domain::price::Price;
 use crate::domain::secret::Credential;
 use letter::Letter;
 use line::Line;
@@ -75,6 +76,12 @@ pub struct Settings {
     /// With less time left than this, others are asked before it.
     #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub min_validity: Duration,
+    /// What a message costs; nothing when not given.
+    #[serde(default)]
+    pub price: Price,
+    /// What may be spent on it in an hour; no limit when not given.
+    #[serde(default)]
+    pub spend_cap_per_hour: Option<Price>,
 }
 
 /// How a connection is protected. There is no "if possible": whoever can drop a packet could choose for us.

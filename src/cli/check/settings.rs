@@ -7,9 +7,10 @@ use crate::app::{Parts, profile};
 use crate::config::Config;
 use crate::domain::chain;
 use crate::domain::notification::Kind;
+use crate::flow::guard::Guard;
 use crate::render::Renderer;
 use crate::route::{Plan, Plans};
-use crate::{channel, ingest, receipts, telemetry};
+use crate::{channel, console, ingest, receipts, telemetry};
 
 /// Tries each of them as the gateway would.
 pub(super) fn look(config: &Config, findings: &mut Findings) {
@@ -30,9 +31,21 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         Ok(renderer) => findings.ok("templates", joined(renderer.locales(), " ")),
         Err(error) => findings.error("templates", chain(&error)),
     }
+    match Guard::new(config.guard.clone()) {
+        Ok(_) => findings.ok("guard", countries(&config.guard.sms_countries)),
+        Err(error) => findings.error("guard", error),
+    }
     providers(config, findings);
     door(&config.ingest, findings);
     providers_door(config, findings);
+    operators_door(&config.ops, findings);
+}
+
+fn countries(allowed: &[String]) -> String {
+    if allowed.is_empty() {
+        return "text messages go to all countries".to_owned();
+    }
+    format!("text messages go to {} alone", joined(allowed, " "))
 }
 
 fn plan(plan: &Plan) -> String {
@@ -104,6 +117,16 @@ fn providers_door(config: &Config, findings: &mut Findings) {
     }
     if reporting.is_empty() {
         findings.warning("receipts", "no provider sends any; add receipt to a [[provider]]");
+    }
+}
+
+fn operators_door(settings: &console::Settings, findings: &mut Findings) {
+    if !settings.is_open() {
+        return findings.ok("ops", "nobody can ask whether the gateway is well");
+    }
+    findings.ok("ops", format_args!("will listen on {}", settings.listen));
+    if !settings.is_local() {
+        findings.warning("ops", "plain HTTP that other machines can reach; keep it in a protected network");
     }
 }
 

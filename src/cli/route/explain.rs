@@ -12,7 +12,10 @@ use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::notification::Kind;
 use crate::domain::person::{Locale, Person, Standing};
 use crate::domain::wishes::{Wishes, Zone};
-use crate::route::{self, Explanation, Finding, Move, Offer, Reach, Skip};
+use crate::route::health::Circuit;
+use crate::route::rank::Board;
+use crate::route::{self, Duty, Explanation, Finding, Move, Offer, Reach, Skip, Way};
+use crate::store::providers::{FRESH, ProviderState};
 
 #[derive(Debug, clap::Args)]
 #[group(id = "whom", required = true, multiple = false, args = ["to", "person"])]
@@ -46,21 +49,56 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let plan = parts.plans().of(args.kind).ok_or_else(|| Usage(format!("there is no plan for {}", args.kind)))?;
     let now = args.at.map_or_else(|| SystemClock.now(), Timestamp::from);
     let offers = parts.offers();
+    let board = board(&config, &offers, now).await?;
     let mut answers = Vec::new();
     for reader in readers(args, &config, &parts).await? {
         let zone = reader.wishes.time_zone.as_ref().map_or(parts.renderer().time_zone(), Zone::rules);
         let reach = Reach { contacts: &reader.contacts, wishes: &reader.wishes, only: &[] };
-        let told = route::explain(plan, &reach, &offers, zone, now);
+        let allows = |address: &Address| parts.guard().allows(address);
+        let may_exceed = parts.guard().lets_exceed(args.kind.priority());
+        let duty = Duty { board: &board, allows: &allows, may_exceed, zone };
+        let told = route::explain(plan, &reach, &offers, &duty, now);
+        let sight = Sight { reader: &reader, offers: &offers, board: &board, now };
         if args.json {
-            answers.push(as_json(&reader, &told, &offers));
+            answers.push(as_json(&sight, &told));
         } else {
-            write(args.kind, &reader, &told, &offers)?;
+            write(args.kind, &sight, &told)?;
         }
     }
     if args.json {
         show::json(&json!({ "kind": args.kind, "people": answers }))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a line is explained by.
+struct Sight<'a> {
+    reader: &'a Reader,
+    offers: &'a [Offer],
+    board: &'a Board,
+    now: Timestamp,
+}
+
+// Without a database nobody has decided anything, and no gateway has seen anybody.
+async fn board(config: &Config, offers: &[Offer], now: Timestamp) -> anyhow::Result<Board> {
+    let mut board = Board::new(offers);
+    if !config.store.sqlite_path().is_ok_and(|path| path.exists()) {
+        return Ok(board);
+    }
+    let store = beside::open_configured(config).await?;
+    let (drains, states) = (store.drains().await?, store.provider_states().await?);
+    let is_capped = offers.iter().any(|offer| offer.spend_cap.is_some());
+    let billed = if is_capped { store.billed(now).await? } else { Vec::new() };
+    store.close().await?;
+    for it in &billed {
+        board.recall(&it.provider, it.at, it.messages);
+    }
+    board.drain(|name| drains.iter().any(|drain| drain.provider.0 == name));
+    let fresh = |state: &&ProviderState| SystemClock.now().since(state.seen_at) < FRESH;
+    for state in states.iter().filter(fresh).filter(|state| state.circuit != Circuit::Closed.name()) {
+        board.suppose_open(&state.provider, now);
+    }
+    Ok(board)
 }
 
 struct Reader {
@@ -103,12 +141,13 @@ fn address(text: &str) -> Result<Address, Usage> {
     Address::parse(channel, text).map_err(|error| Usage(format!("--to: {error}")))
 }
 
-fn write(kind: Kind, reader: &Reader, told: &Explanation, offers: &[Offer]) -> std::io::Result<()> {
+fn write(kind: Kind, sight: &Sight<'_>, told: &Explanation) -> std::io::Result<()> {
+    let reader = sight.reader;
     show::line(format_args!("{kind}, read in {}", reader.locale))?;
     if reader.standing != Standing::Active {
         show::line(format_args!("  nothing is told: the person's standing is {}", reader.standing.name()))?;
     }
-    let rows: Vec<_> = told.findings.iter().map(|finding| row(finding, reader, offers)).collect();
+    let rows: Vec<_> = told.findings.iter().map(|finding| row(finding, sight)).collect();
     show::line(show::table(&["STEP", "CHANNEL", "PROVIDER", "TO", "WHY"], &rows).trim_end())?;
     if let Some(until) = told.quiet_until {
         show::line(format_args!("quiet hours: told at {until}, unless it is an urgent lock, which is told at once"))?;
@@ -117,16 +156,21 @@ fn write(kind: Kind, reader: &Reader, told: &Explanation, offers: &[Offer]) -> s
     show::line(format_args!("deadline: {}", told.expires_at))
 }
 
-fn row(finding: &Finding, reader: &Reader, offers: &[Offer]) -> Vec<String> {
+fn row(finding: &Finding, sight: &Sight<'_>) -> Vec<String> {
     let (step, channel) = place(finding);
     let (provider, to) = match finding {
         Finding::Way(way) => (way.provider.to_string(), way.address.masked()),
-        Finding::Skipped { reason: Skip::Country(provider, contact), .. } => {
-            (provider.to_string(), contact_of(reader, channel, *contact))
-        }
+        Finding::Skipped {
+            reason:
+                Skip::AtCap(provider, contact)
+                | Skip::Country(provider, contact)
+                | Skip::NotAllowed(provider, contact)
+                | Skip::Drained(provider, contact),
+            ..
+        } => (provider.to_string(), contact_of(sight.reader, channel, *contact)),
         Finding::Skipped { .. } => (String::new(), String::new()),
     };
-    vec![(step + 1).to_string(), channel.to_string(), provider, to, why(finding, offers)]
+    vec![(step + 1).to_string(), channel.to_string(), provider, to, why(finding, sight)]
 }
 
 fn place(finding: &Finding) -> (usize, Channel) {
@@ -141,21 +185,30 @@ fn contact_of(reader: &Reader, channel: Channel, contact: u32) -> String {
     usize::try_from(contact).ok().and_then(|at| addresses.nth(at)).map(Address::masked).unwrap_or_default()
 }
 
-fn why(finding: &Finding, offers: &[Offer]) -> String {
+fn why(finding: &Finding, sight: &Sight<'_>) -> String {
     match finding {
         Finding::Way(way) => {
-            let offer = offers.iter().find(|offer| offer.provider == way.provider);
+            let offer = sight.offers.iter().find(|offer| offer.provider == way.provider);
             let rule = offer.filter(|offer| !offer.countries.is_empty()).map(|offer| offer.countries.join(" "));
             let rule = rule.map_or_else(|| "all countries".to_owned(), |rule| format!("serves {rule}"));
             let weight = offer.and_then(|offer| offer.weight);
             let weight = weight.map_or_else(|| "in its place".to_owned(), |weight| format!("weight {weight}"));
             let hedge = way.hedge_after.map(|wait| format!(", the next step {}s later", wait.as_secs()));
+            let rest = hedge.unwrap_or_default() + remark(way, sight);
             match way.address.channel() {
-                Channel::Sms => format!("{rule}, {weight}{}", hedge.unwrap_or_default()),
-                Channel::Push | Channel::Email => format!("{weight}{}", hedge.unwrap_or_default()),
+                Channel::Sms => format!("{rule}, {weight}{rest}"),
+                Channel::Push | Channel::Email => format!("{weight}{rest}"),
             }
         }
         Finding::Skipped { reason, .. } => format!("skipped: {}", skipped(reason)),
+    }
+}
+
+fn remark(way: &Way, sight: &Sight<'_>) -> &'static str {
+    match sight.board.rank(&way.provider, sight.now) {
+        (true, _) => "; at its spend_cap_per_hour: asked last",
+        (false, true) => "; its circuit is open: asked last",
+        (false, false) => "",
     }
 }
 
@@ -165,6 +218,9 @@ const fn skipped(reason: &Skip) -> &'static str {
         Skip::NoAddress => "no such address",
         Skip::NoProvider => "no provider serves this channel",
         Skip::Country(..) => "does not serve this country",
+        Skip::NotAllowed(..) => "guard.sms_countries does not allow this country",
+        Skip::AtCap(..) => "at its spend_cap_per_hour",
+        Skip::Drained(..) => "drained by operators",
     }
 }
 
@@ -177,16 +233,17 @@ fn first(first: &Move) -> String {
     }
 }
 
-fn as_json(reader: &Reader, told: &Explanation, offers: &[Offer]) -> Value {
+fn as_json(sight: &Sight<'_>, told: &Explanation) -> Value {
+    let reader = sight.reader;
     let ways: Vec<_> = told
         .findings
         .iter()
         .map(|finding| {
             let (step, channel) = place(finding);
-            let [.., provider, to, _] = &row(finding, reader, offers)[..] else { return Value::Null };
+            let [.., provider, to, _] = &row(finding, sight)[..] else { return Value::Null };
             let used = matches!(finding, Finding::Way(_));
             json!({ "step": step + 1, "channel": channel, "provider": provider, "to": to, "used": used,
-                "why": why(finding, offers) })
+                "why": why(finding, sight) })
         })
         .collect();
     json!({ "locale": reader.locale, "standing": reader.standing, "ways": ways, "quiet_until": rfc(told.quiet_until),

@@ -8,6 +8,7 @@ use super::*;
 use crate::domain::address::Address;
 use crate::domain::notification::Kind;
 use crate::domain::outcome::{Cause, Outcome};
+use crate::domain::price::Price;
 use crate::domain::wishes::Wishes;
 use crate::route::{Plan, Reach, Step};
 
@@ -23,6 +24,8 @@ fn offer(name: &str) -> Offer {
         deduplicates: false,
         weight: None,
         min_validity: Duration::ZERO,
+        price: Price::default(),
+        spend_cap: None,
     }
 }
 
@@ -44,7 +47,7 @@ fn ways_over(offers: &[Offer]) -> Vec<Way> {
 
 /// No sample: its hash is not a multiple of eight.
 fn errand(number: u128) -> Errand {
-    Errand { delivery: DeliveryId(Uuid::from_u128(number)), now: NOW, expires_at: NOW.after(LIFE) }
+    Errand { delivery: DeliveryId(Uuid::from_u128(number)), now: NOW, expires_at: NOW.after(LIFE), may_exceed: false }
 }
 
 fn no_sample() -> Errand {

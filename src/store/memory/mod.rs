@@ -20,9 +20,9 @@ use uuid::Uuid;
 use super::Error;
 use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
 use super::change::{Batch, Committed, Split};
-use super::providers::{Drain, ProviderState};
+use super::providers::{Billed, Drain, ProviderState};
 use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
-use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
+use super::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{DeliveryId, ProviderName};
@@ -228,6 +228,10 @@ impl Backend for Door {
         self.ask("drains", |tables| Ok(tables.drains())).await
     }
 
+    async fn billed(&self, from: Timestamp, since: Timestamp) -> Result<Vec<Billed>, Error> {
+        self.ask("billed", |tables| Ok(tables.billed(from, since))).await
+    }
+
     async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error> {
         self.ask("keep_provider_states", |tables| Ok(tables.keep_states(states))).await
     }
@@ -242,6 +246,10 @@ impl Backend for Door {
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
         self.ask("delivery", |tables| Ok(tables.detail(id))).await
+    }
+
+    async fn backlogs(&self) -> Result<[Backlog; 2], Error> {
+        self.ask("backlogs", |tables| Ok(tables.backlogs())).await
     }
 
     async fn figures(&self) -> Result<Figures, Error> {

@@ -5,7 +5,8 @@ use uuid::Uuid;
 use super::rows::{DeliveryRow, Tables};
 use crate::domain::delivery::EndReason;
 use crate::domain::event::Event;
-use crate::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures};
+use crate::domain::notification::Priority;
+use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures};
 
 impl Tables {
     /// The newest deliveries that fit, newest first.
@@ -38,6 +39,15 @@ impl Tables {
     pub(super) fn figures(&self) -> Figures {
         let open = self.deliveries.values().filter(|row| row.is_open()).count() as u64;
         Figures { version: "memory".to_owned(), open, people: self.people.len() as u64 }
+    }
+
+    /// What is open in each lane.
+    pub(super) fn backlogs(&self) -> [Backlog; 2] {
+        Priority::ALL.map(|lane| {
+            let open = self.deliveries.values().filter(|row| row.is_open() && row.kind.priority() == lane);
+            let depth = open.clone().count() as u64;
+            Backlog { lane, depth, oldest: open.map(|row| row.received_at).min() }
+        })
     }
 
     fn line(&self, id: Uuid, row: &DeliveryRow) -> DeliveryLine {

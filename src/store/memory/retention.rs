@@ -1,12 +1,14 @@
 //! What is forgotten after its time, in steps, and what operators decided about providers.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::rows::Tables;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::ProviderName;
+use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::event::Event;
-use crate::store::providers::{Drain, ProviderState};
+use crate::store::providers::{Billed, Drain, ProviderState};
 
 /// What stands where a masked address was.
 const REMOVED: &str = "removed";
@@ -65,6 +67,25 @@ impl Tables {
     /// Who is off duty, by name.
     pub(super) fn drains(&self) -> Vec<Drain> {
         self.drains.values().cloned().collect()
+    }
+
+    /// Attempts since `since` that were or may have been taken, at deliveries from `from` on, by provider and minute.
+    pub(super) fn billed(&self, from: Timestamp, since: Timestamp) -> Vec<Billed> {
+        let rows = self.deliveries.values().filter(|row| row.received_at >= from);
+        let paid = |attempt: &&Attempt| attempt.is_taken() || attempt.outcome.may_have_arrived();
+        let mut minutes: BTreeMap<(i64, &ProviderName), (Timestamp, u64)> = BTreeMap::new();
+        for attempt in rows.flat_map(|row| &row.attempts).filter(paid).filter(|attempt| attempt.started_at >= since) {
+            let at = attempt.started_at;
+            let (first, count) = minutes.entry((at.micros() / 60_000_000, &attempt.provider)).or_insert((at, 0));
+            *first = at.min(*first);
+            *count += 1;
+        }
+        let billed = |((_, provider), (at, messages)): ((i64, &ProviderName), (Timestamp, u64))| Billed {
+            provider: provider.clone(),
+            at,
+            messages,
+        };
+        minutes.into_iter().map(billed).collect()
     }
 
     /// Replaces what is kept of how providers are seen.

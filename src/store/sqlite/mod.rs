@@ -8,6 +8,7 @@ mod checkpoint;
 mod claim;
 mod commit;
 mod directory;
+mod hex;
 mod providers;
 mod reads;
 mod receipt;
@@ -29,9 +30,9 @@ use uuid::Uuid;
 use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
 use super::change::{Batch, Committed, Split};
 use super::failure::Failure;
-use super::providers::{Drain, ProviderState};
+use super::providers::{Billed, Drain, ProviderState};
 use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
-use super::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
+use super::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
 use super::{Error, Role};
 use crate::domain::clock::Timestamp;
@@ -39,6 +40,7 @@ use crate::domain::delivery::{DeliveryId, ProviderName};
 use crate::domain::event::Event;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Reference;
+use hex::{Hex, hex, unhex};
 
 /// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -163,33 +165,6 @@ fn parse_version(text: &str) -> (u32, u32, u32) {
     (next(), next(), next())
 }
 
-/// Bytes that travel as hexadecimal.
-struct Hex<'a>(&'a [u8]);
-
-impl serde::Serialize for Hex<'_> {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&hex(self.0))
-    }
-}
-
-/// Lower-case hexadecimal, the form in which bytes travel inside the JSON parameters.
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
-}
-
-/// The bytes of a hexadecimal text.
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |at: u8| char::from(at).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks_exact(2);
-    pairs.remainder().is_empty().then(|| pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect())?
-}
-
 #[async_trait]
 impl Backend for Sqlite {
     async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
@@ -302,6 +277,10 @@ impl Backend for Sqlite {
         self.list_drains().await
     }
 
+    async fn billed(&self, from: Timestamp, since: Timestamp) -> Result<Vec<Billed>, Error> {
+        self.list_billed(from, since).await
+    }
+
     async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error> {
         self.failure.watch(self.replace_provider_states(states).await)
     }
@@ -316,6 +295,10 @@ impl Backend for Sqlite {
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
         self.show_delivery(id).await
+    }
+
+    async fn backlogs(&self) -> Result<[Backlog; 2], Error> {
+        self.count_open().await
     }
 
     async fn figures(&self) -> Result<Figures, Error> {

@@ -10,7 +10,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 use crate::domain::event::Event;
 use crate::store::Error;
-use crate::store::providers::{Drain, ProviderState};
+use crate::store::providers::{Billed, Drain, ProviderState};
 
 impl Sqlite {
     /// Takes a provider off duty, with its event; `false`, and nothing written, when it is off duty already.
@@ -50,6 +50,22 @@ impl Sqlite {
             reason,
         };
         Ok(rows.into_iter().map(drain).collect())
+    }
+
+    /// Attempts that were taken or may have been, by provider and minute. Ids begin with the time they were made, so
+    /// that only the end of the table is read.
+    pub(super) async fn list_billed(&self, from: Timestamp, since: Timestamp) -> Result<Vec<Billed>, Error> {
+        let text = "SELECT provider, min(started_at), count(*) FROM attempt
+            WHERE delivery_id >= ?1 AND started_at >= ?2 AND outcome IN ('accepted', 'unknown')
+            GROUP BY started_at / 60000000, provider ORDER BY 2";
+        let query = sqlx::query_as(text).bind(super::retention::first_id(from)).bind(since.micros());
+        let rows: Vec<(String, i64, i64)> = query.fetch_all(&self.read).await?;
+        let billed = |(provider, at, messages)| Billed {
+            provider: ProviderName(provider),
+            at: Timestamp::from_micros(at),
+            messages: u64::try_from(messages).unwrap_or(0),
+        };
+        Ok(rows.into_iter().map(billed).collect())
     }
 
     /// Replaces all that was kept of how providers are seen.

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use super::{Sqlite, hex};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
+use crate::domain::notification::{Kind, Priority};
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::store::Error;
-use crate::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures};
+use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures};
 
 const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
     d.ended_at, d.person_id, n.client, n.idempotency_key, n.warnings,
@@ -30,7 +31,7 @@ impl Sqlite {
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(text))
             .bind(filter.state.map(crate::domain::delivery::State::name))
-            .bind(filter.kind.map(crate::domain::notification::Kind::name))
+            .bind(filter.kind.map(Kind::name))
             .bind(filter.limit)
             .fetch_all(&self.read)
             .await?;
@@ -60,6 +61,20 @@ impl Sqlite {
             .fetch_all(&self.read)
             .await?;
         Ok(Some(DeliveryDetail { line, attempts, events, others }))
+    }
+
+    /// What is open, by lane.
+    pub(super) async fn count_open(&self) -> Result<[Backlog; 2], Error> {
+        let text = "SELECT kind = ?1 AS code, count(*) AS depth, min(received_at) AS oldest
+            FROM delivery INDEXED BY delivery_due WHERE state = 'open' GROUP BY 1";
+        let rows = sqlx::query(text).bind(Kind::Otp.name()).fetch_all(&self.read).await?;
+        let mut open = Priority::ALL.map(|lane| Backlog { lane, depth: 0, oldest: None });
+        for row in &rows {
+            let place = usize::from(!row.try_get::<bool, _>("code")?);
+            let oldest = Some(Timestamp::from_micros(row.try_get("oldest")?));
+            open[place] = Backlog { depth: row.try_get("depth")?, oldest, ..open[place] };
+        }
+        Ok(open)
     }
 
     /// Counts people and what is open.

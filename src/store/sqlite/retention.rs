@@ -74,7 +74,7 @@ impl Sqlite {
 }
 
 // Smaller than every id made at that time or later.
-fn first_id(at: Timestamp) -> Uuid {
+pub(super) fn first_id(at: Timestamp) -> Uuid {
     let millis = u64::try_from(at.micros() / 1000).unwrap_or(0);
     Uuid::from_u128(u128::from(millis) << 80)
 }

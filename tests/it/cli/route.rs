@@ -1,5 +1,7 @@
 //! `otpost route explain`: every way with its reason, and no address in full.
 
+use otpost::domain::clock::{Clock, SystemClock};
+
 use super::Desk;
 
 const PROVIDERS: &str = "\n[[provider]]\nname = \"abroad\"\nkind = \"sms_gateway\"\nurl = \"http://127.0.0.1:1/\"\n\
@@ -101,4 +103,88 @@ fn a_check_says_what_to_do_with_a_plan_that_cannot_work() {
         let text = format!("{}{}", said.out, said.err);
         assert!(text.contains(part), "{text}");
     }
+}
+
+#[test]
+fn what_operators_and_guards_forbid_is_explained_as_such() {
+    let desk = desk();
+    desk.configure("sms_countries = []", "sms_countries = [\"+49\", \"+1\"]");
+    let explain = |to: &str| desk.run(&["route", "explain", "--kind", "otp", "--to", to]);
+
+    let barred = explain("+48600100200");
+    assert_eq!(desk.run(&["provider", "drain", "abroad"]).code, 0);
+    let drained = explain("+4915112345678");
+    assert_eq!(desk.run(&["provider", "drain", "home"]).code, 0);
+    let waits = explain("+4915112345678");
+
+    barred.place_of("skipped: guard.sms_countries does not allow this country");
+    barred.place_of("first: nobody can be told (country_not_allowed)");
+    drained.place_of("skipped: drained by operators");
+    drained.place_of("first: home to +49*****5678");
+    waits.place_of("first: wait until");
+    for said in [barred, drained, waits] {
+        said.keeps("600100200");
+    }
+}
+
+#[test]
+fn a_country_that_is_none_is_a_mistake_that_every_command_names() {
+    let desk = desk();
+    desk.configure("sms_countries = []", "sms_countries = [\"+48\", \"0049\"]");
+
+    let check = desk.run(&["check"]);
+    let explain = desk.run(&["route", "explain", "--kind", "otp", "--to", "+48600100200"]);
+    let serve = desk.run(&["serve"]);
+
+    let named = "guard.sms_countries[1]: expected + and a country's calling code, such as +48";
+    assert_eq!((check.code, explain.code, serve.code), (2, 2, 2), "{}{}{}", check.err, explain.err, serve.err);
+    for said in [check, explain, serve] {
+        assert!(format!("{}{}", said.out, said.err).contains(named), "{}{}", said.out, said.err);
+    }
+}
+
+#[tokio::test]
+async fn what_a_running_gateway_has_seen_and_paid_is_explained_and_listed() {
+    let desk = desk();
+    desk.configure("name = \"home\"", "name = \"home\"\nprice = \"0.5\"\nspend_cap_per_hour = \"1\"");
+    paid(&desk, "home", 2).await;
+    let code = ["route", "explain", "--kind", "otp", "--to", "+48600100200"];
+    let news = ["route", "explain", "--kind", "card_locked", "--to", "+48600100200"];
+
+    desk.run(&code).place_of("; at its spend_cap_per_hour: asked last");
+    desk.run(&code).place_of("first: home to");
+    desk.run(&news).place_of("skipped: at its spend_cap_per_hour");
+    desk.run(&news).place_of("first: wait until");
+    desk.run(&["provider", "list"]).place_of("1 of 1");
+    let listed = desk.run(&["provider", "list", "--json"]).json();
+    assert_eq!(listed["providers"][1]["spent_last_hour"], "1");
+
+    desk.configure("spend_cap_per_hour = \"1\"", "spend_cap_per_hour = \"2\"");
+    desk.run(&code).place_of("first: home to");
+    failing(&desk, "home").await;
+    desk.run(&code).place_of("; its circuit is open: asked last");
+}
+
+async fn database(desk: &Desk) -> sqlx::SqliteConnection {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(desk.path("otpost.db"));
+    sqlx::ConnectOptions::connect(&options).await.unwrap()
+}
+
+/// As a gateway writes down what it has sent.
+async fn paid(desk: &Desk, provider: &str, messages: usize) {
+    let mut database = database(desk).await;
+    for _ in 0..messages {
+        let insert =
+            "INSERT INTO attempt (delivery_id, number, channel, provider, contact, address, started_at, took_us,
+              outcome) VALUES (?1, 1, 'sms', ?2, 0, '', ?3, 1, 'accepted')";
+        let query = sqlx::query(insert).bind(uuid::Uuid::now_v7()).bind(provider).bind(SystemClock.now().micros());
+        query.execute(&mut database).await.unwrap();
+    }
+}
+
+/// As a gateway writes down how it sees a provider.
+async fn failing(desk: &Desk, provider: &str) {
+    let insert = "INSERT INTO provider_state (name, circuit, seen, failed, seen_at) VALUES (?1, 'open', 5, 5, ?2)";
+    let query = sqlx::query(insert).bind(provider).bind(SystemClock.now().micros());
+    query.execute(&mut database(desk).await).await.unwrap();
 }

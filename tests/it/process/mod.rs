@@ -10,6 +10,7 @@ mod disk_full;
 mod drain;
 mod hangups;
 mod io_errors;
+mod metrics;
 mod overload;
 mod probe;
 mod providers;

@@ -125,7 +125,7 @@ impl Node {
             people: resolve::Settings::default(),
             plans: Arc::clone(plans),
             max_age: Duration::from_hours(24),
-            guard: Guard::new(guard::Settings::default()),
+            guard: Guard::new(guard::Settings::default()).unwrap(),
         };
         let routes = world.stations.iter().map(|station| {
             let line: Route = (station.offer(), Arc::new(Line::new(world, gate, station)));
@@ -137,7 +137,7 @@ impl Node {
         roster.look().await?;
         let readers = world.stations.iter().map(|station| (station.name(), station.reader()));
         let readers = readers.collect::<std::collections::HashMap<ProviderName, Reader>>();
-        let receipts = Arc::new(Receipts::new(Arc::clone(&store), readers, clocks.clone()));
+        let receipts = Arc::new(Receipts::new(Arc::clone(&store), readers, Arc::clone(&roster), clocks.clone()));
         let settings = worker::Settings::default();
         let worker = Worker::new(&settings, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
         let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(plans), Arc::clone(&clock));

@@ -12,6 +12,7 @@ use otpost::domain::address::Channel;
 use otpost::domain::delivery::{DeliveryId, ProviderName};
 use otpost::domain::outcome::{Cause, Outcome, Reference};
 use otpost::domain::parcel::{self, Parcel};
+use otpost::domain::price::Price;
 use otpost::domain::receipt::Callback;
 use otpost::route::Offer;
 use rand::RngExt;
@@ -62,6 +63,8 @@ impl Station {
             countries: Vec::new(),
             deduplicates: chance.random_ratio(1, 3),
             weight: chance.random_ratio(1, 3).then(|| chance.random_range(1..5)),
+            price: Price::default(),
+            spend_cap: None,
             min_validity: Duration::from_secs(if chance.random_ratio(1, 5) { 40 } else { 0 }),
         };
         Arc::new(Self { offer, mood: Mutex::new(Mood::Good), taken: Mutex::default() })

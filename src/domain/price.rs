@@ -1,0 +1,87 @@
+//! What a message costs, in whatever money the operator counts: this knows no currency and never rounds.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+/// Millionths of a unit of money.
+const UNIT: u64 = 1_000_000;
+
+/// A price, or a sum of prices, of up to six decimals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Price(u64);
+
+/// A text that is no price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a price in quotes, such as \"0.045\", with at most six decimals and below 1000000000")]
+pub struct NotAPrice;
+
+impl Price {
+    /// The price of so many; the largest there is when it would be more.
+    #[must_use]
+    pub const fn times(self, count: u64) -> Self {
+        Self(self.0.saturating_mul(count))
+    }
+
+    /// Whether it costs nothing.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// In units of money, for metrics.
+    #[expect(clippy::cast_precision_loss, reason = "exact up to nine billion units")]
+    pub fn units(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+}
+
+impl FromStr for Price {
+    type Err = NotAPrice;
+    fn from_str(text: &str) -> Result<Self, NotAPrice> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+        let is_number = |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        if !is_number(whole, 9) || !is_number(part, 6) {
+            return Err(NotAPrice);
+        }
+        let number = |text: &str| text.parse::<u64>().map_err(|_| NotAPrice);
+        Ok(Self(number(whole)? * UNIT + number(&format!("{part:0<6}"))?))
+    }
+}
+
+impl TryFrom<String> for Price {
+    type Error = NotAPrice;
+    fn try_from(text: String) -> Result<Self, NotAPrice> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = format!("{:06}", self.0 % UNIT);
+        let part = part.trim_end_matches('0');
+        write!(f, "{}{}{part}", self.0 / UNIT, if part.is_empty() { "" } else { "." })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_kept_to_the_millionth_and_shown_as_it_was_written() {
+        for text in ["0.045", "200", "0", "999999999.999999", "1.5"] {
+            assert_eq!(text.parse::<Price>().unwrap().to_string(), text);
+        }
+        assert_eq!("0.045".parse::<Price>().unwrap().times(3).to_string(), "0.135");
+        assert_eq!("2.50".parse::<Price>().unwrap().to_string(), "2.5");
+    }
+
+    #[test]
+    fn what_is_no_price_is_refused() {
+        for text in ["", ".", "1.", ".5", "-1", "1,5", "1e3", "0.0000001", "1000000000", "5 PLN", "1.2.3"] {
+            assert_eq!(text.parse::<Price>(), Err(NotAPrice), "{text}");
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The operators' door of a real process: what it answers, and metrics that are read by Prometheus' own parser and have
+//! to add up with what was done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use otpost::domain::address::Channel;
+use otpost::domain::clock::{Clock, SystemClock};
+use otpost::sim::processor::Processor;
+use otpost::sim::providers::Provider;
+use otpost::sim::providers::behaviour::Behaviour;
+use otpost::sim::providers::station::Keeping;
+use otpost::telemetry::series;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::canary::get;
+use super::{OTPOST, Served, Workspace, loopback, run};
+use crate::support::desk::{SECRET, slip};
+use crate::support::notice::Notice;
+use crate::support::{locked, otp, person, python, unlocked};
+
+/// Longer than anything takes here.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Nobody but the person may see these; they do not occur by chance.
+const PRIVATE: [&str; 5] = ["600100200", "4915112345678", "app-token-canary", "48151623", "1337"];
+
+/// As the parser sees them: series with their labels in alphabetical order, `name{a="b"}`.
+struct Metrics(BTreeMap<String, f64>);
+
+#[derive(Deserialize)]
+struct Family {
+    name: String,
+    help: String,
+    samples: Vec<(String, BTreeMap<String, String>, f64)>,
+}
+
+fn parse(text: &str) -> Vec<Family> {
+    let said = python::run(include_str!("../support/metrics.py"), &json!({ "text": text }));
+    serde_json::from_str(&said).unwrap()
+}
+
+impl Metrics {
+    fn of(gateway: &Served) -> Self {
+        let answer = get(gateway, "/metrics");
+        let (_, text) = answer.split_once("\r\n\r\n").unwrap();
+        let samples = parse(text).into_iter().flat_map(|family| family.samples);
+        Self(samples.map(|(name, labels, value)| (shown(&name, &labels), value)).collect())
+    }
+
+    /// The sum of all series of that name with these labels.
+    fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let wanted: Vec<_> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+        let fits = |key: &str| {
+            let (found, rest) = key.split_once('{').unwrap_or((key, ""));
+            found == name && wanted.iter().all(|label| rest.contains(label.as_str()))
+        };
+        self.0.iter().filter(|(key, _)| fits(key)).map(|(_, value)| value).sum()
+    }
+}
+
+fn shown(name: &str, labels: &BTreeMap<String, String>) -> String {
+    let labels: Vec<_> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+    format!("{name}{{{}}}", labels.join(","))
+}
+
+/// Everything that takes part.
+struct Scene {
+    workspace: Workspace,
+    backup: Provider,
+    push: Provider,
+    gateway: Served,
+    processor: Processor,
+    receipts: SocketAddr,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let backup = Provider::open(Channel::Sms, loopback(), Keeping::Arrivals).await.unwrap();
+        let push = Provider::open(Channel::Push, loopback(), Keeping::Arrivals).await.unwrap();
+        let workspace = Workspace::new(&more(&backup, &push)).await;
+        let config = workspace.path("otpost.toml");
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(&config, text.pipe_all(&EDITS)).unwrap();
+        let people = [
+            person("german").customer("49").phone("+4915112345678"),
+            person("reader of German").customer("50").phone("+48600100201").reads("de"),
+            person("app").card("11").card("12").app("app-token-canary").phone("+48600100202"),
+            person("phone").card("21").card("22").card("23").phone("+48600100203"),
+        ];
+        let store = workspace.store().await;
+        let entries: Vec<_> = people.into_iter().map(|somebody| somebody.0).collect();
+        store.directory().import(&entries, SystemClock.now()).await.unwrap();
+        store.close().await.unwrap();
+        let gateway = workspace.serve();
+        let processor = gateway.processor(&workspace.identity());
+        let receipts = gateway.log().lines().find_map(receipts_in_log).unwrap();
+        Self { workspace, backup, push, gateway, processor, receipts }
+    }
+
+    async fn post(&mut self, notice: Notice, key: Option<&str>, status: u16) {
+        let body = String::from_utf8(notice.bytes()).unwrap();
+        let answer = self.processor.post(&notice.path, &body, key).await.unwrap();
+        assert_eq!(answer.status, status, "{}", notice.path);
+    }
+
+    /// Waits until the series with these labels add up to `value`.
+    fn reach(&self, name: &str, labels: &[(&str, &str)], value: f64) -> Metrics {
+        let began = Instant::now();
+        loop {
+            let metrics = Metrics::of(&self.gateway);
+            let found = metrics.sum(name, labels);
+            if (found - value).abs() < f64::EPSILON {
+                return metrics;
+            }
+            assert!(began.elapsed() < PATIENCE, "{name} {labels:?} is {found} and not {value}: {:#?}", metrics.0);
+        }
+    }
+
+    fn drain(&self, verb: &str) {
+        let before = self.gateway.log().matches("operators have changed").count();
+        for name in ["sms", "backup"] {
+            let config = self.workspace.path("otpost.toml");
+            run(Command::new(OTPOST).args(["provider", verb, name]).arg("--config").arg(config));
+        }
+        let began = Instant::now();
+        while self.gateway.log().matches("operators have changed").count() < before + 2 {
+            assert!(began.elapsed() < PATIENCE, "the gateway does not see it");
+            std::thread::yield_now();
+        }
+    }
+
+    async fn receipt(&self, provider: &str, reference: &str, word: &str, status: u16) {
+        slip(provider, reference, word).post(self.receipts).await.expect_status(status);
+    }
+}
+
+trait Pipe {
+    fn pipe_all(self, edits: &[(&str, &str)]) -> String;
+}
+
+impl Pipe for String {
+    fn pipe_all(self, edits: &[(&str, &str)]) -> String {
+        edits.iter().fold(self, |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        })
+    }
+}
+
+const EDITS: [(&str, &str); 5] = [
+    ("per_person = 10", "per_person = 7"),
+    ("sms_countries = []", "sms_countries = [\"+48\"]"),
+    (
+        "[plan.card_locked]\nsteps = [\"push\", \"sms\", \"email\"]",
+        "[plan.card_locked]\nhedge_after = \"2s\"\nsteps = [\"push\", \"sms\"]",
+    ),
+    (
+        "[plan.card_unlocked]\nsteps = [\"push\", \"sms\", \"email\"]\nttl = \"24h\"",
+        "[plan.card_unlocked]\nsteps = [\"sms\"]\nttl = \"2s\"",
+    ),
+    (
+        "[receipts]                            # the providers' door: POST /receipts/NAME says what became of a message\nlisten = \"\"",
+        "[receipts]\nlisten = \"127.0.0.1:0\"",
+    ),
+];
+
+fn more(backup: &Provider, push: &Provider) -> String {
+    let receipt = format!("[provider.receipt]\nsecret = \"{SECRET}\"\n");
+    let (backup, push) = (backup.address(), push.address());
+    format!(
+        "timeout = \"500ms\"\nprice = \"0.5\"\nspend_cap_per_hour = \"1000\"\n{receipt}\
+         [[provider]]\nname = \"backup\"\nkind = \"sms_gateway\"\nurl = \"http://{backup}/sms\"\ntimeout = \"500ms\"\n\
+         [[provider]]\nname = \"app\"\nkind = \"push_http\"\nurl = \"http://{push}/push\"\n{receipt}"
+    )
+}
+
+fn receipts_in_log(line: &str) -> Option<SocketAddr> {
+    serde_json::from_str::<serde_json::Value>(line).ok()?.get("receipts")?.as_str()?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_success_and_every_failure_is_counted_where_prometheus_finds_it() {
+    let mut scene = Scene::set().await;
+    let attempts = "otpost_attempts_total";
+
+    // Told, told again, and refused at the door.
+    scene.post(otp(), Some("a"), 204).await;
+    scene.reach(attempts, &[("provider", "sms"), ("outcome", "accepted")], 1.0);
+    scene.post(otp(), Some("a"), 204).await;
+    scene.post(otp().code("1"), Some("a"), 422).await;
+    scene.post(otp().with("currency", "12"), None, 422).await;
+    scene.post(otp().path("/notifications/4815162342"), None, 404).await;
+    scene.post(otp().customer("404").with("storageCardId", "404"), None, 204).await;
+    scene.reach("otpost_given_up_total", &[("kind", "otp"), ("reason", "unknown_person")], 1.0);
+
+    // In a language without texts, and to a country that is not allowed.
+    scene.post(otp().customer("50"), None, 204).await;
+    scene.reach("otpost_template_fallback_total", &[("locale", "de")], 1.0);
+    scene.post(otp().customer("49"), None, 204).await;
+    scene.reach("otpost_given_up_total", &[("reason", "country_not_allowed")], 1.0);
+
+    // Receipts: bad, good, again, too early or unknown, and too late.
+    let told = scene.workspace.sms.station().arrivals()[0].reference.clone().unwrap();
+    slip("sms", &told, "DELIVRD").unsigned().post(scene.receipts).await.expect_status(401);
+    slip("sms", &told, "").body("no receipt").post(scene.receipts).await.expect_status(400);
+    scene.receipt("sms", &told, "ACCEPTD", 200).await;
+    scene.receipt("sms", &told, "DELIVRD", 200).await;
+    scene.receipt("sms", &told, "DELIVRD", 200).await;
+    scene.receipt("sms", "nobody-knows", "UNDELIV", 200).await;
+    let second = scene.workspace.sms.station().arrivals()[1].reference.clone().unwrap();
+    scene.receipt("sms", &second, "EXPIRED", 200).await;
+
+    // The first provider is down, then both are silent, then both are down until it is too late.
+    scene.workspace.sms.station().behave(Behaviour::down(503));
+    scene.post(otp(), None, 204).await;
+    scene.reach("otpost_fallbacks_total", &[("from", "sms"), ("to", "backup"), ("reason", "provider_down")], 1.0);
+    scene.reach(attempts, &[("provider", "backup"), ("outcome", "accepted")], 1.0);
+    scene.backup.station().behave(Behaviour::down(503));
+    scene.post(unlocked(SystemClock.now()).card("21"), None, 204).await;
+    scene.reach("otpost_deadline_missed_total", &[("stage", "trying")], 1.0);
+    scene.workspace.sms.station().behave(Behaviour::silent());
+    scene.backup.station().behave(Behaviour::silent());
+    scene.post(otp(), None, 204).await;
+    scene.reach("otpost_unconfirmed_total", &[("kind", "otp")], 1.0);
+
+    // Nobody is on duty: what waits is over, or gives way to a newer code.
+    scene.drain("drain");
+    scene.post(unlocked(SystemClock.now()).card("22"), None, 204).await;
+    scene.post(otp(), None, 204).await;
+    scene.reach("otpost_queue_depth", &[("lane", "code")], 1.0);
+    scene.post(otp().code("48151624"), None, 204).await;
+    scene.reach("otpost_given_up_total", &[("reason", "superseded")], 1.0);
+    scene.reach("otpost_deadline_missed_total", &[("stage", "waiting")], 1.0);
+    scene.workspace.sms.station().behave(Behaviour::default());
+    scene.backup.station().behave(Behaviour::default());
+    scene.drain("enable");
+    scene.reach("otpost_time_to_send_seconds_count", &[("kind", "otp")], 4.0);
+
+    // A storm, and pushes with a step behind them.
+    for _ in 0..4 {
+        scene.post(otp(), None, 204).await;
+    }
+    scene.reach("otpost_storm_alarms_total", &[("scope", "person")], 1.0);
+    scene.post(locked(SystemClock.now()).card("11"), None, 204).await;
+    scene.reach("otpost_hedges_total", &[("outcome", "armed")], 1.0);
+    let pushed = scene.push.station().arrivals()[0].reference.clone().unwrap();
+    scene.receipt("app", &pushed, "delivered", 200).await;
+    scene.reach("otpost_hedges_total", &[("outcome", "cancelled")], 1.0);
+    scene.post(locked(SystemClock.now()).card("12"), None, 204).await;
+    scene.reach("otpost_hedges_total", &[("outcome", "sent")], 1.0);
+    scene.reach("otpost_queue_depth", &[("lane", "code")], 0.0);
+    let metrics = scene.reach("otpost_queue_depth", &[("lane", "news")], 0.0);
+
+    adds_up(&metrics);
+    shows_everything_and_nobody(&scene.gateway);
+}
+
+/// What was done above, and that every way of counting the same comes to the same.
+fn adds_up(metrics: &Metrics) {
+    for (name, labels, value) in [
+        ("otpost_ingest_requests_total", vec![("event", "otp"), ("outcome", "taken")], 12.0),
+        ("otpost_ingest_requests_total", vec![("event", "otp"), ("outcome", "replayed")], 1.0),
+        ("otpost_ingest_requests_total", vec![("event", "otp"), ("outcome", "key_reused")], 1.0),
+        ("otpost_ingest_requests_total", vec![("event", "otp"), ("outcome", "invalid")], 1.0),
+        ("otpost_ingest_requests_total", vec![("event", "none"), ("outcome", "not_found")], 1.0),
+        ("otpost_ingest_requests_total", vec![("profile", "verestro")], 20.0),
+        ("otpost_idempotency_replays_total", vec![], 1.0),
+        ("otpost_countries_refused_total", vec![], 1.0),
+        ("otpost_dlr_total", vec![("provider", "sms"), ("signature", "invalid"), ("outcome", "refused")], 1.0),
+        ("otpost_dlr_total", vec![("signature", "valid"), ("outcome", "malformed")], 1.0),
+        ("otpost_dlr_total", vec![("status", "none"), ("outcome", "not_final")], 1.0),
+        ("otpost_dlr_total", vec![("status", "delivered"), ("outcome", "applied"), ("provider", "sms")], 1.0),
+        ("otpost_dlr_total", vec![("status", "delivered"), ("outcome", "repeated")], 1.0),
+        ("otpost_dlr_total", vec![("status", "undelivered"), ("outcome", "unknown")], 1.0),
+        ("otpost_dlr_total", vec![("status", "expired"), ("outcome", "applied")], 1.0),
+        ("otpost_deadline_missed_total", vec![("stage", "provider")], 1.0),
+        ("otpost_hedges_total", vec![("outcome", "armed")], 2.0),
+        ("otpost_reload_failed", vec![], 0.0),
+        ("otpost_attempts_total", vec![("country", "+48"), ("channel", "push")], 0.0),
+        ("otpost_attempts_total", vec![("country", "none"), ("channel", "push"), ("outcome", "accepted")], 2.0),
+    ] {
+        let found = metrics.sum(name, &labels);
+        assert!((found - value).abs() < f64::EPSILON, "{name} {labels:?} is {found} and not {value}");
+    }
+    for (one, other) in [
+        ("otpost_ingest_requests_total", "otpost_ingest_duration_seconds_count"),
+        ("otpost_attempts_total", "otpost_provider_request_duration_seconds_count"),
+    ] {
+        assert!((metrics.sum(one, &[]) - metrics.sum(other, &[])).abs() < f64::EPSILON, "{one} and {other}");
+    }
+    let ended = metrics.sum("otpost_given_up_total", &[])
+        + metrics.sum("otpost_unconfirmed_total", &[])
+        + metrics.sum("otpost_time_to_send_seconds_count", &[]);
+    assert!((ended - metrics.sum("otpost_ingest_requests_total", &[("outcome", "taken")])).abs() < f64::EPSILON);
+    let messages = ["accepted", "unknown"]
+        .map(|outcome| metrics.sum("otpost_attempts_total", &[("provider", "sms"), ("outcome", outcome)]));
+    let spent = metrics.sum("otpost_spend_last_hour", &[("provider", "sms")]);
+    assert!((spent - messages.iter().sum::<f64>() / 2.0).abs() < f64::EPSILON && spent > 0.0, "{spent} {messages:?}");
+    assert!((metrics.sum("otpost_spend_cap", &[]) - 1000.0).abs() < f64::EPSILON);
+    let too_late = metrics.sum("otpost_given_up_total", &[("reason", "deadline_passed")]);
+    assert!((too_late - 2.0).abs() < f64::EPSILON, "{too_late}");
+    assert!(metrics.sum("otpost_store_commit_changes_sum", &[]) >= 32.0);
+    assert!(metrics.sum("otpost_store_free_bytes", &[]) > 0.0);
+    assert!(metrics.sum("otpost_certificate_expiry_timestamp_seconds", &[("certificate", "server")]) > 1.7e9);
+}
+
+// Only what is in the catalogue, with its labels and its meaning; nothing that names a person.
+fn shows_everything_and_nobody(gateway: &Served) {
+    let text = get(gateway, "/metrics");
+    assert!(text.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{text}");
+    for secret in PRIVATE {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    let (_, text) = text.split_once("\r\n\r\n").unwrap();
+    for family in parse(text) {
+        let is_it = |it: &&series::Series| it.name == family.name || it.name == format!("{}_total", family.name);
+        let series = series::ALL.iter().find(is_it).unwrap_or_else(|| panic!("{} is in no list", family.name));
+        assert_eq!(family.help, series.meaning);
+        for (_, labels, _) in family.samples {
+            let found: BTreeSet<_> = labels.keys().map(String::as_str).filter(|label| *label != "le").collect();
+            assert_eq!(found, series.labels.iter().copied().collect(), "{}", series.name);
+        }
+    }
+}
+
+#[test]
+fn every_metric_in_the_source_is_in_the_list_and_every_one_in_the_list_is_in_the_source() {
+    let mut named = BTreeSet::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.ends_with("telemetry/series.rs") && !path.ends_with("telemetry.rs") {
+                let text = fs::read_to_string(path).unwrap();
+                let names = text.split('"').filter(|it| it.starts_with("otpost_"));
+                named.extend(
+                    names.filter(|it| it.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')).map(String::from),
+                );
+            }
+        }
+    }
+    // Said once, where the recorder is set up.
+    named.insert("otpost_build_info".to_owned());
+
+    assert_eq!(named, series::ALL.iter().map(|series| series.name.to_owned()).collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_gateway_is_told_which_key_to_change_before_it_touches_anything() {
+    let workspace = Workspace::new("").await;
+    let taken = TcpListener::bind(loopback()).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+
+    let said = Command::new(OTPOST)
+        .args(["serve", "--config"])
+        .arg(workspace.path("otpost.toml"))
+        .env("OTPOST__INGEST__LISTEN", "127.0.0.1:0")
+        .env("OTPOST__OPS__LISTEN", &address)
+        .output()
+        .unwrap();
+
+    let told = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(said.status.code(), Some(2), "{told}");
+    assert!(told.contains(&format!("ops.listen: cannot listen on {address}; a second gateway")), "{told}");
+    assert!(!told.contains("\"ready\""), "it was at work: {told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_told_to_stop_says_so_while_it_finishes() {
+    let workspace = Workspace::new("").await;
+    let mut gateway = workspace.serve();
+    assert!(get(&gateway, "/healthz").starts_with("HTTP/1.1 200 "));
+    assert!(get(&gateway, "/readyz").ends_with("\r\n\r\nready\n"));
+    workspace.sms.station().behave(Behaviour::slow(Duration::from_secs(3)));
+    let sent = gateway.processor(&workspace.identity()).post("/notifications/otp", &otp().json(), None).await.unwrap();
+    assert_eq!(sent.status, 204);
+
+    gateway.signal("-TERM");
+
+    let began = Instant::now();
+    loop {
+        let answer = get(&gateway, "/readyz");
+        if answer.starts_with("HTTP/1.1 503 ") {
+            assert!(answer.ends_with("\r\n\r\nstopping\n"), "{answer}");
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "{answer}");
+    }
+    assert!(gateway.ended_within(Duration::from_secs(15)).success());
+}
