@@ -20,7 +20,8 @@ use crate::domain::outcome::Reference;
 /// A database that keeps what otpost must not lose.
 #[async_trait]
 pub(super) trait Backend: Send + Sync {
-    /// Commits a batch in one transaction and one sync, or nothing of it.
+    /// Commits a batch in one transaction and one sync, or nothing of it. An error that passes says that nothing was
+    /// written, and the batch may come again; where nobody knows, the error is final.
     async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error>;
     /// Takes as many due deliveries of the lane as there are tokens, earliest first, until `until`.
     async fn claim(

@@ -55,6 +55,9 @@ pub const ALL: &[Series] = &[
         &["certificate"],
         "When a certificate or list ends, in seconds since 1970.",
     ),
+    counts("otpost_clock_jumps_total", &[], "Times the machine's clock was set while the gateway ran."),
+    shows("otpost_clock_jump_seconds", &[], "By how much it was set last; below 0 when it was set back."),
+    shows("otpost_clock_offset_seconds", &[], "How far the machine's clock is ahead of the gateway's own."),
     counts("otpost_reloads_total", &["outcome"], "Readings of changed certificates, lists and clients."),
     shows("otpost_reload_failed", &[], "1 while changed files could not be taken and the old ones stay in force."),
     counts(

@@ -101,25 +101,21 @@ impl Door {
     }
 
     // All of it or nothing happens at one moment: whoever is stopped is stopped before or after.
-    async fn ask<T: Send>(
-        &self,
-        act: &'static str,
-        work: impl FnOnce(&mut Tables) -> Result<T, Error> + Send,
-    ) -> Result<T, Error> {
+    async fn ask<T: Send>(&self, act: &'static str, work: impl FnOnce(&mut Tables) -> T + Send) -> Result<T, Error> {
         if self.closed.load(Ordering::Relaxed) {
             return Err(Error::Stopped);
         }
         self.weather.there(act).await?;
         let done = work(&mut self.memory.tables());
         self.weather.back(act).await?;
-        done
+        Ok(done)
     }
 }
 
 #[async_trait]
 impl Backend for Door {
     async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
-        self.ask("commit", |tables| tables.commit(batch, now)).await
+        self.ask("commit", |tables| tables.commit(batch, now)).await?
     }
 
     async fn claim(
@@ -129,15 +125,15 @@ impl Backend for Door {
         until: Timestamp,
         tokens: &[i64],
     ) -> Result<Vec<ClaimedRow>, Error> {
-        self.ask("claim", |tables| Ok(tables.claim(lane, now, until, tokens))).await
+        self.ask("claim", |tables| tables.claim(lane, now, until, tokens)).await
     }
 
     async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
-        self.ask("split", |tables| Ok(tables.split(split, event, due_at))).await
+        self.ask("split", |tables| tables.split(split, event, due_at)).await
     }
 
     async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<u64, Error> {
-        self.ask("renew", |tables| Ok(tables.move_leases(leases, until))).await
+        self.ask("renew", |tables| tables.move_leases(leases, until)).await
     }
 
     async fn release(&self, leases: Option<&[(Uuid, i64)]>, now: Timestamp) -> Result<u64, Error> {
@@ -145,115 +141,115 @@ impl Backend for Door {
             Some(leases) => tables.move_leases(leases, now),
             None => tables.release_orphans(now),
         };
-        self.ask("release", |tables| Ok(release(tables))).await
+        self.ask("release", |tables| release(tables)).await
     }
 
     async fn ahead(&self, lane: LookupHash, notification: Uuid) -> Result<Option<(Timestamp, bool)>, Error> {
-        self.ask("ahead", |tables| Ok(tables.ahead(lane, notification))).await
+        self.ask("ahead", |tables| tables.ahead(lane, notification)).await
     }
 
     async fn is_superseded(&self, purchase: LookupHash, notification: Uuid) -> Result<bool, Error> {
-        self.ask("is_superseded", |tables| Ok(tables.is_superseded(purchase, notification))).await
+        self.ask("is_superseded", |tables| tables.is_superseded(purchase, notification)).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        self.ask("next_due", |tables| Ok(tables.next_due())).await
+        self.ask("next_due", |tables| tables.next_due()).await
     }
 
     async fn prune(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
-        self.ask("prune", |tables| Ok(tables.prune(now, limit))).await
+        self.ask("prune", |tables| tables.prune(now, limit)).await
     }
 
     async fn reported(&self, provider: &ProviderName, reference: &Reference) -> Result<Option<Reported>, Error> {
-        self.ask("reported", |tables| Ok(tables.reported(provider, reference))).await
+        self.ask("reported", |tables| tables.reported(provider, reference)).await
     }
 
     async fn is_confirmed(&self, delivery: DeliveryId) -> Result<bool, Error> {
-        self.ask("is_confirmed", |tables| Ok(tables.is_confirmed(delivery))).await
+        self.ask("is_confirmed", |tables| tables.is_confirmed(delivery)).await
     }
 
     async fn confirm(&self, rows: &ConfirmRows) -> Result<bool, Error> {
-        self.ask("confirm", |tables| Ok(tables.confirm(rows))).await
+        self.ask("confirm", |tables| tables.confirm(rows)).await
     }
 
     async fn park(&self, rows: &ParkRows<'_>) -> Result<bool, Error> {
-        self.ask("park", |tables| Ok(tables.park(rows))).await
+        self.ask("park", |tables| tables.park(rows)).await
     }
 
     async fn ripe(&self, since: Timestamp, limit: u32) -> Result<Vec<Parked>, Error> {
-        self.ask("ripe", |tables| Ok(tables.ripe(since, limit))).await
+        self.ask("ripe", |tables| tables.ripe(since, limit)).await
     }
 
     async fn unpark(&self, row: i64) -> Result<(), Error> {
-        self.ask("unpark", |tables| Ok(tables.unpark(row))).await
+        self.ask("unpark", |tables| tables.unpark(row)).await
     }
 
     async fn prune_receipts(&self, until: Timestamp, limit: u32) -> Result<u64, Error> {
-        self.ask("prune_receipts", |tables| Ok(tables.prune_receipts(until, limit))).await
+        self.ask("prune_receipts", |tables| tables.prune_receipts(until, limit)).await
     }
 
     async fn purge(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
-        self.ask("purge", |tables| Ok(tables.purge(before, limit))).await
+        self.ask("purge", |tables| tables.purge(before, limit)).await
     }
 
     async fn blank(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
-        self.ask("blank", |tables| Ok(tables.blank(before, limit))).await
+        self.ask("blank", |tables| tables.blank(before, limit)).await
     }
 
     async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error> {
-        self.ask("people", |tables| Ok(whom.iter().map(|whom| tables.people(whom)).collect())).await
+        self.ask("people", |tables| whom.iter().map(|whom| tables.people(whom)).collect()).await
     }
 
     async fn import(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error> {
-        self.ask("import", |tables| Ok(tables.import(entries, event))).await
+        self.ask("import", |tables| tables.import(entries, event)).await
     }
 
     async fn erase(&self, person: Uuid, event: &Event) -> Result<bool, Error> {
-        self.ask("erase", |tables| Ok(tables.erase(person, event))).await
+        self.ask("erase", |tables| tables.erase(person, event)).await
     }
 
     async fn note(&self, events: &[Event]) -> Result<(), Error> {
-        self.ask("note", |tables| Ok(events.iter().for_each(|event| tables.log(event)))).await
+        self.ask("note", |tables| tables.log_all(events)).await
     }
 
     async fn drain(&self, drain: &Drain, event: &Event) -> Result<bool, Error> {
-        self.ask("drain", |tables| Ok(tables.drain(drain, event))).await
+        self.ask("drain", |tables| tables.drain(drain, event)).await
     }
 
     async fn enable(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error> {
-        self.ask("enable", |tables| Ok(tables.enable(provider, event))).await
+        self.ask("enable", |tables| tables.enable(provider, event)).await
     }
 
     async fn drains(&self) -> Result<Vec<Drain>, Error> {
-        self.ask("drains", |tables| Ok(tables.drains())).await
+        self.ask("drains", |tables| tables.drains()).await
     }
 
     async fn billed(&self, from: Timestamp, since: Timestamp) -> Result<Vec<Billed>, Error> {
-        self.ask("billed", |tables| Ok(tables.billed(from, since))).await
+        self.ask("billed", |tables| tables.billed(from, since)).await
     }
 
     async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error> {
-        self.ask("keep_provider_states", |tables| Ok(tables.keep_states(states))).await
+        self.ask("keep_provider_states", |tables| tables.keep_states(states)).await
     }
 
     async fn provider_states(&self) -> Result<Vec<ProviderState>, Error> {
-        self.ask("provider_states", |tables| Ok(tables.states())).await
+        self.ask("provider_states", |tables| tables.states()).await
     }
 
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
-        self.ask("deliveries", |tables| Ok(tables.lines(filter))).await
+        self.ask("deliveries", |tables| tables.lines(filter)).await
     }
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
-        self.ask("delivery", |tables| Ok(tables.detail(id))).await
+        self.ask("delivery", |tables| tables.detail(id)).await
     }
 
     async fn backlogs(&self) -> Result<[Backlog; 2], Error> {
-        self.ask("backlogs", |tables| Ok(tables.backlogs())).await
+        self.ask("backlogs", |tables| tables.backlogs()).await
     }
 
     async fn figures(&self) -> Result<Figures, Error> {
-        self.ask("figures", |tables| Ok(tables.figures())).await
+        self.ask("figures", |tables| tables.figures()).await
     }
 
     async fn free_space(&self) -> Result<u64, Error> {
@@ -262,7 +258,7 @@ impl Backend for Door {
     }
 
     async fn ping(&self) -> Result<(), Error> {
-        self.ask("ping", |_| Ok(())).await
+        self.ask("ping", |_| ()).await
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -114,7 +114,7 @@ impl Tables {
     pub(super) fn prune_receipts(&mut self, until: Timestamp, limit: u32) -> u64 {
         let old = self.parked.iter().filter(|(_, it)| it.at < until).map(|(id, _)| *id);
         let old: Vec<i64> = old.take(limit as usize).collect();
-        old.iter().for_each(|id| self.unpark(*id));
+        self.parked.retain(|id, _| !old.contains(id));
         old.len() as u64
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::Mishap;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, EndReason, State};
 use crate::domain::event::Event;
@@ -101,11 +102,16 @@ impl Tables {
         self.events.push(event.clone());
     }
 
+    /// Writes several.
+    pub(super) fn log_all(&mut self, events: &[Event]) {
+        self.events.extend_from_slice(events);
+    }
+
     /// Takes what is new and steps what is still held. An attempt whose number is there already fails the batch.
     pub(super) fn commit(&mut self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
         if let Some(rows) = batch.settles.iter().find(|rows| self.repeats_an_attempt(rows)) {
-            let what = "two attempts of one number";
-            return Err(Error::Inconsistent { table: "attempt", id: rows.delivery.to_string(), what });
+            tracing::error!(delivery.id = %rows.delivery, "two attempts of one number");
+            return Err(Mishap::Final.into());
         }
         let verdicts = batch.accepts.iter().map(|rows| self.accept(rows, now)).collect();
         let settled = batch.settles.iter().map(|rows| self.settle(rows)).collect();

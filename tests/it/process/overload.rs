@@ -223,9 +223,14 @@ impl Sender {
                     lines.push_back(line);
                     codes.push(code);
                 }
-                let mut line = lines.pop_front().expect("one of 64 lines is free");
+                let free = lines.pop_front();
+                let connector = Arc::clone(&connector);
                 number += 1;
                 crew.spawn(async move {
+                    let mut line = match free {
+                        Some(line) => line,
+                        None => Line::open(address, &connector).await,
+                    };
                     let status = line.exchange(&code(number)).await;
                     (line, Code { due: due.into_std(), took: due.elapsed(), status })
                 });

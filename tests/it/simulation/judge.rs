@@ -46,7 +46,7 @@ pub(super) async fn judge(world: &Arc<World>) -> Vec<String> {
         court.ended_in_time(detail, &mut broken);
         court.sent_in_time(detail, &mut broken);
         court.sent_no_oftener_than_needed(detail, &mut broken);
-        court.audited(detail, &mut broken);
+        audited(detail, &mut broken);
     }
     court.no_code_is_left(&mut broken);
     court.newest_code_wins(&mut broken);
@@ -155,34 +155,6 @@ impl Court<'_> {
         }
     }
 
-    // The events alone tell the state and the attempts.
-    fn audited(&self, detail: &DeliveryDetail, broken: &mut Vec<String>) {
-        let (id, mut state, mut attempts) = (detail.line.id, State::Open, 0);
-        let own = |kind: &str| detail.events.iter().filter(|event| event.kind == kind).count();
-        if own("accepted") + own("planned") == 0 && detail.others.is_empty() {
-            broken.push(format!("{id} has no beginning in the audit log"));
-        }
-        for event in &detail.events {
-            let told: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
-            let named = told["state"].as_str().and_then(State::from_name);
-            state = match event.kind.as_str() {
-                "sent" | "given_up" => named.unwrap(),
-                "confirmed" => State::Confirmed,
-                "undelivered" => State::Undelivered,
-                "expired_by_provider" => State::ExpiredByProvider,
-                _ => state,
-            };
-            let is_ours = ["sent", "given_up", "attempted", "postponed"].contains(&event.kind.as_str());
-            attempts += usize::from(is_ours && told.get("attempt").is_some());
-        }
-        if state.name() != detail.line.state {
-            broken.push(format!("{id} is {}, its events say {state}", detail.line.state));
-        }
-        if attempts != detail.attempts.len() {
-            broken.push(format!("{id} has {} attempts, its events say {attempts}", detail.attempts.len()));
-        }
-    }
-
     fn no_code_is_left(&self, broken: &mut Vec<String>) {
         let kept = format!("{:?}", self.details);
         let leaked = self.record.codes.iter().filter(|code| kept.contains(code.as_str()));
@@ -211,10 +183,9 @@ impl Court<'_> {
                 continue;
             };
             let told = self.record.told.iter().find(|told| told.id.0 == detail.line.notification);
-            if let Some(code) = told.and_then(|told| told.code.as_ref()) {
-                if !sent.text.contains(code.as_str()) {
-                    broken.push(format!("{} was sent without its code", sent.delivery));
-                }
+            let code = told.and_then(|told| told.code.as_ref());
+            if code.is_some_and(|code| !sent.text.contains(code.as_str())) {
+                broken.push(format!("{} was sent without its code", sent.delivery));
             }
             let codes = self.record.codes.iter().filter(|code| sent.text.contains(code.as_str())).count();
             if (detail.line.kind == Kind::Otp.name()) != (codes > 0) {
@@ -248,5 +219,33 @@ impl Court<'_> {
                 }
             }
         }
+    }
+}
+
+// The events alone tell the state and the attempts.
+fn audited(detail: &DeliveryDetail, broken: &mut Vec<String>) {
+    let (id, mut state, mut attempts) = (detail.line.id, State::Open, 0);
+    let own = |kind: &str| detail.events.iter().filter(|event| event.kind == kind).count();
+    if own("accepted") + own("planned") == 0 && detail.others.is_empty() {
+        broken.push(format!("{id} has no beginning in the audit log"));
+    }
+    for event in &detail.events {
+        let told: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
+        let named = told["state"].as_str().and_then(State::from_name);
+        state = match event.kind.as_str() {
+            "sent" | "given_up" => named.unwrap(),
+            "confirmed" => State::Confirmed,
+            "undelivered" => State::Undelivered,
+            "expired_by_provider" => State::ExpiredByProvider,
+            _ => state,
+        };
+        let is_ours = ["sent", "given_up", "attempted", "postponed"].contains(&event.kind.as_str());
+        attempts += usize::from(is_ours && told.get("attempt").is_some());
+    }
+    if state.name() != detail.line.state {
+        broken.push(format!("{id} is {}, its events say {state}", detail.line.state));
+    }
+    if attempts != detail.attempts.len() {
+        broken.push(format!("{id} has {} attempts, its events say {attempts}", detail.attempts.len()));
     }
 }

@@ -1,7 +1,8 @@
 //! One process of the engine: store, dispatch, worker, intake, receipts. It can be stopped for a while or for good, at
 //! any moment at which it waits for the world.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use otpost::route::Plans;
 use otpost::store::memory::{Mishap, Weather};
 use otpost::store::{Error, Store};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::providers::Line;
 use super::world::{TEXTS, World, clocks};
@@ -29,37 +30,56 @@ enum Phase {
     Dead,
 }
 
-/// What every word between a process and the world goes through.
-pub(super) struct Gate(watch::Sender<Phase>);
+/// What every word between a process and the world goes through. Whoever came first goes on first.
+pub(super) struct Gate {
+    phase: Mutex<Phase>,
+    changed: Notify,
+}
 
 impl Gate {
     pub(super) fn open() -> Arc<Self> {
-        Arc::new(Self(watch::Sender::new(Phase::Running)))
+        Arc::new(Self { phase: Mutex::new(Phase::Running), changed: Notify::new() })
     }
 
     /// Comes back when the process runs. One that is dead is never heard of again.
     pub(super) async fn pass(&self) {
-        if self.0.subscribe().wait_for(|phase| *phase == Phase::Running).await.is_err() {
-            std::future::pending().await
-        }
-    }
-
-    pub(super) fn freeze(&self) {
-        self.0.send_if_modified(|phase| std::mem::replace(phase, Phase::Frozen) == Phase::Running);
-    }
-
-    pub(super) fn thaw(&self) {
-        self.0.send_if_modified(|phase| {
-            *phase == Phase::Frozen && std::mem::replace(phase, Phase::Running) == Phase::Frozen
-        });
-    }
-
-    pub(super) fn kill(&self) {
-        self.0.send_replace(Phase::Dead);
+        self.until(Phase::Running).await;
     }
 
     pub(super) async fn dead(&self) {
-        drop(self.0.subscribe().wait_for(|phase| *phase == Phase::Dead).await);
+        self.until(Phase::Dead).await;
+    }
+
+    pub(super) fn freeze(&self) {
+        self.change(Phase::Running, Phase::Frozen);
+    }
+
+    pub(super) fn thaw(&self) {
+        self.change(Phase::Frozen, Phase::Running);
+    }
+
+    pub(super) fn kill(&self) {
+        *self.phase.lock().unwrap() = Phase::Dead;
+        self.changed.notify_waiters();
+    }
+
+    fn change(&self, from: Phase, to: Phase) {
+        let mut phase = self.phase.lock().unwrap();
+        if *phase == from {
+            *phase = to;
+            self.changed.notify_waiters();
+        }
+    }
+
+    async fn until(&self, wanted: Phase) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if *self.phase.lock().unwrap() == wanted {
+                return;
+            }
+            changed.await;
+        }
     }
 }
 
@@ -82,7 +102,15 @@ impl Road {
         if world.is_calm() || !world.happens(world.nature.mishaps) {
             return Ok(());
         }
-        let mishap = if world.happens(world.nature.final_ones) { Mishap::Final } else { Mishap::Passing };
+        // Whoever does not know whether a commit went through must not go on: there is no passing mishap there.
+        if act == "commit" && way == "back" && !world.happens(world.nature.final_ones) {
+            return Ok(());
+        }
+        let mishap = if act == "commit" && way == "back" || world.happens(world.nature.final_ones) {
+            Mishap::Final
+        } else {
+            Mishap::Passing
+        };
         world.disturbed(format_args!("{act} fails on the way {way}: {mishap:?}"));
         Err(mishap)
     }

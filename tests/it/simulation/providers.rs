@@ -175,9 +175,9 @@ impl Provider for Line {
             reaction.answer.as_ref().map(Outcome::name)
         ));
         let text = match &parcel.message {
-            parcel::Message::Sms { text } => text.reveal().to_owned(),
-            parcel::Message::Push { body, .. } => body.reveal().to_owned(),
-            parcel::Message::Email { text, .. } => text.reveal().to_owned(),
+            parcel::Message::Sms { text }
+            | parcel::Message::Push { body: text, .. }
+            | parcel::Message::Email { text, .. } => text.reveal().to_owned(),
         };
         let sent = Sent {
             delivery: parcel.delivery,

@@ -33,10 +33,10 @@ const COMING: u64 = 60_000;
 const TROUBLE: Duration = Duration::from_secs(140);
 
 /// The longest life of a notification here.
-pub(super) const LONGEST: Duration = Duration::from_secs(120);
+pub(super) const LONGEST: Duration = Duration::from_mins(2);
 
 /// After the last deadline: a lease, a takeover, and time to write it down.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 
 const CARDS: u64 = 6;
 
@@ -130,7 +130,7 @@ fn people(world: &World) -> Vec<Entry> {
     let named = |kind, value: String| Identifier { kind, value };
     let person = |number: u64| Entry {
         reference: format!("p{number}"),
-        locale: Locale::parse(*world.pick(&["pl", "en"])).unwrap(),
+        locale: Locale::parse(world.pick::<&str>(&["pl", "en"])).unwrap(),
         standing: if world.happens(50) { Standing::OptedOut } else { Standing::Active },
         wishes: Wishes {
             channels: if world.happens(150) { vec![Channel::Sms, Channel::Push] } else { Vec::new() },
