@@ -11,6 +11,7 @@ mod dispatch;
 mod door;
 mod partners;
 mod process;
+mod promises;
 mod properties;
 mod receipts;
 mod secrets;
