@@ -73,7 +73,8 @@ fn no_promise_is_broken_in_any_world() {
         }
     });
     let broken = broken.lock().unwrap();
-    assert!(broken.is_empty(), "{} worlds: {:#?}", broken.len(), &broken[..broken.len().min(5)]);
+    let told: Vec<_> = broken.iter().map(|(seed, broken)| format!("seed {seed}: {}", broken[0])).collect();
+    assert!(told.is_empty(), "{} worlds: {told:#?}", told.len());
 }
 
 #[test]

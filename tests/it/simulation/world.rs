@@ -92,9 +92,11 @@ impl World {
         };
         let crashes = rough(&mut chance, 50, 4);
         let final_ones = rough(&mut chance, 30, 200);
-        let starts_once = crashes == 0 && final_ones == 0;
+        let mishaps = rough(&mut chance, 50, 15);
+        // A start that fails is another start.
+        let starts_once = crashes == 0 && mishaps == 0;
         let nature = Nature {
-            mishaps: rough(&mut chance, 50, 15),
+            mishaps,
             final_ones,
             slow: rough(&mut chance, 40, 10),
             moods: rough(&mut chance, 80, 20),
