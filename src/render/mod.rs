@@ -9,6 +9,7 @@ mod date;
 mod guard;
 mod hygiene;
 mod money;
+mod occasion;
 mod part;
 mod text;
 mod values;
@@ -26,12 +27,12 @@ pub use self::guard::Fault;
 use self::part::Part;
 use self::values::Values;
 use crate::domain::address::Channel;
-use crate::domain::clock::Timestamp;
 use crate::domain::money::{Currency, Money};
 use crate::domain::notification::{Content, Holder, Kind, LockReason, TransactionalLockReason, VerificationStatus};
 use crate::domain::parcel::Message;
 use crate::domain::person::Locale;
 use crate::domain::secret::{CODE_MAX, Rendered};
+pub use occasion::Occasion;
 
 /// The templates as they were when this program was built.
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
@@ -137,17 +138,6 @@ pub enum Error {
         /// What would be taken.
         limit: usize,
     },
-}
-
-/// Who reads a message, and until when it is of use.
-#[derive(Debug, Clone, Copy)]
-pub struct Occasion<'a> {
-    /// The language they read.
-    pub locale: &'a Locale,
-    /// Where they live; unknown for where the operator is.
-    pub zone: Option<&'a TimeZone>,
-    /// When a code in it is of no use any more.
-    pub until: Timestamp,
 }
 
 /// Writes messages from templates that were checked when it was made.
