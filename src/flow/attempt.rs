@@ -15,7 +15,8 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::{Attempt, EndReason, ProviderName, State};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::Parcel;
-use crate::render::Renderer;
+use crate::domain::wishes::Zone;
+use crate::render::{Occasion, Renderer};
 use crate::route::Way;
 use crate::store::Claimed;
 
@@ -43,7 +44,9 @@ impl Sender {
         let (Some(content), Some(provider)) = (&claimed.content, self.providers.get(&way.provider)) else {
             return Outcome::refused(Cause::NotRendered);
         };
-        let message = match self.renderer.render(content, way.address.channel(), &person.locale) {
+        let zone = person.wishes.time_zone.as_ref().map(Zone::rules);
+        let occasion = Occasion { locale: &person.locale, zone, until: claimed.expires_at };
+        let message = match self.renderer.render(content, way.address.channel(), &occasion) {
             Ok(message) => message,
             Err(error) => {
                 tracing::error!(delivery.id = %claimed.id, error = crate::domain::chain(&error), "the text could not be written");

@@ -199,7 +199,7 @@ mod tests {
             ("{{lookup otp \"a\"}}", "there is no {{lookup ..}} here"),
             ("{{#each otp}}{{/each}}", "there is no {{#each}} here"),
             ("{{#with otp}}{{/with}}", "there is no {{#with}} here"),
-            ("{{pan}}", "there is no pan here; otp has otp, amount, merchant, brand"),
+            ("{{pan}}", "there is no pan here; otp has otp, amount, merchant, until, brand"),
             ("{{this.otp}}", "there is no this.otp here"),
             ("{{@root/otp}}", "there is no @root/otp here"),
             ("{{[otp]}}", "brackets"),

@@ -35,10 +35,13 @@ pub(super) fn stand_in(language: &str) -> &'static str {
     match language {
         "pl" => "sprzedawca",
         "de" => "Händler",
-        "fr" => "le commerçant",
+        // In letters that an SMS has room for.
+        "fr" => "le vendeur",
         "es" => "el comercio",
         "it" => "l'esercente",
-        "cs" => "obchodník",
+        "cs" => "obchod",
+        "ro" => "comerciant",
+        "ar" => "التاجر",
         "uk" => "продавець",
         _ => "the merchant",
     }

@@ -9,6 +9,7 @@ mod date;
 mod guard;
 mod hygiene;
 mod money;
+mod occasion;
 mod part;
 mod text;
 mod values;
@@ -31,6 +32,7 @@ use crate::domain::notification::{Content, Holder, Kind, LockReason, Transaction
 use crate::domain::parcel::Message;
 use crate::domain::person::Locale;
 use crate::domain::secret::{CODE_MAX, Rendered};
+pub use occasion::Occasion;
 
 /// The templates as they were when this program was built.
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
@@ -167,14 +169,14 @@ impl Renderer {
         Ok(renderer)
     }
 
-    /// The text of `content` for `channel`, in the nearest language to `locale` that there is a text in.
-    pub fn render(&self, content: &Content, channel: Channel, locale: &Locale) -> Result<Message, Error> {
+    /// The text of `content` for `channel`, in the nearest language to the reader's that there is a text in.
+    pub fn render(&self, content: &Content, channel: Channel, occasion: &Occasion<'_>) -> Result<Message, Error> {
         let kind = content.kind();
-        let voice = self.catalog.voice(locale, kind, channel).ok_or_else(|| Error::Missing {
+        let voice = self.catalog.voice(occasion.locale, kind, channel).ok_or_else(|| Error::Missing {
             locale: self.default_locale.clone(),
             files: Part::of(channel).iter().map(|part| format!("{kind}/{}", part.file())).collect(),
         })?;
-        let values = self.values(content, channel, voice);
+        let values = self.values(content, channel, voice, occasion);
         let write = |part| write(voice, kind, part, &values);
         Ok(match channel {
             Channel::Sms => Message::Sms { text: write(Part::Sms)? },
@@ -204,12 +206,20 @@ impl Renderer {
         locales
     }
 
-    fn values<'a>(&'a self, content: &'a Content, channel: Channel, voice: &Voice) -> Values<'a> {
+    fn values<'a>(
+        &'a self,
+        content: &'a Content,
+        channel: Channel,
+        voice: &Voice,
+        occasion: &Occasion<'_>,
+    ) -> Values<'a> {
         let values = Values { brand: &self.brand, ..Values::default() };
-        let date = |at| date::write(at, &self.zone, voice.language());
+        let zone = occasion.zone.unwrap_or(&self.zone);
+        let date = |at| date::write(at, zone, voice.language());
         match content {
             Content::Otp(otp) => Values {
                 otp: otp.code.reveal(),
+                until: date::hour(occasion.until, zone, occasion.zone.is_some()),
                 amount: amount(otp.money, channel, voice),
                 merchant: merchant(&otp.merchant, channel, voice),
                 ..values
@@ -265,6 +275,7 @@ impl Renderer {
             let amount = amount.unwrap_or_default();
             let longest = Values {
                 otp: &"0".repeat(CODE_MAX),
+                until: "0".repeat(16),
                 amount,
                 merchant: "W".repeat(hygiene::NAME_MAX),
                 brand: &self.brand,

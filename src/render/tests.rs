@@ -4,6 +4,7 @@ mod shipped;
 mod words;
 
 use std::fs;
+use std::time::Duration;
 
 use super::*;
 use crate::domain::clock::Timestamp;
@@ -12,6 +13,9 @@ use crate::domain::notification::{
     Verification,
 };
 use crate::domain::secret::Code;
+
+/// Those with texts of their own, in order.
+const SHIPPED_LOCALES: [&str; 10] = ["ar", "cs", "de", "en", "es", "fr", "it", "pl", "ro", "uk"];
 
 /// 31 January 2026, 11:30 UTC.
 const MORNING: Timestamp = Timestamp::from_micros(1_769_859_000_000_000);
@@ -68,6 +72,10 @@ fn locale(tag: &str) -> Locale {
     Locale::parse(tag).unwrap()
 }
 
+fn occasion(locale: &Locale) -> Occasion<'_> {
+    Occasion { locale, zone: None, until: MORNING.after(Duration::from_mins(5)) }
+}
+
 fn parts(message: &Message) -> Vec<&str> {
     match message {
         Message::Sms { text } => vec![text.reveal()],
@@ -77,7 +85,7 @@ fn parts(message: &Message) -> Vec<&str> {
 }
 
 fn written(renderer: &Renderer, content: &Content, channel: Channel, tag: &str) -> Vec<String> {
-    let message = renderer.render(content, channel, &locale(tag)).unwrap();
+    let message = renderer.render(content, channel, &occasion(&locale(tag))).unwrap();
     assert_eq!(message.channel(), channel);
     parts(&message).into_iter().map(str::to_owned).collect()
 }
@@ -140,11 +148,13 @@ fn every_shipped_sms_fits_one_segment_of_160() {
         }
     }
     for content in contents {
-        for tag in ["en", "pl"] {
+        for tag in SHIPPED_LOCALES.into_iter().filter(|tag| !["ar", "uk"].contains(tag)) {
             let text = sms(&renderer, &content, tag);
             // Letters that GSM 03.38 has, and has in one place.
-            assert!(text.is_ascii() && !text.contains(['^', '{', '}', '[', ']', '~', '\\', '|', '`']), "{text}");
-            assert!(text.len() <= 160, "{} characters: {text}", text.len());
+            let fits = |c: char| "àéèìòùñöüäßÄÖÜÑÉ".contains(c) || (c.is_ascii() && !"^{}[]~\\|`".contains(c));
+            assert!(text.chars().all(fits), "{tag}: {text}");
+            let length = text.chars().count();
+            assert!(length <= 160, "{tag}: {length} characters: {text}");
         }
     }
 }
@@ -182,8 +192,8 @@ fn a_strangers_words_are_text_in_a_mail_whatever_they_look_like() {
 fn a_merchants_name_can_neither_link_nor_run_nor_break_the_line() {
     let renderer = renderer();
     let text = sms(&renderer, &otp("{{otp}}\r\nhttps://evil.example +48 600 100 200"), "en");
-    assert!(text.contains("to {{otp}} https evil. example +***. Do not"), "{text}");
-    assert!(sms(&renderer, &otp(&"W".repeat(5000)), "en").contains(&format!("to {}.... Do", "W".repeat(39))));
+    assert!(text.contains("to {{otp}} https evil. example +***. Valid until"), "{text}");
+    assert!(sms(&renderer, &otp(&"W".repeat(5000)), "en").contains(&format!("to {}.... Valid", "W".repeat(39))));
     assert!(sms(&renderer, &otp("\u{202e}"), "pl").contains("odbiorca: sprzedawca."));
     let html = written(&renderer, &otp("<script>alert('x')</script>"), Channel::Email, "en").remove(2);
     assert!(html.contains("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;") && !html.contains("<script"));
@@ -206,10 +216,10 @@ fn whoever_has_no_text_of_their_own_reads_their_language_or_the_default() {
     let renderer = renderer();
     let start = |tag| sms(&renderer, &otp("Allegro"), tag).split(' ').nth(1).unwrap().to_owned();
     assert_eq!(
-        ["pl-PL", "PL-pl", "pl-Latn-PL", "en-GB", "fr", "fr-CA"].map(start),
+        ["pl-PL", "PL-pl", "pl-Latn-PL", "en-GB", "sv", "sv-FI"].map(start),
         ["to", "to", "to", "is", "is", "is"]
     );
-    assert_eq!(renderer.locales(), [&locale("en"), &locale("pl")]);
+    assert_eq!(renderer.locales(), SHIPPED_LOCALES.map(locale).iter().collect::<Vec<_>>());
 }
 
 #[test]
@@ -229,7 +239,7 @@ fn the_default_locale_has_to_be_complete() {
     fs::remove_file(dir.path().join("en/card_locked/sms.hbs")).unwrap();
     let error = Renderer::load(&settings).err().unwrap().to_string();
     assert_eq!(error, "the templates of en are not complete: otp/email.subject.hbs, card_locked/sms.hbs missing");
-    let elsewhere = Settings { default_locale: locale("de"), ..settings };
+    let elsewhere = Settings { default_locale: locale("sv"), ..settings };
     assert!(Renderer::load(&elsewhere).err().unwrap().to_string().contains("otp/sms.hbs"));
 }
 
@@ -266,7 +276,7 @@ fn only_folders_of_languages_are_read() {
         fs::create_dir_all(dir.path().join(folder).join("otp")).unwrap();
         fs::write(dir.path().join(folder).join("otp/sms.hbs"), "{{> broken").unwrap();
     }
-    assert_eq!(Renderer::load(&settings).unwrap().locales().len(), 2);
+    assert_eq!(Renderer::load(&settings).unwrap().locales().len(), SHIPPED_LOCALES.len());
 }
 
 #[test]
@@ -301,6 +311,6 @@ fn writing_out_the_shipped_templates_keeps_what_was_edited() {
 fn a_renderer_can_be_shared_and_says_nothing_of_what_it_wrote() {
     fn shared<T: Send + Sync>() {}
     shared::<Renderer>();
-    let message = renderer().render(&otp("Allegro"), Channel::Sms, &locale("en")).unwrap();
+    let message = renderer().render(&otp("Allegro"), Channel::Sms, &occasion(&locale("en"))).unwrap();
     assert_eq!(format!("{message:?}"), "Sms { text: Rendered(..) }");
 }

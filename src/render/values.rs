@@ -9,6 +9,7 @@ use crate::domain::notification::{Kind, LockReason, RejectionReason, Transaction
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Variable {
     Otp,
+    Until,
     Amount,
     Merchant,
     Brand,
@@ -26,7 +27,7 @@ impl Variable {
     /// The variables of a kind of message.
     pub(super) const fn of(kind: Kind) -> &'static [Self] {
         match kind {
-            Kind::Otp => &[Self::Otp, Self::Amount, Self::Merchant, Self::Brand],
+            Kind::Otp => &[Self::Otp, Self::Amount, Self::Merchant, Self::Until, Self::Brand],
             Kind::CardLocked => &[Self::Brand, Self::Date, Self::Reason, Self::Temporary],
             Kind::CardUnlocked => &[Self::Brand, Self::Date],
             Kind::VerificationInProgress | Kind::VerificationAccepted => &[Self::Brand, Self::Name],
@@ -42,6 +43,7 @@ impl Variable {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Otp => "otp",
+            Self::Until => "until",
             Self::Amount => "amount",
             Self::Merchant => "merchant",
             Self::Brand => "brand",
@@ -101,6 +103,7 @@ fn results(kind: Kind) -> Vec<&'static str> {
 #[derive(Clone, Default)]
 pub(super) struct Values<'a> {
     pub(super) otp: &'a str,
+    pub(super) until: String,
     pub(super) amount: String,
     pub(super) merchant: String,
     pub(super) brand: &'a str,
@@ -137,6 +140,7 @@ impl Values<'_> {
         let yes = |truth| if truth { "yes" } else { "" };
         match variable {
             Variable::Otp => self.otp,
+            Variable::Until => &self.until,
             Variable::Amount => &self.amount,
             Variable::Merchant => &self.merchant,
             Variable::Brand => self.brand,
@@ -155,6 +159,7 @@ impl Values<'_> {
     pub(super) fn longest(&self) -> usize {
         let texts = [
             self.otp,
+            &self.until,
             &self.amount,
             &self.merchant,
             self.brand,

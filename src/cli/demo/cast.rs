@@ -143,7 +143,7 @@ pub(super) fn scenes(now: Timestamp) -> Vec<Scene> {
             code_to(1, Channel::Sms),
         ),
         scene(
-            "in yen; there are no German texts, so they are English",
+            "in yen, to a customer who reads German",
             otp_of("1339", "481206", ("4500", "JPY"), "Ryokan Kyoto"),
             code_to(2, Channel::Sms),
         ),

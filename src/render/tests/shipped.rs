@@ -12,12 +12,12 @@ fn a_code_is_written_as_an_sms_in_english_and_polish() {
     assert_eq!(
         sms(&renderer, &otp("Allegro"), "en"),
         "048291 is your Bank Testowy code to pay PLN 1,234.50 to Allegro. \
-         Do not share it with anyone, not even bank staff."
+         Valid until 11:35 UTC. Do not share it with anyone, not even bank staff."
     );
     assert_eq!(
         sms(&renderer, &otp("Allegro"), "pl"),
         "048291 to kod Bank Testowy do platnosci 1234,50 PLN, odbiorca: Allegro. \
-         Nie podawaj go nikomu, nawet pracownikom banku."
+         Wazny do godz. 11:35 UTC. Nie podawaj go nikomu, nawet pracownikom banku."
     );
 }
 
@@ -26,11 +26,17 @@ fn a_code_is_written_as_a_push_message_in_english_and_polish() {
     let renderer = renderer();
     assert_eq!(
         written(&renderer, &otp("Allegro"), Channel::Push, "en"),
-        headed("Confirm your payment", "Code 048291: pay PLN_1,234.50 to Allegro. Do not share it with anyone.")
+        headed(
+            "Confirm your payment",
+            "Code 048291: pay PLN_1,234.50 to Allegro. Valid until 11:35 UTC. Do not share it with anyone."
+        )
     );
     assert_eq!(
         written(&renderer, &otp("Allegro"), Channel::Push, "pl"),
-        headed("Potwierdź płatność", "Kod 048291: płatność 1234,50_zł, odbiorca: Allegro. Nie podawaj go nikomu.")
+        headed(
+            "Potwierdź płatność",
+            "Kod 048291: płatność 1234,50_zł, odbiorca: Allegro. Ważny do godz. 11:35 UTC. Nie podawaj go nikomu."
+        )
     );
 }
 
@@ -41,7 +47,7 @@ fn a_code_is_written_as_a_mail_in_english_and_polish() {
     assert_eq!(mail[0], "Bank Testowy: the code for your payment");
     assert_eq!(
         mail[1],
-        "Your code: 048291\n\nIt confirms this payment and nothing else:\n\nAmount: PLN\u{a0}1,234.50\nTo: <b>M&S</b>\n\n\
+        "Your code: 048291\n\nIt is valid until 11:35 UTC and confirms this payment and nothing else:\n\nAmount: PLN\u{a0}1,234.50\nTo: <b>M&S</b>\n\n\
          Do not share the code with anyone, not even bank staff: we never ask for it.\n\
          If you are not making this payment, do not use the code and contact us.\n\nBank Testowy"
     );
@@ -56,7 +62,7 @@ fn a_code_is_written_as_a_mail_in_english_and_polish() {
     assert_eq!(mail[0], "Bank Testowy: kod do potwierdzenia płatności");
     assert_eq!(
         mail[1],
-        "Kod: 048291\n\nKod potwierdza wyłącznie tę płatność:\n\nKwota: 1234,50\u{a0}zł\nOdbiorca: Żabka\n\n\
+        "Kod: 048291\n\nKod jest ważny do godz. 11:35 UTC i potwierdza wyłącznie tę płatność:\n\nKwota: 1234,50\u{a0}zł\nOdbiorca: Żabka\n\n\
          Nie podawaj kodu nikomu, nawet pracownikom banku: nigdy o niego nie prosimy.\n\
          Jeśli nie wykonujesz tej płatności, nie używaj kodu i skontaktuj się z nami.\n\nBank Testowy"
     );

@@ -40,6 +40,8 @@ use otpost::sim::wire::Identity;
 use otpost::store::{Role, Store, seal};
 use tempfile::TempDir;
 
+use crate::support::house::keep_two_locales;
+
 const OTPOST: &str = env!("CARGO_BIN_EXE_otpost");
 
 /// A workspace made by `otpost init`, with one person (customer 1337) and an SMS provider.
@@ -53,6 +55,7 @@ impl Workspace {
         let folder = tempfile::tempdir().unwrap();
         let workspace = folder.path().join("ws");
         run(Command::new(OTPOST).arg("init").arg(&workspace));
+        keep_two_locales(&workspace.join("templates"));
         let sms = Provider::open(Channel::Sms, loopback(), Keeping::Arrivals).await.unwrap();
         let config = workspace.join("otpost.toml");
         let mut text = fs::read_to_string(&config).unwrap();

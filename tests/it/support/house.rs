@@ -57,6 +57,7 @@ impl House {
         pki::write_certificate(&house.path("pki/server.pem"), &server.certificate).unwrap();
         pki::write_key(&house.path("pki/server.key"), &server.key).unwrap();
         render::write_shipped(&house.path("templates")).unwrap();
+        keep_two_locales(&house.path("templates"));
         Sealer::create_key(&house.path("keys/seal.key")).unwrap();
         house
     }
@@ -155,6 +156,15 @@ impl House {
         copy_all(self.folder.path(), copy.path());
         let Self { folder, authority, processor, second } = self;
         (Self { folder: copy, authority, processor, second }, folder)
+    }
+}
+
+/// Leaves the texts in English and Polish: a gateway starts sooner, and other languages are read in the default.
+pub(crate) fn keep_two_locales(templates: &Path) {
+    for folder in fs::read_dir(templates).unwrap().map(Result::unwrap) {
+        if !["en", "pl"].iter().any(|kept| folder.file_name() == *kept) {
+            fs::remove_dir_all(folder.path()).unwrap();
+        }
     }
 }
 

@@ -1,0 +1,17 @@
+//! Who reads a message, where, and until when it is of use.
+
+use jiff::tz::TimeZone;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::person::Locale;
+
+/// Who reads a message, and until when it is of use.
+#[derive(Debug, Clone, Copy)]
+pub struct Occasion<'a> {
+    /// The language they read.
+    pub locale: &'a Locale,
+    /// Where they live; unknown for where the operator is.
+    pub zone: Option<&'a TimeZone>,
+    /// When a code in it is of no use any more.
+    pub until: Timestamp,
+}
