@@ -224,6 +224,10 @@ impl Dispatch {
             if self.store.is_superseded(&claimed).await? {
                 return self.stop(claimed, None, EndReason::Superseded).await;
             }
+            // Whoever stood still for long looks again; from here to the provider nothing is waited for.
+            if !self.store.hold(&mut claimed, ATTEMPT_MAX).await? {
+                continue;
+            }
             let way = match self.roster.take_next(&ways, &claimed, self.luck()) {
                 Move::Send(way) => way,
                 other => return self.leave(claimed, None, other).await,
@@ -235,7 +239,6 @@ impl Dispatch {
             if !self.rules.guard.lets(&claimed, &way, self.clock.now()) {
                 return self.stop(claimed, None, EndReason::Held).await;
             }
-            claimed = self.store.hold(claimed, ATTEMPT_MAX).await?;
             attempt::note_hedge(&claimed, "sent");
             self.roster.pledge(&way);
             let attempt = self.sender.attempt(&claimed, person, &way).await;

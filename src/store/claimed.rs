@@ -39,7 +39,7 @@ pub struct Claimed {
     pub attempts: Vec<Attempt>,
     /// A worker died with it: one more attempt may have begun.
     pub in_doubt: bool,
-    // Taken from the table: it did not go straight from its acceptance to a provider.
+    // It did not go straight from its acceptance to a provider: taken from the table, or long in hand.
     pub(super) waited: bool,
     pub(super) lane: Option<LookupHash>,
     pub(super) lease_token: i64,

@@ -234,17 +234,20 @@ impl Store {
     }
 
     /// Makes sure that the delivery is held for at least another `span`. A process that stood still for long finds out
-    /// here that somebody else has it by now.
-    pub async fn hold(&self, mut claimed: Claimed, span: Duration) -> Result<Claimed, Error> {
+    /// here that somebody else has it by now. False when it was so long in hand that it had to be renewed: what was
+    /// found out about it may have changed.
+    pub async fn hold(&self, claimed: &mut Claimed, span: Duration) -> Result<bool, Error> {
         let now = self.clock.now();
-        if claimed.held_until < now.after(span) {
-            let until = now.after(LEASE);
-            if self.backend.renew(&[(claimed.id.0, claimed.lease_token)], until).await? == 0 {
-                return Err(Error::LeaseLost(claimed.id));
-            }
-            claimed.held_until = until;
+        if claimed.held_until >= now.after(span) {
+            return Ok(true);
         }
-        Ok(claimed)
+        let until = now.after(LEASE);
+        if self.backend.renew(&[(claimed.id.0, claimed.lease_token)], until).await? == 0 {
+            return Err(Error::LeaseLost(claimed.id));
+        }
+        claimed.held_until = until;
+        claimed.waited = true;
+        Ok(false)
     }
 
     /// Frees the named deliveries at once, for the end of a process.
