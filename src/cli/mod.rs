@@ -17,6 +17,7 @@ mod route;
 mod serve;
 mod show;
 mod simulate;
+mod template;
 mod watch;
 mod workspace;
 
@@ -61,6 +62,9 @@ enum Command {
     /// List providers, take one off duty, put it on duty again
     #[command(subcommand)]
     Provider(provider::Command),
+    /// Look at the texts: coverage, faults, how they read, what they cost, what they were
+    #[command(subcommand)]
+    Template(template::Command),
     /// Practise: a processor that posts, providers that take messages
     #[command(subcommand)]
     Simulate(simulate::Simulate),
@@ -127,6 +131,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Route(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Provider(command) => provider::run(command).await,
+            Command::Template(command) => template::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,
             Command::Bench(args) => bench::run(args).await,
             Command::BenchBare(file) => bench::run_bare(&file.config).await,

@@ -125,6 +125,11 @@ impl Locale {
         &self.0
     }
 
+    /// The language alone: `pl` of `pl-PL`.
+    pub fn language(&self) -> &str {
+        self.0.split('-').next().unwrap_or(&self.0)
+    }
+
     /// The tag without its last part: `pl-PL` gives `pl`, `pl` gives nothing (RFC 4647, 3.4).
     pub fn parent(&self) -> Option<Self> {
         self.0.rsplit_once('-').map(|(head, _)| Self(head.to_owned()))

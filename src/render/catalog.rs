@@ -1,17 +1,15 @@
-//! All templates, read and checked once, by locale.
+//! All templates, understood and checked once, by locale.
 //!
-//! Reads `<dir>/<locale>/<kind>/<part>.hbs` when it is loaded and no file ever again. A message is written in one
-//! language: where a locale lacks one of its parts, the whole message comes from the next locale.
+//! Opens no file. A message is written in one language: where a locale lacks one of its parts, the whole message comes
+//! from the next locale.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::collections::hash_map::Entry;
 
-use super::Error;
-use super::guard::Fault;
+use super::failure::Error;
 use super::money::Purse;
 use super::part::Part;
+use super::sheet::Sheet;
 use super::text::Text;
 use crate::domain::address::Channel;
 use crate::domain::notification::Kind;
@@ -33,22 +31,18 @@ pub(super) struct Catalog {
 }
 
 impl Voice {
-    fn load(dir: &Path, locale: Locale) -> Result<Self, Error> {
+    fn learn(locale: &Locale) -> Result<Self, Error> {
         let unknown = |source| Error::Locale { locale: locale.clone(), source };
         let tag = locale.as_str().parse().map_err(|error| unknown(Box::new(error)))?;
         let purse = Purse::learn(&tag).map_err(unknown)?;
-        let mut texts = HashMap::new();
-        for kind in Kind::ALL {
-            refuse_strangers(&dir.join(kind.name()))?;
-            for part in Channel::ALL.into_iter().flat_map(Part::of).copied() {
-                let file = dir.join(kind.name()).join(part.file());
-                if let Some(source) = read(&file, part)? {
-                    let text = Text::read(kind, part, &source).map_err(|fault| Error::Refused { file, fault })?;
-                    texts.insert((kind, part), text);
-                }
-            }
-        }
-        Ok(Self { locale, texts, purse })
+        Ok(Self { locale: locale.clone(), texts: HashMap::new(), purse })
+    }
+
+    fn take(&mut self, sheet: &Sheet) -> Result<(), Error> {
+        let refused = |fault| Error::Refused { file: sheet.place.clone(), fault };
+        let text = Text::read(sheet.kind, sheet.part, &sheet.source).map_err(refused)?;
+        self.texts.insert((sheet.kind, sheet.part), text);
+        Ok(())
     }
 
     /// The locale as its folder is called.
@@ -58,7 +52,7 @@ impl Voice {
 
     /// The language alone: `pl` of `pl-PL`.
     pub(super) fn language(&self) -> &str {
-        language(self.locale.as_str())
+        self.locale.language()
     }
 
     /// The text of one part.
@@ -78,16 +72,15 @@ impl Voice {
 }
 
 impl Catalog {
-    /// Reads every locale below `dir`; the default one, with its parents, has to be complete.
-    pub(super) fn load(dir: &Path, default: &Locale) -> Result<Self, Error> {
-        let unreadable = |source| Error::Unreadable { file: dir.to_owned(), source };
-        let mut voices = HashMap::new();
-        for entry in fs::read_dir(dir).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            if let Some(locale) = locale_of(&entry.file_name().to_string_lossy()) {
-                let voice = Voice::load(&entry.path(), locale)?;
-                voices.insert(voice.locale().as_str().to_ascii_lowercase(), voice);
-            }
+    /// Understands every sheet; the default locale, with its parents, has to be complete.
+    pub(super) fn of(sheets: &[Sheet], default: &Locale) -> Result<Self, Error> {
+        let mut voices: HashMap<String, Voice> = HashMap::new();
+        for sheet in sheets {
+            let voice = match voices.entry(sheet.locale.as_str().to_ascii_lowercase()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(Voice::learn(&sheet.locale)?),
+            };
+            voice.take(sheet)?;
         }
         let catalog = Self { voices, default: default.as_str().to_ascii_lowercase() };
         let missing = catalog.missing();
@@ -129,45 +122,6 @@ impl Catalog {
     }
 }
 
-/// The locale that a folder of this name holds. Languages have two or three letters (ISO 639), so that `console`
-/// beside them is none.
-pub(super) fn locale_of(folder: &str) -> Option<Locale> {
-    Locale::parse(folder).ok().filter(|locale| language(locale.as_str()).len() <= 3)
-}
-
 fn language(tag: &str) -> &str {
     tag.split('-').next().unwrap_or(tag)
-}
-
-// A misspelt file would silently be written in another language.
-fn refuse_strangers(dir: &Path) -> Result<(), Error> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(Error::Unreadable { file: dir.to_owned(), source }),
-    };
-    let files: Vec<_> = Channel::ALL.into_iter().flat_map(Part::of).map(|part| part.file()).collect();
-    let mut names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    match names
-        .find(|name| Path::new(name).extension().is_some_and(|kind| kind == "hbs") && !files.contains(&name.as_str()))
-    {
-        Some(name) => {
-            let what = format!("no part of a message is called so; there are {}", files.join(", "));
-            Err(Error::Refused { file: dir.join(name), fault: Fault { at: None, what } })
-        }
-        None => Ok(()),
-    }
-}
-
-// `None` where there is no such file. Nothing larger than allowed is taken into memory.
-fn read(file: &Path, part: Part) -> Result<Option<String>, Error> {
-    let unreadable = |source| Error::Unreadable { file: file.to_owned(), source };
-    match fs::metadata(file) {
-        Ok(about) if about.len() > part.source_limit() as u64 => {
-            Err(Error::TooLarge { file: file.to_owned(), limit: part.source_limit() })
-        }
-        Ok(_) => fs::read_to_string(file).map(Some).map_err(unreadable),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(error)),
-    }
 }

@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::Serialize;
+
 use super::part::Part;
 use super::values::Variable;
 use crate::domain::notification::Kind;
@@ -19,7 +21,7 @@ const NO_INCLUDES: &str = "templates cannot include or define other templates";
 const ESCAPED: &str = "values are always escaped: use {{name}}";
 
 /// Where a template goes wrong and why, in words for whoever wrote it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// Line and column, both counted from one.
     pub at: Option<(usize, usize)>,

@@ -7,7 +7,6 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use otpost::domain::clock::{Clock, Clocks, Timestamp};
-use otpost::domain::person::Locale;
 use otpost::render::{self, Renderer};
 use otpost::store::memory::Memory;
 use otpost::store::seal;
@@ -34,10 +33,9 @@ pub(super) static TEXTS: LazyLock<(TempDir, Arc<Renderer>)> = LazyLock::new(|| {
     render::write_shipped(folder.path()).unwrap();
     let settings = render::Settings {
         dir: folder.path().to_owned(),
-        default_locale: Locale::parse("en").unwrap(),
         brand: "Test Bank".to_owned(),
         time_zone: "Europe/Warsaw".to_owned(),
-        reveal_fraud_reason: false,
+        ..render::Settings::default()
     };
     let renderer = Renderer::load(&settings).unwrap();
     (folder, Arc::new(renderer))

@@ -1,0 +1,17 @@
+//! `otpost template history`: which words a text had.
+
+use std::process::ExitCode;
+
+use crate::cli::ConfigFile;
+
+/// What to look at.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+/// Not there yet.
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not yet: {}", args.file.config.display())
+}
