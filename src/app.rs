@@ -295,6 +295,10 @@ impl Gateway {
             providers.stop().await;
         }
         self.tasks.iter().for_each(JoinHandle::abort);
+        // None of them sees the database close, or the folder go that it lies in.
+        for task in self.tasks {
+            let _ = task.await;
+        }
         self.store.close().await?;
         tracing::info!(freed, "stopped");
         Ok(freed)

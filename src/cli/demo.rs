@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// Make the workspace here and keep it, rather than in a temporary folder
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Tell people in the words of this folder, rather than in those otpost comes with
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
     /// One JSON object a message, and nothing else
     #[arg(long)]
     json: bool,
@@ -47,7 +50,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let stage = Stage::set(args.dir.as_deref(), !args.once).await?;
+    let stage = Stage::set(args.dir.as_deref(), args.templates.as_deref(), !args.once).await?;
     let mut demo = Demo { stage, screen: Screen::new(args.json), ledger: Ledger::default() };
     // Told to end: what was to be seen whole was not; the demo that goes on has no other end.
     let cut_short = if args.once { ExitCode::FAILURE } else { ExitCode::SUCCESS };

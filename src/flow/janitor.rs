@@ -57,7 +57,7 @@ impl Settings {
 pub async fn run(store: Arc<Store>, clock: Arc<dyn Clock>, settings: Settings, longest_life: Duration) {
     let mut space = tokio::time::interval(SPACE_EVERY);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
-    let mut purge = Instant::now() + SWEEP_EVERY;
+    let mut purge = Instant::now() + PURGE_PAUSE;
     let mut count = Instant::now();
     space.set_missed_tick_behavior(MissedTickBehavior::Delay);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -76,6 +76,24 @@ fn the_demo_shows_every_message_once_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn who_changes_a_text_sees_it_in_the_next_demo_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = folder.path().join("words");
+    otpost::render::write_shipped(&words).unwrap();
+    let text = words.join("pl/otp/push.body.hbs");
+    fs::write(&text, "Oto kod {{otp}}: {{amount}}, {{merchant}}").unwrap();
+
+    let changed = demo(folder.path(), &["--once", "--templates", "words"]).unwrap();
+    fs::write(&text, "Oto kod {{otp}}").unwrap();
+    let refused = demo(folder.path(), &["--once", "--templates", "words"]).unwrap();
+
+    let out = said(&changed.stdout);
+    assert!(changed.status.success() && out.contains("Oto kod 1111: 10,00\u{a0}zł, merchant test"), "{out}");
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused.stderr));
+    assert!(said(&refused.stderr).contains("words/pl/otp/push.body.hbs"), "{}", said(&refused.stderr));
+}
+
+#[test]
 fn for_programs_the_demo_writes_one_object_a_message() {
     let folder = tempfile::tempdir().unwrap();
 

@@ -30,6 +30,8 @@ pub(super) enum What {
     Cpu,
     /// The most memory the gateway had.
     Memory,
+    /// Notifications removed a second, for their age.
+    Removed,
     /// One mail: half were not slower.
     MailP50,
     /// 99 in 100 were not slower.
@@ -59,6 +61,7 @@ impl What {
             Self::EndOverAccept => "end to end p50 beyond accept p50",
             Self::Cpu => "CPU a message",
             Self::Memory => "peak memory",
+            Self::Removed => "removed for their age",
             Self::MailP50 => "a mail p50",
             Self::MailP99 => "a mail p99",
             Self::Opened2048 => "opened, RSA 2048",

@@ -74,7 +74,7 @@ impl Bench {
             Row::Full32 => self.full(row, place, closed(32)).await,
             Row::Full128 => self.full(row, place, closed(128)).await,
             Row::Rate50 => self.full(row, place, at(50.0)).await,
-            Row::Rate200 => self.full(row, place, at(200.0)).await,
+            Row::Rate200 | Row::Purge => self.full(row, place, at(200.0)).await,
             Row::Rate1000 => self.full(row, place, at(1_000.0)).await,
             Row::Mail => self.mail().await,
             Row::Jwe => self.jwe().await,
@@ -136,9 +136,10 @@ impl Bench {
     async fn full(&mut self, row: Row, place: Place, load: Load) -> anyhow::Result<()> {
         self.sink.reset().await?;
         let site = self.site(place)?;
-        let fresh = site.fresh()?;
+        let fresh = if row == Row::Purge { site.aged().await? } else { site.fresh()? };
         let (gateway, address) = child::gateway(&site.workspace().config(), fresh.file(), false).await?;
         let warm = drive(site, address, gateway.pid(), load, WARM_UP).await?;
+        let before = stored::count(fresh.file()).await?;
         self.sink.settle(warm.report.taken).await?;
         self.count(row, place, &warm.report).await?;
         self.sink.reset().await?;
@@ -147,6 +148,7 @@ impl Bench {
         self.sink.settle(driven.report.taken).await?;
         let cpu = driven.cpu(gateway.pid())?;
         let memory = gateway.peak_memory()?;
+        let removed = (before + driven.report.taken).saturating_sub(stored::count(fresh.file()).await?);
         self.figures.remarks.extend(gateway.stop().await?);
         self.count(row, place, &driven.report).await?;
 
@@ -154,7 +156,10 @@ impl Bench {
         let end = sink.end_to_end;
         self.note(row, place, &load::Report { rate: sink.rate, ..driven.report.clone() }, cpu);
         self.figures.note(row, place, [(What::EndP50, end.p50_ms), (What::EndP99, end.p99_ms), (What::Memory, memory)]);
-        if load.rate > 0.0 {
+        if row == Row::Purge {
+            let removed = f64::from(u32::try_from(removed).unwrap_or(u32::MAX)) / self.span.as_secs_f64();
+            self.figures.note(row, place, [(What::Removed, removed)]);
+        } else if load.rate > 0.0 {
             let beyond = end.p50_ms - driven.report.latency.p50_ms;
             self.figures.note(row, place, [(What::EndOverAccept, beyond)]);
         }

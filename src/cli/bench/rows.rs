@@ -25,6 +25,8 @@ pub(super) enum Row {
     Rate50,
     /// 200 a second
     Rate200,
+    /// 200 a second while the janitor removes what is older than it may get
+    Purge,
     /// 1,000 a second
     Rate1000,
     /// One mail after the other
@@ -46,7 +48,7 @@ pub(super) enum Place {
 }
 
 /// Everything, in the order of one round. Rounds are repeated whole, so that what is compared is measured in turns.
-pub(super) const ROUND: [(Row, Place); 18] = [
+pub(super) const ROUND: [(Row, Place); 19] = [
     (Row::Sync, Place::Disk),
     (Row::Bare, Place::Nowhere),
     (Row::Group, Place::Disk),
@@ -56,6 +58,7 @@ pub(super) const ROUND: [(Row, Place); 18] = [
     (Row::Full128, Place::Disk),
     (Row::Rate50, Place::Disk),
     (Row::Rate200, Place::Disk),
+    (Row::Purge, Place::Disk),
     (Row::Group, Place::Tmpfs),
     (Row::Intake, Place::Tmpfs),
     (Row::Full32, Place::Tmpfs),

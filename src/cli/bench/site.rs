@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -18,6 +19,12 @@ use crate::store::Role;
 
 /// The customers' numbers go from one to this.
 pub(super) const CUSTOMERS: u64 = 10_000;
+
+/// Notifications that are older than they may get; more than are removed while measuring.
+const OLD: u32 = 60_000;
+
+/// How old these are: beyond what is kept by default.
+const AGE: Duration = Duration::from_hours(24 * 400);
 
 /// People written in one transaction.
 const IMPORT: usize = 1_000;
@@ -104,6 +111,13 @@ impl Site {
         let database = Database(self.folder.0.join("run.db"));
         fs::copy(self.seed(), database.file())?;
         fs::File::open(database.file())?.sync_all()?;
+        Ok(database)
+    }
+
+    /// The same with notifications of the year before last.
+    pub(super) async fn aged(&self) -> anyhow::Result<Database> {
+        let database = self.fresh()?;
+        stored::fill(database.file(), OLD, SystemClock.now().before(AGE), |_| {}).await?;
         Ok(database)
     }
 

@@ -15,6 +15,8 @@ enum Target {
     AtMost { must: f64, goal: f64 },
     /// At least this share of what stands beside it; the goal is more.
     Share { must: f64, goal: f64 },
+    /// At most so many times what stands beside it.
+    Times { must: f64, goal: f64 },
     /// Judged beside the same figure of the bare pipeline.
     BarePipeline(&'static str),
 }
@@ -50,6 +52,7 @@ fn limits(series: &Series) -> Vec<(Row, Place, What)> {
         (Row::Intake | Row::Full32 | Row::Full128, What::Rate) => {
             vec![(Row::Bare, Place::Nowhere, What::Rate), (Row::Group, place, What::Rate)]
         }
+        (Row::Purge, What::AcceptP50 | What::AcceptP99) => vec![(Row::Rate200, place, series.what)],
         (Row::Stored, What::Rate) => vec![(Row::Intake, place, What::Rate)],
         (Row::Rate50 | Row::Rate200, What::AcceptP50) => vec![(Row::Sync, place, What::AppendP50)],
         (Row::Jwe, What::Opened2048) => vec![(Row::Jwe, place, What::Rsa2048)],
@@ -60,7 +63,7 @@ fn limits(series: &Series) -> Vec<(Row, Place, What)> {
 
 fn target(series: &Series, beside: Option<Row>) -> Option<Target> {
     use Place::{Disk, Tmpfs};
-    use Row::{Bare, Full128, Group, Intake, Jwe, Mail, Rate50, Rate200, Rate1000, Stored};
+    use Row::{Bare, Full128, Group, Intake, Jwe, Mail, Purge, Rate50, Rate200, Rate1000, Stored};
     Some(match (series.row, series.place, series.what, beside) {
         (Intake, Disk, What::Rate, Some(Bare)) => Target::Share { must: 0.12, goal: 0.19 },
         (Intake, Disk, What::Rate, Some(Group)) => Target::BarePipeline("0.50 (0.75) of its intake rate"),
@@ -74,6 +77,7 @@ fn target(series: &Series, beside: Option<Row>) -> Option<Target> {
         (Rate50 | Rate200, Tmpfs, What::AcceptP99, _) => Target::AtMost { must: 4.0, goal: 2.5 },
         (Rate50 | Rate200, Tmpfs, What::EndP99, _) => Target::AtMost { must: 5.0, goal: 3.0 },
         (Rate1000, Tmpfs, What::AcceptP99, _) => Target::AtMost { must: 8.0, goal: 4.0 },
+        (Purge, Disk, What::AcceptP99, Some(Rate200)) => Target::Times { must: 2.0, goal: 1.25 },
         (Stored, Disk, What::Rate, Some(Intake)) => Target::Share { must: 0.5, goal: 0.8 },
         (Jwe, _, What::Opened2048 | What::Opened4096, Some(_)) => Target::Share { must: 0.85, goal: 0.95 },
         (Mail, _, What::MailP50, _) => Target::AtMost { must: 5.0, goal: 1.0 },
@@ -90,6 +94,12 @@ fn judge(target: &Target, series: &Series, ratio: Option<f64>) -> String {
         }
         Target::Share { must, goal } => match ratio {
             Some(ratio) => format!("must >= {must}: {}, goal >= {goal}: {}", met(ratio >= must), met(ratio >= goal)),
+            None => String::new(),
+        },
+        Target::Times { must, goal } => match ratio {
+            Some(ratio) => {
+                format!("must <= {must} times: {}, goal <= {goal}: {}", met(ratio <= must), met(ratio <= goal))
+            }
             None => String::new(),
         },
         Target::BarePipeline(share) => format!("not judged here; bare pipeline: {share}"),

@@ -44,9 +44,9 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Makes the workspace in `folder`, or in a new one, and starts everything. With `usual_ports` others find it where
-    /// they expect it; without, any number of demos can run at once.
-    pub(super) async fn set(folder: Option<&Path>, usual_ports: bool) -> anyhow::Result<Self> {
+    /// Makes the workspace in `folder`, or in a new one, and starts everything, with the texts in `words` or its own.
+    /// With `usual_ports` others find it where they expect it; without, any number of demos can run at once.
+    pub(super) async fn set(folder: Option<&Path>, words: Option<&Path>, usual_ports: bool) -> anyhow::Result<Self> {
         let providers = open_providers(usual_ports).await?;
         let own = folder.is_none().then(|| tempfile::Builder::new().prefix("otpost-demo-").tempdir()).transpose();
         let own = own.context("cannot make a folder for the demo")?;
@@ -56,7 +56,10 @@ impl Stage {
             (None, None) => anyhow::bail!("there is no folder for the demo"),
         };
         let workspace = Workspace::create(&place, &settings(&providers)).await?;
-        let config = configure(&workspace, usual_ports)?;
+        let mut config = configure(&workspace, usual_ports)?;
+        if let Some(words) = words {
+            config.templates.dir = std::path::absolute(words)?;
+        }
         telemetry::start(&config.log).map_err(usage)?;
         let gateway = Gateway::start(&config, Clocks::of_this_machine()).await.map_err(usage)?;
         gateway.store().directory().import(&cast::people()?, SystemClock.now()).await?;
