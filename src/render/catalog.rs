@@ -6,6 +6,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use icu_locale::LocaleDirectionality;
+use icu_locale::extensions::unicode::{key, value};
+
+use super::date::Calendar;
 use super::failure::Error;
 use super::money::Purse;
 use super::part::Part;
@@ -15,12 +19,16 @@ use crate::domain::address::Channel;
 use crate::domain::notification::Kind;
 use crate::domain::person::Locale;
 
-/// One locale: its texts, and how it writes amounts.
+/// One locale: its texts, and how it writes amounts and days.
 pub(super) struct Voice {
     locale: Locale,
     texts: HashMap<(Kind, Part), Text>,
     /// How amounts are written.
     pub(super) purse: Purse,
+    /// How days are written.
+    pub(super) calendar: Calendar,
+    /// Whether its lines begin on the right.
+    pub(super) right_to_left: bool,
 }
 
 /// Every locale there is a folder for.
@@ -33,9 +41,13 @@ pub(super) struct Catalog {
 impl Voice {
     fn learn(locale: &Locale) -> Result<Self, Error> {
         let unknown = |source| Error::Locale { locale: locale.clone(), source };
-        let tag = locale.as_str().parse().map_err(|error| unknown(Box::new(error)))?;
+        let mut tag: icu_locale::Locale = locale.as_str().parse().map_err(|error| unknown(Box::new(error)))?;
+        let right_to_left = LocaleDirectionality::new_common().is_right_to_left(&tag.id);
+        // One kind of digits in a message: those of the code, which is typed as it is read.
+        tag.extensions.unicode.keywords.set(key!("nu"), value!("latn"));
         let purse = Purse::learn(&tag).map_err(unknown)?;
-        Ok(Self { locale: locale.clone(), texts: HashMap::new(), purse })
+        let calendar = Calendar::learn(&tag).map_err(unknown)?;
+        Ok(Self { locale: locale.clone(), texts: HashMap::new(), purse, calendar, right_to_left })
     }
 
     fn take(&mut self, sheet: &Sheet) -> Result<(), Error> {

@@ -1,8 +1,12 @@
 //! What stands behind the names of a template for one message: amounts, names and dates as this channel and this reader
 //! take them.
+//!
+//! In lines that begin on the right, a value is isolated (U+2068 .. U+2069, Unicode annex 9), or its ends would jump:
+//! browsers show `7-Eleven` as `Eleven-7`, and the last dot of `Sp. z o. o.` in front. Not the code and the hour, which
+//! have no such ends and are copied; and nothing in an SMS, where the two marks take up room and old phones draw boxes.
 
 use super::catalog::Voice;
-use super::values::Values;
+use super::values::{Values, Variable};
 use super::{Occasion, Renderer, date, hygiene};
 use crate::domain::address::Channel;
 use crate::domain::money::Money;
@@ -19,22 +23,37 @@ impl Renderer {
     ) -> Values<'a> {
         let values = Values { brand: &self.brand, ..Values::default() };
         let zone = occasion.zone.unwrap_or(&self.zone);
-        let date = |at| date::write(at, zone, voice.language());
+        let date = |at| match channel {
+            Channel::Sms => voice.calendar.write_for_sms(at, zone),
+            Channel::Push | Channel::Email => isolated(voice.calendar.write(at, zone), voice),
+        };
         match content {
-            Content::Otp(otp) => Values {
-                otp: otp.code.reveal(),
-                until: date::hour(occasion.until, zone, occasion.zone.is_some()),
-                amount: amount(otp.money, channel, voice),
-                merchant: merchant(&otp.merchant, channel, voice),
-                ..values
-            },
+            Content::Otp(otp) => {
+                let merchant = hygiene::clean(&otp.merchant);
+                Values {
+                    otp: otp.code.reveal(),
+                    until: date::hour(occasion.until, zone, occasion.zone.is_some()),
+                    amount: amount(otp.money, channel, voice),
+                    yes: answers([(Variable::Zero, otp.money.minor == 0), (Variable::Unnamed, merchant.is_none())]),
+                    merchant: merchant.map_or_else(
+                        || hygiene::stand_in(voice.language()).to_owned(),
+                        |name| for_channel(name, channel, voice),
+                    ),
+                    ..values
+                }
+            }
             Content::CardLocked(lock) => {
                 let reason = self.told(lock.reason);
-                Values { date: date(lock.at), reason: reason.name(), temporary: reason.is_temporary(), ..values }
+                Values {
+                    date: date(lock.at),
+                    reason: reason.name(),
+                    yes: answers([(Variable::Temporary, reason.is_temporary())]),
+                    ..values
+                }
             }
             Content::CardUnlocked(unlock) => Values { date: date(unlock.at), ..values },
             Content::Verification(verification) => Values {
-                name: for_channel(hygiene::clean(&verification.first_name).unwrap_or_default(), channel),
+                name: for_channel(hygiene::clean(&verification.first_name).unwrap_or_default(), channel, voice),
                 reason: match verification.status {
                     VerificationStatus::InProgress | VerificationStatus::Accepted => "",
                     VerificationStatus::Rejected(reason) => reason.name(),
@@ -44,14 +63,14 @@ impl Renderer {
             Content::TransactionalLock(lock) => Values {
                 date: date(lock.at),
                 reason: self.told_of_payments(lock.reason).name(),
-                company: lock.holder == Holder::Corporation,
+                yes: answers([(Variable::Company, lock.holder == Holder::Corporation)]),
                 ..values
             },
             Content::Transaction(payment) => Values {
                 amount: amount(payment.money, channel, voice),
-                merchant: for_channel(hygiene::clean(&payment.merchant).unwrap_or_default(), channel),
+                merchant: for_channel(hygiene::clean(&payment.merchant).unwrap_or_default(), channel, voice),
                 result: payment.result.name(),
-                incoming: payment.incoming,
+                yes: answers([(Variable::Incoming, payment.incoming), (Variable::Zero, payment.money.minor == 0)]),
                 card: &payment.last_four,
                 ..values
             },
@@ -74,18 +93,26 @@ impl Renderer {
     }
 }
 
+fn answers<const N: usize>(questions: [(Variable, bool); N]) -> Vec<Variable> {
+    questions.into_iter().filter_map(|(question, yes)| yes.then_some(question)).collect()
+}
+
 fn amount(money: Money, channel: Channel, voice: &Voice) -> String {
     match channel {
         Channel::Sms => voice.purse.write_for_sms(money),
-        Channel::Push | Channel::Email => voice.purse.write(money),
+        Channel::Push | Channel::Email => isolated(voice.purse.write(money), voice),
     }
 }
 
-fn merchant(name: &str, channel: Channel, voice: &Voice) -> String {
-    for_channel(hygiene::clean(name).unwrap_or_else(|| hygiene::stand_in(voice.language()).to_owned()), channel)
+// An ellipsis is outside GSM 03.38 and would more than halve the room in an SMS.
+fn for_channel(name: String, channel: Channel, voice: &Voice) -> String {
+    match channel {
+        Channel::Sms => name.replace('…', "..."),
+        Channel::Push | Channel::Email => isolated(name, voice),
+    }
 }
 
-// An ellipsis is outside GSM 03.38 and would more than halve the room in an SMS.
-fn for_channel(name: String, channel: Channel) -> String {
-    if channel == Channel::Sms { name.replace('…', "...") } else { name }
+// What is empty stays empty: templates ask whether it is there.
+fn isolated(value: String, voice: &Voice) -> String {
+    if voice.right_to_left && !value.is_empty() { format!("\u{2068}{value}\u{2069}") } else { value }
 }

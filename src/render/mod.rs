@@ -14,6 +14,7 @@ mod hygiene;
 mod money;
 mod occasion;
 mod part;
+mod plain;
 mod settings;
 mod sheet;
 mod text;

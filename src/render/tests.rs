@@ -1,6 +1,5 @@
 //! What the renderer keeps to, whatever the templates say.
 
-mod shipped;
 mod words;
 
 use std::fs;
@@ -9,8 +8,8 @@ use std::time::Duration;
 use super::*;
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::{
-    CardLocked, CardUnlocked, Change, Otp, RejectionReason, Transaction, TransactionResult, TransactionalLock,
-    Verification,
+    CardLocked, CardUnlocked, Change, Holder, LockReason, Otp, RejectionReason, Transaction, TransactionResult,
+    TransactionalLock, TransactionalLockReason, Verification, VerificationStatus,
 };
 use crate::domain::secret::Code;
 
@@ -61,6 +60,19 @@ fn paid(result: TransactionResult, incoming: bool, merchant: &str, last_four: &s
         merchant: merchant.into(),
         last_four: last_four.into(),
     })
+}
+
+// The same for nothing: the shop only asks whether the card is good.
+fn for_nothing(mut content: Content) -> Content {
+    match &mut content {
+        Content::Otp(otp) => otp.money.minor = 0,
+        Content::Transaction(payment) => payment.money.minor = 0,
+        Content::CardLocked(_)
+        | Content::CardUnlocked(_)
+        | Content::Verification(_)
+        | Content::TransactionalLock(_) => {}
+    }
+    content
 }
 
 fn revealing() -> Renderer {
@@ -130,33 +142,81 @@ fn a_template_that_writes_the_reason_or_asks_for_fraud_learns_of_none() {
 }
 
 #[test]
-fn every_shipped_sms_fits_one_segment_of_160() {
+fn every_shipped_sms_fits_one_segment_or_two_where_the_script_has_no_room() {
     // The longest month and the longest name of a zone that a European bank has.
     let late = Timestamp::from_micros(1_790_764_200_000_000);
     let (_dir, mut settings) = shipped();
     (settings.time_zone, settings.reveal_fraud_reason) = ("Europe/Warsaw".into(), true);
     let renderer = Renderer::load(&settings).unwrap();
-    let mut contents: Vec<_> = LockReason::ALL.map(locked).into();
-    contents.extend([otp("Allegro Sp. z o.o."), unlocked()]);
-    contents.extend(Kind::ALL.into_iter().flat_map(words::branches).map(|(_, content)| content));
-    for content in &mut contents {
-        match content {
+    let cases = Kind::ALL.into_iter().flat_map(words::cases).filter(|(about, _)| !about.contains("a long"));
+    for (about, mut content) in cases {
+        match &mut content {
             Content::CardLocked(lock) => lock.at = late,
             Content::CardUnlocked(unlock) => unlock.at = late,
             Content::TransactionalLock(lock) => lock.at = late,
             Content::Otp(_) | Content::Verification(_) | Content::Transaction(_) => {}
         }
-    }
-    for content in contents {
-        for tag in SHIPPED_LOCALES.into_iter().filter(|tag| !["ar", "uk"].contains(tag)) {
+        for tag in SHIPPED_LOCALES {
             let text = sms(&renderer, &content, tag);
             // Letters that GSM 03.38 has, and has in one place.
-            let fits = |c: char| "àéèìòùñöüäßÄÖÜÑÉ".contains(c) || (c.is_ascii() && !"^{}[]~\\|`".contains(c));
-            assert!(text.chars().all(fits), "{tag}: {text}");
+            let gsm = |c: char| "àéèìòùñöüäßÄÖÜÑÉ".contains(c) || (c.is_ascii() && !"^{}[]~\\|`".contains(c));
+            let room = if ["ar", "uk"].contains(&tag) { 2 * 67 } else { 160 };
+            assert!(room < 160 || text.chars().all(gsm), "{tag}, {about}: {text}");
             let length = text.chars().count();
-            assert!(length <= 160, "{tag}: {length} characters: {text}");
+            assert!(length <= room, "{tag}, {about}: {length} characters: {text}");
         }
     }
+}
+
+#[test]
+fn nobody_is_asked_to_pay_nothing() {
+    let renderer = renderer();
+    for tag in SHIPPED_LOCALES {
+        for channel in Channel::ALL {
+            let paid = written(&renderer, &otp("Allegro"), channel, tag);
+            let free = written(&renderer, &for_nothing(otp("Allegro")), channel, tag);
+            for (paid, free) in paid.iter().zip(&free).filter(|(paid, _)| !paid.starts_with('<')) {
+                let words = |text: &str| text.replace(|c: char| c.is_numeric() || ".,\u{a0} ".contains(c), "");
+                assert_ne!(words(paid), words(free), "{tag}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_merchant_who_gave_no_name_is_said_to_have_given_none() {
+    let renderer = renderer();
+    let said = |merchant| written(&renderer, &otp(merchant), Channel::Email, "en").remove(1);
+    assert!(said("\u{202e}").contains("\nTo: the merchant (name not given)\n"));
+    assert!(said("the merchant").contains("\nTo: the merchant\n"));
+}
+
+#[test]
+fn values_stand_apart_in_lines_from_the_right_but_the_code_can_be_copied() {
+    let renderer = renderer();
+    let marks = |text: &str| text.contains(['\u{200e}', '\u{200f}', '\u{61c}', '\u{2068}', '\u{2069}']);
+
+    let push = written(&renderer, &otp("Allegro S.A."), Channel::Push, "ar").remove(1);
+    let mail =
+        written(&renderer, &paid(TransactionResult::Cleared, false, "Allegro", ""), Channel::Email, "ar").remove(1);
+    let short = sms(&renderer, &otp("Allegro S.A."), "ar");
+
+    assert!(push.contains(": 048291\n") && push.contains("\u{2068}Allegro S. A.\u{2069}"), "{push}");
+    assert!(mail.contains("\u{2068}\u{200f}1,234.50\u{a0}PLN\u{2069}."), "{mail}");
+    assert!(short.contains("1,234.50 PLN") && !marks(&short), "{short}");
+    assert!(!marks(&written(&renderer, &otp("Allegro"), Channel::Email, "pl").concat()));
+}
+
+#[test]
+fn every_reason_has_its_own_words_and_an_unknown_one_has_none() {
+    let renderer = revealing();
+    for tag in SHIPPED_LOCALES {
+        let texts: std::collections::BTreeSet<_> =
+            LockReason::ALL.iter().map(|reason| sms(&renderer, &locked(*reason), tag)).collect();
+        assert_eq!(texts.len(), LockReason::ALL.len(), "{texts:#?}");
+    }
+    assert!(sms(&renderer, &locked(LockReason::Other), "en").contains("11:30 UTC. Contact us"));
+    assert!(sms(&renderer, &locked(LockReason::SuspectedFraud), "en").contains("because we suspect fraud"));
 }
 
 #[test]
@@ -192,9 +252,9 @@ fn a_strangers_words_are_text_in_a_mail_whatever_they_look_like() {
 fn a_merchants_name_can_neither_link_nor_run_nor_break_the_line() {
     let renderer = renderer();
     let text = sms(&renderer, &otp("{{otp}}\r\nhttps://evil.example +48 600 100 200"), "en");
-    assert!(text.contains("to {{otp}} https evil. example +***. Valid until"), "{text}");
-    assert!(sms(&renderer, &otp(&"W".repeat(5000)), "en").contains(&format!("to {}.... Valid", "W".repeat(39))));
-    assert!(sms(&renderer, &otp("\u{202e}"), "pl").contains("odbiorca: sprzedawca."));
+    assert!(text.contains("to {{otp}} https evil. example +***, valid until"), "{text}");
+    assert!(sms(&renderer, &otp(&"W".repeat(5000)), "en").contains(&format!("to {}..., valid", "W".repeat(39))));
+    assert!(sms(&renderer, &otp("\u{202e}"), "pl").contains("(odbiorca: sprzedawca)"));
     let html = written(&renderer, &otp("<script>alert('x')</script>"), Channel::Email, "en").remove(2);
     assert!(html.contains("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;") && !html.contains("<script"));
 }
@@ -284,7 +344,7 @@ fn hours_are_told_in_the_zone_of_the_settings() {
     let (_dir, mut settings) = shipped();
     settings.time_zone = "Europe/Warsaw".into();
     let renderer = Renderer::load(&settings).unwrap();
-    assert!(sms(&renderer, &unlocked(), "pl").contains("31.01.2026 12:30 CET"));
+    assert!(sms(&renderer, &unlocked(), "pl").contains("31.01.2026, 12:30 CET"));
     settings.time_zone = "Mars/Olympus".into();
     assert!(Renderer::load(&settings).err().unwrap().to_string().starts_with("Mars/Olympus is not a time zone"));
 }

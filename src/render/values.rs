@@ -1,7 +1,8 @@
 //! What a template may name, and the values behind the names.
 //!
 //! A variable that is not listed here does not exist: nothing else about a person, a card or this gateway can
-//! get into a text.
+//! get into a text. None of them is a count, so there are no plural forms; and names stand in the nominative, which is
+//! why languages that call people in another case (Polish, Czech, Ukrainian) greet without one.
 
 use crate::domain::notification::{Kind, LockReason, RejectionReason, TransactionResult, TransactionalLockReason};
 
@@ -21,13 +22,19 @@ pub(super) enum Variable {
     Result,
     Incoming,
     Card,
+    /// Nothing is paid: the shop only asks whether the card is good.
+    Zero,
+    /// The sender named no merchant, or none that can be shown; `merchant` is the stand-in.
+    Unnamed,
 }
 
 impl Variable {
     /// The variables of a kind of message.
     pub(super) const fn of(kind: Kind) -> &'static [Self] {
         match kind {
-            Kind::Otp => &[Self::Otp, Self::Amount, Self::Merchant, Self::Until, Self::Brand],
+            Kind::Otp => {
+                &[Self::Otp, Self::Amount, Self::Merchant, Self::Until, Self::Brand, Self::Zero, Self::Unnamed]
+            }
             Kind::CardLocked => &[Self::Brand, Self::Date, Self::Reason, Self::Temporary],
             Kind::CardUnlocked => &[Self::Brand, Self::Date],
             Kind::VerificationInProgress | Kind::VerificationAccepted => &[Self::Brand, Self::Name],
@@ -35,7 +42,9 @@ impl Variable {
             Kind::TransactionalLockAdded | Kind::TransactionalLockRemoved => {
                 &[Self::Brand, Self::Date, Self::Reason, Self::Company]
             }
-            Kind::Transaction => &[Self::Brand, Self::Amount, Self::Merchant, Self::Result, Self::Incoming, Self::Card],
+            Kind::Transaction => {
+                &[Self::Brand, Self::Amount, Self::Merchant, Self::Result, Self::Incoming, Self::Card, Self::Zero]
+            }
         }
     }
 
@@ -55,17 +64,24 @@ impl Variable {
             Self::Result => "result",
             Self::Incoming => "incoming",
             Self::Card => "card",
+            Self::Zero => "zero",
+            Self::Unnamed => "unnamed",
         }
     }
 
     /// Whether it is either true or false: asked about, and never written.
     pub(super) const fn is_a_question(self) -> bool {
-        matches!(self, Self::Temporary | Self::Company | Self::Incoming)
+        matches!(self, Self::Temporary | Self::Company | Self::Incoming | Self::Zero | Self::Unnamed)
     }
 
     /// The variable of that name, if messages of `kind` have it.
     pub(super) fn named(kind: Kind, name: &str) -> Option<Self> {
         Self::of(kind).iter().copied().find(|variable| variable.name() == name)
+    }
+
+    /// The questions that messages of `kind` answer.
+    pub(super) fn questions(kind: Kind) -> impl Iterator<Item = Self> {
+        Self::of(kind).iter().copied().filter(|variable| variable.is_a_question())
     }
 
     /// Whether `text` could ever be this variable's value in messages of `kind`.
@@ -109,12 +125,11 @@ pub(super) struct Values<'a> {
     pub(super) brand: &'a str,
     pub(super) date: String,
     pub(super) reason: &'static str,
-    pub(super) temporary: bool,
     pub(super) name: String,
-    pub(super) company: bool,
     pub(super) result: &'static str,
-    pub(super) incoming: bool,
     pub(super) card: &'a str,
+    /// The questions whose answer is yes.
+    pub(super) yes: Vec<Variable>,
 }
 
 impl Values<'_> {
@@ -124,20 +139,18 @@ impl Values<'_> {
         let results = any(results(kind));
         let mut variations = Vec::new();
         for reason in any(reasons(kind)) {
-            for &result in &results {
-                for truth in [false, true] {
-                    let chosen =
-                        Self { reason, result, temporary: truth, company: truth, incoming: truth, ..self.clone() };
-                    variations.push(chosen);
-                }
-            }
+            variations.extend(results.iter().map(|result| Self { reason, result, ..self.clone() }));
+        }
+        for question in Variable::questions(kind) {
+            let yes = |values: &Self| Self { yes: [values.yes.as_slice(), &[question]].concat(), ..values.clone() };
+            let other: Vec<_> = variations.iter().map(yes).collect();
+            variations.extend(other);
         }
         variations
     }
 
     /// The value as text; what is either true or false is `yes` or nothing.
     pub(super) fn text(&self, variable: Variable) -> &str {
-        let yes = |truth| if truth { "yes" } else { "" };
         match variable {
             Variable::Otp => self.otp,
             Variable::Until => &self.until,
@@ -146,12 +159,12 @@ impl Values<'_> {
             Variable::Brand => self.brand,
             Variable::Date => &self.date,
             Variable::Reason => self.reason,
-            Variable::Temporary => yes(self.temporary),
             Variable::Name => &self.name,
-            Variable::Company => yes(self.company),
             Variable::Result => self.result,
-            Variable::Incoming => yes(self.incoming),
             Variable::Card => self.card,
+            Variable::Temporary | Variable::Company | Variable::Incoming | Variable::Zero | Variable::Unnamed => {
+                if self.yes.contains(&variable) { "yes" } else { "" }
+            }
         }
     }
 
