@@ -31,6 +31,8 @@ pub(super) enum Row {
     Mail,
     /// Encrypted bodies opened on one core, in turns with the RSA operation alone
     Jwe,
+    /// Codes written as text on one core, in turns with the bare template engine
+    Render,
 }
 
 /// Where the database lies.
@@ -46,7 +48,7 @@ pub(super) enum Place {
 }
 
 /// Everything, in the order of one round. Rounds are repeated whole, so that what is compared is measured in turns.
-pub(super) const ROUND: [(Row, Place); 18] = [
+pub(super) const ROUND: [(Row, Place); 19] = [
     (Row::Sync, Place::Disk),
     (Row::Bare, Place::Nowhere),
     (Row::Group, Place::Disk),
@@ -65,6 +67,7 @@ pub(super) const ROUND: [(Row, Place); 18] = [
     (Row::Rate1000, Place::Tmpfs),
     (Row::Mail, Place::Nowhere),
     (Row::Jwe, Place::Nowhere),
+    (Row::Render, Place::Nowhere),
 ];
 
 impl Row {
