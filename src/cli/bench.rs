@@ -12,6 +12,8 @@ mod gauge;
 mod limits;
 mod mail;
 mod measure;
+mod meter;
+mod render;
 mod rows;
 mod sink;
 mod site;

@@ -1,18 +1,21 @@
-//! All templates, understood and checked once, by locale.
+//! All texts, understood once, by locale.
 //!
-//! Opens no file. A message is written in one language: where a locale lacks one of its parts, the whole message comes
+//! Opens no file, and refuses nothing: what is wrong is said. A message is written in one language: where a locale lacks one of its parts, the whole message comes
 //! from the next locale.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use icu_locale::LocaleDirectionality;
 use icu_locale::extensions::unicode::{key, value};
+use icu_locale::{LanguageIdentifier, LocaleDirectionality, LocaleExpander, TransformResult};
 
+use super::coverage::{parents, tag};
 use super::date::Calendar;
-use super::failure::Error;
+use super::finding::Finding;
+use super::lint;
 use super::money::Purse;
 use super::part::Part;
+use super::settings::Settings;
 use super::sheet::Sheet;
 use super::text::Text;
 use crate::domain::address::Channel;
@@ -39,22 +42,19 @@ pub(super) struct Catalog {
 }
 
 impl Voice {
-    fn learn(locale: &Locale) -> Result<Self, Error> {
-        let unknown = |source| Error::Locale { locale: locale.clone(), source };
-        let mut tag: icu_locale::Locale = locale.as_str().parse().map_err(|error| unknown(Box::new(error)))?;
+    fn learn(locale: &Locale) -> Result<Self, String> {
+        let mut tag: icu_locale::Locale = locale.as_str().parse().map_err(|error| format!("{error}"))?;
+        let mut language = LanguageIdentifier::from(tag.id.language);
+        // Of a language that there is, it is known how it is mostly written, and where.
+        if LocaleExpander::new_extended().maximize(&mut language) == TransformResult::Unmodified {
+            return Err("there is no such language".to_owned());
+        }
         let right_to_left = LocaleDirectionality::new_common().is_right_to_left(&tag.id);
         // One kind of digits in a message: those of the code, which is typed as it is read.
         tag.extensions.unicode.keywords.set(key!("nu"), value!("latn"));
-        let purse = Purse::learn(&tag).map_err(unknown)?;
-        let calendar = Calendar::learn(&tag).map_err(unknown)?;
+        let purse = Purse::learn(&tag).map_err(|error| error.to_string())?;
+        let calendar = Calendar::learn(&tag).map_err(|error| error.to_string())?;
         Ok(Self { locale: locale.clone(), texts: HashMap::new(), purse, calendar, right_to_left })
-    }
-
-    fn take(&mut self, sheet: &Sheet) -> Result<(), Error> {
-        let refused = |fault| Error::Refused { file: sheet.place.clone(), fault };
-        let text = Text::read(sheet.kind, sheet.part, &sheet.source).map_err(refused)?;
-        self.texts.insert((sheet.kind, sheet.part), text);
-        Ok(())
     }
 
     /// The locale as its folder is called.
@@ -72,11 +72,6 @@ impl Voice {
         self.texts.get(&(kind, part))
     }
 
-    /// Every part this locale has a text for.
-    pub(super) fn parts(&self) -> impl Iterator<Item = (Kind, Part)> {
-        self.texts.keys().copied()
-    }
-
     /// Whether a whole message can be written.
     pub(super) fn speaks(&self, kind: Kind, channel: Channel) -> bool {
         Part::of(channel).iter().all(|part| self.texts.contains_key(&(kind, *part)))
@@ -84,30 +79,46 @@ impl Voice {
 }
 
 impl Catalog {
-    /// Understands every sheet; the default locale, with its parents, has to be complete.
-    pub(super) fn of(sheets: &[Sheet], default: &Locale) -> Result<Self, Error> {
+    /// Understands every sheet as far as that is possible, and says what is wrong with it.
+    pub(super) fn of(sheets: &[Sheet], settings: &Settings) -> (Self, Vec<Finding>) {
         let mut voices: HashMap<String, Voice> = HashMap::new();
-        for sheet in sheets {
-            let voice = match voices.entry(sheet.locale.as_str().to_ascii_lowercase()) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(Voice::learn(&sheet.locale)?),
-            };
-            voice.take(sheet)?;
+        let mut findings = Vec::new();
+        for of_locale in sheets.chunk_by(|one, other| one.locale == other.locale) {
+            for sheet in of_locale {
+                let (text, wrong) = lint::look(sheet, settings);
+                findings.extend(wrong);
+                let Some(text) = text else { continue };
+                let voice = match voices.entry(tag(&sheet.locale)) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => match Voice::learn(&sheet.locale) {
+                        Ok(voice) => new.insert(voice),
+                        Err(why) => {
+                            findings.push(unknown(sheet, settings, &why));
+                            break;
+                        }
+                    },
+                };
+                voice.texts.insert((sheet.kind, sheet.part), text);
+            }
         }
-        let catalog = Self { voices, default: default.as_str().to_ascii_lowercase() };
-        let missing = catalog.missing();
-        if missing.is_empty() { Ok(catalog) } else { Err(Error::Missing { locale: default.clone(), files: missing }) }
+        (Self { voices, default: tag(&settings.default_locale) }, findings)
     }
 
     /// Who speaks to a reader of `locale`: `pl-PL`, then `pl`, then the default. That last step is counted, because
     /// somebody is written to in a language they did not choose.
     pub(super) fn voice(&self, locale: &Locale, kind: Kind, channel: Channel) -> Option<&Voice> {
-        let wanted = locale.as_str().to_ascii_lowercase();
+        let wanted = tag(locale);
         self.in_chain(&wanted, kind, channel).or_else(|| {
             let language = language(&wanted).to_owned();
             metrics::counter!("otpost_template_fallback_total", "locale" => language).increment(1);
             self.in_chain(&self.default, kind, channel)
         })
+    }
+
+    /// The text that a sheet became, with its voice.
+    pub(super) fn text_of(&self, sheet: &Sheet) -> Option<(&Voice, &Text)> {
+        let voice = self.voices.get(&tag(&sheet.locale))?;
+        Some((voice, voice.text(sheet.kind, sheet.part)?))
     }
 
     /// Every locale there is.
@@ -116,22 +127,14 @@ impl Catalog {
     }
 
     fn in_chain(&self, tag: &str, kind: Kind, channel: Channel) -> Option<&Voice> {
-        let chain = std::iter::successors(Some(tag), |tag| tag.rsplit_once('-').map(|(parent, _)| parent));
+        let chain = std::iter::once(tag).chain(parents(tag));
         chain.filter_map(|tag| self.voices.get(tag)).find(|voice| voice.speaks(kind, channel))
     }
+}
 
-    // The files that the default locale needs and has neither itself nor from a parent.
-    fn missing(&self) -> Vec<String> {
-        let voice = self.voices.get(&self.default);
-        let lacks = |kind, part| voice.is_none_or(|voice| voice.text(kind, part).is_none());
-        let messages = Kind::ALL.into_iter().flat_map(|kind| Channel::ALL.map(|channel| (kind, channel)));
-        messages
-            .filter(|(kind, channel)| self.in_chain(&self.default, *kind, *channel).is_none())
-            .flat_map(|(kind, channel)| Part::of(channel).iter().map(move |part| (kind, *part)))
-            .filter(|(kind, part)| lacks(*kind, *part))
-            .map(|(kind, part)| format!("{kind}/{}", part.file()))
-            .collect()
-    }
+fn unknown(sheet: &Sheet, settings: &Settings, why: &str) -> Finding {
+    let what = format!("{why}: call the folder after a language, such as pl or pl-PL (BCP 47)");
+    Finding::about(settings.dir.join(sheet.locale.as_str()), "language-unknown", what)
 }
 
 fn language(tag: &str) -> &str {

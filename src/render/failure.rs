@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::guard::Fault;
+use super::finding::{Finding, listed};
 use crate::domain::notification::Kind;
 use crate::domain::person::Locale;
 
@@ -33,32 +33,19 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// A template file is too large to be one.
-    #[error("{} is larger than {limit} bytes", file.display())]
-    TooLarge {
+    /// A file is none of a text.
+    #[error("{} is no text: it would end in <locale>/<kind>/<part>.hbs", file.display())]
+    NotASheet {
         /// Which.
         file: PathBuf,
-        /// What would be taken.
-        limit: usize,
     },
-    /// A template does what templates may not.
-    #[error("{}: {fault}", file.display())]
-    Refused {
-        /// Which.
-        file: PathBuf,
-        /// Where and what.
-        fault: Fault,
-    },
-    /// A folder is named after a language that nobody knows how to write amounts in.
-    #[error("{locale} is not a language whose amounts can be written")]
-    Locale {
-        /// The folder's name.
-        locale: Locale,
-        /// What icu says.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The default locale has to be complete: it stands in for every other one.
+    /// Texts do what texts may not, or are missing.
+    #[error("{}", listed(.0))]
+    Refused(
+        /// All of it.
+        Vec<Finding>,
+    ),
+    /// There is no text to write, in the reader's language or in the default one.
     #[error("the templates of {locale} are not complete: {} missing", files.join(", "))]
     Missing {
         /// The default locale.

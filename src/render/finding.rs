@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::guard::Fault;
+use super::guard::{Breach, Fault};
 
 /// One thing that is wrong with a text, or should be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +20,24 @@ pub struct Finding {
     pub fault: Fault,
 }
 
+impl Finding {
+    /// A breach, in its file.
+    pub(super) fn in_file(place: impl Into<PathBuf>, breach: Breach) -> Self {
+        let Breach { rule, fault } = breach;
+        Self { place: place.into(), rule, refused: true, fault }
+    }
+
+    /// Something about a whole file or folder.
+    pub(super) fn about(place: impl Into<PathBuf>, rule: &'static str, what: impl Into<String>) -> Self {
+        Self::in_file(place, Breach::everywhere(rule, what))
+    }
+
+    /// The same, to be looked at and not refused.
+    pub(super) fn tolerated(self) -> Self {
+        Self { refused: false, ..self }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.place.display())?;
@@ -27,5 +45,14 @@ impl fmt::Display for Finding {
             write!(f, ":{line}:{column}")?;
         }
         write!(f, ": {} ({})", self.fault.what, self.rule)
+    }
+}
+
+/// Everything that is refused, as the last word about it: how much, and each on a line of its own.
+pub(super) fn listed(findings: &[Finding]) -> String {
+    let lines: Vec<_> = findings.iter().map(|finding| format!("\n  {finding}")).collect();
+    match findings.len() {
+        1 => format!("the texts are refused for one reason:{}", lines.concat()),
+        count => format!("the texts are refused for {count} reasons:{}", lines.concat()),
     }
 }

@@ -1,8 +1,19 @@
 //! What a template may not do, decided before it is read and again after.
 //!
 //! Templates are written by people who may edit texts, not by people who may change the program: none of them may
-//! abort the process, show a code on a locked screen, or leave out what the payer has to be shown. Nothing here
-//! knows a file or a locale.
+//! abort the process or leave out what the payer has to be shown. The bounds of one text, whatever is in it:
+//!
+//! | what | bound | kept by |
+//! | --- | --- | --- |
+//! | source | 4 KiB, HTML 16 KiB | [`before_parsing`], before anything recurses |
+//! | blocks in each other | 16, `{{else if}}` counted | [`before_parsing`]; the reader's stack is finite |
+//! | parentheses in a tag | 16 | [`before_parsing`] |
+//! | partials, layouts, decorators | none, so there are no cycles | [`before_parsing`], and again the reader in `text` |
+//! | helpers | `if`, `unless`, `eq`; so no `log`, `lookup`, `each`, `with` | the reader in `text` |
+//! | steps of writing | at most the bytes of the source | no piece is written twice, because nothing loops |
+//! | finished text | the channel's cap | `render::write`, and beforehand the rehearsal |
+//!
+//! Nothing here knows a file or a locale.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,8 +28,13 @@ use crate::domain::notification::Kind;
 /// Every `{{else if}}` lies one deeper than the one before it.
 const DEPTH_MAX: usize = 16;
 
-const NO_INCLUDES: &str = "templates cannot include or define other templates";
-const ESCAPED: &str = "values are always escaped: use {{name}}";
+/// A rule and what to say to whoever breaks it.
+type Refusal = (&'static str, &'static str);
+
+const NO_INCLUDES: Refusal = ("include", "templates cannot include or define other templates: write the words here");
+const ESCAPED: Refusal = ("raw-value", "values are always escaped: use {{name}}");
+const UNCLOSED: Refusal = ("syntax", "{{ without }}");
+const TOO_DEEP: Refusal = ("nesting", "more than 16 blocks lie in each other");
 
 /// Where a template goes wrong and why, in words for whoever wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,13 +45,28 @@ pub struct Fault {
     pub what: String,
 }
 
-impl Fault {
-    fn everywhere(what: impl Into<String>) -> Self {
-        Self { at: None, what: what.into() }
+/// A rule that a text breaks, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Breach {
+    pub(super) rule: &'static str,
+    pub(super) fault: Fault,
+}
+
+impl Breach {
+    /// Somewhere in the text, or all over it.
+    pub(super) fn everywhere(rule: &'static str, what: impl Into<String>) -> Self {
+        Self { rule, fault: Fault { at: None, what: what.into() } }
     }
 
+    /// Behind so many bytes of `source`.
+    pub(super) fn behind(source: &str, offset: usize, rule: &'static str, what: impl Into<String>) -> Self {
+        Self { rule, fault: Fault::behind(source, offset, what) }
+    }
+}
+
+impl Fault {
     fn behind(source: &str, offset: usize, what: impl Into<String>) -> Self {
-        let before = source.get(..offset).unwrap_or(source);
+        let before = source.get(..offset).unwrap_or(source).trim_start_matches('\u{feff}');
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         Self { at: Some((line, column)), what: what.into() }
@@ -63,62 +94,58 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Refuses what would be too large or too deep to read safely, and the signs that are not used here.
+/// What would be too large or too deep to read safely, and the signs that are not used here. Only a text without any of
+/// it is given to handlebars.
 ///
 /// It sees at least every tag that handlebars sees: what could make the two differ (backslashes, brackets, braces
 /// inside a tag) is refused.
-pub(super) fn before_parsing(part: Part, source: &str) -> Result<(), Fault> {
-    if source.len() > part.source_limit() {
-        return Err(Fault::everywhere(format!("larger than {} bytes", part.source_limit())));
+pub(super) fn before_parsing(part: Part, source: &str) -> Vec<Breach> {
+    let limit = part.source_limit();
+    if source.len() > limit {
+        return vec![Breach::everywhere("size", format!("larger than {limit} bytes: say it in fewer words"))];
     }
+    let mut breaches = Vec::new();
     // One entry for each open block: how many levels it takes up.
     let mut open_blocks: Vec<usize> = Vec::new();
     let mut rest = 0;
     while let Some(found) = source[rest..].find("{{") {
         let start = rest + found;
-        let fault = |what: &str| Fault::behind(source, start, what);
+        let mut refuse = |(rule, what): Refusal| breaches.push(Breach::behind(source, start, rule, what));
         if source[..start].ends_with('\\') {
-            return Err(fault("a backslash before {{ is not used here"));
+            refuse(("syntax", "a backslash before {{ is not used here"));
         }
-        let inside = tag(&source[start + 2..]).map_err(fault)?;
-        match Sign::of(inside) {
-            Sign::Opens => open_blocks.push(1),
-            Sign::Chains => open_blocks.last_mut().into_iter().for_each(|levels| *levels += 1),
-            Sign::Closes => drop(open_blocks.pop()),
-            Sign::Plain => {}
-            Sign::Refused(what) => return Err(fault(what)),
+        match tag(&source[start + 2..]) {
+            Ok(inside) => {
+                Sign::of(inside).count(&mut open_blocks, &mut refuse);
+                if open_blocks.iter().sum::<usize>() > DEPTH_MAX {
+                    refuse(TOO_DEEP);
+                    break;
+                }
+                rest = start + 2 + inside.len();
+            }
+            Err(refusal) => {
+                refuse(refusal);
+                let Some(end) = source[start..].find("}}") else { break };
+                rest = start + end;
+            }
         }
-        if open_blocks.iter().sum::<usize>() > DEPTH_MAX {
-            return Err(fault("more than 16 blocks lie in each other"));
-        }
-        rest = start + 2 + inside.len();
     }
-    Ok(())
+    breaches
 }
 
-/// Refuses a code where it may be seen on a locked screen, and an OTP without what the payer has to be shown
-/// (Delegated Regulation (EU) 2018/389, article 5: amount and payee, together with the code).
-pub(super) fn after_parsing(
-    kind: Kind,
-    part: Part,
-    mentioned: &BTreeSet<Variable>,
-    always_written: &BTreeSet<Variable>,
-) -> Result<(), Fault> {
-    if part.is_headline() && mentioned.contains(&Variable::Otp) {
-        return Err(Fault::everywhere("otp cannot be used here: this line may show on a locked screen"));
-    }
+/// What an OTP owes the payer and does not show in every case: amount and payee, together with the code (Delegated
+/// Regulation (EU) 2018/389, article 5(1)(a)).
+pub(super) fn after_parsing(kind: Kind, part: Part, always_written: &BTreeSet<Variable>) -> Option<Breach> {
     if part.is_headline() || kind != Kind::Otp {
-        return Ok(());
+        return None;
     }
     let owed = [Variable::Otp, Variable::Amount, Variable::Merchant];
     let missing: Vec<_> = owed.iter().filter(|owed| !always_written.contains(owed)).map(|owed| owed.name()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Fault::everywhere(format!(
-        "{} must be written in every case: the payer is shown the code with amount and payee",
-        missing.join(" and ")
-    )))
+    let what = || {
+        let missing = missing.join(" and ");
+        format!("{missing} must be written in every case: the payer is shown the code with amount and payee")
+    };
+    (!missing.is_empty()).then(|| Breach::everywhere("payee-shown", what()))
 }
 
 enum Sign {
@@ -126,10 +153,21 @@ enum Sign {
     Chains,
     Closes,
     Plain,
-    Refused(&'static str),
+    Refused(Refusal),
 }
 
 impl Sign {
+    // What is open after this sign.
+    fn count(self, open_blocks: &mut Vec<usize>, refuse: &mut impl FnMut(Refusal)) {
+        match self {
+            Self::Opens => open_blocks.push(1),
+            Self::Chains => open_blocks.last_mut().into_iter().for_each(|levels| *levels += 1),
+            Self::Closes => drop(open_blocks.pop()),
+            Self::Plain => {}
+            Self::Refused(refusal) => refuse(refusal),
+        }
+    }
+
     fn of(inside: &str) -> Self {
         let inside = inside.trim_start_matches(|c: char| c == '~' || c.is_whitespace());
         let chained = |after: &str| !after.trim_end_matches('~').trim().is_empty();
@@ -152,8 +190,7 @@ impl Sign {
 }
 
 // What lies between `{{` and its `}}`.
-fn tag(after: &str) -> Result<&str, &'static str> {
-    const UNCLOSED: &str = "{{ without }}";
+fn tag(after: &str) -> Result<&str, Refusal> {
     if after.starts_with('!') {
         let long = after.starts_with("!--").then(|| after.find("--}}").map(|end| end + 2)).flatten();
         return long.or_else(|| after.find("}}")).and_then(|end| after.get(..end)).ok_or(UNCLOSED);
@@ -161,14 +198,16 @@ fn tag(after: &str) -> Result<&str, &'static str> {
     let (mut quote, mut parentheses) = (None, 0);
     for (at, c) in after.char_indices() {
         match (quote, c) {
-            (_, '\\') => return Err("a backslash inside {{ }} is not used here"),
+            (_, '\\') => return Err(("syntax", "a backslash inside {{ }} is not used here")),
             (Some(open), _) => quote = Some(open).filter(|open| c != *open),
             (None, '"' | '\'') => quote = Some(c),
-            (None, '(') if parentheses == DEPTH_MAX => return Err("more than 16 parentheses in one tag"),
+            (None, '(') if parentheses == DEPTH_MAX => {
+                return Err(("nesting", "more than 16 parentheses in one tag"));
+            }
             (None, '(') => parentheses += 1,
             (None, '{') if after[..at].trim_matches(['~', ' ']).is_empty() => return Err(ESCAPED),
             (None, '{') => return Err(UNCLOSED),
-            (None, '[') => return Err("brackets inside {{ }} are not used here"),
+            (None, '[') => return Err(("syntax", "brackets inside {{ }} are not used here")),
             (None, '}') if after[at..].starts_with("}}") => return Ok(&after[..at]),
             (None, _) => {}
         }
@@ -184,7 +223,12 @@ mod tests {
     const OTP: &str = "{{otp}} {{amount}} {{merchant}}";
 
     fn refusal(part: Part, source: &str) -> String {
-        Text::read(Kind::Otp, part, source).err().map(|fault| fault.to_string()).unwrap_or_default()
+        said(Text::read(Kind::Otp, part, source))
+    }
+
+    fn said(read: Result<Text, Vec<Breach>>) -> String {
+        let breaches = read.err().unwrap_or_default();
+        breaches.iter().map(|breach| breach.fault.to_string()).collect::<Vec<_>>().join("; ")
     }
 
     #[test]
@@ -286,9 +330,14 @@ mod tests {
     fn a_reason_that_does_not_exist_is_a_mistake() {
         let read = |source: &str| Text::read(Kind::CardLocked, Part::Sms, source);
         assert!(read("{{#if (eq reason \"card_lost\")}}a{{/if}}").is_ok());
-        let said = read("{{#if (eq reason \"lost\")}}a{{/if}}").err().unwrap().to_string();
-        assert_eq!(said, "line 1, column 1: reason is never \"lost\"");
-        assert!(read("{{temporary}}").err().unwrap().to_string().contains("not written"));
+        let said_of = |source: &str| said(read(source));
+        assert_eq!(
+            said_of("{{#if (eq reason \"lost\")}}a{{/if}}"),
+            "line 1, column 1: reason is never \"lost\"; \
+             there are card_lost, card_stolen, pending_query, card_consolidation, card_inactive, pin_tries_exceeded, \
+             suspected_fraud, card_replaced, other"
+        );
+        assert!(said_of("{{temporary}}").contains("not written"));
     }
 
     #[test]

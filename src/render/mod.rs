@@ -4,17 +4,24 @@
 //! they are loaded; after that, writing opens no file and takes no lock. The code is borrowed from its notification
 //! and goes nowhere but into the finished text.
 
+pub mod bare;
 mod catalog;
+mod coverage;
 mod date;
 mod failure;
 mod fill;
 mod finding;
 mod guard;
 mod hygiene;
+mod lint;
 mod money;
 mod occasion;
 mod part;
 mod plain;
+mod reader;
+mod rehearsal;
+mod review;
+mod rules;
 mod settings;
 mod sheet;
 mod text;
@@ -28,21 +35,23 @@ use include_dir::{Dir, include_dir};
 use jiff::tz::TimeZone;
 
 use self::catalog::{Catalog, Voice};
+pub use self::coverage::{Column, Coverage, Duty, Speaker};
 use self::failure::BRAND_MAX;
 pub use self::failure::Error;
 pub use self::finding::Finding;
 pub use self::guard::Fault;
 pub use self::occasion::Occasion;
 use self::part::Part;
+pub use self::review::{coverage, review, review_files, review_folder};
+pub use self::rules::{RULES, Rule};
 pub use self::settings::{Autofill, Mail, Settings, Sms};
-use self::sheet::Sheet;
+pub use self::sheet::Sheet;
 use self::values::Values;
 use crate::domain::address::Channel;
-use crate::domain::money::{Currency, Money};
 use crate::domain::notification::{Content, Kind};
 use crate::domain::parcel::Message;
 use crate::domain::person::Locale;
-use crate::domain::secret::{CODE_MAX, Rendered};
+use crate::domain::secret::Rendered;
 
 /// The templates as they were when this program was built.
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
@@ -59,26 +68,35 @@ pub struct Renderer {
 impl Renderer {
     /// Reads the texts in the folder of `settings` and makes a renderer of them.
     pub fn load(settings: &Settings) -> Result<Self, Error> {
-        Self::of(&sheet::read(&settings.dir)?, settings)
+        let (sheets, strangers) = sheet::gather(&settings.dir)?;
+        Self::unless_refused(Self::examine(&sheets, &strangers, settings)?)
     }
 
-    /// Checks every text, and writes each of them once with the longest values there can be.
+    /// Checks every text, and writes each of them with the values that could break it.
     pub fn of(sheets: &[Sheet], settings: &Settings) -> Result<Self, Error> {
+        Self::unless_refused(Self::examine(sheets, &[], settings)?)
+    }
+
+    // One of what is refused would be mended, and then the next be found: all of it is told.
+    fn unless_refused((renderer, mut findings): (Self, Vec<Finding>)) -> Result<Self, Error> {
+        findings.retain(|finding| finding.refused);
+        if findings.is_empty() { Ok(renderer) } else { Err(Error::Refused(findings)) }
+    }
+
+    fn with(catalog: Catalog, settings: &Settings) -> Result<Self, Error> {
         let brand = settings.brand.trim();
         if brand.is_empty() || brand.chars().count() > BRAND_MAX || brand.contains(char::is_control) {
             return Err(Error::Brand);
         }
         let zone = TimeZone::get(&settings.time_zone)
             .map_err(|source| Error::TimeZone { name: settings.time_zone.clone(), source })?;
-        let renderer = Self {
-            catalog: Catalog::of(sheets, &settings.default_locale)?,
+        Ok(Self {
+            catalog,
             default_locale: settings.default_locale.clone(),
             brand: brand.to_owned(),
             zone,
             reveal_fraud_reason: settings.reveal_fraud_reason,
-        };
-        renderer.rehearse()?;
-        Ok(renderer)
+        })
     }
 
     /// The text of `content` for `channel`, in the nearest language to the reader's that there is a text in.
@@ -117,30 +135,6 @@ impl Renderer {
         locales.sort();
         locales
     }
-
-    fn rehearse(&self) -> Result<(), Error> {
-        for voice in self.catalog.voices() {
-            let amount = Currency::parse("KWD").map(|currency| voice.purse.write(Money { minor: u64::MAX, currency }));
-            let amount = amount.unwrap_or_default();
-            let longest = Values {
-                otp: &"0".repeat(CODE_MAX),
-                until: "0".repeat(16),
-                amount,
-                merchant: "W".repeat(hygiene::NAME_MAX),
-                brand: &self.brand,
-                date: "0".repeat(40),
-                name: "W".repeat(hygiene::NAME_MAX),
-                card: "0000",
-                ..Values::default()
-            };
-            for (kind, part) in voice.parts() {
-                for values in longest.variations(kind) {
-                    write(voice, kind, part, &values)?;
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 fn write(voice: &Voice, kind: Kind, part: Part, values: &Values<'_>) -> Result<Rendered, Error> {
@@ -149,7 +143,7 @@ fn write(voice: &Voice, kind: Kind, part: Part, values: &Values<'_>) -> Result<R
         files: vec![format!("{kind}/{}", part.file())],
     })?;
     let written = text.write(values);
-    if written.reveal().len() > part.output_limit() && written.reveal().chars().count() > part.output_limit() {
+    if !part.takes(written.reveal()) {
         let (locale, limit) = (voice.locale().clone(), part.output_limit());
         return Err(Error::TooLong { locale, kind, part: part.file(), limit });
     }

@@ -64,4 +64,10 @@ impl Part {
             Self::EmailText | Self::EmailHtml => 64 * 1024,
         }
     }
+
+    /// Whether a finished text is short enough to be handed to a provider.
+    pub(super) fn takes(self, text: &str) -> bool {
+        // Counting bytes is quicker, and nearly always enough.
+        text.len() <= self.output_limit() || text.chars().count() <= self.output_limit()
+    }
 }

@@ -2,12 +2,13 @@
 //!
 //! Reads and understands nothing of what it reads. A second place that texts come from gives sheets as this one does.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::failure::Error;
-use super::guard::Fault;
+use super::finding::Finding;
 use super::part::Part;
 use crate::domain::address::Channel;
 use crate::domain::notification::Kind;
@@ -24,18 +25,53 @@ pub struct Sheet {
     pub(super) source: String,
 }
 
-/// Every sheet below `dir`, in the order of their places.
-pub(super) fn read(dir: &Path) -> Result<Vec<Sheet>, Error> {
+/// A file among the sheets that is called like none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stranger {
+    pub(super) locale: Locale,
+    pub(super) place: PathBuf,
+}
+
+impl Stranger {
+    /// What is said of it: a misspelt file would silently be written in another language.
+    pub(super) fn finding(&self) -> Finding {
+        let known: Vec<_> = Channel::ALL.into_iter().flat_map(Part::of).map(|part| part.file()).collect();
+        let what = format!("no part of a message is called so; there are {}: rename or remove it", known.join(", "));
+        Finding::about(&self.place, "unknown-file", what)
+    }
+}
+
+/// Every sheet below `dir`, and what else lies among them, in the order of their places.
+pub(super) fn gather(dir: &Path) -> Result<(Vec<Sheet>, Vec<Stranger>), Error> {
     let unreadable = |source| Error::Unreadable { file: dir.to_owned(), source };
-    let mut sheets = Vec::new();
+    let (mut sheets, mut strangers) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(dir).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         if let Some(locale) = locale_of(&entry.file_name().to_string_lossy()) {
-            read_locale(&entry.path(), &locale, &mut sheets)?;
+            for kind in Kind::ALL {
+                let folder = entry.path().join(kind.name());
+                strangers.extend(strangers_in(&folder)?.map(|place| Stranger { locale: locale.clone(), place }));
+                sheets.extend(read_kind(&folder, &locale, kind)?);
+            }
         }
     }
     sheets.sort_by(|one, other| one.place.cmp(&other.place));
-    Ok(sheets)
+    strangers.sort_by(|one, other| one.place.cmp(&other.place));
+    Ok((sheets, strangers))
+}
+
+/// The sheet in a file anywhere: its last two folders and its name say what it is.
+pub(super) fn read_one(place: &Path) -> Result<Sheet, Error> {
+    let not_one = || Error::NotASheet { file: place.to_owned() };
+    let mut names = place.iter().rev().map(|name| name.to_string_lossy());
+    let (file, kind, locale) = (names.next(), names.next(), names.next());
+    let part = Channel::ALL.into_iter().flat_map(Part::of).copied().find(|part| Some(part.file()) == file.as_deref());
+    let part = part.ok_or_else(not_one)?;
+    let kind = kind.and_then(|kind| kind.parse().ok()).ok_or_else(not_one)?;
+    let locale = locale.and_then(|locale| locale_of(&locale)).ok_or_else(not_one)?;
+    let missing = || Error::Unreadable { file: place.to_owned(), source: ErrorKind::NotFound.into() };
+    let source = read_file(place, part)?.ok_or_else(missing)?;
+    Ok(Sheet { locale, kind, part, place: place.to_owned(), source })
 }
 
 /// The locale that a folder of this name holds. Languages have two or three letters (ISO 639), so that `console`
@@ -44,48 +80,40 @@ pub(super) fn locale_of(folder: &str) -> Option<Locale> {
     Locale::parse(folder).ok().filter(|locale| locale.language().len() <= 3)
 }
 
-fn read_locale(dir: &Path, locale: &Locale, sheets: &mut Vec<Sheet>) -> Result<(), Error> {
-    for kind in Kind::ALL {
-        refuse_strangers(&dir.join(kind.name()))?;
-        for part in Channel::ALL.into_iter().flat_map(Part::of).copied() {
-            let place = dir.join(kind.name()).join(part.file());
-            if let Some(source) = read_file(&place, part)? {
-                sheets.push(Sheet { locale: locale.clone(), kind, part, place, source });
-            }
+fn read_kind(folder: &Path, locale: &Locale, kind: Kind) -> Result<Vec<Sheet>, Error> {
+    let mut sheets = Vec::new();
+    for part in Channel::ALL.into_iter().flat_map(Part::of).copied() {
+        let place = folder.join(part.file());
+        if let Some(source) = read_file(&place, part)? {
+            sheets.push(Sheet { locale: locale.clone(), kind, part, place, source });
         }
     }
-    Ok(())
+    Ok(sheets)
 }
 
-// A misspelt file would silently be written in another language.
-fn refuse_strangers(dir: &Path) -> Result<(), Error> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(Error::Unreadable { file: dir.to_owned(), source }),
+fn strangers_in(folder: &Path) -> Result<impl Iterator<Item = PathBuf>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => Some(entries),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(source) => return Err(Error::Unreadable { file: folder.to_owned(), source }),
     };
-    let files: Vec<_> = Channel::ALL.into_iter().flat_map(Part::of).map(|part| part.file()).collect();
-    let mut names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    match names
-        .find(|name| Path::new(name).extension().is_some_and(|kind| kind == "hbs") && !files.contains(&name.as_str()))
-    {
-        Some(name) => {
-            let what = format!("no part of a message is called so; there are {}", files.join(", "));
-            Err(Error::Refused { file: dir.join(name), fault: Fault { at: None, what } })
-        }
-        None => Ok(()),
-    }
+    let is_known = |name: &OsStr| Channel::ALL.into_iter().flat_map(Part::of).any(|part| name == part.file());
+    let files = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    Ok(files.filter(move |file| {
+        file.extension().is_some_and(|kind| kind == "hbs") && !file.file_name().is_some_and(is_known)
+    }))
 }
 
-// `None` where there is no such file. Nothing larger than allowed is taken into memory.
+// `None` where there is no such file. Of a file that is too large one byte more than allowed is taken into memory, and
+// signs that are none become U+FFFD: a text with either is refused by its rule.
 fn read_file(file: &Path, part: Part) -> Result<Option<String>, Error> {
     let unreadable = |source| Error::Unreadable { file: file.to_owned(), source };
-    match fs::metadata(file) {
-        Ok(about) if about.len() > part.source_limit() as u64 => {
-            Err(Error::TooLarge { file: file.to_owned(), limit: part.source_limit() })
-        }
-        Ok(_) => fs::read_to_string(file).map(Some).map_err(unreadable),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(error)),
-    }
+    let opened = match fs::File::open(file) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut bytes = Vec::new();
+    opened.take(part.source_limit() as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }

@@ -1,5 +1,8 @@
 //! What the renderer keeps to, whatever the templates say.
 
+mod broken;
+mod covered;
+mod refused;
 mod words;
 
 use std::fs;
@@ -7,6 +10,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::clock::Timestamp;
+use crate::domain::money::{Currency, Money};
 use crate::domain::notification::{
     CardLocked, CardUnlocked, Change, Holder, LockReason, Otp, RejectionReason, Transaction, TransactionResult,
     TransactionalLock, TransactionalLockReason, Verification, VerificationStatus,
@@ -125,19 +129,17 @@ fn a_suspicion_of_fraud_is_not_told_and_cannot_be_told_apart() {
 }
 
 #[test]
-fn a_template_that_writes_the_reason_or_asks_for_fraud_learns_of_none() {
+fn a_template_that_asks_for_fraud_learns_of_none() {
     let (dir, settings) = shipped();
-    let asking = "{{reason}}{{#if (eq reason \"fraud_suspected\")}} fraud{{/if}}";
+    let asking = "Held{{#if (eq reason \"fraud_suspected\")}} for fraud{{/if}}";
     fs::write(dir.path().join("en/transactional_lock_added/sms.hbs"), asking).unwrap();
     fs::write(dir.path().join("en/card_locked/sms.hbs"), asking.replace("fraud_suspected", "suspected_fraud")).unwrap();
     let suspected = held(Change::Added, TransactionalLockReason::FraudSuspected, Holder::User);
 
-    for (reveal, payments, card) in
-        [(false, "other", "other"), (true, "fraud_suspected fraud", "suspected_fraud fraud")]
-    {
+    for (reveal, told) in [(false, "Held"), (true, "Held for fraud")] {
         let renderer = Renderer::load(&Settings { reveal_fraud_reason: reveal, ..settings.clone() }).unwrap();
-        assert_eq!(sms(&renderer, &suspected, "en"), payments);
-        assert_eq!(sms(&renderer, &locked(LockReason::SuspectedFraud), "en"), card);
+        assert_eq!(sms(&renderer, &suspected, "en"), told);
+        assert_eq!(sms(&renderer, &locked(LockReason::SuspectedFraud), "en"), told);
     }
 }
 
@@ -285,48 +287,19 @@ fn whoever_has_no_text_of_their_own_reads_their_language_or_the_default() {
 #[test]
 fn a_locale_that_lacks_a_part_lends_the_whole_message_from_the_next_one() {
     let (dir, settings) = shipped();
-    fs::remove_file(dir.path().join("pl/otp/email.subject.hbs")).unwrap();
+    fs::create_dir_all(dir.path().join("pl-PL/otp")).unwrap();
+    for (file, text) in
+        [("sms", "{{otp}} {{amount}} {{merchant}}"), ("email.text", "Tu: {{otp}} {{amount}} {{merchant}}")]
+    {
+        fs::write(dir.path().join(format!("pl-PL/otp/{file}.hbs")), text).unwrap();
+    }
+
     let renderer = Renderer::load(&settings).unwrap();
-    let mail = written(&renderer, &otp("Allegro"), Channel::Email, "pl");
-    assert!(mail[0].ends_with("the code for your payment") && mail[1].starts_with("Your code"));
+
+    let mail = written(&renderer, &otp("Allegro"), Channel::Email, "pl-PL");
+    assert!(mail[0].ends_with("kod do potwierdzenia płatności") && mail[1].starts_with("Kod: 048291"));
+    assert_eq!(sms(&renderer, &otp("Allegro"), "pl-PL"), "048291 1234,50 PLN Allegro");
     assert!(sms(&renderer, &otp("Allegro"), "pl").contains("to kod"));
-}
-
-#[test]
-fn the_default_locale_has_to_be_complete() {
-    let (dir, settings) = shipped();
-    fs::remove_file(dir.path().join("en/otp/email.subject.hbs")).unwrap();
-    fs::remove_file(dir.path().join("en/card_locked/sms.hbs")).unwrap();
-    let error = Renderer::load(&settings).err().unwrap().to_string();
-    assert_eq!(error, "the templates of en are not complete: otp/email.subject.hbs, card_locked/sms.hbs missing");
-    let elsewhere = Settings { default_locale: locale("sv"), ..settings };
-    assert!(Renderer::load(&elsewhere).err().unwrap().to_string().contains("otp/sms.hbs"));
-}
-
-#[test]
-fn a_refused_template_is_named_with_line_and_column() {
-    let (dir, settings) = shipped();
-    let file = dir.path().join("pl/card_unlocked/sms.hbs");
-    fs::write(&file, "Karta\n  {{otp}}").unwrap();
-    let error = Renderer::load(&settings).err().unwrap().to_string();
-    let expected = "line 2, column 3: there is no otp here; card_unlocked has brand, date";
-    assert_eq!(error, format!("{}: {expected}", file.display()));
-
-    fs::write(&file, "x".repeat(4097)).unwrap();
-    assert!(Renderer::load(&settings).err().unwrap().to_string().ends_with("is larger than 4096 bytes"));
-    fs::write(&file, [0xff]).unwrap();
-    assert!(matches!(Renderer::load(&settings), Err(Error::Unreadable { .. })));
-    fs::write(&file, "x".repeat(1001)).unwrap();
-    let error = Renderer::load(&settings).err().unwrap().to_string();
-    assert_eq!(error, "pl/card_unlocked/sms.hbs writes more than 1000 characters");
-}
-
-#[test]
-fn a_misspelt_template_is_refused_not_ignored() {
-    let (dir, settings) = shipped();
-    fs::rename(dir.path().join("pl/otp/sms.hbs"), dir.path().join("pl/otp/sm.hbs")).unwrap();
-    let error = Renderer::load(&settings).err().unwrap().to_string();
-    assert!(error.contains("pl/otp/sm.hbs: no part of a message is called so; there are sms.hbs, "), "{error}");
 }
 
 #[test]

@@ -111,7 +111,7 @@ pub(super) fn reasons(kind: Kind) -> Vec<&'static str> {
 }
 
 /// The names that `result` can have in messages of `kind`.
-fn results(kind: Kind) -> Vec<&'static str> {
+pub(super) fn results(kind: Kind) -> Vec<&'static str> {
     if kind == Kind::Transaction { TransactionResult::ALL.map(TransactionResult::name).to_vec() } else { Vec::new() }
 }
 

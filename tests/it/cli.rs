@@ -7,6 +7,7 @@ mod key;
 mod people;
 mod provider;
 mod route;
+mod template;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -7,15 +7,12 @@ use std::time::Duration;
 use openssl::pkey::{PKey, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Rsa;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::figures::What;
+use super::meter::Meter;
 use crate::ingest::jwe;
 use crate::sim;
 use crate::sim::processor::Otp;
-
-/// How long one of the two is measured before it is the other's turn.
-const TURN: Duration = Duration::from_millis(50);
 
 /// What `openssl speed rsa2048` signs.
 const SIGNED: [u8; 36] = [7; 36];
@@ -60,34 +57,4 @@ fn signing(key: &PKey<Private>) -> anyhow::Result<impl FnMut() -> anyhow::Result
         context.sign(&SIGNED, Some(&mut signature))?;
         Ok(())
     })
-}
-
-/// How often something was done, and in how much processor time.
-#[derive(Default)]
-struct Meter {
-    count: u32,
-    spent: Duration,
-}
-
-impl Meter {
-    fn turn(&mut self, mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let began = processor_time();
-        let mut spent = Duration::ZERO;
-        while spent < TURN {
-            work()?;
-            self.count += 1;
-            spent = processor_time().saturating_sub(began);
-        }
-        self.spent += spent;
-        Ok(())
-    }
-
-    fn rate(&self) -> f64 {
-        f64::from(self.count) / self.spent.as_secs_f64()
-    }
-}
-
-fn processor_time() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }

@@ -44,6 +44,18 @@ pub(super) enum What {
     Opened4096,
     /// The RSA operation alone.
     Rsa4096,
+    /// Codes written as text messages a second, on one core.
+    WrittenSms,
+    /// The same text by the bare engine, from values that are ready.
+    BareSms,
+    /// As push messages.
+    WrittenPush,
+    /// By the bare engine.
+    BarePush,
+    /// As mails.
+    WrittenMail,
+    /// By the bare engine.
+    BareMail,
 }
 
 impl What {
@@ -68,6 +80,12 @@ impl What {
             Self::Rsa2048 => "private operation, RSA 2048",
             Self::Opened4096 => "opened, RSA 4096",
             Self::Rsa4096 => "private operation, RSA 4096",
+            Self::WrittenSms => "written, SMS",
+            Self::BareSms => "bare handlebars, SMS",
+            Self::WrittenPush => "written, push",
+            Self::BarePush => "bare handlebars, push",
+            Self::WrittenMail => "written, mail",
+            Self::BareMail => "bare handlebars, mail",
         }
     }
 

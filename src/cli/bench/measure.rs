@@ -11,7 +11,7 @@ use super::figures::{Figures, What};
 use super::rows::{Place, Row};
 use super::sink::Sink;
 use super::site::{CUSTOMERS, Site};
-use super::{child, decrypt, gauge, limits, mail, stored};
+use super::{child, decrypt, gauge, limits, mail, render, stored};
 use crate::sim::load::{self, Plan};
 use crate::sim::wire::Target;
 
@@ -78,6 +78,7 @@ impl Bench {
             Row::Rate1000 => self.full(row, place, at(1_000.0)).await,
             Row::Mail => self.mail().await,
             Row::Jwe => self.jwe().await,
+            Row::Render => self.render().await,
         }
         .with_context(|| format!("{} ({})", row.name(), place.name()))
     }
@@ -180,6 +181,12 @@ impl Bench {
     async fn jwe(&mut self) -> anyhow::Result<()> {
         let found = decrypt::measure(self.span).await?;
         self.figures.note(Row::Jwe, Place::Nowhere, found);
+        Ok(())
+    }
+
+    async fn render(&mut self) -> anyhow::Result<()> {
+        let found = render::measure(self.span).await?;
+        self.figures.note(Row::Render, Place::Nowhere, found);
         Ok(())
     }
 

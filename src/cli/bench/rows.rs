@@ -33,6 +33,8 @@ pub(super) enum Row {
     Mail,
     /// Encrypted bodies opened on one core, in turns with the RSA operation alone
     Jwe,
+    /// Codes written as text on one core, in turns with the bare template engine
+    Render,
 }
 
 /// Where the database lies.
@@ -48,7 +50,7 @@ pub(super) enum Place {
 }
 
 /// Everything, in the order of one round. Rounds are repeated whole, so that what is compared is measured in turns.
-pub(super) const ROUND: [(Row, Place); 19] = [
+pub(super) const ROUND: [(Row, Place); 20] = [
     (Row::Sync, Place::Disk),
     (Row::Bare, Place::Nowhere),
     (Row::Group, Place::Disk),
@@ -68,6 +70,7 @@ pub(super) const ROUND: [(Row, Place); 19] = [
     (Row::Rate1000, Place::Tmpfs),
     (Row::Mail, Place::Nowhere),
     (Row::Jwe, Place::Nowhere),
+    (Row::Render, Place::Nowhere),
 ];
 
 impl Row {

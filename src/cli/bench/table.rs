@@ -57,13 +57,16 @@ fn limits(series: &Series) -> Vec<(Row, Place, What)> {
         (Row::Rate50 | Row::Rate200, What::AcceptP50) => vec![(Row::Sync, place, What::AppendP50)],
         (Row::Jwe, What::Opened2048) => vec![(Row::Jwe, place, What::Rsa2048)],
         (Row::Jwe, What::Opened4096) => vec![(Row::Jwe, place, What::Rsa4096)],
+        (Row::Render, What::WrittenSms) => vec![(Row::Render, place, What::BareSms)],
+        (Row::Render, What::WrittenPush) => vec![(Row::Render, place, What::BarePush)],
+        (Row::Render, What::WrittenMail) => vec![(Row::Render, place, What::BareMail)],
         _ => Vec::new(),
     }
 }
 
 fn target(series: &Series, beside: Option<Row>) -> Option<Target> {
     use Place::{Disk, Tmpfs};
-    use Row::{Bare, Full128, Group, Intake, Jwe, Mail, Purge, Rate50, Rate200, Rate1000, Stored};
+    use Row::{Bare, Full128, Group, Intake, Jwe, Mail, Purge, Rate50, Rate200, Rate1000, Render, Stored};
     Some(match (series.row, series.place, series.what, beside) {
         (Intake, Disk, What::Rate, Some(Bare)) => Target::Share { must: 0.12, goal: 0.19 },
         (Intake, Disk, What::Rate, Some(Group)) => Target::BarePipeline("0.50 (0.75) of its intake rate"),
@@ -80,6 +83,9 @@ fn target(series: &Series, beside: Option<Row>) -> Option<Target> {
         (Purge, Disk, What::AcceptP99, Some(Rate200)) => Target::Times { must: 2.0, goal: 1.25 },
         (Stored, Disk, What::Rate, Some(Intake)) => Target::Share { must: 0.5, goal: 0.8 },
         (Jwe, _, What::Opened2048 | What::Opened4096, Some(_)) => Target::Share { must: 0.85, goal: 0.95 },
+        (Render, _, What::WrittenSms | What::WrittenPush | What::WrittenMail, Some(_)) => {
+            Target::Share { must: 0.25, goal: 0.5 }
+        }
         (Mail, _, What::MailP50, _) => Target::AtMost { must: 5.0, goal: 1.0 },
         _ => return None,
     })

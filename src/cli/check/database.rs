@@ -5,7 +5,8 @@ use std::sync::Arc;
 use indicatif::BinaryBytes;
 
 use super::certificates::private;
-use super::findings::{Findings, counted};
+use super::findings::Findings;
+use crate::cli::show::counted;
 use crate::config::Config;
 use crate::domain::chain;
 use crate::domain::clock::SystemClock;

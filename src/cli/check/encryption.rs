@@ -1,7 +1,8 @@
 //! The keys that senders encrypt to: which one is published, which one comes next, and who may read their files.
 
 use super::certificates::private;
-use super::findings::{Findings, counted};
+use super::findings::Findings;
+use crate::cli::show::counted;
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::ingest::{Jwe, Settings};

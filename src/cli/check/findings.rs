@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::show;
+use crate::cli::show::{self, counted};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -100,14 +100,5 @@ impl Findings {
 
     fn count(&self, level: Level) -> usize {
         self.0.iter().filter(|finding| finding.level == level).count()
-    }
-}
-
-/// A number and its noun: `no errors`, `1 error`, `2 errors`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    match count {
-        0 => format!("no {noun}s"),
-        1 => format!("1 {noun}"),
-        _ => format!("{count} {noun}s"),
     }
 }

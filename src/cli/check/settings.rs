@@ -2,13 +2,14 @@
 
 use std::fmt::Display;
 
-use super::findings::{Findings, counted};
-use crate::app::{Parts, profile};
+use super::findings::{Findings, Level};
+use crate::app::{self, Parts, profile};
+use crate::cli::show::counted;
 use crate::config::Config;
 use crate::domain::chain;
 use crate::domain::notification::Kind;
 use crate::flow::guard::Guard;
-use crate::render::Renderer;
+use crate::render::{self, Renderer};
 use crate::route::{Plan, Plans};
 use crate::{channel, console, ingest, receipts, telemetry};
 
@@ -27,10 +28,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         }
         Err(error) => findings.error("plan", chain(&error)),
     }
-    match Renderer::load(&config.templates) {
-        Ok(renderer) => findings.ok("templates", joined(renderer.locales(), " ")),
-        Err(error) => findings.error("templates", chain(&error)),
-    }
+    texts(config, findings);
     match Guard::new(config.guard.clone()) {
         Ok(_) => findings.ok("guard", countries(&config.guard.sms_countries)),
         Err(error) => findings.error("guard", error),
@@ -39,6 +37,22 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     door(&config.ingest, findings);
     providers_door(config, findings);
     operators_door(&config.ops, findings);
+}
+
+fn texts(config: &Config, findings: &mut Findings) {
+    let (wrong, before) = (render::review_folder(&config.templates), findings.errors());
+    match wrong {
+        Ok(wrong) => wrong.iter().for_each(|wrong| {
+            findings.note(if wrong.refused { Level::Error } else { Level::Warning }, "templates", wrong);
+        }),
+        Err(error) => findings.error("templates", chain(&error)),
+    }
+    if findings.errors() == before {
+        match Renderer::load(&config.templates) {
+            Ok(renderer) => findings.ok("templates", joined(renderer.locales(), " ")),
+            Err(error) => findings.error("templates", chain(&error)),
+        }
+    }
 }
 
 fn countries(allowed: &[String]) -> String {
@@ -78,6 +92,7 @@ fn providers(config: &Config, findings: &mut Findings) {
             }
         }
         // What one part alone got wrong has been told.
+        Err(app::Error::Render(_)) => {}
         Err(error) if findings.errors() == before && !findings.complained_about(&error.to_string()) => {
             findings.error("provider", chain(&error));
         }

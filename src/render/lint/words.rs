@@ -1,0 +1,125 @@
+//! Every word that a text could write: each way through its choices, between one blank and the next.
+//!
+//! A word that is put together from two branches is one word to its reader, so it is one here.
+
+use std::slice::Iter;
+
+use super::super::text::{Piece, Test, Text};
+use super::super::values::Variable;
+
+/// Stands for a value, whatever it is.
+pub(super) const VALUE: char = '\u{fffc}';
+
+/// So many ways to write one word are followed; honest texts have two or three.
+const WAYS_MAX: usize = 64;
+
+/// A sign of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sign {
+    pub(super) c: char,
+    /// Where it stands, in bytes of the source.
+    pub(super) at: usize,
+    /// Whether it is written only where the reason is a suspicion of fraud.
+    pub(super) of_fraud: bool,
+}
+
+/// The words of a text.
+pub(super) struct Words {
+    pub(super) all: Vec<Vec<Sign>>,
+    /// Where a word has more forms than are looked at.
+    pub(super) too_many: Option<usize>,
+}
+
+/// The words of `text`; in HTML the brackets and quotes end a word too. `places` are those of its fixed pieces.
+pub(super) fn written(text: &Text, places: &[usize], html: bool) -> Words {
+    let words = Words { all: Vec::new(), too_many: None };
+    let mut walk = Walk { places: places.iter(), last: 0, html, of_fraud: false, words };
+    let open = walk.through(&text.pieces, vec![Vec::new()]);
+    walk.finish(open);
+    walk.words
+}
+
+/// The fixed pieces of `text`, each with its place.
+pub(super) fn fixed<'a>(text: &'a Text, places: &'a [usize]) -> impl Iterator<Item = (usize, &'a str)> {
+    let mut found = Vec::new();
+    collect(&text.pieces, &mut found);
+    places.iter().copied().zip(found)
+}
+
+fn collect<'a>(pieces: &'a [Piece], found: &mut Vec<&'a str>) {
+    for piece in pieces {
+        match piece {
+            Piece::Fixed(text) => found.push(text),
+            Piece::Value(_) => {}
+            Piece::Choice { then, otherwise, .. } => {
+                collect(then, found);
+                collect(otherwise, found);
+            }
+        }
+    }
+}
+
+struct Walk<'a> {
+    places: Iter<'a, usize>,
+    last: usize,
+    html: bool,
+    of_fraud: bool,
+    words: Words,
+}
+
+impl Walk<'_> {
+    // What may stand before the pieces since the last blank, and what may stand behind them.
+    fn through(&mut self, pieces: &[Piece], mut open: Vec<Vec<Sign>>) -> Vec<Vec<Sign>> {
+        for piece in pieces {
+            match piece {
+                Piece::Fixed(text) => {
+                    self.last = self.places.next().copied().unwrap_or(self.last);
+                    for (offset, c) in text.char_indices() {
+                        open = self.put(c, self.last + offset, open);
+                    }
+                    self.last += text.len();
+                }
+                Piece::Value(_) => open = self.put(VALUE, self.last, open),
+                Piece::Choice { test, then, otherwise } => open = self.choose(test, then, otherwise, open),
+            }
+        }
+        open
+    }
+
+    fn choose(&mut self, test: &Test, then: &[Piece], other: &[Piece], open: Vec<Vec<Sign>>) -> Vec<Vec<Sign>> {
+        let outside = self.of_fraud;
+        self.of_fraud = outside || (is_suspicion(test) && !test.negated);
+        let mut behind = self.through(then, open.clone());
+        self.of_fraud = outside || (is_suspicion(test) && test.negated);
+        for way in self.through(other, open) {
+            if !behind.contains(&way) {
+                behind.push(way);
+            }
+        }
+        self.of_fraud = outside;
+        if behind.len() > WAYS_MAX {
+            self.words.too_many.get_or_insert(self.last);
+            behind.truncate(WAYS_MAX);
+        }
+        behind
+    }
+
+    fn put(&mut self, c: char, at: usize, mut open: Vec<Vec<Sign>>) -> Vec<Vec<Sign>> {
+        if c.is_whitespace() || (self.html && "<>\"'=".contains(c)) {
+            self.finish(open);
+            return vec![Vec::new()];
+        }
+        let sign = Sign { c, at, of_fraud: self.of_fraud };
+        open.iter_mut().for_each(|word| word.push(sign));
+        open
+    }
+
+    fn finish(&mut self, open: Vec<Vec<Sign>>) {
+        self.words.all.extend(open.into_iter().filter(|word| !word.is_empty()));
+    }
+}
+
+fn is_suspicion(test: &Test) -> bool {
+    let names = ["suspected_fraud", "fraud_suspected"];
+    test.variable == Variable::Reason && test.equals.as_deref().is_some_and(|reason| names.contains(&reason))
+}

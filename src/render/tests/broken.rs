@@ -1,0 +1,99 @@
+//! Whatever somebody types into a template, and whatever the values are: it is read or refused, and what is written
+//! keeps its bounds.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::*;
+use crate::render::text::{Piece, Text};
+
+const PIECES: [&str; 40] = [
+    "{{otp}}",
+    "{{amount}}",
+    "{{merchant}}",
+    "{{brand}}",
+    "{{~until~}}",
+    "{{#if brand}}",
+    "{{#if (eq brand \"x\")}}",
+    "{{#unless merchant}}",
+    "{{else}}",
+    "{{else if until}}",
+    "{{^}}",
+    "{{/if}}",
+    "{{/unless}}",
+    "{{! note }}",
+    "{{!-- }} --}}",
+    "{{",
+    "}}",
+    "{{{",
+    "{{&otp}}",
+    "{{> x}}",
+    "{{#each otp}}",
+    "{{log otp}}",
+    "(eq ",
+    ")",
+    "\"",
+    "'",
+    "<b>",
+    "</b>",
+    "<a href=\"",
+    "\n",
+    "\r\n",
+    " ",
+    "ł",
+    "fraud",
+    "https://",
+    "bank.example",
+    "evil",
+    ".",
+    "\u{202e}",
+    "\\",
+];
+
+// Well-formed and hostile ones; values are as long as they like.
+fn sources() -> impl Strategy<Value = String> {
+    let anything = vec(select(&PIECES[..]), 0..60).prop_map(|pieces| pieces.concat());
+    let sound = vec(select(&PIECES[..5]), 0..20).prop_map(|pieces| pieces.concat());
+    let inside =
+        (sound.clone(), anything.clone()).prop_map(|(a, b)| format!("{a}{{{{#if brand}}}}{a}<i>{{{{/if}}}}{b}"));
+    prop_oneof![anything, sound, inside]
+}
+
+fn count(pieces: &[Piece]) -> usize {
+    let inner = |piece: &Piece| match piece {
+        Piece::Choice { then, otherwise, .. } => count(then) + count(otherwise),
+        Piece::Fixed(_) | Piece::Value(_) => 0,
+    };
+    pieces.len() + pieces.iter().map(inner).sum::<usize>()
+}
+
+#[test]
+fn every_text_is_read_or_refused_and_what_it_writes_is_bounded() {
+    let value = prop_oneof!["[<>&\"'{} a-zł]{0,60}", "<script>{0,9}", Just("{{otp}}".to_owned()), Just(String::new())];
+    let all = (0..9_usize, 0..6_usize, sources(), vec(value, 0..9));
+    let config = Config { cases: 3000, failure_persistence: None, ..Config::default() };
+    // The same cases every time; the fuzzer looks for new ones.
+    let tried = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)).run(
+        &all,
+        |(kind, file, source, values)| {
+            let values: Vec<_> = values.iter().map(String::as_str).collect();
+
+            if let Ok(written) = bare::write(kind, file, &source, &values) {
+                prop_assert!(written.text.len() <= written.bound && written.text.chars().count() <= written.limit);
+                if written.html {
+                    prop_assert!(written.text.matches('<').count() <= source.matches('<').count(), "{}", written.text);
+                }
+            }
+            bare::review_one(file, &source);
+            for kind in Kind::ALL {
+                if let Ok(text) = Text::read(kind, Part::Sms, &source) {
+                    prop_assert!(count(&text.pieces) <= source.len());
+                }
+            }
+            Ok(())
+        },
+    );
+    tried.unwrap();
+}

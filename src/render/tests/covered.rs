@@ -1,0 +1,116 @@
+//! Which locales have to be complete, who lends to whom, and what a draft is.
+
+use super::*;
+use crate::render::coverage::parents;
+
+fn refusal(settings: &Settings) -> String {
+    Renderer::load(settings).err().map(|error| error.to_string()).unwrap_or_default()
+}
+
+fn put(dir: &Path, file: &str, text: &str) {
+    fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
+    fs::write(dir.join(file), text).unwrap();
+}
+
+// Everything of `from` in a folder called `to`.
+fn copy(dir: &Path, from: &str, to: &str) {
+    for kind in Kind::ALL {
+        for part in Channel::ALL.into_iter().flat_map(Part::of) {
+            let text = fs::read_to_string(dir.join(from).join(kind.name()).join(part.file())).unwrap();
+            put(dir, &format!("{to}/{kind}/{}", part.file()), &text);
+        }
+    }
+}
+
+#[test]
+fn every_locale_that_is_written_in_has_to_be_complete_and_all_holes_are_told_at_once() {
+    let (dir, settings) = shipped();
+    for gone in ["en/otp/email.subject.hbs", "pl/card_locked/sms.hbs", "pl/otp/push.body.hbs"] {
+        fs::remove_file(dir.path().join(gone)).unwrap();
+    }
+    let out = "write them, or list in [templates] locales only what is complete (coverage)";
+    let hole =
+        |locale: &str, files: &str| format!("\n  {}: missing: {files}; {out}", dir.path().join(locale).display());
+
+    let all = refusal(&settings);
+    let two = refusal(&Settings { locales: vec![locale("pl")], ..settings.clone() });
+    let one = refusal(&Settings { locales: vec![locale("en")], ..settings.clone() });
+    let nobody = refusal(&Settings { locales: vec![locale("sv"), locale("de")], ..settings });
+
+    let both = hole("en", "otp/email.subject.hbs") + &hole("pl", "otp/push.body.hbs, card_locked/sms.hbs");
+    assert_eq!(all, format!("the texts are refused for 2 reasons:{both}"));
+    assert_eq!(two, all, "the default locale has to be complete too");
+    let english = hole("en", "otp/email.subject.hbs");
+    assert_eq!(one, format!("the texts are refused for one reason:{english}"));
+    assert!(nobody.contains(&english) && nobody.contains("/sv: missing: otp/sms.hbs, otp/push.title.hbs"), "{nobody}");
+    assert!(!nobody.contains("/de:"), "{nobody}");
+}
+
+#[test]
+fn a_region_is_complete_through_its_language() {
+    let (dir, settings) = shipped();
+    put(dir.path(), "pl-PL/card_unlocked/sms.hbs", "Karta odblokowana.");
+    let settings = Settings { locales: vec![locale("PL-pl"), locale("en-GB")], ..settings };
+
+    let renderer = Renderer::load(&settings).unwrap();
+
+    assert_eq!(sms(&renderer, &unlocked(), "pl-PL"), "Karta odblokowana.");
+    assert!(sms(&renderer, &unlocked(), "pl").starts_with("Bank Testowy: karta odblokowana"));
+    assert_eq!(renderer.locales(), ["en", "pl", "pl-PL"].map(locale).iter().collect::<Vec<_>>());
+    let elsewhere = Settings { locales: vec![locale("pl-PL"), locale("sv-FI")], ..settings };
+    assert!(refusal(&elsewhere).contains("/sv-FI: missing: otp/sms.hbs"));
+}
+
+#[test]
+fn a_draft_is_looked_at_and_neither_refused_nor_used() {
+    let (dir, settings) = shipped();
+    put(dir.path(), "sv/card_unlocked/sms.hbs", "{{pan}}");
+    put(dir.path(), "sv/card_unlocked/smss.hbs", "Kortet");
+    put(dir.path(), "pl-PL/card_unlocked/sms.hbs", "Karta odblokowana.");
+    assert!(refusal(&settings).contains("there is no pan here"));
+    let settings = Settings { locales: vec![locale("en"), locale("pl")], ..settings };
+
+    let renderer = Renderer::load(&settings).unwrap();
+    let findings = review_folder(&settings).unwrap();
+
+    assert!(sms(&renderer, &unlocked(), "pl-PL").starts_with("Bank Testowy: karta"), "nobody listed pl-PL");
+    assert_eq!(renderer.locales(), ["en", "pl"].map(locale).iter().collect::<Vec<_>>());
+    let told: Vec<_> = findings.iter().map(|finding| (finding.rule, finding.refused)).collect();
+    assert_eq!(told, [("unknown-name", false), ("unknown-file", false)]);
+}
+
+#[test]
+fn a_tag_falls_back_to_shorter_ones_whatever_its_case() {
+    let (dir, settings) = shipped();
+    for to in ["zh", "zh-Hant"] {
+        copy(dir.path(), "en", to);
+        put(dir.path(), &format!("{to}/card_unlocked/sms.hbs"), &format!("in {to}"));
+    }
+    let renderer = Renderer::load(&settings).unwrap();
+
+    let heard = ["zh-Hant-TW", "ZH-HANT-tw", "zh-hant", "zh-Hant-x-old", "zh-TW", "zh", "zh-Hans-CN", "ja-JP"]
+        .map(|tag| sms(&renderer, &unlocked(), tag).split(':').next().unwrap().to_owned());
+
+    let (hant, zh) = ("in zh-Hant", "in zh");
+    assert_eq!(heard, [hant, hant, hant, hant, zh, zh, zh, "Bank Testowy"]);
+    assert_eq!(parents("zh-hant-tw").collect::<Vec<_>>(), ["zh-hant", "zh"]);
+    assert_eq!(parents("de-x-old").collect::<Vec<_>>(), ["de"]);
+    assert_eq!(parents("de").count(), 0);
+}
+
+#[test]
+fn a_file_looked_at_alone_stands_in_the_place_of_the_one_in_the_folder() {
+    let (_dir, settings) = shipped();
+    let desk = tempfile::tempdir().unwrap();
+    put(desk.path(), "pl/otp/sms.hbs", "Kod {{otp}}");
+    put(desk.path(), "pl/otp/push.body.hbs", "{{otp}} {{amount}} {{merchant}}");
+    let [wrong, right] = ["pl/otp/sms.hbs", "pl/otp/push.body.hbs"].map(|file| desk.path().join(file));
+
+    let both = review_files(&[wrong.clone(), right.clone()], &settings).unwrap();
+    let sound = review_files(&[right], &settings).unwrap();
+    let neither = review_files(&[desk.path().join("sms.hbs")], &settings);
+
+    assert_eq!(both.iter().map(|it| (&it.place, it.rule)).collect::<Vec<_>>(), [(&wrong, "payee-shown")]);
+    assert_eq!(sound, []);
+    assert!(neither.unwrap_err().to_string().contains("<locale>/<kind>/<part>.hbs"));
+}
