@@ -11,19 +11,17 @@ mod fill;
 mod finding;
 mod guard;
 mod hygiene;
+mod library;
 mod money;
 mod occasion;
 mod part;
 mod settings;
 mod sheet;
+mod source;
 mod text;
 mod values;
+mod wording;
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::path::Path;
-
-use include_dir::{Dir, include_dir};
 use jiff::tz::TimeZone;
 
 use self::catalog::{Catalog, Voice};
@@ -31,28 +29,40 @@ use self::failure::BRAND_MAX;
 pub use self::failure::Error;
 pub use self::finding::Finding;
 pub use self::guard::Fault;
+pub use self::library::{Draft, Library};
 pub use self::occasion::Occasion;
 use self::part::Part;
 pub use self::settings::{Autofill, Mail, Settings, Sms};
-use self::sheet::Sheet;
+pub use self::sheet::Sheet;
+pub use self::source::{Folder, Print, Shipped, Source, write_shipped};
 use self::values::Values;
+use self::wording::Wordings;
+pub use self::wording::{filled, without_code};
 use crate::domain::address::Channel;
 use crate::domain::money::{Currency, Money};
 use crate::domain::notification::{Content, Kind};
 use crate::domain::parcel::Message;
 use crate::domain::person::Locale;
 use crate::domain::secret::{CODE_MAX, Rendered};
-
-/// The templates as they were when this program was built.
-static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
+use crate::domain::wording::{Wording, Words};
 
 /// Writes messages from templates that were checked when it was made.
 pub struct Renderer {
     catalog: Catalog,
+    wordings: Wordings,
     default_locale: Locale,
     brand: String,
     zone: TimeZone,
     reveal_fraud_reason: bool,
+}
+
+/// A message, and what it was written with.
+#[derive(Debug)]
+pub struct Written {
+    /// What goes to a provider.
+    pub message: Message,
+    /// The name of its words.
+    pub wording: Wording,
 }
 
 impl Renderer {
@@ -71,6 +81,7 @@ impl Renderer {
             .map_err(|source| Error::TimeZone { name: settings.time_zone.clone(), source })?;
         let renderer = Self {
             catalog: Catalog::of(sheets, &settings.default_locale)?,
+            wordings: Wordings::of(sheets, settings),
             default_locale: settings.default_locale.clone(),
             brand: brand.to_owned(),
             zone,
@@ -81,15 +92,17 @@ impl Renderer {
     }
 
     /// The text of `content` for `channel`, in the nearest language to the reader's that there is a text in.
-    pub fn render(&self, content: &Content, channel: Channel, occasion: &Occasion<'_>) -> Result<Message, Error> {
+    pub fn render(&self, content: &Content, channel: Channel, occasion: &Occasion<'_>) -> Result<Written, Error> {
         let kind = content.kind();
-        let voice = self.catalog.voice(occasion.locale, kind, channel).ok_or_else(|| Error::Missing {
+        let missing = || Error::Missing {
             locale: self.default_locale.clone(),
             files: Part::of(channel).iter().map(|part| format!("{kind}/{}", part.file())).collect(),
-        })?;
+        };
+        let voice = self.catalog.voice(occasion.locale, kind, channel).ok_or_else(missing)?;
+        let wording = self.wordings.find(voice.locale(), kind, channel).ok_or_else(missing)?;
         let values = self.values(content, channel, voice, occasion);
         let write = |part| write(voice, kind, part, &values);
-        Ok(match channel {
+        let message = match channel {
             Channel::Sms => Message::Sms { text: write(Part::Sms)? },
             Channel::Push => Message::Push { title: write(Part::PushTitle)?, body: write(Part::PushBody)? },
             Channel::Email => Message::Email {
@@ -97,7 +110,13 @@ impl Renderer {
                 text: write(Part::EmailText)?,
                 html: write(Part::EmailHtml)?,
             },
-        })
+        };
+        Ok(Written { message, wording })
+    }
+
+    /// All the words it can write with.
+    pub fn words(&self) -> &[Words] {
+        self.wordings.all()
     }
 
     /// The zone in which hours are told to whoever said nothing of theirs.
@@ -153,23 +172,6 @@ fn write(voice: &Voice, kind: Kind, part: Part, values: &Values<'_>) -> Result<R
         return Err(Error::TooLong { locale, kind, part: part.file(), limit });
     }
     Ok(written)
-}
-
-/// Writes the shipped templates below `dir`. A file that is already there is left as it is.
-pub fn write_shipped(dir: &Path) -> std::io::Result<()> {
-    for locale in SHIPPED.dirs().filter(|folder| sheet::locale_of(&folder.path().to_string_lossy()).is_some()) {
-        for kind in locale.dirs() {
-            std::fs::create_dir_all(dir.join(kind.path()))?;
-            for file in kind.files() {
-                match OpenOptions::new().write(true).create_new(true).open(dir.join(file.path())) {
-                    Ok(mut new) => new.write_all(file.contents())?,
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
