@@ -146,9 +146,12 @@ fn note(place: &Path, about: &Metadata, seen: &mut Sha256) {
     let name = place.as_os_str().as_encoded_bytes();
     seen.update(&(name.len() as u64).to_be_bytes());
     seen.update(name);
-    [about.dev(), about.ino(), about.len()].iter().for_each(|number| seen.update(&number.to_be_bytes()));
-    let times = [about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec()];
-    times.iter().for_each(|number| seen.update(&number.to_be_bytes()));
+    for number in [about.dev(), about.ino(), about.len()] {
+        seen.update(&number.to_be_bytes());
+    }
+    for time in [about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec()] {
+        seen.update(&time.to_be_bytes());
+    }
 }
 
 #[cfg(test)]

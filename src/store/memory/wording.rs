@@ -22,7 +22,9 @@ impl Lexicon for Door {
                 let seq = i64::try_from(tables.words_changes.len()).unwrap_or(i64::MAX).saturating_add(1);
                 tables.words_changes.push(WordsChange { seq, ..change.clone() });
             }
-            event.into_iter().for_each(|event| tables.log(event));
+            if let Some(event) = event {
+                tables.log(event);
+            }
         })
         .await
     }

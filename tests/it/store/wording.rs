@@ -42,7 +42,7 @@ async fn once(room: Room) {
 
 async fn changes(room: Room) {
     room.store.publish(&[words("pl", 1, "a"), words("en", 2, "b")]).await.unwrap();
-    room.clock.move_on(Duration::from_secs(60));
+    room.clock.move_on(Duration::from_mins(1));
 
     let changed = room.store.publish(&[words("pl", 3, "c")]).await.unwrap();
 
