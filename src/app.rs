@@ -21,12 +21,13 @@ use crate::flow::guard::{self, Guard};
 use crate::flow::intake::Intake;
 use crate::flow::janitor;
 use crate::flow::journal::Journal;
+use crate::flow::librarian::Librarian;
 use crate::flow::receipt::Receipts;
 use crate::flow::timekeeper;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener, Reloaded};
 use crate::receipts;
-use crate::render::{self, Renderer};
+use crate::render::{self, Library, Renderer};
 use crate::route::{self, Offer, Plan, Plans};
 use crate::store::{self, Role, Store};
 
@@ -78,6 +79,7 @@ pub struct Gateway {
     store: Arc<Store>,
     worker: Arc<Worker>,
     journal: Journal,
+    librarian: Arc<Librarian>,
     started_with: Written,
     serving: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
@@ -87,7 +89,7 @@ pub struct Gateway {
 pub struct Parts {
     plans: Plans,
     guard: Guard,
-    renderer: Renderer,
+    library: Library,
     routes: Vec<Route>,
     readers: HashMap<ProviderName, Reader>,
 }
@@ -97,7 +99,7 @@ impl Parts {
     pub fn assemble(config: &Config) -> Result<Self, Error> {
         let plans = Plans::new(config.plan.clone())?;
         let guard = Guard::new(config.guard.clone())?;
-        let renderer = Renderer::load(&config.templates)?;
+        let library = Library::open(&config.templates)?;
         let mut readers = HashMap::new();
         let mut routes: Vec<Route> = Vec::with_capacity(config.provider.len());
         for (at, settings) in config.provider.iter().enumerate() {
@@ -117,12 +119,12 @@ impl Parts {
             readers.extend(channel::hear(settings)?.map(|reader| (offer.provider.clone(), reader)));
             routes.push((offer, channel::connect(settings)?));
         }
-        Ok(Self { plans, guard, renderer, routes, readers })
+        Ok(Self { plans, guard, library, routes, readers })
     }
 
     /// The texts.
-    pub fn renderer(&self) -> &Renderer {
-        &self.renderer
+    pub fn renderer(&self) -> Arc<Renderer> {
+        self.library.now()
     }
 
     /// What is not sent although it could be.
@@ -180,17 +182,18 @@ impl Gateway {
     pub async fn start(config: &Config, clocks: Clocks) -> Result<Self, Error> {
         profile::check(config)?;
         let clock = Arc::clone(&clocks.steady);
-        let Parts { plans, guard, renderer, routes, readers } = Parts::assemble(config)?;
+        let Parts { plans, guard, library, routes, readers } = Parts::assemble(config)?;
         let store = Arc::new(Store::open(&config.store, &config.seal, Role::Gateway, Arc::clone(&clock)).await?);
         let left = store.take_over().await?;
         if left > 0 {
             tracing::warn!(left, "deliveries were in hand when the last process ended; they are taken up now");
         }
-        let plans = Arc::new(plans);
+        let (plans, library) = (Arc::new(plans), Arc::new(library));
+        let librarian = Librarian::begin(Arc::clone(&library), Arc::clone(&store), Arc::clone(&clock)).await?;
+        let librarian = Arc::new(librarian);
         let rules =
             Rules { people: config.people.clone(), plans: Arc::clone(&plans), max_age: config.delivery.max_age, guard };
-        let dispatch =
-            Dispatch::new(Arc::clone(&store), Arc::new(renderer), rules, routes, Arc::clone(&clock), rand::random());
+        let dispatch = Dispatch::new(Arc::clone(&store), library, rules, routes, Arc::clone(&clock), rand::random());
         let roster = Arc::clone(dispatch.roster());
         roster.recall().await?;
         roster.look().await?;
@@ -214,13 +217,15 @@ impl Gateway {
             tokio::spawn(Arc::clone(&worker).run()),
             tokio::spawn(Arc::clone(&roster).run()),
             tokio::spawn(receipts.run(ended)),
+            tokio::spawn(Arc::clone(&librarian).run()),
             tokio::spawn(timekeeper::run(Arc::clone(&store), clocks)),
             tokio::spawn(janitor::run(Arc::clone(&store), clock, config.retention, longest_life)),
         ];
         tasks.extend(taking);
         tracing::info!(listen = %listener.address, "ready");
         metrics::gauge!("otpost_reload_failed").set(0.0);
-        Ok(Self { listener, providers, store, worker, journal, started_with: config.written.clone(), serving, tasks })
+        let started_with = config.written.clone();
+        Ok(Self { listener, providers, store, worker, journal, librarian, started_with, serving, tasks })
     }
 
     /// Goes by what may change while running of a configuration that has been read anew, or could not be: the door's
@@ -245,6 +250,11 @@ impl Gateway {
         }
         self.journal.reloaded(reloaded.detail()).await;
         Ok(())
+    }
+
+    /// Has the texts read at once; otherwise they are when they have changed.
+    pub fn reread_texts(&self) {
+        self.librarian.hurry();
     }
 
     /// Where the processors' door listens.

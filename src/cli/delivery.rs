@@ -3,6 +3,7 @@
 mod list;
 mod show;
 mod timeline;
+mod words;
 
 use std::process::ExitCode;
 

@@ -19,6 +19,7 @@ mod show;
 mod simulate;
 mod template;
 mod watch;
+mod words;
 mod workspace;
 
 use std::path::PathBuf;

@@ -48,7 +48,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => {}
+            _ = hangup.recv() => gateway.reread_texts(),
             () = watch.changed() => {}
             why = gateway.failed() => {
                 // No draining: what the database holds cannot be trusted until a new process has read it.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::address::Channel;
 use super::clock::Timestamp;
 use super::outcome::Outcome;
+use super::wording::Wording;
 
 /// Names one delivery; version 7, so that ids sort by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -183,6 +184,8 @@ pub struct Attempt {
     pub took: Duration,
     /// What came of it.
     pub outcome: Outcome,
+    /// The words it was written with; `None` when it was not written, or nobody knows any more.
+    pub wording: Option<Wording>,
 }
 
 impl Attempt {

@@ -62,6 +62,10 @@ pub enum EventKind {
     Refused,
     /// The processors' door took new certificates, lists or names while running.
     Reloaded,
+    /// Other texts are in force.
+    TextsChanged,
+    /// Changed texts cannot be used: the old ones stay in force.
+    TextsRefused,
     /// Somebody set the machine's clock.
     ClockSet,
     /// An operator took a provider off duty.
@@ -88,6 +92,8 @@ impl EventKind {
             Self::PersonErased => "person_erased",
             Self::Refused => "refused",
             Self::Reloaded => "reloaded",
+            Self::TextsChanged => "texts_changed",
+            Self::TextsRefused => "texts_refused",
             Self::ClockSet => "clock_set",
             Self::ProviderDrained => "provider_drained",
             Self::ProviderEnabled => "provider_enabled",

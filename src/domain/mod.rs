@@ -17,6 +17,7 @@ pub mod price;
 pub mod receipt;
 pub mod secret;
 pub mod wishes;
+pub mod wording;
 
 /// An error and all its causes in one line, for the place where it is handled.
 pub fn chain(error: &dyn std::error::Error) -> String {

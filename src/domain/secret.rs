@@ -11,6 +11,9 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// The longest code taken. Longer input is a mistake of the sender, not a code a person can type.
 pub const CODE_MAX: usize = 16;
 
+/// As long as codes usually are.
+const MASK: &str = "******";
+
 /// A one-time password as the processor sent it, leading zeros kept.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Code(String);
@@ -32,6 +35,12 @@ impl Code {
         }
         text.zeroize();
         Err(NotACode)
+    }
+
+    /// What stands in place of a code wherever a message is shown. Asterisks, because every channel takes them as they
+    /// are: `•` would turn a text message into one of another alphabet.
+    pub fn mask() -> Self {
+        Self(MASK.to_owned())
     }
 
     /// The characters themselves. Callers: `render`, `channel`. Keep this list short.

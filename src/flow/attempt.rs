@@ -16,7 +16,8 @@ use crate::domain::delivery::{Attempt, EndReason, ProviderName, State};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::Parcel;
 use crate::domain::wishes::Zone;
-use crate::render::{Occasion, Renderer};
+use crate::domain::wording::Wording;
+use crate::render::{Library, Occasion};
 use crate::route::Way;
 use crate::store::Claimed;
 
@@ -27,7 +28,7 @@ const GRACE: Duration = Duration::from_millis(250);
 /// Hands messages to providers.
 pub(super) struct Sender {
     pub(super) providers: HashMap<ProviderName, Arc<dyn Provider>>,
-    pub(super) renderer: Arc<Renderer>,
+    pub(super) library: Arc<Library>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -36,28 +37,40 @@ impl Sender {
     pub(super) async fn attempt(&self, claimed: &Claimed, person: &Addressee, way: &Way) -> Attempt {
         let started_at = self.clock.now();
         let began = Instant::now();
-        let outcome = self.send(claimed, person, way, started_at).await;
-        Attempt { started_at, took: began.elapsed(), outcome, ..blank(claimed, way) }
+        let (outcome, wording) = self.send(claimed, person, way, started_at).await;
+        Attempt { started_at, took: began.elapsed(), outcome, wording, ..blank(claimed, way) }
     }
 
-    async fn send(&self, claimed: &Claimed, person: &Addressee, way: &Way, now: Timestamp) -> Outcome {
+    async fn send(
+        &self,
+        claimed: &Claimed,
+        person: &Addressee,
+        way: &Way,
+        now: Timestamp,
+    ) -> (Outcome, Option<Wording>) {
         let (Some(content), Some(provider)) = (&claimed.content, self.providers.get(&way.provider)) else {
-            return Outcome::refused(Cause::NotRendered);
+            return (Outcome::refused(Cause::NotRendered), None);
         };
         let zone = person.wishes.time_zone.as_ref().map(Zone::rules);
         let occasion = Occasion { locale: &person.locale, zone, until: claimed.expires_at };
-        let message = match self.renderer.render(content, way.address.channel(), &occasion) {
-            Ok(message) => message,
+        // Taken once: texts that change meanwhile are for the next message.
+        let written = match self.library.now().render(content, way.address.channel(), &occasion) {
+            Ok(written) => written,
             Err(error) => {
                 tracing::error!(delivery.id = %claimed.id, error = crate::domain::chain(&error), "the text could not be written");
-                return Outcome::refused(Cause::NotRendered);
+                return (Outcome::refused(Cause::NotRendered), None);
             }
         };
         let valid_for = claimed.expires_at.since(now);
-        let parcel =
-            Parcel { delivery: claimed.id, priority: claimed.priority(), to: way.address.clone(), message, valid_for };
+        let parcel = Parcel {
+            delivery: claimed.id,
+            priority: claimed.priority(),
+            to: way.address.clone(),
+            message: written.message,
+            valid_for,
+        };
         let sent = tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + GRACE, provider.send(&parcel)).await;
-        sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut))
+        (sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut)), Some(written.wording))
     }
 }
 
@@ -90,6 +103,7 @@ pub(super) fn blank(claimed: &Claimed, way: &Way) -> Attempt {
         started_at: claimed.received_at,
         took: Duration::ZERO,
         outcome: Outcome::unknown(Cause::Interrupted),
+        wording: None,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::domain::notification::{Content, Priority};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::person::Standing;
 use crate::domain::wishes::Zone;
-use crate::render::Renderer;
+use crate::render::Library;
 use crate::route::{self, Move, Offer, Plan, Plans, Reach, Way};
 use crate::store::{Ahead, Claimed, Directory, Error, Share, Store};
 
@@ -43,7 +43,7 @@ pub struct Dispatch {
     offers: Vec<Offer>,
     sender: Sender,
     roster: Arc<Roster>,
-    renderer: Arc<Renderer>,
+    library: Arc<Library>,
     clock: Arc<dyn Clock>,
     luck: Mutex<StdRng>,
     ended: Arc<Notify>,
@@ -77,7 +77,7 @@ impl Dispatch {
     /// Sends over `routes`, in their order within a channel; `seed` decides how pauses vary.
     pub fn new(
         store: Arc<Store>,
-        renderer: Arc<Renderer>,
+        library: Arc<Library>,
         rules: Rules,
         routes: Vec<Route>,
         clock: Arc<dyn Clock>,
@@ -93,9 +93,9 @@ impl Dispatch {
             store,
             rules,
             offers,
-            sender: Sender { providers, renderer: Arc::clone(&renderer), clock: Arc::clone(&clock) },
+            sender: Sender { providers, library: Arc::clone(&library), clock: Arc::clone(&clock) },
             roster,
-            renderer,
+            library,
             clock,
             luck,
             ended: Arc::default(),
@@ -148,7 +148,7 @@ impl Dispatch {
             &self.rules.people,
             &self.directory,
             &claimed,
-            self.renderer.default_locale(),
+            self.library.now().default_locale(),
         )
         .await
         {
@@ -255,7 +255,8 @@ impl Dispatch {
 
     fn quiet_until(&self, plan: &Plan, claimed: &Claimed, person: &Addressee) -> Option<Timestamp> {
         let quiet = plan.quiet.filter(|_| !claimed.content.as_ref().is_some_and(Content::is_urgent))?;
-        let zone = person.wishes.time_zone.as_ref().map_or(self.renderer.time_zone(), Zone::rules);
+        let texts = self.library.now();
+        let zone = person.wishes.time_zone.as_ref().map_or(texts.time_zone(), Zone::rules);
         quiet.hold(zone, self.clock.now(), claimed.expires_at)
     }
 

@@ -13,6 +13,7 @@ mod fill;
 mod finding;
 mod guard;
 mod hygiene;
+mod library;
 mod lint;
 mod money;
 mod occasion;
@@ -24,14 +25,11 @@ mod review;
 mod rules;
 mod settings;
 mod sheet;
+mod source;
 mod text;
 mod values;
+mod wording;
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::path::Path;
-
-use include_dir::{Dir, include_dir};
 use jiff::tz::TimeZone;
 
 use self::catalog::{Catalog, Voice};
@@ -40,50 +38,58 @@ use self::failure::BRAND_MAX;
 pub use self::failure::Error;
 pub use self::finding::Finding;
 pub use self::guard::Fault;
+pub use self::library::{Draft, Library};
 pub use self::occasion::Occasion;
 use self::part::Part;
 pub use self::review::{coverage, review, review_files, review_folder};
 pub use self::rules::{RULES, Rule};
 pub use self::settings::{Autofill, Mail, Settings, Sms};
-pub use self::sheet::Sheet;
+pub use self::sheet::{Sheet, Sheets};
+pub use self::source::{Folder, Print, Shipped, Source, write_shipped};
 use self::values::Values;
+use self::wording::Wordings;
+pub use self::wording::{filled, without_code};
 use crate::domain::address::Channel;
 use crate::domain::notification::{Content, Kind};
 use crate::domain::parcel::Message;
 use crate::domain::person::Locale;
 use crate::domain::secret::Rendered;
-
-/// The templates as they were when this program was built.
-static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
+use crate::domain::wording::{Wording, Words};
 
 /// Writes messages from templates that were checked when it was made.
 pub struct Renderer {
     catalog: Catalog,
+    wordings: Wordings,
     default_locale: Locale,
     brand: String,
     zone: TimeZone,
     reveal_fraud_reason: bool,
 }
 
+/// A message, and what it was written with.
+#[derive(Debug)]
+pub struct Written {
+    /// What goes to a provider.
+    pub message: Message,
+    /// The name of its words.
+    pub wording: Wording,
+}
+
 impl Renderer {
     /// Reads the texts in the folder of `settings` and makes a renderer of them.
     pub fn load(settings: &Settings) -> Result<Self, Error> {
-        let (sheets, strangers) = sheet::gather(&settings.dir)?;
-        Self::unless_refused(Self::examine(&sheets, &strangers, settings)?)
+        Self::of(&sheet::gather(&settings.dir)?, settings)
     }
 
     /// Checks every text, and writes each of them with the values that could break it.
-    pub fn of(sheets: &[Sheet], settings: &Settings) -> Result<Self, Error> {
-        Self::unless_refused(Self::examine(sheets, &[], settings)?)
-    }
-
-    // One of what is refused would be mended, and then the next be found: all of it is told.
-    fn unless_refused((renderer, mut findings): (Self, Vec<Finding>)) -> Result<Self, Error> {
+    pub fn of(sheets: &Sheets, settings: &Settings) -> Result<Self, Error> {
+        let (renderer, mut findings) = Self::examine(sheets, settings)?;
+        // One of what is refused would be mended, and then the next be found: all of it is told.
         findings.retain(|finding| finding.refused);
         if findings.is_empty() { Ok(renderer) } else { Err(Error::Refused(findings)) }
     }
 
-    fn with(catalog: Catalog, settings: &Settings) -> Result<Self, Error> {
+    fn with(catalog: Catalog, wordings: Wordings, settings: &Settings) -> Result<Self, Error> {
         let brand = settings.brand.trim();
         if brand.is_empty() || brand.chars().count() > BRAND_MAX || brand.contains(char::is_control) {
             return Err(Error::Brand);
@@ -92,6 +98,7 @@ impl Renderer {
             .map_err(|source| Error::TimeZone { name: settings.time_zone.clone(), source })?;
         Ok(Self {
             catalog,
+            wordings,
             default_locale: settings.default_locale.clone(),
             brand: brand.to_owned(),
             zone,
@@ -100,15 +107,17 @@ impl Renderer {
     }
 
     /// The text of `content` for `channel`, in the nearest language to the reader's that there is a text in.
-    pub fn render(&self, content: &Content, channel: Channel, occasion: &Occasion<'_>) -> Result<Message, Error> {
+    pub fn render(&self, content: &Content, channel: Channel, occasion: &Occasion<'_>) -> Result<Written, Error> {
         let kind = content.kind();
-        let voice = self.catalog.voice(occasion.locale, kind, channel).ok_or_else(|| Error::Missing {
+        let missing = || Error::Missing {
             locale: self.default_locale.clone(),
             files: Part::of(channel).iter().map(|part| format!("{kind}/{}", part.file())).collect(),
-        })?;
+        };
+        let voice = self.catalog.voice(occasion.locale, kind, channel).ok_or_else(missing)?;
+        let wording = self.wordings.find(voice.locale(), kind, channel).ok_or_else(missing)?;
         let values = self.values(content, channel, voice, occasion);
         let write = |part| write(voice, kind, part, &values);
-        Ok(match channel {
+        let message = match channel {
             Channel::Sms => Message::Sms { text: write(Part::Sms)? },
             Channel::Push => Message::Push { title: write(Part::PushTitle)?, body: write(Part::PushBody)? },
             Channel::Email => Message::Email {
@@ -116,7 +125,13 @@ impl Renderer {
                 text: write(Part::EmailText)?,
                 html: write(Part::EmailHtml)?,
             },
-        })
+        };
+        Ok(Written { message, wording })
+    }
+
+    /// All the words it can write with.
+    pub fn words(&self) -> &[Words] {
+        self.wordings.all()
     }
 
     /// The zone in which hours are told to whoever said nothing of theirs.
@@ -148,23 +163,6 @@ fn write(voice: &Voice, kind: Kind, part: Part, values: &Values<'_>) -> Result<R
         return Err(Error::TooLong { locale, kind, part: part.file(), limit });
     }
     Ok(written)
-}
-
-/// Writes the shipped templates below `dir`. A file that is already there is left as it is.
-pub fn write_shipped(dir: &Path) -> std::io::Result<()> {
-    for locale in SHIPPED.dirs().filter(|folder| sheet::locale_of(&folder.path().to_string_lossy()).is_some()) {
-        for kind in locale.dirs() {
-            std::fs::create_dir_all(dir.join(kind.path()))?;
-            for file in kind.files() {
-                match OpenOptions::new().write(true).create_new(true).open(dir.join(file.path())) {
-                    Ok(mut new) => new.write_all(file.contents())?,
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

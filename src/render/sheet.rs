@@ -25,6 +25,27 @@ pub struct Sheet {
     pub(super) source: String,
 }
 
+/// Everything that a place gives: its sheets, and what lies among them that is called like none.
+#[derive(Debug, Clone, Default)]
+pub struct Sheets {
+    pub(super) all: Vec<Sheet>,
+    pub(super) strangers: Vec<Stranger>,
+}
+
+impl From<Vec<Sheet>> for Sheets {
+    fn from(all: Vec<Sheet>) -> Self {
+        Self { all, strangers: Vec::new() }
+    }
+}
+
+impl IntoIterator for Sheets {
+    type Item = Sheet;
+    type IntoIter = std::vec::IntoIter<Sheet>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.all.into_iter()
+    }
+}
+
 /// A file among the sheets that is called like none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stranger {
@@ -42,7 +63,7 @@ impl Stranger {
 }
 
 /// Every sheet below `dir`, and what else lies among them, in the order of their places.
-pub(super) fn gather(dir: &Path) -> Result<(Vec<Sheet>, Vec<Stranger>), Error> {
+pub(super) fn gather(dir: &Path) -> Result<Sheets, Error> {
     let unreadable = |source| Error::Unreadable { file: dir.to_owned(), source };
     let (mut sheets, mut strangers) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(dir).map_err(unreadable)? {
@@ -57,7 +78,7 @@ pub(super) fn gather(dir: &Path) -> Result<(Vec<Sheet>, Vec<Stranger>), Error> {
     }
     sheets.sort_by(|one, other| one.place.cmp(&other.place));
     strangers.sort_by(|one, other| one.place.cmp(&other.place));
-    Ok((sheets, strangers))
+    Ok(Sheets { all: sheets, strangers })
 }
 
 /// The sheet in a file anywhere: its last two folders and its name say what it is.

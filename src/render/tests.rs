@@ -101,7 +101,7 @@ fn parts(message: &Message) -> Vec<&str> {
 }
 
 fn written(renderer: &Renderer, content: &Content, channel: Channel, tag: &str) -> Vec<String> {
-    let message = renderer.render(content, channel, &occasion(&locale(tag))).unwrap();
+    let message = renderer.render(content, channel, &occasion(&locale(tag))).unwrap().message;
     assert_eq!(message.channel(), channel);
     parts(&message).into_iter().map(str::to_owned).collect()
 }
@@ -344,6 +344,6 @@ fn writing_out_the_shipped_templates_keeps_what_was_edited() {
 fn a_renderer_can_be_shared_and_says_nothing_of_what_it_wrote() {
     fn shared<T: Send + Sync>() {}
     shared::<Renderer>();
-    let message = renderer().render(&otp("Allegro"), Channel::Sms, &occasion(&locale("en"))).unwrap();
+    let message = renderer().render(&otp("Allegro"), Channel::Sms, &occasion(&locale("en"))).unwrap().message;
     assert_eq!(format!("{message:?}"), "Sms { text: Rendered(..) }");
 }

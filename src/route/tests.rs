@@ -67,6 +67,7 @@ fn after(way: &Way, outcome: Outcome, at: Timestamp) -> Attempt {
         started_at: at,
         took: Duration::ZERO,
         outcome,
+        wording: None,
     }
 }
 

@@ -11,6 +11,7 @@ use super::providers::{Billed, Drain, ProviderState};
 use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
 use super::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
 use super::seal::LookupHash;
+use super::wording::Lexicon;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, ProviderName};
 use crate::domain::event::Event;
@@ -19,7 +20,7 @@ use crate::domain::outcome::Reference;
 
 /// A database that keeps what otpost must not lose.
 #[async_trait]
-pub(super) trait Backend: Send + Sync {
+pub(super) trait Backend: Lexicon {
     /// Commits a batch in one transaction and one sync, or nothing of it. An error that passes says that nothing was
     /// written, and the batch may come again; where nobody knows, the error is final.
     async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error>;

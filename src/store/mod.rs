@@ -21,6 +21,7 @@ pub mod reports;
 pub mod seal;
 mod settle;
 mod sqlite;
+mod wording;
 mod writer;
 
 use std::path::PathBuf;

@@ -89,6 +89,8 @@ pub const ALL: &[Series] = &[
         &["locale"],
         "Texts written in the default locale for want of the reader's.",
     ),
+    counts("otpost_template_reloads_total", &["outcome"], "Changed texts: taken, or refused."),
+    shows("otpost_template_stale", &[], "1 while changed texts cannot be taken and the old ones stay in force."),
     shows("otpost_queue_depth", &["lane"], "Open deliveries, those in hand included."),
     shows("otpost_queue_oldest_age_seconds", &["lane"], "How long ago the oldest open delivery arrived; 0 for none."),
     spreads("otpost_provider_request_duration_seconds", &["provider"], "How long a provider took to answer."),

@@ -18,3 +18,4 @@ mod secrets;
 mod simulation;
 mod store;
 mod support;
+mod texts;

@@ -9,6 +9,7 @@ mod memory;
 mod record;
 mod retention;
 mod sqlite;
+mod wording;
 
 use std::path::Path;
 use std::pin::Pin;
@@ -41,7 +42,15 @@ type Promise = (&'static str, fn(Room) -> Pending<()>);
 
 /// Every promise there is.
 fn promises() -> Vec<Promise> {
-    [acceptance::PROMISES, leases::PROMISES, record::PROMISES, directory::PROMISES, retention::PROMISES].concat()
+    [
+        acceptance::PROMISES,
+        leases::PROMISES,
+        record::PROMISES,
+        directory::PROMISES,
+        retention::PROMISES,
+        wording::PROMISES,
+    ]
+    .concat()
 }
 
 /// Runs each promise in a room of its own and names those that are broken.
@@ -131,6 +140,7 @@ impl Room {
             started_at: self.now(),
             took: Duration::from_millis(12),
             outcome,
+            wording: None,
         }
     }
 

@@ -7,8 +7,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::timeline::{self, Entry, span};
+use super::words::{self, Spoken};
 use super::{as_json, state};
-use crate::cli::{ConfigFile, beside, show};
+use crate::cli::{ConfigFile, beside, show, usage};
+use crate::config::Config;
 use crate::store::reports::{DeliveryDetail, DeliveryLine};
 
 #[derive(Debug, clap::Args)]
@@ -17,6 +19,9 @@ pub(in crate::cli) struct Args {
     id: Uuid,
     #[command(flatten)]
     config: ConfigFile,
+    /// Print the texts of each attempt, codes masked: as templates, and as they read while the delivery is open
+    #[arg(long)]
+    words: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -24,13 +29,21 @@ pub(in crate::cli) struct Args {
 
 /// Shows it.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let store = beside::open(&args.config.config).await?;
-    let found = store.delivery(args.id).await?;
+    let config = Config::load(&args.config.config).map_err(usage)?;
+    let store = beside::open_configured(&config).await?;
+    let Some(detail) = store.delivery(args.id).await? else {
+        bail!("no delivery or notification has the id {}", args.id)
+    };
+    let names: Vec<_> = detail.attempts.iter().filter_map(|attempt| attempt.wording).collect();
+    let known = store.words(&names).await?;
+    let spoken = if args.words { words::of(&store, &config.templates, &detail, &known).await? } else { Vec::new() };
     store.close().await?;
-    let Some(detail) = found else { bail!("no delivery or notification has the id {}", args.id) };
-    let entries = timeline::of(&detail);
+    let entries = timeline::of(&detail, &known);
     if args.json {
         let mut whole = as_json(&detail.line);
+        if args.words {
+            whole["words"] = spoken.iter().map(Spoken::as_json).collect();
+        }
         whole["others"] = json!(detail.others);
         whole["timeline"] = entries.iter().map(Entry::as_json).collect();
         show::json(&whole)?;
@@ -42,6 +55,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     show::line("")?;
     let rows: Vec<_> = entries.iter().map(Entry::row).collect();
     show::line(show::table(&["AFTER", "WHAT", "DETAIL"], &rows).trim_end())?;
+    spoken.iter().try_for_each(Spoken::print)?;
     Ok(ExitCode::SUCCESS)
 }
 

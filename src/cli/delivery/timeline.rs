@@ -1,42 +1,46 @@
 //! Audit events and attempts of one delivery, merged in order of time.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
+use crate::cli::words;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
 use crate::domain::outcome::Outcome;
+use crate::domain::wording::{Wording, Words};
 use crate::store::reports::{DeliveryDetail, EventLine};
 
 /// What an event repeats of the attempt it ended; the attempt has a line of its own.
 const TOLD_BY_THE_ATTEMPT: [&str; 5] = ["attempt", "channel", "provider", "outcome", "cause"];
 
 /// One line of the timeline.
-pub(super) struct Entry {
+pub(super) struct Entry<'a> {
     at: Timestamp,
     accepted: Timestamp,
-    what: What,
+    what: What<'a>,
 }
 
-enum What {
+enum What<'a> {
     Event { seq: i64, actor: String, kind: String, detail: Map<String, Value> },
-    Attempt(Attempt),
+    Attempt(&'a Attempt, Option<&'a Words>),
 }
 
 /// All that happened, the first thing first.
-pub(super) fn of(detail: &DeliveryDetail) -> Vec<Entry> {
+pub(super) fn of<'a>(detail: &'a DeliveryDetail, known: &'a HashMap<Wording, Words>) -> Vec<Entry<'a>> {
     let accepted = detail.line.received_at;
     let events = detail.events.iter().map(|event| Entry { at: event.at, accepted, what: What::of(event) });
     let attempts = detail.attempts.iter().map(|attempt| Entry {
         at: attempt.started_at,
         accepted,
-        what: What::Attempt(attempt.clone()),
+        what: What::Attempt(attempt, attempt.wording.and_then(|wording| known.get(&wording))),
     });
     let mut entries: Vec<_> = events.chain(attempts).collect();
     entries.sort_by_key(|entry| entry.at);
     entries
 }
 
-impl What {
+impl What<'_> {
     fn of(event: &EventLine) -> Self {
         let mut detail: Map<String, Value> = serde_json::from_str(&event.detail).unwrap_or_default();
         if detail.contains_key("attempt") {
@@ -46,12 +50,12 @@ impl What {
     }
 }
 
-impl Entry {
+impl Entry<'_> {
     /// Offset, name, and what there is to say.
     pub(super) fn row(&self) -> Vec<String> {
         let (name, said) = match &self.what {
             What::Event { actor, kind, detail, .. } => (kind.clone(), event_text(actor, kind, detail)),
-            What::Attempt(attempt) => (format!("attempt {}", attempt.number), attempt_text(attempt)),
+            What::Attempt(attempt, words) => (format!("attempt {}", attempt.number), attempt_text(attempt, *words)),
         };
         vec![span(self.at, self.accepted), name, said]
     }
@@ -64,13 +68,15 @@ impl Entry {
                 "at": at, "offset_us": offset_us, "entry": "event",
                 "seq": seq, "actor": actor, "kind": kind, "detail": detail,
             }),
-            What::Attempt(attempt) => json!({
+            What::Attempt(attempt, words) => json!({
                 "at": at, "offset_us": offset_us, "entry": "attempt",
                 "number": attempt.number, "channel": attempt.channel, "provider": attempt.provider,
                 "address": attempt.address, "took_us": attempt.took.as_micros(),
                 "outcome": attempt.outcome.name(),
                 "cause": attempt.outcome.cause().map(crate::domain::outcome::Cause::name),
                 "reference": reference(&attempt.outcome),
+                "wording": attempt.wording.map(|wording| wording.to_string()),
+                "words": words.map(words::as_json),
             }),
         }
     }
@@ -88,12 +94,13 @@ fn event_text(actor: &str, kind: &str, detail: &Map<String, Value>) -> String {
     parts.join(", ")
 }
 
-fn attempt_text(attempt: &Attempt) -> String {
+fn attempt_text(attempt: &Attempt, words: Option<&Words>) -> String {
     let Attempt { channel, provider, address, took, outcome, .. } = attempt;
     let cause = outcome.cause().map(|cause| format!(", {cause}")).unwrap_or_default();
     let reference = reference(outcome).map(|reference| format!(", reference {reference}")).unwrap_or_default();
     let took = length(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
-    format!("{channel} {provider} {address}: {}{cause}{reference} ({took})", outcome.name())
+    let words = words.map(|it| format!(", words {} {}", it.wording.short(), it.topic)).unwrap_or_default();
+    format!("{channel} {provider} {address}: {}{cause}{reference} ({took}){words}", outcome.name())
 }
 
 fn reference(outcome: &Outcome) -> Option<&str> {

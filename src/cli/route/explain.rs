@@ -52,7 +52,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let board = board(&config, &offers, now).await?;
     let mut answers = Vec::new();
     for reader in readers(args, &config, &parts).await? {
-        let zone = reader.wishes.time_zone.as_ref().map_or(parts.renderer().time_zone(), Zone::rules);
+        let texts = parts.renderer();
+        let zone = reader.wishes.time_zone.as_ref().map_or(texts.time_zone(), Zone::rules);
         let reach = Reach { contacts: &reader.contacts, wishes: &reader.wishes, only: &[] };
         let allows = |address: &Address| parts.guard().allows(address);
         let may_exceed = parts.guard().lets_exceed(args.kind.priority());
@@ -117,7 +118,7 @@ impl From<Person> for Reader {
 
 async fn readers(args: &Args, config: &Config, parts: &Parts) -> anyhow::Result<Vec<Reader>> {
     if let Some(text) = &args.to {
-        let locale = args.locale.as_ref().unwrap_or(parts.renderer().default_locale()).clone();
+        let locale = args.locale.clone().unwrap_or_else(|| parts.renderer().default_locale().clone());
         let contacts = vec![address(text)?];
         return Ok(vec![Reader { locale, standing: Standing::Active, wishes: Wishes::default(), contacts }]);
     }

@@ -1,5 +1,7 @@
 //! Which locales have to be complete, who lends to whom, and what a draft is.
 
+use std::path::Path;
+
 use super::*;
 use crate::render::coverage::parents;
 

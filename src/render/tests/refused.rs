@@ -150,7 +150,7 @@ fn sheet(file: &str, source: &str) -> Sheet {
 
 // What is said of it alone; that all others are missing is no news.
 fn review_alone(file: &str, source: &str) -> Vec<Finding> {
-    let mut findings = review(&[sheet(file, source)], &settings());
+    let mut findings = review(&vec![sheet(file, source)].into(), &settings());
     findings.retain(|finding| finding.rule != "coverage");
     findings
 }

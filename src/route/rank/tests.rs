@@ -68,6 +68,7 @@ fn note(board: &mut Board, provider: &str, times: usize, outcome: &Outcome, took
         started_at: NOW,
         took,
         outcome: outcome.clone(),
+        wording: None,
     };
     (0..times).for_each(|_| board.note(&attempt, NOW));
 }

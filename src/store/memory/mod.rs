@@ -10,6 +10,7 @@ mod reads;
 mod receipts;
 mod retention;
 mod rows;
+mod wording;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -10,6 +10,7 @@ use crate::domain::delivery::{Attempt, DeliveryId, EndReason, State};
 use crate::domain::event::Event;
 use crate::domain::notification::Kind;
 use crate::domain::receipt::Receipt;
+use crate::domain::wording::{Wording, Words, WordsChange};
 use crate::store::Error;
 use crate::store::backend::EntryRows;
 use crate::store::change::{AcceptRows, Batch, Committed, SettleRows, Settled, Then, Verdict};
@@ -29,6 +30,8 @@ pub(super) struct Tables {
     pub(super) last_parked: i64,
     pub(super) drains: BTreeMap<String, Drain>,
     pub(super) states: Vec<ProviderState>,
+    pub(super) words: BTreeMap<Wording, Words>,
+    pub(super) words_changes: Vec<WordsChange>,
 }
 
 pub(super) struct NotificationRow {

@@ -55,9 +55,9 @@ CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
 
   -- A step whose lease is no longer the row's writes nothing, in no table.
   INSERT INTO attempt (delivery_id, number, channel, provider, contact, address, started_at, took_us, outcome, cause,
-      reference, retry_after_ms)
+      reference, retry_after_ms, wording)
     SELECT unhex(value->>0), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9,
-      value->>10, value->>11, value->>12 FROM json_each(NEW.attempts)
+      value->>10, value->>11, value->>12, unhex(value->>13) FROM json_each(NEW.attempts)
     WHERE EXISTS (
       SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>0) AND d.lease_token = value->>1 AND d.state = 'open');
   INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
@@ -224,7 +224,8 @@ fn settlement(rows: &SettleRows) -> impl Serialize {
 }
 
 fn attempt(rows: &SettleRows) -> Option<impl Serialize> {
-    let Attempt { number, channel, provider, contact, address, started_at, took, outcome } = rows.attempt.as_ref()?;
+    let Attempt { number, channel, provider, contact, address, started_at, took, outcome, wording } =
+        rows.attempt.as_ref()?;
     let (reference, retry_after) = match outcome {
         Outcome::Accepted { reference } => (reference.as_ref(), None),
         Outcome::Deferred { retry_after, .. } => (None, retry_after.as_ref()),
@@ -245,6 +246,7 @@ fn attempt(rows: &SettleRows) -> Option<impl Serialize> {
         outcome.cause().map(Cause::name),
         reference.map(Reference::as_str),
         retry_after.map(|span| whole(span.as_millis())),
+        wording.as_ref().map(|wording| Hex(&wording.0)),
     ))
 }
 

@@ -13,6 +13,7 @@ mod providers;
 mod reads;
 mod receipt;
 mod retention;
+mod wording;
 mod writing;
 
 use std::fs::File;

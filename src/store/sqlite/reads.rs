@@ -13,6 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::notification::{Kind, Priority};
 use crate::domain::outcome::{Cause, Outcome, Reference};
+use crate::domain::wording::Wording;
 use crate::store::Error;
 use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures};
 
@@ -142,6 +143,7 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
     let cause = || cause.as_deref().and_then(Cause::from_name).ok_or(odd("cause"));
     let reference: Option<String> = row.try_get("reference")?;
     let retry_after: Option<u64> = row.try_get("retry_after_ms")?;
+    let wording: Option<Vec<u8>> = row.try_get("wording")?;
     Ok(Attempt {
         number: row.try_get("number")?,
         channel: channel.parse().map_err(|_| odd("channel"))?,
@@ -157,5 +159,6 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
             "unknown" => Outcome::Unknown { cause: cause()? },
             _ => return Err(odd("outcome")),
         },
+        wording: wording.map(|bytes| bytes.try_into().map(Wording)).transpose().map_err(|_| odd("wording"))?,
     })
 }

@@ -47,6 +47,7 @@ fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
         started_at: SystemClock.now(),
         took: Duration::from_millis(12),
         outcome,
+        wording: None,
     }
 }
 

@@ -97,9 +97,11 @@ async fn a_code_is_found_nowhere_but_at_the_provider() {
     let list: serde_json::Value = serde_json::from_str(&list).unwrap();
     for delivery in list["deliveries"].as_array().unwrap() {
         let id = delivery["id"].as_str().unwrap().to_owned();
-        let said = run(Command::new(OTPOST).args(["delivery", "show", &id, "--config", config]));
+        let said = run(Command::new(OTPOST).args(["delivery", "show", &id, "--words", "--config", config]));
         search("delivery show", said.as_bytes(), &all);
     }
+    let said = run(Command::new(OTPOST).args(["template", "history", "--config", config]));
+    search("template history", said.as_bytes(), &all);
     gateway.signal("-TERM");
     gateway.ended_within(Duration::from_secs(15));
     let log = gateway.log();

@@ -21,6 +21,7 @@ mod strace;
 mod syscalls;
 mod takeover;
 mod tally;
+mod texts;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -27,7 +27,8 @@ const TAKE_OVER: &str = "UPDATE delivery SET lease_token = 4242, due_at = due_at
 
 /// .. and bring one of two deliveries to its end.
 const END: [&str; 3] = [
-    "INSERT INTO attempt SELECT id, 1, 'sms', 'other', 0, '+48*****0200', received_at, 1, 'accepted', NULL, 'other-1', NULL
+    "INSERT INTO attempt SELECT id, 1, 'sms', 'other', 0, '+48*****0200', received_at, 1, 'accepted', NULL, 'other-1', NULL,
+          NULL
         FROM delivery WHERE id = (SELECT min(id) FROM delivery)",
     "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
         SELECT received_at, 'gateway', 'sent', notification_id, id, '{}' FROM delivery

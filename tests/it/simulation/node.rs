@@ -159,8 +159,8 @@ impl Node {
             let line: Route = (station.offer(), Arc::new(Line::new(world, gate, station)));
             line
         });
-        let (renderer, seed) = (Arc::clone(&TEXTS.1), world.below(u64::MAX));
-        let dispatch = Dispatch::new(Arc::clone(&store), renderer, rules, routes.collect(), Arc::clone(&clock), seed);
+        let (library, seed) = (Arc::clone(&TEXTS.1), world.below(u64::MAX));
+        let dispatch = Dispatch::new(Arc::clone(&store), library, rules, routes.collect(), Arc::clone(&clock), seed);
         let (roster, ended) = (Arc::clone(dispatch.roster()), dispatch.ended());
         roster.look().await?;
         let readers = world.stations.iter().map(|station| (station.name(), station.reader()));

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use otpost::domain::clock::{Clock, Clocks, Timestamp};
-use otpost::render::{self, Renderer};
+use otpost::render::{self, Library};
 use otpost::store::memory::Memory;
 use otpost::store::seal;
 use rand::rngs::StdRng;
@@ -28,7 +28,7 @@ const BEGINNING: Timestamp = Timestamp::from_micros(1_772_445_600_000_000);
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
 /// The shipped texts, read once for all seeds.
-pub(super) static TEXTS: LazyLock<(TempDir, Arc<Renderer>)> = LazyLock::new(|| {
+pub(super) static TEXTS: LazyLock<(TempDir, Arc<Library>)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     render::write_shipped(folder.path()).unwrap();
     let settings = render::Settings {
@@ -37,8 +37,8 @@ pub(super) static TEXTS: LazyLock<(TempDir, Arc<Renderer>)> = LazyLock::new(|| {
         time_zone: "Europe/Warsaw".to_owned(),
         ..render::Settings::default()
     };
-    let renderer = Renderer::load(&settings).unwrap();
-    (folder, Arc::new(renderer))
+    let library = Library::open(&settings).unwrap();
+    (folder, Arc::new(library))
 });
 
 /// Everything that the processes of one simulation share, and the judge.

@@ -160,6 +160,11 @@ impl Gateway {
         self.running.reload(Config::load(&self.house.path("otpost.toml"))).await
     }
 
+    /// Has the texts read at once.
+    pub(crate) fn reread_texts(&self) {
+        self.running.reread_texts();
+    }
+
     pub(crate) fn worker(&self) -> &Arc<Worker> {
         self.running.worker()
     }

@@ -1,0 +1,182 @@
+//! Texts change while the gateway runs: they are live within two seconds, all of a message or nothing of it, and never
+//! when they are bad; and each attempt names the words it was written with.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use otpost::domain::wording::Wording;
+use otpost::telemetry;
+
+use crate::support::{Gateway, Setup, locked, otp, person};
+
+/// What is promised.
+const LIVE: Duration = Duration::from_secs(2);
+
+/// Longer than anything here takes on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const SMS: &str = "templates/pl/otp/sms.hbs";
+const CHANGES: usize = 50;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_text_is_sent_within_two_seconds_and_the_attempts_before_it_keep_theirs() {
+    let gateway = house_of_two().await;
+    let old = told(&gateway).await;
+    let before = wording(&gateway).await;
+
+    let began = Instant::now();
+    gateway.house.replace(SMS, "NEW WORDS {{otp}} {{amount}} {{merchant}}");
+    until(async || told(&gateway).await.starts_with("NEW WORDS 48151623")).await;
+    let took = began.elapsed();
+
+    assert!(took < LIVE, "{took:?}");
+    let after = wording(&gateway).await;
+    let first = gateway.deliveries().await[0].id;
+    assert_eq!(gateway.store().delivery(first).await.unwrap().unwrap().attempts[0].wording, Some(before));
+    let words = gateway.store().words(&[before, after]).await.unwrap();
+    assert!(words[&after].parts["sms.hbs"].starts_with("NEW WORDS") && !old.starts_with("NEW WORDS"));
+    assert!(!words[&before].parts["sms.hbs"].starts_with("NEW WORDS"));
+    let events = gateway.house.audit().await;
+    let (_, detail) = events.iter().find(|(kind, _)| kind == "texts_changed").unwrap();
+    assert_eq!(detail["texts"]["pl/otp/sms"], after.to_string());
+    assert_eq!(detail["count"], 1);
+}
+
+#[tokio::test]
+async fn a_text_that_cannot_be_used_changes_nothing_and_is_told_of_until_it_is_mended() {
+    let metrics = telemetry::collect().unwrap();
+    let gateway = house_of_two().await;
+    let old = told(&gateway).await;
+    let good = fs::read_to_string(gateway.house.path(SMS)).unwrap();
+    let says = |line: &str| metrics.render().lines().any(|it| it == line);
+    assert!(says("otpost_template_stale 0"));
+
+    gateway.house.replace(SMS, "{{otp}} and no more");
+    until(async || says("otpost_template_stale 1")).await;
+    assert_eq!(told(&gateway).await, old);
+    gateway.house.replace("templates/en/otp/sms.hbs", "NEW {{otp}} {{amount}} {{merchant}}");
+    until(async || says("otpost_template_reloads_total{outcome=\"refused\"} 2")).await;
+    assert!(!told_to(&gateway, "2").await.starts_with("NEW"), "all of the set waits for the bad one");
+    gateway.house.replace(SMS, &good);
+    until(async || says("otpost_template_stale 0")).await;
+
+    assert!(says("otpost_template_reloads_total{outcome=\"taken\"} 1"));
+    assert!(told_to(&gateway, "2").await.starts_with("NEW"));
+    assert_eq!(told(&gateway).await, old);
+    let events = gateway.house.audit().await;
+    let refused: Vec<_> = events.iter().filter(|(kind, _)| kind == "texts_refused").collect();
+    let said = refused[0].1["findings"].to_string();
+    assert!(refused.len() == 2 && said.contains("sms.hbs") && said.contains("amount and merchant"), "{said}");
+}
+
+#[tokio::test]
+async fn a_language_that_is_taken_away_is_read_in_the_default_one_and_its_words_are_kept() {
+    let gateway = house_of_two().await;
+    let english = told_to(&gateway, "2").await;
+    let before = wording(&gateway).await;
+
+    fs::remove_dir_all(gateway.house.path("templates/en")).unwrap();
+    until(async || told_to(&gateway, "2").await == told(&gateway).await).await;
+
+    assert_ne!(told_to(&gateway, "2").await, english);
+    let gone = gateway.store().words_changes().await.unwrap();
+    assert_eq!(gone.iter().filter(|change| change.wording.is_none()).count(), 27);
+    assert_eq!(gateway.store().words(&[before]).await.unwrap()[&before].topic.to_string(), "en/otp/sms");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_message_is_ever_of_two_sets_of_texts() {
+    let gateway = house_of_two().await;
+    gateway.knows([person("three").customer("3").app("token")]).await;
+    let folder = gateway.house.path("templates/pl");
+
+    for version in 1..=CHANGES {
+        turn(&folder, version);
+        gateway.reread_texts();
+        // Some sets are read before the next one comes, others are overtaken while they are read.
+        for _ in 0..=version % 6 {
+            gateway.post(&otp().customer("3")).await.expect_status(204);
+            gateway.settle().await;
+        }
+    }
+
+    // The last set comes into force too, by whichever look.
+    until(async || {
+        gateway.post(&otp().customer("3")).await.expect_status(204);
+        gateway.settle().await;
+        gateway.push().received().last().unwrap().title.as_deref() == Some(&format!("title {CHANGES}"))
+    })
+    .await;
+    let mut seen = BTreeSet::new();
+    for message in gateway.push().received() {
+        let version = message.title.as_deref().unwrap().strip_prefix("title ");
+        let in_body = message.text.rsplit_once(" body ").map(|(_, version)| version);
+        assert_eq!(version, in_body, "{message:?}");
+        seen.insert(version.map(str::to_owned));
+    }
+    assert!(seen.len() > 3, "texts were meant to change while messages are sent: {seen:?}");
+}
+
+#[tokio::test]
+async fn words_keep_their_names_across_a_restart_and_are_not_written_again() {
+    let gateway = house_of_two().await;
+    gateway.post(&locked(gateway.now())).await.expect_status(204);
+    told(&gateway).await;
+    let (before, changes) = (wording(&gateway).await, gateway.store().words_changes().await.unwrap());
+
+    let gateway = gateway.restart().await;
+    told(&gateway).await;
+
+    assert_eq!(wording(&gateway).await, before);
+    assert_eq!(gateway.store().words_changes().await.unwrap(), changes);
+    assert_eq!(changes.len(), 54, "two languages, nine kinds, three channels");
+}
+
+// Two people, each with a phone: the first reads Polish, the second English.
+async fn house_of_two() -> Gateway {
+    let gateway = Setup::new().start().await;
+    let one = person("one").customer("1337").phone("+48600100200");
+    gateway.knows([one, person("two").customer("2").reads("en").phone("+48600100300")]).await;
+    gateway
+}
+
+async fn told(gateway: &Gateway) -> String {
+    told_to(gateway, "1337").await
+}
+
+// Sends a code and returns what arrived, without the hour in it.
+async fn told_to(gateway: &Gateway, customer: &str) -> String {
+    gateway.post(&otp().customer(customer)).await.expect_status(204);
+    gateway.settle().await;
+    gateway.sms("primary").received().last().unwrap().text.clone()
+}
+
+/// The words of the newest delivery's last attempt.
+async fn wording(gateway: &Gateway) -> Wording {
+    gateway.last().await.attempts.last().unwrap().wording.unwrap()
+}
+
+// The whole folder of a kind gives way to another one, as a tool that copies beside and renames does it.
+fn turn(locale: &Path, version: usize) {
+    let (next, otp, old) = (locale.join("next"), locale.join("otp"), locale.join("old"));
+    fs::create_dir(&next).unwrap();
+    for entry in fs::read_dir(&otp).unwrap().map(Result::unwrap) {
+        fs::copy(entry.path(), next.join(entry.file_name())).unwrap();
+    }
+    fs::write(next.join("push.title.hbs"), format!("title {version}")).unwrap();
+    fs::write(next.join("push.body.hbs"), format!("{{{{otp}}}} {{{{amount}}}} {{{{merchant}}}} body {version}"))
+        .unwrap();
+    fs::rename(&otp, &old).unwrap();
+    fs::rename(&next, &otp).unwrap();
+    fs::remove_dir_all(&old).unwrap();
+}
+
+async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
