@@ -16,7 +16,7 @@ use crate::domain::delivery::{Attempt, EndReason, ProviderName, State};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::Parcel;
 use crate::domain::wishes::Zone;
-use crate::render::{Occasion, Renderer};
+use crate::render::{Occasion, Renderer, sms};
 use crate::route::Way;
 use crate::store::Claimed;
 
@@ -29,6 +29,8 @@ pub(super) struct Sender {
     pub(super) providers: HashMap<ProviderName, Arc<dyn Provider>>,
     pub(super) renderer: Arc<Renderer>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Whether the letters of an SMS are replaced, for the providers that say so.
+    pub(super) transliterate: HashMap<ProviderName, bool>,
 }
 
 impl Sender {
@@ -45,7 +47,8 @@ impl Sender {
             return Outcome::refused(Cause::NotRendered);
         };
         let zone = person.wishes.time_zone.as_ref().map(Zone::rules);
-        let occasion = Occasion { locale: &person.locale, zone, until: claimed.expires_at };
+        let transliterate = self.transliterate.get(&way.provider).copied();
+        let occasion = Occasion { locale: &person.locale, zone, until: claimed.expires_at, transliterate };
         let message = match self.renderer.render(content, way.address.channel(), &occasion) {
             Ok(message) => message,
             Err(error) => {
@@ -53,11 +56,14 @@ impl Sender {
                 return Outcome::refused(Cause::NotRendered);
             }
         };
+        let size = sms::size_of(&message);
         let valid_for = claimed.expires_at.since(now);
         let parcel =
             Parcel { delivery: claimed.id, priority: claimed.priority(), to: way.address.clone(), message, valid_for };
         let sent = tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + GRACE, provider.send(&parcel)).await;
-        sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut))
+        let outcome = sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut));
+        size.into_iter().for_each(|size| count_parts(way, &outcome, size));
+        outcome
     }
 }
 
@@ -120,6 +126,15 @@ pub(super) fn note_hedge(claimed: &Claimed, outcome: &'static str) {
 /// Counts a step behind a message that was taken.
 pub(super) fn count_hedge(outcome: &'static str) {
     metrics::counter!("otpost_hedges_total", "outcome" => outcome).increment(1);
+}
+
+// What was refused is not billed; what may have arrived may be.
+fn count_parts(way: &Way, outcome: &Outcome, size: sms::Size) {
+    if matches!(outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
+        let (provider, encoding) = (way.provider.0.clone(), size.encoding.name());
+        metrics::counter!("otpost_sms_parts_total", "provider" => provider, "encoding" => encoding)
+            .increment(size.segments as u64);
+    }
 }
 
 fn kind_of(claimed: &Claimed) -> &'static str {

@@ -74,6 +74,13 @@ impl Voice {
 impl Catalog {
     /// Understands every sheet; the default locale, with its parents, has to be complete.
     pub(super) fn of(sheets: &[Sheet], default: &Locale) -> Result<Self, Error> {
+        let catalog = Self::of_some(sheets, default)?;
+        let missing = catalog.missing();
+        if missing.is_empty() { Ok(catalog) } else { Err(Error::Missing { locale: default.clone(), files: missing }) }
+    }
+
+    /// Understands these sheets, whatever is missing.
+    pub(super) fn of_some(sheets: &[Sheet], default: &Locale) -> Result<Self, Error> {
         let mut voices: HashMap<String, Voice> = HashMap::new();
         for sheet in sheets {
             let voice = match voices.entry(sheet.locale.as_str().to_ascii_lowercase()) {
@@ -82,9 +89,7 @@ impl Catalog {
             };
             voice.take(sheet)?;
         }
-        let catalog = Self { voices, default: default.as_str().to_ascii_lowercase() };
-        let missing = catalog.missing();
-        if missing.is_empty() { Ok(catalog) } else { Err(Error::Missing { locale: default.clone(), files: missing }) }
+        Ok(Self { voices, default: default.as_str().to_ascii_lowercase() })
     }
 
     /// Who speaks to a reader of `locale`: `pl-PL`, then `pl`, then the default. That last step is counted, because

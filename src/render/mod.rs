@@ -4,6 +4,8 @@
 //! they are loaded; after that, writing opens no file and takes no lock. The code is borrowed from its notification
 //! and goes nowhere but into the finished text.
 
+mod autofill;
+mod budget;
 mod catalog;
 mod date;
 mod failure;
@@ -14,9 +16,12 @@ mod hygiene;
 mod money;
 mod occasion;
 mod part;
+mod preview;
 mod settings;
 mod sheet;
+pub mod sms;
 mod text;
+mod translit;
 mod values;
 
 use std::fs::OpenOptions;
@@ -33,6 +38,7 @@ pub use self::finding::Finding;
 pub use self::guard::Fault;
 pub use self::occasion::Occasion;
 use self::part::Part;
+pub use self::preview::{Previews, Sample};
 pub use self::settings::{Autofill, Mail, Settings, Sms};
 use self::sheet::Sheet;
 use self::values::Values;
@@ -53,6 +59,8 @@ pub struct Renderer {
     brand: String,
     zone: TimeZone,
     reveal_fraud_reason: bool,
+    sms: Sms,
+    autofill: autofill::Lines,
 }
 
 impl Renderer {
@@ -63,21 +71,31 @@ impl Renderer {
 
     /// Checks every text, and writes each of them once with the longest values there can be.
     pub fn of(sheets: &[Sheet], settings: &Settings) -> Result<Self, Error> {
+        let catalog = || Catalog::of(sheets, &settings.default_locale);
+        let renderer = Self::with(catalog, settings)?;
+        renderer.rehearse()?;
+        Ok(renderer)
+    }
+
+    fn with(catalog: impl FnOnce() -> Result<Catalog, Error>, settings: &Settings) -> Result<Self, Error> {
         let brand = settings.brand.trim();
         if brand.is_empty() || brand.chars().count() > BRAND_MAX || brand.contains(char::is_control) {
             return Err(Error::Brand);
         }
         let zone = TimeZone::get(&settings.time_zone)
             .map_err(|source| Error::TimeZone { name: settings.time_zone.clone(), source })?;
-        let renderer = Self {
-            catalog: Catalog::of(sheets, &settings.default_locale)?,
+        if settings.sms.max_segments == 0 {
+            return Err(Error::Setting { key: "sms.max_segments", expected: "expected 1 or more" });
+        }
+        Ok(Self {
+            catalog: catalog()?,
             default_locale: settings.default_locale.clone(),
             brand: brand.to_owned(),
             zone,
             reveal_fraud_reason: settings.reveal_fraud_reason,
-        };
-        renderer.rehearse()?;
-        Ok(renderer)
+            sms: settings.sms.clone(),
+            autofill: autofill::Lines::of(&settings.autofill)?,
+        })
     }
 
     /// The text of `content` for `channel`, in the nearest language to the reader's that there is a text in.
@@ -90,7 +108,7 @@ impl Renderer {
         let values = self.values(content, channel, voice, occasion);
         let write = |part| write(voice, kind, part, &values);
         Ok(match channel {
-            Channel::Sms => Message::Sms { text: write(Part::Sms)? },
+            Channel::Sms => Message::Sms { text: self.sms(voice, kind, &values, occasion)? },
             Channel::Push => Message::Push { title: write(Part::PushTitle)?, body: write(Part::PushBody)? },
             Channel::Email => Message::Email {
                 subject: write(Part::EmailSubject)?,
@@ -118,6 +136,7 @@ impl Renderer {
     }
 
     fn rehearse(&self) -> Result<(), Error> {
+        budget::keep(self)?;
         for voice in self.catalog.voices() {
             let amount = Currency::parse("KWD").map(|currency| voice.purse.write(Money { minor: u64::MAX, currency }));
             let amount = amount.unwrap_or_default();

@@ -44,7 +44,8 @@ pub(super) fn locale_of(folder: &str) -> Option<Locale> {
     Locale::parse(folder).ok().filter(|locale| locale.language().len() <= 3)
 }
 
-fn read_locale(dir: &Path, locale: &Locale, sheets: &mut Vec<Sheet>) -> Result<(), Error> {
+/// The sheets of the folder of one locale.
+pub(super) fn read_locale(dir: &Path, locale: &Locale, sheets: &mut Vec<Sheet>) -> Result<(), Error> {
     for kind in Kind::ALL {
         refuse_strangers(&dir.join(kind.name()))?;
         for part in Channel::ALL.into_iter().flat_map(Part::of).copied() {

@@ -1,6 +1,8 @@
 //! What the renderer keeps to, whatever the templates say.
 
+mod hostile;
 mod shipped;
+mod sms;
 mod words;
 
 use std::fs;
@@ -9,8 +11,8 @@ use std::time::Duration;
 use super::*;
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::{
-    CardLocked, CardUnlocked, Change, Otp, RejectionReason, Transaction, TransactionResult, TransactionalLock,
-    Verification,
+    CardLocked, CardUnlocked, Change, Holder, LockReason, Otp, RejectionReason, Transaction, TransactionResult,
+    TransactionalLock, TransactionalLockReason, Verification, VerificationStatus,
 };
 use crate::domain::secret::Code;
 
@@ -73,7 +75,7 @@ fn locale(tag: &str) -> Locale {
 }
 
 fn occasion(locale: &Locale) -> Occasion<'_> {
-    Occasion { locale, zone: None, until: MORNING.after(Duration::from_mins(5)) }
+    Occasion { locale, zone: None, until: MORNING.after(Duration::from_mins(5)), transliterate: None }
 }
 
 fn parts(message: &Message) -> Vec<&str> {
