@@ -115,6 +115,7 @@ impl Parts {
                 min_validity: settings.min_validity(),
                 price: settings.price(),
                 spend_cap: settings.spend_cap(),
+                transliterate: settings.transliterate(),
             };
             readers.extend(channel::hear(settings)?.map(|reader| (offer.provider.clone(), reader)));
             routes.push((offer, channel::connect(settings)?));

@@ -132,12 +132,20 @@ impl Settings {
         }
     }
 
-    /// What a message costs.
+    /// What a message costs; an SMS, each of its segments.
     pub fn price(&self) -> Price {
         match self {
             Self::SmsGateway(s) => s.price,
             Self::PushHttp(s) => s.price,
             Self::Smtp(s) => s.price,
+        }
+    }
+
+    /// Whether the letters of its messages are written with the nearest ones of GSM 03.38, when it says so.
+    pub fn transliterate(&self) -> Option<bool> {
+        match self {
+            Self::SmsGateway(s) => s.transliterate,
+            Self::PushHttp(_) | Self::Smtp(_) => None,
         }
     }
 

@@ -81,9 +81,13 @@ pub struct Settings {
     /// With less time left than this, others are asked before it.
     #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub min_validity: Duration,
-    /// What a message costs; nothing when not given.
+    /// What a segment costs; nothing when not given.
     #[serde(default)]
     pub price: Price,
+    /// Whether letters outside GSM 03.38 are written with the nearest ones inside; what the texts' settings say when not
+    /// given.
+    #[serde(default)]
+    pub transliterate: Option<bool>,
     /// What may be spent on it in an hour; no limit when not given.
     #[serde(default)]
     pub spend_cap_per_hour: Option<Price>,

@@ -17,7 +17,7 @@ use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::parcel::Parcel;
 use crate::domain::wishes::Zone;
 use crate::domain::wording::Wording;
-use crate::render::{Library, Occasion};
+use crate::render::{Library, Occasion, sms};
 use crate::route::Way;
 use crate::store::Claimed;
 
@@ -30,6 +30,8 @@ pub(super) struct Sender {
     pub(super) providers: HashMap<ProviderName, Arc<dyn Provider>>,
     pub(super) library: Arc<Library>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Whether the letters of an SMS are replaced, for the providers that say so.
+    pub(super) transliterate: HashMap<ProviderName, bool>,
 }
 
 impl Sender {
@@ -52,7 +54,8 @@ impl Sender {
             return (Outcome::refused(Cause::NotRendered), None);
         };
         let zone = person.wishes.time_zone.as_ref().map(Zone::rules);
-        let occasion = Occasion { locale: &person.locale, zone, until: claimed.expires_at };
+        let transliterate = self.transliterate.get(&way.provider).copied();
+        let occasion = Occasion { locale: &person.locale, zone, until: claimed.expires_at, transliterate };
         // Taken once: texts that change meanwhile are for the next message.
         let written = match self.library.now().render(content, way.address.channel(), &occasion) {
             Ok(written) => written,
@@ -61,6 +64,7 @@ impl Sender {
                 return (Outcome::refused(Cause::NotRendered), None);
             }
         };
+        let size = sms::size_of(&written.message);
         let valid_for = claimed.expires_at.since(now);
         let parcel = Parcel {
             delivery: claimed.id,
@@ -70,7 +74,9 @@ impl Sender {
             valid_for,
         };
         let sent = tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + GRACE, provider.send(&parcel)).await;
-        (sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut)), Some(written.wording))
+        let outcome = sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut));
+        size.into_iter().for_each(|size| count_parts(way, &outcome, size));
+        (outcome, Some(written.wording))
     }
 }
 
@@ -134,6 +140,15 @@ pub(super) fn note_hedge(claimed: &Claimed, outcome: &'static str) {
 /// Counts a step behind a message that was taken.
 pub(super) fn count_hedge(outcome: &'static str) {
     metrics::counter!("otpost_hedges_total", "outcome" => outcome).increment(1);
+}
+
+// What was refused is not billed; what may have arrived may be.
+fn count_parts(way: &Way, outcome: &Outcome, size: sms::Size) {
+    if matches!(outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
+        let (provider, encoding) = (way.provider.0.clone(), size.encoding.name());
+        metrics::counter!("otpost_sms_parts_total", "provider" => provider, "encoding" => encoding)
+            .increment(size.segments as u64);
+    }
 }
 
 fn kind_of(claimed: &Claimed) -> &'static str {

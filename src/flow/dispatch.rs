@@ -83,8 +83,10 @@ impl Dispatch {
         clock: Arc<dyn Clock>,
         seed: u64,
     ) -> Self {
-        let (offers, providers): (Vec<_>, HashMap<_, _>) =
+        let (offers, providers): (Vec<Offer>, HashMap<_, _>) =
             routes.into_iter().map(|(offer, provider)| (offer.clone(), (offer.provider, provider))).unzip();
+        let said = |offer: &Offer| Some((offer.provider.clone(), offer.transliterate?));
+        let transliterate = offers.iter().filter_map(said).collect();
         let luck = Mutex::new(StdRng::seed_from_u64(seed));
         let codes_exceed = rules.guard.lets_exceed(Priority::Code);
         let roster = Arc::new(Roster::new(&offers, Arc::clone(&store), Arc::clone(&clock), codes_exceed));
@@ -93,7 +95,7 @@ impl Dispatch {
             store,
             rules,
             offers,
-            sender: Sender { providers, library: Arc::clone(&library), clock: Arc::clone(&clock) },
+            sender: Sender { providers, library: Arc::clone(&library), clock: Arc::clone(&clock), transliterate },
             roster,
             library,
             clock,

@@ -24,6 +24,22 @@ pub enum Error {
         #[source]
         source: jiff::Error,
     },
+    /// A setting has a value that it cannot have.
+    #[error("templates.{key}: {expected}")]
+    Setting {
+        /// Which, below `[templates]`.
+        key: &'static str,
+        /// What it could be.
+        expected: &'static str,
+    },
+    /// There is nothing to read in a language.
+    #[error("there are no texts in {locale}, only in {}", known.join(", "))]
+    NoTexts {
+        /// The locale that was asked for.
+        locale: Locale,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// A file or folder could not be read.
     #[error("{} cannot be read", file.display())]
     Unreadable {

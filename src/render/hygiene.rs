@@ -133,9 +133,8 @@ fn break_links(text: &str) -> String {
         let next = rest.peek().copied().unwrap_or(' ');
         let breaks = match c {
             '@' => !next.is_whitespace(),
-            '.' | ':' | '\u{3002}' | '\u{6d4}' => {
-                !before.is_whitespace() && (next.is_alphanumeric() || !next.is_ascii())
-            }
+            ':' => !before.is_whitespace() && !next.is_whitespace(),
+            '.' | '\u{3002}' | '\u{6d4}' => !before.is_whitespace() && (next.is_alphanumeric() || !next.is_ascii()),
             _ => false,
         };
         if breaks {
@@ -197,6 +196,7 @@ mod tests {
             ("💩.la", "💩. la"),
             ("help@evil.example", "help@ evil. example"),
             ("tel:112", "tel: 112"),
+            ("tel:+48600100200", "tel: +***"),
             ("mailto:a@b.cd", "mailto: a@ b. cd"),
             ("192.168.10.20", "***"),
             ("Call +48 600 100 200 now", "Call +*** now"),

@@ -4,7 +4,9 @@
 //! they are loaded; after that, writing opens no file and takes no lock. The code is borrowed from its notification
 //! and goes nowhere but into the finished text.
 
+mod autofill;
 pub mod bare;
+mod budget;
 mod catalog;
 mod coverage;
 mod date;
@@ -19,14 +21,17 @@ mod money;
 mod occasion;
 mod part;
 mod plain;
+mod preview;
 mod reader;
 mod rehearsal;
 mod review;
 mod rules;
 mod settings;
 mod sheet;
+pub mod sms;
 mod source;
 mod text;
+mod translit;
 mod values;
 mod wording;
 
@@ -41,6 +46,7 @@ pub use self::guard::Fault;
 pub use self::library::{Draft, Library};
 pub use self::occasion::Occasion;
 use self::part::Part;
+pub use self::preview::{Previews, Sample};
 pub use self::review::{coverage, review, review_files, review_folder};
 pub use self::rules::{RULES, Rule};
 pub use self::settings::{Autofill, Mail, Settings, Sms};
@@ -64,6 +70,8 @@ pub struct Renderer {
     brand: String,
     zone: TimeZone,
     reveal_fraud_reason: bool,
+    sms: Sms,
+    autofill: autofill::Lines,
 }
 
 /// A message, and what it was written with.
@@ -96,6 +104,9 @@ impl Renderer {
         }
         let zone = TimeZone::get(&settings.time_zone)
             .map_err(|source| Error::TimeZone { name: settings.time_zone.clone(), source })?;
+        if settings.sms.max_segments == 0 {
+            return Err(Error::Setting { key: "sms.max_segments", expected: "expected 1 or more" });
+        }
         Ok(Self {
             catalog,
             wordings,
@@ -103,6 +114,8 @@ impl Renderer {
             brand: brand.to_owned(),
             zone,
             reveal_fraud_reason: settings.reveal_fraud_reason,
+            sms: settings.sms.clone(),
+            autofill: autofill::Lines::of(&settings.autofill)?,
         })
     }
 
@@ -118,7 +131,7 @@ impl Renderer {
         let values = self.values(content, channel, voice, occasion);
         let write = |part| write(voice, kind, part, &values);
         let message = match channel {
-            Channel::Sms => Message::Sms { text: write(Part::Sms)? },
+            Channel::Sms => Message::Sms { text: self.sms(voice, kind, &values, occasion)? },
             Channel::Push => Message::Push { title: write(Part::PushTitle)?, body: write(Part::PushBody)? },
             Channel::Email => Message::Email {
                 subject: write(Part::EmailSubject)?,

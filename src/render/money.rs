@@ -81,7 +81,7 @@ impl Purse {
 }
 
 // Every currency that ISO 4217 gives decimals, found by asking for each code there can be.
-fn listed() -> impl Iterator<Item = (Currency, u8)> {
+pub(super) fn listed() -> impl Iterator<Item = (Currency, u8)> {
     let letters = || 'A'..='Z';
     let codes = letters().flat_map(move |a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
     codes.filter_map(|code| {

@@ -14,4 +14,7 @@ pub struct Occasion<'a> {
     pub zone: Option<&'a TimeZone>,
     /// When a code in it is of no use any more.
     pub until: Timestamp,
+    /// Whether letters outside GSM 03.38 are written with the nearest ones inside, when it is an SMS and its provider
+    /// says so; unknown for what the settings say of the locale.
+    pub transliterate: Option<bool>,
 }

@@ -10,7 +10,7 @@ use super::part::Part;
 use super::sheet::Sheet;
 use super::text::Text;
 use super::values::{Values, Variable};
-use super::{Renderer, hygiene};
+use super::{Renderer, budget, hygiene};
 use crate::domain::money::{Currency, Money};
 use crate::domain::notification::Kind;
 use crate::domain::secret::CODE_MAX;
@@ -39,6 +39,7 @@ impl Renderer {
                 }
             }
         }
+        findings.extend(budget::look(self, voice, sheet));
         findings.extend(self.late(sheet, voice, text).map(|breach| Finding::in_file(&sheet.place, breach).tolerated()));
         findings
     }

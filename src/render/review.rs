@@ -66,7 +66,8 @@ impl Renderer {
         Ok((renderer, findings))
     }
 
-    fn make(sheets: &[Sheet], settings: &Settings) -> Result<(Self, Vec<Finding>), Error> {
+    /// The same of sheets that need not be complete.
+    pub(super) fn make(sheets: &[Sheet], settings: &Settings) -> Result<(Self, Vec<Finding>), Error> {
         let (catalog, mut findings) = Catalog::of(sheets, settings);
         let renderer = Self::with(catalog, Wordings::of(sheets, settings), settings)?;
         let sound = |sheet: &&Sheet| findings.iter().all(|finding| finding.place != sheet.place);

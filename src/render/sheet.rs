@@ -101,7 +101,8 @@ pub(super) fn locale_of(folder: &str) -> Option<Locale> {
     Locale::parse(folder).ok().filter(|locale| locale.language().len() <= 3)
 }
 
-fn read_kind(folder: &Path, locale: &Locale, kind: Kind) -> Result<Vec<Sheet>, Error> {
+/// The sheets in the folder of one kind.
+pub(super) fn read_kind(folder: &Path, locale: &Locale, kind: Kind) -> Result<Vec<Sheet>, Error> {
     let mut sheets = Vec::new();
     for part in Channel::ALL.into_iter().flat_map(Part::of).copied() {
         let place = folder.join(part.file());

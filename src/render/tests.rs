@@ -2,7 +2,9 @@
 
 mod broken;
 mod covered;
+mod hostile;
 mod refused;
+mod sms;
 mod words;
 
 use std::fs;
@@ -89,7 +91,7 @@ fn locale(tag: &str) -> Locale {
 }
 
 fn occasion(locale: &Locale) -> Occasion<'_> {
-    Occasion { locale, zone: None, until: MORNING.after(Duration::from_mins(5)) }
+    Occasion { locale, zone: None, until: MORNING.after(Duration::from_mins(5)), transliterate: None }
 }
 
 fn parts(message: &Message) -> Vec<&str> {

@@ -64,6 +64,8 @@ pub struct Offer {
     pub price: Price,
     /// What may be spent on it in an hour.
     pub spend_cap: Option<Price>,
+    /// Whether texts for it are written with letters that cost less; nobody is chosen by it.
+    pub transliterate: Option<bool>,
 }
 
 impl Offer {

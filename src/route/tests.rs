@@ -18,6 +18,7 @@ fn offer(name: &str, channel: Channel) -> Offer {
         min_validity: Duration::ZERO,
         price: Price::default(),
         spend_cap: None,
+        transliterate: None,
     }
 }
 

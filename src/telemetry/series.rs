@@ -85,6 +85,11 @@ pub const ALL: &[Series] = &[
         "Pushes with a further step behind them: armed, then cancelled by a confirmation, sent, or dropped.",
     ),
     counts(
+        "otpost_sms_parts_total",
+        &["provider", "encoding"],
+        "Segments of SMS that a provider took, or may have taken: gsm7 of 160 characters, ucs2 of 70.",
+    ),
+    counts(
         "otpost_template_fallback_total",
         &["locale"],
         "Texts written in the default locale for want of the reader's.",

@@ -5,6 +5,7 @@ mod check;
 mod delivery;
 mod key;
 mod people;
+mod preview;
 mod provider;
 mod route;
 mod template;

@@ -71,7 +71,7 @@ fn pace(
     let money = Money { minor: 123_450, currency: Currency::parse("PLN")? };
     let content = Content::Otp(Otp { code: Code::parse(CODE.into())?, money, merchant: PAYEE.into() });
     let locale = Locale::parse("en")?;
-    let occasion = Occasion { locale: &locale, zone: None, until: UNTIL };
+    let occasion = Occasion { locale: &locale, zone: None, until: UNTIL, transliterate: None };
     let engine = engine(texts, channel)?;
     let names: Vec<String> = engine.get_templates().keys().cloned().collect();
     ensure!(!names.is_empty(), "no texts for {channel}");

@@ -62,7 +62,7 @@ async fn fill(
         None => None,
     };
     let zone = person.as_ref().and_then(|person| person.wishes.time_zone.as_ref()).map(Zone::rules);
-    let occasion = Occasion { locale: &words.topic.locale, zone, until: detail.line.expires_at };
+    let occasion = Occasion { locale: &words.topic.locale, zone, until: detail.line.expires_at, transliterate: None };
     Ok(match render::filled(words, settings, content, &occasion) {
         Ok(parts) => Filled::Parts(parts),
         Err(error) => Filled::Refused(chain(&error)),

@@ -74,7 +74,7 @@ fn words_of_a_language_that_is_gone_are_filled_in_again_and_the_code_is_masked()
     let code = Code::parse("481516".to_owned()).unwrap();
     let content = Content::Otp(Otp { code, money, merchant: "Allegro".to_owned() });
     let until = Timestamp::from_micros(1_769_859_000_000_000).after(Duration::from_mins(5));
-    let occasion = Occasion { locale: &Locale::parse("en").unwrap(), zone: None, until };
+    let occasion = Occasion { locale: &Locale::parse("en").unwrap(), zone: None, until, transliterate: None };
 
     let now = Settings { brand: "Another".to_owned(), ..Settings::default() };
     let parts = filled(&words, &now, content, &occasion).unwrap();

@@ -26,6 +26,7 @@ fn offer(name: &str) -> Offer {
         min_validity: Duration::ZERO,
         price: Price::default(),
         spend_cap: None,
+        transliterate: None,
     }
 }
 

@@ -1,13 +1,14 @@
 //! Providers that misbehave, each promise at its number, over real sockets.
 //!
 //! Nothing here knows how an adapter is written: what a provider does, what the timeline says, and what people got.
-//! `OTPOST_TEST_MESSAGES` is how many codes `repeats` sends through the gateway; without it, 10,000.
+//! `segments` is about counting alone. `OTPOST_TEST_MESSAGES` is how many codes `repeats` sends through the gateway; without it, 10,000.
 
 mod black_holes;
 mod busy;
 mod hedges;
 mod receipts;
 mod repeats;
+mod segments;
 mod slow;
 mod toxics;
 

@@ -65,6 +65,7 @@ impl Station {
             weight: chance.random_ratio(1, 3).then(|| chance.random_range(1..5)),
             price: Price::default(),
             spend_cap: None,
+            transliterate: None,
             min_validity: Duration::from_secs(if chance.random_ratio(1, 5) { 40 } else { 0 }),
         };
         Arc::new(Self { offer, mood: Mutex::new(Mood::Good), taken: Mutex::default() })

@@ -10,6 +10,7 @@ pub(crate) mod gateway;
 pub(crate) mod house;
 pub(crate) mod jose;
 pub(crate) mod load;
+pub(crate) mod node;
 pub(crate) mod notice;
 pub(crate) mod people;
 pub(crate) mod python;

@@ -1,0 +1,183 @@
+//! What texts cost, and what a payee's name, a code and the settings change about it.
+
+use super::super::budget;
+use super::super::sms::{Encoding, Size, count, measure};
+use super::*;
+
+fn size(text: &str) -> Size {
+    measure(text)
+}
+
+fn with_sms(text: &str, change: impl FnOnce(&mut Settings)) -> (tempfile::TempDir, Settings) {
+    let (dir, mut settings) = shipped();
+    fs::write(dir.path().join("pl/otp/sms.hbs"), text).unwrap();
+    change(&mut settings);
+    (dir, settings)
+}
+
+// Everything but the code in Polish is short enough for it.
+fn with_one_segment(settings: &mut Settings) {
+    (settings.brand, settings.sms.max_segments) = ("Bank".into(), 1);
+    for (tag, kind) in SHIPPED_LOCALES.into_iter().flat_map(|tag| Kind::ALL.map(|kind| (tag, kind))) {
+        let short = if kind == Kind::Otp { "{{otp}} {{amount}} {{merchant}}" } else { "{{brand}}" };
+        if (tag, kind) != ("pl", Kind::Otp) {
+            fs::write(settings.dir.join(format!("{tag}/{kind}/sms.hbs")), short).unwrap();
+        }
+    }
+}
+
+fn refused(settings: &Settings) -> String {
+    Renderer::load(settings).err().unwrap().to_string()
+}
+
+fn of_budget(settings: &Settings) -> Vec<Finding> {
+    let mut findings = review_folder(settings).unwrap();
+    findings.retain(|finding| finding.rule == budget::RULE);
+    findings
+}
+
+fn in_polish(renderer: &Renderer, merchant: &str) -> String {
+    sms(renderer, &otp(merchant), "pl")
+}
+
+#[test]
+fn every_shipped_text_keeps_to_the_budget_whatever_the_payee_is_called_and_with_the_longest_brand() {
+    let (_dir, mut settings) = shipped();
+    (settings.time_zone, settings.reveal_fraud_reason) = ("Europe/Warsaw".into(), true);
+    let usual = of_budget(&settings);
+    settings.brand = "W".repeat(BRAND_MAX);
+    let with_a_long_brand = of_budget(&settings);
+
+    assert_eq!(usual, []);
+    assert!(with_a_long_brand.iter().all(|finding| !finding.refused), "{with_a_long_brand:#?}");
+}
+
+#[test]
+fn a_text_that_may_need_more_is_refused_with_what_forces_it() {
+    let long = "{{otp}} {{amount}} {{merchant}} ".to_owned() + &"ę–".repeat(90);
+    let (_dir, mut settings) = with_sms(&long, |_| {});
+
+    let told = refused(&settings);
+    settings.sms.max_segments = 4;
+    let taken = Renderer::load(&settings);
+
+    assert!(told.contains("pl/otp/sms.hbs: with the longest values it takes 4 segments ("), "{told}");
+    let forcing = "in UCS-2), and max_segments is 3; outside GSM 03.38: ę (U+0119), – (U+2013); replace them, or have them replaced with transliterate";
+    assert!(told.contains(forcing), "{told}");
+    assert!(taken.is_ok());
+
+    settings.sms = Sms { max_segments: 3, transliterate: vec![locale("pl")] };
+    assert!(Renderer::load(&settings).is_ok());
+    settings.sms.max_segments = 0;
+    assert_eq!(refused(&settings), "templates.sms.max_segments: expected 1 or more");
+}
+
+#[test]
+fn a_name_that_may_bring_a_text_over_the_budget_is_worth_a_look() {
+    let (_dir, settings) = with_sms("{{otp}} {{amount}} {{merchant}}. Nie podawaj go nikomu.", with_one_segment);
+
+    let findings = of_budget(&settings);
+
+    let of_code = findings.iter().find(|finding| finding.place.ends_with("pl/otp/sms.hbs")).unwrap();
+    assert_eq!((of_code.rule, of_code.refused), (budget::RULE, false));
+    assert_eq!(of_code.fault.what, "with a name outside GSM 03.38 it takes 2 segments");
+}
+
+#[test]
+fn a_payees_name_is_shortened_until_the_text_fits_and_never_below_eight_characters() {
+    let padding = "x".repeat(90);
+    let text = format!("{{{{otp}}}} {{{{amount}}}} {{{{merchant}}}} {padding}");
+    let (_dir, settings) = with_sms(&text, with_one_segment);
+
+    let renderer = Renderer::load(&settings).unwrap();
+    let fits = in_polish(&renderer, "A shop whose name has forty characters..");
+    let long = in_polish(&renderer, &"W".repeat(200));
+    let mixed = in_polish(&renderer, "Żółty Łoś z Łodzi, ulica Długa");
+    let flags = in_polish(&renderer, &"🇵🇱".repeat(40));
+    let floods = in_polish(&renderer, &"क्".repeat(200));
+
+    assert_eq!(fits, format!("048291 1234,50 PLN A shop whose name has forty characters.. {padding}"));
+    assert_eq!(long, format!("048291 1234,50 PLN {}... {padding}", "W".repeat(39)));
+    assert_eq!(mixed, format!("048291 1234,50 PLN Zolty Los z Lodzi, ulica Dluga {padding}"));
+    assert_eq!(flags, format!("048291 1234,50 PLN {}... {padding}", "🇵🇱".repeat(8)));
+    assert!(size(&floods).units < 160, "{floods}");
+    for text in [fits, long, mixed] {
+        assert_eq!(size(&text).segments, 1, "{text}");
+    }
+}
+
+#[test]
+fn letters_are_replaced_where_the_locale_or_the_provider_says_so() {
+    let text = "Kod {{otp}}: płatność {{amount}} – „{{merchant}}”. Ważny do {{until}}.";
+    let (_dir, mut settings) = with_sms(text, |_| {});
+    let said = |settings: &Settings, merchant: &str, transliterate| {
+        let (renderer, tag) = (Renderer::load(settings).unwrap(), locale("pl"));
+        let message =
+            renderer.render(&otp(merchant), Channel::Sms, &Occasion { transliterate, ..occasion(&tag) }).unwrap();
+        parts(&message.message)[0].to_owned()
+    };
+
+    let usual = said(&settings, "Żabka", None);
+    let asked = said(&settings, "Żabka", Some(true));
+    settings.sms.transliterate = vec![locale("pl")];
+    let set = said(&settings, "Żabka", None);
+    let denied = said(&settings, "Żabka", Some(false));
+    let in_vain = said(&settings, "Кав'ярня", None);
+
+    let plain = "Kod 048291: platnosc 1234,50 PLN - \"Zabka\". Wazny do 11:35 UTC.";
+    assert_eq!([asked.as_str(), set.as_str()], [plain; 2]);
+    assert_eq!((usual.as_str(), size(&usual).encoding), (denied.as_str(), Encoding::Ucs2));
+    assert!(usual.contains("płatność 1234,50 PLN – „Żabka”"), "{usual}");
+    assert!(in_vain.contains("płatność 1234,50 PLN – „Кав'ярня”"), "{in_vain}");
+}
+
+#[test]
+fn an_otp_ends_with_the_lines_for_phones_and_no_other_news_does() {
+    let (_dir, mut settings) = shipped();
+    settings.autofill = Autofill { app_hash: "FA+9qCX9VSu".into(), domain: "pay.bank.example".into() };
+    let renderer = Renderer::load(&settings).unwrap();
+
+    let text = sms(&renderer, &otp("Allegro"), "pl");
+    let news = sms(&renderer, &unlocked(), "pl");
+    let push = written(&renderer, &otp("Allegro"), Channel::Push, "pl");
+
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[1..], ["FA+9qCX9VSu", "@pay.bank.example #048291"]);
+    assert_eq!((news.lines().count(), push[1].lines().count()), (1, 1));
+    settings.autofill.domain = "https://pay.bank.example".into();
+    assert!(refused(&settings).starts_with("templates.autofill.domain: expected a host name"));
+}
+
+#[test]
+fn the_lines_for_phones_count_in_the_budget() {
+    let text = format!("{{{{otp}}}} {{{{amount}}}} {{{{merchant}}}} {}", "x".repeat(410));
+    let (_dir, mut settings) = with_sms(&text, |_| {});
+    assert!(Renderer::load(&settings).is_ok());
+
+    settings.autofill = Autofill { app_hash: "FA+9qCX9VSu".into(), domain: "pay.bank.example".into() };
+
+    assert!(refused(&settings).contains("it takes 4 segments"));
+}
+
+#[test]
+fn what_people_are_shown_of_a_text_is_what_it_costs() {
+    let (_dir, settings) = with_sms("Kod {{otp}}: {{amount}}, {{merchant}} ł", |_| {});
+    fs::write(settings.dir.join("de/otp/sms.hbs"), "{{#if").unwrap();
+    fs::write(settings.dir.join("de/otp/strange.hbs"), "").unwrap();
+    fs::write(settings.dir.join("pl/card_locked/sms.hbs"), "{{otp}}").unwrap();
+    let open = |tag| Previews::open(&settings, Kind::Otp, &locale(tag));
+
+    let [typical, longest] = open("pl-PL").unwrap().samples(Channel::Sms, None, MORNING).unwrap();
+    let [nearest, _] = open("pl").unwrap().samples(Channel::Sms, Some(true), MORNING).unwrap();
+
+    assert_eq!((typical.locale.as_str(), typical.parts[0].0), ("pl", "sms"));
+    assert_eq!(typical.parts[0].1, "Kod 012345: 49,90 €, Example Shop ł");
+    assert_eq!(typical.cost, Some(count(&typical.parts[0].1)));
+    assert!(longest.cost.unwrap().size.units > 60 && longest.parts[0].1.contains("0000000000"));
+    assert_eq!(nearest.parts[0].1, "Kod 012345: 49,90 €, Example Shop l");
+    assert!(open("de").err().unwrap().to_string().contains("strange.hbs"));
+    assert_eq!(
+        open("sv").err().unwrap().to_string(),
+        "there are no texts in sv, only in ar, cs, de, en, es, fr, it, pl, ro, uk"
+    );
+}

@@ -1,0 +1,25 @@
+//! Programs that are not ours, in the packages for Node.js that `tests/run` sets up.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use serde_json::Value;
+
+/// What `script` answers, one line of JSON for each that it reads.
+pub(crate) fn run(script: &str, asked: &[Value]) -> Vec<Value> {
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/node/node_modules");
+    assert!(packages.exists(), "{} is missing; tests/run sets it up", packages.display());
+    let mut node = Command::new("node");
+    node.args(["-e", script]).env("NODE_PATH", &packages);
+    let mut running = node.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut lines = running.stdin.take().unwrap();
+    let text: String = asked.iter().map(|value| format!("{value}\n")).collect();
+    // It answers before it has read everything.
+    let writing = thread::spawn(move || std::io::Write::write_all(&mut lines, text.as_bytes()).unwrap());
+    let ended = running.wait_with_output().unwrap();
+    writing.join().unwrap();
+    assert!(ended.status.success());
+    let said = String::from_utf8(ended.stdout).unwrap();
+    said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
