@@ -62,7 +62,9 @@ impl Sender {
             Parcel { delivery: claimed.id, priority: claimed.priority(), to: way.address.clone(), message, valid_for };
         let sent = tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + GRACE, provider.send(&parcel)).await;
         let outcome = sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut));
-        size.into_iter().for_each(|size| count_parts(way, &outcome, size));
+        if let Some(size) = size {
+            count_parts(way, &outcome, size);
+        }
         outcome
     }
 }
