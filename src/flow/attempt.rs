@@ -75,7 +75,9 @@ impl Sender {
         };
         let sent = tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + GRACE, provider.send(&parcel)).await;
         let outcome = sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut));
-        size.into_iter().for_each(|size| count_parts(way, &outcome, size));
+        if let Some(size) = size {
+            count_parts(way, &outcome, size);
+        }
         (outcome, Some(written.wording))
     }
 }

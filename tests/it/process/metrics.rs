@@ -324,6 +324,9 @@ fn adds_up(metrics: &Metrics) {
         + metrics.sum("otpost_time_to_send_seconds_count", &[]);
     assert!((ended - metrics.sum("otpost_ingest_requests_total", &[("outcome", "taken")])).abs() < f64::EPSILON);
     assert!((spent(metrics) - paid(metrics)).abs() < f64::EPSILON && spent(metrics) > 0.0);
+    let sent = |outcome| metrics.sum("otpost_attempts_total", &[("channel", "sms"), ("outcome", outcome)]);
+    let parts = metrics.sum("otpost_sms_parts_total", &[("encoding", "gsm7")]);
+    assert!((parts - sent("accepted") - sent("unknown")).abs() < f64::EPSILON, "{parts}");
     assert!((metrics.sum("otpost_spend_cap", &[]) - 1000.0).abs() < f64::EPSILON);
     let too_late = metrics.sum("otpost_given_up_total", &[("reason", "deadline_passed")]);
     assert!((too_late - 2.0).abs() < f64::EPSILON, "{too_late}");

@@ -14,7 +14,7 @@ pub(crate) fn run(script: &str, asked: &[Value]) -> Vec<Value> {
     node.args(["-e", script]).env("NODE_PATH", &packages);
     let mut running = node.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
     let mut lines = running.stdin.take().unwrap();
-    let text: String = asked.iter().map(|value| format!("{value}\n")).collect();
+    let text = asked.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     // It answers before it has read everything.
     let writing = thread::spawn(move || std::io::Write::write_all(&mut lines, text.as_bytes()).unwrap());
     let ended = running.wait_with_output().unwrap();
