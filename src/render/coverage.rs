@@ -57,7 +57,9 @@ impl Coverage {
             column(&mut columns, &sheet.locale).parts.insert((sheet.kind, sheet.part));
         }
         if settings.locales.is_empty() {
-            columns.values_mut().for_each(|column| column.duty = Duty::Written);
+            for column in columns.values_mut() {
+                column.duty = Duty::Written;
+            }
         }
         for locale in settings.locales.iter().chain([&settings.default_locale]) {
             column(&mut columns, locale).duty = Duty::Written;

@@ -51,9 +51,9 @@ impl Text {
     pub(super) fn of_value(&self, value: &str) -> Option<String> {
         let mut written = String::with_capacity(value.len() * ESCAPE_MAX);
         if self.escaped {
-            escape(value, &mut written)
+            escape(value, &mut written);
         } else {
-            written.push_str(value)
+            written.push_str(value);
         }
         (!written.is_empty()).then_some(written)
     }

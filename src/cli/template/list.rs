@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json {
         show::json(&as_json(&coverage))?;
     } else {
-        show::line(grid(&coverage, std::io::stdout().is_terminal()).trim_end())?;
+        show::line(grid(&coverage, std::io::stdout().is_terminal()))?;
         show::line("")?;
         show::line(
             "S sms, P push, E email: a text of its own; s p e: a parent's; -: none, the default locale's is used",
@@ -55,19 +55,18 @@ fn holes(coverage: &Coverage) -> String {
 // Colours would count as columns in `show::table`.
 fn grid(coverage: &Coverage, paint: bool) -> String {
     let kinds = Kind::ALL.map(|kind| kind.name().len()).into_iter().max().unwrap_or(0);
-    let mut text = " ".repeat(kinds);
-    for column in coverage.columns() {
-        let name = named(column);
-        text += &format!("  {name:<width$}", width = width(column));
-    }
-    for kind in Kind::ALL {
-        text = text.trim_end().to_owned() + &format!("\n{:<kinds$}", kind.name());
-        for column in coverage.columns() {
+    let line = |start: &str, cell: &dyn Fn(&Column) -> String| {
+        let cells: String = coverage.columns().map(cell).collect();
+        format!("{start:<kinds$}{cells}").trim_end().to_owned()
+    };
+    let head = line("", &|column| format!("  {:<width$}", named(column), width = width(column)));
+    let of = |kind: Kind| {
+        line(kind.name(), &|column| {
             let marks = Channel::ALL.map(|channel| mark(channel, coverage.speaker(column, kind, channel), paint));
-            text += &format!("  {}{}", marks.concat(), " ".repeat(width(column) - marks.len()));
-        }
-    }
-    text.trim_end().to_owned()
+            format!("  {}{}", marks.concat(), " ".repeat(width(column) - marks.len()))
+        })
+    };
+    std::iter::once(head).chain(Kind::ALL.map(of)).collect::<Vec<_>>().join("\n")
 }
 
 fn named(column: &Column) -> String {

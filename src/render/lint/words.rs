@@ -10,8 +10,12 @@ use super::super::values::Variable;
 /// Stands for a value, whatever it is.
 pub(super) const VALUE: char = '\u{fffc}';
 
-/// So many ways to write one word are followed; honest texts have two or three.
-const WAYS_MAX: usize = 64;
+/// So many ways to write one word are followed; honest texts have a few, one for each reason.
+const WAYS_MAX: usize = 32;
+
+/// A longer word is looked at in parts that overlap by half: no domain has more than 253 signs (RFC 1035, 3.1). Together
+/// the two keep what a hostile text can cost to a few million comparisons.
+const WORD_MAX: usize = 512;
 
 /// A sign of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +114,13 @@ impl Walk<'_> {
             return vec![Vec::new()];
         }
         let sign = Sign { c, at, of_fraud: self.of_fraud };
-        open.iter_mut().for_each(|word| word.push(sign));
+        for word in &mut open {
+            if word.len() == WORD_MAX {
+                self.words.all.push(word.clone());
+                word.drain(..WORD_MAX / 2);
+            }
+            word.push(sign);
+        }
         open
     }
 

@@ -1,5 +1,6 @@
 //! Whatever somebody types into a template, and whatever the values are: it is read or refused, and what is written
-//! keeps its bounds.
+//! keeps its bounds. `OTPOST_TEST_TEMPLATES` is how many are tried, 3,000 unless it is set; the fuzzer (`tests/fuzz/run`)
+//! looks for new ones.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -69,12 +70,17 @@ fn count(pieces: &[Piece]) -> usize {
     pieces.len() + pieces.iter().map(inner).sum::<usize>()
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of the gateway's")]
+fn cases() -> u32 {
+    std::env::var("OTPOST_TEST_TEMPLATES").map_or(3000, |number| number.parse().unwrap())
+}
+
 #[test]
 fn every_text_is_read_or_refused_and_what_it_writes_is_bounded() {
     let value = prop_oneof!["[<>&\"'{} a-zł]{0,60}", "<script>{0,9}", Just("{{otp}}".to_owned()), Just(String::new())];
     let all = (0..9_usize, 0..6_usize, sources(), vec(value, 0..9));
-    let config = Config { cases: 3000, failure_persistence: None, ..Config::default() };
-    // The same cases every time; the fuzzer looks for new ones.
+    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
+    // The same cases every time.
     let tried = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)).run(
         &all,
         |(kind, file, source, values)| {

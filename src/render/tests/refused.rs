@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::render::finding::Finding;
+use crate::render::sheet::read_one;
 
 /// The file each source stands in, what it is, the rule it breaks, where, and some of what is said.
 const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
@@ -145,7 +146,7 @@ fn sheet(file: &str, source: &str) -> Sheet {
     let place = desk.path().join(file);
     fs::create_dir_all(place.parent().unwrap()).unwrap();
     fs::write(&place, source).unwrap();
-    Sheet { place: file.into(), ..sheet::read_one(&place).unwrap() }
+    Sheet { place: file.into(), ..read_one(&place).unwrap() }
 }
 
 // What is said of it alone; that all others are missing is no news.
@@ -157,7 +158,7 @@ fn review_alone(file: &str, source: &str) -> Vec<Finding> {
 
 #[test]
 fn what_breaks_a_rule_is_refused_with_its_place_and_what_to_do() {
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for (file, source, rule, at, words) in REFUSED {
         let found = review_alone(file, source);
         let as_it_should = |finding: &Finding| {
@@ -166,10 +167,10 @@ fn what_breaks_a_rule_is_refused_with_its_place_and_what_to_do() {
             finding.rule == *rule && (place == *at || anywhere) && finding.fault.what.contains(words) && finding.refused
         };
         if found.len() != 1 || !as_it_should(&found[0]) {
-            wrong += &format!("\n{source:?} as {file} should break {rule} at {at:?} ({words}); found {found:#?}");
+            wrong.push(format!("{source:?} as {file} should break {rule} at {at:?} ({words}); found {found:#?}"));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -266,7 +267,7 @@ fn a_file_that_is_too_large_or_no_text_is_refused_and_the_others_are_looked_at()
         fs::write(&file, bytes).unwrap();
         let findings = review_folder(&settings).unwrap();
         assert_eq!(Renderer::load(&settings).err().map(|_| 1), Some(findings.len()));
-        findings.iter().map(|it| format!("{} {}", it.rule, it.fault.what)).collect::<String>()
+        findings.iter().map(|it| format!("{} {}", it.rule, it.fault.what)).collect::<Vec<_>>().join("; ")
     };
     assert_eq!(told(&[b'x'; 4097]), "size larger than 4096 bytes: say it in fewer words");
     assert_eq!(told(&[b'x'; 1001]), "too-long may write more than 1000 characters: say it in fewer words");
@@ -303,4 +304,14 @@ fn a_word_with_too_many_forms_is_refused() {
     let told = review_alone("en/card_unlocked/sms.hbs", &ways);
     assert_eq!(told.iter().map(|it| it.rule).collect::<Vec<_>>(), ["nesting"]);
     assert_eq!(review_alone("en/card_unlocked/sms.hbs", &ways.replace("{{/if}}", "{{/if}} ")), []);
+    let hidden = format!("{}/evil.example", "x".repeat(505));
+    let told = review_alone("en/card_unlocked/sms.hbs", &hidden);
+    assert_eq!(told.iter().map(|it| (it.rule, it.fault.at)).collect::<Vec<_>>(), [("foreign-link", Some((1, 507)))]);
+}
+
+#[test]
+fn the_most_hostile_word_is_looked_through_all_the_same() {
+    let ways = "{{#if date}}{{/if}}{{#if date}}a{{/if}}".repeat(400);
+    let told = review_alone("en/card_unlocked/email.html.hbs", &ways);
+    assert_eq!(told.iter().map(|it| it.rule).collect::<Vec<_>>(), ["nesting"]);
 }
