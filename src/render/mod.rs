@@ -5,12 +5,16 @@
 //! and goes nowhere but into the finished text.
 
 mod catalog;
+mod color;
 mod date;
 mod failure;
 mod fill;
 mod finding;
+mod fragment;
 mod guard;
 mod hygiene;
+mod layout;
+mod markup;
 mod money;
 mod occasion;
 mod part;
@@ -31,6 +35,7 @@ use self::failure::BRAND_MAX;
 pub use self::failure::Error;
 pub use self::finding::Finding;
 pub use self::guard::Fault;
+use self::layout::{Filling, Layout};
 pub use self::occasion::Occasion;
 use self::part::Part;
 pub use self::settings::{Autofill, Mail, Settings, Sms};
@@ -52,6 +57,7 @@ pub struct Renderer {
     default_locale: Locale,
     brand: String,
     zone: TimeZone,
+    layout: Layout,
     reveal_fraud_reason: bool,
 }
 
@@ -69,9 +75,11 @@ impl Renderer {
         }
         let zone = TimeZone::get(&settings.time_zone)
             .map_err(|source| Error::TimeZone { name: settings.time_zone.clone(), source })?;
+        fragment::check(sheets)?;
         let renderer = Self {
             catalog: Catalog::of(sheets, &settings.default_locale)?,
             default_locale: settings.default_locale.clone(),
+            layout: Layout::of(&settings.mail, brand)?,
             brand: brand.to_owned(),
             zone,
             reveal_fraud_reason: settings.reveal_fraud_reason,
@@ -95,7 +103,8 @@ impl Renderer {
             Channel::Email => Message::Email {
                 subject: write(Part::EmailSubject)?,
                 text: write(Part::EmailText)?,
-                html: write(Part::EmailHtml)?,
+                html: self.page(voice, kind, &values)?,
+                locale: voice.locale().clone(),
             },
         })
     }
@@ -117,6 +126,18 @@ impl Renderer {
         locales
     }
 
+    // The HTML of a mail. All of it is in one language: that of the voice that wrote the subject.
+    fn page(&self, voice: &Voice, kind: Kind, values: &Values<'_>) -> Result<Rendered, Error> {
+        let spans = |part| voice.text(kind, part).map(|text| text.spans(values));
+        let page = self.layout.write(&Filling {
+            locale: voice.locale(),
+            subject: spans(Part::EmailSubject).unwrap_or_default(),
+            text: spans(Part::EmailText).unwrap_or_default(),
+            html: spans(Part::EmailHtml),
+        });
+        within_limit(voice, kind, Part::EmailHtml, page)
+    }
+
     fn rehearse(&self) -> Result<(), Error> {
         for voice in self.catalog.voices() {
             let amount = Currency::parse("KWD").map(|currency| voice.purse.write(Money { minor: u64::MAX, currency }));
@@ -135,6 +156,9 @@ impl Renderer {
             for (kind, part) in voice.parts() {
                 for values in longest.variations(kind) {
                     write(voice, kind, part, &values)?;
+                    if part == Part::EmailText {
+                        self.page(voice, kind, &values)?;
+                    }
                 }
             }
         }
@@ -147,7 +171,10 @@ fn write(voice: &Voice, kind: Kind, part: Part, values: &Values<'_>) -> Result<R
         locale: voice.locale().clone(),
         files: vec![format!("{kind}/{}", part.file())],
     })?;
-    let written = text.write(values);
+    within_limit(voice, kind, part, text.write(values))
+}
+
+fn within_limit(voice: &Voice, kind: Kind, part: Part, written: Rendered) -> Result<Rendered, Error> {
     if written.reveal().len() > part.output_limit() && written.reveal().chars().count() > part.output_limit() {
         let (locale, limit) = (voice.locale().clone(), part.output_limit());
         return Err(Error::TooLong { locale, kind, part: part.file(), limit });

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use super::failure::Error;
 use super::guard::Fault;
 use super::part::Part;
-use crate::domain::address::Channel;
 use crate::domain::notification::Kind;
 use crate::domain::person::Locale;
 
@@ -47,7 +46,7 @@ pub(super) fn locale_of(folder: &str) -> Option<Locale> {
 fn read_locale(dir: &Path, locale: &Locale, sheets: &mut Vec<Sheet>) -> Result<(), Error> {
     for kind in Kind::ALL {
         refuse_strangers(&dir.join(kind.name()))?;
-        for part in Channel::ALL.into_iter().flat_map(Part::of).copied() {
+        for part in Part::ALL {
             let place = dir.join(kind.name()).join(part.file());
             if let Some(source) = read_file(&place, part)? {
                 sheets.push(Sheet { locale: locale.clone(), kind, part, place, source });
@@ -64,7 +63,7 @@ fn refuse_strangers(dir: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(Error::Unreadable { file: dir.to_owned(), source }),
     };
-    let files: Vec<_> = Channel::ALL.into_iter().flat_map(Part::of).map(|part| part.file()).collect();
+    let files: Vec<_> = Part::ALL.iter().map(|part| part.file()).collect();
     let mut names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     match names
         .find(|name| Path::new(name).extension().is_some_and(|kind| kind == "hbs") && !files.contains(&name.as_str()))

@@ -84,22 +84,3 @@ fn every_word_is_one_that_somebody_has_read() {
     }
     assert!(news.is_empty(), "words have changed. Compare each pair of files; if the first is right:\n{news}");
 }
-
-#[test]
-fn the_html_of_a_mail_says_the_same_as_its_text_under_the_same_title() {
-    let renderer = revealing();
-    for tag in SHIPPED_LOCALES {
-        for (about, content) in Kind::ALL.into_iter().flat_map(branches) {
-            let mail = written(&renderer, &content, Channel::Email, tag);
-            let inside =
-                |from: &str, to: &str| mail[2].split_once(from).unwrap().1.split_once(to).unwrap().0.to_owned();
-            let plain = |html: String| html.replace("&#x27;", "'").replace("<bdi>", "").replace("</bdi>", "");
-            let paragraphs = inside("px\">\n", "</main>").replace("</p>", "\n");
-            let said: Vec<_> =
-                paragraphs.lines().filter(|line| !line.is_empty()).map(|line| plain(line.replace("<p>", ""))).collect();
-            let written: Vec<_> = mail[1].split("\n\n").collect();
-            assert_eq!(said, written, "{tag} {about}");
-            assert_eq!(plain(inside("<title>", "</title>")), mail[0], "{tag} {about}");
-        }
-    }
-}
