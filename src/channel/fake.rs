@@ -23,6 +23,7 @@ use crate::domain::address::{Address, Channel};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::Priority;
 use crate::domain::parcel::{Message, Parcel};
+use crate::domain::person::Locale;
 use crate::domain::secret::Rendered;
 
 pub(super) fn delivery() -> DeliveryId {
@@ -48,7 +49,8 @@ pub(super) fn push(title: &str, body: &str) -> Parcel {
 }
 
 pub(super) fn email(subject: &str, text: &str, html: &str) -> Parcel {
-    let message = Message::Email { subject: rendered(subject), text: rendered(text), html: rendered(html) };
+    let locale = Locale::parse("pl").unwrap();
+    let message = Message::Email { subject: rendered(subject), text: rendered(text), html: rendered(html), locale };
     parcel(Channel::Email, "leon@mail.example", message)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::address::{Address, Channel};
 use super::delivery::DeliveryId;
 use super::notification::Priority;
+use super::person::Locale;
 use super::secret::Rendered;
 
 /// Everything a provider needs for one attempt, and nothing more.
@@ -45,6 +46,8 @@ pub enum Message {
         text: Rendered,
         /// The HTML part.
         html: Rendered,
+        /// The language of all three.
+        locale: Locale,
     },
 }
 

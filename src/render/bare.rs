@@ -9,7 +9,6 @@ use super::sheet::Sheet;
 use super::text::Text;
 use super::values::{Values, Variable};
 use super::{hygiene, lint};
-use crate::domain::address::Channel;
 use crate::domain::notification::Kind;
 use crate::domain::person::Locale;
 
@@ -31,8 +30,7 @@ pub struct Written {
 /// as code, amount, payee and every other value, in turn. A source that is refused gives what is wrong with it.
 pub fn write(kind: usize, file: usize, source: &str, words: &[&str]) -> Result<Written, Vec<String>> {
     let kind = Kind::ALL[kind % Kind::ALL.len()];
-    let parts: Vec<Part> = Channel::ALL.into_iter().flat_map(Part::of).copied().collect();
-    let part = parts[file % parts.len()];
+    let part = Part::ALL[file % Part::ALL.len()];
     let text = Text::read(kind, part, source)
         .map_err(|breaches| breaches.into_iter().map(|breach| breach.fault.to_string()).collect::<Vec<_>>())?;
     let word = |at: usize| words.get(at).copied().unwrap_or_default();
@@ -59,8 +57,7 @@ pub fn write(kind: usize, file: usize, source: &str, words: &[&str]) -> Result<W
 
 /// Everything that is wrong with `source` as the OTP of one channel in a gateway that links nowhere.
 pub fn review_one(file: usize, source: &str) -> Vec<String> {
-    let parts: Vec<Part> = Channel::ALL.into_iter().flat_map(Part::of).copied().collect();
-    let part = parts[file % parts.len()];
+    let part = Part::ALL[file % Part::ALL.len()];
     let Ok(locale) = Locale::parse("en") else { return Vec::new() };
     let place = format!("en/otp/{}", part.file()).into();
     let sheet = Sheet { locale, kind: Kind::Otp, part, place, source: source.to_owned() };

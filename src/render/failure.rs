@@ -15,6 +15,14 @@ pub enum Error {
     /// The brand cannot be put into a headline.
     #[error("the brand is one line of 1 to {BRAND_MAX} characters")]
     Brand,
+    /// Mails cannot look as the settings ask.
+    #[error("templates.mail.{key}: {what}")]
+    Mail {
+        /// The setting.
+        key: &'static str,
+        /// What is expected instead.
+        what: String,
+    },
     /// There is no such time zone.
     #[error("{name} is not a time zone such as Europe/Warsaw")]
     TimeZone {

@@ -9,6 +9,7 @@ mod signs;
 mod words;
 
 use super::finding::Finding;
+use super::fragment;
 use super::guard::Breach;
 use super::reader::Reading;
 use super::settings::Settings;
@@ -32,6 +33,9 @@ pub(super) fn look(sheet: &Sheet, settings: &Settings) -> (Option<Text>, Vec<Fin
 fn told(sheet: &Sheet, settings: &Settings, text: &Text, places: &[usize]) -> Vec<Breach> {
     let at = |offset, rule, what| Breach::behind(&sheet.source, offset, rule, what);
     let mut breaches = Vec::new();
+    if let Some(fault) = fragment::fault(&sheet.source).filter(|_| sheet.part.is_html()) {
+        breaches.push(Breach { rule: "mail-content", fault });
+    }
     for (offset, sign) in signs::hidden(words::fixed(text, places), &sheet.locale) {
         let what = format!("U+{:04X} cannot be seen: take it out, and save the file as UTF-8", u32::from(sign));
         breaches.push(at(offset, "hidden-characters", what));

@@ -8,15 +8,19 @@ mod autofill;
 pub mod bare;
 mod budget;
 mod catalog;
+mod color;
 mod coverage;
 mod date;
 mod failure;
 mod fill;
 mod finding;
+mod fragment;
 mod guard;
 mod hygiene;
+mod layout;
 mod library;
 mod lint;
+mod markup;
 mod money;
 mod occasion;
 mod part;
@@ -43,6 +47,7 @@ use self::failure::BRAND_MAX;
 pub use self::failure::Error;
 pub use self::finding::Finding;
 pub use self::guard::Fault;
+use self::layout::{Filling, Layout};
 pub use self::library::{Draft, Library};
 pub use self::occasion::Occasion;
 use self::part::Part;
@@ -69,6 +74,7 @@ pub struct Renderer {
     default_locale: Locale,
     brand: String,
     zone: TimeZone,
+    layout: Layout,
     reveal_fraud_reason: bool,
     sms: Sms,
     autofill: autofill::Lines,
@@ -111,6 +117,7 @@ impl Renderer {
             catalog,
             wordings,
             default_locale: settings.default_locale.clone(),
+            layout: Layout::of(&settings.mail, brand)?,
             brand: brand.to_owned(),
             zone,
             reveal_fraud_reason: settings.reveal_fraud_reason,
@@ -136,7 +143,8 @@ impl Renderer {
             Channel::Email => Message::Email {
                 subject: write(Part::EmailSubject)?,
                 text: write(Part::EmailText)?,
-                html: write(Part::EmailHtml)?,
+                html: self.page(voice, kind, &values)?,
+                locale: voice.locale().clone(),
             },
         };
         Ok(Written { message, wording })
@@ -163,6 +171,18 @@ impl Renderer {
         locales.sort();
         locales
     }
+
+    // The HTML of a mail. All of it is in one language: that of the voice that wrote the subject.
+    fn page(&self, voice: &Voice, kind: Kind, values: &Values<'_>) -> Result<Rendered, Error> {
+        let spans = |part| voice.text(kind, part).map(|text| text.spans(values));
+        let page = self.layout.write(&Filling {
+            locale: voice.locale(),
+            subject: spans(Part::EmailSubject).unwrap_or_default(),
+            text: spans(Part::EmailText).unwrap_or_default(),
+            html: spans(Part::EmailHtml),
+        });
+        within_limit(voice, kind, Part::EmailHtml, page)
+    }
 }
 
 fn write(voice: &Voice, kind: Kind, part: Part, values: &Values<'_>) -> Result<Rendered, Error> {
@@ -170,7 +190,10 @@ fn write(voice: &Voice, kind: Kind, part: Part, values: &Values<'_>) -> Result<R
         locale: voice.locale().clone(),
         files: vec![format!("{kind}/{}", part.file())],
     })?;
-    let written = text.write(values);
+    within_limit(voice, kind, part, text.write(values))
+}
+
+fn within_limit(voice: &Voice, kind: Kind, part: Part, written: Rendered) -> Result<Rendered, Error> {
     if !part.takes(written.reveal()) {
         let (locale, limit) = (voice.locale().clone(), part.output_limit());
         return Err(Error::TooLong { locale, kind, part: part.file(), limit });

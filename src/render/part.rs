@@ -16,12 +16,17 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// The parts that a message on `channel` needs, all of them.
+    /// Every part that there may be a file for.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Sms, Self::PushTitle, Self::PushBody, Self::EmailSubject, Self::EmailText, Self::EmailHtml];
+
+    /// The parts that a message on `channel` needs, all of them. The HTML of a mail is made from its text unless there
+    /// is a file for it.
     pub(super) const fn of(channel: Channel) -> &'static [Self] {
         match channel {
             Channel::Sms => &[Self::Sms],
             Channel::Push => &[Self::PushTitle, Self::PushBody],
-            Channel::Email => &[Self::EmailSubject, Self::EmailText, Self::EmailHtml],
+            Channel::Email => &[Self::EmailSubject, Self::EmailText],
         }
     }
 

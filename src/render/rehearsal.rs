@@ -33,7 +33,7 @@ impl Renderer {
         let Some((voice, text)) = self.catalog.text_of(sheet) else { return Vec::new() };
         let mut findings: Vec<Finding> = Vec::new();
         for values in self.casts(sheet, voice) {
-            for breach in breaches(sheet, text, &values) {
+            for breach in breaches(sheet, text, &values).into_iter().chain(self.overlong(sheet, voice, &values)) {
                 if findings.iter().all(|known| known.rule != breach.rule) {
                     findings.push(Finding::in_file(&sheet.place, breach));
                 }
@@ -71,6 +71,13 @@ impl Renderer {
             }
         }
         casts
+    }
+
+    // The page that a mail's text is put into.
+    fn overlong(&self, sheet: &Sheet, voice: &Voice, values: &Values<'_>) -> Option<Breach> {
+        let is_content = matches!(sheet.part, Part::EmailText | Part::EmailHtml);
+        let refused = is_content && self.page(voice, sheet.kind, values).is_err();
+        refused.then(|| Breach::everywhere("too-long", "makes a mail longer than is sent: say it in fewer words"))
     }
 
     // A code that is not seen at a glance makes people open the message; that is a pity, and no more.

@@ -22,7 +22,7 @@ const fn rule(name: &'static str, asks: &'static str, file: &'static str, exampl
 }
 
 /// Every rule there is, those about the law first.
-pub const RULES: [Rule; 24] = [
+pub const RULES: [Rule; 25] = [
     rule(
         "payee-shown",
         "a code is always shown with amount and payee, whatever the values are (Delegated Regulation (EU) 2018/389, \
@@ -89,7 +89,14 @@ pub const RULES: [Rule; 24] = [
         "value-in-tag",
         "in HTML a value stands between tags, never inside one",
         "en/otp/email.html.hbs",
-        "<p title=\"{{brand}}\">{{otp}} {{amount}} {{merchant}}</p>",
+        "<p lang=\"{{brand}}\">{{otp}} {{amount}} {{merchant}}</p>",
+    ),
+    rule(
+        "mail-content",
+        "an HTML file is the content between the layout's head and foot: simple elements, and nothing that runs or is \
+         fetched",
+        "en/otp/email.html.hbs",
+        "<p class=\"big\">{{otp}}</p><p>{{amount}} {{merchant}}</p>",
     ),
     rule(
         "nesting",

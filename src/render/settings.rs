@@ -72,13 +72,13 @@ impl Default for Sms {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mail {
-    /// Where the logo is fetched, over HTTPS; empty for the name in letters.
+    /// Where the logo is fetched, over HTTPS; empty for the name in letters. It is shown 40 pixels high.
     pub logo: String,
-    /// The colour of the headline, as `#rrggbb`.
+    /// The colour of the band with the logo, as `#rrggbb`. The letters on it are black or white, whichever can be read.
     pub color: String,
     /// The colour behind the message, as `#rrggbb`.
     pub background: String,
-    /// A line below each mail, such as the name and the seat of the company.
+    /// Lines below each mail, such as the name and the seat of the company.
     pub footer: String,
 }
 

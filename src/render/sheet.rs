@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use super::failure::Error;
 use super::finding::Finding;
 use super::part::Part;
-use crate::domain::address::Channel;
 use crate::domain::notification::Kind;
 use crate::domain::person::Locale;
 
@@ -56,7 +55,7 @@ pub(super) struct Stranger {
 impl Stranger {
     /// What is said of it: a misspelt file would silently be written in another language.
     pub(super) fn finding(&self) -> Finding {
-        let known: Vec<_> = Channel::ALL.into_iter().flat_map(Part::of).map(|part| part.file()).collect();
+        let known: Vec<_> = Part::ALL.map(Part::file).to_vec();
         let what = format!("no part of a message is called so; there are {}: rename or remove it", known.join(", "));
         Finding::about(&self.place, "unknown-file", what)
     }
@@ -86,7 +85,7 @@ pub(super) fn read_one(place: &Path) -> Result<Sheet, Error> {
     let not_one = || Error::NotASheet { file: place.to_owned() };
     let mut names = place.iter().rev().map(|name| name.to_string_lossy());
     let (file, kind, locale) = (names.next(), names.next(), names.next());
-    let part = Channel::ALL.into_iter().flat_map(Part::of).copied().find(|part| Some(part.file()) == file.as_deref());
+    let part = Part::ALL.into_iter().find(|part| Some(part.file()) == file.as_deref());
     let part = part.ok_or_else(not_one)?;
     let kind = kind.and_then(|kind| kind.parse().ok()).ok_or_else(not_one)?;
     let locale = locale.and_then(|locale| locale_of(&locale)).ok_or_else(not_one)?;
@@ -104,7 +103,7 @@ pub(super) fn locale_of(folder: &str) -> Option<Locale> {
 /// The sheets in the folder of one kind.
 pub(super) fn read_kind(folder: &Path, locale: &Locale, kind: Kind) -> Result<Vec<Sheet>, Error> {
     let mut sheets = Vec::new();
-    for part in Channel::ALL.into_iter().flat_map(Part::of).copied() {
+    for part in Part::ALL {
         let place = folder.join(part.file());
         if let Some(source) = read_file(&place, part)? {
             sheets.push(Sheet { locale: locale.clone(), kind, part, place, source });
@@ -119,7 +118,7 @@ fn strangers_in(folder: &Path) -> Result<impl Iterator<Item = PathBuf>, Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(source) => return Err(Error::Unreadable { file: folder.to_owned(), source }),
     };
-    let is_known = |name: &OsStr| Channel::ALL.into_iter().flat_map(Part::of).any(|part| name == part.file());
+    let is_known = |name: &OsStr| Part::ALL.into_iter().any(|part| name == part.file());
     let files = entries.into_iter().flatten().flatten().map(|entry| entry.path());
     Ok(files.filter(move |file| {
         file.extension().is_some_and(|kind| kind == "hbs") && !file.file_name().is_some_and(is_known)

@@ -13,7 +13,6 @@ use openssl::sha::Sha256;
 use super::failure::Error;
 use super::part::Part;
 use super::sheet::{self, Sheet, Sheets};
-use crate::domain::address::Channel;
 use crate::domain::notification::Kind;
 use crate::domain::person::Locale;
 
@@ -77,7 +76,7 @@ impl Source for Shipped {
 pub(super) fn shipped_in(locale: &Locale) -> Vec<Sheet> {
     let mut sheets = Vec::new();
     for kind in Kind::ALL {
-        for part in Channel::ALL.into_iter().flat_map(Part::of).copied() {
+        for part in Part::ALL {
             let place = Path::new(locale.as_str()).join(kind.name()).join(part.file());
             if let Some(source) = SHIPPED.get_file(&place).and_then(|file| file.contents_utf8()) {
                 sheets.push(Sheet { locale: locale.clone(), kind, part, place, source: source.to_owned() });

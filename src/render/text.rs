@@ -25,6 +25,13 @@ pub(super) enum Piece {
     Choice { test: Test, then: Vec<Piece>, otherwise: Vec<Piece> },
 }
 
+/// A stretch of a text as it is written: fixed words, or the value behind a name.
+#[derive(Clone, Copy)]
+pub(super) enum Span<'a> {
+    Words(&'a str),
+    Value(Variable, &'a str),
+}
+
 /// What a choice depends on.
 pub(super) struct Test {
     pub(super) variable: Variable,
@@ -58,6 +65,13 @@ impl Text {
         (!written.is_empty()).then_some(written)
     }
 
+    /// What is written one after the other, borrowed: nothing of a code is copied by asking.
+    pub(super) fn spans<'a>(&'a self, values: &'a Values<'_>) -> Vec<Span<'a>> {
+        let mut spans = Vec::new();
+        gather(&self.pieces, values, &mut spans);
+        spans
+    }
+
     fn put(&self, pieces: &[Piece], values: &Values<'_>, out: &mut String) {
         for piece in pieces {
             match piece {
@@ -71,6 +85,15 @@ impl Text {
     }
 }
 
+impl<'a> Span<'a> {
+    /// The words, or the value.
+    pub(super) const fn text(&self) -> &'a str {
+        match self {
+            Self::Words(text) | Self::Value(_, text) => text,
+        }
+    }
+}
+
 impl Test {
     fn holds(&self, values: &Values<'_>) -> bool {
         let value = values.text(self.variable);
@@ -78,15 +101,34 @@ impl Test {
     }
 }
 
+fn gather<'a>(pieces: &'a [Piece], values: &'a Values<'_>, spans: &mut Vec<Span<'a>>) {
+    for piece in pieces {
+        match piece {
+            Piece::Fixed(text) => spans.push(Span::Words(text)),
+            Piece::Value(variable) => spans.push(Span::Value(*variable, values.text(*variable))),
+            Piece::Choice { test, then, .. } if test.holds(values) => gather(then, values, spans),
+            Piece::Choice { otherwise, .. } => gather(otherwise, values, spans),
+        }
+    }
+}
+
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#x27;"),
-            _ => out.push(c),
+        match entity(c) {
+            Some(entity) => out.push_str(entity),
+            None => out.push(c),
         }
+    }
+}
+
+/// What stands for `c` in HTML where it would not mean itself.
+pub(super) const fn entity(c: char) -> Option<&'static str> {
+    match c {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '"' => Some("&quot;"),
+        '\'' => Some("&#x27;"),
+        _ => None,
     }
 }

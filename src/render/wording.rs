@@ -81,6 +81,9 @@ fn parts(texts: &Texts<'_>, topic: &Topic, settings: &Settings) -> Option<BTreeM
     for part in Part::of(topic.channel) {
         parts.insert(part.file().to_owned(), (*texts.get(&(topic.kind, part.file()))?).to_owned());
     }
+    if let (Channel::Email, Some(html)) = (topic.channel, texts.get(&(topic.kind, Part::EmailHtml.file()))) {
+        parts.insert(Part::EmailHtml.file().to_owned(), (*html).to_owned());
+    }
     let deciding = deciding(topic, settings).into_iter().filter(|(_, value)| !value.is_empty());
     parts.extend(deciding.map(|(key, value)| (key.to_owned(), value)));
     Some(parts)

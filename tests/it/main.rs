@@ -9,6 +9,7 @@ mod contract;
 mod demo;
 mod dispatch;
 mod door;
+mod mails;
 mod partners;
 mod process;
 mod promises;

@@ -2,13 +2,12 @@
 //!
 //! Every header goes through a typed encoder; none is put together as text here.
 
-use std::error::Error;
-
 use lettre::address::Envelope;
-use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{Address, Message as Mail};
 
+use super::headers::{AutoSubmitted, ContentLanguage, NoAutoReply, Unsubscribe};
+use crate::domain::notification::Priority;
 use crate::domain::outcome::Cause;
 use crate::domain::parcel::{Message, Parcel};
 
@@ -20,19 +19,28 @@ pub(super) struct Letter {
 }
 
 impl Letter {
-    pub(super) fn write(from: &Mailbox, parcel: &Parcel) -> Result<Self, Cause> {
-        let Message::Email { subject, text, html } = &parcel.message else { return Err(Cause::NotRendered) };
+    /// Writes what `parcel` says. `unsubscribe` is what readers of news are told to stop them by; a code has nothing to
+    /// be stopped by, because it was asked for.
+    pub(super) fn write(from: &Mailbox, unsubscribe: Option<&Unsubscribe>, parcel: &Parcel) -> Result<Self, Cause> {
+        let Message::Email { subject, text, html, locale } = &parcel.message else { return Err(Cause::NotRendered) };
         let to = recipient(parcel.to.expose()).ok_or(Cause::BadAddress)?;
         // Given rather than found out: the library would read it back from its own headers, and cannot read all it writes.
         let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()]).map_err(|_| Cause::NotRendered)?;
-        let mail = Mail::builder()
+        let mut mail = Mail::builder()
             .envelope(envelope)
             .from(from.clone())
             .to(Mailbox::new(None, to.clone()))
             .subject(one_line(subject.reveal()))
-            // The same on every attempt, so that a mailbox which gets it twice can show it once.
+            // The same on every attempt, so that a mailbox which gets it twice can show it once, and never that of
+            // another delivery: two mails of one name would be one to it.
             .message_id(Some(format!("<{}@{}>", parcel.delivery, from.email.domain())))
             .header(AutoSubmitted)
+            .header(NoAutoReply)
+            .header(ContentLanguage(locale.clone()));
+        if let Some(unsubscribe) = unsubscribe.filter(|_| parcel.priority == Priority::News) {
+            mail = mail.header(unsubscribe.clone());
+        }
+        let mail = mail
             .multipart(MultiPart::alternative_plain_html(text.reveal().to_owned(), html.reveal().to_owned()))
             .map_err(|_| Cause::NotRendered)?;
         Ok(Self { from: from.email.clone(), to, bytes: mail.formatted() })
@@ -55,24 +63,6 @@ fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
-/// RFC 3834: written by a machine, so that no holiday notice answers it.
-#[derive(Clone, Copy)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,7 +71,7 @@ mod tests {
     fn written(subject: &str) -> String {
         let from = "Bank <otp@bank.example>".parse().unwrap();
         let parcel = fake::email(subject, "Kod 0042 dla płatności", "<p>Kod <b>0042</b></p>");
-        String::from_utf8(Letter::write(&from, &parcel).unwrap().bytes).unwrap()
+        String::from_utf8(Letter::write(&from, None, &parcel).unwrap().bytes).unwrap()
     }
 
     #[test]
@@ -91,6 +81,8 @@ mod tests {
             "From: Bank <otp@bank.example>\r\n",
             "To: leon@mail.example\r\n",
             "Auto-Submitted: auto-generated\r\n",
+            "X-Auto-Response-Suppress: OOF, AutoReply\r\n",
+            "Content-Language: pl\r\n",
             "Content-Type: multipart/alternative;",
             "Content-Type: text/plain; charset=utf-8\r\n",
             "Content-Type: text/html; charset=utf-8\r\n",
@@ -113,6 +105,20 @@ mod tests {
     fn the_message_id_is_the_same_on_every_attempt() {
         let id = format!("Message-ID: <{}@bank.example>\r\n", fake::delivery());
         assert!(written("a").contains(&id) && written("a").contains(&id));
+    }
+
+    #[test]
+    fn readers_are_told_how_to_stop_news_and_never_how_to_stop_codes() {
+        let from = "Bank <otp@bank.example>".parse().unwrap();
+        let address = Unsubscribe::parse("mailto:stop@bank.example, https://bank.example/stop").unwrap();
+        let written = |priority| {
+            let parcel = Parcel { priority, ..fake::email("a", "b", "c") };
+            String::from_utf8(Letter::write(&from, Some(&address), &parcel).unwrap().bytes).unwrap()
+        };
+        let line = "List-Unsubscribe: <mailto:stop@bank.example>, <https://bank.example/stop>\r\n";
+        let news = written(Priority::News).replace("\r\n ", " ");
+        assert!(news.contains(line), "{news}");
+        assert!(!written(Priority::Code).contains("List-Unsubscribe"));
     }
 
     #[test]

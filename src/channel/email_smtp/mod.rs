@@ -4,6 +4,7 @@
 //! what `tls` says is what happens.
 
 mod bounded;
+mod headers;
 mod letter;
 mod line;
 mod pool;
@@ -25,6 +26,7 @@ use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::parcel::Parcel;
 use crate::domain::price::Price;
 use crate::domain::secret::Credential;
+use headers::Unsubscribe;
 use letter::Letter;
 use line::Line;
 use pool::Pool;
@@ -55,6 +57,10 @@ pub struct Settings {
     pub password: Option<Credential>,
     /// Who the mails are from, such as `Bank <otp@bank.example>`.
     pub from: String,
+    /// Where readers ask to be told no more news, such as `mailto:stop@bank.example` or a page behind `https://`, or both
+    /// with a comma between; not written under codes. Empty for none.
+    #[serde(default)]
+    pub list_unsubscribe: String,
     /// The name given in `EHLO`; the machine's own when not given.
     #[serde(default)]
     pub hello: Option<String>,
@@ -112,6 +118,7 @@ pub fn connect(settings: &Settings) -> Result<Arc<dyn Provider>, Error> {
 
 struct Relay {
     from: Mailbox,
+    unsubscribe: Option<Unsubscribe>,
     dialer: Dialer,
     pool: Pool,
     timeout: Duration,
@@ -161,7 +168,9 @@ impl Relay {
             .from
             .parse()
             .map_err(|_| Error::new(name, "from: expected a mailbox such as Bank <otp@bank.example>"))?;
-        Ok(Self { from, dialer: Dialer::new(settings)?, pool: Pool::new(*connections), timeout: *timeout })
+        let unsubscribe =
+            Unsubscribe::read(&settings.list_unsubscribe).map_err(|expected| Error::new(name, expected))?;
+        Ok(Self { from, unsubscribe, dialer: Dialer::new(settings)?, pool: Pool::new(*connections), timeout: *timeout })
     }
 
     /// One mail over one connection. `step` outlives the attempt, so that a time-out knows where it struck.
@@ -199,7 +208,7 @@ impl Relay {
 #[async_trait]
 impl Provider for Relay {
     async fn send(&self, parcel: &Parcel) -> Outcome {
-        let letter = match Letter::write(&self.from, parcel) {
+        let letter = match Letter::write(&self.from, self.unsubscribe.as_ref(), parcel) {
             Ok(letter) => letter,
             Err(cause) => return Outcome::refused(cause),
         };

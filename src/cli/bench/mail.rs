@@ -13,6 +13,7 @@ use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Outcome;
 use crate::domain::parcel::{Message, Parcel};
+use crate::domain::person::Locale;
 use crate::domain::secret::Rendered;
 use crate::sim::latency::{Latencies, Percentiles};
 use crate::sim::stopwatch::monotonic_ns;
@@ -52,6 +53,7 @@ fn parcel() -> anyhow::Result<Parcel> {
             subject: rendered(SUBJECT),
             text: rendered(TEXT),
             html: Rendered::new(format!("<!doctype html><html><body><p>{TEXT}</p></body></html>")),
+            locale: Locale::parse("en")?,
         },
         valid_for: Duration::from_mins(5),
     })

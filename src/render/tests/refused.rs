@@ -129,7 +129,7 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
     ("en/card_unlocked/sms.hbs", "x {{> footer}}", "include", "1:3", "write the words here"),
     ("en/card_unlocked/sms.hbs", "x {{{date}}}", "raw-value", "1:3", "use {{name}}"),
     ("en/card_unlocked/sms.hbs", "x {{&date}}", "raw-value", "1:3", "use {{name}}"),
-    ("en/card_unlocked/email.html.hbs", "<b title=\"{{date}}\">x</b>", "value-in-tag", "1:11", "between tags"),
+    ("en/card_unlocked/email.html.hbs", "<b lang=\"{{date}}\">x</b>", "value-in-tag", "1:10", "between tags"),
     ("en/card_unlocked/sms.hbs", "x {{#if date}}", "syntax", "", "not closed"),
     ("en/card_unlocked/sms.hbs", "\u{feff}x {{#if date}}y{{/unless}}", "syntax", "1:16", "is closed by {{/unless}}"),
     ("en/card_unlocked/push.title.hbs", "Unlocked\non {{date}}", "one-line", "1:1", "leave out the line break"),

@@ -1,0 +1,214 @@
+//! The HTML of a mail's content, made from its plain text: paragraphs, line breaks, and a code that stands out.
+//!
+//! Works on borrowed stretches of the text and copies none of them: what it writes goes straight to whoever asked.
+//! Knows neither the page around the content nor a setting.
+
+use super::text::{Span, entity};
+use super::values::Variable;
+
+/// A code longer than this is written smaller, so that one of sixteen letters still fits a narrow phone.
+const CODE_WIDE: usize = 8;
+
+/// Signs and blanks that only made sense beside the code, or beside the name that a headline does without.
+const JOINTS: [char; 11] = [' ', '\u{a0}', ':', '：', ',', '.', ';', '|', '-', '–', '—'];
+/// Those of them that part a name from what it says; behind a blank alone a sentence goes on.
+const SEPARATORS: [char; 6] = [':', '：', '|', '-', '–', '—'];
+
+/// What sets a value apart in plain text (Unicode annex 9).
+const ISOLATES: [char; 2] = ['\u{2068}', '\u{2069}'];
+
+/// Where HTML goes, piece by piece.
+pub(super) type Put<'p> = dyn FnMut(&str) + 'p;
+
+/// Writes `text` so that it means itself.
+pub(super) fn escape(text: &str, put: &mut Put<'_>) {
+    let mut rest = text;
+    while let Some((at, entity)) = rest.char_indices().find_map(|(at, c)| entity(c).map(|entity| (at, entity))) {
+        put(&rest[..at]);
+        put(entity);
+        rest = &rest[at + 1..];
+    }
+    put(rest);
+}
+
+/// Writes the text as HTML: a blank line ends a paragraph, and the code has a place of its own. Which lines there are
+/// is known only now, because a choice may begin in one paragraph and end in another.
+pub(super) fn content(spans: &[Span<'_>], put: &mut Put<'_>) {
+    let mut open = false;
+    for block in lines(spans).iter().flat_map(|line| blocks(line)) {
+        match block {
+            Block::Line(line) => {
+                put(if std::mem::replace(&mut open, true) { "<br>\n" } else { "<p style=\"margin:0 0 16px\">" });
+                inline(&line, put);
+            }
+            Block::Gap => close(&mut open, put),
+            Block::Code(text) => {
+                close(&mut open, put);
+                code(text, put);
+            }
+        }
+    }
+    close(&mut open, put);
+}
+
+fn close(open: &mut bool, put: &mut Put<'_>) {
+    if std::mem::take(open) {
+        put("</p>\n");
+    }
+}
+
+enum Block<'a> {
+    Line(Vec<Span<'a>>),
+    Code(&'a str),
+    Gap,
+}
+
+fn blocks<'a>(line: &[Span<'a>]) -> Vec<Block<'a>> {
+    if is_blank(line) {
+        return vec![Block::Gap];
+    }
+    let Some(at) = line.iter().position(is_code) else { return vec![Block::Line(line.to_vec())] };
+    let before = Some(line[..at].to_vec()).filter(|before| !is_blank(before)).map(Block::Line);
+    let after = Some(beyond_joints(&line[at + 1..])).filter(|after| !is_blank(after));
+    let rest = after.map_or_else(Vec::new, |after| blocks(&after));
+    before.into_iter().chain([Block::Code(line[at].text())]).chain(rest).collect()
+}
+
+/// Writes one line of words alone, for a title or a list of mails.
+pub(super) fn plain(spans: &[Span<'_>], put: &mut Put<'_>) {
+    for span in spans {
+        escape(span.text(), put);
+    }
+}
+
+/// Writes a mail's subject as its headline: without the name it begins or ends with, which stands above it.
+pub(super) fn headline(subject: &[Span<'_>], language: &str, put: &mut Put<'_>) {
+    let own = without_brand(subject);
+    let Some((Span::Words(words), rest)) = own.split_first() else { return inline(&own, put) };
+    // A Turkish i has a capital of its own.
+    let first = words.chars().next().filter(|_| !matches!(language, "tr" | "az"));
+    let capital: String = first.into_iter().flat_map(char::to_uppercase).collect();
+    escape(&capital, put);
+    escape(&words[first.map_or(0, char::len_utf8)..], put);
+    inline(rest, put);
+}
+
+fn without_brand<'a>(subject: &[Span<'a>]) -> Vec<Span<'a>> {
+    let written = |spans: Vec<Span<'a>>| spans.into_iter().filter(|span| !span.text().is_empty()).collect::<Vec<_>>();
+    let all = written(subject.to_vec());
+    let own = match all.as_slice() {
+        [Span::Value(Variable::Brand, _), Span::Words(words), rest @ ..]
+            if words.trim_start().starts_with(SEPARATORS) =>
+        {
+            [&[Span::Words(words.trim_start_matches(JOINTS))], rest].concat()
+        }
+        [rest @ .., Span::Words(words), Span::Value(Variable::Brand, _)] if words.trim_end().ends_with(SEPARATORS) => {
+            [rest, &[Span::Words(words.trim_end_matches(JOINTS))]].concat()
+        }
+        _ => Vec::new(),
+    };
+    if is_blank(&own) { all } else { written(own) }
+}
+
+/// Writes what a list of mails shows beside the subject: the first lines of the text without any that holds the code,
+/// one at least, and more as long as they come to no more than `most` signs.
+pub(super) fn preheader(spans: &[Span<'_>], most: usize, put: &mut Put<'_>) {
+    let mut written = 0;
+    for line in lines(spans).iter().filter(|line| !is_blank(line) && !line.iter().any(is_code)) {
+        let length = line.iter().map(|span| span.text().chars().count()).sum::<usize>() + 1;
+        if written > 0 && written + length > most {
+            return;
+        }
+        if written > 0 {
+            put(" ");
+        }
+        plain(line, put);
+        written += length;
+    }
+}
+
+// The text line by line. Values have no line breaks: they are cleaned before they come here.
+fn lines<'a>(spans: &[Span<'a>]) -> Vec<Vec<Span<'a>>> {
+    let mut lines = vec![Vec::new()];
+    let add = |span, lines: &mut Vec<Vec<Span<'a>>>| {
+        if let Some(last) = lines.last_mut() {
+            last.push(span);
+        }
+    };
+    for span in spans {
+        match span {
+            Span::Value(..) => add(*span, &mut lines),
+            Span::Words(words) => {
+                for (number, words) in words.split('\n').enumerate() {
+                    if number > 0 {
+                        lines.push(Vec::new());
+                    }
+                    add(Span::Words(words.trim_end_matches('\r')), &mut lines);
+                }
+            }
+        }
+    }
+    lines
+}
+
+fn is_code(span: &Span<'_>) -> bool {
+    matches!(span, Span::Value(Variable::Otp, _))
+}
+
+fn is_blank(line: &[Span<'_>]) -> bool {
+    line.iter().all(|span| span.text().trim().is_empty())
+}
+
+// The stretches without the signs they begin with, and without those that are empty.
+fn beyond_joints<'a>(spans: &[Span<'a>]) -> Vec<Span<'a>> {
+    let mut rest = spans.iter().copied().filter(|span| !span.text().is_empty()).peekable();
+    let mut first = None;
+    while first.is_none()
+        && let Some(Span::Words(words)) = rest.peek()
+    {
+        first = Some(words.trim_start_matches(JOINTS)).filter(|words| !words.is_empty()).map(Span::Words);
+        rest.next();
+    }
+    first.into_iter().chain(rest).collect()
+}
+
+fn inline(line: &[Span<'_>], put: &mut Put<'_>) {
+    for span in line {
+        match span {
+            Span::Words(words) => escape(words, put),
+            Span::Value(_, "") => {}
+            Span::Value(variable, value) => {
+                let (open, close) = match variable {
+                    Variable::Amount | Variable::Merchant | Variable::Card => ("<strong><bdi>", "</bdi></strong>"),
+                    _ => ("<bdi>", "</bdi>"),
+                };
+                put(open);
+                // The element sets the value apart already.
+                escape(value.trim_matches(ISOLATES), put);
+                put(close);
+            }
+        }
+    }
+}
+
+// A table around it, because Outlook knows no boxes; letters of one width, in which 0 and O differ.
+fn code(text: &str, put: &mut Put<'_>) {
+    put(
+        "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\">\n<tr><td align=\"center\" ",
+    );
+    put(
+        "bgcolor=\"#f1f3f5\" style=\"padding:16px 8px;background-color:#f1f3f5;border-radius:8px;text-align:center\">\n",
+    );
+    put(
+        "<p dir=\"ltr\" style=\"margin:0;font-family:Menlo,Consolas,'Courier New',monospace;font-weight:bold;color:#1a1a1a;",
+    );
+    put(if text.len() > CODE_WIDE {
+        "font-size:24px;line-height:32px;word-break:break-all\">"
+    } else {
+        "font-size:34px;line-height:44px;letter-spacing:6px;text-indent:6px\">"
+    });
+    escape(text, put);
+    put(
+        "</p>\n</td></tr>\n<tr><td height=\"20\" style=\"height:20px;font-size:0;line-height:0\">&nbsp;</td></tr>\n</table>\n",
+    );
+}

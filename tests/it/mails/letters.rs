@@ -1,0 +1,141 @@
+//! What travels around a page: headers and parts, as Python's `email` reads them from what a relay was given.
+
+use std::time::Duration;
+
+use otpost::channel;
+use otpost::domain::address::{Address, Channel};
+use otpost::domain::delivery::DeliveryId;
+use otpost::domain::notification::{Kind, Priority};
+use otpost::domain::outcome::Outcome;
+use otpost::domain::parcel::{Message, Parcel};
+use otpost::render::Mail;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use super::{CODE, example, renderer, written};
+use crate::support::python;
+
+/// A mail as its reader's program has it.
+#[derive(Deserialize)]
+struct Letter {
+    headers: Vec<(String, String)>,
+    /// The whole head as it travelled.
+    head: String,
+    /// The kind of each part, and what it says.
+    parts: Vec<(String, String)>,
+    longest_line: usize,
+    defects: Vec<String>,
+}
+
+impl Letter {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let first = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{name} comes twice");
+        first
+    }
+}
+
+#[tokio::test]
+async fn every_mail_is_one_that_another_parser_reads_whole() {
+    let renderer = renderer("Bank Żółw", Mail::default());
+    for (kind, tag, priority) in [
+        (Kind::Otp, "en", Priority::Code),
+        (Kind::Otp, "ar", Priority::Code),
+        (Kind::Transaction, "uk", Priority::News),
+        (Kind::CardLocked, "pl", Priority::News),
+    ] {
+        let content = example(kind);
+        let delivery = DeliveryId(Uuid::now_v7());
+
+        let sent = parcel(delivery, priority, written(&renderer, &content, tag));
+        let letter = read(&sent).await;
+
+        let Message::Email { subject, text, html, .. } = &sent.message else { panic!("{kind}") };
+        assert_eq!(letter.defects, [""; 0], "{kind} {tag}");
+        assert!(letter.longest_line <= 998, "{kind} {tag}: a line of {}", letter.longest_line);
+        assert_eq!(letter.header("Subject"), Some(subject.reveal()));
+        assert_eq!(letter.header("From"), Some("Bank Żółw <no-reply@bank.example>"));
+        assert_eq!(letter.header("Message-ID"), Some(format!("<{delivery}@bank.example>").as_str()));
+        assert_eq!(letter.header("Auto-Submitted"), Some("auto-generated"));
+        assert_eq!(letter.header("X-Auto-Response-Suppress"), Some("OOF, AutoReply"));
+        assert_eq!(letter.header("Content-Language"), Some(tag));
+        assert_eq!(letter.header("MIME-Version"), Some("1.0"));
+        assert!(letter.header("Date").is_some_and(|date| date.ends_with("+0000")), "{:?}", letter.header("Date"));
+        assert!(letter.header("Content-Type").unwrap().starts_with("multipart/alternative"));
+        let unsubscribe = (priority == Priority::News).then_some("<mailto:stop@bank.example>");
+        assert_eq!(letter.header("List-Unsubscribe"), unsubscribe, "{kind}");
+        let parts: Vec<_> = letter.parts.iter().map(|(kind, said)| (kind.as_str(), said.trim_end())).collect();
+        assert_eq!(parts, [("text/plain", text.reveal()), ("text/html", html.reveal())], "{kind} {tag}");
+        assert!(!letter.head.contains(CODE), "{}", letter.head);
+    }
+}
+
+fn parcel(delivery: DeliveryId, priority: Priority, message: Message) -> Parcel {
+    let to = Address::parse(Channel::Email, "leon@mail.example").unwrap();
+    Parcel { delivery, priority, to, message, valid_for: Duration::from_mins(5) }
+}
+
+/// Hands the parcel to a relay that takes everything, and reads what it was given.
+async fn read(parcel: &Parcel) -> Letter {
+    let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = json!({
+        "kind": "smtp", "name": "mail", "host": "127.0.0.1", "port": relay.local_addr().unwrap().port(), "tls": "none",
+        "from": "Bank Żółw <no-reply@bank.example>", "list_unsubscribe": "mailto:stop@bank.example",
+    });
+    let settings: channel::Settings = serde_json::from_value(settings).unwrap();
+    let provider = channel::connect(&settings).unwrap();
+
+    let (outcome, taken) = tokio::join!(provider.send(parcel), take(relay));
+
+    assert!(matches!(outcome, Outcome::Accepted { .. }), "{}", outcome.name());
+    let script = include_str!("../support/mail.py");
+    serde_json::from_str(&python::run(script, &json!({ "mail": taken }))).unwrap()
+}
+
+/// One mail, as it came; without the dots that SMTP puts before dots.
+async fn take(relay: TcpListener) -> String {
+    let (mut stream, _) = relay.accept().await.unwrap();
+    let (read, mut write) = stream.split();
+    let mut lines = BufReader::new(read).take(1 << 20).lines();
+    write.write_all(b"220 here\r\n").await.unwrap();
+    let (mut mail, mut inside) = (String::new(), false);
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let reply = match (inside, line.as_str()) {
+            (true, ".") => {
+                write.write_all(b"250 taken\r\n").await.unwrap();
+                return mail;
+            }
+            (true, line) => {
+                mail.push_str(line.strip_prefix('.').unwrap_or(line));
+                mail.push_str("\r\n");
+                continue;
+            }
+            (false, "DATA") => {
+                inside = true;
+                "354 go on\r\n"
+            }
+            (false, _) => "250 fine\r\n",
+        };
+        write.write_all(reply.as_bytes()).await.unwrap();
+    }
+    mail
+}
+
+#[tokio::test]
+async fn a_repeat_is_the_same_mail_and_another_delivery_another_one() {
+    let renderer = renderer("Bank", Mail::default());
+    let (one, other) = (DeliveryId(Uuid::now_v7()), DeliveryId(Uuid::now_v7()));
+
+    let mut names = Vec::new();
+    for delivery in [one, one, other] {
+        let letter = read(&parcel(delivery, Priority::Code, written(&renderer, &example(Kind::Otp), "en"))).await;
+        names.push(letter.header("Message-ID").unwrap().to_owned());
+    }
+
+    assert_eq!(names[0], names[1]);
+    assert_ne!(names[0], names[2]);
+}
