@@ -85,9 +85,32 @@ impl Library {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::atomic::{AtomicU8, Ordering};
 
-    use super::super::write_shipped;
+    use super::super::{Sheet, Shipped, write_shipped};
     use super::*;
+
+    /// Changes each time it is read, for so many times.
+    struct Restless(AtomicU8);
+
+    impl Source for Restless {
+        fn print(&self) -> Print {
+            Print([self.0.load(Ordering::Relaxed); 32])
+        }
+
+        fn sheets(&self) -> Result<Vec<Sheet>, Error> {
+            let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            Shipped.sheets()
+        }
+    }
+
+    #[test]
+    fn texts_that_change_while_they_are_read_are_no_draft() {
+        let library = Library::over(Box::new(Restless(AtomicU8::new(2))), &Settings::default()).unwrap();
+
+        assert!(library.read().is_none(), "it changed a second time");
+        assert!(library.read().is_some_and(|draft| draft.texts.is_ok()));
+    }
 
     #[test]
     fn a_set_is_read_once_it_has_kept_still_for_a_look_and_only_once() {

@@ -24,7 +24,7 @@ const DEPTH: usize = 3;
 
 /// What differs when any text does. Never compared across restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Print([u8; 32]);
+pub struct Print(pub(super) [u8; 32]);
 
 /// Something that gives texts.
 pub trait Source: Send + Sync {
