@@ -233,7 +233,7 @@ mod tests {
         values: &Values<'_>,
         write: fn(&[Span<'_>], &mut Put<'_>),
     ) -> String {
-        let text = Text::read(kind, part, source).unwrap_or_else(|fault| panic!("{fault}"));
+        let text = Text::read(kind, part, source).ok().unwrap();
         let mut out = String::new();
         write(&text.spans(values), &mut |text| out.push_str(text));
         out
