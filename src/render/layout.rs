@@ -206,3 +206,48 @@ fn escaped(text: &str) -> String {
     markup::escape(text, &mut |text| out.push_str(text));
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(mail: &Mail) -> String {
+        Layout::of(mail, "Bank").err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_setting_that_no_mail_can_follow_is_named() {
+        let of = Mail::default;
+        assert_eq!(
+            refused(&Mail { color: "red".into(), ..of() }),
+            "templates.mail.color: expected a colour such as #1a1a1a: a hash and six hexadecimal digits, not \"red\""
+        );
+        assert!(
+            refused(&Mail { background: "#fff".into(), ..of() }).starts_with("templates.mail.background: expected a")
+        );
+        for logo in [
+            "http://a.example/x.png",
+            "data:image/png;base64,AA",
+            "https://",
+            "https://a@b.example/",
+            "https://a.example/\"x",
+        ] {
+            assert!(
+                refused(&Mail { logo: logo.into(), ..of() }).starts_with("templates.mail.logo: expected the"),
+                "{logo}"
+            );
+        }
+        for footer in ["x".repeat(1001), "a\tb".into()] {
+            assert!(refused(&Mail { footer, ..of() }).starts_with("templates.mail.footer: expected up to 1000"));
+        }
+        assert_eq!(refused(&Mail { logo: " https://a.example:8443/x.svg ".into(), ..of() }), "");
+    }
+
+    #[test]
+    fn every_slot_of_the_page_is_known() {
+        let layout = Layout::of(&Mail::default(), "Bank").ok().unwrap();
+        let filled = |piece: &Piece| if let Piece::Fixed(text) = piece { text.clone() } else { "x".into() };
+        let page: String = layout.pieces.iter().map(filled).collect();
+        assert!(!page.contains("[[") && !page.contains("=\"\"") && !page.contains(":;"), "{page}");
+    }
+}

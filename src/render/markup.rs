@@ -212,3 +212,79 @@ fn code(text: &str, put: &mut Put<'_>) {
         "</p>\n</td></tr>\n<tr><td height=\"20\" style=\"height:20px;font-size:0;line-height:0\">&nbsp;</td></tr>\n</table>\n",
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::part::Part;
+    use super::super::text::Text;
+    use super::super::values::Values;
+    use super::*;
+    use crate::domain::notification::Kind;
+
+    fn values(merchant: &str, card: &'static str) -> Values<'static> {
+        let (otp, brand, amount, date) = ("048291", "Bank Testowy", "PLN 1,234.50".into(), "31 January".into());
+        Values { otp, brand, amount, date, merchant: merchant.into(), card, ..Values::default() }
+    }
+
+    fn written(
+        kind: Kind,
+        part: Part,
+        source: &str,
+        values: &Values<'_>,
+        write: fn(&[Span<'_>], &mut Put<'_>),
+    ) -> String {
+        let text = Text::read(kind, part, source).ok().unwrap();
+        let mut out = String::new();
+        write(&text.spans(values), &mut |text| out.push_str(text));
+        out
+    }
+
+    #[test]
+    fn a_choice_may_begin_in_one_paragraph_and_end_in_another() {
+        let template =
+            "{{#if merchant}}A{{/if}}\n\nB{{#if merchant}}\nC\n\nD{{/if}}{{#if card}}\r\n\r\nE{{/if}}\n\n \n\nF";
+        for (merchant, card, expected) in [
+            ("x", "1", "<p>A</p><p>B<br>C</p><p>D</p><p>E</p><p>F</p>"),
+            ("x", "", "<p>A</p><p>B<br>C</p><p>D</p><p>F</p>"),
+            ("", "1", "<p>B</p><p>E</p><p>F</p>"),
+            ("", "", "<p>B</p><p>F</p>"),
+        ] {
+            let html = written(Kind::Transaction, Part::EmailText, template, &values(merchant, card), content);
+            assert_eq!(html.replace(" style=\"margin:0 0 16px\"", "").replace('\n', ""), expected);
+        }
+    }
+
+    #[test]
+    fn a_code_in_the_midst_of_a_sentence_leaves_no_stray_signs() {
+        let source = "Code {{otp}}: {{amount}} to\n{{merchant}}\n{{otp}}.";
+        let html = written(Kind::Otp, Part::EmailText, source, &values("A < B", ""), content);
+        let paragraphs: Vec<_> = html.split("<p ").skip(1).map(|part| &part[part.find('>').unwrap() + 1..]).collect();
+        let said: Vec<_> = paragraphs.iter().map(|part| &part[..part.find("</p>").unwrap()]).collect();
+        let payment = "<strong><bdi>PLN 1,234.50</bdi></strong> to<br>\n<strong><bdi>A &lt; B</bdi></strong>";
+        assert_eq!(said, ["Code ", "048291", payment, "048291"]);
+    }
+
+    #[test]
+    fn a_headline_does_without_the_name_that_stands_above_it() {
+        for (subject, expected) in [
+            ("{{brand}}: your card", "Your card"),
+            ("{{brand}}: {{#if date}}łatwo{{/if}}", "Łatwo"),
+            ("{{brand}} — {{date}}", "<bdi>31 January</bdi>"),
+            ("your card | {{brand}}", "Your card"),
+            ("{{brand}} unlocked your card", "<bdi>Bank Testowy</bdi> unlocked your card"),
+            ("a card of {{brand}}", "A card of <bdi>Bank Testowy</bdi>"),
+            ("{{brand}}:", "<bdi>Bank Testowy</bdi>:"),
+        ] {
+            let write = |spans: &[Span<'_>], put: &mut Put<'_>| headline(spans, "en", put);
+            assert_eq!(written(Kind::CardUnlocked, Part::EmailSubject, subject, &values("", ""), write), expected);
+        }
+    }
+
+    #[test]
+    fn a_list_of_mails_shows_whole_lines_and_never_the_code() {
+        let source = "Code {{otp}} now\n\nFor {{merchant}}\n{{amount}}\nmore than there is room for";
+        let write = |spans: &[Span<'_>], put: &mut Put<'_>| preheader(spans, 24, put);
+        let shown = written(Kind::Otp, Part::EmailText, source, &values("A & B", ""), write);
+        assert_eq!(shown, "For A &amp; B PLN 1,234.50");
+    }
+}
