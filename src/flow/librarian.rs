@@ -35,7 +35,7 @@ impl Librarian {
         if !changes.is_empty() {
             tracing::info!(texts = changes.len(), "texts are in force that were not when otpost last ran");
         }
-        metrics::gauge!("otpost_template_stale").set(0.0);
+        alarm(false);
         Ok(Self { library, store, clock, hurry: Notify::new() })
     }
 
@@ -55,7 +55,6 @@ impl Librarian {
                 () = self.hurry.notified() => {}
             }
             stale = self.exchange(stale).await;
-            metrics::gauge!("otpost_template_stale").set(f64::from(u8::from(stale)));
         }
     }
 
@@ -72,6 +71,7 @@ impl Librarian {
         let renderer = match &draft.texts {
             Ok(renderer) => Arc::clone(renderer),
             Err(error) => {
+                alarm(true);
                 self.refuse(error).await;
                 self.library.take(draft);
                 return true;
@@ -80,10 +80,12 @@ impl Librarian {
         match self.store.publish(renderer.words()).await {
             Ok(changes) => {
                 self.library.take(draft);
+                alarm(false);
                 tell(&changes, stale);
                 false
             }
             Err(error) => {
+                alarm(true);
                 if !stale {
                     let error = chain(&error);
                     tracing::error!(error, "the words of changed texts could not be kept: the old texts stay in force");
@@ -112,7 +114,14 @@ impl Librarian {
 
 // One line for each thing that is wrong.
 fn findings(error: &render::Error) -> Vec<String> {
-    vec![chain(error)]
+    match error {
+        render::Error::Refused(findings) => findings.iter().map(ToString::to_string).collect(),
+        other => vec![chain(other)],
+    }
+}
+
+fn alarm(stale: bool) {
+    metrics::gauge!("otpost_template_stale").set(f64::from(u8::from(stale)));
 }
 
 fn tell(changes: &[WordsChange], stale: bool) {

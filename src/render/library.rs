@@ -87,7 +87,7 @@ mod tests {
     use std::fs;
     use std::sync::atomic::{AtomicU8, Ordering};
 
-    use super::super::{Sheet, Shipped, write_shipped};
+    use super::super::{Sheets, Shipped, write_shipped};
     use super::*;
 
     /// Changes each time it is read, for so many times.
@@ -98,7 +98,7 @@ mod tests {
             Print([self.0.load(Ordering::Relaxed); 32])
         }
 
-        fn sheets(&self) -> Result<Vec<Sheet>, Error> {
+        fn sheets(&self) -> Result<Sheets, Error> {
             let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
             Shipped.sheets()
         }

@@ -60,7 +60,11 @@ impl Previews {
         }
         let (renderer, mut findings) = Renderer::make(&sheets, settings)?;
         findings.retain(|finding| finding.refused);
-        if findings.is_empty() { Ok(Self { renderer, kind, locale: locale.clone() }) } else { Err(Error::Refused(findings)) }
+        if findings.is_empty() {
+            Ok(Self { renderer, kind, locale: locale.clone() })
+        } else {
+            Err(Error::Refused(findings))
+        }
     }
 
     /// How `channel` tells it, to whom it is told `now`. `transliterate` is what an SMS provider says of it.
@@ -111,7 +115,10 @@ impl Previews {
             part => write(voice, self.kind, part, values),
         };
         let named = |part: &Part| Ok::<_, Error>((part.file().trim_end_matches(".hbs"), plain(&text(*part)?)));
-        let parts = Part::of(channel).iter().map(named).collect::<Result<Vec<_>, _>>()?;
+        let mut parts = Part::of(channel).iter().map(named).collect::<Result<Vec<_>, _>>()?;
+        if channel == Channel::Email {
+            parts.push(("email.html", plain(&self.renderer.page(voice, self.kind, values)?)));
+        }
         let cost = parts.first().filter(|_| channel == Channel::Sms).map(|(_, text)| sms::count(text));
         Ok(Sample { about, locale: voice.locale().clone(), parts, cost })
     }

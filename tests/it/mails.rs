@@ -31,7 +31,8 @@ fn renderer(brand: &str, mail: Mail) -> Renderer {
 
 fn written(renderer: &Renderer, content: &Content, tag: &str) -> Message {
     let locale = Locale::parse(tag).unwrap();
-    let occasion = Occasion { locale: &locale, zone: None, until: MORNING.after(Duration::from_mins(5)), transliterate: None };
+    let occasion =
+        Occasion { locale: &locale, zone: None, until: MORNING.after(Duration::from_mins(5)), transliterate: None };
     renderer.render(content, Channel::Email, &occasion).unwrap().message
 }
 

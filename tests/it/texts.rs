@@ -15,7 +15,7 @@ use crate::support::{Gateway, Setup, locked, otp, person};
 const LIVE: Duration = Duration::from_secs(2);
 
 /// Longer than anything here takes on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const SMS: &str = "templates/pl/otp/sms.hbs";
 const CHANGES: usize = 50;
@@ -100,15 +100,17 @@ async fn no_message_is_ever_of_two_sets_of_texts() {
             gateway.post(&otp().customer("3")).await.expect_status(204);
             gateway.settle().await;
         }
+        // However long a reading takes, some sets are seen in force, the last among them.
+        if version % 10 == 0 {
+            until(async || {
+                gateway.post(&otp().customer("3")).await.expect_status(204);
+                gateway.settle().await;
+                gateway.push().received().last().unwrap().title.as_deref() == Some(&format!("title {version}"))
+            })
+            .await;
+        }
     }
 
-    // The last set comes into force too, by whichever look.
-    until(async || {
-        gateway.post(&otp().customer("3")).await.expect_status(204);
-        gateway.settle().await;
-        gateway.push().received().last().unwrap().title.as_deref() == Some(&format!("title {CHANGES}"))
-    })
-    .await;
     let mut seen = BTreeSet::new();
     for message in gateway.push().received() {
         let version = message.title.as_deref().unwrap().strip_prefix("title ");

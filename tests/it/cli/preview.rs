@@ -83,5 +83,5 @@ fn an_unknown_kind_or_language_is_answered_with_those_that_there_are() {
     assert_eq!([kind.code, locale.code, broken.code], [2; 3]);
     assert!(kind.err.contains("otp, card_locked, card_unlocked"), "{}", kind.err);
     assert!(locale.err.contains("no texts in sv, only in ar, cs, de, en"), "{}", locale.err);
-    assert!(broken.err.contains("de/otp/sms.hbs: "), "{}", broken.err);
+    assert!(broken.err.contains("de/otp/sms.hbs:1:1: "), "{}", broken.err);
 }

@@ -38,7 +38,8 @@ fn what_is_wrong_is_said_with_file_line_column_and_rule_and_fails() {
     assert_eq!(said.code, 1);
     assert!(lines[0].starts_with("de: error: missing: card_locked/sms.hbs; write them, or list"), "{lines:#?}");
     assert!(lines[1].starts_with("en/otp/sms.hbs: warning: the code comes after 45 characters"), "{lines:#?}");
-    let unknown = "pl/otp/sms.hbs:2:1: error: there is no pan here; otp has otp, amount, merchant, until, brand";
+    let unknown =
+        "pl/otp/sms.hbs:2:1: error: there is no pan here; otp has otp, amount, merchant, until, brand, zero, unnamed";
     assert_eq!(lines[2..], [&format!("{unknown} [unknown-name]"), "2 errors, 1 warning"]);
     assert!(!said.out.contains('\u{1b}'), "no colours into a pipe");
     let last = &told.json()["findings"][2];
