@@ -6,6 +6,7 @@ use std::time::Duration;
 use otpost::domain::address::Channel;
 use otpost::domain::delivery::State;
 use otpost::domain::outcome::{Cause, Outcome};
+use otpost::sim::providers::book::Report;
 use otpost::store::reports::DeliveryFilter;
 
 use super::sms;
@@ -35,9 +36,11 @@ async fn of_many_codes_none_is_lost_and_none_is_told_twice() {
     }
 
     assert_eq!((sent.sent, sent.taken), (codes.into(), codes.into()), "{:?} {:?}", sent.statuses, sent.errors);
-    let arrived = gateway.sms("primary").report();
-    assert_eq!((arrived.distinct, arrived.duplicates, arrived.missing), (codes.into(), 0, 0));
-    assert_eq!(gateway.sms("backup").report().total, 0);
+    // On a busy machine the first may seem slow, and the second is preferred for a while.
+    let arrived = ["primary", "backup"].map(|name| gateway.sms(name).report());
+    let sum = |count: fn(&Report) -> u64| arrived.iter().map(count).sum::<u64>();
+    let told = (sum(|it| it.distinct), sum(|it| it.duplicates), sum(|it| it.total));
+    assert_eq!(told, (codes.into(), 0, codes.into()), "{arrived:?}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "how many is for whoever runs the test to say")]
