@@ -92,6 +92,9 @@ impl Demo {
         stage.addresses().try_for_each(|(channel, address)| screen.item(channel.name(), address))?;
         let fate = if once && stage.is_temporary() { "  (removed at the end)" } else { "" };
         screen.item("workspace", format_args!("{}{fate}", stage.workspace.folder().display()))?;
+        if !once {
+            screen.item("texts", format_args!("{}  (a change is in the next message)", stage.words.display()))?;
+        }
         screen.heading("What is posted, what people get, and how long after it was posted")
     }
 

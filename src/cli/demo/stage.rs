@@ -1,7 +1,7 @@
 //! All that the demo runs on: a workspace, practice providers on loopback sockets, and a gateway as `serve` starts it.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(super) struct Stage {
     pub(super) workspace: Workspace,
     pub(super) gateway: Gateway,
     pub(super) inbox: Inbox,
+    /// Where its texts lie.
+    pub(super) words: PathBuf,
     providers: Vec<Provider>,
     folder: Option<TempDir>,
 }
@@ -60,10 +62,11 @@ impl Stage {
         if let Some(words) = words {
             config.templates.dir = std::path::absolute(words)?;
         }
+        let words = config.templates.dir.clone();
         telemetry::start(&config.log).map_err(usage)?;
         let gateway = Gateway::start(&config, Clocks::of_this_machine()).await.map_err(usage)?;
         gateway.store().directory().import(&cast::people()?, SystemClock.now()).await?;
-        Ok(Self { workspace, gateway, inbox: Inbox::of(&providers)?, providers, folder: own })
+        Ok(Self { workspace, gateway, inbox: Inbox::of(&providers)?, words, providers, folder: own })
     }
 
     /// A processor that the gateway knows.
