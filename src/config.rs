@@ -4,12 +4,17 @@
 //! fetches secrets from where they are kept, and says in plain words what is wrong.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{channel, console, flow, ingest, receipts, render, route, store, telemetry};
+
+/// What is said where a newcomer stands in the wrong folder.
+const NOWHERE: &str =
+    "there is no such file: go to a workspace, make one with otpost init, or name its file with --config";
 
 /// The whole configuration. `config/otpost.toml` shows every key with its default.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -122,7 +127,10 @@ impl Config {
     /// `file:PATH` or `env:NAME` in place of any text stands for what is kept there.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let wrong = |what: String| Error::File { path: path.to_owned(), what };
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => wrong(NOWHERE.to_owned()),
+            _ => wrong(error.to_string()),
+        })?;
         let variables = config::Environment::with_prefix("OTPOST").prefix_separator("__").separator("__");
         let merged = config::Config::builder()
             .add_source(config::File::from_str(&text, config::FileFormat::Toml))
@@ -214,6 +222,12 @@ mod tests {
         assert_eq!(shipped.ops.listen, plain.ops.listen);
         assert_eq!(shipped.log.level, plain.log.level);
         assert_eq!(shipped.templates.brand, plain.templates.brand);
+    }
+
+    #[test]
+    fn who_stands_in_the_wrong_folder_is_told_what_to_do() {
+        let said = Config::load(Path::new("/nowhere/otpost.toml")).unwrap_err().to_string();
+        assert_eq!(said, format!("/nowhere/otpost.toml: {NOWHERE}"));
     }
 
     #[test]

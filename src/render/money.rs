@@ -11,6 +11,7 @@
 //! because the words before the amount have the same effect there and the mark takes up room.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use icu_experimental::dimension::currency::CurrencyType;
 use icu_experimental::dimension::currency::formatter::{CurrencyFormatter, CurrencyFormatterPreferences};
@@ -80,14 +81,18 @@ impl Purse {
     }
 }
 
-// Every currency that ISO 4217 gives decimals, found by asking for each code there can be.
+/// Every currency that ISO 4217 gives decimals, with them; found once by asking for each code there can be.
 pub(super) fn listed() -> impl Iterator<Item = (Currency, u8)> {
-    let letters = || 'A'..='Z';
-    let codes = letters().flat_map(move |a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
-    codes.filter_map(|code| {
-        let currency = Currency::parse(&String::from_iter(code)).ok()?;
-        Some((currency, currency.exponent()?))
-    })
+    static LISTED: LazyLock<Vec<(Currency, u8)>> = LazyLock::new(|| {
+        let letters = || 'A'..='Z';
+        let codes = letters().flat_map(move |a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
+        let known = codes.filter_map(|code| {
+            let currency = Currency::parse(&String::from_iter(code)).ok()?;
+            Some((currency, currency.exponent()?))
+        });
+        known.collect()
+    });
+    LISTED.iter().copied()
 }
 
 impl Forms {
