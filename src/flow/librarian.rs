@@ -18,7 +18,7 @@ use crate::render::{self, Library};
 use crate::store::{self, Store};
 
 /// New texts are to be live within two seconds: two looks, one reading.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Keeps one library.
 pub struct Librarian {

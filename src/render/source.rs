@@ -28,7 +28,7 @@ pub struct Print(pub(super) [u8; 32]);
 
 /// Something that gives texts.
 pub trait Source: Send + Sync {
-    /// How it looks now, without reading a text: asked for twice a second. It may block.
+    /// How it looks now, without reading a text: asked for four times a second. It may block.
     fn print(&self) -> Print;
     /// Every text. It may block.
     fn sheets(&self) -> Result<Sheets, Error>;
