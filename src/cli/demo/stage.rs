@@ -121,7 +121,8 @@ impl Stage {
 
     /// Ends everything in good order; a folder of our own goes with it unless it is to be kept.
     pub(super) async fn strike(mut self, keep: bool) -> anyhow::Result<()> {
-        if let (true, Some(folder)) = (keep, self.folder.take()) {
+        // Taken out when it is kept alone: it is gone with its owner, and the gateway still works in it.
+        if keep && let Some(folder) = self.folder.take() {
             let _ = folder.keep();
         }
         self.gateway.stop().await.context("the gateway did not stop in good order")?;
