@@ -4,7 +4,6 @@
 //! code and the amount are never touched. Prices and providers are not known here.
 
 use jiff::civil;
-use jiff::tz::TimeZone;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::catalog::Voice;
@@ -72,8 +71,7 @@ impl Renderer {
 
     /// Whether the letters of a locale are written with the nearest ones of GSM 03.38.
     fn writes_nearest(&self, voice: &Voice) -> bool {
-        let tag = voice.locale().as_str();
-        self.sms.transliterate.iter().any(|locale| locale.as_str().eq_ignore_ascii_case(tag))
+        self.sms.transliterates(voice.locale())
     }
 
     // The room is reserved beforehand: a buffer that grows would leave a code behind, unwiped.
@@ -170,7 +168,7 @@ pub(super) fn longest<'a>(renderer: &'a Renderer, voice: &Voice, channel: Channe
         .collect();
     let amounts = money::listed().map(|(currency, exponent)| {
         let minor = 1_234_567_890 / 10_u64.pow(3_u32.saturating_sub(exponent.into()));
-        amount(voice, channel, Money { minor, currency })
+        voice.amount(Money { minor, currency }, channel)
     });
     Values {
         otp: CODE,
@@ -178,19 +176,9 @@ pub(super) fn longest<'a>(renderer: &'a Renderer, voice: &Voice, channel: Channe
         amount: widest(amounts.collect()),
         merchant,
         brand: &renderer.brand,
-        date: widest(days.iter().map(|at| day(voice, channel, *at, zone)).collect()),
+        date: widest(days.iter().map(|at| voice.day(*at, zone, channel)).collect()),
         name: "W".repeat(hygiene::NAME_MAX),
         card: "0000",
         ..Values::default()
     }
-}
-
-/// The day and hour as messages of `channel` have them.
-pub(super) fn day(voice: &Voice, channel: Channel, at: Timestamp, zone: &TimeZone) -> String {
-    if channel == Channel::Sms { voice.calendar.write_for_sms(at, zone) } else { voice.calendar.write(at, zone) }
-}
-
-/// The amount as messages of `channel` have it.
-pub(super) fn amount(voice: &Voice, channel: Channel, money: Money) -> String {
-    if channel == Channel::Sms { voice.purse.write_for_sms(money) } else { voice.purse.write(money) }
 }

@@ -1,13 +1,14 @@
 //! All texts, understood once, by locale.
 //!
-//! Opens no file, and refuses nothing: what is wrong is said. A message is written in one language: where a locale lacks one of its parts, the whole message comes
-//! from the next locale.
+//! Opens no file, and refuses nothing: what is wrong is said. A message is written in one language: where a locale lacks
+//! one of its parts, the whole message comes from the next locale.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use icu_locale::extensions::unicode::{key, value};
 use icu_locale::{LanguageIdentifier, LocaleDirectionality, LocaleExpander, TransformResult};
+use jiff::tz::TimeZone;
 
 use super::coverage::{parents, tag};
 use super::date::Calendar;
@@ -19,6 +20,8 @@ use super::settings::Settings;
 use super::sheet::Sheet;
 use super::text::Text;
 use crate::domain::address::Channel;
+use crate::domain::clock::Timestamp;
+use crate::domain::money::Money;
 use crate::domain::notification::Kind;
 use crate::domain::person::Locale;
 
@@ -26,10 +29,8 @@ use crate::domain::person::Locale;
 pub(super) struct Voice {
     locale: Locale,
     texts: HashMap<(Kind, Part), Text>,
-    /// How amounts are written.
-    pub(super) purse: Purse,
-    /// How days are written.
-    pub(super) calendar: Calendar,
+    purse: Purse,
+    calendar: Calendar,
     /// Whether its lines begin on the right.
     pub(super) right_to_left: bool,
 }
@@ -65,6 +66,22 @@ impl Voice {
     /// The language alone: `pl` of `pl-PL`.
     pub(super) fn language(&self) -> &str {
         self.locale.language()
+    }
+
+    /// The amount as messages of `channel` have it.
+    pub(super) fn amount(&self, money: Money, channel: Channel) -> String {
+        match channel {
+            Channel::Sms => self.purse.write_for_sms(money),
+            Channel::Push | Channel::Email => self.purse.write(money),
+        }
+    }
+
+    /// The day and minute as messages of `channel` have them.
+    pub(super) fn day(&self, at: Timestamp, zone: &TimeZone, channel: Channel) -> String {
+        match channel {
+            Channel::Sms => self.calendar.write_for_sms(at, zone),
+            Channel::Push | Channel::Email => self.calendar.write(at, zone),
+        }
     }
 
     /// The text of one part.

@@ -9,7 +9,6 @@ use super::catalog::Voice;
 use super::values::{Values, Variable};
 use super::{Occasion, Renderer, date, hygiene};
 use crate::domain::address::Channel;
-use crate::domain::money::Money;
 use crate::domain::notification::{Content, Holder, LockReason, TransactionalLockReason, VerificationStatus};
 
 impl Renderer {
@@ -23,17 +22,15 @@ impl Renderer {
     ) -> Values<'a> {
         let values = Values { brand: &self.brand, ..Values::default() };
         let zone = occasion.zone.unwrap_or(&self.zone);
-        let date = |at| match channel {
-            Channel::Sms => voice.calendar.write_for_sms(at, zone),
-            Channel::Push | Channel::Email => isolated(voice.calendar.write(at, zone), voice),
-        };
+        let date = |at| isolated(voice.day(at, zone, channel), channel, voice);
+        let amount = |money| isolated(voice.amount(money, channel), channel, voice);
         match content {
             Content::Otp(otp) => {
                 let merchant = hygiene::clean(&otp.merchant);
                 Values {
                     otp: otp.code.reveal(),
                     until: date::hour(occasion.until, zone, occasion.zone.is_some()),
-                    amount: amount(otp.money, channel, voice),
+                    amount: amount(otp.money),
                     yes: answers([(Variable::Zero, otp.money.minor == 0), (Variable::Unnamed, merchant.is_none())]),
                     merchant: merchant.map_or_else(
                         || hygiene::stand_in(voice.language()).to_owned(),
@@ -67,7 +64,7 @@ impl Renderer {
                 ..values
             },
             Content::Transaction(payment) => Values {
-                amount: amount(payment.money, channel, voice),
+                amount: amount(payment.money),
                 merchant: for_channel(hygiene::clean(&payment.merchant).unwrap_or_default(), channel, voice),
                 result: payment.result.name(),
                 yes: answers([(Variable::Incoming, payment.incoming), (Variable::Zero, payment.money.minor == 0)]),
@@ -97,22 +94,14 @@ fn answers<const N: usize>(questions: [(Variable, bool); N]) -> Vec<Variable> {
     questions.into_iter().filter_map(|(question, yes)| yes.then_some(question)).collect()
 }
 
-fn amount(money: Money, channel: Channel, voice: &Voice) -> String {
-    match channel {
-        Channel::Sms => voice.purse.write_for_sms(money),
-        Channel::Push | Channel::Email => isolated(voice.purse.write(money), voice),
-    }
-}
-
 // An ellipsis is outside GSM 03.38 and would more than halve the room in an SMS.
 fn for_channel(name: String, channel: Channel, voice: &Voice) -> String {
-    match channel {
-        Channel::Sms => name.replace('…', "..."),
-        Channel::Push | Channel::Email => isolated(name, voice),
-    }
+    let name = if channel == Channel::Sms { name.replace('…', "...") } else { name };
+    isolated(name, channel, voice)
 }
 
 // What is empty stays empty: templates ask whether it is there.
-fn isolated(value: String, voice: &Voice) -> String {
-    if voice.right_to_left && !value.is_empty() { format!("\u{2068}{value}\u{2069}") } else { value }
+fn isolated(value: String, channel: Channel, voice: &Voice) -> String {
+    let apart = voice.right_to_left && channel != Channel::Sms && !value.is_empty();
+    if apart { format!("\u{2068}{value}\u{2069}") } else { value }
 }

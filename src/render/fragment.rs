@@ -61,7 +61,7 @@ pub(super) fn fault(source: &str) -> Option<Fault> {
         let inside = &source[start + 1..];
         let end = inside.find('>').unwrap_or(inside.len());
         if let Some(what) = fault_in(&inside[..end]) {
-            return Some(Fault { at: Some(place(source, start)), what });
+            return Some(Fault::behind(source, start, what));
         }
         rest = start + 1 + end;
     }
@@ -105,12 +105,6 @@ fn next_attribute(text: &str) -> Option<(&str, &str, &str)> {
         value.split_at(value.find(char::is_whitespace).unwrap_or(value.len()))
     };
     Some((name, value, rest))
-}
-
-fn place(source: &str, offset: usize) -> (usize, usize) {
-    let before = &source[..offset];
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (before.matches('\n').count() + 1, column)
 }
 
 #[cfg(test)]

@@ -65,7 +65,8 @@ impl Breach {
 }
 
 impl Fault {
-    fn behind(source: &str, offset: usize, what: impl Into<String>) -> Self {
+    /// Behind so many bytes of `source`.
+    pub(super) fn behind(source: &str, offset: usize, what: impl Into<String>) -> Self {
         let before = source.get(..offset).unwrap_or(source).trim_start_matches('\u{feff}');
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

@@ -5,13 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use icu_locale::{LanguageIdentifier, LocaleDirectionality};
-
 use super::color::Color;
 use super::failure::Error;
 use super::markup::{self, Put};
 use super::settings::Mail;
-use super::text::Span;
+use super::text::{Span, escape};
 use crate::domain::person::Locale;
 use crate::domain::secret::Rendered;
 
@@ -38,6 +36,8 @@ pub(super) struct Layout {
 pub(super) struct Filling<'a> {
     /// The language it is read in.
     pub(super) locale: &'a Locale,
+    /// Whether its lines begin on the right.
+    pub(super) right_to_left: bool,
     /// The subject.
     pub(super) subject: Vec<Span<'a>>,
     /// The plain text.
@@ -104,7 +104,7 @@ impl Layout {
     }
 
     fn put(&self, filling: &Filling<'_>, put: &mut Put<'_>) {
-        let backwards = is_right_to_left(filling.locale);
+        let backwards = filling.right_to_left;
         for piece in &self.pieces {
             match piece {
                 Piece::Fixed(text) => put(text),
@@ -130,7 +130,7 @@ fn own(html: &[Span<'_>], put: &mut Put<'_>) {
     for span in html {
         match span {
             Span::Words(markup) => put(markup),
-            Span::Value(_, value) => markup::escape(value, put),
+            Span::Value(_, value) => escape(value, put),
         }
     }
 }
@@ -148,11 +148,6 @@ fn pieces(settled: &BTreeMap<&str, String>) -> Vec<Piece> {
     }
     pieces.push(Piece::Fixed(fixed));
     pieces
-}
-
-fn is_right_to_left(locale: &Locale) -> bool {
-    let tag = LanguageIdentifier::try_from_str(locale.as_str());
-    tag.is_ok_and(|tag| LocaleDirectionality::new_common().is_right_to_left(&tag))
 }
 
 fn color(key: &'static str, text: &str) -> Result<Color, Error> {
@@ -203,7 +198,7 @@ fn footer(text: &str) -> Result<String, Error> {
 
 fn escaped(text: &str) -> String {
     let mut out = String::new();
-    markup::escape(text, &mut |text| out.push_str(text));
+    escape(text, &mut |text| out.push_str(text));
     out
 }
 

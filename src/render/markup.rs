@@ -3,7 +3,7 @@
 //! Works on borrowed stretches of the text and copies none of them: what it writes goes straight to whoever asked.
 //! Knows neither the page around the content nor a setting.
 
-use super::text::{Span, entity};
+use super::text::{Span, escape};
 use super::values::Variable;
 
 /// A code longer than this is written smaller, so that one of sixteen letters still fits a narrow phone.
@@ -19,17 +19,6 @@ const ISOLATES: [char; 2] = ['\u{2068}', '\u{2069}'];
 
 /// Where HTML goes, piece by piece.
 pub(super) type Put<'p> = dyn FnMut(&str) + 'p;
-
-/// Writes `text` so that it means itself.
-pub(super) fn escape(text: &str, put: &mut Put<'_>) {
-    let mut rest = text;
-    while let Some((at, entity)) = rest.char_indices().find_map(|(at, c)| entity(c).map(|entity| (at, entity))) {
-        put(&rest[..at]);
-        put(entity);
-        rest = &rest[at + 1..];
-    }
-    put(rest);
-}
 
 /// Writes the text as HTML: a blank line ends a paragraph, and the code has a place of its own. Which lines there are
 /// is known only now, because a choice may begin in one paragraph and end in another.

@@ -97,8 +97,11 @@ impl Renderer {
 
     /// Checks every text, and writes each of them with the values that could break it.
     pub fn of(sheets: &Sheets, settings: &Settings) -> Result<Self, Error> {
-        let (renderer, mut findings) = Self::examine(sheets, settings)?;
-        // One of what is refused would be mended, and then the next be found: all of it is told.
+        Self::unless_refused(Self::examine(sheets, settings)?)
+    }
+
+    // One of what is refused would be mended, and then the next be found: all of it is told.
+    fn unless_refused((renderer, mut findings): (Self, Vec<Finding>)) -> Result<Self, Error> {
         findings.retain(|finding| finding.refused);
         if findings.is_empty() { Ok(renderer) } else { Err(Error::Refused(findings)) }
     }
@@ -177,6 +180,7 @@ impl Renderer {
         let spans = |part| voice.text(kind, part).map(|text| text.spans(values));
         let page = self.layout.write(&Filling {
             locale: voice.locale(),
+            right_to_left: voice.right_to_left,
             subject: spans(Part::EmailSubject).unwrap_or_default(),
             text: spans(Part::EmailText).unwrap_or_default(),
             html: spans(Part::EmailHtml),

@@ -58,13 +58,8 @@ impl Previews {
         if !Channel::ALL.into_iter().flat_map(Part::of).all(|part| has(&sheets, *part)) {
             sheets.extend(read(settings, kind, &settings.default_locale)?);
         }
-        let (renderer, mut findings) = Renderer::make(&sheets, settings)?;
-        findings.retain(|finding| finding.refused);
-        if findings.is_empty() {
-            Ok(Self { renderer, kind, locale: locale.clone() })
-        } else {
-            Err(Error::Refused(findings))
-        }
+        let renderer = Renderer::unless_refused(Renderer::make(&sheets, settings)?)?;
+        Ok(Self { renderer, kind, locale: locale.clone() })
     }
 
     /// How `channel` tells it, to whom it is told `now`. `transliterate` is what an SMS provider says of it.
@@ -88,14 +83,14 @@ impl Previews {
     fn typical(&self, voice: &Voice, channel: Channel, now: Timestamp) -> Values<'_> {
         let zone = self.renderer.time_zone();
         let euros = money::listed().find(|(currency, _)| currency.as_str() == "EUR");
-        let amount = euros.map(|(currency, _)| budget::amount(voice, channel, Money { minor: 4990, currency }));
+        let amount = euros.map(|(currency, _)| voice.amount(Money { minor: 4990, currency }, channel));
         Values {
             otp: "012345",
             until: date::hour(now.after(VALID_FOR), zone, false),
             amount: amount.unwrap_or_default(),
             merchant: "Example Shop".to_owned(),
             brand: &self.renderer.brand,
-            date: budget::day(voice, channel, now, zone),
+            date: voice.day(now, zone, channel),
             name: "Alex".to_owned(),
             card: "1234",
             ..Values::default()

@@ -11,6 +11,7 @@ use super::sheet::Sheet;
 use super::text::Text;
 use super::values::{Values, Variable};
 use super::{Renderer, budget, hygiene};
+use crate::domain::address::Channel;
 use crate::domain::money::{Currency, Money};
 use crate::domain::notification::Kind;
 use crate::domain::secret::CODE_MAX;
@@ -102,7 +103,7 @@ impl Renderer {
 
 fn amount(minor: u64, currency: &str, part: Part, voice: &Voice) -> Option<String> {
     let money = Money { minor, currency: Currency::parse(currency).ok()? };
-    Some(if part == Part::Sms { voice.purse.write_for_sms(money) } else { voice.purse.write(money) })
+    Some(voice.amount(money, if part == Part::Sms { Channel::Sms } else { Channel::Email }))
 }
 
 fn breaches(sheet: &Sheet, text: &Text, values: &Values<'_>) -> Vec<Breach> {

@@ -62,6 +62,13 @@ pub struct Sms {
     pub transliterate: Vec<Locale>,
 }
 
+impl Sms {
+    /// Whether the letters of `locale` are replaced, unless a provider says otherwise.
+    pub(super) fn transliterates(&self, locale: &Locale) -> bool {
+        self.transliterate.iter().any(|listed| listed.as_str().eq_ignore_ascii_case(locale.as_str()))
+    }
+}
+
 impl Default for Sms {
     fn default() -> Self {
         Self { max_segments: 3, transliterate: Vec::new() }

@@ -58,7 +58,7 @@ impl Text {
     pub(super) fn of_value(&self, value: &str) -> Option<String> {
         let mut written = String::with_capacity(value.len() * ESCAPE_MAX);
         if self.escaped {
-            escape(value, &mut written);
+            escape(value, &mut |text| written.push_str(text));
         } else {
             written.push_str(value);
         }
@@ -76,7 +76,9 @@ impl Text {
         for piece in pieces {
             match piece {
                 Piece::Fixed(text) => out.push_str(text),
-                Piece::Value(variable) if self.escaped => escape(values.text(*variable), out),
+                Piece::Value(variable) if self.escaped => {
+                    escape(values.text(*variable), &mut |text| out.push_str(text));
+                }
                 Piece::Value(variable) => out.push_str(values.text(*variable)),
                 Piece::Choice { test, then, .. } if test.holds(values) => self.put(then, values, out),
                 Piece::Choice { otherwise, .. } => self.put(otherwise, values, out),
@@ -112,17 +114,19 @@ fn gather<'a>(pieces: &'a [Piece], values: &'a Values<'_>, spans: &mut Vec<Span<
     }
 }
 
-fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match entity(c) {
-            Some(entity) => out.push_str(entity),
-            None => out.push(c),
-        }
+/// Gives `text` to `put` so that it means itself in HTML.
+pub(super) fn escape(text: &str, put: &mut (impl FnMut(&str) + ?Sized)) {
+    let mut rest = text;
+    while let Some((at, entity)) = rest.char_indices().find_map(|(at, c)| entity(c).map(|entity| (at, entity))) {
+        put(&rest[..at]);
+        put(entity);
+        rest = &rest[at + 1..];
     }
+    put(rest);
 }
 
-/// What stands for `c` in HTML where it would not mean itself.
-pub(super) const fn entity(c: char) -> Option<&'static str> {
+// What stands for `c` in HTML where it would not mean itself.
+const fn entity(c: char) -> Option<&'static str> {
     match c {
         '&' => Some("&amp;"),
         '<' => Some("&lt;"),

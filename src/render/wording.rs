@@ -99,8 +99,7 @@ fn deciding(topic: &Topic, settings: &Settings) -> Vec<(&'static str, String)> {
     }
     match topic.channel {
         Channel::Sms => {
-            let is_plain = |locale: &Locale| locale.as_str().eq_ignore_ascii_case(topic.locale.as_str());
-            deciding.push(("sms.transliterate", said(sms.transliterate.iter().any(is_plain))));
+            deciding.push(("sms.transliterate", said(sms.transliterates(&topic.locale))));
             if topic.kind == Kind::Otp {
                 deciding.push(("autofill.app_hash", autofill.app_hash.clone()));
                 deciding.push(("autofill.domain", autofill.domain.clone()));
