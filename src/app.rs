@@ -1,6 +1,6 @@
 //! Puts a gateway together from its configuration, starts it, and ends it in good order. It decides nothing else.
 
-pub mod profile;
+pub mod environment;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,26 +9,27 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::channel::{self, receipt::Reader};
-use crate::config::{self, Config, Written};
-use crate::console::Vitals;
+use crate::channel::{self, receipt::ReceiptParser};
+use crate::config::{self, Config, ConfigValues};
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
-use crate::flow::dispatch::{Dispatch, Route, Rules};
-use crate::flow::guard::{self, Guard};
+use crate::flow::audit::AuditLog;
+use crate::flow::dispatch::{ConfiguredProvider, Dispatch, DispatchPolicy};
 use crate::flow::intake::Intake;
-use crate::flow::janitor;
-use crate::flow::journal::Journal;
-use crate::flow::librarian::Librarian;
-use crate::flow::receipt::Receipts;
-use crate::flow::timekeeper;
+use crate::flow::limits;
+use crate::flow::limits::SendLimits;
+use crate::flow::receipts::Receipts;
+use crate::flow::tasks::cleanup;
+use crate::flow::tasks::clock_monitor;
+use crate::flow::tasks::template_reload::TemplateReloader;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener, Reloaded};
+use crate::ops::GatewayStatus;
 use crate::receipts;
-use crate::render::{self, Library, Renderer};
-use crate::route::{self, Offer, Plan, Plans};
+use crate::render::{self, LiveTemplates, Renderer};
+use crate::route::{self, Plan, Plans, ProviderProfile};
 use crate::store::{self, Role, Store};
 
 /// How long deliveries in hand may take once we were told to stop: one attempt and its settlement.
@@ -45,7 +46,7 @@ pub enum Error {
     Plan(#[from] route::Error),
     /// A limit is not one.
     #[error(transparent)]
-    Guard(#[from] guard::Error),
+    SendLimits(#[from] limits::Error),
     /// The texts cannot be used.
     #[error(transparent)]
     Render(#[from] render::Error),
@@ -60,7 +61,7 @@ pub enum Error {
     Store(#[from] store::Error),
     /// The profile forbids it.
     #[error(transparent)]
-    Profile(#[from] profile::Error),
+    CaEnvironment(#[from] environment::Error),
     /// The door cannot be opened.
     #[error(transparent)]
     Ingest(#[from] ingest::Error),
@@ -75,12 +76,12 @@ pub enum Error {
 /// A gateway that runs.
 pub struct Gateway {
     listener: Listener,
-    providers: Option<receipts::Listener>,
+    providers: Option<receipts::ReceiptListener>,
     store: Arc<Store>,
     worker: Arc<Worker>,
-    journal: Journal,
-    librarian: Arc<Librarian>,
-    started_with: Written,
+    audit_log: AuditLog,
+    template_reloader: Arc<TemplateReloader>,
+    started_with: ConfigValues,
     serving: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -88,25 +89,25 @@ pub struct Gateway {
 /// The parts that can be put together without opening the database or a port.
 pub struct Parts {
     plans: Plans,
-    guard: Guard,
-    library: Library,
-    routes: Vec<Route>,
-    readers: HashMap<ProviderName, Reader>,
+    guard: SendLimits,
+    library: LiveTemplates,
+    routes: Vec<ConfiguredProvider>,
+    readers: HashMap<ProviderName, ReceiptParser>,
 }
 
 impl Parts {
     /// Reads texts, plans and providers.
     pub fn assemble(config: &Config) -> Result<Self, Error> {
         let plans = Plans::new(config.plan.clone())?;
-        let guard = Guard::new(config.guard.clone())?;
-        let library = Library::open(&config.templates)?;
+        let guard = SendLimits::new(config.limits.clone())?;
+        let library = LiveTemplates::open(&config.templates)?;
         let mut readers = HashMap::new();
-        let mut routes: Vec<Route> = Vec::with_capacity(config.provider.len());
+        let mut routes: Vec<ConfiguredProvider> = Vec::with_capacity(config.provider.len());
         for (at, settings) in config.provider.iter().enumerate() {
             if config.provider[..at].iter().any(|other| other.name() == settings.name()) {
                 return Err(Error::SameName(settings.name().to_owned()));
             }
-            let offer = Offer {
+            let profile = ProviderProfile {
                 provider: ProviderName(settings.name().to_owned()),
                 channel: settings.channel(),
                 countries: settings.countries().to_vec(),
@@ -117,8 +118,8 @@ impl Parts {
                 spend_cap: settings.spend_cap(),
                 transliterate: settings.transliterate(),
             };
-            readers.extend(channel::hear(settings)?.map(|reader| (offer.provider.clone(), reader)));
-            routes.push((offer, channel::connect(settings)?));
+            readers.extend(channel::hear(settings)?.map(|reader| (profile.provider.clone(), reader)));
+            routes.push((profile, channel::connect(settings)?));
         }
         Ok(Self { plans, guard, library, routes, readers })
     }
@@ -129,7 +130,7 @@ impl Parts {
     }
 
     /// What is not sent although it could be.
-    pub fn guard(&self) -> &Guard {
+    pub fn guard(&self) -> &SendLimits {
         &self.guard
     }
 
@@ -139,8 +140,8 @@ impl Parts {
     }
 
     /// The providers in the order in which they are asked.
-    pub fn offers(&self) -> Vec<Offer> {
-        self.routes.iter().map(|(offer, _)| offer.clone()).collect()
+    pub fn profiles(&self) -> Vec<ProviderProfile> {
+        self.routes.iter().map(|(profile, _)| profile.clone()).collect()
     }
 
     /// Kinds of news that no provider can tell anybody.
@@ -148,7 +149,7 @@ impl Parts {
         let served = |kind: &Kind| {
             let plan = self.plans.of(*kind);
             let mut channels = plan.into_iter().flat_map(Plan::channels);
-            channels.any(|channel| self.routes.iter().any(|(offer, _)| offer.channel == channel))
+            channels.any(|channel| self.routes.iter().any(|(profile, _)| profile.channel == channel))
         };
         Kind::ALL.into_iter().filter(|kind| !served(kind)).collect()
     }
@@ -157,7 +158,7 @@ impl Parts {
 fn open_for_providers(
     settings: &receipts::Settings,
     receipts: &Arc<Receipts>,
-) -> Result<Option<(receipts::Listener, JoinHandle<()>)>, Error> {
+) -> Result<Option<(receipts::ReceiptListener, JoinHandle<()>)>, Error> {
     if !settings.is_open() {
         return Ok(None);
     }
@@ -181,7 +182,7 @@ fn is_reloaded(key: &str) -> bool {
 impl Gateway {
     /// Opens database and door, and starts to work. What a crash left is taken up at once.
     pub async fn start(config: &Config, clocks: Clocks) -> Result<Self, Error> {
-        profile::check(config)?;
+        environment::check(config)?;
         let clock = Arc::clone(&clocks.steady);
         let Parts { plans, guard, library, routes, readers } = Parts::assemble(config)?;
         let store = Arc::new(Store::open(&config.store, &config.seal, Role::Gateway, Arc::clone(&clock)).await?);
@@ -190,23 +191,28 @@ impl Gateway {
             tracing::warn!(left, "deliveries were in hand when the last process ended; they are taken up now");
         }
         let (plans, library) = (Arc::new(plans), Arc::new(library));
-        let librarian = Librarian::begin(Arc::clone(&library), Arc::clone(&store), Arc::clone(&clock)).await?;
-        let librarian = Arc::new(librarian);
-        let rules =
-            Rules { people: config.people.clone(), plans: Arc::clone(&plans), max_age: config.delivery.max_age, guard };
+        let template_reloader =
+            TemplateReloader::begin(Arc::clone(&library), Arc::clone(&store), Arc::clone(&clock)).await?;
+        let template_reloader = Arc::new(template_reloader);
+        let rules = DispatchPolicy {
+            recipients: config.recipients.clone(),
+            plans: Arc::clone(&plans),
+            max_age: config.delivery.max_age,
+            guard,
+        };
         let dispatch = Dispatch::new(Arc::clone(&store), library, rules, routes, Arc::clone(&clock), rand::random());
-        let roster = Arc::clone(dispatch.roster());
-        roster.recall().await?;
-        roster.look().await?;
-        let receipts = Receipts::new(Arc::clone(&store), readers, Arc::clone(&roster), clocks.clone());
+        let registry = Arc::clone(dispatch.registry());
+        registry.recall().await?;
+        registry.look().await?;
+        let receipts = Receipts::new(Arc::clone(&store), readers, Arc::clone(&registry), clocks.clone());
         let (receipts, ended) = (Arc::new(receipts), dispatch.ended());
         if config.delivery.paused {
             tracing::warn!("delivery is paused: what is accepted waits, and expires when nobody lets it go in time");
         }
         let worker = Worker::new(&config.delivery, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
         let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(&plans), Arc::clone(&clock));
-        let journal = Journal::new(Arc::clone(&store), Arc::clone(&clock));
-        let (listener, serving) = ingest::listen(&config.ingest, intake, journal.clone(), clocks.clone())?;
+        let audit_log = AuditLog::new(Arc::clone(&store), Arc::clone(&clock));
+        let (listener, serving) = ingest::listen(&config.ingest, intake, audit_log.clone(), clocks.clone())?;
         let (providers, taking) = open_for_providers(&config.receipts, &receipts)?.unzip();
         let longest_life = plans.ttl(Kind::Otp);
         let serving = tokio::spawn(async move {
@@ -216,17 +222,17 @@ impl Gateway {
         });
         let mut tasks = vec![
             tokio::spawn(Arc::clone(&worker).run()),
-            tokio::spawn(Arc::clone(&roster).run()),
+            tokio::spawn(Arc::clone(&registry).run()),
             tokio::spawn(receipts.run(ended)),
-            tokio::spawn(Arc::clone(&librarian).run()),
-            tokio::spawn(timekeeper::run(Arc::clone(&store), clocks)),
-            tokio::spawn(janitor::run(Arc::clone(&store), clock, config.retention, longest_life)),
+            tokio::spawn(Arc::clone(&template_reloader).run()),
+            tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks)),
+            tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life)),
         ];
         tasks.extend(taking);
         tracing::info!(listen = %listener.address, "ready");
         metrics::gauge!("otpost_reload_failed").set(0.0);
         let started_with = config.written.clone();
-        Ok(Self { listener, providers, store, worker, journal, librarian, started_with, serving, tasks })
+        Ok(Self { listener, providers, store, worker, audit_log, template_reloader, started_with, serving, tasks })
     }
 
     /// Goes by what may change while running of a configuration that has been read anew, or could not be: the door's
@@ -234,7 +240,7 @@ impl Gateway {
     pub async fn reload(&self, config: Result<Config, config::Error>) -> Result<(), Error> {
         // Whatever else learns to be reloaded is read here, before anything is exchanged.
         let reloaded = config.map_err(Error::from).and_then(|config| {
-            profile::check(&config)?;
+            environment::check(&config)?;
             Ok((self.listener.reload(&config.ingest)?, config))
         });
         metrics::gauge!("otpost_reload_failed").set(f64::from(u8::from(reloaded.is_err())));
@@ -249,13 +255,13 @@ impl Gateway {
         if !restart.is_empty() {
             tracing::warn!(keys = restart.join(" "), "these changed too, and need a restart");
         }
-        self.journal.reloaded(reloaded.detail()).await;
+        self.audit_log.reloaded(reloaded.detail()).await;
         Ok(())
     }
 
     /// Has the texts read at once; otherwise they are when they have changed.
     pub fn reread_texts(&self) {
-        self.librarian.hurry();
+        self.template_reloader.hurry();
     }
 
     /// Where the processors' door listens.
@@ -284,9 +290,9 @@ impl Gateway {
     }
 
     /// What the operators' door shows of this gateway.
-    pub fn vitals(&self, metrics: Box<dyn Fn() -> String + Send + Sync>) -> Vitals {
+    pub fn vitals(&self, metrics: Box<dyn Fn() -> String + Send + Sync>) -> GatewayStatus {
         let (store, worker) = (Arc::clone(&self.store), Arc::clone(&self.worker));
-        Vitals { metrics, hindrance: Box::new(move || worker.hindrance().or_else(|| store.hindrance())) }
+        GatewayStatus { metrics, hindrance: Box::new(move || worker.hindrance().or_else(|| store.hindrance())) }
     }
 
     /// Resolves when the gateway can no longer keep its word and must end.

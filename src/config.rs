@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{channel, console, flow, ingest, receipts, render, route, store, telemetry};
+use crate::{channel, flow, ingest, ops, receipts, render, route, store, telemetry};
 
 /// What is said where a newcomer stands in the wrong folder.
 const NOWHERE: &str =
@@ -21,7 +21,7 @@ const NOWHERE: &str =
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// What this gateway is for.
-    pub profile: Profile,
+    pub environment: Environment,
     /// The processors' door.
     pub ingest: ingest::Settings,
     /// The database.
@@ -29,13 +29,13 @@ pub struct Config {
     /// The keys.
     pub seal: store::seal::Settings,
     /// How people are found.
-    pub people: flow::resolve::Settings,
+    pub recipients: flow::recipients::Settings,
     /// Whether anybody is told anything now.
     pub delivery: flow::worker::Settings,
     /// What is not sent although it could be.
-    pub guard: flow::guard::Settings,
+    pub limits: flow::limits::Settings,
     /// How long things are kept.
-    pub retention: flow::janitor::Settings,
+    pub retention: flow::tasks::cleanup::Settings,
     /// The ways to reach them, in order.
     pub provider: Vec<channel::Settings>,
     /// Which channels for which kind of news.
@@ -45,19 +45,19 @@ pub struct Config {
     /// The providers' door.
     pub receipts: receipts::Settings,
     /// The operators' door.
-    pub ops: console::Settings,
+    pub ops: ops::Settings,
     /// The logs.
     pub log: telemetry::Settings,
     /// What was written, for comparing.
     #[serde(skip)]
-    pub written: Written,
+    pub written: ConfigValues,
 }
 
 /// What a configuration says, as hashes: enough to see which keys differ, and no second copy of a secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Written(BTreeMap<String, [u8; 32]>);
+pub struct ConfigValues(BTreeMap<String, [u8; 32]>);
 
-impl Written {
+impl ConfigValues {
     /// The keys that differ, as in `ingest.client[0].name`.
     pub fn differences<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
         let changed = self.0.iter().filter(|(key, value)| other.0.get(*key) != Some(value));
@@ -81,7 +81,7 @@ impl Written {
 /// What a gateway is for. A production one does not trust a development CA.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Profile {
+pub enum Environment {
     /// To try things out.
     #[default]
     Dev,
@@ -212,7 +212,7 @@ mod tests {
     fn the_shipped_file_shows_the_defaults() {
         let shipped = load(include_str!("../config/otpost.toml")).unwrap();
         let plain = load("").unwrap();
-        assert_eq!(shipped.profile, plain.profile);
+        assert_eq!(shipped.environment, plain.environment);
         assert_eq!(shipped.ingest.listen, plain.ingest.listen);
         assert_eq!(shipped.ingest.encryption_keys.file_name(), plain.ingest.encryption_keys.file_name());
         assert_eq!(shipped.ingest.public_key_format, plain.ingest.public_key_format);

@@ -24,19 +24,19 @@
 //!
 //! [`ingest::verestro`] parses → [`flow::intake`] accepts once → [`store`] commits notification, idempotency key,
 //! delivery and audit event in one transaction, already claimed by this node → **204** → [`flow::worker`] gets it
-//! from memory, not from a poll → [`flow::resolve`] finds the person → [`route`] picks channel and provider →
+//! from memory, not from a poll → [`crate::flow::recipients`] finds the person → [`route`] picks channel and provider →
 //! [`render`] writes the text for that channel → [`channel`] sends and returns an
 //! [`Outcome`](domain::outcome::Outcome) → [`store`] settles attempt, state and audit event in one transaction → the
-//! provider's receipt comes to [`receipts`] → [`flow::receipt`] decides what it changes.
+//! provider's receipt comes to [`receipts`] → [`crate::flow::receipts`] decides what it changes.
 
 pub mod app;
 pub mod channel;
 pub mod cli;
 pub mod config;
-pub mod console;
 pub mod domain;
 pub mod flow;
 pub mod ingest;
+pub mod ops;
 pub mod pki;
 pub mod receipts;
 pub mod render;

@@ -1,6 +1,6 @@
 //! Logs and metrics: where they go. What is said is said where it happens; what each metric means stands in [`series`].
 
-pub mod series;
+pub mod catalog;
 
 use std::io::IsTerminal;
 
@@ -15,22 +15,22 @@ pub struct Settings {
     /// `error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,otpost::flow=debug`.
     pub level: String,
     /// For machines or for people.
-    pub format: Format,
+    pub format: LogFormat,
 }
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Format {
+pub enum LogFormat {
     /// One JSON object a line.
     Json,
     /// One line of text, coloured on a terminal.
-    Text,
+    Template,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: Format::Json }
+        Self { level: "info".to_owned(), format: LogFormat::Json }
     }
 }
 
@@ -39,7 +39,7 @@ impl Default for Settings {
 pub enum Error {
     /// Not a level.
     #[error("log.level: expected error, warn, info, debug or trace, or directives such as info,otpost::flow=debug")]
-    Level(#[source] tracing_subscriber::filter::ParseError),
+    Severity(#[source] tracing_subscriber::filter::ParseError),
     /// Somebody was first.
     #[error("logs or metrics are already being collected in this process")]
     Taken,
@@ -47,15 +47,15 @@ pub enum Error {
 
 /// Reads the level as [`start`] would.
 pub fn check(settings: &Settings) -> Result<EnvFilter, Error> {
-    EnvFilter::builder().parse(&settings.level).map_err(Error::Level)
+    EnvFilter::builder().parse(&settings.level).map_err(Error::Severity)
 }
 
 /// Sends logs of this process to standard error.
 pub fn start(settings: &Settings) -> Result<(), Error> {
     let logs = tracing_subscriber::fmt().with_env_filter(check(settings)?).with_writer(std::io::stderr);
     let started = match settings.format {
-        Format::Json => logs.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
-        Format::Text => logs.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => logs.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogFormat::Template => logs.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
     started.map_err(|_| Error::Taken)
 }
@@ -80,6 +80,6 @@ pub fn collect() -> Result<PrometheusHandle, Error> {
         .and_then(|it| it.set_buckets_for_metric(full("otpost_store_commit_changes"), &CHANGES))
         .map_err(|_| Error::Taken)?;
     let handle = builder.install_recorder().map_err(|_| Error::Taken)?;
-    series::describe();
+    catalog::describe();
     Ok(handle)
 }

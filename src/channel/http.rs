@@ -13,10 +13,10 @@ use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
-use super::slots::Slots;
+use super::priority_semaphore::PrioritySemaphore;
 use super::{CONNECT_MAX, Error, HttpProvider, Provider, check_bounds, read_ca};
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
-use crate::domain::parcel::Parcel;
 use crate::domain::secret::Credential;
 
 /// Requests under way at one provider when nothing else is configured; measured, more only wait for each other.
@@ -52,7 +52,7 @@ pub enum Body {
 }
 
 /// What an adapter's settings say about the connection, whatever is said over it.
-pub(super) struct Line<'a> {
+pub(super) struct ClientOptions<'a> {
     pub(super) name: &'a str,
     pub(super) timeout: Duration,
     pub(super) in_flight: usize,
@@ -63,19 +63,19 @@ pub(super) struct Line<'a> {
 pub struct HttpChannel<P> {
     provider: P,
     client: Client,
-    slots: Slots,
+    slots: PrioritySemaphore,
     timeout: Duration,
 }
 
 impl<P: HttpProvider> HttpChannel<P> {
-    pub(super) fn new(line: &Line<'_>, provider: P) -> Result<Self, Error> {
+    pub(super) fn new(line: &ClientOptions<'_>, provider: P) -> Result<Self, Error> {
         check_bounds(line.name, line.timeout, ("in_flight", line.in_flight))?;
-        let slots = Slots::new(line.in_flight);
+        let slots = PrioritySemaphore::new(line.in_flight);
         Ok(Self { provider, client: client(line)?, slots, timeout: line.timeout })
     }
 
-    async fn exchange(&self, parcel: &Parcel, end: Instant) -> reqwest::Result<Outcome> {
-        let HttpRequest { method, url, headers, body } = self.provider.request(parcel);
+    async fn exchange(&self, outbound: &OutboundMessage, end: Instant) -> reqwest::Result<Outcome> {
+        let HttpRequest { method, url, headers, body } = self.provider.request(outbound);
         let left = end.saturating_duration_since(Instant::now());
         let request = self.client.request(method, url).headers(headers).timeout(left);
         let mut response = match body {
@@ -96,21 +96,21 @@ impl<P: HttpProvider> HttpChannel<P> {
 
 #[async_trait]
 impl<P: HttpProvider> Provider for HttpChannel<P> {
-    async fn send(&self, parcel: &Parcel) -> Outcome {
-        let limit = self.timeout.min(parcel.valid_for);
+    async fn send(&self, outbound: &OutboundMessage) -> Outcome {
+        let limit = self.timeout.min(outbound.valid_for);
         let end = Instant::now() + limit;
         // Waiting for a slot is part of the attempt, and at most half of it: what is sent without time for an answer
         // would end as "unknown".
-        let Ok(Ok(_slot)) = timeout(limit / 2, self.slots.take(parcel.priority)).await else {
+        let Ok(Ok(_slot)) = timeout(limit / 2, self.slots.take(outbound.priority)).await else {
             return Outcome::deferred(Cause::Throttled);
         };
-        self.exchange(parcel, end).await.unwrap_or_else(|error| failure(&error.without_url()))
+        self.exchange(outbound, end).await.unwrap_or_else(|error| failure(&error.without_url()))
     }
 }
 
 /// The one place where HTTP clients are made.
 #[expect(clippy::disallowed_methods, reason = "this is the place they come from")]
-fn client(line: &Line<'_>) -> Result<Client, Error> {
+fn client(line: &ClientOptions<'_>) -> Result<Client, Error> {
     let mut builder = Client::builder()
         .tls_backend_native()
         .user_agent(concat!("otpost/", env!("CARGO_PKG_VERSION")))
@@ -209,8 +209,8 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
 }
 
 /// How long the message is of use, in the whole seconds that providers take; never 0, which some read as "no limit".
-pub(super) fn seconds_valid(parcel: &Parcel) -> u64 {
-    parcel.valid_for.as_secs().max(1)
+pub(super) fn seconds_valid(outbound: &OutboundMessage) -> u64 {
+    outbound.valid_for.as_secs().max(1)
 }
 
 pub(super) fn check_url(name: &str, text: &str) -> Result<Url, Error> {
@@ -256,14 +256,15 @@ mod tests {
     use serde_json::json;
     use tempfile::NamedTempFile;
 
-    use super::super::fake::{self, Then};
+    use super::super::test_servers;
+    use super::super::test_servers::Action;
     use super::*;
 
     struct Plain(Url);
 
     impl HttpProvider for Plain {
-        fn request(&self, parcel: &Parcel) -> HttpRequest {
-            let body = Body::Json(json!({ "reference": parcel.delivery }));
+        fn request(&self, outbound: &OutboundMessage) -> HttpRequest {
+            let body = Body::Json(json!({ "reference": outbound.delivery }));
             HttpRequest { method: Method::POST, url: self.0.clone(), headers: HeaderMap::new(), body }
         }
 
@@ -274,22 +275,22 @@ mod tests {
     }
 
     fn channel(url: &str, timeout: Duration, in_flight: usize) -> HttpChannel<Plain> {
-        let line = Line { name: "test", timeout, in_flight, ca: None };
+        let line = ClientOptions { name: "test", timeout, in_flight, ca: None };
         HttpChannel::new(&line, Plain(url.parse().unwrap())).unwrap()
     }
 
     async fn outcome_trusting(url: &str, ca: &NamedTempFile) -> Outcome {
         let ca = ca.path().to_owned();
-        let line = Line { name: "test", timeout: Duration::from_secs(5), in_flight: 4, ca: Some(&ca) };
-        HttpChannel::new(&line, Plain(url.parse().unwrap())).unwrap().send(&fake::sms("Code 0042")).await
+        let line = ClientOptions { name: "test", timeout: Duration::from_secs(5), in_flight: 4, ca: Some(&ca) };
+        HttpChannel::new(&line, Plain(url.parse().unwrap())).unwrap().send(&test_servers::sms("Code 0042")).await
     }
 
     async fn outcome(url: &str, timeout_ms: u64) -> Outcome {
-        channel(url, Duration::from_millis(timeout_ms), 4).send(&fake::sms("Code 0042")).await
+        channel(url, Duration::from_millis(timeout_ms), 4).send(&test_servers::sms("Code 0042")).await
     }
 
-    async fn outcome_of(then: Then) -> Outcome {
-        outcome(&fake::http(then).await.0, 5000).await
+    async fn outcome_of(then: Action) -> Outcome {
+        outcome(&test_servers::http(then).await.0, 5000).await
     }
 
     fn paused(seconds: u64) -> Outcome {
@@ -298,15 +299,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_becomes_the_verdict_of_the_adapter() {
-        let taken = outcome_of(fake::http_answer("200 OK", &[], r#"{"id":"m-1"}"#)).await;
+        let taken = outcome_of(test_servers::http_answer("200 OK", &[], r#"{"id":"m-1"}"#)).await;
         assert_eq!(taken, Outcome::accepted(Reference::new("m-1")));
-        let down = outcome_of(fake::http_answer("503 Busy", &[], "")).await;
+        let down = outcome_of(test_servers::http_answer("503 Busy", &[], "")).await;
         assert_eq!(down, Outcome::deferred(Cause::ProviderDown));
     }
 
     #[tokio::test]
     async fn the_pause_a_provider_asks_for_is_passed_on() {
-        let down = |headers: &'static [&str]| outcome_of(fake::http_answer("503 Busy", headers, ""));
+        let down = |headers: &'static [&str]| outcome_of(test_servers::http_answer("503 Busy", headers, ""));
         assert_eq!(down(&["retry-after: 7"]).await, paused(7));
         let dates = &["date: Wed, 21 Oct 2015 07:28:00 GMT", "retry-after: Wed, 21 Oct 2015 07:28:30 GMT"];
         assert_eq!(down(dates).await, paused(30));
@@ -370,22 +371,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_is_not_there_is_unreachable() {
-        let address: SocketAddr = fake::nobody().await;
+        let address: SocketAddr = test_servers::nobody().await;
         assert_eq!(outcome(&format!("http://{address}/"), 5000).await, Outcome::deferred(Cause::Unreachable));
     }
 
     #[tokio::test]
     async fn a_connection_that_does_not_come_about_in_time_is_unreachable() {
-        let (_listener, address) = fake::silence().await;
+        let (_listener, address) = test_servers::silence().await;
         let no_handshake = outcome(&format!("https://{address}/"), 300).await;
         assert_eq!(no_handshake, Outcome::deferred(Cause::Unreachable));
     }
 
     #[tokio::test]
     async fn a_server_that_nobody_vouches_for_gets_no_message() {
-        let (acceptor, ca) = fake::localhost();
-        let (_, other) = fake::localhost();
-        let (url, seen) = fake::https(fake::http_answer("200 OK", &[], "{}"), acceptor).await;
+        let (acceptor, ca) = test_servers::localhost();
+        let (_, other) = test_servers::localhost();
+        let (url, seen) = test_servers::https(test_servers::http_answer("200 OK", &[], "{}"), acceptor).await;
         assert_eq!(outcome_trusting(&url, &other).await, Outcome::deferred(Cause::Unreachable));
         assert_eq!(seen.all().len(), 0);
         assert_eq!(outcome_trusting(&url, &ca).await, Outcome::accepted(None));
@@ -393,46 +394,46 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_never_answers_leaves_the_outcome_unknown() {
-        let (url, seen) = fake::http(Then::Hang).await;
+        let (url, seen) = test_servers::http(Action::Hang).await;
         assert_eq!(outcome(&url, 300).await, Outcome::unknown(Cause::TimedOut));
         assert_eq!(seen.all().len(), 1);
     }
 
     #[tokio::test]
     async fn a_server_that_hangs_up_on_a_request_leaves_the_outcome_unknown() {
-        let (url, seen) = fake::http(Then::HangUp).await;
+        let (url, seen) = test_servers::http(Action::HangUp).await;
         assert_eq!(outcome(&url, 5000).await, Outcome::unknown(Cause::Disconnected));
         assert_eq!(seen.all().len(), 1, "sent again");
     }
 
     #[tokio::test]
     async fn an_answer_cut_short_is_no_proof_that_the_message_was_taken() {
-        let cut = |status: &str| Then::Say(format!("HTTP/1.1 {status}\r\ncontent-length: 9\r\n\r\n{{"));
-        let outcome_of = async |then| outcome(&fake::http(then).await.0, 300).await;
+        let cut = |status: &str| Action::Say(format!("HTTP/1.1 {status}\r\ncontent-length: 9\r\n\r\n{{"));
+        let outcome_of = async |then| outcome(&test_servers::http(then).await.0, 300).await;
         assert_eq!(outcome_of(cut("200 OK")).await, Outcome::unknown(Cause::TimedOut));
         assert_eq!(outcome_of(cut("403 No")).await, Outcome::refused(Cause::Unauthorized));
     }
 
     #[tokio::test]
     async fn an_answer_without_end_is_cut() {
-        let endless = Then::Babble("HTTP/1.1 200 OK\r\n\r\n                                                    ");
+        let endless = Action::Babble("HTTP/1.1 200 OK\r\n\r\n                                                    ");
         assert_eq!(outcome_of(endless).await, Outcome::accepted(None));
     }
 
     #[tokio::test]
     async fn a_redirect_is_not_followed() {
-        let (elsewhere, seen) = fake::http(fake::http_answer("200 OK", &[], "{}")).await;
+        let (elsewhere, seen) = test_servers::http(test_servers::http_answer("200 OK", &[], "{}")).await;
         let location = format!("location: {elsewhere}");
-        let outcome = outcome_of(fake::http_answer("307 There", &[&location], "")).await;
+        let outcome = outcome_of(test_servers::http_answer("307 There", &[&location], "")).await;
         assert_eq!((outcome, seen.all().len()), (Outcome::refused(Cause::Unclassified), 0));
     }
 
     #[tokio::test]
     async fn a_message_waits_for_a_slot_only_while_there_is_time_for_an_answer() {
-        let (url, seen) = fake::http(Then::Hang).await;
+        let (url, seen) = test_servers::http(Action::Hang).await;
         let channel = channel(&url, Duration::from_millis(300), 1);
-        let parcel = fake::sms("Code 0042");
-        let outcomes = tokio::join!(channel.send(&parcel), channel.send(&parcel));
+        let outbound = test_servers::sms("Code 0042");
+        let outcomes = tokio::join!(channel.send(&outbound), channel.send(&outbound));
         assert_eq!(outcomes.0, Outcome::unknown(Cause::TimedOut));
         assert_eq!((outcomes.1, seen.all().len()), (Outcome::deferred(Cause::Throttled), 1));
     }

@@ -1,16 +1,16 @@
-//! The outside world: one file per provider, each translating a [`Parcel`] into its language and the answer back.
+//! The outside world: one file per provider, each translating a [`OutboundMessage`] into its language and the answer back.
 //!
 //! Adapters never retry, log, read the clock or touch the store; what to do next is `route`'s choice.
 
 pub mod email_smtp;
-#[cfg(test)]
-mod fake;
 pub mod http;
+mod priority_semaphore;
 pub mod push_http;
 pub mod receipt;
 pub mod sandbox;
-mod slots;
 pub mod sms_gateway;
+#[cfg(test)]
+mod test_servers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use openssl::x509::X509;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use crate::domain::address::Channel;
+use crate::domain::contact::Channel;
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::Outcome;
-use crate::domain::parcel::Parcel;
 use crate::domain::price::Price;
 
 /// The longest attempt, and what an attempt gets when nothing shorter is configured: a provider that needs longer
@@ -37,13 +37,13 @@ const CONNECT_MAX: Duration = Duration::from_secs(3);
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// Hands one parcel over and says what came of it. There is no `Result`: every failure must be classified.
-    async fn send(&self, parcel: &Parcel) -> Outcome;
+    async fn send(&self, outbound: &OutboundMessage) -> Outcome;
 }
 
 /// A provider spoken to over HTTP. Pure functions; [`http::HttpChannel`] does the talking.
 pub trait HttpProvider: Send + Sync {
-    /// The request that hands `parcel` over.
-    fn request(&self, parcel: &Parcel) -> http::HttpRequest;
+    /// The request that hands `outbound` over.
+    fn request(&self, outbound: &OutboundMessage) -> http::HttpRequest;
     /// What the answer means.
     fn verdict(&self, status: StatusCode, body: &[u8]) -> Outcome;
 }
@@ -202,8 +202,8 @@ pub fn connect(settings: &Settings) -> Result<Arc<dyn Provider>, Error> {
 }
 
 /// Sets up the reading of the receipts that `settings` describe, if the provider sends any.
-pub fn hear(settings: &Settings) -> Result<Option<receipt::Reader>, Error> {
-    settings.receipt().map(|receipt| receipt::Reader::new(settings.name(), receipt)).transpose()
+pub fn hear(settings: &Settings) -> Result<Option<receipt::ReceiptParser>, Error> {
+    settings.receipt().map(|receipt| receipt::ReceiptParser::new(settings.name(), receipt)).transpose()
 }
 
 const fn attempt_max() -> Duration {

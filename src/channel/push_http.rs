@@ -12,12 +12,12 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::http::{Body, HttpChannel, HttpRequest, IN_FLIGHT, Line};
+use super::http::{Body, ClientOptions, HttpChannel, HttpRequest, IN_FLIGHT};
 use super::http::{check_headers, check_url, common_verdict, reference_at, seconds_valid};
 use super::{Error, HttpProvider, Provider, receipt};
-use crate::domain::address::Channel;
+use crate::domain::contact::Channel;
+use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
-use crate::domain::parcel::{Message, Parcel};
 use crate::domain::price::Price;
 use crate::domain::secret::Credential;
 
@@ -78,17 +78,17 @@ const fn in_flight() -> usize {
 /// Sets the service up; nothing is contacted yet.
 pub fn connect(settings: &Settings) -> Result<Arc<dyn Provider>, Error> {
     let Settings { name, timeout, in_flight, ca, .. } = settings;
-    let line = Line { name, timeout: *timeout, in_flight: *in_flight, ca: ca.as_ref() };
-    Ok(Arc::new(HttpChannel::new(&line, Service::new(settings)?)?))
+    let line = ClientOptions { name, timeout: *timeout, in_flight: *in_flight, ca: ca.as_ref() };
+    Ok(Arc::new(HttpChannel::new(&line, PushService::new(settings)?)?))
 }
 
-struct Service {
+struct PushService {
     url: Url,
     headers: HeaderMap,
     reference_path: String,
 }
 
-impl Service {
+impl PushService {
     fn new(settings: &Settings) -> Result<Self, Error> {
         let url = check_url(&settings.name, &settings.url)?;
         let headers = check_headers(&settings.name, &settings.headers)?;
@@ -96,19 +96,19 @@ impl Service {
     }
 }
 
-impl HttpProvider for Service {
-    fn request(&self, parcel: &Parcel) -> HttpRequest {
-        let (title, body) = match &parcel.message {
-            Message::Push { title, body } => (title.reveal(), body.reveal()),
-            Message::Email { subject, text, .. } => (subject.reveal(), text.reveal()),
-            Message::Sms { text } => ("", text.reveal()),
+impl HttpProvider for PushService {
+    fn request(&self, outbound: &OutboundMessage) -> HttpRequest {
+        let (title, body) = match &outbound.message {
+            RenderedMessage::Push { title, body } => (title.reveal(), body.reveal()),
+            RenderedMessage::Email { subject, text, .. } => (subject.reveal(), text.reveal()),
+            RenderedMessage::Sms { text } => ("", text.reveal()),
         };
         let body = json!({
-            "token": parcel.to.expose(),
+            "token": outbound.to.expose(),
             "title": title,
             "body": body,
-            "reference": parcel.delivery,
-            "ttl_seconds": seconds_valid(parcel),
+            "reference": outbound.delivery,
+            "ttl_seconds": seconds_valid(outbound),
         });
         HttpRequest {
             method: Method::POST,
@@ -123,7 +123,7 @@ impl HttpProvider for Service {
         match status.as_u16() {
             200..=299 => Outcome::accepted(reference_at(&answer, &self.reference_path)),
             // The app was removed or registered anew: this token will never be good again.
-            404 | 410 => Outcome::refused(Cause::BadAddress),
+            404 | 410 => Outcome::refused(Cause::InvalidContact),
             400 | 413 | 422 => Outcome::refused(Cause::BadMessage),
             _ => common_verdict(status),
         }
@@ -132,7 +132,7 @@ impl HttpProvider for Service {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake;
+    use super::super::test_servers;
     use super::*;
     use crate::domain::outcome::Reference;
 
@@ -143,9 +143,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_is_posted_with_its_title_and_its_time_to_live() {
-        let (url, seen) = fake::http(fake::http_answer("201 Created", &[], r#"{"id":"p-1"}"#)).await;
+        let (url, seen) = test_servers::http(test_servers::http_answer("201 Created", &[], r#"{"id":"p-1"}"#)).await;
 
-        let outcome = connect(&settings(&url)).unwrap().send(&fake::push("Bank", "Code 0042")).await;
+        let outcome = connect(&settings(&url)).unwrap().send(&test_servers::push("Bank", "Code 0042")).await;
 
         assert_eq!(outcome, Outcome::accepted(Reference::new("p-1")));
         let request = seen.all().concat();
@@ -155,22 +155,22 @@ mod tests {
             body,
             json!({
                 "token": "token-1", "title": "Bank", "body": "Code 0042",
-                "reference": fake::delivery(), "ttl_seconds": 299,
+                "reference": test_servers::delivery(), "ttl_seconds": 299,
             })
         );
     }
 
     #[test]
     fn every_answer_has_a_meaning() {
-        let service = Service::new(&settings("https://push.example")).unwrap();
+        let service = PushService::new(&settings("https://push.example")).unwrap();
         for (status, outcome) in [
             (200, Outcome::accepted(None)),
             (204, Outcome::accepted(None)),
             (400, Outcome::refused(Cause::BadMessage)),
             (401, Outcome::refused(Cause::Unauthorized)),
             (403, Outcome::refused(Cause::Unauthorized)),
-            (404, Outcome::refused(Cause::BadAddress)),
-            (410, Outcome::refused(Cause::BadAddress)),
+            (404, Outcome::refused(Cause::InvalidContact)),
+            (410, Outcome::refused(Cause::InvalidContact)),
             (413, Outcome::refused(Cause::BadMessage)),
             (429, Outcome::deferred(Cause::Throttled)),
             (500, Outcome::deferred(Cause::ProviderDown)),

@@ -16,7 +16,7 @@ use super::Error;
 use super::http::scalar;
 use crate::domain::clock::Timestamp;
 use crate::domain::outcome::Reference;
-use crate::domain::receipt::{Callback, Receipt, Status, Unfit};
+use crate::domain::receipt::{Callback, Receipt, ReceiptRejection, ReceiptStatus};
 use crate::domain::secret::Credential;
 
 /// How far a signed time may be from ours; a callback is repeated sooner than this, or signed anew.
@@ -101,11 +101,11 @@ fn expired_words() -> Vec<String> {
 }
 
 /// Reads the receipts of one provider.
-pub struct Reader {
+pub struct ReceiptParser {
     settings: Settings,
 }
 
-impl Reader {
+impl ReceiptParser {
     /// Reads by `settings` of the provider `name`.
     pub(super) fn new(name: &str, settings: &Settings) -> Result<Self, Error> {
         let wrong = |what: &str| Err(Error::new(name, format!("receipt.{what}")));
@@ -130,47 +130,53 @@ impl Reader {
     }
 
     /// The receipts in a callback whose signature is good. Empty when they say nothing final.
-    pub fn read(&self, callback: &Callback<'_>) -> Result<Vec<Receipt>, Unfit> {
+    pub fn read(&self, callback: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
         let signed_at = self.check(callback)?;
-        let document = document(callback).ok_or(Unfit::Malformed)?;
+        let document = document(callback).ok_or(ReceiptRejection::Malformed)?;
         let at = signed_at.unwrap_or(callback.now);
         let each: Vec<&Value> = match &self.settings.list {
             None => vec![&document],
-            Some(list) => document.pointer(list).and_then(Value::as_array).ok_or(Unfit::Malformed)?.iter().collect(),
+            Some(list) => {
+                document.pointer(list).and_then(Value::as_array).ok_or(ReceiptRejection::Malformed)?.iter().collect()
+            }
         };
         let read = each.into_iter().map(|item| self.receipt(item, at));
         Ok(read.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     // Nothing when its word is not final.
-    fn receipt(&self, item: &Value, at: Timestamp) -> Result<Option<Receipt>, Unfit> {
+    fn receipt(&self, item: &Value, at: Timestamp) -> Result<Option<Receipt>, ReceiptRejection> {
         let Settings { delivered, undelivered, expired, .. } = &self.settings;
-        let text = |pointer: &str| item.pointer(pointer).and_then(scalar).ok_or(Unfit::Malformed);
-        let reference = Reference::new(&text(&self.settings.reference)?).ok_or(Unfit::Malformed)?;
+        let text = |pointer: &str| item.pointer(pointer).and_then(scalar).ok_or(ReceiptRejection::Malformed);
+        let reference = Reference::new(&text(&self.settings.reference)?).ok_or(ReceiptRejection::Malformed)?;
         let word = text(&self.settings.status)?;
-        let meanings = [(delivered, Status::Delivered), (undelivered, Status::Undelivered), (expired, Status::Expired)];
+        let meanings = [
+            (delivered, ReceiptStatus::Delivered),
+            (undelivered, ReceiptStatus::Undelivered),
+            (expired, ReceiptStatus::Expired),
+        ];
         let meaning = meanings.into_iter().find(|(words, _)| words.contains(&word));
         Ok(meaning.map(|(_, status)| Receipt { reference, status, at }))
     }
 
-    fn check(&self, callback: &Callback<'_>) -> Result<Option<Timestamp>, Unfit> {
+    fn check(&self, callback: &Callback<'_>) -> Result<Option<Timestamp>, ReceiptRejection> {
         let Settings { secret, signature, header, timestamp_header, .. } = &self.settings;
-        let shown = (callback.header)(header).ok_or(Unfit::Unsigned)?;
+        let shown = (callback.header)(header).ok_or(ReceiptRejection::Unsigned)?;
         let time = match timestamp_header.as_str() {
             "" => None,
-            header => Some((callback.header)(header).ok_or(Unfit::Untimely)?),
+            header => Some((callback.header)(header).ok_or(ReceiptRejection::Untimely)?),
         };
         let good = match signature {
             // Hashed first, so that the comparison does not tell the length either.
             Signature::Token => openssl::memcmp::eq(&sha256(shown), &sha256(secret.expose().as_bytes())),
             Signature::HmacSha256 => {
-                let expected = hmac(secret, time, callback.body).ok_or(Unfit::Unsigned)?;
-                let shown = decoded(shown).ok_or(Unfit::Unsigned)?;
+                let expected = hmac(secret, time, callback.body).ok_or(ReceiptRejection::Unsigned)?;
+                let shown = decoded(shown).ok_or(ReceiptRejection::Unsigned)?;
                 shown.len() == expected.len() && openssl::memcmp::eq(&shown, &expected)
             }
         };
         if !good {
-            return Err(Unfit::Unsigned);
+            return Err(ReceiptRejection::Unsigned);
         }
         time.map(|time| timely(time, callback.now)).transpose()
     }
@@ -198,11 +204,11 @@ fn decoded(shown: &[u8]) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(pair).collect()
 }
 
-fn timely(time: &[u8], now: Timestamp) -> Result<Timestamp, Unfit> {
+fn timely(time: &[u8], now: Timestamp) -> Result<Timestamp, ReceiptRejection> {
     let seconds = std::str::from_utf8(time).ok().and_then(|text| text.trim().parse::<i64>().ok());
-    let micros = seconds.and_then(|seconds| seconds.checked_mul(1_000_000)).ok_or(Unfit::Untimely)?;
+    let micros = seconds.and_then(|seconds| seconds.checked_mul(1_000_000)).ok_or(ReceiptRejection::Untimely)?;
     let at = Timestamp::from_micros(micros);
-    if now.since(at).max(at.since(now)) > TIME_APART { Err(Unfit::Untimely) } else { Ok(at) }
+    if now.since(at).max(at.since(now)) > TIME_APART { Err(ReceiptRejection::Untimely) } else { Ok(at) }
 }
 
 fn document(callback: &Callback<'_>) -> Option<Value> {
@@ -236,23 +242,27 @@ mod tests {
     // printf '%s' '1800000000.{"reference":"m-1","status":"DELIVRD"}' | openssl dgst -sha256 -hmac 0123…cdef
     const SIGNED: &str = "89d2803210878fc385efcfc830428ddaeeb49a90db776217e4af08957b435107";
 
-    fn reader(mut given: Value) -> Reader {
+    fn reader(mut given: Value) -> ReceiptParser {
         given["secret"] = SECRET.into();
-        Reader::new("primary", &serde_json::from_value(given).unwrap()).unwrap()
+        ReceiptParser::new("primary", &serde_json::from_value(given).unwrap()).unwrap()
     }
 
-    fn timed() -> Reader {
+    fn timed() -> ReceiptParser {
         reader(json!({ "timestamp_header": "X-Time" }))
     }
 
-    fn token(given: Value) -> Reader {
+    fn token(given: Value) -> ReceiptParser {
         let mut given = given;
         given["signature"] = "token".into();
         given["header"] = "X-Token".into();
         reader(given)
     }
 
-    fn read(reader: &Reader, headers: &[(&str, &str)], body: &str) -> Result<Vec<(String, Status)>, Unfit> {
+    fn read(
+        reader: &ReceiptParser,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Vec<(String, ReceiptStatus)>, ReceiptRejection> {
         let header = |name: &str| {
             let held = headers.iter().find(|(held, _)| held.eq_ignore_ascii_case(name));
             held.map(|(_, value)| value.as_bytes())
@@ -261,8 +271,8 @@ mod tests {
         Ok(receipts.into_iter().map(|it| (it.reference.as_str().to_owned(), it.status)).collect())
     }
 
-    fn delivered() -> Vec<(String, Status)> {
-        vec![("m-1".to_owned(), Status::Delivered)]
+    fn delivered() -> Vec<(String, ReceiptStatus)> {
+        vec![("m-1".to_owned(), ReceiptStatus::Delivered)]
     }
 
     #[test]
@@ -272,12 +282,12 @@ mod tests {
         assert_eq!(with(&format!("sha256={}", SIGNED.to_uppercase())), Ok(delivered()));
         assert_eq!(with(&openssl::base64::encode_block(&decoded(SIGNED.as_bytes()).unwrap())), Ok(delivered()));
         for wrong in ["", "00", &SIGNED.replace('a', "b"), &SIGNED[..62], "sha256=", "é", SECRET] {
-            assert_eq!(with(wrong), Err(Unfit::Unsigned), "{wrong}");
+            assert_eq!(with(wrong), Err(ReceiptRejection::Unsigned), "{wrong}");
         }
-        assert_eq!(read(&timed(), &[("x-time", "1800000000")], BODY), Err(Unfit::Unsigned));
+        assert_eq!(read(&timed(), &[("x-time", "1800000000")], BODY), Err(ReceiptRejection::Unsigned));
         let changed = BODY.replace("m-1", "m-2");
         let changed = read(&timed(), &[("x-signature", SIGNED), ("x-time", "1800000000")], &changed);
-        assert_eq!(changed, Err(Unfit::Unsigned));
+        assert_eq!(changed, Err(ReceiptRejection::Unsigned));
     }
 
     #[test]
@@ -290,29 +300,29 @@ mod tests {
         };
         assert_eq!((at("1799999700"), at("1800000300")), (Ok(delivered()), Ok(delivered())));
         for wrong in ["1799999699", "1800000301", "", "now", "-1", "9223372036854775807", "1800000000000"] {
-            assert_eq!(at(wrong), Err(Unfit::Untimely), "{wrong}");
+            assert_eq!(at(wrong), Err(ReceiptRejection::Untimely), "{wrong}");
         }
         let moved = read(&timed(), &[("x-signature", SIGNED), ("x-time", "1800000001")], BODY);
-        assert_eq!(moved, Err(Unfit::Unsigned));
-        assert_eq!(read(&timed(), &[("x-signature", SIGNED)], BODY), Err(Unfit::Untimely));
+        assert_eq!(moved, Err(ReceiptRejection::Unsigned));
+        assert_eq!(read(&timed(), &[("x-signature", SIGNED)], BODY), Err(ReceiptRejection::Untimely));
     }
 
     #[test]
     fn bodies_are_json_or_forms_and_several_may_come_at_once() {
-        let say = |reader: &Reader, media: &str, body: &str| {
+        let say = |reader: &ReceiptParser, media: &str, body: &str| {
             read(reader, &[("x-token", SECRET), ("content-type", media)], body)
         };
         let plain = token(json!({ "reference": "/id", "status": "/stat", "undelivered": ["405"] }));
         let form = "application/x-www-form-urlencoded";
         let one = |reference: &str, status| Ok(vec![(reference.to_owned(), status)]);
-        assert_eq!(say(&plain, form, "id=a%2B1&stat=DELIVRD&x=1"), one("a+1", Status::Delivered));
-        assert_eq!(say(&plain, "", r#"{"id":77,"stat":405}"#), one("77", Status::Undelivered));
-        assert_eq!(say(&plain, "application/json", r#"{"id":"a","stat":"EXPIRED"}"#), one("a", Status::Expired));
+        assert_eq!(say(&plain, form, "id=a%2B1&stat=DELIVRD&x=1"), one("a+1", ReceiptStatus::Delivered));
+        assert_eq!(say(&plain, "", r#"{"id":77,"stat":405}"#), one("77", ReceiptStatus::Undelivered));
+        assert_eq!(say(&plain, "application/json", r#"{"id":"a","stat":"EXPIRED"}"#), one("a", ReceiptStatus::Expired));
         assert_eq!(say(&plain, "application/json", r#"{"id":"a","stat":"BUFFERED"}"#), Ok(vec![]));
         let many = token(json!({ "list": "/results", "reference": "/messageId", "status": "/status/name" }));
         let body = r#"{"results":[{"messageId":"a","status":{"name":"delivered"}},
                                   {"messageId":"b","status":{"name":"failed"}}]}"#;
-        let two = vec![("a".to_owned(), Status::Delivered), ("b".to_owned(), Status::Undelivered)];
+        let two = vec![("a".to_owned(), ReceiptStatus::Delivered), ("b".to_owned(), ReceiptStatus::Undelivered)];
         assert_eq!(say(&many, "application/json", body), Ok(two));
     }
 
@@ -332,9 +342,12 @@ mod tests {
             (form, "reference=a&reference=b&status=DELIVRD"),
             (form, &format!("reference=a&status=DELIVRD&{bomb}")),
         ] {
-            assert_eq!(read(&plain, &[("x-token", SECRET), ("content-type", media)], body), Err(Unfit::Malformed));
-            assert_eq!(read(&plain, &[("content-type", media)], body), Err(Unfit::Unsigned));
-            assert_eq!(read(&plain, &[("x-token", "wrong")], body), Err(Unfit::Unsigned));
+            assert_eq!(
+                read(&plain, &[("x-token", SECRET), ("content-type", media)], body),
+                Err(ReceiptRejection::Malformed)
+            );
+            assert_eq!(read(&plain, &[("content-type", media)], body), Err(ReceiptRejection::Unsigned));
+            assert_eq!(read(&plain, &[("x-token", "wrong")], body), Err(ReceiptRejection::Unsigned));
         }
     }
 
@@ -342,7 +355,7 @@ mod tests {
     fn a_mistake_in_the_settings_is_told_by_its_key() {
         let said = |given: Value| {
             let settings = serde_json::from_value(given).unwrap();
-            Reader::new("primary", &settings).err().map(|error| error.to_string()).unwrap()
+            ReceiptParser::new("primary", &settings).err().map(|error| error.to_string()).unwrap()
         };
         assert_eq!(
             said(json!({ "secret": "short" })),

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 
 use super::Provider;
 use crate::domain::delivery::DeliveryId;
+use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Outcome, Reference};
-use crate::domain::parcel::{Message, Parcel};
 
 /// The most messages kept; beyond it the oldest are forgotten.
 const KEPT_MAX: usize = 10_000;
@@ -68,34 +68,36 @@ impl Sandbox {
 
 #[async_trait]
 impl Provider for Sandbox {
-    async fn send(&self, parcel: &Parcel) -> Outcome {
-        let (Message::Sms { text } | Message::Push { body: text, .. } | Message::Email { text, .. }) = &parcel.message;
-        let (to, text) = (parcel.to.expose().to_owned(), text.reveal().to_owned());
+    async fn send(&self, outbound: &OutboundMessage) -> Outcome {
+        let (RenderedMessage::Sms { text }
+        | RenderedMessage::Push { body: text, .. }
+        | RenderedMessage::Email { text, .. }) = &outbound.message;
+        let (to, text) = (outbound.to.expose().to_owned(), text.reveal().to_owned());
         let mut inner = self.inner();
         if inner.taken.len() == KEPT_MAX {
             inner.taken.pop_front();
         }
-        inner.taken.push_back(Taken { delivery: parcel.delivery, to, text });
-        let accepted = || Outcome::accepted(Reference::new(&format!("sandbox-{}", parcel.delivery)));
+        inner.taken.push_back(Taken { delivery: outbound.delivery, to, text });
+        let accepted = || Outcome::accepted(Reference::new(&format!("sandbox-{}", outbound.delivery)));
         inner.next.pop_front().unwrap_or_else(accepted)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake;
+    use super::super::test_servers;
     use super::*;
     use crate::domain::outcome::Cause;
 
     #[tokio::test]
     async fn it_answers_as_told_and_then_accepts() {
         let sandbox = Sandbox::new();
-        sandbox.answer_next(Outcome::refused(Cause::BadAddress));
+        sandbox.answer_next(Outcome::refused(Cause::InvalidContact));
 
-        let first = sandbox.send(&fake::sms("1")).await;
-        let second = sandbox.send(&fake::sms("2")).await;
+        let first = sandbox.send(&test_servers::sms("1")).await;
+        let second = sandbox.send(&test_servers::sms("2")).await;
 
-        assert_eq!((first, second.name()), (Outcome::refused(Cause::BadAddress), "accepted"));
+        assert_eq!((first, second.name()), (Outcome::refused(Cause::InvalidContact), "accepted"));
         let texts: Vec<String> = sandbox.taken().into_iter().map(|taken| taken.text).collect();
         assert_eq!(texts, ["1", "2"]);
         assert!(!format!("{sandbox:?}").contains("+48"));

@@ -13,12 +13,12 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::http::{Body, HttpChannel, HttpRequest, IN_FLIGHT, Line};
+use super::http::{Body, ClientOptions, HttpChannel, HttpRequest, IN_FLIGHT};
 use super::http::{basic, check_headers, check_url, common_verdict, reference_at, scalar, seconds_valid};
 use super::{Error, HttpProvider, Provider, receipt};
-use crate::domain::address::Channel;
+use crate::domain::contact::Channel;
+use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
-use crate::domain::parcel::{Message, Parcel};
 use crate::domain::price::Price;
 use crate::domain::secret::Credential;
 
@@ -35,7 +35,7 @@ pub struct Settings {
     pub url: String,
     /// The form of the body.
     #[serde(default)]
-    pub format: Format,
+    pub format: BodyFormat,
     /// Headers of every request, such as an API key.
     #[serde(default)]
     pub headers: BTreeMap<String, Credential>,
@@ -50,16 +50,16 @@ pub struct Settings {
     pub sender: Option<String>,
     /// The gateway's names for our fields.
     #[serde(default)]
-    pub fields: Fields,
+    pub fields: FieldNames,
     /// Fields that are the same in every request.
     #[serde(default)]
-    pub static_fields: Constants,
+    pub static_fields: StaticFields,
     /// JSON pointer (RFC 6901) to the message id in the answer.
     #[serde(default = "id_pointer")]
     pub reference_path: String,
     /// What the gateway's own codes mean, when it documents any.
     #[serde(default)]
-    pub errors: Option<Errors>,
+    pub errors: Option<ErrorCodes>,
     /// How long one attempt may take, at most 8s.
     #[serde(default = "super::attempt_max", with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub timeout: Duration,
@@ -99,7 +99,7 @@ pub struct Settings {
 /// The form of a request's body.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Format {
+pub enum BodyFormat {
     /// A JSON object.
     #[default]
     Json,
@@ -110,7 +110,7 @@ pub enum Format {
 /// The gateway's names for our fields; an empty name leaves the field out.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Fields {
+pub struct FieldNames {
     /// The number, as `+` and digits.
     pub to: String,
     /// The text.
@@ -123,7 +123,7 @@ pub struct Fields {
     pub validity: String,
 }
 
-impl Default for Fields {
+impl Default for FieldNames {
     fn default() -> Self {
         let [to, text, sender, reference, validity] =
             ["to", "text", "from", "reference", "validity_seconds"].map(String::from);
@@ -134,9 +134,9 @@ impl Default for Fields {
 /// Constant fields. Some gateways want their key among them, so only the names are shown.
 #[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
-pub struct Constants(BTreeMap<String, Value>);
+pub struct StaticFields(BTreeMap<String, Value>);
 
-impl fmt::Debug for Constants {
+impl fmt::Debug for StaticFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
@@ -145,7 +145,7 @@ impl fmt::Debug for Constants {
 /// What the codes in the gateway's answers mean. A code listed here counts for more than the status beside it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Errors {
+pub struct ErrorCodes {
     /// JSON pointer to the code, a text or a number.
     pub path: String,
     /// The number does not exist or cannot receive.
@@ -170,17 +170,17 @@ const fn in_flight() -> usize {
 /// Sets the gateway up; nothing is contacted yet.
 pub fn connect(settings: &Settings) -> Result<Arc<dyn Provider>, Error> {
     let Settings { name, timeout, in_flight, ca, .. } = settings;
-    let line = Line { name, timeout: *timeout, in_flight: *in_flight, ca: ca.as_ref() };
-    Ok(Arc::new(HttpChannel::new(&line, Gateway::new(settings)?)?))
+    let line = ClientOptions { name, timeout: *timeout, in_flight: *in_flight, ca: ca.as_ref() };
+    Ok(Arc::new(HttpChannel::new(&line, SmsGateway::new(settings)?)?))
 }
 
-struct Gateway {
+struct SmsGateway {
     url: Url,
     headers: HeaderMap,
     settings: Settings,
 }
 
-impl Gateway {
+impl SmsGateway {
     fn new(settings: &Settings) -> Result<Self, Error> {
         let Settings { name, fields, .. } = settings;
         let wrong = |what: &str| Err(Error::new(name, what));
@@ -200,15 +200,17 @@ impl Gateway {
         Ok(Self { url, headers, settings: settings.clone() })
     }
 
-    fn fields(&self, parcel: &Parcel) -> Map<String, Value> {
+    fn fields(&self, outbound: &OutboundMessage) -> Map<String, Value> {
         let Settings { fields, sender, static_fields, .. } = &self.settings;
-        let (Message::Sms { text } | Message::Push { body: text, .. } | Message::Email { text, .. }) = &parcel.message;
+        let (RenderedMessage::Sms { text }
+        | RenderedMessage::Push { body: text, .. }
+        | RenderedMessage::Email { text, .. }) = &outbound.message;
         let ours = [
-            (&fields.to, Some(parcel.to.expose().into())),
+            (&fields.to, Some(outbound.to.expose().into())),
             (&fields.text, Some(text.reveal().into())),
             (&fields.sender, sender.as_deref().map(Value::from)),
-            (&fields.reference, Some(parcel.delivery.to_string().into())),
-            (&fields.validity, Some(seconds_valid(parcel).into())),
+            (&fields.reference, Some(outbound.delivery.to_string().into())),
+            (&fields.validity, Some(seconds_valid(outbound).into())),
         ];
         let mut all: Map<String, Value> = static_fields.0.clone().into_iter().collect();
         let named = ours.into_iter().filter(|(name, _)| !name.is_empty());
@@ -220,7 +222,7 @@ impl Gateway {
         let errors = self.settings.errors.as_ref()?;
         let code = scalar(answer.pointer(&errors.path)?)?;
         let table = [
-            (&errors.bad_address, Outcome::refused(Cause::BadAddress)),
+            (&errors.bad_address, Outcome::refused(Cause::InvalidContact)),
             (&errors.throttled, Outcome::deferred(Cause::Throttled)),
             (&errors.refused, Outcome::refused(Cause::BadMessage)),
         ];
@@ -228,12 +230,12 @@ impl Gateway {
     }
 }
 
-impl HttpProvider for Gateway {
-    fn request(&self, parcel: &Parcel) -> HttpRequest {
-        let fields = self.fields(parcel);
+impl HttpProvider for SmsGateway {
+    fn request(&self, outbound: &OutboundMessage) -> HttpRequest {
+        let fields = self.fields(outbound);
         let body = match self.settings.format {
-            Format::Json => Body::Json(Value::Object(fields)),
-            Format::Form => Body::Form(
+            BodyFormat::Json => Body::Json(Value::Object(fields)),
+            BodyFormat::Form => Body::Form(
                 fields.into_iter().map(|(name, v)| (name, scalar(&v).unwrap_or_else(|| v.to_string()))).collect(),
             ),
         };
@@ -260,7 +262,7 @@ fn is_calling_code(text: &str) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::super::fake;
+    use super::super::test_servers;
     use super::*;
     use crate::domain::outcome::Reference;
 
@@ -272,8 +274,8 @@ mod tests {
         serde_json::from_value(given).unwrap()
     }
 
-    fn gateway(given: Value) -> Gateway {
-        Gateway::new(&settings(given)).unwrap()
+    fn gateway(given: Value) -> SmsGateway {
+        SmsGateway::new(&settings(given)).unwrap()
     }
 
     #[test]
@@ -282,32 +284,33 @@ mod tests {
             "sender": "BANK", "static_fields": { "encoding": "utf-8", "fast": true },
             "fields": { "to": "recipient", "validity": "" },
         }));
-        let fields = gateway.fields(&fake::sms("Kod 0042 \"ż\""));
+        let fields = gateway.fields(&test_servers::sms("Kod 0042 \"ż\""));
         assert_eq!(
             Value::Object(fields),
             json!({
                 "recipient": "+48600100200", "text": "Kod 0042 \"ż\"", "from": "BANK",
-                "reference": fake::delivery(), "encoding": "utf-8", "fast": true,
+                "reference": test_servers::delivery(), "encoding": "utf-8", "fast": true,
             })
         );
     }
 
     #[tokio::test]
     async fn a_form_is_escaped_and_carries_the_credentials_in_its_headers() {
-        let (url, seen) = fake::http(fake::http_answer("202 Accepted", &[], r#"{"sms":[{"id":77}]}"#)).await;
+        let (url, seen) =
+            test_servers::http(test_servers::http_answer("202 Accepted", &[], r#"{"sms":[{"id":77}]}"#)).await;
         let settings = settings(json!({
             "url": url, "format": "form", "user": "me", "password": "hush", "headers": { "X-Key": "k" },
             "reference_path": "/sms/0/id", "static_fields": { "fast": 1 },
         }));
 
-        let outcome = connect(&settings).unwrap().send(&fake::sms("Code 0042&from=EVE")).await;
+        let outcome = connect(&settings).unwrap().send(&test_servers::sms("Code 0042&from=EVE")).await;
 
         assert_eq!(outcome, Outcome::accepted(Reference::new("77")));
         let request = seen.all().concat();
         assert!(request.contains("authorization: Basic bWU6aHVzaA==\r\n") && request.contains("x-key: k\r\n"));
         assert!(request.contains("content-type: application/x-www-form-urlencoded\r\n"), "{request}");
         let body = request.split("\r\n\r\n").nth(1).unwrap();
-        let reference = fake::delivery();
+        let reference = test_servers::delivery();
         assert_eq!(
             body,
             format!("fast=1&reference={reference}&text=Code+0042%26from%3DEVE&to=%2B48600100200&validity_seconds=299")
@@ -317,15 +320,15 @@ mod tests {
     #[test]
     fn every_answer_has_a_meaning() {
         let gateway = gateway(json!({ "errors": {
-            "path": "/error/code", "bad_address": ["21211"], "throttled": ["14107"], "refused": ["30007"],
+            "path": "/error/code", "invalid_contact": ["21211"], "throttled": ["14107"], "refused": ["30007"],
         }}));
         let coded = |code: &str| format!(r#"{{"error":{{"code":{code}}}}}"#);
         for (status, body, outcome) in [
             (200, r#"{"id":"m-1"}"#.to_owned(), Outcome::accepted(Reference::new("m-1"))),
             (202, "thanks".to_owned(), Outcome::accepted(None)),
             (200, coded("0"), Outcome::accepted(None)),
-            (200, coded("21211"), Outcome::refused(Cause::BadAddress)),
-            (400, coded("\"21211\""), Outcome::refused(Cause::BadAddress)),
+            (200, coded("21211"), Outcome::refused(Cause::InvalidContact)),
+            (400, coded("\"21211\""), Outcome::refused(Cause::InvalidContact)),
             (400, coded("14107"), Outcome::deferred(Cause::Throttled)),
             (403, coded("30007"), Outcome::refused(Cause::BadMessage)),
             (400, coded("1"), Outcome::refused(Cause::BadMessage)),

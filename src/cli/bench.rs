@@ -30,7 +30,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::show;
+use super::output;
 use figures::Figures;
 use measure::Bench;
 use rows::{Place, ROUND, Row};
@@ -85,7 +85,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.json {
         let settings = json!({ "seconds": seconds, "runs": runs, "stored": stored });
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        show::json(
+        output::json(
             &json!({ "version": env!("CARGO_PKG_VERSION"), "cores": cores, "settings": settings, "figures": figures }),
         )?;
     } else {
@@ -125,21 +125,21 @@ async fn measure(args: &Args, seconds: u64, runs: u32, stored: u32) -> anyhow::R
 }
 
 fn print(figures: &Figures, seconds: u64, runs: u32, stored: u32) -> anyhow::Result<()> {
-    show::line(format_args!("{runs} runs of {seconds} s a row in turns, median [lowest-highest]; {stored} stored"))?;
-    show::line("")?;
-    show::line(table::table(figures))?;
-    show::line(
+    output::line(format_args!("{runs} runs of {seconds} s a row in turns, median [lowest-highest]; {stored} stored"))?;
+    output::line("")?;
+    output::line(table::table(figures))?;
+    output::line(
         "The bare pipeline is a minimal program of the same shape and no part of otpost: to judge those lines,",
     )?;
-    show::line("measure it on this machine in turns with this. Machines that do other work give other figures.")?;
+    output::line("measure it on this machine in turns with this. Machines that do other work give other figures.")?;
     if cfg!(debug_assertions) {
-        show::line("note: this is a debug build; its figures say nothing about a release")?;
+        output::line("note: this is a debug build; its figures say nothing about a release")?;
     }
     for remark in &figures.remarks {
-        show::line(format_args!("note: {remark}"))?;
+        output::line(format_args!("note: {remark}"))?;
     }
     for loss in &figures.losses {
-        show::line(format_args!("LOST OR TWICE: {loss}"))?;
+        output::line(format_args!("LOST OR TWICE: {loss}"))?;
     }
     Ok(())
 }

@@ -20,8 +20,9 @@ use clap::builder::PossibleValue;
 use super::{ConfigFile, Usage};
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
-use crate::pki::desk::{self, Desk, OpenDesk};
-use crate::pki::{self, Environment};
+use crate::pki::ca::store;
+use crate::pki::ca::store::{CaStore, UnlockedCa};
+use crate::pki::{self, CaEnvironment};
 
 /// What can be done at the desk.
 #[derive(Debug, clap::Subcommand)]
@@ -57,7 +58,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
 
 /// Where the desk is.
 #[derive(Debug, clap::Args)]
-struct Place {
+struct CaLocation {
     /// The desk's folder [default: pki, beside the configuration file]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -65,19 +66,19 @@ struct Place {
     config: ConfigFile,
 }
 
-impl Place {
+impl CaLocation {
     fn folder(&self) -> PathBuf {
         self.dir.clone().unwrap_or_else(|| self.config.config.parent().unwrap_or(Path::new("")).join("pki"))
     }
 
-    fn desk(&self, environment: Environment) -> Desk {
-        Desk::at(&self.folder(), environment)
+    fn desk(&self, environment: CaEnvironment) -> CaStore {
+        CaStore::at(&self.folder(), environment)
     }
 
     /// All desks, or the one of an environment. None at all is an error.
-    fn desks(&self, only: Option<Environment>) -> anyhow::Result<Vec<Desk>> {
+    fn desks(&self, only: Option<CaEnvironment>) -> anyhow::Result<Vec<CaStore>> {
         let folder = self.folder();
-        let desks = Desk::all(&folder);
+        let desks = CaStore::all(&folder);
         let here: Vec<_> = desks.into_iter().filter(|desk| only.is_none_or(|of| of == desk.environment)).collect();
         if here.is_empty() {
             let of = only.map_or(String::new(), |of| format!("{of} "));
@@ -88,7 +89,7 @@ impl Place {
     }
 
     /// The desk of an environment, or the only one there is.
-    fn one_desk(&self, only: Option<Environment>) -> anyhow::Result<Desk> {
+    fn one_desk(&self, only: Option<CaEnvironment>) -> anyhow::Result<CaStore> {
         let mut desks = self.desks(only)?;
         match (desks.pop(), desks.is_empty()) {
             (Some(desk), true) => Ok(desk),
@@ -97,7 +98,7 @@ impl Place {
     }
 }
 
-impl clap::ValueEnum for Environment {
+impl clap::ValueEnum for CaEnvironment {
     fn value_variants<'a>() -> &'a [Self] {
         &Self::ALL
     }
@@ -108,14 +109,14 @@ impl clap::ValueEnum for Environment {
 }
 
 /// Takes the key of `desk` in hand.
-fn open(desk: &Desk, words: &passphrase::Words) -> anyhow::Result<OpenDesk> {
+fn open(desk: &CaStore, words: &passphrase::PassphraseArgs) -> anyhow::Result<UnlockedCa> {
     // Before anybody is asked for a passphrase: is there a desk, and is it the right one?
     desk.certificate().map_err(told)?;
     let passphrase = words.to_open(desk)?;
     desk.open(passphrase.as_ref()).map_err(told)
 }
 
-fn told(error: desk::Error) -> anyhow::Error {
+fn told(error: store::Error) -> anyhow::Error {
     if error.is_failure() { error.into() } else { Usage(chain(&error)).into() }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! It changes nothing and contacts nobody.
 
+mod ca;
 mod certificates;
 mod database;
-mod desks;
 mod encryption;
 mod findings;
 mod libraries;
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use super::{ConfigFile, usage};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock};
-use findings::Findings;
+use findings::CheckReport;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,7 +29,7 @@ pub(super) struct Args {
 
 /// Checks, and says what was found.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut findings = Findings::default();
+    let mut findings = CheckReport::default();
     let now = SystemClock.now();
     let file = &args.config.config;
     match Config::load(file) {
@@ -39,7 +39,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             settings::look(&config, &mut findings);
             let folder = file.parent().unwrap_or(Path::new(""));
             let trusted = certificates::look(&config.ingest, folder, now, &mut findings);
-            desks::look(&folder.join("pki"), &trusted, &config.ingest, now, &mut findings);
+            ca::look(&folder.join("pki"), &trusted, &config.ingest, now, &mut findings);
             encryption::look(&config.ingest, now, &mut findings);
             database::look(&config, &mut findings).await;
         }

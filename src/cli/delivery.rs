@@ -1,9 +1,9 @@
 //! `otpost delivery`: what was delivered, to which masked address, and everything that happened on the way.
 
 mod list;
+mod message_text;
 mod show;
 mod timeline;
-mod words;
 
 use std::process::ExitCode;
 
@@ -47,7 +47,7 @@ fn as_json(line: &DeliveryLine) -> Value {
         "client": line.client,
         "idempotency_key": line.idempotency_key,
         "warnings": line.warnings,
-        "person": line.person,
+        "recipient": line.recipient,
         "received_at": line.received_at.to_string(),
         "expires_at": line.expires_at.to_string(),
         "ended_at": line.ended_at.as_ref().map(Timestamp::to_string),

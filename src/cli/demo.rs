@@ -2,10 +2,10 @@
 //!
 //! Nothing in it is a shortcut: the sockets, the certificates and the database are those of a gateway in earnest.
 
-mod cast;
-mod ledger;
-mod screen;
-mod stage;
+mod environment;
+mod expectations;
+mod fixtures;
+mod report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,16 +15,16 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use self::cast::Scene;
-use self::ledger::{Ledger, masked};
-use self::screen::{Message, Screen};
-use self::stage::Stage;
-use super::show;
+use self::report::{DemoOutput, ShownMessage};
+use super::output;
 use super::workspace::AUTHORITY;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
-use crate::sim::processor::{OTP_PATH, Otp, Processor};
-use crate::sim::providers::station::Arrival;
+use crate::sim::processor::{OTP_PATH, OtpSample, Processor};
+use crate::sim::providers::message_log::LoggedMessage;
 use crate::sim::stopwatch::monotonic_us;
+use environment::DemoEnvironment;
+use expectations::{Expectations, masked};
+use fixtures::Scenario;
 
 /// How long messages may take altogether; a demo that needs longer shows something broken.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -50,8 +50,8 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let stage = Stage::set(args.dir.as_deref(), args.templates.as_deref(), !args.once).await?;
-    let mut demo = Demo { stage, screen: Screen::new(args.json), ledger: Ledger::default() };
+    let stage = DemoEnvironment::set(args.dir.as_deref(), args.templates.as_deref(), !args.once).await?;
+    let mut demo = Demo { stage, screen: DemoOutput::new(args.json), ledger: Expectations::default() };
     // Told to end: what was to be seen whole was not; the demo that goes on has no other end.
     let cut_short = if args.once { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     let shown = tokio::select! {
@@ -68,9 +68,9 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 struct Demo {
-    stage: Stage,
-    screen: Screen,
-    ledger: Ledger,
+    stage: DemoEnvironment,
+    screen: DemoOutput,
+    ledger: Expectations,
 }
 
 impl Demo {
@@ -101,7 +101,7 @@ impl Demo {
     async fn play(&mut self) -> anyhow::Result<()> {
         let mut processor = self.stage.processor()?;
         let deadline = Instant::now() + PATIENCE;
-        for scene in cast::scenes(SystemClock.now()) {
+        for scene in fixtures::scenes(SystemClock.now()) {
             self.post(&mut processor, &scene).await?;
             if scene.told.is_empty() {
                 self.wait_for_quiet().await?;
@@ -115,7 +115,7 @@ impl Demo {
         self.wait_for_quiet().await
     }
 
-    async fn post(&mut self, processor: &mut Processor, scene: &Scene) -> anyhow::Result<()> {
+    async fn post(&mut self, processor: &mut Processor, scene: &Scenario) -> anyhow::Result<()> {
         let sent_us = monotonic_us();
         let answer = processor.post(scene.sample.path, &scene.sample.body, scene.key.as_deref()).await;
         let answer = answer.with_context(|| format!("POST {} got no answer", scene.sample.path))?;
@@ -140,7 +140,7 @@ impl Demo {
         Ok(())
     }
 
-    async fn receive(&mut self, arrival: &Arrival) -> anyhow::Result<()> {
+    async fn receive(&mut self, arrival: &LoggedMessage) -> anyhow::Result<()> {
         let origin = self.stage.origin(arrival).await?;
         let kind = origin.as_ref().map_or("unknown", |(kind, _)| kind);
         let told = self.ledger.note(kind, arrival.channel, &arrival.to, arrival.at_us);
@@ -148,9 +148,9 @@ impl Demo {
         self.display(arrival, kind, told.map(|told| told.locale), took_us)
     }
 
-    fn display(&self, arrival: &Arrival, kind: &str, locale: Option<&str>, took_us: u64) -> anyhow::Result<()> {
-        let Arrival { channel, to, title, text, .. } = arrival;
-        self.screen.message(&Message {
+    fn display(&self, arrival: &LoggedMessage, kind: &str, locale: Option<&str>, took_us: u64) -> anyhow::Result<()> {
+        let LoggedMessage { channel, to, title, text, .. } = arrival;
+        self.screen.message(&ShownMessage {
             channel: *channel,
             address: masked(*channel, to),
             title: title.as_deref(),
@@ -171,7 +171,7 @@ impl Demo {
         }
         self.screen.heading(&format!("{arrived} messages arrived; the slowest took {slowest:.1} ms"))?;
         for complaint in &complaints {
-            show::complaint(complaint);
+            output::complaint(complaint);
         }
         Ok(ExitCode::FAILURE)
     }
@@ -186,7 +186,7 @@ impl Demo {
         screen.say(format_args!("  --cert {} \\", file("pki/processor.pem")))?;
         screen.say(format_args!("  --key {} \\", file("pki/processor.key")))?;
         screen.say("  -H 'Content-Type: application/json' \\")?;
-        screen.say(format_args!("  -d {} \\", quoted(&Otp::default().sample().body)))?;
+        screen.say(format_args!("  -d {} \\", quoted(&OtpSample::default().sample().body)))?;
         screen.say(format_args!("  {}{OTP_PATH}\n", stage.url()))
     }
 
@@ -204,7 +204,7 @@ impl Demo {
 }
 
 // When somebody else sent the request is not known here; the gateway's own hour of taking it is.
-fn since(taken: Timestamp, arrival: &Arrival) -> u64 {
+fn since(taken: Timestamp, arrival: &LoggedMessage) -> u64 {
     let ago = Duration::from_micros(monotonic_us().saturating_sub(arrival.at_us));
     u64::try_from(SystemClock.now().before(ago).since(taken).as_micros()).unwrap_or(u64::MAX)
 }

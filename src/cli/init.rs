@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::show;
+use super::output;
 use super::workspace::Workspace;
 
 #[derive(Debug, clap::Args)]
@@ -18,19 +18,19 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::create(&args.folder, "").await?;
     let config = workspace.config();
     let config = config.display();
-    show::line(format_args!("made {}", args.folder.display()))?;
-    show::line("")?;
-    show::line("  otpost.toml        every key and its default; add your providers at its end")?;
-    show::line(
+    output::line(format_args!("made {}", args.folder.display()))?;
+    output::line("")?;
+    output::line("  otpost.toml        every key and its default; add your providers at its end")?;
+    output::line(
         "  pki/               a development CA (dev/), the server's certificate, a processor's request and certificate",
     )?;
-    show::line("  keys/seal.key      seals codes and addresses; back it up apart from the database")?;
-    show::line("  templates/         the texts, by language")?;
-    show::line("  otpost.db          the database")?;
-    show::line("")?;
-    show::line("next:")?;
-    show::line(format_args!("  otpost people import people.csv --config {config}"))?;
-    show::line(format_args!("  otpost check --config {config}"))?;
-    show::line(format_args!("  otpost serve --config {config}"))?;
+    output::line("  keys/seal.key      seals codes and addresses; back it up apart from the database")?;
+    output::line("  templates/         the texts, by language")?;
+    output::line("  otpost.db          the database")?;
+    output::line("")?;
+    output::line("next:")?;
+    output::line(format_args!("  otpost recipient import recipients.csv --config {config}"))?;
+    output::line(format_args!("  otpost check --config {config}"))?;
+    output::line(format_args!("  otpost serve --config {config}"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `otpost key`: the keys that senders encrypt to. Private ones stay in their files and are never shown.
 
 mod list;
-mod make;
+mod new;
 mod rotate;
 mod show;
 
@@ -15,7 +15,7 @@ use crate::ingest::Settings;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Make a key: it opens encrypted bodies, and is not published before it is activated
-    New(make::Args),
+    New(new::Args),
     /// Publish a key from now or from some time on; the one before it goes on opening
     Activate(rotate::ActivateArgs),
     /// Have a key open nothing any more; its file stays
@@ -29,7 +29,7 @@ pub(super) enum Command {
 /// Runs one of them.
 pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::New(args) => make::run(&args),
+        Command::New(args) => new::run(&args),
         Command::Activate(args) => rotate::activate(&args),
         Command::Retire(args) => rotate::retire(&args),
         Command::List(args) => list::run(&args),

@@ -3,23 +3,23 @@
 //! Exit codes: 0 done, 1 failed, 2 the command or the configuration is wrong.
 
 mod bench;
-mod beside;
 mod ca;
 mod check;
 mod delivery;
 mod demo;
+mod file_watcher;
 mod init;
 mod key;
+mod open_store;
 mod openapi;
-mod people;
+mod output;
 mod provider;
+mod recipient;
 mod route;
 mod serve;
-mod show;
 mod simulate;
 mod template;
-mod watch;
-mod words;
+mod template_output;
 mod workspace;
 
 use std::path::PathBuf;
@@ -53,10 +53,10 @@ enum Command {
     Ca(ca::Command),
     /// Import, show and erase the people who can be told
     #[command(subcommand)]
-    People(people::Command),
+    Recipient(recipient::Command),
     /// Explain how somebody would be told
     #[command(subcommand)]
-    Route(route::Command),
+    ConfiguredProvider(route::Command),
     /// List deliveries and show what happened to one
     #[command(subcommand)]
     Delivery(delivery::Command),
@@ -106,7 +106,7 @@ pub fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             let code = if error.is::<Usage>() { 2 } else { 1 };
-            show::complaint(&format!("{error:#}"));
+            output::complaint(&format!("{error:#}"));
             ExitCode::from(code)
         }
     }
@@ -128,8 +128,8 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Check(args) => check::run(&args).await,
             Command::Key(command) => key::run(command),
             Command::Ca(command) => ca::run(&command),
-            Command::People(command) => people::run(command).await,
-            Command::Route(command) => route::run(command).await,
+            Command::Recipient(command) => recipient::run(command).await,
+            Command::ConfiguredProvider(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Provider(command) => provider::run(command).await,
             Command::Template(command) => template::run(command).await,

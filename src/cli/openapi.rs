@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::show;
-use crate::ingest::contract;
+use super::output;
+use crate::ingest::openapi;
 
 /// Writes the description to standard output, as JSON.
 pub(super) fn run() -> anyhow::Result<ExitCode> {
-    let description = contract::describe().to_pretty_json().context("the description has no JSON form")?;
-    show::line(description)?;
+    let description = openapi::describe().to_pretty_json().context("the description has no JSON form")?;
+    output::line(description)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,19 +9,19 @@ use anyhow::Context;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::file_watcher::FileWatcher;
 use super::usage;
-use super::watch::Watch;
 use crate::app::Gateway;
 use crate::config::Config;
 use crate::domain::clock::Clocks;
-use crate::{console, telemetry};
+use crate::{ops, telemetry};
 
 /// Metrics are summed up this often even when nobody reads them.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves with the configuration in `file`.
 pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
-    let mut watch = Watch::on(file);
+    let mut watch = FileWatcher::on(file);
     let config = Config::load(file).map_err(usage)?;
     watch.follow(config.ingest.files());
     telemetry::start(&config.log).map_err(usage)?;
@@ -40,7 +40,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let mut hangup = signal(SignalKind::hangup())?;
     let gateway = Gateway::start(&config, Clocks::of_this_machine()).await.map_err(usage)?;
     if let Some(doorstep) = doorstep {
-        let (address, serving) = console::listen(doorstep, gateway.vitals(Box::new(move || metrics.render())))?;
+        let (address, serving) = ops::listen(doorstep, gateway.vitals(Box::new(move || metrics.render())))?;
         tokio::spawn(serving);
         tracing::info!(ops = %address, "operators may look");
     }
@@ -68,7 +68,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
 }
 
 // What is wrong with the new files has been said, and the gateway goes on with the old ones.
-async fn reload(gateway: &Gateway, file: &Path, watch: &mut Watch) {
+async fn reload(gateway: &Gateway, file: &Path, watch: &mut FileWatcher) {
     let config = Config::load(file);
     if let Ok(config) = &config {
         watch.follow(config.ingest.files());

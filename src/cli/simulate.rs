@@ -20,15 +20,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use self::receipts::Reporting;
-use crate::domain::address::Channel;
+use self::receipts::ReceiptSender;
 use crate::domain::clock::{Clock, SystemClock};
-use crate::sim::load::{self, Plan, Progress};
-use crate::sim::providers::Provider;
-use crate::sim::providers::behaviour::Behaviour;
-use crate::sim::providers::book;
-use crate::sim::providers::station::{Arrival, Keeping, Station};
-use crate::sim::wire::{Identity, Target};
+use crate::domain::contact::Channel;
+use crate::sim::http_client::{Identity, Target};
+use crate::sim::load::{self, LoadPlan, LoadProgress};
+use crate::sim::providers::PracticeProvider;
+use crate::sim::providers::faults::Faults;
+use crate::sim::providers::message_log::{Keeping, LoggedMessage, MessageLog};
+use crate::sim::providers::tally;
 
 /// Where the providers listen when no address is given at all.
 const DEFAULT_PLACES: [(Channel, u16); 3] = [(Channel::Sms, 8601), (Channel::Push, 8602), (Channel::Email, 8603)];
@@ -58,8 +58,8 @@ pub(crate) struct ProcessorArgs {
     #[arg(long, requires = "cert")]
     ca: Option<PathBuf>,
     /// What to send
-    #[arg(long, value_enum, default_value_t = Kind::Otp)]
-    kind: Kind,
+    #[arg(long, value_enum, default_value_t = MessageKind::Otp)]
+    kind: MessageKind,
     /// Notifications a second; 0 sends the next one when the last was answered
     #[arg(long, default_value_t = 10.0)]
     rate: f64,
@@ -84,7 +84,7 @@ pub(crate) struct ProcessorArgs {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
+enum MessageKind {
     /// One-time passwords
     Otp,
     /// Each of the contract's samples, once; rate, duration and the like do not matter then
@@ -145,10 +145,10 @@ async fn post(args: ProcessorArgs) -> anyhow::Result<ExitCode> {
         (Some(cert), Some(key), Some(ca)) => Some(Identity::from_files(cert, key, ca)?),
         _ => None,
     };
-    if let Kind::Samples = args.kind {
+    if let MessageKind::Samples = args.kind {
         return samples::post(&args.url, identity.as_ref(), args.json).await;
     }
-    let plan = Plan {
+    let plan = LoadPlan {
         target: Target::new(&args.url, identity.as_ref())?,
         rate: args.rate,
         warm_up: args.warmup,
@@ -180,12 +180,12 @@ fn progress_bar(whole: Duration) -> ProgressBar {
     }
 }
 
-fn tell(bar: &ProgressBar, progress: Progress) {
+fn tell(bar: &ProgressBar, progress: LoadProgress) {
     bar.set_position(u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX));
     bar.set_message(format!("{} sent, {} taken", progress.sent, progress.taken));
 }
 
-fn write_load(out: &mut impl Write, report: &load::Report) -> io::Result<()> {
+fn write_load(out: &mut impl Write, report: &load::LoadReport) -> io::Result<()> {
     writeln!(out, "sent     {:>9}", report.sent)?;
     writeln!(out, "204      {:>9}   {:.1} a second", report.taken, report.rate)?;
     for (status, count) in report.statuses.iter().filter(|(status, _)| **status != 204) {
@@ -202,7 +202,7 @@ fn write_load(out: &mut impl Write, report: &load::Report) -> io::Result<()> {
 async fn receive(args: ProvidersArgs) -> anyhow::Result<ExitCode> {
     let keeping = if args.count_only { Keeping::Tokens } else { Keeping::Arrivals };
     let places = places(&args);
-    let open = |(channel, address): &(Channel, SocketAddr)| (Arc::new(Station::new(*channel, keeping)), *address);
+    let open = |(channel, address): &(Channel, SocketAddr)| (Arc::new(MessageLog::new(*channel, keeping)), *address);
     let (stations, addresses): (Vec<_>, Vec<_>) = places.iter().map(open).unzip();
     let stations: Arc<[_]> = stations.into();
     let mut providers = Vec::new();
@@ -210,9 +210,9 @@ async fn receive(args: ProvidersArgs) -> anyhow::Result<ExitCode> {
         station.behave(behaviour(&args));
         tokio::spawn(show(station.subscribe(), args.json));
         if let (Channel::Sms, Some(url), Some(secret)) = (station.channel(), &args.receipts, &args.receipts_secret) {
-            tokio::spawn(Reporting::to(url, secret)?.run(station.subscribe()));
+            tokio::spawn(ReceiptSender::to(url, secret)?.run(station.subscribe()));
         }
-        let provider = Provider::serve(Arc::clone(station), address, Arc::clone(&stations)).await;
+        let provider = PracticeProvider::serve(Arc::clone(station), address, Arc::clone(&stations)).await;
         let provider = provider.with_context(|| format!("{} cannot listen on {address}", station.channel()))?;
         let scheme = if station.channel() == Channel::Email { "smtp" } else { "http" };
         writeln!(io::stderr(), "{:<5} listens on {scheme}://{}", station.channel().name(), provider.address())?;
@@ -239,17 +239,17 @@ fn places(args: &ProvidersArgs) -> Vec<(Channel, SocketAddr)> {
     DEFAULT_PLACES.map(|(channel, port)| (channel, SocketAddr::from(([127, 0, 0, 1], port)))).into()
 }
 
-fn behaviour(args: &ProvidersArgs) -> Behaviour {
-    Behaviour {
+fn behaviour(args: &ProvidersArgs) -> Faults {
+    Faults {
         error_rate: args.error_rate,
         status: args.status,
         black_hole: args.black_hole,
         retry_after_s: args.retry_after,
-        ..Behaviour::slow(args.latency)
+        ..Faults::slow(args.latency)
     }
 }
 
-async fn show(mut arrivals: broadcast::Receiver<Arc<Arrival>>, json: bool) -> io::Result<()> {
+async fn show(mut arrivals: broadcast::Receiver<Arc<LoggedMessage>>, json: bool) -> io::Result<()> {
     loop {
         match arrivals.recv().await {
             Ok(arrival) if json => writeln!(io::stdout(), "{}", serde_json::to_string(&*arrival)?)?,
@@ -260,8 +260,8 @@ async fn show(mut arrivals: broadcast::Receiver<Arc<Arrival>>, json: bool) -> io
     }
 }
 
-fn write_arrival(out: &mut impl Write, arrival: &Arrival) -> io::Result<()> {
-    let Arrival { channel, to, text, .. } = arrival;
+fn write_arrival(out: &mut impl Write, arrival: &LoggedMessage) -> io::Result<()> {
+    let LoggedMessage { channel, to, text, .. } = arrival;
     let title = arrival.title.as_ref().map(|title| format!("{title}: ")).unwrap_or_default();
     writeln!(out, "{} {:<5} {}", SystemClock.now(), channel.name(), one_line(&format!("{to}  {title}{text}")))
 }
@@ -271,11 +271,11 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn write_summary(out: &mut impl Write, report: &book::Report, json: bool) -> io::Result<()> {
+fn write_summary(out: &mut impl Write, report: &tally::TallyReport, json: bool) -> io::Result<()> {
     if json {
         return writeln!(out, "{}", serde_json::to_string(report)?);
     }
-    let book::Report { channel, total, refused, swallowed, unreadable, .. } = report;
+    let tally::TallyReport { channel, total, refused, swallowed, unreadable, .. } = report;
     writeln!(
         out,
         "{:<5} {total} arrived, {refused} refused, {swallowed} swallowed, {unreadable} unreadable",
@@ -284,7 +284,7 @@ fn write_summary(out: &mut impl Write, report: &book::Report, json: bool) -> io:
     if report.distinct == 0 {
         return Ok(());
     }
-    let book::Report { distinct, duplicates, missing, end_to_end, .. } = report;
+    let tally::TallyReport { distinct, duplicates, missing, end_to_end, .. } = report;
     writeln!(out, "      measured: {distinct} distinct, {duplicates} twice, {missing} missing; end to end {end_to_end}")
 }
 
@@ -310,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_and_numbers_are_read_as_people_write_them() {
+    fn spans_and_numbers_are_read_as_recipients_write_them() {
         assert_eq!(span("50ms"), Ok(Duration::from_millis(50)));
         assert_eq!(span("2.5"), Ok(Duration::from_millis(2_500)));
         assert_eq!(span("1m"), Ok(Duration::from_mins(1)));
@@ -325,7 +325,7 @@ mod tests {
         let mut out = Vec::new();
         let text = "Kod 1111\n\u{1b}[2Jza zakup".to_owned();
         let (to, channel) = ("+48600100200".to_owned(), Channel::Sms);
-        write_arrival(&mut out, &Arrival { channel, to, title: None, text, reference: None, at_us: 0 }).unwrap();
+        write_arrival(&mut out, &LoggedMessage { channel, to, title: None, text, reference: None, at_us: 0 }).unwrap();
         let line = String::from_utf8(out).unwrap();
         assert!(line.ends_with("sms   +48600100200  Kod 1111  [2Jza zakup\n"), "{line}");
     }

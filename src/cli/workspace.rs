@@ -11,8 +11,8 @@ use anyhow::Context;
 
 use super::Usage;
 use crate::domain::clock::{Clock, SystemClock};
-use crate::pki::desk::{Desk, Founding};
-use crate::pki::{self, Environment};
+use crate::pki::ca::store::{CaParams, CaStore};
+use crate::pki::{self, CaEnvironment};
 use crate::render;
 use crate::store::seal::{self, Sealer};
 use crate::store::{self, Role, Store};
@@ -21,8 +21,8 @@ use crate::store::{self, Role, Store};
 const SHIPPED: &str = include_str!("../../config/otpost.toml");
 
 /// The development CA: it should not live long, and nobody should be kept out of a workspace by a list that ran out.
-const FOUNDING: Founding<'static> =
-    Founding { name: "otpost development CA", days: 825, list_days: 825, passphrase: None };
+const FOUNDING: CaParams<'static> =
+    CaParams { name: "otpost development CA", days: 825, list_days: 825, passphrase: None };
 
 const CERTIFICATE_DAYS: u32 = 365;
 
@@ -90,7 +90,7 @@ impl Workspace {
     // The processor sends a request, we sign it: here we play both.
     fn certificates(&self) -> anyhow::Result<String> {
         let now = SystemClock.now();
-        let desk = Desk::at(&self.path("pki"), Environment::Dev).create(&FOUNDING, now)?;
+        let desk = CaStore::at(&self.path("pki"), CaEnvironment::Dev).create(&FOUNDING, now)?;
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         let server = desk.authority().issue_server(&names, CERTIFICATE_DAYS, now)?;
         pki::write_certificate(&self.path("pki/server.pem"), &server.certificate)?;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::address::Channel;
 use super::clock::Timestamp;
+use super::contact::Channel;
 use super::outcome::Outcome;
-use super::wording::Wording;
+use super::template_version::TemplateVersion;
 
 /// Names one delivery; version 7, so that ids sort by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ impl fmt::Display for ProviderName {
 /// Where a delivery stands. Only `Open` ones are worked on; from the others only a provider's receipt leads on, never back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum DeliveryState {
     /// Being worked on, or waiting for its next attempt.
     Open,
     /// A provider took responsibility.
@@ -48,7 +48,7 @@ pub enum State {
     /// The deadline passed first.
     Expired,
     /// Kept on record and not told, by policy.
-    Recorded,
+    NotSent,
     /// A provider's receipt says that it arrived.
     Confirmed,
     /// A provider's receipt says that it did not arrive and never will.
@@ -59,7 +59,7 @@ pub enum State {
     Superseded,
 }
 
-impl State {
+impl DeliveryState {
     /// Every state there is.
     pub const ALL: [Self; 10] = [
         Self::Open,
@@ -67,7 +67,7 @@ impl State {
         Self::Unconfirmed,
         Self::Undeliverable,
         Self::Expired,
-        Self::Recorded,
+        Self::NotSent,
         Self::Confirmed,
         Self::Undelivered,
         Self::ExpiredByProvider,
@@ -82,7 +82,7 @@ impl State {
             Self::Unconfirmed => "unconfirmed",
             Self::Undeliverable => "undeliverable",
             Self::Expired => "expired",
-            Self::Recorded => "recorded",
+            Self::NotSent => "not_sent",
             Self::Confirmed => "confirmed",
             Self::Undelivered => "undelivered",
             Self::ExpiredByProvider => "expired_by_provider",
@@ -96,7 +96,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for DeliveryState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -107,9 +107,9 @@ impl fmt::Display for State {
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// No identifier names anybody in the directory.
-    UnknownPerson,
+    UnknownRecipient,
     /// The person opted out or has died.
-    NotToBeTold,
+    Suppressed,
     /// The person has no address on any channel of the plan, or no provider serves it.
     NoContact,
     /// Every way was refused for good.
@@ -125,7 +125,7 @@ pub enum EndReason {
     /// A newer code for the same card and merchant came first.
     Superseded,
     /// Too many codes, and the operator wants those beyond the limit held back.
-    Held,
+    RateLimited,
     /// Every number of the person is in a country that may not be written to.
     CountryNotAllowed,
 }
@@ -134,8 +134,8 @@ impl EndReason {
     /// The name used in storage, metrics and reports.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::UnknownPerson => "unknown_person",
-            Self::NotToBeTold => "not_to_be_told",
+            Self::UnknownRecipient => "unknown_recipient",
+            Self::Suppressed => "suppressed",
             Self::NoContact => "no_contact",
             Self::AllRefused => "all_refused",
             Self::AttemptsExhausted => "attempts_exhausted",
@@ -143,24 +143,24 @@ impl EndReason {
             Self::Stale => "stale",
             Self::Unreadable => "unreadable",
             Self::Superseded => "superseded",
-            Self::Held => "held",
+            Self::RateLimited => "rate_limited",
             Self::CountryNotAllowed => "country_not_allowed",
         }
     }
 
     /// The state a delivery ends in for this reason.
-    pub const fn state(self) -> State {
+    pub const fn state(self) -> DeliveryState {
         match self {
-            Self::DeadlinePassed | Self::Unreadable => State::Expired,
-            Self::Stale => State::Recorded,
-            Self::Superseded => State::Superseded,
-            Self::UnknownPerson
-            | Self::NotToBeTold
+            Self::DeadlinePassed | Self::Unreadable => DeliveryState::Expired,
+            Self::Stale => DeliveryState::NotSent,
+            Self::Superseded => DeliveryState::Superseded,
+            Self::UnknownRecipient
+            | Self::Suppressed
             | Self::NoContact
             | Self::AllRefused
             | Self::AttemptsExhausted
-            | Self::Held
-            | Self::CountryNotAllowed => State::Undeliverable,
+            | Self::RateLimited
+            | Self::CountryNotAllowed => DeliveryState::Undeliverable,
         }
     }
 }
@@ -185,7 +185,7 @@ pub struct Attempt {
     /// What came of it.
     pub outcome: Outcome,
     /// The words it was written with; `None` when it was not written, or nobody knows any more.
-    pub wording: Option<Wording>,
+    pub template_version: Option<TemplateVersion>,
 }
 
 impl Attempt {

@@ -3,21 +3,21 @@
 //! Values only. Nothing here is async, does I/O, knows a framework, reads a clock or holds a lock,
 //! so every other module may import it and it imports none.
 
-pub mod address;
+pub mod audit_event;
 pub mod clock;
-pub mod country;
+pub mod contact;
+pub mod country_prefix;
 pub mod delivery;
-pub mod event;
 pub mod money;
 pub mod notification;
+pub mod outbound_message;
 pub mod outcome;
-pub mod parcel;
-pub mod person;
+pub mod preferences;
 pub mod price;
 pub mod receipt;
+pub mod recipient;
 pub mod secret;
-pub mod wishes;
-pub mod wording;
+pub mod template_version;
 
 /// An error and all its causes in one line, for the place where it is handled.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -10,17 +10,17 @@ pub struct Currency([u8; 3]);
 /// A text that is not three ASCII letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a currency is three letters of ISO 4217, such as PLN")]
-pub struct NotACurrency;
+pub struct InvalidCurrency;
 
 impl Currency {
     /// Takes exactly three ASCII letters and capitalises them.
     ///
     /// # Errors
     /// Digits, other letters or another length.
-    pub fn parse(text: &str) -> Result<Self, NotACurrency> {
-        let bytes: [u8; 3] = text.as_bytes().try_into().map_err(|_| NotACurrency)?;
+    pub fn parse(text: &str) -> Result<Self, InvalidCurrency> {
+        let bytes: [u8; 3] = text.as_bytes().try_into().map_err(|_| InvalidCurrency)?;
         if !bytes.iter().all(u8::is_ascii_alphabetic) {
-            return Err(NotACurrency);
+            return Err(InvalidCurrency);
         }
         Ok(Self(bytes.map(|b| b.to_ascii_uppercase())))
     }
@@ -40,8 +40,8 @@ impl Currency {
 }
 
 impl TryFrom<String> for Currency {
-    type Error = NotACurrency;
-    fn try_from(text: String) -> Result<Self, NotACurrency> {
+    type Error = InvalidCurrency;
+    fn try_from(text: String) -> Result<Self, InvalidCurrency> {
         Self::parse(&text)
     }
 }
@@ -85,7 +85,7 @@ mod tests {
     fn a_currency_is_three_letters() {
         assert_eq!(Currency::parse("pln").unwrap().as_str(), "PLN");
         for bad in ["PL", "PLNN", "985", "P1N", "", "zł"] {
-            assert_eq!(Currency::parse(bad), Err(NotACurrency), "{bad:?}");
+            assert_eq!(Currency::parse(bad), Err(InvalidCurrency), "{bad:?}");
         }
     }
 }

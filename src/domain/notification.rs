@@ -12,10 +12,12 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::money::Money;
-use super::person::Identifier;
+use super::recipient::Identifier;
 use super::secret::Code;
 
-pub use lock::{CardLocked, CardUnlocked, Change, Holder, LockReason, TransactionalLock, TransactionalLockReason};
+pub use lock::{
+    CardLocked, CardUnlocked, LockChange, LockHolder, LockReason, TransactionalLock, TransactionalLockReason,
+};
 pub use transaction::{Transaction, TransactionResult};
 pub use verification::{RejectionReason, Verification, VerificationStatus};
 
@@ -97,7 +99,7 @@ impl Kind {
     /// Which lane it travels in.
     pub const fn priority(self) -> Priority {
         match self {
-            Self::Otp => Priority::Code,
+            Self::Otp => Priority::Otp,
             Self::CardLocked
             | Self::CardUnlocked
             | Self::VerificationInProgress
@@ -105,7 +107,7 @@ impl Kind {
             | Self::VerificationRejected
             | Self::TransactionalLockAdded
             | Self::TransactionalLockRemoved
-            | Self::Transaction => Priority::News,
+            | Self::Transaction => Priority::Standard,
         }
     }
 }
@@ -114,20 +116,20 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Priority {
     /// A code, which somebody at a checkout waits for.
-    Code,
+    Otp,
     /// Everything else.
-    News,
+    Standard,
 }
 
 impl Priority {
     /// Both lanes.
-    pub const ALL: [Self; 2] = [Self::Code, Self::News];
+    pub const ALL: [Self; 2] = [Self::Otp, Self::Standard];
 
     /// The name used in metrics.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Code => "code",
-            Self::News => "news",
+            Self::Otp => "otp",
+            Self::Standard => "standard",
         }
     }
 }
@@ -200,8 +202,8 @@ impl Content {
                 VerificationStatus::Rejected(_) => Kind::VerificationRejected,
             },
             Self::TransactionalLock(lock) => match lock.change {
-                Change::Added => Kind::TransactionalLockAdded,
-                Change::Removed => Kind::TransactionalLockRemoved,
+                LockChange::Added => Kind::TransactionalLockAdded,
+                LockChange::Removed => Kind::TransactionalLockRemoved,
             },
             Self::Transaction(_) => Kind::Transaction,
         }
@@ -216,7 +218,7 @@ impl Content {
                 matches!(lock.reason, LockReason::CardLost | LockReason::CardStolen | LockReason::SuspectedFraud)
             }
             Self::TransactionalLock(lock) => {
-                lock.change == Change::Added && lock.reason == TransactionalLockReason::FraudSuspected
+                lock.change == LockChange::Added && lock.reason == TransactionalLockReason::FraudSuspected
             }
             Self::CardUnlocked(_) | Self::Verification(_) | Self::Transaction(_) => false,
         }

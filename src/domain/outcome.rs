@@ -39,7 +39,7 @@ pub enum Outcome {
         retry_after: Option<Duration>,
     },
     /// This provider will never take it.
-    Refused {
+    Rejected {
         /// Why.
         cause: Cause,
     },
@@ -63,7 +63,7 @@ impl Outcome {
 
     /// Never.
     pub fn refused(cause: Cause) -> Self {
-        Self::Refused { cause }
+        Self::Rejected { cause }
     }
 
     /// Nobody knows.
@@ -86,7 +86,7 @@ impl Outcome {
         match self {
             Self::Accepted { .. } => "accepted",
             Self::Deferred { .. } => "deferred",
-            Self::Refused { .. } => "refused",
+            Self::Rejected { .. } => "rejected",
             Self::Unknown { .. } => "unknown",
         }
     }
@@ -95,7 +95,7 @@ impl Outcome {
     pub const fn cause(&self) -> Option<Cause> {
         match self {
             Self::Accepted { .. } => None,
-            Self::Deferred { cause, .. } | Self::Refused { cause } | Self::Unknown { cause } => Some(*cause),
+            Self::Deferred { cause, .. } | Self::Rejected { cause } | Self::Unknown { cause } => Some(*cause),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// The address does not exist, or cannot be reached on this channel.
-    BadAddress,
+    InvalidContact,
     /// The provider refuses this text or sender.
     BadMessage,
     /// Our credentials were not taken.
@@ -130,7 +130,7 @@ pub enum Cause {
 impl Cause {
     /// Every cause there is.
     pub const ALL: [Self; 11] = [
-        Self::BadAddress,
+        Self::InvalidContact,
         Self::BadMessage,
         Self::Unauthorized,
         Self::Throttled,
@@ -146,7 +146,7 @@ impl Cause {
     /// The name used in storage, metrics and reports.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::BadAddress => "bad_address",
+            Self::InvalidContact => "invalid_contact",
             Self::BadMessage => "bad_message",
             Self::Unauthorized => "unauthorized",
             Self::Throttled => "throttled",

@@ -16,7 +16,7 @@ pub struct Price(u64);
 /// A text that is no price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a price in quotes, such as \"0.045\", with at most six decimals and below 1000000000")]
-pub struct NotAPrice;
+pub struct InvalidPrice;
 
 impl Price {
     /// The price of so many; the largest there is when it would be more.
@@ -38,21 +38,21 @@ impl Price {
 }
 
 impl FromStr for Price {
-    type Err = NotAPrice;
-    fn from_str(text: &str) -> Result<Self, NotAPrice> {
+    type Err = InvalidPrice;
+    fn from_str(text: &str) -> Result<Self, InvalidPrice> {
         let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
         let is_number = |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
         if !is_number(whole, 9) || !is_number(part, 6) {
-            return Err(NotAPrice);
+            return Err(InvalidPrice);
         }
-        let number = |text: &str| text.parse::<u64>().map_err(|_| NotAPrice);
+        let number = |text: &str| text.parse::<u64>().map_err(|_| InvalidPrice);
         Ok(Self(number(whole)? * UNIT + number(&format!("{part:0<6}"))?))
     }
 }
 
 impl TryFrom<String> for Price {
-    type Error = NotAPrice;
-    fn try_from(text: String) -> Result<Self, NotAPrice> {
+    type Error = InvalidPrice;
+    fn try_from(text: String) -> Result<Self, InvalidPrice> {
         text.parse()
     }
 }
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn what_is_no_price_is_refused() {
         for text in ["", ".", "1.", ".5", "-1", "1,5", "1e3", "0.0000001", "1000000000", "5 PLN", "1.2.3"] {
-            assert_eq!(text.parse::<Price>(), Err(NotAPrice), "{text}");
+            assert_eq!(text.parse::<Price>(), Err(InvalidPrice), "{text}");
         }
     }
 }

@@ -9,7 +9,7 @@ use super::outcome::Reference;
 
 /// A provider's last word about a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Status {
+pub enum ReceiptStatus {
     /// It reached the person's device.
     Delivered,
     /// It did not, and never will.
@@ -18,7 +18,7 @@ pub enum Status {
     Expired,
 }
 
-impl Status {
+impl ReceiptStatus {
     /// Every status there is.
     pub const ALL: [Self; 3] = [Self::Delivered, Self::Undelivered, Self::Expired];
 
@@ -37,7 +37,7 @@ impl Status {
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for ReceiptStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -49,7 +49,7 @@ pub struct Receipt {
     /// The message: our delivery's id, or the provider's own name for it.
     pub reference: Reference,
     /// What became of it.
-    pub status: Status,
+    pub status: ReceiptStatus,
     /// When that was said: by the provider where it signs a time, else when we heard it.
     pub at: Timestamp,
 }
@@ -66,7 +66,7 @@ pub struct Callback<'a> {
 
 /// Why a callback is no receipt. It repeats nothing of the callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum ReceiptRejection {
     /// Whoever sent it did not sign it, or signed it wrongly.
     #[error("the signature is missing or wrong")]
     Unsigned,

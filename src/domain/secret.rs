@@ -21,7 +21,7 @@ pub struct Code(String);
 /// Why a text is not a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a code is 1 to 16 ASCII letters or digits")]
-pub struct NotACode;
+pub struct InvalidCode;
 
 impl Code {
     /// Takes 1 to 16 ASCII letters or digits.
@@ -29,12 +29,12 @@ impl Code {
     /// # Errors
     /// Anything else, blanks and line ends included: such a text could not be typed into a form, or
     /// would change the message around it. The text that was refused is wiped.
-    pub fn parse(mut text: String) -> Result<Self, NotACode> {
+    pub fn parse(mut text: String) -> Result<Self, InvalidCode> {
         if (1..=CODE_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Ok(Self(text));
         }
         text.zeroize();
-        Err(NotACode)
+        Err(InvalidCode)
     }
 
     /// What stands in place of a code wherever a message is shown. Asterisks, because every channel takes them as they
@@ -62,9 +62,9 @@ impl fmt::Debug for Code {
 
 /// A text written for one person. It may contain the code, so it lives briefly and is never stored.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Rendered(String);
+pub struct RenderedText(String);
 
-impl Rendered {
+impl RenderedText {
     /// Takes over a text that a template produced.
     pub fn new(text: String) -> Self {
         Self(text)
@@ -76,7 +76,7 @@ impl Rendered {
     }
 }
 
-impl fmt::Debug for Rendered {
+impl fmt::Debug for RenderedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Rendered(..)")
     }

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::worker::Worker;
 use crate::domain::clock::Clock;
 use crate::domain::notification::{ClientName, Content, Notification, NotificationId, Priority, Warning};
-use crate::domain::person::Identifier;
+use crate::domain::recipient::Identifier;
 use crate::route::Plans;
 use crate::store::{Acceptance, Accepted, Dedupe, Error, Store};
 
@@ -29,7 +29,7 @@ const NEWS_WAIT: Duration = Duration::from_secs(1);
 
 /// What a door has read and checked.
 #[derive(Debug)]
-pub struct Arrival {
+pub struct IncomingNotification {
     /// Who sent it.
     pub client: ClientName,
     /// The path it came to.
@@ -46,7 +46,7 @@ pub struct Arrival {
 
 /// It is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum IntakeResult {
     /// For the first time.
     Taken(NotificationId),
     /// It was already.
@@ -55,7 +55,7 @@ pub enum Answer {
 
 /// It is not.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum IntakeError {
     /// The key came before with other fields.
     #[error("the idempotency key was used for another notification")]
     KeyReused,
@@ -80,8 +80,8 @@ impl Intake {
         Self { store, worker, plans, clock, turns: Arc::new(Semaphore::new(NEWS_AT_ONCE)) }
     }
 
-    /// Commits what arrived, once. When this returns an [`Answer`] it is on disk.
-    pub async fn take(&self, arrival: Arrival) -> Result<Answer, Refusal> {
+    /// Commits what arrived, once. When this returns an [`IntakeResult`] it is on disk.
+    pub async fn take(&self, arrival: IncomingNotification) -> Result<IntakeResult, IntakeError> {
         let turn = self.turn(arrival.content.kind().priority()).await?;
         // A task of its own: a door drops its handler when the sender hangs up, and a commit whose work is then
         // handed to nobody would wait for its lease to run out. It runs where writer and worker do, so that a
@@ -91,20 +91,20 @@ impl Intake {
             let _turn = turn;
             commit.await
         });
-        taken.await.unwrap_or(Err(Refusal::Unavailable(Error::Stopped)))
+        taken.await.unwrap_or(Err(IntakeError::Unavailable(Error::Stopped)))
     }
 
     // Codes never wait here.
-    async fn turn(&self, lane: Priority) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
-        if lane == Priority::Code {
+    async fn turn(&self, lane: Priority) -> Result<Option<OwnedSemaphorePermit>, IntakeError> {
+        if lane == Priority::Otp {
             return Ok(None);
         }
         let turn = tokio::time::timeout(NEWS_WAIT, Arc::clone(&self.turns).acquire_owned()).await;
-        turn.ok().and_then(Result::ok).map(Some).ok_or(Refusal::Unavailable(Error::Busy))
+        turn.ok().and_then(Result::ok).map(Some).ok_or(IntakeError::Unavailable(Error::Busy))
     }
 
-    async fn commit(self, arrival: Arrival) -> Result<Answer, Refusal> {
-        let Arrival { client, endpoint, idempotency_key, subjects, content, warnings } = arrival;
+    async fn commit(self, arrival: IncomingNotification) -> Result<IntakeResult, IntakeError> {
+        let IncomingNotification { client, endpoint, idempotency_key, subjects, content, warnings } = arrival;
         let kind = content.kind();
         let dedupe = dedupe(idempotency_key, &content);
         let received_at = self.clock.now();
@@ -118,20 +118,20 @@ impl Intake {
             endpoint,
             leased: slot.is_some(),
         });
-        match accepted.await.map_err(Refusal::Unavailable)? {
+        match accepted.await.map_err(IntakeError::Unavailable)? {
             Accepted::New(work) => {
                 if let (Some(claimed), Some(slot)) = (work, slot) {
                     self.worker.take(*claimed, slot);
                 }
-                Ok(Answer::Taken(id))
+                Ok(IntakeResult::Taken(id))
             }
             Accepted::Replay(first) => {
                 metrics::counter!("otpost_idempotency_replays_total").increment(1);
-                Ok(Answer::Replayed(first))
+                Ok(IntakeResult::Replayed(first))
             }
             Accepted::KeyReused(first) => {
                 tracing::warn!(notification.id = %first, "an idempotency key came again with another body");
-                Err(Refusal::KeyReused)
+                Err(IntakeError::KeyReused)
             }
         }
     }

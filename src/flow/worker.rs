@@ -12,9 +12,9 @@ use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::time::MissedTickBehavior;
 
-use super::dispatch::{Dispatch, Left};
-pub use super::slots::Slot;
-use super::slots::Slots;
+use super::dispatch::{Dispatch, RunResult};
+pub use super::priority_semaphore::DeliverySlot;
+use super::priority_semaphore::DeliverySlots;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::notification::Priority;
 use crate::store::{Claimed, Error, LEASE, Lease, Store};
@@ -49,7 +49,7 @@ pub struct Worker {
     clock: Arc<dyn Clock>,
     runtime: Handle,
     paused: bool,
-    slots: Slots,
+    slots: DeliverySlots,
     // Since when, by the clock that leases go by.
     held: Mutex<HashMap<Lease, Timestamp>>,
     renewed_at: Mutex<Timestamp>,
@@ -72,14 +72,14 @@ impl Worker {
             clock,
             runtime,
             paused: settings.paused,
-            slots: Slots::new(),
+            slots: DeliverySlots::new(),
             held: Mutex::default(),
             draining: AtomicBool::new(false),
         })
     }
 
     /// Room for one more of that lane, if there is any; there is none while delivery is paused.
-    pub fn reserve(&self, lane: Priority) -> Option<Slot> {
+    pub fn reserve(&self, lane: Priority) -> Option<DeliverySlot> {
         if self.paused { None } else { self.slots.reserve(lane) }
     }
 
@@ -99,7 +99,7 @@ impl Worker {
     }
 
     /// Works on a delivery from now on.
-    pub fn take(self: &Arc<Self>, claimed: Claimed, slot: Slot) {
+    pub fn take(self: &Arc<Self>, claimed: Claimed, slot: DeliverySlot) {
         let lease = claimed.lease();
         self.note(lease);
         let worker = Arc::clone(self);
@@ -109,7 +109,7 @@ impl Worker {
                 let lease = claimed.lease();
                 let left = worker.dispatch.run(claimed).await;
                 worker.forget(lease);
-                if let Left::Others(others) = left {
+                if let RunResult::Split(others) = left {
                     mine.extend(worker.share_out(others));
                 }
             }
@@ -170,11 +170,11 @@ impl Worker {
         if self.clock.now().since(renewed_at) > LEASE / 2 {
             self.renew().await?;
         }
-        Ok(self.scan_lane(Priority::Code).await? + self.scan_lane(Priority::News).await?)
+        Ok(self.scan_lane(Priority::Otp).await? + self.scan_lane(Priority::Standard).await?)
     }
 
     async fn scan_lane(self: &Arc<Self>, lane: Priority) -> Result<usize, Error> {
-        let mut slots: Vec<Slot> = std::iter::from_fn(|| self.reserve(lane)).take(SCAN_TAKES).collect();
+        let mut slots: Vec<DeliverySlot> = std::iter::from_fn(|| self.reserve(lane)).take(SCAN_TAKES).collect();
         if slots.is_empty() {
             return Ok(0);
         }

@@ -8,7 +8,7 @@ use actix_web::web::Payload;
 use futures_util::StreamExt;
 use zeroize::Zeroizing;
 
-use super::answer::Problem;
+use super::problem::Problem;
 
 /// The largest notification of the contract is under 2 KiB.
 const BODY_MAX: usize = 16 * 1024;
@@ -56,7 +56,7 @@ pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, P
 pub(super) fn refuse(request: &HttpRequest) -> Result<(), Problem> {
     let headers = request.headers();
     let empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
-    if empty && !headers.contains_key(header::TRANSFER_ENCODING) { Ok(()) } else { Err(Problem::Broken) }
+    if empty && !headers.contains_key(header::TRANSFER_ENCODING) { Ok(()) } else { Err(Problem::SessionError) }
 }
 
 /// The whole body, as it is sent when nobody encrypts it; wiped when dropped.
@@ -94,7 +94,7 @@ async fn keep(
     let mut body = Zeroizing::new(Vec::with_capacity(room));
     let mut length = 0;
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::Broken)?;
+        let chunk = chunk.map_err(|_| Problem::SessionError)?;
         length += chunk.len();
         if length > patience {
             return Ok(None);

@@ -10,13 +10,13 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroize;
 
-use super::answer::Problem;
+use super::problem::Problem;
 use crate::domain::notification::Warning;
 
 /// A value as far as any contract needs it.
 #[derive(PartialEq, Eq)]
 pub(super) enum Field {
-    Text(String),
+    Template(String),
     Integer(u64),
     Null,
     /// Anything else: a fraction, a negative or huge number, a truth value, a list, an object.
@@ -25,7 +25,7 @@ pub(super) enum Field {
 
 impl Drop for Field {
     fn drop(&mut self) {
-        if let Self::Text(text) = self {
+        if let Self::Template(text) = self {
             text.zeroize();
         }
     }
@@ -179,7 +179,7 @@ impl<'de> Visitor<'de> for Value<'_> {
         if text.contains('\0') {
             return Err(E::custom("a NUL in a text"));
         }
-        Ok(Field::Text(text.to_owned()))
+        Ok(Field::Template(text.to_owned()))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Field, E> {

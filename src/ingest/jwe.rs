@@ -3,6 +3,9 @@
 //! Just what the processor's contract uses: RSA-OAEP-256 or RSA-OAEP, and A256GCM. No clock, no files, no logging.
 //! Which of several checks failed, and under which key, is nowhere to be seen: not in the answer, not in the time.
 
+pub(super) mod decryptor;
+pub(super) mod envelope;
+
 mod compact;
 mod oaep;
 
@@ -13,7 +16,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::{Padding, Rsa};
 use zeroize::Zeroizing;
 
-use compact::Sealed;
+use compact::CompactJwe;
 
 /// The largest plaintext: what a plain body may be.
 pub const PLAINTEXT_MAX: usize = 16 * 1024;
@@ -23,7 +26,7 @@ const KEY_BITS: std::ops::RangeInclusive<u32> = 2048..=4096;
 
 /// Why a text was not opened. Senders are told neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum DecryptError {
     /// Seen without any key: not five parts of strict base64url, another algorithm, a wrong length.
     #[error("not a JWE of the expected form")]
     Malformed,
@@ -35,29 +38,29 @@ pub enum Failure {
 /// The key is not RSA of 2048 to 4096 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected an RSA key of 2048 to 4096 bits")]
-pub struct Unfit;
+pub struct UnsuitableKey;
 
 /// A private key that opens.
-pub struct Key {
+pub struct DecryptionKey {
     rsa: Rsa<Private>,
     modulus: Vec<u8>,
     // The number 2, as long as the modulus.
     instead: Vec<u8>,
 }
 
-impl Key {
+impl DecryptionKey {
     /// Takes an RSA key of 2048 to 4096 bits.
-    pub fn new(key: &PKey<Private>) -> Result<Self, Unfit> {
-        let rsa = key.rsa().map_err(|_| Unfit)?;
+    pub fn new(key: &PKey<Private>) -> Result<Self, UnsuitableKey> {
+        let rsa = key.rsa().map_err(|_| UnsuitableKey)?;
         let modulus = rsa.n().to_vec();
         let instead = [vec![0; modulus.len().saturating_sub(1)], vec![2]].concat();
-        if KEY_BITS.contains(&key.bits()) { Ok(Self { rsa, modulus, instead }) } else { Err(Unfit) }
+        if KEY_BITS.contains(&key.bits()) { Ok(Self { rsa, modulus, instead }) } else { Err(UnsuitableKey) }
     }
 
     // Always gives a key. When the block is not what OAEP makes of 32 bytes, it is a random one, and the tag will not
     // fit: whoever sent it cannot tell the one failure from the other (RFC 7516, 11.5). OpenSSL does no more than the
     // arithmetic: its own OAEP reports errors on a path of its own, which takes longer than the good one.
-    fn unwrap(&self, sealed: &Sealed) -> Result<Zeroizing<[u8; oaep::KEY_BYTES]>, ErrorStack> {
+    fn unwrap(&self, sealed: &CompactJwe) -> Result<Zeroizing<[u8; oaep::KEY_BYTES]>, ErrorStack> {
         let mut random = Zeroizing::new([0; oaep::KEY_BYTES]);
         openssl::rand::rand_bytes(&mut *random)?;
         // A number that is not below the modulus stands for nothing; this one costs as much and fits as little.
@@ -70,9 +73,9 @@ impl Key {
 
 /// Opens `compact` with whichever of `keys` fits. All keys of the right length are tried to the end, so that the time
 /// does not tell which one it was; a key of another length cannot be meant. The plaintext is wiped when dropped.
-pub fn open(keys: &[Key], compact: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let sealed = Sealed::parse(compact).ok_or(Failure::Malformed)?;
-    let mut opened = Err(Failure::Undecipherable);
+pub fn open(keys: &[DecryptionKey], compact: &str) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+    let sealed = CompactJwe::parse(compact).ok_or(DecryptError::Malformed)?;
+    let mut opened = Err(DecryptError::Undecipherable);
     for key in keys.iter().filter(|key| key.modulus.len() == sealed.encrypted_key.len()) {
         let plaintext = key.unwrap(&sealed).and_then(|content_key| decipher(&sealed, &content_key));
         if let (Ok(plaintext), Err(_)) = (plaintext, &opened) {
@@ -82,7 +85,7 @@ pub fn open(keys: &[Key], compact: &str) -> Result<Zeroizing<Vec<u8>>, Failure> 
     opened
 }
 
-fn decipher(sealed: &Sealed, key: &[u8; oaep::KEY_BYTES]) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
+fn decipher(sealed: &CompactJwe, key: &[u8; oaep::KEY_BYTES]) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
     let mut plaintext = Zeroizing::new(vec![0; sealed.ciphertext.len()]);
     let mut cipher = CipherCtx::new()?;
     cipher.decrypt_init(Some(Cipher::aes_256_gcm()), Some(key), Some(&sealed.iv))?;

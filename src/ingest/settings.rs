@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::pki::encryption::{self, Format};
+use crate::pki::jwe_keys;
+use crate::pki::jwe_keys::PublicKeyFormat;
 
 pub(super) use client::is_pin;
 pub use client::{ClientSettings, Jwe, Role};
@@ -39,7 +40,7 @@ pub struct Settings {
     /// The folder of the keys that senders encrypt to, as `otpost key` keeps it.
     pub encryption_keys: PathBuf,
     /// How the public one of them is handed out.
-    pub public_key_format: Format,
+    pub public_key_format: PublicKeyFormat,
     /// What all paths begin with; empty for none, else such as `/otpost`.
     pub base_path: String,
     /// Threads that read and answer.
@@ -83,7 +84,7 @@ impl Default for Settings {
             crl_grace: Duration::from_hours(7 * 24),
             min_version: MinVersion::Tls12,
             encryption_keys: PathBuf::from("pki/encryption"),
-            public_key_format: Format::default(),
+            public_key_format: PublicKeyFormat::default(),
             base_path: String::new(),
             threads: 1,
             client: Vec::new(),
@@ -166,7 +167,7 @@ pub enum Error {
     },
     /// The keys that senders encrypt to cannot be used.
     #[error("ingest.encryption_keys")]
-    Encryption(#[source] encryption::Error),
+    Encryption(#[source] jwe_keys::Error),
     /// OpenSSL refused.
     #[error("the TLS library failed")]
     OpenSsl(#[from] openssl::error::ErrorStack),

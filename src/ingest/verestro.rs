@@ -1,23 +1,23 @@
-//! Verestro's contract, "Your APIs for us - Notifications": bytes in, an [`Arrival`] out.
+//! Verestro's contract, "Your APIs for us - Notifications": bytes in, an [`IncomingNotification`] out.
 //!
 //! Strict about JSON, lenient about types: the published samples write numbers as text and the tables call them
 //! integers. A field that is not needed to tell the person never refuses the notification.
 
 mod card;
 pub(super) mod date;
-pub(super) mod form;
+pub(super) mod field_spec;
 mod merchant;
 mod otp;
+mod parse;
 mod transaction;
 mod transactional_lock;
-mod value;
 mod verification;
 
-use super::answer::Problem;
+use super::problem::Problem;
 use crate::domain::clock::Timestamp;
-use crate::domain::notification::{Change, ClientName, Content, Kind, Warning};
-use crate::domain::person::Identifier;
-use crate::flow::intake::Arrival;
+use crate::domain::notification::{ClientName, Content, Kind, LockChange, Warning};
+use crate::domain::recipient::Identifier;
+use crate::flow::intake::IncomingNotification;
 
 /// The name of this contract in metrics.
 pub const PROFILE: &str = "verestro";
@@ -95,12 +95,14 @@ impl Endpoint {
     }
 
     /// The fields of its body.
-    pub(super) fn members(self) -> Vec<form::Member> {
+    pub(super) fn members(self) -> Vec<field_spec::FieldSpec> {
         match self {
             Self::Otp => otp::MEMBERS.to_vec(),
-            Self::VerificationInProgress => verification::members(verification::Path::InProgress).to_vec(),
-            Self::VerificationAccepted => verification::members(verification::Path::Accepted).to_vec(),
-            Self::VerificationRejected => verification::members(verification::Path::Rejected).to_vec(),
+            Self::VerificationInProgress => {
+                verification::members(verification::VerificationEndpoint::InProgress).to_vec()
+            }
+            Self::VerificationAccepted => verification::members(verification::VerificationEndpoint::Accepted).to_vec(),
+            Self::VerificationRejected => verification::members(verification::VerificationEndpoint::Rejected).to_vec(),
             Self::CardLocked => card::LOCKED.to_vec(),
             Self::CardUnlocked => card::UNLOCKED.to_vec(),
             Self::TransactionalLockReasonAdded | Self::TransactionalLockReasonRemoved => {
@@ -117,21 +119,21 @@ impl Endpoint {
         client: ClientName,
         idempotency_key: Option<String>,
         now: Timestamp,
-    ) -> Result<Arrival, Problem> {
+    ) -> Result<IncomingNotification, Problem> {
         let (subjects, content, warnings) = match self {
             Self::Otp => otp::read(body)?,
-            Self::VerificationInProgress => verification::read(body, verification::Path::InProgress)?,
-            Self::VerificationAccepted => verification::read(body, verification::Path::Accepted)?,
-            Self::VerificationRejected => verification::read(body, verification::Path::Rejected)?,
+            Self::VerificationInProgress => verification::read(body, verification::VerificationEndpoint::InProgress)?,
+            Self::VerificationAccepted => verification::read(body, verification::VerificationEndpoint::Accepted)?,
+            Self::VerificationRejected => verification::read(body, verification::VerificationEndpoint::Rejected)?,
             Self::CardLocked => card::locked(body, now)?,
             Self::CardUnlocked => card::unlocked(body, now)?,
-            Self::TransactionalLockReasonAdded => transactional_lock::read(body, Change::Added, now)?,
-            Self::TransactionalLockReasonRemoved => transactional_lock::read(body, Change::Removed, now)?,
+            Self::TransactionalLockReasonAdded => transactional_lock::read(body, LockChange::Added, now)?,
+            Self::TransactionalLockReasonRemoved => transactional_lock::read(body, LockChange::Removed, now)?,
             Self::Transaction => transaction::read(body)?,
         };
-        Ok(Arrival { client, endpoint: self.path(), idempotency_key, subjects, content, warnings })
+        Ok(IncomingNotification { client, endpoint: self.path(), idempotency_key, subjects, content, warnings })
     }
 }
 
 /// Whom a notification concerns, what it says, and what was odd about it.
-type Read = (Vec<Identifier>, Content, Vec<Warning>);
+type ParsedBody = (Vec<Identifier>, Content, Vec<Warning>);

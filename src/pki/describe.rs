@@ -11,7 +11,7 @@ use crate::domain::clock::Timestamp;
 
 /// What a certificate says, ready to be printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Description {
+pub struct CertificateSummary {
     /// Whom it names, as [`distinguished_name`] writes it.
     pub subject: String,
     /// Who signed it.
@@ -29,10 +29,10 @@ pub struct Description {
 }
 
 /// Puts `certificate` in words. Nothing is verified.
-pub fn describe(certificate: &X509Ref) -> Result<Description, Error> {
+pub fn describe(certificate: &X509Ref) -> Result<CertificateSummary, Error> {
     let names = certificate.subject_alt_names();
     let (not_before, not_after) = validity(certificate)?;
-    Ok(Description {
+    Ok(CertificateSummary {
         subject: distinguished_name(certificate.subject_name()),
         issuer: distinguished_name(certificate.issuer_name()),
         not_before,
@@ -130,8 +130,9 @@ mod tests {
 
     use openssl::x509::X509Name;
 
+    use super::super::Authority;
+    use super::super::request;
     use super::*;
-    use crate::pki::{Authority, request};
 
     const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 

@@ -147,9 +147,10 @@ fn folder_of(path: &Path) -> &Path {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use super::super::Authority;
+    use super::super::request;
     use super::*;
     use crate::domain::clock::Timestamp;
-    use crate::pki::{Authority, request};
 
     #[test]
     fn a_key_is_written_for_its_owner_only_and_read_back() {

@@ -5,19 +5,14 @@
 //! clock, no network; files only in `files`, in `desk`, which keeps one environment's authority with all it has
 //! issued, and in `encryption`.
 
-mod authority;
+pub mod ca;
+mod crl;
+mod csr;
 mod describe;
-pub mod desk;
-pub mod encryption;
-mod environment;
+pub mod expiry;
 mod files;
-mod inspection;
+pub mod jwe_keys;
 mod key;
-pub mod register;
-mod request;
-mod revocation;
-mod revoked;
-pub mod term;
 
 use std::path::PathBuf;
 
@@ -28,24 +23,24 @@ use openssl::x509::X509;
 
 use crate::domain::clock::Timestamp;
 
-pub use authority::{Authority, CLIENT_DAYS_MAX};
-pub use describe::{Description, describe, distinguished_name, validity};
-pub use environment::{Environment, environment};
+pub use ca::authority::{Authority, CLIENT_DAYS_MAX};
+pub use ca::environment::{CaEnvironment, environment};
+pub use crl::builder::{CrlValidity, RevocationReason, RevokedEntry, revocation_list};
+pub use crl::reader::{RevocationList, SerialNumber, number_of};
+pub use csr::request::{InvalidCsr, SigningRequest, read_request, request};
+pub use csr::review::{CsrReview, RequestedExtension, inspect};
+pub use describe::{CertificateSummary, describe, distinguished_name, validity};
 pub use files::{
     read_up_to, replace, write_certificate, write_key, write_list, write_locked_key, write_new, write_request,
 };
-pub use inspection::{Inspection, Wish, inspect};
 pub use key::{KeyKind, is_locked, spki_pin};
-pub use request::{NotARequest, Request, read_request, request};
-pub use revocation::{Reason, Revoked, Span, revocation_list};
-pub use revoked::{CertificateNumber, RevocationList, number_of};
 
 /// More than any request, certificate or key of a kind that is taken here fills.
 pub const PEM_MAX: u64 = 64 * 1024;
 
 /// A certificate and the private key that belongs to it.
 #[derive(Debug)]
-pub struct Pair {
+pub struct CertifiedKey {
     /// The certificate.
     pub certificate: X509,
     /// Its private key.

@@ -16,8 +16,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use futures_util::StreamExt;
 
 use crate::domain::chain;
-use crate::domain::receipt::{Callback, Unfit};
-use crate::flow::receipt::{Receipts, Refusal};
+use crate::domain::receipt::{Callback, ReceiptRejection};
+use crate::flow::receipts::{CallbackError, Receipts};
 
 pub use settings::{Error, Settings};
 
@@ -37,13 +37,13 @@ const CONNECTIONS_MAX: usize = 256;
 const SHUTDOWN_SECONDS: u64 = 1;
 
 /// The door as long as it is open.
-pub struct Listener {
+pub struct ReceiptListener {
     /// Where it listens.
     pub address: SocketAddr,
     server: ServerHandle,
 }
 
-impl Listener {
+impl ReceiptListener {
     /// Takes nothing new, answers what is under way, closes.
     pub async fn stop(&self) {
         self.server.stop(true).await;
@@ -59,7 +59,7 @@ pub fn check(settings: &Settings) -> Result<(), Error> {
 pub fn listen(
     settings: &Settings,
     receipts: Arc<Receipts>,
-) -> Result<(Listener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
+) -> Result<(ReceiptListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     let cannot = |source| Error::Listen { listen: settings.listen.clone(), source };
     let place = settings.place()?;
     let path = format!("{}/receipts/{{provider}}", place.base_path);
@@ -80,7 +80,7 @@ pub fn listen(
     .map_err(cannot)?;
     let address = server.addrs().first().copied().ok_or_else(|| cannot(std::io::ErrorKind::AddrNotAvailable.into()))?;
     let server = server.run();
-    Ok((Listener { address, server: server.handle() }, server))
+    Ok((ReceiptListener { address, server: server.handle() }, server))
 }
 
 async fn take(request: HttpRequest, payload: Payload, receipts: Data<Receipts>) -> HttpResponse {
@@ -97,10 +97,12 @@ async fn take(request: HttpRequest, payload: Payload, receipts: Data<Receipts>) 
     let callback = Callback { header: &header, body: &body, now: receipts.now() };
     match receipts.into_inner().take(provider, &callback).await {
         Ok(()) => HttpResponse::Ok().finish(),
-        Err(Refusal::UnknownProvider) => refuse(StatusCode::NOT_FOUND),
-        Err(Refusal::Unfit(Unfit::Unsigned | Unfit::Untimely)) => refuse(StatusCode::UNAUTHORIZED),
-        Err(Refusal::Unfit(Unfit::Malformed)) => refuse(StatusCode::BAD_REQUEST),
-        Err(Refusal::Unavailable(error)) => {
+        Err(CallbackError::UnknownProvider) => refuse(StatusCode::NOT_FOUND),
+        Err(CallbackError::Rejected(ReceiptRejection::Unsigned | ReceiptRejection::Untimely)) => {
+            refuse(StatusCode::UNAUTHORIZED)
+        }
+        Err(CallbackError::Rejected(ReceiptRejection::Malformed)) => refuse(StatusCode::BAD_REQUEST),
+        Err(CallbackError::Unavailable(error)) => {
             tracing::error!(error = chain(&error), "a receipt could not be committed and was answered with 503");
             refuse(StatusCode::SERVICE_UNAVAILABLE)
         }

@@ -61,7 +61,7 @@ pub enum Error {
 }
 
 /// What a listener needs to know, read and checked.
-pub(super) struct Place {
+pub(super) struct ListenAddress {
     pub(super) addresses: Vec<SocketAddr>,
     /// Nothing on loopback without a certificate.
     pub(super) tls: Option<SslAcceptorBuilder>,
@@ -79,7 +79,7 @@ impl Settings {
         [&mut self.certificate, &mut self.key].into_iter().filter(|path| !path.as_os_str().is_empty())
     }
 
-    pub(super) fn place(&self) -> Result<Place, Error> {
+    pub(super) fn place(&self) -> Result<ListenAddress, Error> {
         let base_path = self.checked_base_path()?;
         let cannot = |source| Error::Listen { listen: self.listen.clone(), source };
         let addresses: Vec<_> = self.listen.to_socket_addrs().map_err(cannot)?.collect();
@@ -92,7 +92,7 @@ impl Settings {
             }
             _ => return Err(Error::Setting { key: "certificate", what: "expected with its key, or neither" }),
         };
-        Ok(Place { addresses, tls, base_path })
+        Ok(ListenAddress { addresses, tls, base_path })
     }
 
     fn checked_base_path(&self) -> Result<String, Error> {

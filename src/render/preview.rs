@@ -8,21 +8,24 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::budget;
-use super::catalog::Voice;
-use super::failure::Error;
-use super::part::Part;
+use super::error::Error;
+use super::format::{date, merchant_name, money};
+use super::registry::LocaleTemplates;
 use super::settings::Settings;
-use super::sheet::{self, Sheet};
-use super::sms::{self, Cost};
-use super::values::Values;
-use super::{Occasion, Renderer, date, hygiene, money, write};
-use crate::domain::address::Channel;
+use super::sms::budget;
+use super::sms::segments;
+use super::sms::segments::SmsCost;
+use super::template::file;
+use super::template::file::TemplateFile;
+use super::template::part::TemplatePart;
+use super::template::values::Values;
+use super::{RenderContext, Renderer, write};
 use crate::domain::clock::Timestamp;
+use crate::domain::contact::Channel;
 use crate::domain::money::Money;
 use crate::domain::notification::Kind;
-use crate::domain::person::Locale;
-use crate::domain::secret::Rendered;
+use crate::domain::recipient::Locale;
+use crate::domain::secret::RenderedText;
 
 /// How long the invented code is of use.
 const VALID_FOR: Duration = Duration::from_mins(5);
@@ -44,43 +47,43 @@ pub struct Sample {
     /// Its parts by the names of their files, in order.
     pub parts: Vec<(&'static str, String)>,
     /// What it costs, when it is an SMS.
-    pub cost: Option<Cost>,
+    pub cost: Option<SmsCost>,
 }
 
 impl Previews {
     /// Reads the texts of `kind` in `locale` that lie in the folder of `settings`.
     pub fn open(settings: &Settings, kind: Kind, locale: &Locale) -> Result<Self, Error> {
-        let mut sheets = read(settings, kind, locale)?;
-        if sheets.is_empty() {
+        let mut files = read(settings, kind, locale)?;
+        if files.is_empty() {
             return Err(Error::NoTexts { locale: locale.clone(), known: folders(settings)? });
         }
-        let has = |sheets: &[Sheet], part| sheets.iter().any(|sheet| sheet.part == part);
-        if !Channel::ALL.into_iter().flat_map(Part::of).all(|part| has(&sheets, *part)) {
-            sheets.extend(read(settings, kind, &settings.default_locale)?);
+        let has = |files: &[TemplateFile], part| files.iter().any(|file| file.part == part);
+        if !Channel::ALL.into_iter().flat_map(TemplatePart::of).all(|part| has(&files, *part)) {
+            files.extend(read(settings, kind, &settings.default_locale)?);
         }
-        let renderer = Renderer::unless_refused(Renderer::make(&sheets, settings)?)?;
+        let renderer = Renderer::unless_refused(Renderer::make(&files, settings)?)?;
         Ok(Self { renderer, kind, locale: locale.clone() })
     }
 
     /// How `channel` tells it, to whom it is told `now`. `transliterate` is what an SMS provider says of it.
     pub fn samples(&self, channel: Channel, transliterate: Option<bool>, now: Timestamp) -> Result<[Sample; 2], Error> {
         let Self { renderer, kind, locale } = self;
-        let files = || Part::of(channel).iter().map(|part| format!("{kind}/{}", part.file())).collect();
+        let files = || TemplatePart::of(channel).iter().map(|part| format!("{kind}/{}", part.file())).collect();
         let missing = || Error::Missing { locale: renderer.default_locale.clone(), files: files() };
         let voice = renderer.catalog.voice(locale, *kind, channel).ok_or_else(missing)?;
         let until = now.after(VALID_FOR);
-        let occasion = Occasion { locale, zone: None, until, transliterate };
+        let context = RenderContext { locale, zone: None, until, transliterate };
         let typical = self.typical(voice, channel, now);
         let typical = typical.variations(*kind).into_iter().next().unwrap_or(typical);
-        let payee = "W".repeat(hygiene::NAME_MAX);
+        let payee = "W".repeat(merchant_name::NAME_MAX);
         let longest = budget::longest(renderer, voice, channel, payee).variations(*kind);
-        let written = |about, values: &Values<'_>| self.sample(about, voice, channel, values, &occasion);
+        let written = |about, values: &Values<'_>| self.sample(about, voice, channel, values, &context);
         let longest = longest.iter().map(|values| written("longest", values)).collect::<Result<Vec<_>, _>>()?;
         let dearest = longest.into_iter().max_by_key(size).ok_or_else(missing)?;
         Ok([written("typical", &typical)?, dearest])
     }
 
-    fn typical(&self, voice: &Voice, channel: Channel, now: Timestamp) -> Values<'_> {
+    fn typical(&self, voice: &LocaleTemplates, channel: Channel, now: Timestamp) -> Values<'_> {
         let zone = self.renderer.time_zone();
         let euros = money::listed().find(|(currency, _)| currency.as_str() == "EUR");
         let amount = euros.map(|(currency, _)| voice.amount(Money { minor: 4990, currency }, channel));
@@ -100,27 +103,27 @@ impl Previews {
     fn sample(
         &self,
         about: &'static str,
-        voice: &Voice,
+        voice: &LocaleTemplates,
         channel: Channel,
         values: &Values<'_>,
-        occasion: &Occasion<'_>,
+        context: &RenderContext<'_>,
     ) -> Result<Sample, Error> {
         let text = |part| match part {
-            Part::Sms => self.renderer.sms(voice, self.kind, values, occasion),
+            TemplatePart::Sms => self.renderer.sms(voice, self.kind, values, context),
             part => write(voice, self.kind, part, values),
         };
-        let named = |part: &Part| Ok::<_, Error>((part.file().trim_end_matches(".hbs"), plain(&text(*part)?)));
-        let mut parts = Part::of(channel).iter().map(named).collect::<Result<Vec<_>, _>>()?;
+        let named = |part: &TemplatePart| Ok::<_, Error>((part.file().trim_end_matches(".hbs"), plain(&text(*part)?)));
+        let mut parts = TemplatePart::of(channel).iter().map(named).collect::<Result<Vec<_>, _>>()?;
         if channel == Channel::Email {
             parts.push(("email.html", plain(&self.renderer.page(voice, self.kind, values)?)));
         }
-        let cost = parts.first().filter(|_| channel == Channel::Sms).map(|(_, text)| sms::count(text));
+        let cost = parts.first().filter(|_| channel == Channel::Sms).map(|(_, text)| segments::count(text));
         Ok(Sample { about, locale: voice.locale().clone(), parts, cost })
     }
 }
 
 // The codes in here are invented.
-fn plain(text: &Rendered) -> String {
+fn plain(text: &RenderedText) -> String {
     text.reveal().to_owned()
 }
 
@@ -129,17 +132,17 @@ fn size(sample: &Sample) -> (usize, usize) {
     (sample.cost.as_ref().map_or(0, |cost| cost.size.segments), bytes)
 }
 
-fn read(settings: &Settings, kind: Kind, locale: &Locale) -> Result<Vec<Sheet>, Error> {
-    let mut sheets = Vec::new();
+fn read(settings: &Settings, kind: Kind, locale: &Locale) -> Result<Vec<TemplateFile>, Error> {
+    let mut files = Vec::new();
     for folder in folders(settings)? {
         let chain = std::iter::successors(Some(locale.clone()), Locale::parent);
         if chain.into_iter().any(|locale| locale.as_str().eq_ignore_ascii_case(&folder))
-            && let Some(locale) = sheet::locale_of(&folder)
+            && let Some(locale) = file::locale_of(&folder)
         {
-            sheets.extend(sheet::read_kind(&settings.dir.join(&folder).join(kind.name()), &locale, kind)?);
+            files.extend(file::read_kind(&settings.dir.join(&folder).join(kind.name()), &locale, kind)?);
         }
     }
-    Ok(sheets)
+    Ok(files)
 }
 
 fn folders(settings: &Settings) -> Result<Vec<String>, Error> {
@@ -147,7 +150,7 @@ fn folders(settings: &Settings) -> Result<Vec<String>, Error> {
     let entries =
         fs::read_dir(&settings.dir).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
     let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut folders: Vec<_> = names.filter(|name| sheet::locale_of(name).is_some()).collect();
+    let mut folders: Vec<_> = names.filter(|name| file::locale_of(name).is_some()).collect();
     folders.sort();
     Ok(folders)
 }

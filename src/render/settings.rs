@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::domain::person::Locale;
+use crate::domain::recipient::Locale;
 
 /// Which texts, for whom.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,11 +26,11 @@ pub struct Settings {
     /// The domains that texts may link to, such as `bank.example`; those below them too.
     pub link_domains: Vec<String>,
     /// What a text message may cost.
-    pub sms: Sms,
+    pub sms: SmsSettings,
     /// How a mail looks.
-    pub mail: Mail,
+    pub mail: MailSettings,
     /// What lets a phone take a code out of a text message by itself.
-    pub autofill: Autofill,
+    pub autofill: AutofillSettings,
 }
 
 impl Default for Settings {
@@ -44,9 +44,9 @@ impl Default for Settings {
             time_zone: "UTC".into(),
             reveal_fraud_reason: false,
             link_domains: Vec::new(),
-            sms: Sms::default(),
-            mail: Mail::default(),
-            autofill: Autofill::default(),
+            sms: SmsSettings::default(),
+            mail: MailSettings::default(),
+            autofill: AutofillSettings::default(),
         }
     }
 }
@@ -54,7 +54,7 @@ impl Default for Settings {
 /// What a text message may cost.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Sms {
+pub struct SmsSettings {
     /// The most segments of a message. A text that may need more is refused; a merchant's name that makes one longer
     /// is shortened.
     pub max_segments: u8,
@@ -62,14 +62,14 @@ pub struct Sms {
     pub transliterate: Vec<Locale>,
 }
 
-impl Sms {
+impl SmsSettings {
     /// Whether the letters of `locale` are replaced, unless a provider says otherwise.
     pub(super) fn transliterates(&self, locale: &Locale) -> bool {
         self.transliterate.iter().any(|listed| listed.as_str().eq_ignore_ascii_case(locale.as_str()))
     }
 }
 
-impl Default for Sms {
+impl Default for SmsSettings {
     fn default() -> Self {
         Self { max_segments: 3, transliterate: Vec::new() }
     }
@@ -78,7 +78,7 @@ impl Default for Sms {
 /// How a mail looks.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Mail {
+pub struct MailSettings {
     /// Where the logo is fetched, over HTTPS; empty for the name in letters. It is shown 40 pixels high.
     pub logo: String,
     /// The colour of the band with the logo, as `#rrggbb`. The letters on it are black or white, whichever can be read.
@@ -89,7 +89,7 @@ pub struct Mail {
     pub footer: String,
 }
 
-impl Default for Mail {
+impl Default for MailSettings {
     fn default() -> Self {
         Self { logo: String::new(), color: "#1a1a1a".into(), background: "#f4f4f4".into(), footer: String::new() }
     }
@@ -99,7 +99,7 @@ impl Default for Mail {
 /// for a 3-D Secure code belongs to neither the app nor the domain of the bank.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Autofill {
+pub struct AutofillSettings {
     /// The eleven signs by which Android's SMS Retriever knows the app.
     pub app_hash: String,
     /// The domain of the page that takes the code.

@@ -15,7 +15,7 @@ use super::*;
 use crate::domain::clock::Timestamp;
 use crate::domain::money::{Currency, Money};
 use crate::domain::notification::{
-    CardLocked, CardUnlocked, Change, Holder, LockReason, Otp, RejectionReason, Transaction, TransactionResult,
+    CardLocked, CardUnlocked, LockChange, LockHolder, LockReason, Otp, RejectionReason, Transaction, TransactionResult,
     TransactionalLock, TransactionalLockReason, Verification, VerificationStatus,
 };
 use crate::domain::secret::Code;
@@ -54,7 +54,7 @@ fn checked(status: VerificationStatus, first_name: &str) -> Content {
     Content::Verification(Verification { reference: String::new(), status, first_name: first_name.into(), email: None })
 }
 
-fn held(change: Change, reason: TransactionalLockReason, holder: Holder) -> Content {
+fn held(change: LockChange, reason: TransactionalLockReason, holder: LockHolder) -> Content {
     Content::TransactionalLock(TransactionalLock { change, at: MORNING, reason, holder })
 }
 
@@ -91,20 +91,20 @@ fn locale(tag: &str) -> Locale {
     Locale::parse(tag).unwrap()
 }
 
-fn occasion(locale: &Locale) -> Occasion<'_> {
-    Occasion { locale, zone: None, until: MORNING.after(Duration::from_mins(5)), transliterate: None }
+fn context(locale: &Locale) -> RenderContext<'_> {
+    RenderContext { locale, zone: None, until: MORNING.after(Duration::from_mins(5)), transliterate: None }
 }
 
-fn parts(message: &Message) -> Vec<&str> {
+fn parts(message: &RenderedMessage) -> Vec<&str> {
     match message {
-        Message::Sms { text } => vec![text.reveal()],
-        Message::Push { title, body } => vec![title.reveal(), body.reveal()],
-        Message::Email { subject, text, html, .. } => vec![subject.reveal(), text.reveal(), html.reveal()],
+        RenderedMessage::Sms { text } => vec![text.reveal()],
+        RenderedMessage::Push { title, body } => vec![title.reveal(), body.reveal()],
+        RenderedMessage::Email { subject, text, html, .. } => vec![subject.reveal(), text.reveal(), html.reveal()],
     }
 }
 
 fn written(renderer: &Renderer, content: &Content, channel: Channel, tag: &str) -> Vec<String> {
-    let message = renderer.render(content, channel, &occasion(&locale(tag))).unwrap().message;
+    let message = renderer.render(content, channel, &context(&locale(tag))).unwrap().message;
     assert_eq!(message.channel(), channel);
     parts(&message).into_iter().map(str::to_owned).collect()
 }
@@ -121,8 +121,9 @@ fn a_suspicion_of_fraud_is_not_told_and_cannot_be_told_apart() {
             let suspected = written(&renderer, &locked(LockReason::SuspectedFraud), channel, tag);
             assert_eq!(suspected, written(&renderer, &locked(LockReason::Other), channel, tag));
             assert!(!suspected.concat().contains("fraud") && !suspected.concat().contains("oszust"));
-            for (change, holder) in
-                [Change::Added, Change::Removed].map(|c| [(c, Holder::User), (c, Holder::Corporation)]).concat()
+            for (change, holder) in [LockChange::Added, LockChange::Removed]
+                .map(|c| [(c, LockHolder::User), (c, LockHolder::Corporation)])
+                .concat()
             {
                 let told = |reason| written(&renderer, &held(change, reason, holder), channel, tag);
                 assert_eq!(told(TransactionalLockReason::FraudSuspected), told(TransactionalLockReason::Other));
@@ -137,7 +138,7 @@ fn a_template_that_asks_for_fraud_learns_of_none() {
     let asking = "Held{{#if (eq reason \"fraud_suspected\")}} for fraud{{/if}}";
     fs::write(dir.path().join("en/transactional_lock_added/sms.hbs"), asking).unwrap();
     fs::write(dir.path().join("en/card_locked/sms.hbs"), asking.replace("fraud_suspected", "suspected_fraud")).unwrap();
-    let suspected = held(Change::Added, TransactionalLockReason::FraudSuspected, Holder::User);
+    let suspected = held(LockChange::Added, TransactionalLockReason::FraudSuspected, LockHolder::User);
 
     for (reveal, told) in [(false, "Held"), (true, "Held for fraud")] {
         let renderer = Renderer::load(&Settings { reveal_fraud_reason: reveal, ..settings.clone() }).unwrap();
@@ -348,6 +349,6 @@ fn writing_out_the_shipped_templates_keeps_what_was_edited() {
 fn a_renderer_can_be_shared_and_says_nothing_of_what_it_wrote() {
     fn shared<T: Send + Sync>() {}
     shared::<Renderer>();
-    let message = renderer().render(&otp("Allegro"), Channel::Sms, &occasion(&locale("en"))).unwrap().message;
+    let message = renderer().render(&otp("Allegro"), Channel::Sms, &context(&locale("en"))).unwrap().message;
     assert_eq!(format!("{message:?}"), "Sms { text: Rendered(..) }");
 }

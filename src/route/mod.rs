@@ -9,23 +9,25 @@
 //! was taken the delivery stays open and due when the next step is ([`next`]). Only a confirmation by the app, looked
 //! for before that step, keeps it from being taken.
 
-pub mod health;
+mod candidates;
+pub mod circuit;
 mod plan;
-mod quiet;
-pub mod rank;
-pub mod spend;
+mod quiet_hours;
+pub mod ranking;
+pub mod spend_window;
 mod step;
-mod survey;
 
+pub use candidates::{
+    CandidateResult, Explanation, Reachability, RoutingState, SkipReason, candidates, explain, shares, survey,
+};
 pub use plan::{Error, Plan, PlanSettings, Plans, Settings};
-pub use quiet::Quiet;
+pub use quiet_hours::QuietHours;
 pub use step::Step;
-pub use survey::{Duty, Explanation, Finding, Reach, Skip, explain, shares, survey, ways};
 
 use std::time::Duration;
 
-use crate::domain::address::{Address, Channel};
 use crate::domain::clock::Timestamp;
+use crate::domain::contact::{Channel, Contact};
 use crate::domain::delivery::{Attempt, EndReason, ProviderName};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::price::Price;
@@ -47,7 +49,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A provider as far as choosing among them goes.
 #[derive(Debug, Clone)]
-pub struct Offer {
+pub struct ProviderProfile {
     /// Its configured name.
     pub provider: ProviderName,
     /// What it serves.
@@ -68,8 +70,8 @@ pub struct Offer {
     pub transliterate: Option<bool>,
 }
 
-impl Offer {
-    fn serves(&self, address: &Address) -> bool {
+impl ProviderProfile {
+    fn serves(&self, address: &Contact) -> bool {
         self.channel == address.channel()
             && (self.countries.is_empty()
                 || self.channel != Channel::Sms
@@ -79,13 +81,13 @@ impl Offer {
 
 /// One way to one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
+pub struct Candidate {
     /// Who is asked.
     pub provider: ProviderName,
     /// The person's addresses on that channel are counted from 0, the preferred one.
     pub contact: u32,
     /// Where to.
-    pub address: Address,
+    pub address: Contact,
     /// Whether the provider drops a message it has seen under the same reference.
     pub deduplicates: bool,
     /// Which step of the plan it belongs to, 0 for the first.
@@ -96,119 +98,141 @@ pub struct Way {
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Move {
+pub enum Decision {
     /// Ask this provider now.
-    Send(Way),
+    Send(Candidate),
     /// Ask again at this time.
-    Wait(Timestamp),
+    RetryAt(Timestamp),
     /// A provider took it, and that is enough.
-    Rest,
+    Done,
     /// Nothing more can be done.
-    Stop(EndReason),
+    GiveUp(EndReason),
 }
 
 /// The next step, given what was tried.
 ///
 /// The ways are gone through in order; one that refused for good, or whose address is bad, is not asked again. One
 /// that asked for a short pause is waited for, otherwise the next is asked at once. When each has had its turn, those
-/// that only deferred have another, after a pause that doubles with every round and varies by `luck` (0 to 1) so
+/// that only deferred have another, after a pause that doubles with every round and varies by `jitter` (0 to 1) so
 /// that many deliveries do not come back together. A way whose answer never came is asked again before the others
 /// only if it drops what it has seen; otherwise it is the last resort, since two equal messages are better than none. One that a crash of
 /// ours interrupted may never have been sent: it is asked again at once.
 ///
 /// What a provider took is done with, unless the way is hedged: then the steps behind it have their turn as well, from
 /// the time on that it asks for.
-pub fn next(ways: &[Way], attempts: &[Attempt], now: Timestamp, expires_at: Timestamp, luck: f64) -> Move {
+pub fn next(
+    candidates: &[Candidate],
+    attempts: &[Attempt],
+    now: Timestamp,
+    expires_at: Timestamp,
+    jitter: f64,
+) -> Decision {
     match attempts.iter().rfind(|attempt| attempt.is_taken()) {
-        None => untold(ways, attempts, now, expires_at, luck),
-        Some(taken) => hedged(ways, attempts, taken, now, expires_at, luck),
+        None => untold(candidates, attempts, now, expires_at, jitter),
+        Some(taken) => hedged(candidates, attempts, taken, now, expires_at, jitter),
     }
 }
 
 fn hedged(
-    ways: &[Way],
+    candidates: &[Candidate],
     attempts: &[Attempt],
     taken: &Attempt,
     now: Timestamp,
     expires_at: Timestamp,
-    luck: f64,
-) -> Move {
-    let is_it = |way: &&Way| {
-        way.provider == taken.provider && way.address.channel() == taken.channel && way.contact == taken.contact
+    jitter: f64,
+) -> Decision {
+    let is_it = |candidate: &&Candidate| {
+        candidate.provider == taken.provider
+            && candidate.address.channel() == taken.channel
+            && candidate.contact == taken.contact
     };
-    let hedge = ways.iter().find(is_it).and_then(|way| Some((way.step, ended(taken).after(way.hedge_after?))));
-    let Some((step, due)) = hedge else { return Move::Rest };
-    let behind: Vec<Way> = ways.iter().filter(|way| way.step > step).cloned().collect();
+    let hedge = candidates
+        .iter()
+        .find(is_it)
+        .and_then(|candidate| Some((candidate.step, ended(taken).after(candidate.hedge_after?))));
+    let Some((step, due)) = hedge else { return Decision::Done };
+    let behind: Vec<Candidate> = candidates.iter().filter(|candidate| candidate.step > step).cloned().collect();
     if behind.is_empty() || due >= expires_at {
-        return Move::Rest;
+        return Decision::Done;
     }
     if now < due {
-        return Move::Wait(due);
+        return Decision::RetryAt(due);
     }
-    match untold(&behind, attempts, now, expires_at, luck) {
-        Move::Stop(_) => Move::Rest,
+    match untold(&behind, attempts, now, expires_at, jitter) {
+        Decision::GiveUp(_) => Decision::Done,
         other => other,
     }
 }
 
-fn untold(ways: &[Way], attempts: &[Attempt], now: Timestamp, expires_at: Timestamp, luck: f64) -> Move {
+fn untold(
+    candidates: &[Candidate],
+    attempts: &[Attempt],
+    now: Timestamp,
+    expires_at: Timestamp,
+    jitter: f64,
+) -> Decision {
     if now >= expires_at {
-        return Move::Stop(EndReason::DeadlinePassed);
+        return Decision::GiveUp(EndReason::DeadlinePassed);
     }
-    if ways.is_empty() {
-        return Move::Stop(EndReason::NoContact);
+    if candidates.is_empty() {
+        return Decision::GiveUp(EndReason::NoContact);
     }
     if attempts.iter().filter(|attempt| !is_interrupted(attempt)).count() >= ATTEMPTS_MAX {
-        return Move::Stop(EndReason::AttemptsExhausted);
+        return Decision::GiveUp(EndReason::AttemptsExhausted);
     }
-    let open: Vec<(&Way, Tried<'_>)> =
-        ways.iter().map(|way| (way, Tried::of(way, attempts))).filter(|(way, tried)| !tried.is_closed(way)).collect();
+    let open: Vec<(&Candidate, Tried<'_>)> = candidates
+        .iter()
+        .map(|candidate| (candidate, Tried::of(candidate, attempts)))
+        .filter(|(candidate, tried)| !tried.is_closed(candidate))
+        .collect();
     if open.is_empty() {
-        return Move::Stop(EndReason::AllRefused);
+        return Decision::GiveUp(EndReason::AllRefused);
     }
-    match soonest(&open, attempts, now, expires_at, luck) {
-        Next::Ask(way) => Move::Send(way.clone()),
-        Next::At(at) if at >= expires_at => Move::Stop(EndReason::DeadlinePassed),
-        Next::At(at) => Move::Wait(at),
+    match soonest(&open, attempts, now, expires_at, jitter) {
+        Next::Ask(candidate) => Decision::Send(candidate.clone()),
+        Next::RejectionStage(at) if at >= expires_at => Decision::GiveUp(EndReason::DeadlinePassed),
+        Next::RejectionStage(at) => Decision::RetryAt(at),
     }
 }
 
 enum Next<'a> {
-    Ask(&'a Way),
-    At(Timestamp),
+    Ask(&'a Candidate),
+    RejectionStage(Timestamp),
 }
 
 fn soonest<'a>(
-    open: &[(&'a Way, Tried<'_>)],
+    open: &[(&'a Candidate, Tried<'_>)],
     attempts: &[Attempt],
     now: Timestamp,
     expires_at: Timestamp,
-    luck: f64,
+    jitter: f64,
 ) -> Next<'a> {
     let patience = PATIENCE.min(expires_at.since(now) / 4);
-    if let Some((way, at)) = open.iter().find_map(|(way, tried)| Some((*way, tried.pause(attempts, patience)?))) {
-        return if at <= now { Next::Ask(way) } else { Next::At(at) };
+    if let Some((candidate, at)) =
+        open.iter().find_map(|(candidate, tried)| Some((*candidate, tried.pause(attempts, patience)?)))
+    {
+        return if at <= now { Next::Ask(candidate) } else { Next::RejectionStage(at) };
     }
     let fewest = open.iter().map(|(_, tried)| tried.count()).min().unwrap_or(0);
     let turn = open.iter().filter(|(_, tried)| tried.count() == fewest);
     // Last resort last: a way that may have delivered waits for those that surely did not.
-    let chosen = turn.min_by_key(|(way, tried)| tried.in_doubt && !way.deduplicates);
-    let Some((way, tried)) = chosen else { return Next::At(expires_at) };
-    let Some(last) = tried.last() else { return Next::Ask(way) };
+    let chosen = turn.min_by_key(|(candidate, tried)| tried.in_doubt && !candidate.deduplicates);
+    let Some((candidate, tried)) = chosen else { return Next::RejectionStage(expires_at) };
+    let Some(last) = tried.last() else { return Next::Ask(candidate) };
     let wanted = match &last.outcome {
         Outcome::Deferred { retry_after: Some(wait), .. } => *wait,
         _ => Duration::ZERO,
     };
     let newest = attempts.iter().map(ended).max().unwrap_or(now);
-    let at = newest.after(backoff(fewest, luck)).max(ended(last).after(wanted));
-    if at <= now { Next::Ask(way) } else { Next::At(at) }
+    let at = newest.after(backoff(fewest, jitter)).max(ended(last).after(wanted));
+    if at <= now { Next::Ask(candidate) } else { Next::RejectionStage(at) }
 }
 
 // 1 s, 2 s, 4 s … 30 s, each taken between half and whole.
-fn backoff(rounds: usize, luck: f64) -> Duration {
+fn backoff(rounds: usize, jitter: f64) -> Duration {
     let doublings = u32::try_from(rounds.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
     let whole = (BACKOFF * 2u32.saturating_pow(doublings)).min(BACKOFF_MAX);
-    whole.mul_f64(0.5 + luck.clamp(0.0, 1.0) / 2.0)
+    whole.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
 fn is_interrupted(attempt: &Attempt) -> bool {
@@ -228,23 +252,23 @@ struct Tried<'a> {
 }
 
 impl<'a> Tried<'a> {
-    fn of(way: &Way, attempts: &'a [Attempt]) -> Self {
-        let same_address = |a: &&Attempt| a.channel == way.address.channel() && a.contact == way.contact;
+    fn of(candidate: &Candidate, attempts: &'a [Attempt]) -> Self {
+        let same_address = |a: &&Attempt| a.channel == candidate.address.channel() && a.contact == candidate.contact;
         let there: Vec<_> = attempts.iter().filter(same_address).collect();
         let (interrupted, own): (Vec<_>, Vec<_>) =
-            there.iter().filter(|a| a.provider == way.provider).partition(|a| is_interrupted(a));
+            there.iter().filter(|a| a.provider == candidate.provider).partition(|a| is_interrupted(a));
         Self {
-            bad_address: there.iter().any(|a| a.outcome == Outcome::refused(Cause::BadAddress)),
+            bad_address: there.iter().any(|a| a.outcome == Outcome::refused(Cause::InvalidContact)),
             in_doubt: !interrupted.is_empty() || own.iter().any(|a: &&Attempt| a.outcome.may_have_arrived()),
             own,
         }
     }
 
-    fn is_closed(&self, way: &Way) -> bool {
+    fn is_closed(&self, candidate: &Candidate) -> bool {
         let unanswered = self.own.iter().filter(|attempt| attempt.outcome.may_have_arrived()).count();
         self.bad_address
-            || self.own.iter().any(|attempt| matches!(attempt.outcome, Outcome::Refused { .. }))
-            || (unanswered >= UNANSWERED_MAX && !way.deduplicates)
+            || self.own.iter().any(|attempt| matches!(attempt.outcome, Outcome::Rejected { .. }))
+            || (unanswered >= UNANSWERED_MAX && !candidate.deduplicates)
     }
 
     fn count(&self) -> usize {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::quiet::Quiet;
+use super::quiet_hours::QuietHours;
 use super::step::Step;
-use crate::domain::address::Channel;
+use crate::domain::contact::Channel;
 use crate::domain::notification::{Kind, UnknownKind};
 
 /// The longest life of a code. NIST SP 800-63B and OWASP ASVS 6.5.5 both end it at ten minutes.
@@ -27,7 +27,7 @@ pub struct PlanSettings {
     pub email_is_device_bound: bool,
     /// Hours in which nobody is told, unless it is urgent.
     #[serde(default)]
-    pub quiet: Option<Quiet>,
+    pub quiet: Option<QuietHours>,
     /// How long after an app's provider took the message the next step is taken too, unless the app has confirmed it by
     /// then: that a push was taken says nothing about whether it arrived.
     #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
@@ -47,7 +47,7 @@ pub struct Plan {
     /// How long after its arrival telling it is of use.
     pub ttl: Duration,
     /// Hours in which nobody is told, unless it is urgent.
-    pub quiet: Option<Quiet>,
+    pub quiet: Option<QuietHours>,
     /// How long after a push was taken the next step is taken too.
     pub hedge_after: Option<Duration>,
 }

@@ -6,7 +6,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::domain::address::Channel;
+use crate::domain::contact::Channel;
 
 /// Channels that are used side by side; never empty once a plan has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,12 +15,13 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::http_client;
+use super::http_client::{Connection, Target};
 use super::latency::{Latencies, Percentiles, per_second};
-use super::processor::{OTP_PATH, Otp};
+use super::processor::{OTP_PATH, OtpSample};
 use super::schedule::{Schedule, Slot};
 use super::stopwatch::{Alarm, monotonic_ns};
 use super::token::{RUNS, Token};
-use super::wire::{self, Connection, Target};
 
 /// How often the progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -30,7 +31,7 @@ const HEAD_START_NS: u64 = 2_000_000;
 
 /// What is to be sent.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct LoadPlan {
     /// To whom and by whom.
     pub target: Target,
     /// One-time passwords a second; zero for one after the other on each connection.
@@ -49,7 +50,7 @@ pub struct Plan {
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy)]
-pub struct Progress {
+pub struct LoadProgress {
     /// Time since the start, warm-up included.
     pub elapsed: Duration,
     /// Measured requests that ended.
@@ -60,7 +61,7 @@ pub struct Progress {
 
 /// What came of a run; the warm-up is left out.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Report {
+pub struct LoadReport {
     /// The four letters that mark this run's tokens.
     pub run: String,
     /// Requests that were due.
@@ -79,7 +80,7 @@ pub struct Report {
     pub latency: Percentiles,
 }
 
-impl Report {
+impl LoadReport {
     /// Whether everything that was due was answered with 204, and something was due.
     pub fn all_taken(&self) -> bool {
         self.sent > 0 && self.taken == self.sent
@@ -91,25 +92,25 @@ impl Report {
 pub enum Error {
     /// A connection could not be opened at the start.
     #[error("the gateway cannot be reached")]
-    Unreachable(#[source] wire::Error),
+    Unreachable(#[source] http_client::Error),
     /// The machine gave no thread, timer or runtime.
     #[error("the load cannot be timed")]
     Machine(#[from] io::Error),
 }
 
 /// Sends the load, on a thread of its own, and tells the `progress` four times a second.
-pub async fn run(plan: Plan, progress: impl FnMut(Progress) + Send + 'static) -> Result<Report, Error> {
+pub async fn run(plan: LoadPlan, progress: impl FnMut(LoadProgress) + Send + 'static) -> Result<LoadReport, Error> {
     super::alone(move || send(plan, progress)).await?
 }
 
-async fn send(plan: Plan, progress: impl FnMut(Progress)) -> Result<Report, Error> {
+async fn send(plan: LoadPlan, progress: impl FnMut(LoadProgress)) -> Result<LoadReport, Error> {
     let mut connections = Vec::new();
     for _ in 0..plan.connections.max(1) {
         let mut connection = Connection::new(plan.target.clone(), plan.patience);
         connection.open().await.map_err(Error::Unreachable)?;
         connections.push(connection);
     }
-    let crew = Arc::new(Crew::new(&plan, monotonic_ns() + HEAD_START_NS));
+    let crew = Arc::new(LoadRun::new(&plan, monotonic_ns() + HEAD_START_NS));
     let mut senders = JoinSet::new();
     for connection in connections {
         senders.spawn(Arc::clone(&crew).send(connection));
@@ -122,25 +123,25 @@ async fn send(plan: Plan, progress: impl FnMut(Progress)) -> Result<Report, Erro
 }
 
 /// What all senders of a run share. They live on one thread, so the lock is never waited for.
-struct Crew {
+struct LoadRun {
     schedule: Schedule,
     start: u64,
     give_up_at: u64,
     run: u32,
     customers: RangeInclusive<u64>,
-    tally: Mutex<Tally>,
+    tally: Mutex<LoadCounters>,
 }
 
 #[derive(Default)]
-struct Tally {
-    report: Report,
+struct LoadCounters {
+    report: LoadReport,
     latencies: Latencies,
     first_due: Option<u64>,
     last_end: u64,
 }
 
-impl Crew {
-    fn new(plan: &Plan, start: u64) -> Self {
+impl LoadRun {
+    fn new(plan: &LoadPlan, start: u64) -> Self {
         let schedule = Schedule::new(start, plan.rate, plan.warm_up, plan.duration);
         let patience = u64::try_from(plan.patience.as_nanos()).unwrap_or(u64::MAX);
         Self {
@@ -155,7 +156,7 @@ impl Crew {
 
     async fn send(self: Arc<Self>, mut connection: Connection) -> io::Result<()> {
         let alarm = Alarm::new()?;
-        let mut letter = Letter::default();
+        let mut letter = RequestBuffer::default();
         alarm.until(self.start).await?;
         while let Some(slot) = self.schedule.take(monotonic_ns()) {
             if monotonic_ns() > self.give_up_at {
@@ -196,7 +197,7 @@ impl Crew {
     }
 
     // Never ends: the senders do.
-    async fn tell(&self, mut progress: impl FnMut(Progress)) {
+    async fn tell(&self, mut progress: impl FnMut(LoadProgress)) {
         let mut ticks = tokio::time::interval(PROGRESS_EVERY);
         loop {
             ticks.tick().await;
@@ -205,11 +206,11 @@ impl Crew {
                 let tally = self.tally();
                 (tally.report.sent, tally.report.taken)
             };
-            progress(Progress { elapsed, sent, taken });
+            progress(LoadProgress { elapsed, sent, taken });
         }
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> LoadReport {
         let mut tally = self.tally();
         let span = Duration::from_nanos(tally.last_end.saturating_sub(tally.first_due.unwrap_or(tally.last_end)));
         let mut report = std::mem::take(&mut tally.report);
@@ -219,21 +220,21 @@ impl Crew {
         report
     }
 
-    fn tally(&self) -> MutexGuard<'_, Tally> {
+    fn tally(&self) -> MutexGuard<'_, LoadCounters> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 // One request's key and body, in buffers that are used again.
 #[derive(Default)]
-struct Letter {
-    otp: Otp,
+struct RequestBuffer {
+    otp: OtpSample,
     key: String,
     body: Vec<u8>,
 }
 
-impl Letter {
-    fn write(&mut self, crew: &Crew, slot: Slot) {
+impl RequestBuffer {
+    fn write(&mut self, crew: &LoadRun, slot: Slot) {
         let (first, last) = (*crew.customers.start(), *crew.customers.end());
         let many = last.saturating_sub(first).saturating_add(1);
         let customer = first + slot.sequence % many;
@@ -256,7 +257,7 @@ fn put(place: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = place.write_fmt(text);
 }
 
-fn reason(error: &wire::Error) -> String {
+fn reason(error: &http_client::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
@@ -265,21 +266,22 @@ fn reason(error: &wire::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::providers::faults::Faults;
+    use super::super::providers::message_log::Keeping;
     use super::*;
-    use crate::domain::address::Channel;
-    use crate::sim::providers::Provider;
-    use crate::sim::providers::behaviour::Behaviour;
-    use crate::sim::providers::station::Keeping;
+    use crate::domain::contact::Channel;
+    use crate::sim::providers::PracticeProvider;
 
     // A practice provider stands in for the gateway: it answers 200, and can stall.
-    async fn server(behaviour: Behaviour) -> Provider {
-        let server = Provider::open(Channel::Sms, "127.0.0.1:0".parse().unwrap(), Keeping::Tokens).await.unwrap();
+    async fn server(behaviour: Faults) -> PracticeProvider {
+        let server =
+            PracticeProvider::open(Channel::Sms, "127.0.0.1:0".parse().unwrap(), Keeping::Tokens).await.unwrap();
         server.station().behave(behaviour);
         server
     }
 
-    fn plan(server: &Provider) -> Plan {
-        Plan {
+    fn plan(server: &PracticeProvider) -> LoadPlan {
+        LoadPlan {
             target: Target::new(&format!("http://{}", server.address()), None).unwrap(),
             rate: 100.0,
             warm_up: Duration::ZERO,
@@ -292,7 +294,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stall_counts_from_the_moment_each_request_was_due() {
-        let server = server(Behaviour::slow(Duration::from_millis(40))).await;
+        let server = server(Faults::slow(Duration::from_millis(40))).await;
 
         let report = run(plan(&server), |_| {}).await.unwrap();
 
@@ -303,8 +305,8 @@ mod tests {
 
     #[tokio::test]
     async fn every_token_arrives_once_and_the_warm_up_is_told_apart() {
-        let server = server(Behaviour::default()).await;
-        let plan = Plan { connections: 4, rate: 500.0, warm_up: Duration::from_millis(100), ..plan(&server) };
+        let server = server(Faults::default()).await;
+        let plan = LoadPlan { connections: 4, rate: 500.0, warm_up: Duration::from_millis(100), ..plan(&server) };
 
         let report = run(plan, |_| {}).await.unwrap();
 
@@ -317,11 +319,11 @@ mod tests {
 
     #[tokio::test]
     async fn one_after_the_other_sends_until_the_time_is_over() {
-        let server = server(Behaviour::default()).await;
+        let server = server(Faults::default()).await;
         let (told, progress) = std::sync::mpsc::channel();
 
         let report =
-            run(Plan { rate: 0.0, ..plan(&server) }, move |at| told.send(at).unwrap_or_default()).await.unwrap();
+            run(LoadPlan { rate: 0.0, ..plan(&server) }, move |at| told.send(at).unwrap_or_default()).await.unwrap();
 
         assert!(report.sent > 20 && report.errors.is_empty(), "{report:?}");
         assert_eq!(server.station().report().distinct, report.sent);
@@ -330,10 +332,10 @@ mod tests {
 
     #[tokio::test]
     async fn requests_without_an_answer_are_counted_and_timed() {
-        let server = server(Behaviour::silent()).await;
+        let server = server(Faults::silent()).await;
         let patience = Duration::from_millis(50);
 
-        let report = run(Plan { patience, ..plan(&server) }, |_| {}).await.unwrap();
+        let report = run(LoadPlan { patience, ..plan(&server) }, |_| {}).await.unwrap();
 
         assert_eq!((report.sent, report.taken, report.latency.count), (20, 0, 20));
         assert!(report.errors["no answer in time"] > 0, "{:?}", report.errors);
@@ -342,7 +344,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gateway_that_is_not_there_is_no_result() {
-        let server = server(Behaviour::default()).await;
+        let server = server(Faults::default()).await;
         let plan = plan(&server);
         server.close().await;
 

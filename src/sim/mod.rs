@@ -2,6 +2,7 @@
 //!
 //! Nothing here is part of the gateway; it knows the words of the domain and the published contracts, no more.
 
+pub mod http_client;
 pub mod jwe;
 pub mod latency;
 pub mod load;
@@ -10,7 +11,6 @@ pub mod providers;
 pub mod schedule;
 pub mod stopwatch;
 pub mod token;
-pub mod wire;
 
 use std::future::Future;
 use std::io;

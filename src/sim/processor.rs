@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::json;
 
-use super::wire::{Connection, Error, Identity, Target};
+use super::http_client::{Connection, Error, Identity, Target};
 use crate::domain::clock::Timestamp;
 
 /// Longer than any processor waits, so that a slow answer is seen rather than lost.
@@ -21,7 +21,7 @@ pub struct Processor {
 
 /// What the gateway answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     /// The status; 204 is the only success there is.
     pub status: u16,
     /// The body, empty on success.
@@ -41,15 +41,15 @@ impl Processor {
     }
 
     /// Posts any body to any path.
-    pub async fn post(&mut self, path: &str, body: &str, idempotency_key: Option<&str>) -> Result<Answer, Error> {
+    pub async fn post(&mut self, path: &str, body: &str, idempotency_key: Option<&str>) -> Result<Response, Error> {
         let began = Instant::now();
         let reply = self.connection.post(path, idempotency_key, body.as_bytes()).await?;
         let body = String::from_utf8_lossy(reply.body).into_owned();
-        Ok(Answer { status: reply.status, body, took: began.elapsed() })
+        Ok(Response { status: reply.status, body, took: began.elapsed() })
     }
 
     /// Posts a sample, with a new idempotency key if the contract documents one for it.
-    pub async fn send(&mut self, sample: &Sample) -> Result<Answer, Error> {
+    pub async fn send(&mut self, sample: &Sample) -> Result<Response, Error> {
         let key = sample.keyed.then(|| uuid::Uuid::new_v4().to_string());
         self.post(sample.path, &sample.body, key.as_deref()).await
     }
@@ -85,9 +85,9 @@ const TRANSACTION_PATH: &str = "/notifications/transaction";
 
 /// The contract's sample for each of its paths, dated `now` where it has a date.
 pub fn samples(now: Timestamp) -> [Sample; 9] {
-    let (check, card, payments) = (Verification::default(), CardLock::default(), PaymentLock::default());
+    let (check, card, payments) = (VerificationSample::default(), CardLock::default(), PaymentLock::default());
     [
-        Otp::default().sample(),
+        OtpSample::default().sample(),
         check.in_progress(),
         check.accepted(),
         check.rejected("INVALID_CUSTOMER_DATA"),
@@ -95,14 +95,14 @@ pub fn samples(now: Timestamp) -> [Sample; 9] {
         card.unlocked(now),
         payments.added(now),
         payments.removed(now),
-        Transaction::default().sample(now),
+        TransactionSample::default().sample(now),
     ]
 }
 
 /// A one-time password; the default is the published sample.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Otp {
+pub struct OtpSample {
     /// Whose.
     pub storage_customer_id: String,
     /// Of which card.
@@ -119,7 +119,7 @@ pub struct Otp {
     pub otp: String,
 }
 
-impl Default for Otp {
+impl Default for OtpSample {
     fn default() -> Self {
         Self {
             storage_customer_id: "1337".into(),
@@ -133,7 +133,7 @@ impl Default for Otp {
     }
 }
 
-impl Otp {
+impl OtpSample {
     /// As it is posted.
     pub fn sample(&self) -> Sample {
         Sample { path: OTP_PATH, body: json(self), keyed: true }
@@ -183,20 +183,20 @@ impl CardLock {
 
 /// A check of somebody's identity; the default is the published sample, with nobody's mailbox and name.
 #[derive(Debug, Clone)]
-pub struct Verification {
+pub struct VerificationSample {
     /// Whose.
     pub user_id: String,
     /// Where they can be reached, as far as the processor knows.
     pub email: String,
 }
 
-impl Default for Verification {
+impl Default for VerificationSample {
     fn default() -> Self {
         Self { user_id: "1337".into(), email: "customer-1337@example.org".into() }
     }
 }
 
-impl Verification {
+impl VerificationSample {
     /// It has begun.
     pub fn in_progress(&self) -> Sample {
         self.reached(IN_PROGRESS_PATH, "IN_PROGRESS", None)
@@ -264,7 +264,7 @@ impl PaymentLock {
 
 /// A card payment that was approved; the default is the published sample.
 #[derive(Debug, Clone)]
-pub struct Transaction {
+pub struct TransactionSample {
     /// With which card.
     pub card_id: String,
     /// In minor units.
@@ -275,13 +275,13 @@ pub struct Transaction {
     pub description: String,
 }
 
-impl Default for Transaction {
+impl Default for TransactionSample {
     fn default() -> Self {
         Self { card_id: "1337".into(), amount: 1000, currency: "PLN".into(), description: "merchant test".into() }
     }
 }
 
-impl Transaction {
+impl TransactionSample {
     /// As it is posted.
     pub fn sample(&self, now: Timestamp) -> Sample {
         let Self { card_id, amount, currency, description } = self;
@@ -316,9 +316,9 @@ fn json(value: &impl Serialize) -> String {
 mod tests {
     use serde_json::Value;
 
+    use super::super::providers::message_log::Keeping;
     use super::*;
-    use crate::sim::providers::Provider;
-    use crate::sim::providers::station::Keeping;
+    use crate::sim::providers::PracticeProvider;
 
     #[test]
     fn the_published_samples_are_posted_as_valid_json() {
@@ -353,10 +353,11 @@ mod tests {
     #[tokio::test]
     async fn a_sample_can_be_made_out_to_anybody_and_posted() {
         let anywhere = "127.0.0.1:0".parse().unwrap();
-        let gateway = Provider::open(crate::domain::address::Channel::Sms, anywhere, Keeping::Tokens).await.unwrap();
+        let gateway =
+            PracticeProvider::open(crate::domain::contact::Channel::Sms, anywhere, Keeping::Tokens).await.unwrap();
         let mut processor = Processor::new(&format!("http://{}", gateway.address()), None).unwrap();
 
-        let otp = Otp { storage_customer_id: "7".into(), otp: "0042".into(), ..Otp::default() };
+        let otp = OtpSample { storage_customer_id: "7".into(), otp: "0042".into(), ..OtpSample::default() };
         let answer = processor.send(&otp.sample()).await.unwrap();
 
         assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"id":"sms-1"}"#));

@@ -6,21 +6,21 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Error;
-use super::change::{Batch, Committed, Split};
 use super::providers::{Billed, Drain, ProviderState};
-use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
+use super::receipts::{ConfirmRows, ParkRows, Parked, Reported};
 use super::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
+use super::rows::{Batch, Committed, Split};
 use super::seal::LookupHash;
-use super::wording::Lexicon;
+use super::template_versions::TemplateVersions;
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, ProviderName};
-use crate::domain::event::Event;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Reference;
 
 /// A database that keeps what otpost must not lose.
 #[async_trait]
-pub(super) trait Backend: Lexicon {
+pub(super) trait Backend: TemplateVersions {
     /// Commits a batch in one transaction and one sync, or nothing of it. An error that passes says that nothing was
     /// written, and the batch may come again; where nobody knows, the error is final.
     async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error>;
@@ -34,7 +34,7 @@ pub(super) trait Backend: Lexicon {
     ) -> Result<Vec<ClaimedRow>, Error>;
     /// Gives a leased delivery to its first person and adds one for each further person, all due at `due_at`.
     /// `false`, and nothing written, when the lease is no longer held.
-    async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error>;
+    async fn split(&self, split: &Split, event: &AuditEvent, due_at: Timestamp) -> Result<bool, Error>;
     /// Moves the end of leases that are still held; returns how many are.
     async fn renew(&self, leases: &[(Uuid, i64)], until: Timestamp) -> Result<u64, Error>;
     /// Gives up the named leases, or, with `None`, makes everything due that a dead process left leased.
@@ -68,17 +68,17 @@ pub(super) trait Backend: Lexicon {
     /// Takes the masked address out of up to `limit` attempts at deliveries of before `before`; returns how many.
     async fn blank(&self, before: Timestamp, limit: u32) -> Result<u64, Error>;
     /// For each question everybody who is meant.
-    async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error>;
+    async fn recipients(&self, whom: &[RecipientQuery]) -> Result<Vec<Vec<RecipientRows>>, Error>;
     /// Writes people whole, all or none.
-    async fn import(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error>;
+    async fn import(&self, entries: &[ImportRows], event: &AuditEvent) -> Result<(), Error>;
     /// Removes a person; `false` when there is nobody of that id.
-    async fn erase(&self, person: Uuid, event: &Event) -> Result<bool, Error>;
+    async fn erase(&self, recipient: Uuid, event: &AuditEvent) -> Result<bool, Error>;
     /// Writes events that belong to no other change, all or none.
-    async fn note(&self, events: &[Event]) -> Result<(), Error>;
+    async fn note(&self, events: &[AuditEvent]) -> Result<(), Error>;
     /// Takes a provider off duty; `false`, and nothing written, when it is already.
-    async fn drain(&self, drain: &Drain, event: &Event) -> Result<bool, Error>;
+    async fn drain(&self, drain: &Drain, event: &AuditEvent) -> Result<bool, Error>;
     /// Puts a provider on duty; `false`, and nothing written, when it is already.
-    async fn enable(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error>;
+    async fn enable(&self, provider: &ProviderName, event: &AuditEvent) -> Result<bool, Error>;
     /// Who is off duty, by name.
     async fn drains(&self) -> Result<Vec<Drain>, Error>;
     /// Attempts since `since` that a provider took or may have taken, at deliveries from `from` on: how many by provider
@@ -106,7 +106,7 @@ pub(super) trait Backend: Lexicon {
 
 /// Who is looked for in the directory.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Whom {
+pub(super) enum RecipientQuery {
     /// Everybody the identifier of this hash names.
     Named(LookupHash),
     /// This person.
@@ -119,7 +119,7 @@ pub(super) struct ClaimedRow {
     pub(super) notification: Uuid,
     pub(super) received_at: Timestamp,
     pub(super) expires_at: Timestamp,
-    pub(super) person: Option<Uuid>,
+    pub(super) recipient: Option<Uuid>,
     pub(super) channels: Option<String>,
     pub(super) sealed: Option<Vec<u8>>,
     pub(super) lease_token: i64,
@@ -129,10 +129,10 @@ pub(super) struct ClaimedRow {
 }
 
 /// A person as stored.
-pub(super) struct PersonRows {
+pub(super) struct RecipientRows {
     pub(super) id: Uuid,
     pub(super) locale: String,
-    pub(super) standing: String,
+    pub(super) status: String,
     pub(super) channels: Option<String>,
     pub(super) time_zone: Option<String>,
     pub(super) contacts: Vec<ContactRow>,
@@ -146,10 +146,10 @@ pub(super) struct ContactRow {
 
 /// A person to be stored.
 #[derive(Clone)]
-pub(super) struct EntryRows {
+pub(super) struct ImportRows {
     pub(super) id: Uuid,
     pub(super) locale: String,
-    pub(super) standing: &'static str,
+    pub(super) status: &'static str,
     pub(super) channels: Option<String>,
     pub(super) time_zone: Option<String>,
     pub(super) identifiers: Vec<(LookupHash, &'static str)>,

@@ -5,24 +5,24 @@
 //! everything it is given is sealed or hashed already.
 
 mod backend;
-mod change;
-mod channels;
-mod claimed;
-mod directory;
-mod failure;
-mod finder;
-mod lanes;
+mod channel_list;
+mod fatal_error;
+mod lease;
 pub mod memory;
 mod outbox;
+mod priority_queue;
 pub mod providers;
-mod purchase;
-mod receipt;
+mod read_batcher;
+mod receipts;
+mod recipients;
 pub mod reports;
+mod rows;
 pub mod seal;
 mod settle;
 mod sqlite;
-mod wording;
-mod writer;
+mod supersede;
+mod template_versions;
+mod write_batcher;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,21 +30,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
 
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::DeliveryId;
-use crate::domain::event::Event;
 use backend::Backend;
-use failure::Failure;
-use finder::Finder;
+use fatal_error::FatalError;
+use read_batcher::ReadBatcher;
 use seal::Sealer;
 use uuid::Uuid;
-use writer::Writer;
+use write_batcher::WriteBatcher;
 
-pub use claimed::{Claimed, LEASE, Lease};
-pub use directory::Directory;
-pub use outbox::{Acceptance, Accepted, Ahead, Dedupe, Share};
-pub use receipt::{Confirmation, Parked, Reported};
+pub use lease::{Claimed, LEASE, Lease};
+pub use outbox::{Acceptance, Accepted, Dedupe, Predecessor, Share};
+pub use receipts::{Confirmation, Parked, Reported};
+pub use recipients::Recipients;
 
 /// `[store]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -78,7 +78,7 @@ pub enum Role {
     /// The one that accepts and delivers. There can be one for each database file.
     Gateway,
     /// A command that reads, or changes people, while a gateway may be running.
-    Beside,
+    Cli,
 }
 
 /// Why the store did not do what was asked.
@@ -189,8 +189,8 @@ fn passes(code: u32) -> bool {
 pub struct Store {
     backend: Arc<dyn Backend>,
     sealer: Arc<Sealer>,
-    writer: Writer,
-    finder: Finder,
+    writer: WriteBatcher,
+    finder: ReadBatcher,
     clock: Arc<dyn Clock>,
     ids: Ids,
     min_free: u64,
@@ -209,7 +209,7 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let sealer = Sealer::open(sealing)?;
-        let failure = Arc::new(Failure::new());
+        let failure = Arc::new(FatalError::new());
         let backend = sqlite::Sqlite::open(&settings.sqlite_path()?, role, Arc::clone(&failure)).await?;
         Self::over(backend, failure, sealer, clock, settings.min_free, Box::new(Uuid::now_v7)).await
     }
@@ -218,27 +218,27 @@ impl Store {
     /// and the tables are theirs.
     pub async fn remember(
         memory: &Arc<memory::Memory>,
-        weather: Arc<dyn memory::Weather>,
+        weather: Arc<dyn memory::FaultInjector>,
         sealing: &seal::Settings,
         clock: Arc<dyn Clock>,
         min_free: u64,
         ids: Ids,
     ) -> Result<Self, Error> {
-        let backend = memory::Door::open(Arc::clone(memory), weather);
-        Self::over(backend, Arc::new(Failure::new()), Sealer::open(sealing)?, clock, min_free, ids).await
+        let backend = memory::MemoryBackend::open(Arc::clone(memory), weather);
+        Self::over(backend, Arc::new(FatalError::new()), Sealer::open(sealing)?, clock, min_free, ids).await
     }
 
     async fn over(
         backend: Arc<dyn Backend>,
-        failure: Arc<Failure>,
+        failure: Arc<FatalError>,
         sealer: Sealer,
         clock: Arc<dyn Clock>,
         min_free: u64,
         ids: Ids,
     ) -> Result<Self, Error> {
         let sealer = Arc::new(sealer);
-        let writer = Writer::start(Arc::clone(&backend), Arc::clone(&clock), failure);
-        let finder = Finder::start(Arc::clone(&backend));
+        let writer = WriteBatcher::start(Arc::clone(&backend), Arc::clone(&clock), failure);
+        let finder = ReadBatcher::start(Arc::clone(&backend));
         let store = Self { backend, sealer, writer, finder, clock, ids, min_free, roomy: AtomicBool::new(true) };
         store.look_after_space().await?;
         Ok(store)
@@ -297,7 +297,7 @@ impl Store {
     }
 
     /// Writes events that belong to no other change into the audit log, all or none.
-    pub async fn note(&self, events: &[Event]) -> Result<(), Error> {
+    pub async fn note(&self, events: &[AuditEvent]) -> Result<(), Error> {
         self.backend.note(events).await
     }
 

@@ -9,17 +9,17 @@ use std::time::Duration;
 use serde_json::{Map, json};
 
 use super::backend::ClaimedRow;
-use super::change::{AcceptRows, Once, Split, SplitRow, Verdict};
-use super::claimed::{Claimed, LEASE, Lease, gateway_event};
+use super::lease::{Claimed, LEASE, Lease, gateway_event};
+use super::rows::{AcceptResult, AcceptRows, IdempotencyRow, Split, SplitRow};
 use super::seal::{Fingerprint, LookupHash};
-use super::{Error, Store, channels};
-use crate::domain::address::Channel;
+use super::{Error, Store, channel_list};
+use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
+use crate::domain::contact::Channel;
 use crate::domain::delivery::DeliveryId;
-use crate::domain::event::{Actor, Event, EventKind};
 use crate::domain::notification::{Content, Notification, NotificationId, Priority};
-use crate::domain::person::{Identifier, PersonId};
+use crate::domain::recipient::{Identifier, RecipientId};
 
 /// A notification to be accepted.
 pub struct Acceptance {
@@ -59,7 +59,7 @@ pub enum Accepted {
 
 /// A delivery that must be over before another may be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ahead {
+pub enum Predecessor {
     /// Somebody is working on it.
     InHand,
     /// It waits for this time.
@@ -70,7 +70,7 @@ pub enum Ahead {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
     /// Whom it tells.
-    pub person: PersonId,
+    pub recipient: RecipientId,
     /// The channels it may use; empty for all of its plan.
     pub channels: Vec<Channel>,
 }
@@ -110,12 +110,12 @@ impl Store {
             event: accepted_event(&notification, id),
         };
         match self.writer.accept(rows).await? {
-            Verdict::New if leased => Ok(Accepted::New(Some(Box::new(Claimed {
+            AcceptResult::New if leased => Ok(Accepted::New(Some(Box::new(Claimed {
                 id,
                 notification: notification.id,
                 received_at: notification.received_at,
                 expires_at,
-                person: None,
+                recipient: None,
                 channels: Vec::new(),
                 subjects: notification.subjects,
                 content: Some(notification.content),
@@ -126,8 +126,8 @@ impl Store {
                 lease_token,
                 held_until: now.after(LEASE),
             })))),
-            Verdict::New => Ok(Accepted::New(None)),
-            Verdict::Known { notification: first, fingerprint } => {
+            AcceptResult::New => Ok(Accepted::New(None)),
+            AcceptResult::Known { notification: first, fingerprint } => {
                 let first = NotificationId(first);
                 let print = Fingerprint::from_bytes(&fingerprint).ok_or(Error::Inconsistent {
                     table: "idempotency",
@@ -146,7 +146,7 @@ impl Store {
         dedupe: &Dedupe,
         endpoint: &str,
         now: Timestamp,
-    ) -> Result<Option<Once>, Error> {
+    ) -> Result<Option<IdempotencyRow>, Error> {
         let (key, kept) = match dedupe {
             Dedupe::Never => return Ok(None),
             Dedupe::ByKey(key, kept) => (Some(key.as_str()), *kept),
@@ -154,7 +154,7 @@ impl Store {
         };
         let print = self.sealer.fingerprint(notification, now)?;
         let scope = self.sealer.scope(&notification.client.0, endpoint, key, &print)?;
-        Ok(Some(Once { scope, fingerprint: print.to_bytes(), expires_at: now.after(kept) }))
+        Ok(Some(IdempotencyRow { scope, fingerprint: print.to_bytes(), expires_at: now.after(kept) }))
     }
 
     /// Takes up to `limit` deliveries of one lane that are due: retries, and what a crash left.
@@ -184,9 +184,9 @@ impl Store {
             notification: NotificationId(row.notification),
             received_at: row.received_at,
             expires_at: row.expires_at,
-            person: row.person.map(PersonId),
+            recipient: row.recipient.map(RecipientId),
             // Of a list that this version cannot read, two messages are better than none.
-            channels: channels::read(row.channels.as_deref()).unwrap_or_default(),
+            channels: channel_list::read(row.channels.as_deref()).unwrap_or_default(),
             subjects,
             content,
             attempts: row.attempts,
@@ -211,10 +211,10 @@ impl Store {
     }
 
     /// What must be over before `claimed` may be told.
-    pub async fn ahead(&self, claimed: &Claimed) -> Result<Option<Ahead>, Error> {
+    pub async fn ahead(&self, claimed: &Claimed) -> Result<Option<Predecessor>, Error> {
         let Some(lane) = claimed.lane else { return Ok(None) };
         let found = self.backend.ahead(lane, claimed.notification.0).await?;
-        Ok(found.map(|(due, held)| if held { Ahead::InHand } else { Ahead::Waits(due) }))
+        Ok(found.map(|(due, held)| if held { Predecessor::InHand } else { Predecessor::Waits(due) }))
     }
 
     /// When the next open delivery is due, or the next lease ends.
@@ -267,15 +267,20 @@ impl Store {
         for share in rest {
             let delivery = DeliveryId(self.next_id());
             let sealed = self.sealer.seal_content(content, &claimed.subjects, delivery, now)?;
-            let (person, channels) = (share.person.0, channels::write(&share.channels));
-            others.push(SplitRow { delivery: delivery.0, person, channels, lease_token: token()?, sealed });
+            let (recipient, channels) = (share.recipient.0, channel_list::write(&share.channels));
+            others.push(SplitRow { delivery: delivery.0, recipient, channels, lease_token: token()?, sealed });
         }
         let (delivery, lease_token) = (claimed.id.0, claimed.lease_token);
-        let split =
-            Split { delivery, lease_token, person: first.person.0, channels: channels::write(&first.channels), others };
+        let split = Split {
+            delivery,
+            lease_token,
+            recipient: first.recipient.0,
+            channels: channel_list::write(&first.channels),
+            others,
+        };
         let mut detail = Map::new();
         detail.insert("deliveries".to_owned(), json!(shares.len()));
-        let event = gateway_event(EventKind::Planned, &claimed, now, detail);
+        let event = gateway_event(AuditKind::Split, &claimed, now, detail);
         if !self.backend.split(&split, &event, now.after(LEASE)).await? {
             return Err(Error::LeaseLost(claimed.id));
         }
@@ -287,7 +292,7 @@ impl Store {
                 notification: claimed.notification,
                 received_at: claimed.received_at,
                 expires_at: claimed.expires_at,
-                person: Some(share.person),
+                recipient: Some(share.recipient),
                 channels: share.channels.clone(),
                 subjects,
                 content: Some(content),
@@ -299,7 +304,7 @@ impl Store {
                 held_until: now.after(LEASE),
             });
         }
-        all.push(Claimed { person: Some(first.person), channels: first.channels.clone(), ..claimed });
+        all.push(Claimed { recipient: Some(first.recipient), channels: first.channels.clone(), ..claimed });
         Ok(all)
     }
 }
@@ -315,13 +320,13 @@ fn warnings(notification: &Notification) -> Option<String> {
     (!told.is_empty()).then(|| told.join("; "))
 }
 
-fn accepted_event(notification: &Notification, delivery: DeliveryId) -> Event {
+fn accepted_event(notification: &Notification, delivery: DeliveryId) -> AuditEvent {
     let mut detail = Map::new();
     detail.insert("kind".to_owned(), json!(notification.content.kind().name()));
-    Event {
+    AuditEvent {
         at: notification.received_at,
         actor: Actor::Client(notification.client.0.clone()),
-        kind: EventKind::Accepted,
+        kind: AuditKind::Accepted,
         notification: Some(notification.id),
         delivery: Some(delivery),
         detail,

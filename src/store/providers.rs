@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::{Error, Store};
+use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
-use crate::domain::event::{Actor, Event, EventKind};
 
 /// The longest reason kept, in characters; a longer one is cut.
 const REASON_MAX: usize = 200;
@@ -62,13 +62,13 @@ impl Store {
     pub async fn drain(&self, provider: &ProviderName, reason: Option<&str>) -> Result<bool, Error> {
         let since = self.clock.now();
         let reason = reason.map(tidy).filter(|reason| !reason.is_empty());
-        let event = event(EventKind::ProviderDrained, since, provider, reason.as_deref());
+        let event = event(AuditKind::ProviderDrained, since, provider, reason.as_deref());
         self.backend.drain(&Drain { provider: provider.clone(), since, reason }, &event).await
     }
 
     /// Puts a provider on duty again. `false` when it was.
     pub async fn enable(&self, provider: &ProviderName) -> Result<bool, Error> {
-        let event = event(EventKind::ProviderEnabled, self.clock.now(), provider, None);
+        let event = event(AuditKind::ProviderEnabled, self.clock.now(), provider, None);
         self.backend.enable(provider, &event).await
     }
 
@@ -100,11 +100,11 @@ fn tidy(reason: &str) -> String {
     reason.chars().filter(|c| !c.is_control()).take(REASON_MAX).collect::<String>().trim().to_owned()
 }
 
-fn event(kind: EventKind, at: Timestamp, provider: &ProviderName, reason: Option<&str>) -> Event {
+fn event(kind: AuditKind, at: Timestamp, provider: &ProviderName, reason: Option<&str>) -> AuditEvent {
     let mut detail = Map::new();
     detail.insert("provider".to_owned(), Value::from(provider.0.as_str()));
     if let Some(reason) = reason {
         detail.insert("reason".to_owned(), Value::from(reason));
     }
-    Event { at, actor: Actor::Operator, kind, notification: None, delivery: None, detail }
+    AuditEvent { at, actor: Actor::Operator, kind, notification: None, delivery: None, detail }
 }

@@ -5,14 +5,14 @@ use uuid::Uuid;
 
 use super::{Error, Store};
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{Attempt, State};
+use crate::domain::delivery::{Attempt, DeliveryState};
 use crate::domain::notification::{Kind, Priority};
 
 /// Which deliveries to list.
 #[derive(Debug, Clone)]
 pub struct DeliveryFilter {
     /// Only those in this state.
-    pub state: Option<State>,
+    pub state: Option<DeliveryState>,
     /// Only those of this kind.
     pub kind: Option<Kind>,
     /// At most so many.
@@ -39,7 +39,7 @@ pub struct DeliveryLine {
     /// What was odd about it.
     pub warnings: Option<String>,
     /// The person, once known.
-    pub person: Option<Uuid>,
+    pub recipient: Option<Uuid>,
     /// When it came, in microseconds UTC.
     pub received_at: Timestamp,
     /// When it is of no use any more.
@@ -88,7 +88,7 @@ pub struct Figures {
     /// Deliveries that are being worked on, or wait.
     pub open: u64,
     /// People in the directory.
-    pub people: u64,
+    pub recipients: u64,
 }
 
 /// How much of one lane is open.

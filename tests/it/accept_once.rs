@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use otpost::flow::janitor;
+use otpost::flow::tasks::cleanup;
 
-use crate::support::{Gateway, locked, otp, person};
+use crate::support::{Gateway, locked, otp, recipient};
 
 const TTL: Duration = Duration::from_mins(5);
 
@@ -119,7 +119,7 @@ async fn a_key_is_remembered_for_72_hours_and_then_free() {
     gateway.post(&otp().key("old")).await.expect_status(204);
 
     gateway.clock.move_on(Duration::from_hours(71));
-    janitor::sweep_once(gateway.store(), gateway.clock.as_ref(), TTL).await.unwrap();
+    cleanup::sweep_once(gateway.store(), gateway.clock.as_ref(), TTL).await.unwrap();
     gateway.post(&otp().key("old")).await.expect_status(204);
     assert_eq!(gateway.deliveries().await.len(), 1);
 
@@ -134,7 +134,7 @@ async fn a_swept_key_is_free_too() {
     gateway.post(&otp().key("old")).await.expect_status(204);
 
     gateway.clock.move_on(Duration::from_hours(72));
-    janitor::sweep_once(gateway.store(), gateway.clock.as_ref(), TTL).await.unwrap();
+    cleanup::sweep_once(gateway.store(), gateway.clock.as_ref(), TTL).await.unwrap();
     gateway.post(&otp().key("old").with("amount", "7")).await.expect_status(204);
 
     assert_eq!(gateway.deliveries().await.len(), 2);
@@ -198,6 +198,6 @@ async fn a_key_whose_first_use_was_refused_is_free() {
 
 async fn told_by_sms() -> Gateway {
     let gateway = Gateway::start().await;
-    gateway.knows([person("somebody").customer("1337").card("11").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").card("11").phone("+48600100200")]).await;
     gateway
 }

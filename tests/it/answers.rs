@@ -28,7 +28,7 @@
 //!
 //! | input | test |
 //! | --- | --- |
-//! | `otp`; leading zeros | `fields::a_code_is_..`, `leading_zeros_reach_the_person` |
+//! | `otp`; leading zeros | `fields::a_code_is_..`, `leading_zeros_reach_the_recipient` |
 //! | `storageCustomerId` | `fields::a_customer_is_..` |
 //! | a customer who cannot be told | `dispatch::endings::whoever_cannot_or_must_not_be_told_ends_with_the_reason` |
 //! | `storageCardId`, `balanceId` | `fields::a_card_or_balance_..` |

@@ -99,11 +99,11 @@ fn forbidden_arrows(sources: &[Source]) -> Vec<String> {
         let leaves_for = |reference: &Reference| reference.path.first() != Some(&room);
         for reference in references(source).into_iter().filter(leaves_for) {
             let said = match verdict(&reference, allowed, &modules) {
-                Verdict::Allowed => vec![],
-                Verdict::Forbidden => vec![reference],
-                Verdict::DependsOnUse => uses_of(source, &reference.name, &reference.path)
+                AcceptResult::Allowed => vec![],
+                AcceptResult::Forbidden => vec![reference],
+                AcceptResult::DependsOnUse => uses_of(source, &reference.name, &reference.path)
                     .into_iter()
-                    .filter(|used| !matches!(verdict(used, allowed, &modules), Verdict::Allowed))
+                    .filter(|used| !matches!(verdict(used, allowed, &modules), AcceptResult::Allowed))
                     .collect(),
             };
             complaints.extend(
@@ -114,14 +114,14 @@ fn forbidden_arrows(sources: &[Source]) -> Vec<String> {
     complaints
 }
 
-enum Verdict {
+enum AcceptResult {
     Allowed,
     Forbidden,
     /// A module of which only a part is allowed: what matters is what is taken from it.
     DependsOnUse,
 }
 
-fn verdict(reference: &Reference, allowed: &[&str], modules: &[Vec<String>]) -> Verdict {
+fn verdict(reference: &Reference, allowed: &[&str], modules: &[Vec<String>]) -> AcceptResult {
     let (path, first) = (&reference.path, reference.path.first().map_or("", String::as_str));
     let part = |entry: &&str| entry.split_once("::").is_some_and(|(room, _)| room == first);
     let through = |entry: &&str| {
@@ -129,9 +129,9 @@ fn verdict(reference: &Reference, allowed: &[&str], modules: &[Vec<String>]) -> 
         room == first && (part.is_empty() || path.iter().skip(1).any(|segment| segment == part))
     };
     match () {
-        () if allowed.iter().any(through) => Verdict::Allowed,
-        () if allowed.iter().any(part) && modules.contains(path) => Verdict::DependsOnUse,
-        () => Verdict::Forbidden,
+        () if allowed.iter().any(through) => AcceptResult::Allowed,
+        () if allowed.iter().any(part) && modules.contains(path) => AcceptResult::DependsOnUse,
+        () => AcceptResult::Forbidden,
     }
 }
 

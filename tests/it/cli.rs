@@ -4,9 +4,9 @@ mod ca;
 mod check;
 mod delivery;
 mod key;
-mod people;
 mod preview;
 mod provider;
+mod recipients;
 mod route;
 mod template;
 
@@ -98,7 +98,7 @@ fn a_workspace_is_not_made_over_another_one() {
 
 #[test]
 fn a_command_without_its_configuration_says_which_file_is_missing() {
-    for args in [["delivery", "list"], ["people", "show"]] {
+    for args in [["delivery", "list"], ["recipient", "show"]] {
         let mut args = args.to_vec();
         if args[1] == "show" {
             args.extend(["user", "u-1"]);

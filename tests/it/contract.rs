@@ -7,7 +7,7 @@ use std::process::Command;
 use actix_web::test::TestRequest;
 use otpost::domain::clock::Timestamp;
 use otpost::ingest::verestro::Endpoint;
-use otpost::ingest::{bare, contract};
+use otpost::ingest::{fuzz_api, openapi};
 use serde_json::{Value, json};
 
 use crate::support::python;
@@ -102,7 +102,7 @@ fn the_door_takes_an_idempotency_key_exactly_as_long_as_described() {
 
         let takes = |length: usize| {
             let request = TestRequest::post().insert_header(("X-Idempotency-Key", "k".repeat(length)));
-            bare::headers(&request.to_http_request()).is_ok()
+            fuzz_api::headers(&request.to_http_request()).is_ok()
         };
 
         assert!(takes(least) && takes(most) && !takes(least - 1) && !takes(most + 1));
@@ -118,7 +118,7 @@ fn a_body_is_nested_as_deep_as_described_and_no_deeper() {
         format!("{body},\"x\":{}{}}}", "[".repeat(inside), "]".repeat(inside))
     };
 
-    let takes = |depth| bare::read(Endpoint::Otp, nested(depth).as_bytes(), NOW).is_ok();
+    let takes = |depth| fuzz_api::read(Endpoint::Otp, nested(depth).as_bytes(), NOW).is_ok();
 
     assert!(takes(127) && !takes(128));
     assert!(description()["info"]["description"].as_str().unwrap().contains("nested at most 127 deep"));
@@ -212,11 +212,11 @@ fn values() -> Vec<Value> {
 }
 
 fn taken(endpoint: Endpoint, body: &Value) -> bool {
-    bare::read(endpoint, body.to_string().as_bytes(), NOW).is_ok()
+    fuzz_api::read(endpoint, body.to_string().as_bytes(), NOW).is_ok()
 }
 
 fn description() -> Value {
-    serde_json::to_value(contract::describe()).unwrap()
+    serde_json::to_value(openapi::describe()).unwrap()
 }
 
 fn judge(bodies: &[(Endpoint, Value)]) -> Value {

@@ -7,33 +7,37 @@ mod pages;
 
 use std::time::Duration;
 
-use otpost::domain::address::Channel;
 use otpost::domain::clock::Timestamp;
+use otpost::domain::contact::Channel;
 use otpost::domain::money::{Currency, Money};
 use otpost::domain::notification::{
-    CardLocked, CardUnlocked, Change, Content, Holder, Kind, LockReason, Otp, RejectionReason, Transaction,
+    CardLocked, CardUnlocked, Content, Kind, LockChange, LockHolder, LockReason, Otp, RejectionReason, Transaction,
     TransactionResult, TransactionalLock, TransactionalLockReason, Verification, VerificationStatus,
 };
-use otpost::domain::parcel::Message;
-use otpost::domain::person::Locale;
+use otpost::domain::outbound_message::RenderedMessage;
+use otpost::domain::recipient::Locale;
 use otpost::domain::secret::Code;
-use otpost::render::{Mail, Occasion, Renderer, Settings};
+use otpost::render::{MailSettings, RenderContext, Renderer, Settings};
 
 const CODE: &str = "048291";
 
 /// 31 January 2026, 11:30 UTC.
 const MORNING: Timestamp = Timestamp::from_micros(1_769_859_000_000_000);
 
-fn renderer(brand: &str, mail: Mail) -> Renderer {
+fn renderer(brand: &str, mail: MailSettings) -> Renderer {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/templates").into();
     Renderer::load(&Settings { dir, brand: brand.into(), mail, ..Settings::default() }).unwrap()
 }
 
-fn written(renderer: &Renderer, content: &Content, tag: &str) -> Message {
+fn written(renderer: &Renderer, content: &Content, tag: &str) -> RenderedMessage {
     let locale = Locale::parse(tag).unwrap();
-    let occasion =
-        Occasion { locale: &locale, zone: None, until: MORNING.after(Duration::from_mins(5)), transliterate: None };
-    renderer.render(content, Channel::Email, &occasion).unwrap().message
+    let context = RenderContext {
+        locale: &locale,
+        zone: None,
+        until: MORNING.after(Duration::from_mins(5)),
+        transliterate: None,
+    };
+    renderer.render(content, Channel::Email, &context).unwrap().message
 }
 
 fn code(code: &str, merchant: &str) -> Content {
@@ -47,7 +51,7 @@ fn example(kind: Kind) -> Content {
         Content::Verification(Verification { reference, status, first_name, email: None })
     };
     let held = |change| {
-        let (reason, holder) = (TransactionalLockReason::DocumentExpired, Holder::Corporation);
+        let (reason, holder) = (TransactionalLockReason::DocumentExpired, LockHolder::Corporation);
         Content::TransactionalLock(TransactionalLock { change, at: MORNING, reason, holder })
     };
     match kind {
@@ -57,8 +61,8 @@ fn example(kind: Kind) -> Content {
         Kind::VerificationInProgress => checked(VerificationStatus::InProgress),
         Kind::VerificationAccepted => checked(VerificationStatus::Accepted),
         Kind::VerificationRejected => checked(VerificationStatus::Rejected(RejectionReason::BlurredSelfie)),
-        Kind::TransactionalLockAdded => held(Change::Added),
-        Kind::TransactionalLockRemoved => held(Change::Removed),
+        Kind::TransactionalLockAdded => held(LockChange::Added),
+        Kind::TransactionalLockRemoved => held(LockChange::Removed),
         Kind::Transaction => Content::Transaction(Transaction {
             reference: "1".into(),
             money: Money { minor: 123_450, currency: Currency::parse("EUR").unwrap() },

@@ -8,7 +8,7 @@ mod races;
 use std::time::{Duration, Instant};
 
 use crate::support::desk::{Desk, Slip};
-use crate::support::{Gateway, Setup, otp, person};
+use crate::support::{Gateway, Setup, otp, recipient};
 
 /// Longer than anything takes; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,7 +19,7 @@ async fn listening(more: &str, receipt: &str) -> (Gateway, Desk) {
     let desk = Desk::open().await;
     let settings = desk.settings("desk", more, receipt) + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
     let gateway = Setup::new().first(&settings).start().await;
-    gateway.knows([person("phone").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("phone").customer("1337").phone("+48600100200")]).await;
     (gateway, desk)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use openssl::hash::{MessageDigest, hash};
 
-use crate::support::{Gateway, Setup, jose, locked, otp, person};
+use crate::support::{Gateway, Setup, jose, locked, otp, recipient};
 
 const CODE: &str = "C0D3C4N4RY";
 const REFUSED_CODE: &str = "C0D3C4N4RY-TOO-LONG-FOR-A-CODE";
@@ -23,7 +23,7 @@ async fn a_code_is_found_nowhere_but_at_the_provider() {
     });
     tracing::subscriber::set_global_default(listen.finish()).unwrap();
     let gateway = Setup::new().timeout("300ms").start().await;
-    gateway.knows([person("somebody").customer("1337").card("11").phone(PHONE).app("token-of-somebody")]).await;
+    gateway.knows([recipient("somebody").customer("1337").card("11").phone(PHONE).app("token-of-somebody")]).await;
 
     let mut said = all_sorts_of_trouble(&gateway).await;
     for line in gateway.deliveries().await {

@@ -9,20 +9,20 @@ mod memory;
 mod record;
 mod retention;
 mod sqlite;
-mod wording;
+mod template_version;
 
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use otpost::domain::address::Channel;
 use otpost::domain::clock::{Clock, Timestamp};
+use otpost::domain::contact::Channel;
 use otpost::domain::delivery::{Attempt, ProviderName};
 use otpost::domain::money::{Currency, Money};
 use otpost::domain::notification::{ClientName, Content, Notification, NotificationId, Otp, Priority};
 use otpost::domain::outcome::{Cause, Outcome};
-use otpost::domain::person::{Identifier, IdentifierKind};
+use otpost::domain::recipient::{Identifier, IdentifierKind};
 use otpost::domain::secret::Code;
 use otpost::store::seal::Sealer;
 use otpost::store::{Acceptance, Accepted, Claimed, Dedupe, Store};
@@ -48,7 +48,7 @@ fn promises() -> Vec<Promise> {
         record::PROMISES,
         directory::PROMISES,
         retention::PROMISES,
-        wording::PROMISES,
+        template_version::PROMISES,
     ]
     .concat()
 }
@@ -121,13 +121,13 @@ impl Room {
 
     /// Takes the one delivery that is due.
     async fn claim_one(&self) -> Claimed {
-        let mut claims = self.store.claim(Priority::Code, 10).await.unwrap();
+        let mut claims = self.store.claim(Priority::Otp, 10).await.unwrap();
         assert_eq!(claims.len(), 1);
         claims.remove(0)
     }
 
     async fn nothing_is_due(&self) -> bool {
-        self.store.claim(Priority::Code, 10).await.unwrap().is_empty()
+        self.store.claim(Priority::Otp, 10).await.unwrap().is_empty()
     }
 
     fn attempt(&self, number: u32, outcome: Outcome) -> Attempt {
@@ -140,7 +140,7 @@ impl Room {
             started_at: self.now(),
             took: Duration::from_millis(12),
             outcome,
-            wording: None,
+            template_version: None,
         }
     }
 

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use otpost::domain::wording::Wording;
+use otpost::domain::template_version::TemplateVersion;
 use otpost::telemetry;
 
-use crate::support::{Gateway, Setup, locked, otp, person};
+use crate::support::{Gateway, Setup, locked, otp, recipient};
 
 /// What is promised.
 const LIVE: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ const CHANGES: usize = 50;
 async fn a_changed_text_is_sent_within_two_seconds_and_the_attempts_before_it_keep_theirs() {
     let gateway = house_of_two().await;
     let old = told(&gateway).await;
-    let before = wording(&gateway).await;
+    let before = template_version(&gateway).await;
 
     let began = Instant::now();
     gateway.house.replace(SMS, "NEW WORDS {{otp}} {{amount}} {{merchant}}");
@@ -32,14 +32,14 @@ async fn a_changed_text_is_sent_within_two_seconds_and_the_attempts_before_it_ke
     let took = began.elapsed();
 
     assert!(took < LIVE, "{took:?}");
-    let after = wording(&gateway).await;
+    let after = template_version(&gateway).await;
     let first = gateway.deliveries().await[0].id;
-    assert_eq!(gateway.store().delivery(first).await.unwrap().unwrap().attempts[0].wording, Some(before));
+    assert_eq!(gateway.store().delivery(first).await.unwrap().unwrap().attempts[0].template_version, Some(before));
     let words = gateway.store().words(&[before, after]).await.unwrap();
     assert!(words[&after].parts["sms.hbs"].starts_with("NEW WORDS") && !old.starts_with("NEW WORDS"));
     assert!(!words[&before].parts["sms.hbs"].starts_with("NEW WORDS"));
     let events = gateway.house.audit().await;
-    let (_, detail) = events.iter().find(|(kind, _)| kind == "texts_changed").unwrap();
+    let (_, detail) = events.iter().find(|(kind, _)| kind == "templates_activated").unwrap();
     assert_eq!(detail["texts"]["pl/otp/sms"], after.to_string());
     assert_eq!(detail["count"], 1);
 }
@@ -66,7 +66,7 @@ async fn a_text_that_cannot_be_used_changes_nothing_and_is_told_of_until_it_is_m
     assert!(told_to(&gateway, "2").await.starts_with("NEW"));
     assert_eq!(told(&gateway).await, old);
     let events = gateway.house.audit().await;
-    let refused: Vec<_> = events.iter().filter(|(kind, _)| kind == "texts_refused").collect();
+    let refused: Vec<_> = events.iter().filter(|(kind, _)| kind == "templates_rejected").collect();
     let said = refused[0].1["findings"].to_string();
     assert!(refused.len() == 2 && said.contains("sms.hbs") && said.contains("amount and merchant"), "{said}");
 }
@@ -75,21 +75,21 @@ async fn a_text_that_cannot_be_used_changes_nothing_and_is_told_of_until_it_is_m
 async fn a_language_that_is_taken_away_is_read_in_the_default_one_and_its_words_are_kept() {
     let gateway = house_of_two().await;
     let english = told_to(&gateway, "2").await;
-    let before = wording(&gateway).await;
+    let before = template_version(&gateway).await;
 
     fs::remove_dir_all(gateway.house.path("templates/en")).unwrap();
     until(async || told_to(&gateway, "2").await == told(&gateway).await).await;
 
     assert_ne!(told_to(&gateway, "2").await, english);
     let gone = gateway.store().words_changes().await.unwrap();
-    assert_eq!(gone.iter().filter(|change| change.wording.is_none()).count(), 27);
+    assert_eq!(gone.iter().filter(|change| change.template_version.is_none()).count(), 27);
     assert_eq!(gateway.store().words(&[before]).await.unwrap()[&before].topic.to_string(), "en/otp/sms");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_message_is_ever_of_two_sets_of_texts() {
     let gateway = house_of_two().await;
-    gateway.knows([person("three").customer("3").app("token")]).await;
+    gateway.knows([recipient("three").customer("3").app("token")]).await;
     let folder = gateway.house.path("templates/pl");
 
     for version in 1..=CHANGES {
@@ -126,12 +126,12 @@ async fn words_keep_their_names_across_a_restart_and_are_not_written_again() {
     let gateway = house_of_two().await;
     gateway.post(&locked(gateway.now())).await.expect_status(204);
     told(&gateway).await;
-    let (before, changes) = (wording(&gateway).await, gateway.store().words_changes().await.unwrap());
+    let (before, changes) = (template_version(&gateway).await, gateway.store().words_changes().await.unwrap());
 
     let gateway = gateway.restart().await;
     told(&gateway).await;
 
-    assert_eq!(wording(&gateway).await, before);
+    assert_eq!(template_version(&gateway).await, before);
     assert_eq!(gateway.store().words_changes().await.unwrap(), changes);
     assert_eq!(changes.len(), 54, "two languages, nine kinds, three channels");
 }
@@ -139,8 +139,8 @@ async fn words_keep_their_names_across_a_restart_and_are_not_written_again() {
 // Two people, each with a phone: the first reads Polish, the second English.
 async fn house_of_two() -> Gateway {
     let gateway = Setup::new().start().await;
-    let one = person("one").customer("1337").phone("+48600100200");
-    gateway.knows([one, person("two").customer("2").reads("en").phone("+48600100300")]).await;
+    let one = recipient("one").customer("1337").phone("+48600100200");
+    gateway.knows([one, recipient("two").customer("2").reads("en").phone("+48600100300")]).await;
     gateway
 }
 
@@ -156,8 +156,8 @@ async fn told_to(gateway: &Gateway, customer: &str) -> String {
 }
 
 /// The words of the newest delivery's last attempt.
-async fn wording(gateway: &Gateway) -> Wording {
-    gateway.last().await.attempts.last().unwrap().wording.unwrap()
+async fn template_version(gateway: &Gateway) -> TemplateVersion {
+    gateway.last().await.attempts.last().unwrap().template_version.unwrap()
 }
 
 // The whole folder of a kind gives way to another one, as a tool that copies beside and renames does it.

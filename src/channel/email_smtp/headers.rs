@@ -6,7 +6,7 @@ use std::error::Error;
 
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 
-use crate::domain::person::Locale;
+use crate::domain::recipient::Locale;
 
 /// The longest list of addresses to unsubscribe at, in bytes: a header's line has at most 998 (RFC 5322, 2.1.1).
 const UNSUBSCRIBE_MAX: usize = 500;

@@ -3,12 +3,12 @@
 //! Never delivers to the recipient's own server, and never falls back to an unprotected connection:
 //! what `tls` says is what happens.
 
-mod bounded;
+mod connector;
 mod headers;
-mod letter;
-mod line;
+mod mail;
 mod pool;
-mod wire;
+mod read_limit;
+mod session;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,17 +20,17 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{Error, Provider, check_bounds};
-use crate::domain::address::Channel;
+use crate::domain::contact::Channel;
 use crate::domain::notification::Priority;
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
-use crate::domain::parcel::Parcel;
 use crate::domain::price::Price;
 use crate::domain::secret::Credential;
+use connector::Connector;
 use headers::Unsubscribe;
-use letter::Letter;
-use line::Line;
+use mail::OutgoingMail;
 use pool::Pool;
-use wire::Dialer;
+use session::SmtpSession;
 
 /// How to reach the relay.
 #[derive(Debug, Clone, Deserialize)]
@@ -119,14 +119,14 @@ pub fn connect(settings: &Settings) -> Result<Arc<dyn Provider>, Error> {
 struct Relay {
     from: Mailbox,
     unsubscribe: Option<Unsubscribe>,
-    dialer: Dialer,
+    dialer: Connector,
     pool: Pool,
     timeout: Duration,
 }
 
 /// How far an attempt has come. What a failure means depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum SmtpStep {
     /// Waiting for one of the connections to be free.
     Queue,
     /// Connecting, up to the answer to `EHLO`.
@@ -145,7 +145,7 @@ enum Step {
 
 /// Why an attempt ended early: the class of the failure, because its text may repeat an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Broken {
+enum SessionError {
     /// The relay said no, with this code.
     Reply(u16),
     /// There was no connection, or it ended, or what came over it was not SMTP.
@@ -154,7 +154,7 @@ enum Broken {
     AsciiOnly,
 }
 
-impl From<lettre::transport::smtp::Error> for Broken {
+impl From<lettre::transport::smtp::Error> for SessionError {
     fn from(error: lettre::transport::smtp::Error) -> Self {
         error.status().map_or(Self::Lost, |code| Self::Reply(code.into()))
     }
@@ -170,36 +170,47 @@ impl Relay {
             .map_err(|_| Error::new(name, "from: expected a mailbox such as Bank <otp@bank.example>"))?;
         let unsubscribe =
             Unsubscribe::read(&settings.list_unsubscribe).map_err(|expected| Error::new(name, expected))?;
-        Ok(Self { from, unsubscribe, dialer: Dialer::new(settings)?, pool: Pool::new(*connections), timeout: *timeout })
+        Ok(Self {
+            from,
+            unsubscribe,
+            dialer: Connector::new(settings)?,
+            pool: Pool::new(*connections),
+            timeout: *timeout,
+        })
     }
 
     /// One mail over one connection. `step` outlives the attempt, so that a time-out knows where it struck.
-    async fn hand_over(&self, letter: &Letter, lane: Priority, step: &mut Step) -> Result<Option<Reference>, Broken> {
+    async fn hand_over(
+        &self,
+        letter: &OutgoingMail,
+        lane: Priority,
+        step: &mut SmtpStep,
+    ) -> Result<Option<Reference>, SessionError> {
         let _slot = self.pool.slot(lane).await?;
         let mut line = self.open(letter, step).await?;
         let result = line.finish(letter, step).await;
-        if !matches!(result, Err(Broken::Lost | Broken::Reply(SHUTTING_DOWN))) {
+        if !matches!(result, Err(SessionError::Lost | SessionError::Reply(SHUTTING_DOWN))) {
             self.pool.put(line);
         }
         result.map(|reply| reference(&reply))
     }
 
     /// A connection on which the relay has taken the sender.
-    async fn open(&self, letter: &Letter, step: &mut Step) -> Result<Line, Broken> {
-        *step = Step::Sender;
+    async fn open(&self, letter: &OutgoingMail, step: &mut SmtpStep) -> Result<SmtpSession, SessionError> {
+        *step = SmtpStep::Sender;
         while let Some(mut line) = self.pool.take() {
             match line.begin(letter).await {
                 Ok(()) => return Ok(line),
                 // It ended while nobody looked. Nothing of this mail was sent, and the others have been idle for longer.
-                Err(Broken::Lost | Broken::Reply(SHUTTING_DOWN)) => self.pool.clear(),
+                Err(SessionError::Lost | SessionError::Reply(SHUTTING_DOWN)) => self.pool.clear(),
                 Err(refused) => {
                     self.pool.put(line);
                     return Err(refused);
                 }
             }
         }
-        let mut line = Line::new(self.dialer.dial(step).await?);
-        *step = Step::Sender;
+        let mut line = SmtpSession::new(self.dialer.dial(step).await?);
+        *step = SmtpStep::Sender;
         line.begin(letter).await?;
         Ok(line)
     }
@@ -207,14 +218,14 @@ impl Relay {
 
 #[async_trait]
 impl Provider for Relay {
-    async fn send(&self, parcel: &Parcel) -> Outcome {
-        let letter = match Letter::write(&self.from, self.unsubscribe.as_ref(), parcel) {
+    async fn send(&self, outbound: &OutboundMessage) -> Outcome {
+        let letter = match OutgoingMail::write(&self.from, self.unsubscribe.as_ref(), outbound) {
             Ok(letter) => letter,
             Err(cause) => return Outcome::refused(cause),
         };
-        let mut step = Step::Queue;
+        let mut step = SmtpStep::Queue;
         let result =
-            timeout(self.timeout.min(parcel.valid_for), self.hand_over(&letter, parcel.priority, &mut step)).await;
+            timeout(self.timeout.min(outbound.valid_for), self.hand_over(&letter, outbound.priority, &mut step)).await;
         match result {
             Ok(Ok(reference)) => Outcome::accepted(reference),
             Ok(Err(broken)) => verdict(step, broken),
@@ -226,31 +237,33 @@ impl Provider for Relay {
 /// RFC 5321, 3.8: the relay closes the connection after this, whatever was asked.
 const SHUTTING_DOWN: u16 = 421;
 
-fn verdict(step: Step, broken: Broken) -> Outcome {
+fn verdict(step: SmtpStep, broken: SessionError) -> Outcome {
     match (step, broken) {
-        (Step::Content, Broken::Lost) => Outcome::unknown(Cause::Disconnected),
-        (_, Broken::Lost) => Outcome::deferred(Cause::Unreachable),
+        (SmtpStep::Content, SessionError::Lost) => Outcome::unknown(Cause::Disconnected),
+        (_, SessionError::Lost) => Outcome::deferred(Cause::Unreachable),
         // 450 is also how relays say "greylisted" and "too many of these".
-        (_, Broken::Reply(450)) => Outcome::deferred(Cause::Throttled),
-        (_, Broken::Reply(400..=499)) => Outcome::deferred(Cause::ProviderDown),
-        (_, Broken::Reply(530 | 534 | 535 | 538)) | (Step::Login, Broken::Reply(_)) => {
+        (_, SessionError::Reply(450)) => Outcome::deferred(Cause::Throttled),
+        (_, SessionError::Reply(400..=499)) => Outcome::deferred(Cause::ProviderDown),
+        (_, SessionError::Reply(530 | 534 | 535 | 538)) | (SmtpStep::Login, SessionError::Reply(_)) => {
             Outcome::refused(Cause::Unauthorized)
         }
         // A greeting of 554 turns this machine away, and says nothing about the mail.
-        (Step::Queue | Step::Dial, Broken::Reply(_)) => Outcome::deferred(Cause::ProviderDown),
-        (_, Broken::AsciiOnly) | (Step::Recipient, Broken::Reply(501 | 550 | 551 | 553 | 556)) => {
-            Outcome::refused(Cause::BadAddress)
+        (SmtpStep::Queue | SmtpStep::Dial, SessionError::Reply(_)) => Outcome::deferred(Cause::ProviderDown),
+        (_, SessionError::AsciiOnly) | (SmtpStep::Recipient, SessionError::Reply(501 | 550 | 551 | 553 | 556)) => {
+            Outcome::refused(Cause::InvalidContact)
         }
-        (_, Broken::Reply(550 | 552 | 553 | 554)) => Outcome::refused(Cause::BadMessage),
-        (_, Broken::Reply(_)) => Outcome::refused(Cause::Unclassified),
+        (_, SessionError::Reply(550 | 552 | 553 | 554)) => Outcome::refused(Cause::BadMessage),
+        (_, SessionError::Reply(_)) => Outcome::refused(Cause::Unclassified),
     }
 }
 
-fn timed_out(step: Step) -> Outcome {
+fn timed_out(step: SmtpStep) -> Outcome {
     match step {
-        Step::Queue => Outcome::deferred(Cause::Throttled),
-        Step::Dial | Step::Login | Step::Sender | Step::Recipient | Step::Data => Outcome::deferred(Cause::Unreachable),
-        Step::Content => Outcome::unknown(Cause::TimedOut),
+        SmtpStep::Queue => Outcome::deferred(Cause::Throttled),
+        SmtpStep::Dial | SmtpStep::Login | SmtpStep::Sender | SmtpStep::Recipient | SmtpStep::Data => {
+            Outcome::deferred(Cause::Unreachable)
+        }
+        SmtpStep::Content => Outcome::unknown(Cause::TimedOut),
     }
 }
 
@@ -270,8 +283,9 @@ mod tests {
 
     use serde_json::{Value, json};
 
+    use super::super::test_servers;
+    use super::super::test_servers::Action;
     use super::*;
-    use crate::channel::fake::{self, Then};
 
     fn settings(address: SocketAddr, mut given: Value) -> Settings {
         let usual = json!({
@@ -284,16 +298,16 @@ mod tests {
         serde_json::from_value(given).unwrap()
     }
 
-    async fn connected(relay: &fake::Relay, rest: Value) -> Arc<dyn Provider> {
+    async fn connected(relay: &test_servers::TestRelay, rest: Value) -> Arc<dyn Provider> {
         connect(&settings(relay.start().await, rest)).unwrap()
     }
 
-    async fn outcome(relay: &fake::Relay, rest: Value) -> Outcome {
+    async fn outcome(relay: &test_servers::TestRelay, rest: Value) -> Outcome {
         connected(relay, rest).await.send(&mail()).await
     }
 
-    fn mail() -> Parcel {
-        fake::email("Your code", "Code 0042\r\n.\r\nMAIL FROM:<eve@evil.example>", "<p>0042</p>")
+    fn mail() -> OutboundMessage {
+        test_servers::email("Your code", "Code 0042\r\n.\r\nMAIL FROM:<eve@evil.example>", "<p>0042</p>")
     }
 
     fn taken() -> Outcome {
@@ -302,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_mail_is_handed_over_under_the_name_the_relay_gave_it() {
-        let relay = fake::Relay::new();
+        let relay = test_servers::TestRelay::new();
         assert_eq!(outcome(&relay, json!({})).await, taken());
         let seen = relay.seen.all();
         let commands = [
@@ -318,7 +332,7 @@ mod tests {
 
     #[tokio::test]
     async fn two_mails_go_over_one_connection() {
-        let relay = fake::Relay::new();
+        let relay = test_servers::TestRelay::new();
         let provider = connected(&relay, json!({})).await;
         assert_eq!((provider.send(&mail()).await, provider.send(&mail()).await), (taken(), taken()));
         assert_eq!(relay.seen.count("EHLO"), 1);
@@ -326,7 +340,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_died_while_idle_does_not_cost_a_mail() {
-        let relay = fake::Relay::new().closing_after(1);
+        let relay = test_servers::TestRelay::new().closing_after(1);
         let provider = connected(&relay, json!({})).await;
         for _ in 0..3 {
             assert_eq!(provider.send(&mail()).await, taken());
@@ -336,17 +350,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_connection_survives_a_refused_recipient() {
-        let relay = fake::Relay::new().on("RCPT", "550 5.1.1 unknown");
+        let relay = test_servers::TestRelay::new().on("RCPT", "550 5.1.1 unknown");
         let provider = connected(&relay, json!({})).await;
         for _ in 0..2 {
-            assert_eq!(provider.send(&mail()).await, Outcome::refused(Cause::BadAddress));
+            assert_eq!(provider.send(&mail()).await, Outcome::refused(Cause::InvalidContact));
         }
         assert_eq!((relay.seen.count("EHLO"), relay.seen.count("RSET"), relay.seen.count("DATA")), (1, 1, 0));
     }
 
     #[tokio::test]
     async fn no_more_connections_are_made_than_allowed() {
-        let relay = fake::Relay::new();
+        let relay = test_servers::TestRelay::new();
         let provider = connected(&relay, json!({ "connections": 2 })).await;
         let mail = mail();
         let sent = tokio::join!(provider.send(&mail), provider.send(&mail), provider.send(&mail), provider.send(&mail));
@@ -357,11 +371,11 @@ mod tests {
     #[tokio::test]
     async fn a_login_comes_before_the_mail_and_its_refusal_is_no_word_on_the_mail() {
         let login = json!({ "user": "me", "password": "hush" });
-        let relay = fake::Relay::new();
+        let relay = test_servers::TestRelay::new();
         assert_eq!(outcome(&relay, login.clone()).await, taken());
         assert_eq!(relay.seen.all()[2], "AUTH PLAIN AG1lAGh1c2g=");
 
-        let strict = fake::Relay::new().on("AUTH", "535 5.7.8 no");
+        let strict = test_servers::TestRelay::new().on("AUTH", "535 5.7.8 no");
         assert_eq!(outcome(&strict, login).await, Outcome::refused(Cause::Unauthorized));
     }
 
@@ -385,9 +399,9 @@ mod tests {
             ("MAIL", "550 sender unknown", Outcome::refused(Cause::BadMessage)),
             ("RCPT", "450 greylisted", Outcome::deferred(Cause::Throttled)),
             ("RCPT", "451 trouble", Outcome::deferred(Cause::ProviderDown)),
-            ("RCPT", "550 unknown", Outcome::refused(Cause::BadAddress)),
-            ("RCPT", "551 moved", Outcome::refused(Cause::BadAddress)),
-            ("RCPT", "553 not a name", Outcome::refused(Cause::BadAddress)),
+            ("RCPT", "550 unknown", Outcome::refused(Cause::InvalidContact)),
+            ("RCPT", "551 moved", Outcome::refused(Cause::InvalidContact)),
+            ("RCPT", "553 not a name", Outcome::refused(Cause::InvalidContact)),
             ("RCPT", "554 blocked", Outcome::refused(Cause::BadMessage)),
             ("RCPT", "555 what?", Outcome::refused(Cause::Unclassified)),
             ("DATA", "452 disk full", Outcome::deferred(Cause::ProviderDown)),
@@ -396,7 +410,7 @@ mod tests {
             (".", "552 too large", Outcome::refused(Cause::BadMessage)),
             (".", "554 spam", Outcome::refused(Cause::BadMessage)),
         ] {
-            let relay = fake::Relay::new().on(command, reply);
+            let relay = test_servers::TestRelay::new().on(command, reply);
             assert_eq!(outcome(&relay, json!({})).await, expected, "{command} {reply}");
         }
     }
@@ -404,19 +418,19 @@ mod tests {
     #[tokio::test]
     async fn only_a_mail_that_was_begun_can_have_arrived() {
         for (command, then, expected) in [
-            ("(greeting)", Then::HangUp, Outcome::deferred(Cause::Unreachable)),
-            ("(greeting)", Then::Hang, Outcome::deferred(Cause::Unreachable)),
-            ("(greeting)", Then::Say("HTTP/1.1 200 OK\r\n".into()), Outcome::deferred(Cause::Unreachable)),
-            ("RCPT", Then::HangUp, Outcome::deferred(Cause::Unreachable)),
-            ("RCPT", Then::Hang, Outcome::deferred(Cause::Unreachable)),
-            ("DATA", Then::HangUp, Outcome::deferred(Cause::Unreachable)),
-            (".", Then::HangUp, Outcome::unknown(Cause::Disconnected)),
-            (".", Then::Hang, Outcome::unknown(Cause::TimedOut)),
+            ("(greeting)", Action::HangUp, Outcome::deferred(Cause::Unreachable)),
+            ("(greeting)", Action::Hang, Outcome::deferred(Cause::Unreachable)),
+            ("(greeting)", Action::Say("HTTP/1.1 200 OK\r\n".into()), Outcome::deferred(Cause::Unreachable)),
+            ("RCPT", Action::HangUp, Outcome::deferred(Cause::Unreachable)),
+            ("RCPT", Action::Hang, Outcome::deferred(Cause::Unreachable)),
+            ("DATA", Action::HangUp, Outcome::deferred(Cause::Unreachable)),
+            (".", Action::HangUp, Outcome::unknown(Cause::Disconnected)),
+            (".", Action::Hang, Outcome::unknown(Cause::TimedOut)),
         ] {
-            let relay = fake::Relay::new().then(command, then);
+            let relay = test_servers::TestRelay::new().then(command, then);
             assert_eq!(outcome(&relay, json!({ "timeout": "300ms" })).await, expected, "{command}");
         }
-        let nobody = connect(&settings(fake::nobody().await, json!({}))).unwrap();
+        let nobody = connect(&settings(test_servers::nobody().await, json!({}))).unwrap();
         assert_eq!(nobody.send(&mail()).await, Outcome::deferred(Cause::Unreachable));
     }
 
@@ -426,22 +440,22 @@ mod tests {
 
     #[tokio::test]
     async fn tls_is_used_where_it_is_asked_for() {
-        let (acceptor, ca) = fake::localhost();
-        let upgraded = fake::Relay::new().start_tls(acceptor.clone());
+        let (acceptor, ca) = test_servers::localhost();
+        let upgraded = test_servers::TestRelay::new().start_tls(acceptor.clone());
         assert_eq!(outcome(&upgraded, trusting("starttls", ca.path())).await, taken());
         assert_eq!(upgraded.seen.count("EHLO"), 2);
-        let implicit = fake::Relay::new().implicit_tls(acceptor);
+        let implicit = test_servers::TestRelay::new().implicit_tls(acceptor);
         assert_eq!(outcome(&implicit, trusting("tls", ca.path())).await, taken());
     }
 
     #[tokio::test]
     async fn a_relay_that_nobody_vouches_for_gets_no_mail() {
-        let (acceptor, _) = fake::localhost();
-        let (_, other) = fake::localhost();
+        let (acceptor, _) = test_servers::localhost();
+        let (_, other) = test_servers::localhost();
         for (tls, relay) in [
-            ("starttls", fake::Relay::new()),
-            ("starttls", fake::Relay::new().start_tls(acceptor.clone())),
-            ("tls", fake::Relay::new().implicit_tls(acceptor.clone())),
+            ("starttls", test_servers::TestRelay::new()),
+            ("starttls", test_servers::TestRelay::new().start_tls(acceptor.clone())),
+            ("tls", test_servers::TestRelay::new().implicit_tls(acceptor.clone())),
         ] {
             assert_eq!(outcome(&relay, trusting(tls, other.path())).await, Outcome::deferred(Cause::Unreachable));
             assert_eq!(relay.seen.count("MAIL"), 0, "{tls}");
@@ -450,8 +464,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_slipped_in_before_tls_is_not_taken_for_one_under_tls() {
-        let (acceptor, ca) = fake::localhost();
-        let relay = fake::Relay::new().start_tls(acceptor).on("STARTTLS", "220 ready\r\n250 slipped in");
+        let (acceptor, ca) = test_servers::localhost();
+        let relay = test_servers::TestRelay::new().start_tls(acceptor).on("STARTTLS", "220 ready\r\n250 slipped in");
         assert_eq!(outcome(&relay, trusting("starttls", ca.path())).await, Outcome::deferred(Cause::Unreachable));
     }
 

@@ -11,14 +11,14 @@ use actix_web::web::Bytes;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::Context;
 
-use super::super::{show, usage};
+use crate::cli::{output, usage};
 use crate::config::Config;
 
 /// As at the gateway's own door.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Serves with the certificates of the configuration in `file` until it is told to stop.
-pub(in crate::cli) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let config = Config::load(file).map_err(usage)?;
     let handshake = config.ingest.handshake().map_err(usage)?;
     let server = HttpServer::new(|| App::new().default_service(web::to(answer)))
@@ -27,7 +27,7 @@ pub(in crate::cli) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
         .shutdown_timeout(1)
         .bind_openssl("127.0.0.1:0", handshake)?;
     let address = server.addrs().first().copied().context("the bare server has no address")?;
-    show::note(format_args!("bare  listens on https://{address}"));
+    output::note(format_args!("bare  listens on https://{address}"));
     server.run().await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -12,7 +12,7 @@ use super::figures::What;
 use super::meter::Meter;
 use crate::ingest::jwe;
 use crate::sim;
-use crate::sim::processor::Otp;
+use crate::sim::processor::OtpSample;
 
 /// What `openssl speed rsa2048` signs.
 const SIGNED: [u8; 36] = [7; 36];
@@ -35,8 +35,8 @@ pub(super) async fn measure(span: Duration) -> anyhow::Result<[(What, f64); 4]> 
 fn pace(bits: u32, span: Duration) -> anyhow::Result<(f64, f64)> {
     let private = PKey::from_rsa(Rsa::generate(bits)?)?;
     let public = PKey::public_key_from_der(&private.public_key_to_der()?)?;
-    let body = sim::jwe::seal(&public, Otp::default().sample().body.as_bytes())?;
-    let keys = [jwe::Key::new(&private)?];
+    let body = sim::jwe::seal(&public, OtpSample::default().sample().body.as_bytes())?;
+    let keys = [jwe::DecryptionKey::new(&private)?];
     let mut opened = Meter::default();
     let mut signed = Meter::default();
     while opened.spent + signed.spent < span {

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_written_for_people() {
+    fn numbers_are_written_for_recipients() {
         assert_eq!(What::AcceptP99.show(1_234.5), "1,234.50 ms");
         assert_eq!(What::Cpu.show(840.4), "840 µs");
         assert_eq!(What::EndOverAccept.show(-0.125), "-0.12 ms");

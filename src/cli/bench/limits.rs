@@ -14,7 +14,7 @@ use super::site::{CUSTOMERS, Site};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::money::{Currency, Money};
 use crate::domain::notification::{ClientName, Content, Notification, NotificationId, Otp};
-use crate::domain::person::{Identifier, IdentifierKind};
+use crate::domain::recipient::{Identifier, IdentifierKind};
 use crate::domain::secret::Code;
 use crate::sim::latency::{Latencies, Percentiles, per_second};
 use crate::sim::processor::OTP_PATH;

@@ -8,13 +8,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::channel;
-use crate::domain::address::{Address, Channel};
+use crate::domain::contact::{Channel, Contact};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::Priority;
+use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::Outcome;
-use crate::domain::parcel::{Message, Parcel};
-use crate::domain::person::Locale;
-use crate::domain::secret::Rendered;
+use crate::domain::recipient::Locale;
+use crate::domain::secret::RenderedText;
 use crate::sim::latency::{Latencies, Percentiles};
 use crate::sim::stopwatch::monotonic_ns;
 
@@ -32,9 +32,9 @@ pub(super) async fn send(relay: SocketAddr, span: Duration) -> anyhow::Result<Pe
     let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
     let end = monotonic_ns().saturating_add(span);
     while monotonic_ns() < end {
-        let parcel = parcel()?;
+        let outbound = outbound()?;
         let began = monotonic_ns();
-        let outcome = relay.send(&parcel).await;
+        let outcome = relay.send(&outbound).await;
         latencies.record((monotonic_ns() - began) / 1_000);
         if !matches!(outcome, Outcome::Accepted { .. }) {
             bail!("the relay did not take a mail: {}", outcome.name());
@@ -43,16 +43,16 @@ pub(super) async fn send(relay: SocketAddr, span: Duration) -> anyhow::Result<Pe
     Ok(latencies.percentiles())
 }
 
-fn parcel() -> anyhow::Result<Parcel> {
-    let rendered = |text: &str| Rendered::new(text.to_owned());
-    Ok(Parcel {
+fn outbound() -> anyhow::Result<OutboundMessage> {
+    let rendered = |text: &str| RenderedText::new(text.to_owned());
+    Ok(OutboundMessage {
         delivery: DeliveryId(Uuid::now_v7()),
-        priority: Priority::News,
-        to: Address::parse(Channel::Email, "leon@mail.example")?,
-        message: Message::Email {
+        priority: Priority::Standard,
+        to: Contact::parse(Channel::Email, "leon@mail.example")?,
+        message: RenderedMessage::Email {
             subject: rendered(SUBJECT),
             text: rendered(TEXT),
-            html: Rendered::new(format!("<!doctype html><html><body><p>{TEXT}</p></body></html>")),
+            html: RenderedText::new(format!("<!doctype html><html><body><p>{TEXT}</p></body></html>")),
             locale: Locale::parse("en")?,
         },
         valid_for: Duration::from_mins(5),

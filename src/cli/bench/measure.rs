@@ -12,8 +12,8 @@ use super::rows::{Place, Row};
 use super::sink::Sink;
 use super::site::{CUSTOMERS, Site};
 use super::{child, decrypt, gauge, limits, mail, render, stored};
-use crate::sim::load::{self, Plan};
-use crate::sim::wire::Target;
+use crate::sim::http_client::Target;
+use crate::sim::load::{self, LoadPlan};
 
 /// Sent before measuring, and counted all the same when it comes to losses.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ struct Load {
 
 /// What a load did, and the server's processor time when it began.
 struct Driven {
-    report: load::Report,
+    report: load::LoadReport,
     began: Option<Began>,
 }
 
@@ -155,7 +155,7 @@ impl Bench {
 
         let sink = self.sink.report().await?;
         let end = sink.end_to_end;
-        self.note(row, place, &load::Report { rate: sink.rate, ..driven.report.clone() }, cpu);
+        self.note(row, place, &load::LoadReport { rate: sink.rate, ..driven.report.clone() }, cpu);
         self.figures.note(row, place, [(What::EndP50, end.p50_ms), (What::EndP99, end.p99_ms), (What::Memory, memory)]);
         if row == Row::Purge {
             let removed = f64::from(u32::try_from(removed).unwrap_or(u32::MAX)) / self.span.as_secs_f64();
@@ -190,7 +190,7 @@ impl Bench {
         Ok(())
     }
 
-    async fn count(&mut self, row: Row, place: Place, report: &load::Report) -> anyhow::Result<()> {
+    async fn count(&mut self, row: Row, place: Place, report: &load::LoadReport) -> anyhow::Result<()> {
         let sink = self.sink.report().await?;
         if sink.distinct < report.taken || sink.duplicates > 0 {
             self.figures.losses.push(format!(
@@ -205,7 +205,7 @@ impl Bench {
         Ok(())
     }
 
-    fn note(&mut self, row: Row, place: Place, report: &load::Report, cpu: Option<f64>) {
+    fn note(&mut self, row: Row, place: Place, report: &load::LoadReport, cpu: Option<f64>) {
         if !clean(report) {
             let refused: Vec<_> = report.statuses.iter().filter(|(status, _)| **status != 204).collect();
             let (row, place, errors) = (row.name(), place.name(), &report.errors);
@@ -223,12 +223,12 @@ impl Bench {
     }
 }
 
-fn clean(report: &load::Report) -> bool {
+fn clean(report: &load::LoadReport) -> bool {
     report.all_taken()
 }
 
 async fn drive(site: &Site, address: SocketAddr, pid: Pid, load: Load, span: Duration) -> anyhow::Result<Driven> {
-    let plan = Plan {
+    let plan = LoadPlan {
         target: Target::new(&format!("https://{address}"), Some(&site.identity()?))?,
         rate: load.rate,
         warm_up: Duration::ZERO,

@@ -14,13 +14,13 @@ use serde::Serialize;
 
 use super::figures::What;
 use super::meter::Meter;
-use crate::domain::address::Channel;
 use crate::domain::clock::Timestamp;
+use crate::domain::contact::Channel;
 use crate::domain::money::{Currency, Money};
 use crate::domain::notification::{Content, Otp};
-use crate::domain::person::Locale;
+use crate::domain::recipient::Locale;
 use crate::domain::secret::Code;
-use crate::render::{self, Occasion, Renderer, Settings};
+use crate::render::{self, RenderContext, Renderer, Settings};
 
 const CODE: &str = "048291";
 const PAYEE: &str = "Shop at the Corner";
@@ -71,7 +71,7 @@ fn pace(
     let money = Money { minor: 123_450, currency: Currency::parse("PLN")? };
     let content = Content::Otp(Otp { code: Code::parse(CODE.into())?, money, merchant: PAYEE.into() });
     let locale = Locale::parse("en")?;
-    let occasion = Occasion { locale: &locale, zone: None, until: UNTIL, transliterate: None };
+    let context = RenderContext { locale: &locale, zone: None, until: UNTIL, transliterate: None };
     let engine = engine(texts, channel)?;
     let names: Vec<String> = engine.get_templates().keys().cloned().collect();
     ensure!(!names.is_empty(), "no texts for {channel}");
@@ -80,7 +80,7 @@ fn pace(
     let (mut ours, mut bare) = (Meter::default(), Meter::default());
     while ours.spent + bare.spent < span {
         ours.turn(|| {
-            std::hint::black_box(renderer.render(&content, channel, &occasion)?);
+            std::hint::black_box(renderer.render(&content, channel, &context)?);
             Ok(())
         })?;
         bare.turn(|| {

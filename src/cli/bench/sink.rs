@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use super::child::{self, Child};
-use crate::sim::providers::book::Report;
-use crate::sim::wire::{Connection, Target};
+use crate::sim::http_client::{Connection, Target};
+use crate::sim::providers::tally::TallyReport;
 
 /// How often we look whether all has arrived.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -51,12 +51,12 @@ impl Sink {
     }
 
     /// What came by SMS.
-    pub(super) async fn report(&mut self) -> anyhow::Result<Report> {
+    pub(super) async fn report(&mut self) -> anyhow::Result<TallyReport> {
         self.ask("/__report/sms").await
     }
 
     /// What came by mail.
-    pub(super) async fn mails(&mut self) -> anyhow::Result<Report> {
+    pub(super) async fn mails(&mut self) -> anyhow::Result<TallyReport> {
         self.ask("/__report/email").await
     }
 
@@ -75,7 +75,7 @@ impl Sink {
         Ok(())
     }
 
-    async fn ask(&mut self, path: &str) -> anyhow::Result<Report> {
+    async fn ask(&mut self, path: &str) -> anyhow::Result<TallyReport> {
         let reply = self.desk.post(path, None, b"").await.context("the providers do not answer")?;
         ensure!(reply.status == 200, "the providers answered {} to {path}", reply.status);
         Ok(serde_json::from_slice(reply.body)?)

@@ -11,10 +11,10 @@ use super::super::Usage;
 use super::super::workspace::{AUTHORITY, Workspace};
 use super::rows::Place;
 use super::stored;
-use crate::domain::address::{Address, Channel};
 use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::person::{Entry, Identifier, IdentifierKind, Locale, Standing};
-use crate::sim::wire::Identity;
+use crate::domain::contact::{Channel, Contact};
+use crate::domain::recipient::{Identifier, IdentifierKind, Locale, RecipientRecord, RecipientStatus};
+use crate::sim::http_client::Identity;
 use crate::store::Role;
 
 /// The customers' numbers go from one to this.
@@ -144,10 +144,10 @@ impl Site {
     async fn populate(&self) -> anyhow::Result<()> {
         let file = self.workspace.path("otpost.db");
         // Beside: the store that made the file may still be letting go of it.
-        let store = self.workspace.store(&file, Role::Beside).await?;
+        let store = self.workspace.store(&file, Role::Cli).await?;
         let directory = store.directory();
-        let people = (1..=CUSTOMERS).map(person).collect::<anyhow::Result<Vec<_>>>()?;
-        for some in people.chunks(IMPORT) {
+        let recipients = (1..=CUSTOMERS).map(recipient).collect::<anyhow::Result<Vec<_>>>()?;
+        for some in recipients.chunks(IMPORT) {
             directory.import(some, SystemClock.now()).await?;
         }
         store.close().await?;
@@ -155,18 +155,18 @@ impl Site {
     }
 }
 
-fn person(number: u64) -> anyhow::Result<Entry> {
+fn recipient(number: u64) -> anyhow::Result<RecipientRecord> {
     let name = |kind, value: String| Identifier { kind, value };
-    Ok(Entry {
+    Ok(RecipientRecord {
         reference: format!("bench-{number}"),
         locale: Locale::parse("en")?,
-        standing: Standing::Active,
-        wishes: crate::domain::wishes::Wishes::default(),
+        status: RecipientStatus::Active,
+        preferences: crate::domain::preferences::Preferences::default(),
         identifiers: vec![
             name(IdentifierKind::StorageCustomer, number.to_string()),
             name(IdentifierKind::StorageCard, number.to_string()),
         ],
-        contacts: vec![Address::parse(Channel::Sms, &format!("+48600{number:06}"))?],
+        contacts: vec![Contact::parse(Channel::Sms, &format!("+48600{number:06}"))?],
     })
 }
 

@@ -37,10 +37,10 @@ const ROWS: [&str; 6] = [
        FROM made",
     "INSERT INTO idempotency (scope, fingerprint, notification_id, expires_at)
        SELECT randomblob(16), randomblob(36), notification, at + $1 FROM made",
-    "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, person_id, state, ended_at, due_at)
+    "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, recipient_id, state, ended_at, due_at)
        SELECT delivery, notification, 'otp', at, at + 300000000, randomblob(16), 'sent', at + 2000, at + 15000000
        FROM made",
-    "INSERT INTO attempt (delivery_id, number, channel, provider, contact, address, started_at, took_us, outcome,
+    "INSERT INTO attempt (delivery_id, number, channel, provider, contact_position, masked_contact, started_at, took_us, outcome,
          reference)
        SELECT delivery, 1, 'sms', 'sms-primary', 0, '+48•••••' || printf('%03d', i % 1000), at + 1000, 900,
          'accepted', 'sms-' || i FROM made",

@@ -3,9 +3,9 @@
 //! A target that is a share of the bare pipeline, a minimal program of the same shape that is no part of otpost, is
 //! named and not judged: its figures on another machine say nothing here.
 
-use super::super::show;
 use super::figures::{Figures, Series, What};
 use super::rows::{Place, Row};
+use crate::cli::output;
 
 const HEAD: [&str; 7] = ["row", "where", "what", "figure", "beside", "ratio", "target"];
 
@@ -24,7 +24,7 @@ enum Target {
 /// The whole table.
 pub(super) fn table(figures: &Figures) -> String {
     let rows: Vec<Vec<String>> = figures.series.iter().flat_map(|series| lines(figures, series)).collect();
-    show::table(&HEAD, &rows)
+    output::table(&HEAD, &rows)
 }
 
 fn lines(figures: &Figures, series: &Series) -> Vec<Vec<String>> {

@@ -5,17 +5,17 @@ use std::process::ExitCode;
 
 use openssl::x509::X509Crl;
 
-use super::{Place, day, passphrase, told};
-use crate::cli::show;
+use super::{CaLocation, day, passphrase, told};
+use crate::cli::output;
 use crate::domain::clock::{Clock, SystemClock};
-use crate::pki::desk::LIST_DAYS;
-use crate::pki::{self, Environment};
+use crate::pki::ca::store::LIST_DAYS;
+use crate::pki::{self, CaEnvironment};
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// Of which environment, where there are two
     #[arg(long)]
-    env: Option<Environment>,
+    env: Option<CaEnvironment>,
     /// How long it may be used
     #[arg(long, value_name = "N", default_value_t = LIST_DAYS, value_parser = clap::value_parser!(u32).range(1..=3650))]
     days: u32,
@@ -23,9 +23,9 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    words: passphrase::Words,
+    words: passphrase::PassphraseArgs,
     #[command(flatten)]
-    place: Place,
+    place: CaLocation,
 }
 
 /// Signs it in the desk's folder.
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let until = day(desk.list_until().map_err(told)?);
     for file in files {
-        show::line(format_args!("signed {}: {} revoked, to be used until {until}", file.display(), counted(&list)))?;
+        output::line(format_args!("signed {}: {} revoked, to be used until {until}", file.display(), counted(&list)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

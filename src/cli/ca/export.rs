@@ -5,18 +5,18 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::{Place, told};
-use crate::cli::{Usage, show};
+use super::{CaLocation, told};
+use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
-use crate::pki::desk::Desk;
-use crate::pki::register::{Record, State};
-use crate::pki::{self, Environment};
+use crate::pki::ca::index::{CertificateState, IssuedCertificate};
+use crate::pki::ca::store::CaStore;
+use crate::pki::{self, CaEnvironment};
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// Of which environment, where there are two
     #[arg(long)]
-    env: Option<Environment>,
+    env: Option<CaEnvironment>,
     /// The newest valid certificate of this client, and the CA's below it
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    place: CaLocation,
 }
 
 /// Writes it out.
@@ -42,18 +42,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.out {
         Some(out) => {
             pki::write_new(out, &bytes).map_err(super::unwritten)?;
-            show::line(format_args!("wrote {}", out.display()))?;
+            output::line(format_args!("wrote {}", out.display()))?;
         }
-        None => show::line(std::str::from_utf8(&bytes).context("PEM is text")?.trim_end())?,
+        None => output::line(std::str::from_utf8(&bytes).context("PEM is text")?.trim_end())?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn newest(desk: &Desk, client: &str) -> anyhow::Result<Vec<u8>> {
+fn newest(desk: &CaStore, client: &str) -> anyhow::Result<Vec<u8>> {
     let now = SystemClock.now();
     let register = desk.register().map_err(told)?;
-    let usable = |record: &&Record| {
-        record.client == client && desk.holds(record) && matches!(record.state(now), State::Valid | State::ExpiresSoon)
+    let usable = |record: &&IssuedCertificate| {
+        record.client == client
+            && desk.holds(record)
+            && matches!(record.state(now), CertificateState::Valid | CertificateState::ExpiresSoon)
     };
     let record = register.certificates.iter().filter(usable).max_by_key(|record| record.not_after);
     let text = || Usage(format!("{client}: no valid certificate of that client; otpost ca list shows them"));

@@ -4,23 +4,23 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{Place, day, told};
-use crate::cli::show;
+use super::{CaLocation, day, told};
+use crate::cli::output;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
-use crate::pki::Environment;
-use crate::pki::register::{Record, State};
-use crate::pki::term;
+use crate::pki::CaEnvironment;
+use crate::pki::ca::index::{CertificateState, IssuedCertificate};
+use crate::pki::expiry;
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// Of this environment only
     #[arg(long)]
-    env: Option<Environment>,
+    env: Option<CaEnvironment>,
     /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: Place,
+    place: CaLocation,
 }
 
 /// Lists them, the oldest first.
@@ -33,30 +33,32 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     if args.json {
         let lines: Vec<_> = all.iter().map(|(of, record)| as_json(*of, record, now)).collect();
-        show::json(&lines)?;
+        output::json(&lines)?;
     } else if all.is_empty() {
-        show::line("nothing was issued yet")?;
+        output::line("nothing was issued yet")?;
     } else {
         let rows: Vec<_> = all.iter().map(|(of, record)| row(*of, record, now)).collect();
         let head = ["env", "client", "state", "not after", "days left", "serial", "subject"];
-        show::line(show::table(&head, &rows).trim_end())?;
+        output::line(output::table(&head, &rows).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(of: Environment, record: &Record, now: Timestamp) -> Vec<String> {
+fn row(of: CaEnvironment, record: &IssuedCertificate, now: Timestamp) -> Vec<String> {
     let state = match record.state(now) {
-        State::Valid => "valid".to_owned(),
-        State::ExpiresSoon => "expires soon".to_owned(),
-        State::Expired => "expired".to_owned(),
-        State::Revoked => record.revoked.as_ref().map_or(String::new(), |it| format!("revoked, {}", it.reason)),
+        CertificateState::Valid => "valid".to_owned(),
+        CertificateState::ExpiresSoon => "expires soon".to_owned(),
+        CertificateState::Expired => "expired".to_owned(),
+        CertificateState::RevokedEntry => {
+            record.revoked.as_ref().map_or(String::new(), |it| format!("revoked, {}", it.reason))
+        }
     };
-    let left = term::days_left(record.not_after, now).to_string();
-    let Record { client, serial, subject, .. } = record.clone();
+    let left = expiry::days_left(record.not_after, now).to_string();
+    let IssuedCertificate { client, serial, subject, .. } = record.clone();
     vec![of.to_string(), client, state, day(record.not_after), left, serial, subject]
 }
 
-fn as_json(of: Environment, record: &Record, now: Timestamp) -> Value {
+fn as_json(of: CaEnvironment, record: &IssuedCertificate, now: Timestamp) -> Value {
     json!({
         "environment": of.name(),
         "client": record.client,
@@ -65,7 +67,7 @@ fn as_json(of: Environment, record: &Record, now: Timestamp) -> Value {
         "spki": record.pin,
         "issued": record.issued.to_string(),
         "not_after": record.not_after.to_string(),
-        "days_left": term::days_left(record.not_after, now),
+        "days_left": expiry::days_left(record.not_after, now),
         "state": record.state(now),
         "revoked_at": record.revoked.as_ref().map(|it| it.at.to_string()),
         "reason": record.revoked.as_ref().map(|it| it.reason),

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::cli::Usage;
 use crate::config;
 use crate::domain::secret::Credential;
-use crate::pki::desk::Desk;
+use crate::pki::ca::store::CaStore;
 
 /// Shorter ones are found by trying.
 const LENGTH_MIN: usize = 8;
@@ -23,13 +23,13 @@ const LENGTH_MAX: usize = 1000;
 const VARIABLE: &str = "OTPOST_CA_PASSPHRASE";
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Words {
+pub(super) struct PassphraseArgs {
     /// The first line of this file is the passphrase of the CA's key; else OTPOST_CA_PASSPHRASE is
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
 
-impl Words {
+impl PassphraseArgs {
     /// For a new key: from the file or the environment; nothing when there is neither.
     pub(super) fn to_lock(&self) -> anyhow::Result<Option<Credential>> {
         let words = self.written()?;
@@ -40,7 +40,7 @@ impl Words {
     }
 
     /// For a key that is there: as for a new one, or typed. Nothing for a key that is not encrypted.
-    pub(super) fn to_open(&self, desk: &Desk) -> anyhow::Result<Option<Credential>> {
+    pub(super) fn to_open(&self, desk: &CaStore) -> anyhow::Result<Option<Credential>> {
         let key = desk.path("ca.key");
         if !desk.is_locked().map_err(super::told)? {
             return Ok(None);

@@ -6,31 +6,32 @@ use std::process::ExitCode;
 use openssl::x509::X509;
 use serde_json::json;
 
-use super::{Place, passphrase, told};
-use crate::cli::{Usage, show};
+use super::{CaLocation, passphrase, told};
+use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
-use crate::pki::desk::{self, Desk};
-use crate::pki::register::normal_serial;
-use crate::pki::{self, Environment, Reason};
+use crate::pki::ca::index::normal_serial;
+use crate::pki::ca::store;
+use crate::pki::ca::store::CaStore;
+use crate::pki::{self, CaEnvironment, RevocationReason};
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// The certificate's number, as `ca list` shows it, or its file
     #[arg(value_name = "SERIAL|FILE")]
     which: String,
     /// Why: keyCompromise, superseded, cessationOfOperation, … (RFC 5280)
     #[arg(long, default_value_t)]
-    reason: Reason,
+    reason: RevocationReason,
     /// Of this environment
     #[arg(long)]
-    env: Option<Environment>,
+    env: Option<CaEnvironment>,
     /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    words: passphrase::Words,
+    words: passphrase::PassphraseArgs,
     #[command(flatten)]
-    place: Place,
+    place: CaLocation,
 }
 
 /// Takes it back and says what else is to be done.
@@ -40,23 +41,23 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let list = desk.path("crl.pem");
     if args.json {
         let whole = json!({ "serial": record.serial, "client": record.client, "reason": args.reason, "crl": list });
-        show::json(&whole)?;
+        output::json(&whole)?;
         return Ok(ExitCode::SUCCESS);
     }
-    show::line(format_args!("revoked {}, {}: {}", record.serial, record.client, record.subject))?;
-    show::line(format_args!("the list that says so is {}", list.display()))?;
-    show::line("")?;
-    show::line("next:")?;
-    show::line("  A gateway on this machine whose ingest.crl names that file reads it by itself.")?;
-    show::line("  For one elsewhere, copy the file to where its ingest.crl says.")?;
-    show::line(format_args!(
+    output::line(format_args!("revoked {}, {}: {}", record.serial, record.client, record.subject))?;
+    output::line(format_args!("the list that says so is {}", list.display()))?;
+    output::line("")?;
+    output::line("next:")?;
+    output::line("  A gateway on this machine whose ingest.crl names that file reads it by itself.")?;
+    output::line("  For one elsewhere, copy the file to where its ingest.crl says.")?;
+    output::line(format_args!(
         "  If nothing else uses this key, take its hash out of [[ingest.client]]: {}",
         record.pin
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn meant(args: &Args) -> anyhow::Result<(Desk, String)> {
+fn meant(args: &Args) -> anyhow::Result<(CaStore, String)> {
     let desks = args.place.desks(args.env)?;
     match normal_serial(&args.which) {
         Some(serial) => Ok((by_number(desks, &serial)?, serial)),
@@ -64,7 +65,7 @@ fn meant(args: &Args) -> anyhow::Result<(Desk, String)> {
     }
 }
 
-fn by_number(desks: Vec<Desk>, serial: &str) -> anyhow::Result<Desk> {
+fn by_number(desks: Vec<CaStore>, serial: &str) -> anyhow::Result<CaStore> {
     for desk in desks {
         if desk.register().map_err(told)?.find(serial).is_some() {
             return Ok(desk);
@@ -73,7 +74,7 @@ fn by_number(desks: Vec<Desk>, serial: &str) -> anyhow::Result<Desk> {
     Err(Usage(format!("{serial}: no certificate of that number was issued here; otpost ca list shows them")).into())
 }
 
-fn by_file(desks: &[Desk], path: &Path) -> anyhow::Result<(Desk, String)> {
+fn by_file(desks: &[CaStore], path: &Path) -> anyhow::Result<(CaStore, String)> {
     let wrong = |what: &str| Usage(format!("{}: {what}", path.display()));
     let bytes = super::read(path)?;
     if pki::is_locked(&bytes) {
@@ -81,6 +82,6 @@ fn by_file(desks: &[Desk], path: &Path) -> anyhow::Result<(Desk, String)> {
     }
     let certificate = X509::from_pem(&bytes).or_else(|_| X509::from_der(&bytes));
     let certificate = certificate.map_err(|_| wrong("is neither a certificate's number nor a certificate"))?;
-    let (desk, record) = desk::find(desks, &certificate).map_err(told)?.ok_or_else(|| wrong("was not issued here"))?;
+    let (desk, record) = store::find(desks, &certificate).map_err(told)?.ok_or_else(|| wrong("was not issued here"))?;
     Ok((desk, record.serial))
 }

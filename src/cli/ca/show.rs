@@ -6,14 +6,15 @@ use std::process::ExitCode;
 use openssl::x509::X509Req;
 use serde_json::json;
 
-use super::Place;
-use crate::cli::{Usage, show};
-use crate::pki::desk::{self, Desk};
-use crate::pki::register::Record;
-use crate::pki::{self, Environment, Inspection};
+use super::CaLocation;
+use crate::cli::{Usage, output};
+use crate::pki::ca::index::IssuedCertificate;
+use crate::pki::ca::store;
+use crate::pki::ca::store::CaStore;
+use crate::pki::{self, CaEnvironment, CsrReview};
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// The signing request, in PEM or DER
     #[arg(value_name = "CSR")]
     request: PathBuf,
@@ -21,7 +22,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: Place,
+    place: CaLocation,
 }
 
 /// Shows it. Exit code 2 when it could not be signed.
@@ -38,16 +39,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The certificates that were issued for the same key, where there is a desk to be asked.
-fn earlier(place: &Place, told: &mut Inspection) -> anyhow::Result<Vec<(Environment, Record)>> {
+fn earlier(place: &CaLocation, told: &mut CsrReview) -> anyhow::Result<Vec<(CaEnvironment, IssuedCertificate)>> {
     let mut earlier = Vec::new();
-    for desk in Desk::all(&place.folder()) {
+    for desk in CaStore::all(&place.folder()) {
         let register = desk.register().map_err(super::told)?;
         let authority = desk.certificate().map_err(super::told)?;
         if pki::distinguished_name(authority.subject_name()) == told.subject {
             told.obstacles.push(format!("{}, in {}", pki::Error::OwnName, desk.environment));
         }
         if let Some(lost) = register.compromised(&told.pin) {
-            told.obstacles.push(desk::Error::Compromised(lost.serial.clone()).to_string());
+            told.obstacles.push(store::Error::Compromised(lost.serial.clone()).to_string());
         }
         let same_key = register.certificates.into_iter().filter(|record| record.pin == told.pin);
         earlier.extend(same_key.map(|record| (desk.environment, record)));
@@ -66,49 +67,49 @@ fn no_key(path: &Path) -> anyhow::Error {
     Usage(format!("{}: its key is of a kind that is not known", path.display())).into()
 }
 
-fn as_json(told: &Inspection, earlier: &[(Environment, Record)]) -> anyhow::Result<()> {
-    let wish = |wish: &pki::Wish| json!({ "name": wish.name, "granted": wish.granted });
-    let before = |(of, record): &(Environment, Record)| json!({ "environment": of.name(), "client": record.client, "serial": record.serial });
-    show::json(&json!({
+fn as_json(told: &CsrReview, earlier: &[(CaEnvironment, IssuedCertificate)]) -> anyhow::Result<()> {
+    let wish = |wish: &pki::RequestedExtension| json!({ "name": wish.name, "granted": wish.granted });
+    let before = |(of, record): &(CaEnvironment, IssuedCertificate)| json!({ "environment": of.name(), "client": record.client, "serial": record.serial });
+    output::json(&json!({
         "fit": told.obstacles.is_empty(),
         "subject": told.subject,
         "key": told.key.to_string(),
         "signed_by_its_key": told.signed_by_its_key,
-        "extensions": told.wishes.iter().map(wish).collect::<Vec<_>>(),
+        "extensions": told.preferences.iter().map(wish).collect::<Vec<_>>(),
         "spki": told.pin,
         "earlier": earlier.iter().map(before).collect::<Vec<_>>(),
         "obstacles": told.obstacles,
     }))
 }
 
-fn as_text(told: &Inspection, earlier: &[(Environment, Record)]) -> anyhow::Result<()> {
+fn as_text(told: &CsrReview, earlier: &[(CaEnvironment, IssuedCertificate)]) -> anyhow::Result<()> {
     let subject = if told.subject.is_empty() { "(none)" } else { &told.subject };
     let signature = if told.signed_by_its_key { "made with this key" } else { "NOT made with this key" };
-    show::line(format_args!("subject    {subject}"))?;
-    show::line(format_args!("key        {}", told.key))?;
-    show::line(format_args!("signature  {signature}"))?;
-    show::line(format_args!("spki       {}", told.pin))?;
+    output::line(format_args!("subject    {subject}"))?;
+    output::line(format_args!("key        {}", told.key))?;
+    output::line(format_args!("signature  {signature}"))?;
+    output::line(format_args!("spki       {}", told.pin))?;
     for (of, record) in earlier {
-        show::line(format_args!(
+        output::line(format_args!(
             "seen       this key has the certificate {} of {}, {of}",
             record.serial, record.client
         ))?;
     }
-    if told.wishes.is_empty() {
-        show::line("asks for   nothing else")?;
+    if told.preferences.is_empty() {
+        output::line("asks for   nothing else")?;
     }
-    for (at, wish) in told.wishes.iter().enumerate() {
+    for (at, wish) in told.preferences.iter().enumerate() {
         let head = if at == 0 { "asks for" } else { "" };
         let becomes = wish.granted.map_or("ignored".to_owned(), |ours| format!("ignored; we set {ours}"));
-        show::line(format_args!("{head:<10} {}: {becomes}", wish.name))?;
+        output::line(format_args!("{head:<10} {}: {becomes}", wish.name))?;
     }
-    show::line("gets       CA:FALSE, digitalSignature, clientAuth: it can be a client, and nothing else")?;
-    show::line("")?;
+    output::line("gets       CA:FALSE, digitalSignature, clientAuth: it can be a client, and nothing else")?;
+    output::line("")?;
     if told.obstacles.is_empty() {
-        show::line("it can be signed")?;
+        output::line("it can be signed")?;
     }
     for obstacle in &told.obstacles {
-        show::line(format_args!("it will not be signed: {obstacle}"))?;
+        output::line(format_args!("it will not be signed: {obstacle}"))?;
     }
     Ok(())
 }

@@ -8,18 +8,20 @@ use openssl::x509::X509;
 use serde_json::json;
 
 use super::pin::{self, Pinned};
-use super::{Place, day, passphrase};
-use crate::cli::{Usage, show};
+use super::{CaLocation, day, passphrase};
+use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::ingest;
-use crate::pki::desk::{self, Desk};
-use crate::pki::register::Record;
-use crate::pki::{self, Environment, term};
+use crate::pki;
+use crate::pki::ca::index::IssuedCertificate;
+use crate::pki::ca::store;
+use crate::pki::ca::store::CaStore;
+use crate::pki::{CaEnvironment, expiry};
 
 const NAME_MAX: usize = 64;
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// The signing request, in PEM or DER
     #[arg(value_name = "CSR")]
     request: PathBuf,
@@ -28,7 +30,7 @@ pub(in crate::cli) struct Args {
     client: String,
     /// Which environment of the client it is for
     #[arg(long)]
-    env: Environment,
+    env: CaEnvironment,
     /// How long it is valid, at most 825
     #[arg(long, value_name = "N")]
     days: u32,
@@ -45,14 +47,14 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    words: passphrase::Words,
+    words: passphrase::PassphraseArgs,
     #[command(flatten)]
-    place: Place,
+    place: CaLocation,
 }
 
 /// What came of it.
 struct Signed {
-    record: Record,
+    record: IssuedCertificate,
     out: PathBuf,
     /// What the configuration says with the new pin in it; nothing when there is none to read.
     pinned: Option<Pinned>,
@@ -103,16 +105,16 @@ fn look_ahead(args: &Args, out: &Path) -> anyhow::Result<()> {
 }
 
 // It is on record by now: signing again would make a second one.
-fn hand_over(out: &Path, record: &Record, certificate: &X509) -> anyhow::Result<()> {
+fn hand_over(out: &Path, record: &IssuedCertificate, certificate: &X509) -> anyhow::Result<()> {
     pki::write_certificate(out, certificate).map_err(super::unwritten).with_context(|| {
         format!("{} was signed and is on record; otpost ca export --client {} writes it", record.serial, record.client)
     })
 }
 
-fn refused(args: &Args, error: desk::Error) -> anyhow::Error {
+fn refused(args: &Args, error: store::Error) -> anyhow::Error {
     match error {
-        desk::Error::Pki(error @ (pki::Error::File { .. } | pki::Error::Ended(_))) => error.into(),
-        desk::Error::Pki(_) | desk::Error::Compromised(_) => {
+        store::Error::Pki(error @ (pki::Error::File { .. } | pki::Error::Ended(_))) => error.into(),
+        store::Error::Pki(_) | store::Error::Compromised(_) => {
             Usage(format!("{}: {error}", args.request.display())).into()
         }
         other => super::told(other),
@@ -121,7 +123,7 @@ fn refused(args: &Args, error: desk::Error) -> anyhow::Error {
 
 fn as_json(args: &Args, signed: &Signed) -> anyhow::Result<()> {
     let Signed { record, out, pinned, let_in } = signed;
-    show::json(&json!({
+    output::json(&json!({
         "certificate": out,
         "environment": args.env.name(),
         "client": record.client,
@@ -136,58 +138,60 @@ fn as_json(args: &Args, signed: &Signed) -> anyhow::Result<()> {
 fn as_text(args: &Args, signed: &Signed) -> anyhow::Result<()> {
     let Signed { record, out, pinned, let_in } = signed;
     let config = args.place.config.config.display();
-    show::line(format_args!("signed {} for client {}, {}", out.display(), record.client, args.env))?;
-    show::line(format_args!("  subject    {}", record.subject))?;
-    show::line(format_args!("  serial     {}", record.serial))?;
-    show::line(format_args!("  not after  {}", day(record.not_after)))?;
-    show::line(format_args!("  spki       {}", record.pin))?;
-    show::line("")?;
+    output::line(format_args!("signed {} for client {}, {}", out.display(), record.client, args.env))?;
+    output::line(format_args!("  subject    {}", record.subject))?;
+    output::line(format_args!("  serial     {}", record.serial))?;
+    output::line(format_args!("  not after  {}", day(record.not_after)))?;
+    output::line(format_args!("  spki       {}", record.pin))?;
+    output::line("")?;
     let pins = pinned.as_ref().map_or_else(|| vec![record.pin.clone()], |pinned| pinned.pins.clone());
     match pinned {
-        Some(pinned) if pinned.was_there => show::line(format_args!("{config} lets this key in already:"))?,
+        Some(pinned) if pinned.was_there => output::line(format_args!("{config} lets this key in already:"))?,
         Some(_) if *let_in => {
-            show::line(format_args!("{config} lets it in now; a gateway that runs goes by it within a second:"))?;
+            output::line(format_args!("{config} lets it in now; a gateway that runs goes by it within a second:"))?;
         }
-        Some(_) => show::line(format_args!("to let it in, {config} must say (--pin writes it):"))?,
-        None => show::line("to let it in, the gateway's configuration must say:")?,
+        Some(_) => output::line(format_args!("to let it in, {config} must say (--pin writes it):"))?,
+        None => output::line("to let it in, the gateway's configuration must say:")?,
     }
-    show::line("")?;
-    show::line(pin::block(&record.client, &pins))?;
+    output::line("")?;
+    output::line(pin::block(&record.client, &pins))?;
     Ok(())
 }
 
 /// What would keep the client out all the same, or sooner than was asked.
-fn notes(args: &Args, desk: &Desk, signed: &Signed, now: Timestamp) {
+fn notes(args: &Args, desk: &CaStore, signed: &Signed, now: Timestamp) {
     let Signed { record, pinned, .. } = signed;
     if let Some(other) = signed_by_another(args, &record.pin) {
-        show::note(format_args!("note: the {other} CA has signed this key too; each environment should have its own"));
+        output::note(format_args!(
+            "note: the {other} CA has signed this key too; each environment should have its own"
+        ));
     }
-    if term::days_left(record.not_after, now) < i64::from(args.days) - 1 {
-        show::note("note: it ends with the CA, sooner than was asked");
+    if expiry::days_left(record.not_after, now) < i64::from(args.days) - 1 {
+        output::note("note: it ends with the CA, sooner than was asked");
     }
     if desk.list_until().is_ok_and(|until| until < record.not_after) {
-        show::note("note: the list of revoked certificates ends before it does; otpost ca crl renews it");
+        output::note("note: the list of revoked certificates ends before it does; otpost ca crl renews it");
     }
     let Some(pinned) = pinned else { return };
     if pinned.subject.as_ref().is_some_and(|subject| *subject != record.subject) {
-        show::note("note: the client's subject in the configuration is another one, and both must fit");
+        output::note("note: the client's subject in the configuration is another one, and both must fit");
     }
     let config = &args.place.config.config;
     let trusted = pinned.client_ca.as_ref().map_or_else(|| ingest::Settings::default().client_ca, PathBuf::from);
     if !trusts(&config.parent().unwrap_or(Path::new("")).join(&trusted), desk) {
         let (config, trusted, ours) = (config.display(), trusted.display(), desk.path("ca.pem"));
         let needed = format!("for this certificate ingest.client_ca must be {}", ours.display());
-        show::note(format_args!("note: {config} trusts {trusted}; {needed}"));
+        output::note(format_args!("note: {config} trusts {trusted}; {needed}"));
     }
 }
 
-fn signed_by_another(args: &Args, pin: &str) -> Option<Environment> {
-    let has_signed = |desk: &Desk| desk.register().is_ok_and(|it| it.certificates.iter().any(|it| it.pin == pin));
-    let others = Desk::all(&args.place.folder()).into_iter().filter(|desk| desk.environment != args.env);
+fn signed_by_another(args: &Args, pin: &str) -> Option<CaEnvironment> {
+    let has_signed = |desk: &CaStore| desk.register().is_ok_and(|it| it.certificates.iter().any(|it| it.pin == pin));
+    let others = CaStore::all(&args.place.folder()).into_iter().filter(|desk| desk.environment != args.env);
     others.filter(has_signed).map(|desk| desk.environment).next()
 }
 
-fn trusts(client_ca: &Path, desk: &Desk) -> bool {
+fn trusts(client_ca: &Path, desk: &CaStore) -> bool {
     let Ok(pem) = pki::read_up_to(client_ca, pki::PEM_MAX) else { return false };
     let (Ok(trusted), Ok(ours)) = (X509::stack_from_pem(&pem), desk.certificate()) else { return false };
     trusted.iter().any(|one| one.to_der().ok() == ours.to_der().ok())

@@ -5,16 +5,22 @@ use std::path::Path;
 
 use openssl::x509::X509;
 
-use super::findings::{Findings, Level};
+use super::findings::{CheckReport, Severity};
 use crate::domain::clock::Timestamp;
-use crate::pki::term::{self, Warning};
+use crate::pki::expiry;
+use crate::pki::expiry::ExpiryWarning;
 use crate::{ingest, pki};
 
 /// Where a workspace keeps the processor's certificate.
 const PROCESSOR: &str = "pki/processor.pem";
 
 /// Reads them all; returns the authorities that are trusted.
-pub(super) fn look(settings: &ingest::Settings, folder: &Path, now: Timestamp, findings: &mut Findings) -> Vec<X509> {
+pub(super) fn look(
+    settings: &ingest::Settings,
+    folder: &Path,
+    now: Timestamp,
+    findings: &mut CheckReport,
+) -> Vec<X509> {
     // Above the first certificate of the server's file stand those that vouch for it.
     if let Some(server) = read("certificate", &settings.certificate, findings).first() {
         describe("certificate", server, now, findings);
@@ -39,7 +45,7 @@ pub(super) fn look(settings: &ingest::Settings, folder: &Path, now: Timestamp, f
 }
 
 /// Warns when others than the owner may read a key.
-pub(super) fn private(subject: &str, path: &Path, findings: &mut Findings) {
+pub(super) fn private(subject: &str, path: &Path, findings: &mut CheckReport) {
     // A file that is not there is missed by whoever needs it.
     let Ok(metadata) = std::fs::metadata(path) else { return };
     let mode = metadata.permissions().mode() & 0o777;
@@ -52,7 +58,7 @@ pub(super) fn private(subject: &str, path: &Path, findings: &mut Findings) {
     }
 }
 
-fn read(subject: &str, path: &Path, findings: &mut Findings) -> Vec<X509> {
+fn read(subject: &str, path: &Path, findings: &mut CheckReport) -> Vec<X509> {
     let shown = path.display().to_string();
     let pem = std::fs::read(path).map_err(|error| error.to_string());
     let stack = pem.and_then(|pem| X509::stack_from_pem(&pem).map_err(|_| "not a certificate in PEM".to_owned()));
@@ -67,7 +73,7 @@ fn read(subject: &str, path: &Path, findings: &mut Findings) -> Vec<X509> {
     }
 }
 
-fn describe(subject: &str, certificate: &X509, now: Timestamp, findings: &mut Findings) {
+fn describe(subject: &str, certificate: &X509, now: Timestamp, findings: &mut CheckReport) {
     let said = match pki::describe(certificate) {
         Ok(said) => said,
         Err(error) => return findings.error(subject, crate::domain::chain(&error)),
@@ -83,18 +89,18 @@ fn describe(subject: &str, certificate: &X509, now: Timestamp, findings: &mut Fi
 }
 
 /// When something ends, how bad that is, and what to do about it.
-pub(super) fn term(not_after: Timestamp, now: Timestamp) -> (Level, String) {
+pub(super) fn term(not_after: Timestamp, now: Timestamp) -> (Severity, String) {
     let ends = ending(not_after, now);
-    match term::warning(not_after, now) {
-        Some(Warning::Ended) => (Level::Error, ends),
-        Some(warning) => (Level::Warning, format!("{ends}: {}", warning.advice())),
-        None => (Level::Ok, ends),
+    match expiry::warning(not_after, now) {
+        Some(ExpiryWarning::Ended) => (Severity::Error, ends),
+        Some(warning) => (Severity::Warning, format!("{ends}: {}", warning.advice())),
+        None => (Severity::Ok, ends),
     }
 }
 
 /// When something ends, in words.
 pub(super) fn ending(not_after: Timestamp, now: Timestamp) -> String {
-    match term::days_left(not_after, now) {
+    match expiry::days_left(not_after, now) {
         ..0 => format!("ended on {}", day(not_after)),
         left => format!("ends on {}, {} from now", day(not_after), left_in_words(left)),
     }
@@ -133,12 +139,12 @@ mod tests {
             let now = Timestamp::from_micros(1_800_000_000_000_000);
             term(now.after(Duration::from_hours(24 * days)), now)
         };
-        assert_eq!(told(31).0, Level::Ok);
+        assert_eq!(told(31).0, Severity::Ok);
         for (days, advice) in [(29, "plan"), (13, "renew it"), (6, "this week"), (0, "now")] {
             let (level, text) = told(days);
-            assert!(level == Level::Warning && text.contains(advice), "{days}: {text}");
+            assert!(level == Severity::Warning && text.contains(advice), "{days}: {text}");
         }
         let over = Timestamp::from_micros(1_799_900_000_000_000);
-        assert_eq!(term(over, over.after(Duration::from_secs(1))), (Level::Error, "ended on 2027-01-14".to_owned()));
+        assert_eq!(term(over, over.after(Duration::from_secs(1))), (Severity::Error, "ended on 2027-01-14".to_owned()));
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use indicatif::BinaryBytes;
 
 use super::certificates::private;
-use super::findings::Findings;
-use crate::cli::show::counted;
+use super::findings::CheckReport;
+use crate::cli::output::counted;
 use crate::config::Config;
 use crate::domain::chain;
 use crate::domain::clock::SystemClock;
@@ -14,7 +14,7 @@ use crate::store::seal::Sealer;
 use crate::store::{self, Role, Store};
 
 /// Opens both; makes neither.
-pub(super) async fn look(config: &Config, findings: &mut Findings) {
+pub(super) async fn look(config: &Config, findings: &mut CheckReport) {
     private("seal.key", &config.seal.key_file, findings);
     if let Err(error) = Sealer::open(&config.seal) {
         return findings.error("seal.key", chain(&error));
@@ -32,13 +32,13 @@ pub(super) async fn look(config: &Config, findings: &mut Findings) {
     }
 }
 
-async fn open(config: &Config, findings: &mut Findings) -> Result<(), store::Error> {
-    let store = Store::open(&config.store, &config.seal, Role::Beside, Arc::new(SystemClock)).await?;
+async fn open(config: &Config, findings: &mut CheckReport) -> Result<(), store::Error> {
+    let store = Store::open(&config.store, &config.seal, Role::Cli, Arc::new(SystemClock)).await?;
     let figures = store.figures().await?;
-    let (people, open) = (figures.people, figures.open);
-    findings.ok("database", format_args!("SQLite {}; {people} people, {open} open deliveries", figures.version));
-    if people == 0 {
-        findings.warning("people", "the directory is empty: nobody can be told; otpost people import");
+    let (recipients, open) = (figures.recipients, figures.open);
+    findings.ok("database", format_args!("SQLite {}; {recipients} people, {open} open deliveries", figures.version));
+    if recipients == 0 {
+        findings.warning("recipient", "the directory is empty: nobody can be told; otpost recipient import");
     }
     findings.ok("epoch keys", counted(store.epoch_keys(), "key"));
     let (free, least) = (store.look_after_space().await?, config.store.min_free);

@@ -1,6 +1,6 @@
 //! The TLS library: which one is linked, and how long its makers look after it.
 
-use super::findings::Findings;
+use super::findings::CheckReport;
 use crate::domain::clock::Timestamp;
 
 /// The last day of support for each line of OpenSSL (<https://openssl-library.org/policies/releasestrat/>).
@@ -17,7 +17,7 @@ const SUPPORTED: [(&str, &str); 8] = [
 ];
 
 /// Says which OpenSSL is linked.
-pub(super) fn look(now: Timestamp, findings: &mut Findings) {
+pub(super) fn look(now: Timestamp, findings: &mut CheckReport) {
     let version = openssl::version::version();
     let today = now.to_jiff().strftime("%Y-%m-%d").to_string();
     match supported_until(version) {

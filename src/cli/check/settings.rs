@@ -2,21 +2,22 @@
 
 use std::fmt::Display;
 
-use super::findings::{Findings, Level};
-use crate::app::{self, Parts, profile};
-use crate::cli::show::counted;
+use super::findings::{CheckReport, Severity};
+use crate::app;
+use crate::app::{Parts, environment};
+use crate::cli::output::counted;
 use crate::config::Config;
 use crate::domain::chain;
 use crate::domain::notification::Kind;
-use crate::flow::guard::Guard;
+use crate::flow::limits::SendLimits;
 use crate::render::{self, Renderer};
 use crate::route::{Plan, Plans};
-use crate::{channel, console, ingest, receipts, telemetry};
+use crate::{channel, ingest, ops, receipts, telemetry};
 
 /// Tries each of them as the gateway would.
-pub(super) fn look(config: &Config, findings: &mut Findings) {
-    if let Err(error) = profile::check(config) {
-        findings.error("profile", error);
+pub(super) fn look(config: &Config, findings: &mut CheckReport) {
+    if let Err(error) = environment::check(config) {
+        findings.error("environment", error);
     }
     match telemetry::check(&config.log) {
         Ok(_) => findings.ok("log", &config.log.level),
@@ -29,9 +30,9 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         Err(error) => findings.error("plan", chain(&error)),
     }
     texts(config, findings);
-    match Guard::new(config.guard.clone()) {
-        Ok(_) => findings.ok("guard", countries(&config.guard.sms_countries)),
-        Err(error) => findings.error("guard", error),
+    match SendLimits::new(config.limits.clone()) {
+        Ok(_) => findings.ok("limits", countries(&config.limits.sms_countries)),
+        Err(error) => findings.error("limits", error),
     }
     providers(config, findings);
     door(&config.ingest, findings);
@@ -39,11 +40,11 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     operators_door(&config.ops, findings);
 }
 
-fn texts(config: &Config, findings: &mut Findings) {
+fn texts(config: &Config, findings: &mut CheckReport) {
     let (wrong, before) = (render::review_folder(&config.templates), findings.errors());
     match wrong {
         Ok(wrong) => wrong.iter().for_each(|wrong| {
-            findings.note(if wrong.refused { Level::Error } else { Level::Warning }, "templates", wrong);
+            findings.note(if wrong.refused { Severity::Error } else { Severity::Warning }, "templates", wrong);
         }),
         Err(error) => findings.error("templates", chain(&error)),
     }
@@ -70,7 +71,7 @@ fn plan(plan: &Plan) -> String {
     joined([Some(steps), hedge, quiet].into_iter().flatten(), ", ")
 }
 
-fn providers(config: &Config, findings: &mut Findings) {
+fn providers(config: &Config, findings: &mut CheckReport) {
     if config.provider.is_empty() {
         return findings.warning("provider", "none: nobody can be told anything; add a [[provider]]");
     }
@@ -100,7 +101,7 @@ fn providers(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn door(settings: &ingest::Settings, findings: &mut Findings) {
+fn door(settings: &ingest::Settings, findings: &mut CheckReport) {
     match ingest::check(settings) {
         Ok(()) => findings.ok("ingest", format_args!("will listen on {}", settings.listen)),
         Err(error) => findings.error("ingest", chain(&error)),
@@ -116,7 +117,7 @@ fn door(settings: &ingest::Settings, findings: &mut Findings) {
     }
 }
 
-fn providers_door(config: &Config, findings: &mut Findings) {
+fn providers_door(config: &Config, findings: &mut CheckReport) {
     let reporting = config.provider.iter().filter(|provider| matches!(channel::hear(provider), Ok(Some(_))));
     let reporting: Vec<_> = reporting.map(channel::Settings::name).collect();
     if !config.receipts.is_open() {
@@ -135,7 +136,7 @@ fn providers_door(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn operators_door(settings: &console::Settings, findings: &mut Findings) {
+fn operators_door(settings: &ops::Settings, findings: &mut CheckReport) {
     if !settings.is_open() {
         return findings.ok("ops", "nobody can ask whether the gateway is well");
     }

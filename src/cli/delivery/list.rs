@@ -6,16 +6,16 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
 use super::{as_json, state};
-use crate::cli::{ConfigFile, beside, show};
-use crate::domain::delivery::State;
+use crate::cli::{ConfigFile, open_store, output};
+use crate::domain::delivery::DeliveryState;
 use crate::domain::notification::Kind;
 use crate::store::reports::{DeliveryFilter, DeliveryLine};
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// Only those in this state
     #[arg(long, value_parser = states())]
-    state: Option<State>,
+    state: Option<DeliveryState>,
     /// Only those of this kind
     #[arg(long, value_parser = kinds())]
     kind: Option<Kind>,
@@ -29,9 +29,9 @@ pub(in crate::cli) struct Args {
     json: bool,
 }
 
-fn states() -> impl TypedValueParser<Value = State> {
-    let known = PossibleValuesParser::new(State::ALL.map(State::name));
-    known.try_map(|name| State::from_name(&name).ok_or("not a state"))
+fn states() -> impl TypedValueParser<Value = DeliveryState> {
+    let known = PossibleValuesParser::new(DeliveryState::ALL.map(DeliveryState::name));
+    known.try_map(|name| DeliveryState::from_name(&name).ok_or("not a state"))
 }
 
 fn kinds() -> impl TypedValueParser<Value = Kind> {
@@ -40,18 +40,18 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 
 /// Lists them.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let store = beside::open(&args.config.config).await?;
+    let store = open_store::open(&args.config.config).await?;
     let filter = DeliveryFilter { state: args.state, kind: args.kind, limit: args.limit };
     let lines = store.deliveries(&filter).await?;
     store.close().await?;
     if args.json {
-        show::json(&json!({ "deliveries": lines.iter().map(as_json).collect::<Vec<_>>() }))?;
+        output::json(&json!({ "deliveries": lines.iter().map(as_json).collect::<Vec<_>>() }))?;
     } else if lines.is_empty() {
-        show::line("no deliveries")?;
+        output::line("no deliveries")?;
     } else {
         let head = ["RECEIVED", "ID", "KIND", "STATE", "ATTEMPTS", "LAST"];
         let rows: Vec<_> = lines.iter().map(row).collect();
-        show::line(show::table(&head, &rows).trim_end())?;
+        output::line(output::table(&head, &rows).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }

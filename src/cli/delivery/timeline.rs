@@ -4,58 +4,67 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::words;
+use crate::cli::template_output;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
 use crate::domain::outcome::Outcome;
-use crate::domain::wording::{Wording, Words};
+use crate::domain::template_version::{TemplateSnapshot, TemplateVersion};
 use crate::store::reports::{DeliveryDetail, EventLine};
 
 /// What an event repeats of the attempt it ended; the attempt has a line of its own.
 const TOLD_BY_THE_ATTEMPT: [&str; 5] = ["attempt", "channel", "provider", "outcome", "cause"];
 
 /// One line of the timeline.
-pub(super) struct Entry<'a> {
+pub(super) struct TimelineEntry<'a> {
     at: Timestamp,
     accepted: Timestamp,
-    what: What<'a>,
+    what: TimelineItem<'a>,
 }
 
-enum What<'a> {
-    Event { seq: i64, actor: String, kind: String, detail: Map<String, Value> },
-    Attempt(&'a Attempt, Option<&'a Words>),
+enum TimelineItem<'a> {
+    AuditEvent { seq: i64, actor: String, kind: String, detail: Map<String, Value> },
+    Attempt(&'a Attempt, Option<&'a TemplateSnapshot>),
 }
 
 /// All that happened, the first thing first.
-pub(super) fn of<'a>(detail: &'a DeliveryDetail, known: &'a HashMap<Wording, Words>) -> Vec<Entry<'a>> {
+pub(super) fn of<'a>(
+    detail: &'a DeliveryDetail,
+    known: &'a HashMap<TemplateVersion, TemplateSnapshot>,
+) -> Vec<TimelineEntry<'a>> {
     let accepted = detail.line.received_at;
-    let events = detail.events.iter().map(|event| Entry { at: event.at, accepted, what: What::of(event) });
-    let attempts = detail.attempts.iter().map(|attempt| Entry {
+    let events =
+        detail.events.iter().map(|event| TimelineEntry { at: event.at, accepted, what: TimelineItem::of(event) });
+    let attempts = detail.attempts.iter().map(|attempt| TimelineEntry {
         at: attempt.started_at,
         accepted,
-        what: What::Attempt(attempt, attempt.wording.and_then(|wording| known.get(&wording))),
+        what: TimelineItem::Attempt(
+            attempt,
+            attempt.template_version.and_then(|template_version| known.get(&template_version)),
+        ),
     });
     let mut entries: Vec<_> = events.chain(attempts).collect();
     entries.sort_by_key(|entry| entry.at);
     entries
 }
 
-impl What<'_> {
+impl TimelineItem<'_> {
     fn of(event: &EventLine) -> Self {
         let mut detail: Map<String, Value> = serde_json::from_str(&event.detail).unwrap_or_default();
         if detail.contains_key("attempt") {
             detail.retain(|name, _| !TOLD_BY_THE_ATTEMPT.contains(&name.as_str()));
         }
-        Self::Event { seq: event.seq, actor: event.actor.clone(), kind: event.kind.clone(), detail }
+        Self::AuditEvent { seq: event.seq, actor: event.actor.clone(), kind: event.kind.clone(), detail }
     }
 }
 
-impl Entry<'_> {
+impl TimelineEntry<'_> {
     /// Offset, name, and what there is to say.
     pub(super) fn row(&self) -> Vec<String> {
         let (name, said) = match &self.what {
-            What::Event { actor, kind, detail, .. } => (kind.clone(), event_text(actor, kind, detail)),
-            What::Attempt(attempt, words) => (format!("attempt {}", attempt.number), attempt_text(attempt, *words)),
+            TimelineItem::AuditEvent { actor, kind, detail, .. } => (kind.clone(), event_text(actor, kind, detail)),
+            TimelineItem::Attempt(attempt, words) => {
+                (format!("attempt {}", attempt.number), attempt_text(attempt, *words))
+            }
         };
         vec![span(self.at, self.accepted), name, said]
     }
@@ -64,19 +73,19 @@ impl Entry<'_> {
     pub(super) fn as_json(&self) -> Value {
         let (at, offset_us) = (self.at.to_string(), self.at.micros() - self.accepted.micros());
         match &self.what {
-            What::Event { seq, actor, kind, detail } => json!({
+            TimelineItem::AuditEvent { seq, actor, kind, detail } => json!({
                 "at": at, "offset_us": offset_us, "entry": "event",
                 "seq": seq, "actor": actor, "kind": kind, "detail": detail,
             }),
-            What::Attempt(attempt, words) => json!({
+            TimelineItem::Attempt(attempt, words) => json!({
                 "at": at, "offset_us": offset_us, "entry": "attempt",
                 "number": attempt.number, "channel": attempt.channel, "provider": attempt.provider,
                 "address": attempt.address, "took_us": attempt.took.as_micros(),
                 "outcome": attempt.outcome.name(),
                 "cause": attempt.outcome.cause().map(crate::domain::outcome::Cause::name),
                 "reference": reference(&attempt.outcome),
-                "wording": attempt.wording.map(|wording| wording.to_string()),
-                "words": words.map(words::as_json),
+                "wording": attempt.template_version.map(|template_version| template_version.to_string()),
+                "words": words.map(template_output::as_json),
             }),
         }
     }
@@ -94,19 +103,19 @@ fn event_text(actor: &str, kind: &str, detail: &Map<String, Value>) -> String {
     parts.join(", ")
 }
 
-fn attempt_text(attempt: &Attempt, words: Option<&Words>) -> String {
+fn attempt_text(attempt: &Attempt, words: Option<&TemplateSnapshot>) -> String {
     let Attempt { channel, provider, address, took, outcome, .. } = attempt;
     let cause = outcome.cause().map(|cause| format!(", {cause}")).unwrap_or_default();
     let reference = reference(outcome).map(|reference| format!(", reference {reference}")).unwrap_or_default();
     let took = length(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
-    let words = words.map(|it| format!(", words {} {}", it.wording.short(), it.topic)).unwrap_or_default();
+    let words = words.map(|it| format!(", words {} {}", it.template_version.short(), it.topic)).unwrap_or_default();
     format!("{channel} {provider} {address}: {}{cause}{reference} ({took}){words}", outcome.name())
 }
 
 fn reference(outcome: &Outcome) -> Option<&str> {
     match outcome {
         Outcome::Accepted { reference } => reference.as_ref().map(crate::domain::outcome::Reference::as_str),
-        Outcome::Deferred { .. } | Outcome::Refused { .. } | Outcome::Unknown { .. } => None,
+        Outcome::Deferred { .. } | Outcome::Rejected { .. } | Outcome::Unknown { .. } => None,
     }
 }
 
@@ -137,7 +146,11 @@ mod tests {
         let detail = r#"{"attempt":1,"channel":"sms","provider":"desk","before":"sent","says":"delivered"}"#.to_owned();
         let at = Timestamp::from_micros(0);
         let event = EventLine { seq: 3, at, actor: "provider:desk".to_owned(), kind: "confirmed".to_owned(), detail };
-        let entry = Entry { at: at.after(std::time::Duration::from_secs(2)), accepted: at, what: What::of(&event) };
+        let entry = TimelineEntry {
+            at: at.after(std::time::Duration::from_secs(2)),
+            accepted: at,
+            what: TimelineItem::of(&event),
+        };
         assert_eq!(entry.row(), ["+2.000 s", "confirmed", "desk, before sent, says delivered"]);
     }
 

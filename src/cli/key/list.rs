@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::door;
-use crate::cli::{ConfigFile, show, usage};
+use crate::cli::{ConfigFile, output, usage};
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
-use crate::pki::encryption::{Entry, Keyring};
+use crate::pki::jwe_keys::{JweKey, JweKeyring};
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigFile,
     /// Print JSON
@@ -20,22 +20,22 @@ pub(in crate::cli) struct Args {
 
 /// Lists them, the oldest first.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let keyring = Keyring::read(&door(&args.config)?.encryption_keys).map_err(usage)?;
+    let keyring = JweKeyring::read(&door(&args.config)?.encryption_keys).map_err(usage)?;
     let now = SystemClock.now();
     if args.json {
         let keys: Vec<_> = keyring.entries().iter().map(|entry| as_json(entry, &keyring, now)).collect();
-        show::json(&json!({ "keys": keys }))?;
+        output::json(&json!({ "keys": keys }))?;
     } else if keyring.entries().is_empty() {
-        show::line("no encryption keys")?;
+        output::line("no encryption keys")?;
     } else {
         let head = ["ID", "BITS", "CREATED", "STATE", "ACTIVE FROM", ""];
         let rows: Vec<_> = keyring.entries().iter().map(|entry| row(entry, &keyring, now)).collect();
-        show::line(show::table(&head, &rows).trim_end())?;
+        output::line(output::table(&head, &rows).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(entry: &Entry, keyring: &Keyring, now: Timestamp) -> Vec<String> {
+fn row(entry: &JweKey, keyring: &JweKeyring, now: Timestamp) -> Vec<String> {
     let part = match entry {
         _ if keyring.published(now) == Some(entry) => "published",
         _ if keyring.next(now) == Some(entry) => "next",
@@ -51,7 +51,7 @@ fn row(entry: &Entry, keyring: &Keyring, now: Timestamp) -> Vec<String> {
     ]
 }
 
-fn as_json(entry: &Entry, keyring: &Keyring, now: Timestamp) -> Value {
+fn as_json(entry: &JweKey, keyring: &JweKeyring, now: Timestamp) -> Value {
     json!({
         "id": entry.id,
         "bits": entry.bits,

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use super::{READ_SOON, door};
-use crate::cli::{ConfigFile, show, usage};
+use crate::cli::{ConfigFile, output, usage};
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
-use crate::pki::encryption::{Change, Keyring};
+use crate::pki::jwe_keys::{JweKeyring, KeyringEditor};
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct ActivateArgs {
+pub(crate) struct ActivateArgs {
     /// Which key
     id: String,
     /// From when on, as in 2027-01-31T12:00:00Z; without it from now on
@@ -19,7 +19,7 @@ pub(in crate::cli) struct ActivateArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct RetireArgs {
+pub(crate) struct RetireArgs {
     /// Which key
     id: String,
     /// Even the published one; then the one before it is published again, if there is any
@@ -32,7 +32,7 @@ pub(in crate::cli) struct RetireArgs {
 /// Publishes a key.
 pub(super) fn activate(args: &ActivateArgs) -> anyhow::Result<ExitCode> {
     let (settings, now) = (door(&args.config)?, SystemClock.now());
-    let mut change = Change::begin(&settings.encryption_keys).map_err(usage)?;
+    let mut change = KeyringEditor::begin(&settings.encryption_keys).map_err(usage)?;
     change.activate(&args.id, args.at.map_or(now, Timestamp::from), now).map_err(usage)?;
     tell(change.keyring(), now)
 }
@@ -40,22 +40,22 @@ pub(super) fn activate(args: &ActivateArgs) -> anyhow::Result<ExitCode> {
 /// Retires a key.
 pub(super) fn retire(args: &RetireArgs) -> anyhow::Result<ExitCode> {
     let (settings, now) = (door(&args.config)?, SystemClock.now());
-    let mut change = Change::begin(&settings.encryption_keys).map_err(usage)?;
+    let mut change = KeyringEditor::begin(&settings.encryption_keys).map_err(usage)?;
     change.retire(&args.id, args.force, now).map_err(usage)?;
     tell(change.keyring(), now)?;
     let file = change.keyring().path(&args.id);
-    show::note(format_args!("when every gateway has: rm {}", file.display()));
+    output::note(format_args!("when every gateway has: rm {}", file.display()));
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(keyring: &Keyring, now: Timestamp) -> anyhow::Result<ExitCode> {
+fn tell(keyring: &JweKeyring, now: Timestamp) -> anyhow::Result<ExitCode> {
     match keyring.published(now) {
-        Some(entry) => show::line(format_args!("published: {}", entry.id))?,
-        None => show::line("published: none")?,
+        Some(entry) => output::line(format_args!("published: {}", entry.id))?,
+        None => output::line("published: none")?,
     }
     if let Some((entry, at)) = keyring.next(now).and_then(|entry| Some((entry, entry.activate_at?))) {
-        show::line(format_args!("next: {} from {at}", entry.id))?;
+        output::line(format_args!("next: {} from {at}", entry.id))?;
     }
-    show::note(READ_SOON);
+    output::note(READ_SOON);
     Ok(ExitCode::SUCCESS)
 }

@@ -6,15 +6,15 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::channel::Settings;
-use crate::cli::{ConfigFile, beside, show, usage};
+use crate::cli::{ConfigFile, open_store, output, usage};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::price::Price;
-use crate::route::spend::Ledger;
+use crate::route::spend_window::SpendWindow;
 use crate::store::providers::{Billed, Drain, FRESH, ProviderState};
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigFile,
     /// Print JSON
@@ -22,7 +22,7 @@ pub(in crate::cli) struct Args {
     json: bool,
 }
 
-struct Line<'a> {
+struct ProviderRow<'a> {
     settings: &'a Settings,
     state: Option<&'a ProviderState>,
     drain: Option<&'a Drain>,
@@ -31,7 +31,7 @@ struct Line<'a> {
 }
 
 fn spent(settings: &Settings, billed: &[Billed], now: Timestamp) -> Option<Price> {
-    let mut ledger = Ledger::new(settings.price(), settings.spend_cap());
+    let mut ledger = SpendWindow::new(settings.price(), settings.spend_cap());
     let own = billed.iter().filter(|it| it.provider.0 == settings.name());
     own.for_each(|it| ledger.recall(it.at, it.messages));
     (!settings.price().is_zero()).then(|| ledger.spent(now))
@@ -40,13 +40,13 @@ fn spent(settings: &Settings, billed: &[Billed], now: Timestamp) -> Option<Price
 /// Lists them, in the order of the configuration.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config.config).map_err(usage)?;
-    let store = beside::open_configured(&config).await?;
+    let store = open_store::open_configured(&config).await?;
     let (drains, states) = (store.drains().await?, store.provider_states().await?);
     let now = SystemClock.now();
     let is_priced = config.provider.iter().any(|it| !it.price().is_zero());
     let billed = if is_priced { store.billed(now).await? } else { Vec::new() };
     store.close().await?;
-    let line = |settings| Line {
+    let line = |settings| ProviderRow {
         settings,
         state: states.iter().find(|it| it.provider.0 == Settings::name(settings) && now.since(it.seen_at) < FRESH),
         spent: spent(settings, &billed, now),
@@ -54,22 +54,22 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let lines: Vec<_> = config.provider.iter().map(line).collect();
     if args.json {
-        show::json(&json!({ "providers": lines.iter().map(as_json).collect::<Vec<_>>() }))?;
+        output::json(&json!({ "providers": lines.iter().map(as_json).collect::<Vec<_>>() }))?;
     } else if lines.is_empty() {
-        show::line("no providers")?;
+        output::line("no providers")?;
     } else {
         let head = ["NAME", "CHANNEL", "COUNTRIES", "WEIGHT", "CIRCUIT", "FAILED", "TAKES", "SPENT/H", "DUTY"];
         let rows: Vec<_> = lines.iter().map(row).collect();
-        show::line(show::table(&head, &rows).trim_end())?;
+        output::line(output::table(&head, &rows).trim_end())?;
         if lines.iter().all(|line| line.state.is_none()) {
-            show::note("no gateway has written how they do in the last 15 s");
+            output::note("no gateway has written how they do in the last 15 s");
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(line: &Line<'_>) -> Vec<String> {
-    let Line { settings, state, drain, spent } = line;
+fn row(line: &ProviderRow<'_>) -> Vec<String> {
+    let ProviderRow { settings, state, drain, spent } = line;
     let spent = spent.map(|spent| match settings.spend_cap() {
         Some(cap) => format!("{spent} of {cap}"),
         None => spent.to_string(),
@@ -94,8 +94,8 @@ fn row(line: &Line<'_>) -> Vec<String> {
     ]
 }
 
-fn as_json(line: &Line<'_>) -> Value {
-    let Line { settings, state, drain, spent } = line;
+fn as_json(line: &ProviderRow<'_>) -> Value {
+    let ProviderRow { settings, state, drain, spent } = line;
     json!({
         "name": settings.name(),
         "channel": settings.channel().name(),

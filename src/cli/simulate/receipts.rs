@@ -16,19 +16,19 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use zeroize::Zeroizing;
 
 use crate::domain::clock::{Clock, SystemClock};
-use crate::sim::providers::station::Arrival;
-use crate::sim::wire::{Connection, Target};
+use crate::sim::http_client::{Connection, Target};
+use crate::sim::providers::message_log::LoggedMessage;
 
 /// How long the gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where receipts go, and what they are signed with.
-pub(super) struct Reporting {
+pub(super) struct ReceiptSender {
     gateway: Connection,
     key: PKey<Private>,
 }
 
-impl Reporting {
+impl ReceiptSender {
     /// Reports to `url`, the whole path of one provider, with the secret in a file.
     pub(super) fn to(url: &str, secret: &Path) -> anyhow::Result<Self> {
         let gateway = Connection::new(Target::new(url, None)?, PATIENCE);
@@ -38,7 +38,7 @@ impl Reporting {
     }
 
     /// Reports whatever arrives under a reference until nothing more can.
-    pub(super) async fn run(mut self, mut arrivals: broadcast::Receiver<Arc<Arrival>>) -> io::Result<()> {
+    pub(super) async fn run(mut self, mut arrivals: broadcast::Receiver<Arc<LoggedMessage>>) -> io::Result<()> {
         loop {
             let arrival = match arrivals.recv().await {
                 Ok(arrival) => arrival,
@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
     use crate::channel;
-    use crate::domain::receipt::{Callback, Status};
+    use crate::domain::receipt::{Callback, ReceiptStatus};
 
     const SECRET: &str = "practice-secret-practice-secret";
 
@@ -98,7 +98,7 @@ mod tests {
         });
         let reader = channel::hear(&serde_json::from_value(sms).unwrap()).unwrap().unwrap();
 
-        let mut reporting = Reporting::to(&url, file.path()).unwrap();
+        let mut reporting = ReceiptSender::to(&url, file.path()).unwrap();
         let (request, taken) = tokio::join!(posted(listener), reporting.report("r-1"));
         taken.unwrap();
 
@@ -109,6 +109,6 @@ mod tests {
         };
         let read = reader.read(&Callback { header: &header, body: body.as_bytes(), now: SystemClock.now() }).unwrap();
         assert!(head.starts_with("POST /receipts/sms HTTP/1.1"), "{head}");
-        assert_eq!((read[0].reference.as_str(), read[0].status), ("r-1", Status::Delivered));
+        assert_eq!((read[0].reference.as_str(), read[0].status), ("r-1", ReceiptStatus::Delivered));
     }
 }

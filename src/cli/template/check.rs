@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::cli::{ConfigFile, show, usage};
+use crate::cli::{ConfigFile, output, usage};
 use crate::config::Config;
-use crate::render::{self, Finding, RULES, Rule};
+use crate::render::{self, Diagnostic, RULES, Rule};
 
 /// What to look at.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigFile,
     /// Only these, each in the place of the one in the folder: DIR/LOCALE/KIND/PART.hbs
@@ -41,24 +41,24 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let warnings = findings.len() - refused;
     if args.json {
         let all: Vec<_> = findings.iter().map(as_json).collect();
-        show::json(&json!({ "ok": refused == 0, "errors": refused, "warnings": warnings, "findings": all }))?;
+        output::json(&json!({ "ok": refused == 0, "errors": refused, "warnings": warnings, "findings": all }))?;
     } else {
         findings.iter().try_for_each(line)?;
-        show::line(format_args!("{}, {}", show::counted(refused, "error"), show::counted(warnings, "warning")))?;
+        output::line(format_args!("{}, {}", output::counted(refused, "error"), output::counted(warnings, "warning")))?;
     }
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn line(finding: &Finding) -> std::io::Result<()> {
+fn line(finding: &Diagnostic) -> std::io::Result<()> {
     let paint = std::io::stdout().is_terminal();
     let (level, colour) = if finding.refused { ("error", "\x1b[1;31m") } else { ("warning", "\x1b[1;33m") };
     let (on, off) = if paint { (colour, "\x1b[0m") } else { ("", "") };
     let at = finding.fault.at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
-    let Finding { place, rule, fault, .. } = finding;
-    show::line(format_args!("{}{at}: {on}{level}{off}: {} [{rule}]", place.display(), fault.what))
+    let Diagnostic { place, rule, fault, .. } = finding;
+    output::line(format_args!("{}{at}: {on}{level}{off}: {} [{rule}]", place.display(), fault.what))
 }
 
-fn as_json(finding: &Finding) -> Value {
+fn as_json(finding: &Diagnostic) -> Value {
     json!({
         "file": finding.place.display().to_string(),
         "line": finding.fault.at.map(|(line, _)| line),
@@ -71,13 +71,13 @@ fn as_json(finding: &Finding) -> Value {
 
 fn list_rules(json: bool) -> anyhow::Result<ExitCode> {
     if json {
-        show::json(&json!({ "rules": RULES }))?;
+        output::json(&json!({ "rules": RULES }))?;
         return Ok(ExitCode::SUCCESS);
     }
     for Rule { name, asks, refused, file, example } in RULES {
         let level = if refused { "" } else { " (a warning)" };
-        show::line(format_args!("{name}{level}\n    {asks}"))?;
-        show::line(format_args!("    {file}: {}\n", shortened(example)))?;
+        output::line(format_args!("{name}{level}\n    {asks}"))?;
+        output::line(format_args!("    {file}: {}\n", shortened(example)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,12 +8,12 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use crate::cli::{ConfigFile, Usage, beside, show, usage};
+use crate::cli::{ConfigFile, Usage, open_store, output, usage};
 use crate::config::Config;
 use crate::domain::notification::Kind;
-use crate::domain::person::Locale;
-use crate::domain::wording::{Topic, Words};
-use crate::render::{Folder, Sheet, Shipped, Source};
+use crate::domain::recipient::Locale;
+use crate::domain::template_version::{TemplateKey, TemplateSnapshot};
+use crate::render::{Folder, Shipped, Source, TemplateFile};
 
 /// Lines around a change that are shown with it.
 const AROUND: usize = 3;
@@ -21,7 +21,7 @@ const AROUND: usize = 3;
 /// What to look at.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 nothing differs, 1 something does, 2 it could not be compared.")]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// Compare with the texts otpost came with, and not with those in force
     #[arg(long)]
     shipped: bool,
@@ -39,10 +39,10 @@ pub(in crate::cli) struct Args {
 }
 
 /// Sources by their places in a folder: `pl/otp/sms.hbs`.
-type Texts = BTreeMap<String, String>;
+type TemplateSource = BTreeMap<String, String>;
 
 /// One file that differs.
-struct Difference {
+struct TemplateDiff {
     path: String,
     change: &'static str,
     lines: String,
@@ -55,20 +55,20 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json {
         let against = if args.shipped { "shipped" } else { "in_force" };
         let files: Vec<_> = differences.iter().map(as_json).collect();
-        show::json(&json!({ "against": against, "files": files }))?;
+        output::json(&json!({ "against": against, "files": files }))?;
     } else {
         let paint = std::io::stdout().is_terminal();
         for line in differences.iter().flat_map(|difference| difference.lines.lines()) {
-            show::line(painted(line, paint))?;
+            output::line(painted(line, paint))?;
         }
     }
     Ok(ExitCode::from(u8::from(!differences.is_empty())))
 }
 
-async fn compare(args: &Args) -> anyhow::Result<Vec<Difference>> {
+async fn compare(args: &Args) -> anyhow::Result<Vec<TemplateDiff>> {
     let config = Config::load(&args.file.config).map_err(usage)?;
-    let here = args.chosen(Folder::at(&config.templates.dir).sheets()?);
-    let there = if args.shipped { args.chosen(Shipped.sheets()?) } else { args.in_force(&config).await? };
+    let here = args.chosen(Folder::at(&config.templates.dir).files()?);
+    let there = if args.shipped { args.chosen(Shipped.files()?) } else { args.in_force(&config).await? };
     let mut paths: Vec<_> = here.keys().chain(there.keys()).collect();
     paths.sort();
     paths.dedup();
@@ -81,21 +81,21 @@ impl Args {
         self.kind.is_none_or(|asked| asked == kind) && self.locale.as_ref().is_none_or(is_asked)
     }
 
-    fn chosen(&self, sheets: impl IntoIterator<Item = Sheet>) -> Texts {
-        let chosen = sheets.into_iter().filter(|sheet| self.wants(sheet.locale(), sheet.kind()));
-        chosen.map(|sheet| (sheet.path(), sheet.source().to_owned())).collect()
+    fn chosen(&self, files: impl IntoIterator<Item = TemplateFile>) -> TemplateSource {
+        let chosen = files.into_iter().filter(|file| self.wants(file.locale(), file.kind()));
+        chosen.map(|file| (file.path(), file.source().to_owned())).collect()
     }
 
-    async fn in_force(&self, config: &Config) -> anyhow::Result<Texts> {
-        let store = beside::open_configured(config).await?;
+    async fn in_force(&self, config: &Config) -> anyhow::Result<TemplateSource> {
+        let store = open_store::open_configured(config).await?;
         let all = store.words_in_force().await;
         store.close().await?;
         let all = all?;
         anyhow::ensure!(!all.is_empty(), "no texts have been in force yet: otpost serve puts them in force");
-        let mut texts = Texts::new();
-        for Words { topic: Topic { locale, kind, .. }, parts, .. } in all {
+        let mut texts = TemplateSource::new();
+        for TemplateSnapshot { topic: TemplateKey { locale, kind, .. }, parts, .. } in all {
             if self.wants(&locale, kind) {
-                let sources = parts.into_iter().filter(|(part, _)| Words::is_text(part));
+                let sources = parts.into_iter().filter(|(part, _)| TemplateSnapshot::is_text(part));
                 texts.extend(sources.map(|(part, source)| (format!("{locale}/{kind}/{part}"), source)));
             }
         }
@@ -103,7 +103,7 @@ impl Args {
     }
 }
 
-fn difference(path: &str, old: Option<&String>, new: Option<&String>) -> Option<Difference> {
+fn difference(path: &str, old: Option<&String>, new: Option<&String>) -> Option<TemplateDiff> {
     if old == new {
         return None;
     }
@@ -122,7 +122,7 @@ fn difference(path: &str, old: Option<&String>, new: Option<&String>) -> Option<
         .context_radius(AROUND)
         .header(&name(old, "a"), &name(new, "b"))
         .to_string();
-    Some(Difference { path: path.to_owned(), change, lines })
+    Some(TemplateDiff { path: path.to_owned(), change, lines })
 }
 
 fn painted(line: &str, paint: bool) -> String {
@@ -135,8 +135,8 @@ fn painted(line: &str, paint: bool) -> String {
     if paint { format!("\x1b[{colour}m{line}\x1b[0m") } else { line.to_owned() }
 }
 
-fn as_json(difference: &Difference) -> Value {
-    let Difference { path, change, lines } = difference;
+fn as_json(difference: &TemplateDiff) -> Value {
+    let TemplateDiff { path, change, lines } = difference;
     json!({ "path": path, "change": change, "diff": lines })
 }
 

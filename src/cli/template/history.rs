@@ -7,19 +7,19 @@ use std::process::ExitCode;
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use crate::cli::{ConfigFile, beside, show, words};
-use crate::domain::address::Channel;
+use crate::cli::{ConfigFile, open_store, output, template_output};
+use crate::domain::contact::Channel;
 use crate::domain::notification::Kind;
-use crate::domain::person::Locale;
-use crate::domain::wording::{Topic, Wording, Words, WordsChange};
+use crate::domain::recipient::Locale;
+use crate::domain::template_version::{TemplateActivation, TemplateKey, TemplateSnapshot, TemplateVersion};
 use crate::store::Store;
 
 /// What to look at.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// Print the words of this name, or of the only one that begins so
     #[arg(value_name = "WORDING", conflicts_with_all = ["kind", "locale", "channel"])]
-    wording: Option<String>,
+    template_version: Option<String>,
     /// Only this kind of news, such as otp or card_locked
     #[arg(long)]
     kind: Option<Kind>,
@@ -37,15 +37,15 @@ pub(in crate::cli) struct Args {
 }
 
 /// A change, and what was different from before.
-struct Line {
-    change: WordsChange,
+struct HistoryRow {
+    change: TemplateActivation,
     differs: Vec<String>,
 }
 
 /// Shows the changes, or the words of one name.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let store = beside::open(&args.config.config).await?;
-    let done = match &args.wording {
+    let store = open_store::open(&args.config.config).await?;
+    let done = match &args.template_version {
         Some(beginning) => one(&store, beginning, args.json).await,
         None => all(&store, args).await,
     };
@@ -60,32 +60,32 @@ async fn one(store: &Store, beginning: &str, as_json: bool) -> anyhow::Result<()
         bail!("{why} with {beginning}");
     };
     if as_json {
-        let mut whole = words::as_json(words);
+        let mut whole = template_output::as_json(words);
         whole["parts"] = json!(words.parts);
-        return show::json(&whole);
+        return output::json(&whole);
     }
-    show::line(format_args!("words {}  {}", words.wording, words.topic))?;
-    Ok(words::print(words.parts.iter().map(|(part, text)| (part.as_str(), text.clone())))?)
+    output::line(format_args!("words {}  {}", words.template_version, words.topic))?;
+    Ok(template_output::print(words.parts.iter().map(|(part, text)| (part.as_str(), text.clone())))?)
 }
 
 async fn all(store: &Store, args: &Args) -> anyhow::Result<()> {
     let changes = store.words_changes().await?;
-    let names: Vec<_> = changes.iter().filter_map(|change| change.wording).collect();
+    let names: Vec<_> = changes.iter().filter_map(|change| change.template_version).collect();
     let known = store.words(&names).await?;
     let mut lines = compared(changes, &known);
     lines.retain(|line| args.wants(&line.change.topic));
     if args.json {
-        return show::json(&json!({ "changes": lines.iter().map(as_json).collect::<Vec<_>>() }));
+        return output::json(&json!({ "changes": lines.iter().map(as_json).collect::<Vec<_>>() }));
     }
     if lines.is_empty() {
-        return Ok(show::line("no words have been in force")?);
+        return Ok(output::line("no words have been in force")?);
     }
     let rows: Vec<_> = lines.iter().map(row).collect();
-    Ok(show::line(show::table(&["SINCE", "TEXT", "WORDING", "CHANGED"], &rows).trim_end())?)
+    Ok(output::line(output::table(&["SINCE", "TEXT", "WORDING", "CHANGED"], &rows).trim_end())?)
 }
 
 impl Args {
-    fn wants(&self, topic: &Topic) -> bool {
+    fn wants(&self, topic: &TemplateKey) -> bool {
         let is_asked = |locale: &Locale| locale.as_str().eq_ignore_ascii_case(topic.locale.as_str());
         self.kind.is_none_or(|kind| kind == topic.kind)
             && self.channel.is_none_or(|channel| channel == topic.channel)
@@ -94,22 +94,24 @@ impl Args {
 }
 
 // `changes` and what is returned: the newest first.
-fn compared(changes: Vec<WordsChange>, known: &HashMap<Wording, Words>) -> Vec<Line> {
-    let mut before: HashMap<Topic, Option<Wording>> = HashMap::new();
+fn compared(changes: Vec<TemplateActivation>, known: &HashMap<TemplateVersion, TemplateSnapshot>) -> Vec<HistoryRow> {
+    let mut before: HashMap<TemplateKey, Option<TemplateVersion>> = HashMap::new();
     let mut lines: Vec<_> = changes
         .into_iter()
         .rev()
         .map(|change| {
-            let earlier = before.insert(change.topic.clone(), change.wording).flatten();
-            let words = |wording: Option<Wording>| wording.and_then(|wording| known.get(&wording));
-            Line { differs: differs(words(earlier), words(change.wording)), change }
+            let earlier = before.insert(change.topic.clone(), change.template_version).flatten();
+            let words = |template_version: Option<TemplateVersion>| {
+                template_version.and_then(|template_version| known.get(&template_version))
+            };
+            HistoryRow { differs: differs(words(earlier), words(change.template_version)), change }
         })
         .collect();
     lines.reverse();
     lines
 }
 
-fn differs(before: Option<&Words>, now: Option<&Words>) -> Vec<String> {
+fn differs(before: Option<&TemplateSnapshot>, now: Option<&TemplateSnapshot>) -> Vec<String> {
     match (before, now) {
         (_, None) => vec!["gone".to_owned()],
         (None, Some(_)) => vec!["new".to_owned()],
@@ -122,21 +124,21 @@ fn differs(before: Option<&Words>, now: Option<&Words>) -> Vec<String> {
     }
 }
 
-fn row(line: &Line) -> Vec<String> {
-    let WordsChange { at, topic, wording, .. } = &line.change;
-    let name = wording.map_or_else(|| "-".to_owned(), |wording| wording.short());
+fn row(line: &HistoryRow) -> Vec<String> {
+    let TemplateActivation { at, topic, template_version, .. } = &line.change;
+    let name = template_version.map_or_else(|| "-".to_owned(), |template_version| template_version.short());
     vec![at.to_string(), topic.to_string(), name, line.differs.join(" ")]
 }
 
-fn as_json(line: &Line) -> Value {
-    let WordsChange { seq, at, topic, wording } = &line.change;
+fn as_json(line: &HistoryRow) -> Value {
+    let TemplateActivation { seq, at, topic, template_version } = &line.change;
     json!({
         "seq": seq,
         "at": at.to_string(),
         "locale": topic.locale,
         "kind": topic.kind.name(),
         "channel": topic.channel.name(),
-        "wording": wording.map(|wording| wording.to_string()),
+        "wording": template_version.map(|template_version| template_version.to_string()),
         "changed": line.differs,
     })
 }

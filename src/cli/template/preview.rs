@@ -9,19 +9,19 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::{Value, json};
 
 use crate::channel::Settings;
-use crate::cli::{ConfigFile, show, usage};
+use crate::cli::{ConfigFile, output, usage};
 use crate::config::Config;
-use crate::domain::address::Channel;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
+use crate::domain::contact::Channel;
 use crate::domain::notification::Kind;
-use crate::domain::person::Locale;
 use crate::domain::price::Price;
-use crate::render::sms::{Cost, Forcing};
+use crate::domain::recipient::Locale;
+use crate::render::sms::segments::{ForcingCharacter, SmsCost};
 use crate::render::{Previews, Sample};
 
 /// What to look at.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// The kind of news
     #[arg(long, value_parser = kinds())]
     kind: Kind,
@@ -50,20 +50,20 @@ fn channels() -> impl TypedValueParser<Value = Channel> {
 }
 
 /// One message, how it would be with the nearest letters, and what it costs at each provider.
-struct Shown {
+struct ShownSample {
     channel: Channel,
     sample: Sample,
     nearest: Option<Sample>,
-    bills: Vec<Bill>,
+    bills: Vec<SampleCost>,
 }
 
-struct Bill {
+struct SampleCost {
     provider: String,
     segments: usize,
     price: Price,
 }
 
-impl Bill {
+impl SampleCost {
     fn sum(&self) -> Price {
         self.price.times(self.segments as u64)
     }
@@ -82,15 +82,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         write_html(&previews, file, now)?;
     }
     if args.json {
-        show::json(&as_json(args, &all))?;
+        output::json(&as_json(args, &all))?;
     } else {
-        show::line(format_args!("{} as {} reads it. An example: nobody has this code.", args.kind, args.locale))?;
-        all.iter().try_for_each(|shown| show::line(format_args!("\n{}", as_text(shown))))?;
+        output::line(format_args!("{} as {} reads it. An example: nobody has this code.", args.kind, args.locale))?;
+        all.iter().try_for_each(|shown| output::line(format_args!("\n{}", as_text(shown))))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn shown(config: &Config, previews: &Previews, channel: Channel, now: Timestamp) -> anyhow::Result<[Shown; 2]> {
+fn shown(config: &Config, previews: &Previews, channel: Channel, now: Timestamp) -> anyhow::Result<[ShownSample; 2]> {
     let samples = |transliterate| previews.samples(channel, transliterate, now).map_err(usage);
     let gateways: Vec<_> =
         config.provider.iter().filter(|it| it.channel() == Channel::Sms && channel == Channel::Sms).collect();
@@ -105,14 +105,14 @@ fn shown(config: &Config, previews: &Previews, channel: Channel, now: Timestamp)
     let [typical_bills, longest_bills] = bills;
     let of = |sample: Sample, nearest: Sample, bills| {
         let nearest = (nearest != sample).then_some(nearest);
-        Shown { channel, sample, nearest, bills }
+        ShownSample { channel, sample, nearest, bills }
     };
     Ok([of(typical, typical_nearest, typical_bills), of(longest, longest_nearest, longest_bills)])
 }
 
-fn bill(gateway: &Settings, sample: &Sample) -> Option<Bill> {
+fn bill(gateway: &Settings, sample: &Sample) -> Option<SampleCost> {
     let segments = sample.cost.as_ref()?.size.segments;
-    Some(Bill { provider: gateway.name().to_owned(), segments, price: gateway.price() })
+    Some(SampleCost { provider: gateway.name().to_owned(), segments, price: gateway.price() })
 }
 
 fn write_html(previews: &Previews, file: &PathBuf, now: Timestamp) -> anyhow::Result<()> {
@@ -121,8 +121,8 @@ fn write_html(previews: &Previews, file: &PathBuf, now: Timestamp) -> anyhow::Re
     std::fs::write(file, html.unwrap_or_default()).with_context(|| format!("{} cannot be written", file.display()))
 }
 
-fn as_text(shown: &Shown) -> String {
-    let Shown { channel, sample, nearest, bills } = shown;
+fn as_text(shown: &ShownSample) -> String {
+    let ShownSample { channel, sample, nearest, bills } = shown;
     let mut lines = vec![format!("{channel}, {}, in {}", sample.about, sample.locale)];
     for (part, text) in sample.parts.iter().filter(|(part, _)| !part.ends_with("html")) {
         let name = part.split_once('.').map_or("", |(_, name)| name);
@@ -138,18 +138,18 @@ fn as_text(shown: &Shown) -> String {
         lines.extend(costs(cost));
     }
     lines.extend(bills.iter().map(|bill| {
-        let Bill { provider, segments, price } = bill;
+        let SampleCost { provider, segments, price } = bill;
         format!("  {provider}: {segments} x {price} = {}", bill.sum())
     }));
     lines.join("\n")
 }
 
-fn costs(cost: &Cost) -> Vec<String> {
+fn costs(cost: &SmsCost) -> Vec<String> {
     let size = cost.size;
     let plural = if size.segments == 1 { "" } else { "s" };
     let mut lines =
         vec![format!("  {}: {} of {} units, {} segment{plural}", size.encoding, size.units, size.room, size.segments)];
-    let place = |it: &Forcing| {
+    let place = |it: &ForcingCharacter| {
         let at: Vec<_> = it.at.iter().map(ToString::to_string).collect();
         format!("{it} at {}", at.join(" "))
     };
@@ -160,8 +160,8 @@ fn costs(cost: &Cost) -> Vec<String> {
     lines
 }
 
-fn as_json(args: &Args, all: &[Shown]) -> Value {
-    let message = |shown: &Shown| {
+fn as_json(args: &Args, all: &[ShownSample]) -> Value {
+    let message = |shown: &ShownSample| {
         let bills = shown.bills.iter().map(|bill| {
             json!({ "provider": bill.provider, "segments": bill.segments, "price": bill.price.to_string(), "sum": bill.sum().to_string() })
         });

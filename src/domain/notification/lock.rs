@@ -86,26 +86,26 @@ impl LockReason {
 #[derive(Debug)]
 pub struct TransactionalLock {
     /// Whether the reason was added or removed.
-    pub change: Change,
+    pub change: LockChange,
     /// When, as the processor says.
     pub at: Timestamp,
     /// The reason.
     pub reason: TransactionalLockReason,
     /// Whose payments.
-    pub holder: Holder,
+    pub holder: LockHolder,
 }
 
 /// What became of a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Change {
+pub enum LockChange {
     /// It holds from now on.
     Added,
     /// It holds no more.
     Removed,
 }
 
-impl Change {
+impl LockChange {
     /// The name used in fingerprints.
     pub const fn name(self) -> &'static str {
         match self {
@@ -118,7 +118,7 @@ impl Change {
 /// Whose payments a transactional lock holds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Holder {
+pub enum LockHolder {
     /// A person's.
     User,
     /// A company's.

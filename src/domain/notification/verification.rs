@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::address::Address;
+use crate::domain::contact::Contact;
 
 /// A check of somebody's identity reached a status.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Verification {
     /// What the person is called, as a stranger wrote it: `render` cleans it before anyone reads it. May be empty.
     pub first_name: String,
     /// Their mailbox as the processor knows it, for those whom the directory knows none of.
-    pub email: Option<Address>,
+    pub email: Option<Contact>,
 }
 
 /// How far the check is.

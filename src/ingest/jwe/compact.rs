@@ -17,7 +17,7 @@ const IV_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 
 /// A text whose form is right.
-pub(super) struct Sealed<'a> {
+pub(super) struct CompactJwe<'a> {
     /// The header as it was sent, which the tag covers.
     pub(super) protected: &'a str,
     pub(super) digest: Digest,
@@ -30,7 +30,7 @@ pub(super) struct Sealed<'a> {
 // A member more than these is refused, above all `zip` and `crit`; a member that stands there twice as well.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Header {
+struct JweHeader {
     alg: String,
     enc: String,
     // Harmless: every key is tried, and what is inside is known. Their values are passed over.
@@ -42,7 +42,7 @@ struct Header {
     _cty: Option<String>,
 }
 
-impl<'a> Sealed<'a> {
+impl<'a> CompactJwe<'a> {
     /// Reads it; `None` when anything about it is not as expected.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split('.');
@@ -67,7 +67,7 @@ fn header(json: &[u8]) -> Option<Digest> {
     if !json.starts_with(b"{") {
         return None;
     }
-    let header: Header = serde_json::from_slice(json).ok()?;
+    let header: JweHeader = serde_json::from_slice(json).ok()?;
     match (header.alg.as_str(), header.enc.as_str()) {
         ("RSA-OAEP-256", "A256GCM") => Some(Digest::Sha256),
         ("RSA-OAEP", "A256GCM") => Some(Digest::Sha1),

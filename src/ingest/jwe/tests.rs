@@ -56,14 +56,14 @@ impl Parts {
     }
 }
 
-fn opened(keys: &[Key], compact: &str) -> Result<Vec<u8>, Failure> {
+fn opened(keys: &[DecryptionKey], compact: &str) -> Result<Vec<u8>, DecryptError> {
     open(keys, compact).map(|plaintext| plaintext.to_vec())
 }
 
 #[test]
 fn both_digests_and_every_harmless_header_are_opened() {
     let key = rsa(2048);
-    let keys = [Key::new(&key).unwrap()];
+    let keys = [DecryptionKey::new(&key).unwrap()];
 
     for header in [
         HEADER,
@@ -81,20 +81,20 @@ fn both_digests_and_every_harmless_header_are_opened() {
 #[test]
 fn whichever_key_fits_is_found_among_several_of_any_length() {
     let all = [rsa(2048), rsa(3072), rsa(2048)];
-    let keys = all.each_ref().map(|key| Key::new(key).unwrap());
+    let keys = all.each_ref().map(|key| DecryptionKey::new(key).unwrap());
 
     for key in &all {
         assert_eq!(opened(&keys, &Parts::new().seal(key)).as_deref(), Ok(PLAINTEXT));
     }
-    assert_eq!(opened(&keys, &Parts::new().seal(&rsa(2048))), Err(Failure::Undecipherable));
-    assert_eq!(opened(&keys[..1], &Parts::new().seal(&all[1])), Err(Failure::Undecipherable));
-    assert_eq!(opened(&[], &Parts::new().seal(&all[0])), Err(Failure::Undecipherable));
+    assert_eq!(opened(&keys, &Parts::new().seal(&rsa(2048))), Err(DecryptError::Undecipherable));
+    assert_eq!(opened(&keys[..1], &Parts::new().seal(&all[1])), Err(DecryptError::Undecipherable));
+    assert_eq!(opened(&[], &Parts::new().seal(&all[0])), Err(DecryptError::Undecipherable));
 }
 
 #[test]
 fn a_header_that_asks_for_anything_else_is_refused() {
     let key = rsa(2048);
-    let keys = [Key::new(&key).unwrap()];
+    let keys = [DecryptionKey::new(&key).unwrap()];
     let long = format!(r#"{{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":"{}"}}"#, "x".repeat(1024));
 
     for header in [
@@ -123,17 +123,17 @@ fn a_header_that_asks_for_anything_else_is_refused() {
         r#"{"alg":"RSA-OAEP-256","enc":"A256GCM",}"#,
         &long,
     ] {
-        assert_eq!(opened(&keys, &Parts::header(header).seal(&key)), Err(Failure::Malformed), "{header}");
+        assert_eq!(opened(&keys, &Parts::header(header).seal(&key)), Err(DecryptError::Malformed), "{header}");
     }
     // The other algorithm's name does not open what it did not wrap.
     let crossed = Parts::header(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#).seal(&key);
-    assert_eq!(opened(&keys, &crossed), Err(Failure::Undecipherable));
+    assert_eq!(opened(&keys, &crossed), Err(DecryptError::Undecipherable));
 }
 
 #[test]
 fn a_block_that_is_not_exactly_a_content_key_is_refused() {
     let key = rsa(2048);
-    let keys = [Key::new(&key).unwrap()];
+    let keys = [DecryptionKey::new(&key).unwrap()];
     let answer = |block: &[u8]| {
         let mut wrapped = vec![0; 256];
         key.rsa().unwrap().public_encrypt(block, &mut wrapped, Padding::NONE).unwrap();
@@ -142,7 +142,7 @@ fn a_block_that_is_not_exactly_a_content_key_is_refused() {
 
     for length in [0, 16, 31, 33, 64] {
         let parts = Parts { content_key: vec![7; length], ..Parts::new() };
-        assert_eq!(opened(&keys, &parts.seal(&key)), Err(Failure::Undecipherable), "{length}");
+        assert_eq!(opened(&keys, &parts.seal(&key)), Err(DecryptError::Undecipherable), "{length}");
     }
     // The content key is the right one, the tag fits, and one byte before it is wrong.
     let good = unmasked();
@@ -150,13 +150,13 @@ fn a_block_that_is_not_exactly_a_content_key_is_refused() {
     for at in [0, 33, 64, 65, 150, 222, 223] {
         let mut bad = good.clone();
         bad[at] ^= 1;
-        assert_eq!(answer(&masked(bad)), Err(Failure::Undecipherable), "{at}");
+        assert_eq!(answer(&masked(bad)), Err(DecryptError::Undecipherable), "{at}");
     }
     for block in [vec![0; 256], [vec![0; 255], vec![1]].concat()] {
-        assert_eq!(answer(&block), Err(Failure::Undecipherable));
+        assert_eq!(answer(&block), Err(DecryptError::Undecipherable));
     }
     let not_below_the_modulus = Parts::new().around(&[255; 256]);
-    assert_eq!(opened(&keys, &not_below_the_modulus), Err(Failure::Undecipherable));
+    assert_eq!(opened(&keys, &not_below_the_modulus), Err(DecryptError::Undecipherable));
 }
 
 /// A block of OAEP before its masks: zero, seed, digest of the empty label, zeros, one, the content key.
@@ -182,7 +182,7 @@ fn lay_over(target: &mut [u8], seed: &[u8]) {
 #[test]
 fn no_byte_can_be_changed_and_no_part_be_longer_or_shorter() {
     let key = rsa(2048);
-    let keys = [Key::new(&key).unwrap()];
+    let keys = [DecryptionKey::new(&key).unwrap()];
     let good = Parts::new().seal(&key);
     let parts: Vec<&str> = good.split('.').collect();
 
@@ -207,32 +207,32 @@ fn no_byte_can_be_changed_and_no_part_be_longer_or_shorter() {
     }
     for text in [format!("{good}."), format!(".{good}"), format!("{good}\n"), format!(" {good}"), parts[..4].join(".")]
     {
-        assert_eq!(opened(&keys, &text), Err(Failure::Malformed), "{text}");
+        assert_eq!(opened(&keys, &text), Err(DecryptError::Malformed), "{text}");
     }
 }
 
 #[test]
 fn bits_that_are_left_over_must_be_zero_and_padding_absent() {
     let key = rsa(2048);
-    let keys = [Key::new(&key).unwrap()];
+    let keys = [DecryptionKey::new(&key).unwrap()];
     let good = Parts::new().seal(&key);
     // 16 bytes of tag leave four bits: the last of its characters is one of A, Q, g, w.
     let last = good.chars().last().unwrap();
     let next = char::from(u8::try_from(last).unwrap() + 1);
 
     assert!("AQgw".contains(last));
-    assert_eq!(opened(&keys, &format!("{}{next}", &good[..good.len() - 1])), Err(Failure::Malformed));
-    assert_eq!(opened(&keys, &format!("{good}==")), Err(Failure::Malformed));
+    assert_eq!(opened(&keys, &format!("{}{next}", &good[..good.len() - 1])), Err(DecryptError::Malformed));
+    assert_eq!(opened(&keys, &format!("{good}==")), Err(DecryptError::Malformed));
 }
 
 #[test]
 fn a_plaintext_may_be_as_long_as_a_plain_body_and_no_longer() {
     let key = rsa(2048);
-    let keys = [Key::new(&key).unwrap()];
+    let keys = [DecryptionKey::new(&key).unwrap()];
     let long = |length| Parts { plaintext: vec![b' '; length], ..Parts::new() }.seal(&key);
 
     assert_eq!(opened(&keys, &long(PLAINTEXT_MAX)).map(|plaintext| plaintext.len()), Ok(PLAINTEXT_MAX));
-    assert_eq!(opened(&keys, &long(PLAINTEXT_MAX + 1)), Err(Failure::Malformed));
+    assert_eq!(opened(&keys, &long(PLAINTEXT_MAX + 1)), Err(DecryptError::Malformed));
 }
 
 #[test]
@@ -240,15 +240,19 @@ fn keys_that_are_too_short_too_long_or_not_rsa_are_refused() {
     let curve = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
     let curve = PKey::from_ec_key(openssl::ec::EcKey::generate(&curve).unwrap()).unwrap();
 
-    assert!(Key::new(&rsa(1024)).is_err() && Key::new(&rsa(2040)).is_err() && Key::new(&rsa(4104)).is_err());
-    assert!(Key::new(&curve).is_err());
+    assert!(
+        DecryptionKey::new(&rsa(1024)).is_err()
+            && DecryptionKey::new(&rsa(2040)).is_err()
+            && DecryptionKey::new(&rsa(4104)).is_err()
+    );
+    assert!(DecryptionKey::new(&curve).is_err());
 }
 
 #[test]
 fn the_example_of_the_standard_is_opened() {
     let number = |text: &str| BigNum::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap();
     let rsa = RsaPrivateKeyBuilder::new(number(EXAMPLE_N), number("AQAB"), number(EXAMPLE_D)).unwrap().build();
-    let keys = [Key::new(&PKey::from_rsa(rsa).unwrap()).unwrap()];
+    let keys = [DecryptionKey::new(&PKey::from_rsa(rsa).unwrap()).unwrap()];
 
     let plaintext = opened(&keys, EXAMPLE).unwrap();
 

@@ -46,6 +46,6 @@ pub enum Jwe {
 }
 
 /// Whether it is a SHA-256 in base64.
-pub(in crate::ingest) fn is_pin(pin: &str) -> bool {
+pub(crate) fn is_pin(pin: &str) -> bool {
     openssl::base64::decode_block(pin).is_ok_and(|bytes| bytes.len() == 32)
 }

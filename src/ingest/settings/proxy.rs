@@ -25,17 +25,17 @@ pub struct ProxySettings {
 
 impl ProxySettings {
     /// Whether requests may come through a proxy at all.
-    pub(in crate::ingest) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.has_socket() || !self.listen.is_empty()
     }
 
     /// Whether they come over a unix socket.
-    pub(in crate::ingest) fn has_socket(&self) -> bool {
+    pub(crate) fn has_socket(&self) -> bool {
         !self.socket.as_os_str().is_empty()
     }
 
     /// Says what is missing.
-    pub(in crate::ingest) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let wrong = |key: &str, what: &str| {
             Err(Error::Setting { key: format!("ingest.trusted_proxy.{key}"), what: what.to_owned() })
         };
@@ -56,7 +56,7 @@ impl ProxySettings {
     }
 
     /// The terms for the proxy itself, as if it were the only client of a door.
-    pub(in crate::ingest) fn as_door(&self, settings: &Settings) -> Settings {
+    pub(crate) fn as_door(&self, settings: &Settings) -> Settings {
         let proxy = ClientSettings {
             name: "trusted proxy".to_owned(),
             spki: self.spki.clone(),

@@ -6,14 +6,14 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::domain::clock::Timestamp;
-use crate::ingest::answer::Problem;
 use crate::ingest::fields::{Field, Fields};
+use crate::ingest::problem::Problem;
 
 /// A date as the contract publishes one.
 pub(super) const SAMPLE: &str = "2025-06-17T13:42:54+00:00";
 
 /// The longest text looked at.
-pub(in crate::ingest) const LENGTH_MAX: usize = 40;
+pub(crate) const LENGTH_MAX: usize = 40;
 
 /// Clocks differ by minutes; an event further ahead is a mistake.
 const AHEAD_MAX: Duration = Duration::from_hours(24);
@@ -27,7 +27,7 @@ const OLD: Duration = Duration::from_hours(24);
 /// Takes the field as a moment. No offset means UTC.
 pub(super) fn read(fields: &mut Fields, name: &'static str, now: Timestamp) -> Result<Timestamp, Problem> {
     let wrong = Problem::Invalid(name, "expected a date and time of RFC 3339 with an offset");
-    let Some(Field::Text(ref text)) = fields.take(name) else { return Err(wrong) };
+    let Some(Field::Template(ref text)) = fields.take(name) else { return Err(wrong) };
     if !begins_like_rfc_3339(text) {
         return Err(wrong);
     }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_moment_is_read_from_every_way_of_writing_it() {
+    fn the_same_moment_is_read_from_every_candidate_of_writing_it() {
         for (text, warnings) in [
             ("2025-06-17T13:42:54+00:00", 0),
             ("2025-06-17T13:42:54Z", 0),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn every_moment_is_read_back_from_every_way_of_writing_it() {
+    fn every_moment_is_read_back_from_every_candidate_of_writing_it() {
         // From the year 1 to a day ahead, in microseconds; offsets of whole minutes.
         let moments = (-62_135_596_800_000_000..NOW.micros() + 86_400_000_000, -1439..=1439_i32, 0..3_usize);
         let tried = TestRunner::new(cases(2000)).run(&moments, |(micros, minutes, form)| {

@@ -1,46 +1,57 @@
 //! `POST /notifications/otp`: a one-time password and the purchase it is for.
 
-use super::form::{self, Form, Member};
-use super::{Read, value};
+use super::field_spec;
+use super::field_spec::{FieldSpec, FieldType};
+use super::{ParsedBody, parse};
 use crate::domain::money::Money;
 use crate::domain::notification::{Content, Otp};
-use crate::domain::person::IdentifierKind;
+use crate::domain::recipient::IdentifierKind;
 use crate::domain::secret::Code;
-use crate::ingest::answer::Problem;
 use crate::ingest::fields::{Field, Fields};
+use crate::ingest::problem::Problem;
 
 /// The fields of a body.
-pub(super) const MEMBERS: [Member; 7] = [
-    Member::required(
+pub(super) const MEMBERS: [FieldSpec; 7] = [
+    FieldSpec::required(
         "storageCustomerId",
-        Form::Digits(value::ID_DIGITS_MAX),
+        FieldType::Digits(parse::ID_DIGITS_MAX),
         "1337",
         "The customer, who is found by this number.",
     ),
-    Member::noted("storageCardId", Form::Digits(value::ID_DIGITS_MAX), "1337", "The card."),
-    Member::noted("balanceId", Form::Uuid, "b334b384-328c-11ed-a261-0242ac120002", "The balance."),
-    Member::required("amount", Form::Digits(value::AMOUNT_DIGITS_MAX), "1000", "What is to be paid, in minor units."),
-    Member::required(
+    FieldSpec::noted("storageCardId", FieldType::Digits(parse::ID_DIGITS_MAX), "1337", "The card."),
+    FieldSpec::noted("balanceId", FieldType::Uuid, "b334b384-328c-11ed-a261-0242ac120002", "The balance."),
+    FieldSpec::required(
+        "amount",
+        FieldType::Digits(parse::AMOUNT_DIGITS_MAX),
+        "1000",
+        "What is to be paid, in minor units.",
+    ),
+    FieldSpec::required(
         "currency",
-        Form::Currency,
+        FieldType::Currency,
         "PLN",
         "What the amount is counted in. A code that ISO 4217 does not list is shown with the plain number.",
     ),
-    Member::required("merchantName", Form::Name, "merchant test", "Who is to be paid. Cleaned before it is shown."),
-    Member::required("otp", Form::Code, "1111", "The one-time password. Leading zeros of a text are kept."),
+    FieldSpec::required(
+        "merchantName",
+        FieldType::Name,
+        "merchant test",
+        "Who is to be paid. Cleaned before it is shown.",
+    ),
+    FieldSpec::required("otp", FieldType::Code, "1111", "The one-time password. Leading zeros of a text are kept."),
 ];
 
-const WANTED: &[&str] = &form::names(&MEMBERS);
+const WANTED: &[&str] = &field_spec::names(&MEMBERS);
 
 /// Reads a body.
-pub(super) fn read(body: &[u8]) -> Result<Read, Problem> {
+pub(super) fn read(body: &[u8]) -> Result<ParsedBody, Problem> {
     let mut fields = Fields::read(body, WANTED)?;
     let code = code(&mut fields)?;
-    let mut subjects = vec![value::identifier(&mut fields, "storageCustomerId", IdentifierKind::StorageCustomer)?];
-    subjects.extend(value::optional_identifier(&mut fields, "storageCardId", IdentifierKind::StorageCard));
-    subjects.extend(value::balance(&mut fields, "balanceId"));
-    let minor = value::amount(&mut fields, "amount")?;
-    let currency = value::currency(&mut fields, "currency")?;
+    let mut subjects = vec![parse::identifier(&mut fields, "storageCustomerId", IdentifierKind::StorageCustomer)?];
+    subjects.extend(parse::optional_identifier(&mut fields, "storageCardId", IdentifierKind::StorageCard));
+    subjects.extend(parse::balance(&mut fields, "balanceId"));
+    let minor = parse::amount(&mut fields, "amount")?;
+    let currency = parse::currency(&mut fields, "currency")?;
     let merchant = merchant_name(&mut fields)?;
     let content = Content::Otp(Otp { code, money: Money { minor, currency }, merchant });
     Ok((subjects, content, fields.warnings))
@@ -49,7 +60,7 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Problem> {
 fn code(fields: &mut Fields) -> Result<Code, Problem> {
     let wrong = Problem::Invalid("otp", "expected 1 to 16 ASCII letters or digits");
     let text = match fields.take("otp") {
-        Some(Field::Text(ref mut text)) => std::mem::take(text),
+        Some(Field::Template(ref mut text)) => std::mem::take(text),
         Some(Field::Integer(number)) => {
             fields.warn("otp", "a number where text was expected");
             number.to_string()
@@ -63,6 +74,6 @@ fn code(fields: &mut Fields) -> Result<Code, Problem> {
 }
 
 fn merchant_name(fields: &mut Fields) -> Result<String, Problem> {
-    let name = value::written(fields, "merchantName").filter(|name| !name.is_empty());
+    let name = parse::written(fields, "merchantName").filter(|name| !name.is_empty());
     name.ok_or(Problem::Invalid("merchantName", "expected a name"))
 }

@@ -3,41 +3,47 @@
 //! The sender calls it deprecated and its published samples are wrong in secondary fields, so that only what telling
 //! the person needs can refuse it.
 
-use super::form::{self, Form, Member};
-use super::{Read, value};
+use super::field_spec;
+use super::field_spec::{FieldSpec, FieldType};
+use super::{ParsedBody, parse};
 use crate::domain::money::Money;
 use crate::domain::notification::{Content, Transaction, TransactionResult};
-use crate::domain::person::IdentifierKind;
-use crate::ingest::answer::Problem;
+use crate::domain::recipient::IdentifierKind;
 use crate::ingest::fields::{Field, Fields};
+use crate::ingest::problem::Problem;
 
 /// A UUID has 36 characters.
 const REFERENCE_MAX: usize = 64;
 
 /// The fields of a body.
-pub(super) const MEMBERS: [Member; 10] = [
-    Member::required("status", Form::Open(outcomes), "SUCCESS", "How the attempt ended."),
-    Member::required(
+pub(super) const MEMBERS: [FieldSpec; 10] = [
+    FieldSpec::required("status", FieldType::Open(outcomes), "SUCCESS", "How the attempt ended."),
+    FieldSpec::required(
         "transaction.id",
-        Form::Printable(REFERENCE_MAX),
+        FieldType::Printable(REFERENCE_MAX),
         "91b7ab2c-4d5b-4b4f-9d6c-1d6b3f3f7a11",
         "Names the payment.",
     ),
-    Member::noted("transaction.balanceId", Form::Uuid, "b334b384-328c-11ed-a261-0242ac120002", "The balance."),
-    Member::required(
+    FieldSpec::noted("transaction.balanceId", FieldType::Uuid, "b334b384-328c-11ed-a261-0242ac120002", "The balance."),
+    FieldSpec::required(
         "transaction.cardId",
-        Form::Digits(value::ID_DIGITS_MAX),
+        FieldType::Digits(parse::ID_DIGITS_MAX),
         "1337",
         "The card, by which the customer is found.",
     ),
-    Member::noted("transaction.category", Form::Open(categories), "DEBIT", "Whether money goes out or comes in."),
-    Member::required("transaction.amount", Form::Digits(value::AMOUNT_DIGITS_MAX), "1000", "Minor units."),
-    Member::required("transaction.currency", Form::Currency, "PLN", "What the amount is counted in."),
-    Member::required("transaction.status", Form::Open(stages), "AUTHORIZED", "How far the payment is."),
-    Member::noted("transaction.description", Form::Name, "Corner Shop", "Where. Cleaned before it is shown."),
-    Member::noted(
+    FieldSpec::noted(
+        "transaction.category",
+        FieldType::Open(categories),
+        "DEBIT",
+        "Whether money goes out or comes in.",
+    ),
+    FieldSpec::required("transaction.amount", FieldType::Digits(parse::AMOUNT_DIGITS_MAX), "1000", "Minor units."),
+    FieldSpec::required("transaction.currency", FieldType::Currency, "PLN", "What the amount is counted in."),
+    FieldSpec::required("transaction.status", FieldType::Open(stages), "AUTHORIZED", "How far the payment is."),
+    FieldSpec::noted("transaction.description", FieldType::Name, "Corner Shop", "Where. Cleaned before it is shown."),
+    FieldSpec::noted(
         "transaction.transactionData.lastFourDigits",
-        Form::LastDigits(LAST_DIGITS),
+        FieldType::LastDigits(LAST_DIGITS),
         "1234",
         "The end of the card's number.",
     ),
@@ -45,7 +51,7 @@ pub(super) const MEMBERS: [Member; 10] = [
 
 const LAST_DIGITS: usize = 4;
 
-const WANTED: &[&str] = &form::names(&MEMBERS);
+const WANTED: &[&str] = &field_spec::names(&MEMBERS);
 
 fn outcomes() -> Vec<&'static str> {
     vec!["SUCCESS", "DECLINED", "INVALID"]
@@ -60,20 +66,20 @@ fn stages() -> Vec<&'static str> {
 }
 
 /// Reads a body.
-pub(super) fn read(body: &[u8]) -> Result<Read, Problem> {
+pub(super) fn read(body: &[u8]) -> Result<ParsedBody, Problem> {
     let mut fields = Fields::read(body, WANTED)?;
     let reference = reference(&mut fields)?;
-    let mut subjects = vec![value::identifier(&mut fields, "transaction.cardId", IdentifierKind::StorageCard)?];
-    subjects.extend(value::balance(&mut fields, "transaction.balanceId"));
-    let minor = value::amount(&mut fields, "transaction.amount")?;
-    let currency = value::currency(&mut fields, "transaction.currency")?;
+    let mut subjects = vec![parse::identifier(&mut fields, "transaction.cardId", IdentifierKind::StorageCard)?];
+    subjects.extend(parse::balance(&mut fields, "transaction.balanceId"));
+    let minor = parse::amount(&mut fields, "transaction.amount")?;
+    let currency = parse::currency(&mut fields, "transaction.currency")?;
     let result = result(&mut fields)?;
     let content = Content::Transaction(Transaction {
         reference,
         money: Money { minor, currency },
         result,
         incoming: incoming(&mut fields),
-        merchant: value::name(&mut fields, "transaction.description"),
+        merchant: parse::name(&mut fields, "transaction.description"),
         last_four: last_four(&mut fields),
     });
     Ok((subjects, content, fields.warnings))
@@ -82,7 +88,7 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Problem> {
 fn reference(fields: &mut Fields) -> Result<String, Problem> {
     let wrong = Problem::Invalid("transaction.id", "expected 1 to 64 printable ASCII characters");
     let text = match fields.take("transaction.id") {
-        Some(Field::Text(ref text)) => text.clone(),
+        Some(Field::Template(ref text)) => text.clone(),
         Some(Field::Integer(number)) => number.to_string(),
         Some(Field::Null | Field::Other) | None => return Err(wrong),
     };
@@ -92,8 +98,8 @@ fn reference(fields: &mut Fields) -> Result<String, Problem> {
 
 // The attempt's outcome decides; of one that succeeded, the payment's stage.
 fn result(fields: &mut Fields) -> Result<TransactionResult, Problem> {
-    let outcome = value::word(fields, "status", "expected a status")?;
-    let stage = value::word(fields, "transaction.status", "expected a status")?;
+    let outcome = parse::word(fields, "status", "expected a status")?;
+    let stage = parse::word(fields, "transaction.status", "expected a status")?;
     let result = match (outcome.to_ascii_uppercase().as_str(), stage.to_ascii_uppercase().as_str()) {
         ("DECLINED", _) => TransactionResult::Declined,
         ("INVALID", _) => TransactionResult::Invalid,
@@ -110,8 +116,8 @@ fn result(fields: &mut Fields) -> Result<TransactionResult, Problem> {
 
 fn incoming(fields: &mut Fields) -> bool {
     match fields.take("transaction.category") {
-        Some(Field::Text(ref text)) if text.eq_ignore_ascii_case("CREDIT") => true,
-        Some(Field::Text(ref text)) if text.eq_ignore_ascii_case("DEBIT") => false,
+        Some(Field::Template(ref text)) if text.eq_ignore_ascii_case("CREDIT") => true,
+        Some(Field::Template(ref text)) if text.eq_ignore_ascii_case("DEBIT") => false,
         _ => {
             fields.warn("transaction.category", "missing or unknown: told as a payment");
             false
@@ -121,7 +127,7 @@ fn incoming(fields: &mut Fields) -> bool {
 
 fn last_four(fields: &mut Fields) -> String {
     match fields.take("transaction.transactionData.lastFourDigits") {
-        Some(Field::Text(ref text)) if text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit()) => text.clone(),
+        Some(Field::Template(ref text)) if text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit()) => text.clone(),
         Some(Field::Integer(number)) if number <= 9999 => format!("{number:04}"),
         _ => {
             fields.warn("transaction.transactionData.lastFourDigits", "expected four digits");

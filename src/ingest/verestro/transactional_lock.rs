@@ -1,30 +1,31 @@
 //! `POST /notifications/transactionalLockReasonAdded` and `…Removed`: payments of a user or a company are held back.
 
-use super::form::{self, Form, Member};
-use super::{Read, date, value};
+use super::field_spec;
+use super::field_spec::{FieldSpec, FieldType};
+use super::{ParsedBody, date, parse};
 use crate::domain::clock::Timestamp;
-use crate::domain::notification::{Change, Content, Holder, TransactionalLock, TransactionalLockReason};
-use crate::domain::person::{IDENTIFIER_MAX, Identifier, IdentifierKind};
-use crate::ingest::answer::Problem;
+use crate::domain::notification::{Content, LockChange, LockHolder, TransactionalLock, TransactionalLockReason};
+use crate::domain::recipient::{IDENTIFIER_MAX, Identifier, IdentifierKind};
 use crate::ingest::fields::{Field, Fields};
+use crate::ingest::problem::Problem;
 
 /// The fields of a body.
-pub(super) const MEMBERS: [Member; 4] = [
-    Member::required("resourceType", Form::Closed(&["corporation", "user"]), "corporation", "Whose payments."),
-    Member::required(
+pub(super) const MEMBERS: [FieldSpec; 4] = [
+    FieldSpec::required("resourceType", FieldType::Closed(&["corporation", "user"]), "corporation", "Whose payments."),
+    FieldSpec::required(
         "resourceId",
-        Form::UuidOrDigits(IDENTIFIER_MAX),
+        FieldType::UuidOrDigits(IDENTIFIER_MAX),
         "a3f33118-946d-4b9c-b27f-e009d28355fa",
         "Names the company or the user.",
     ),
-    Member::required("lockReason", Form::Open(reasons), "DOCUMENT_EXPIRED", "Why."),
-    Member::required("timestamp", Form::Moment, date::SAMPLE, "When."),
+    FieldSpec::required("lockReason", FieldType::Open(reasons), "DOCUMENT_EXPIRED", "Why."),
+    FieldSpec::required("timestamp", FieldType::Moment, date::SAMPLE, "When."),
 ];
 
-const WANTED: &[&str] = &form::names(&MEMBERS);
+const WANTED: &[&str] = &field_spec::names(&MEMBERS);
 
 /// Reads a body.
-pub(super) fn read(body: &[u8], change: Change, now: Timestamp) -> Result<Read, Problem> {
+pub(super) fn read(body: &[u8], change: LockChange, now: Timestamp) -> Result<ParsedBody, Problem> {
     let mut fields = Fields::read(body, WANTED)?;
     let holder = holder(&mut fields)?;
     let resource = resource(&mut fields, holder)?;
@@ -34,12 +35,12 @@ pub(super) fn read(body: &[u8], change: Change, now: Timestamp) -> Result<Read, 
     Ok((vec![resource], content, fields.warnings))
 }
 
-fn holder(fields: &mut Fields) -> Result<Holder, Problem> {
+fn holder(fields: &mut Fields) -> Result<LockHolder, Problem> {
     let wrong = "expected corporation or user";
-    let text = value::word(fields, "resourceType", wrong)?;
+    let text = parse::word(fields, "resourceType", wrong)?;
     let holder = match text.to_ascii_lowercase().as_str() {
-        "user" => Holder::User,
-        "corporation" => Holder::Corporation,
+        "user" => LockHolder::User,
+        "corporation" => LockHolder::Corporation,
         _ => return Err(Problem::Invalid("resourceType", wrong)),
     };
     if text.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -49,14 +50,14 @@ fn holder(fields: &mut Fields) -> Result<Holder, Problem> {
 }
 
 // A number or a UUID, whichever of the two is meant.
-fn resource(fields: &mut Fields, holder: Holder) -> Result<Identifier, Problem> {
+fn resource(fields: &mut Fields, holder: LockHolder) -> Result<Identifier, Problem> {
     let wrong = Problem::Invalid("resourceId", "expected 1 to 64 digits or a UUID");
     let kind = match holder {
-        Holder::User => IdentifierKind::User,
-        Holder::Corporation => IdentifierKind::Corporation,
+        LockHolder::User => IdentifierKind::User,
+        LockHolder::Corporation => IdentifierKind::Corporation,
     };
     let text = match fields.take("resourceId") {
-        Some(Field::Text(ref text)) => text.clone(),
+        Some(Field::Template(ref text)) => text.clone(),
         Some(Field::Integer(number)) => number.to_string(),
         Some(Field::Null | Field::Other) | None => return Err(wrong),
     };
@@ -68,15 +69,15 @@ fn resource(fields: &mut Fields, holder: Holder) -> Result<Identifier, Problem> 
 }
 
 fn reasons() -> Vec<&'static str> {
-    value::names(&TransactionalLockReason::ALL, TransactionalLockReason::Other, TransactionalLockReason::name)
+    parse::names(&TransactionalLockReason::ALL, TransactionalLockReason::Other, TransactionalLockReason::name)
 }
 
 fn reason(fields: &mut Fields) -> Result<TransactionalLockReason, Problem> {
-    let text = value::word(fields, "lockReason", "expected a reason")?;
+    let text = parse::word(fields, "lockReason", "expected a reason")?;
     let (all, other) = (TransactionalLockReason::ALL, TransactionalLockReason::Other);
-    let known = value::known(&all, other, TransactionalLockReason::name, &text);
+    let known = parse::known(&all, other, TransactionalLockReason::name, &text);
     if known.is_none() {
-        fields.warn("lockReason", value::NOT_KNOWN);
+        fields.warn("lockReason", parse::NOT_KNOWN);
     }
     Ok(known.unwrap_or(other))
 }

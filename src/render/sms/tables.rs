@@ -48,13 +48,13 @@ pub struct Shift {
 
 impl Shift {
     /// What the tables take from every segment, in octets. The length octet of the header is not among them.
-    pub(super) fn octets(self) -> usize {
+    pub(crate) fn octets(self) -> usize {
         let locking = self.locking.filter(|language| *language != Language::Spanish);
         ELEMENT * (usize::from(locking.is_some()) + usize::from(self.single.is_some()))
     }
 
     /// How many septets the sign takes, one or two; none when these tables do not have it.
-    pub(super) fn septets(self, sign: char) -> Option<usize> {
+    pub(crate) fn septets(self, sign: char) -> Option<usize> {
         if sign.is_ascii_alphanumeric() || sign == ' ' || self.locked().contains(sign) {
             Some(1)
         } else {

@@ -8,7 +8,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::*;
-use crate::render::text::{Piece, Text};
+use crate::render::template::ast::{Node, Template};
 
 const PIECES: [&str; 40] = [
     "{{otp}}",
@@ -62,10 +62,10 @@ fn sources() -> impl Strategy<Value = String> {
     prop_oneof![anything, sound, inside]
 }
 
-fn count(pieces: &[Piece]) -> usize {
-    let inner = |piece: &Piece| match piece {
-        Piece::Choice { then, otherwise, .. } => count(then) + count(otherwise),
-        Piece::Fixed(_) | Piece::Value(_) => 0,
+fn count(pieces: &[Node]) -> usize {
+    let inner = |piece: &Node| match piece {
+        Node::Choice { then, otherwise, .. } => count(then) + count(otherwise),
+        Node::Fixed(_) | Node::Value(_) => 0,
     };
     pieces.len() + pieces.iter().map(inner).sum::<usize>()
 }
@@ -86,15 +86,15 @@ fn every_text_is_read_or_refused_and_what_it_writes_is_bounded() {
         |(kind, file, source, values)| {
             let values: Vec<_> = values.iter().map(String::as_str).collect();
 
-            if let Ok(written) = bare::write(kind, file, &source, &values) {
+            if let Ok(written) = fuzz_api::write(kind, file, &source, &values) {
                 prop_assert!(written.text.len() <= written.bound && written.text.chars().count() <= written.limit);
                 if written.html {
                     prop_assert!(written.text.matches('<').count() <= source.matches('<').count(), "{}", written.text);
                 }
             }
-            bare::review_one(file, &source);
+            fuzz_api::review_one(file, &source);
             for kind in Kind::ALL {
-                if let Ok(text) = Text::read(kind, Part::Sms, &source) {
+                if let Ok(text) = Template::read(kind, TemplatePart::Sms, &source) {
                     prop_assert!(count(&text.pieces) <= source.len());
                 }
             }

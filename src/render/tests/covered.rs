@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::render::coverage::parents;
+use crate::render::validate::coverage::parents;
 
 fn refusal(settings: &Settings) -> String {
     Renderer::load(settings).err().map(|error| error.to_string()).unwrap_or_default()
@@ -17,7 +17,7 @@ fn put(dir: &Path, file: &str, text: &str) {
 // Everything of `from` in a folder called `to`.
 fn copy(dir: &Path, from: &str, to: &str) {
     for kind in Kind::ALL {
-        for part in Channel::ALL.into_iter().flat_map(Part::of) {
+        for part in Channel::ALL.into_iter().flat_map(TemplatePart::of) {
             let text = fs::read_to_string(dir.join(from).join(kind.name()).join(part.file())).unwrap();
             put(dir, &format!("{to}/{kind}/{}", part.file()), &text);
         }

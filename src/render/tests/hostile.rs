@@ -140,7 +140,7 @@ fn no_name_makes_an_sms_longer_than_the_budget() {
         for name in names() {
             for content in [otp(&name), paid(TransactionResult::Authorized, true, &name, "1234")] {
                 let text = sms(&renderer, &content, tag);
-                assert!(super::super::sms::measure(&text).segments <= 3, "{tag} {name:?}: {text}");
+                assert!(crate::render::sms::segments::measure(&text).segments <= 3, "{tag} {name:?}: {text}");
             }
         }
     }

@@ -98,7 +98,11 @@ fn a_page_is_whole_whatever_its_text_chooses() {
 #[test]
 fn the_longest_page_is_shown_whole() {
     let (_dir, settings) = shipped();
-    let mail = Mail { logo: "https://bank.example/logo.png".into(), footer: "ż".repeat(1000), ..Mail::default() };
+    let mail = MailSettings {
+        logo: "https://bank.example/logo.png".into(),
+        footer: "ż".repeat(1000),
+        ..MailSettings::default()
+    };
     let renderer = Renderer::load(&Settings { mail, brand: "W".repeat(40), ..settings }).unwrap();
     for tag in SHIPPED_LOCALES {
         for content in [otp(&"&".repeat(5000)), paid(TransactionResult::Reversed, true, &"\"".repeat(99), "1234")] {
@@ -168,7 +172,7 @@ fn html_of_ones_own_stands_between_head_and_foot() {
 
 #[test]
 fn the_operators_colours_logo_and_footer_are_on_every_page() {
-    let mail = Mail {
+    let mail = MailSettings {
         logo: "https://bank.example/a.png?x=1&y=2".into(),
         color: "#FFD500".into(),
         background: "#102030".into(),

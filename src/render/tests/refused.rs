@@ -1,8 +1,8 @@
 //! Texts that are refused, rule by rule: where, and in which words.
 
 use super::*;
-use crate::render::finding::Finding;
-use crate::render::sheet::read_one;
+use crate::render::template::file::read_one;
+use crate::render::validate::diagnostic::Diagnostic;
 
 /// The file each source stands in, what it is, the rule it breaks, where, and some of what is said.
 const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
@@ -141,17 +141,17 @@ fn settings() -> Settings {
     Settings { link_domains: vec!["Bank.Example".into()], ..Settings::default() }
 }
 
-fn sheet(file: &str, source: &str) -> Sheet {
+fn template_file(file: &str, source: &str) -> TemplateFile {
     let desk = tempfile::tempdir().unwrap();
     let place = desk.path().join(file);
     fs::create_dir_all(place.parent().unwrap()).unwrap();
     fs::write(&place, source).unwrap();
-    Sheet { place: file.into(), ..read_one(&place).unwrap() }
+    TemplateFile { place: file.into(), ..read_one(&place).unwrap() }
 }
 
 // What is said of it alone; that all others are missing is no news.
-fn review_alone(file: &str, source: &str) -> Vec<Finding> {
-    let mut findings = review(&vec![sheet(file, source)].into(), &settings());
+fn review_alone(file: &str, source: &str) -> Vec<Diagnostic> {
+    let mut findings = review(&vec![template_file(file, source)].into(), &settings());
     findings.retain(|finding| finding.rule != "coverage");
     findings
 }
@@ -161,7 +161,7 @@ fn what_breaks_a_rule_is_refused_with_its_place_and_what_to_do() {
     let mut wrong = Vec::new();
     for (file, source, rule, at, words) in REFUSED {
         let found = review_alone(file, source);
-        let as_it_should = |finding: &Finding| {
+        let as_it_should = |finding: &Diagnostic| {
             let place = finding.fault.at.map(|(line, column)| format!("{line}:{column}")).unwrap_or_default();
             let anywhere = *rule == "syntax" && at.is_empty();
             finding.rule == *rule && (place == *at || anywhere) && finding.fault.what.contains(words) && finding.refused
@@ -300,10 +300,10 @@ fn a_code_that_comes_late_is_worth_a_look_and_no_more() {
 
 #[test]
 fn a_word_with_too_many_forms_is_refused() {
-    let ways = "{{#if date}}a{{else}}b{{/if}}".repeat(7);
-    let told = review_alone("en/card_unlocked/sms.hbs", &ways);
+    let candidates = "{{#if date}}a{{else}}b{{/if}}".repeat(7);
+    let told = review_alone("en/card_unlocked/sms.hbs", &candidates);
     assert_eq!(told.iter().map(|it| it.rule).collect::<Vec<_>>(), ["nesting"]);
-    assert_eq!(review_alone("en/card_unlocked/sms.hbs", &ways.replace("{{/if}}", "{{/if}} ")), []);
+    assert_eq!(review_alone("en/card_unlocked/sms.hbs", &candidates.replace("{{/if}}", "{{/if}} ")), []);
     let hidden = format!("{}/evil.example", "x".repeat(505));
     let told = review_alone("en/card_unlocked/sms.hbs", &hidden);
     assert_eq!(told.iter().map(|it| (it.rule, it.fault.at)).collect::<Vec<_>>(), [("foreign-link", Some((1, 507)))]);
@@ -311,7 +311,7 @@ fn a_word_with_too_many_forms_is_refused() {
 
 #[test]
 fn the_most_hostile_word_is_looked_through_all_the_same() {
-    let ways = "{{#if date}}{{/if}}{{#if date}}a{{/if}}".repeat(400);
-    let told = review_alone("en/card_unlocked/email.html.hbs", &ways);
+    let candidates = "{{#if date}}{{/if}}{{#if date}}a{{/if}}".repeat(400);
+    let told = review_alone("en/card_unlocked/email.html.hbs", &candidates);
     assert_eq!(told.iter().map(|it| it.rule).collect::<Vec<_>>(), ["nesting"]);
 }

@@ -1,10 +1,10 @@
 //! What texts cost, and what a payee's name, a code and the settings change about it.
 
-use super::super::budget;
-use super::super::sms::{Encoding, Size, count, measure};
 use super::*;
+use crate::render::sms::budget;
+use crate::render::sms::segments::{Encoding, SmsSize, count, measure};
 
-fn size(text: &str) -> Size {
+fn size(text: &str) -> SmsSize {
     measure(text)
 }
 
@@ -30,7 +30,7 @@ fn refused(settings: &Settings) -> String {
     Renderer::load(settings).err().unwrap().to_string()
 }
 
-fn of_budget(settings: &Settings) -> Vec<Finding> {
+fn of_budget(settings: &Settings) -> Vec<Diagnostic> {
     let mut findings = review_folder(settings).unwrap();
     findings.retain(|finding| finding.rule == budget::RULE);
     findings
@@ -66,7 +66,7 @@ fn a_text_that_may_need_more_is_refused_with_what_forces_it() {
     assert!(told.contains(forcing), "{told}");
     assert!(taken.is_ok());
 
-    settings.sms = Sms { max_segments: 3, transliterate: vec![locale("pl")] };
+    settings.sms = SmsSettings { max_segments: 3, transliterate: vec![locale("pl")] };
     assert!(Renderer::load(&settings).is_ok());
     settings.sms.max_segments = 0;
     assert_eq!(refused(&settings), "templates.sms.max_segments: expected 1 or more");
@@ -113,7 +113,7 @@ fn letters_are_replaced_where_the_locale_or_the_provider_says_so() {
     let said = |settings: &Settings, merchant: &str, transliterate| {
         let (renderer, tag) = (Renderer::load(settings).unwrap(), locale("pl"));
         let message =
-            renderer.render(&otp(merchant), Channel::Sms, &Occasion { transliterate, ..occasion(&tag) }).unwrap();
+            renderer.render(&otp(merchant), Channel::Sms, &RenderContext { transliterate, ..context(&tag) }).unwrap();
         parts(&message.message)[0].to_owned()
     };
 
@@ -134,7 +134,7 @@ fn letters_are_replaced_where_the_locale_or_the_provider_says_so() {
 #[test]
 fn an_otp_ends_with_the_lines_for_phones_and_no_other_news_does() {
     let (_dir, mut settings) = shipped();
-    settings.autofill = Autofill { app_hash: "FA+9qCX9VSu".into(), domain: "pay.bank.example".into() };
+    settings.autofill = AutofillSettings { app_hash: "FA+9qCX9VSu".into(), domain: "pay.bank.example".into() };
     let renderer = Renderer::load(&settings).unwrap();
 
     let text = sms(&renderer, &otp("Allegro"), "pl");
@@ -154,13 +154,13 @@ fn the_lines_for_phones_count_in_the_budget() {
     let (_dir, mut settings) = with_sms(&text, |_| {});
     assert!(Renderer::load(&settings).is_ok());
 
-    settings.autofill = Autofill { app_hash: "FA+9qCX9VSu".into(), domain: "pay.bank.example".into() };
+    settings.autofill = AutofillSettings { app_hash: "FA+9qCX9VSu".into(), domain: "pay.bank.example".into() };
 
     assert!(refused(&settings).contains("it takes 4 segments"));
 }
 
 #[test]
-fn what_people_are_shown_of_a_text_is_what_it_costs() {
+fn what_recipients_are_shown_of_a_text_is_what_it_costs() {
     let (_dir, settings) = with_sms("Kod {{otp}}: {{amount}}, {{merchant}} ł", |_| {});
     fs::write(settings.dir.join("de/otp/sms.hbs"), "{{#if").unwrap();
     fs::write(settings.dir.join("pl/card_locked/sms.hbs"), "{{otp}}").unwrap();

@@ -25,8 +25,8 @@ pub(super) fn cases(kind: Kind) -> Vec<(String, Content)> {
             .into_iter()
             .flat_map(|reason| named(VerificationStatus::Rejected(reason), reason.name()))
             .collect(),
-        Kind::TransactionalLockAdded => holders(Change::Added),
-        Kind::TransactionalLockRemoved => holders(Change::Removed),
+        Kind::TransactionalLockAdded => holders(LockChange::Added),
+        Kind::TransactionalLockRemoved => holders(LockChange::Removed),
         Kind::Transaction => payments(),
     }
 }
@@ -48,8 +48,8 @@ fn named(status: VerificationStatus, reason: &str) -> [(String, Content); 2] {
         .map(|(about, name)| (format!("{reason} {about}").trim().to_owned(), checked(status, name)))
 }
 
-fn holders(change: Change) -> Vec<(String, Content)> {
-    let holders = [("a person's", Holder::User), ("a company's", Holder::Corporation)];
+fn holders(change: LockChange) -> Vec<(String, Content)> {
+    let holders = [("a person's", LockHolder::User), ("a company's", LockHolder::Corporation)];
     let of = |(about, holder)| {
         TransactionalLockReason::ALL.map(|reason| (format!("{about}, {}", reason.name()), held(change, reason, holder)))
     };

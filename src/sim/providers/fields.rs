@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 
-use super::station::Arrival;
-use crate::domain::address::Channel;
+use super::message_log::LoggedMessage;
+use crate::domain::contact::Channel;
 
 const TO: [&str; 7] = ["to", "token", "recipient", "phone", "number", "msisdn", "device"];
 const TITLE: [&str; 2] = ["title", "subject"];
@@ -13,13 +13,13 @@ const TEXT: [&str; 4] = ["text", "body", "message", "content"];
 const REFERENCE: [&str; 6] = ["reference", "client_reference", "clientRef", "external_id", "externalId", "id"];
 
 /// The message in a request's body, if there is one.
-pub(super) fn read(channel: Channel, body: &[u8]) -> Option<Arrival> {
+pub(super) fn read(channel: Channel, body: &[u8]) -> Option<LoggedMessage> {
     let mut fields = Fields::default();
     match body.trim_ascii_start().first()? {
         b'{' | b'[' => fields.add_json("", &serde_json::from_slice(body).ok()?),
         _ => fields.add_form(std::str::from_utf8(body).ok()?),
     }
-    Some(Arrival {
+    Some(LoggedMessage {
         channel,
         to: fields.first(&TO)?,
         title: fields.first(&TITLE),

@@ -10,21 +10,21 @@ use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::behaviour::Fate;
+use super::faults::Reaction;
 use super::fields;
-use super::station::{Receipt, Station};
-use crate::sim::wire::append;
+use super::message_log::{MessageLog, PracticeReceipt};
+use crate::sim::http_client::append;
 
 /// The longest request head and the longest body read, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
 const BODY_MAX: usize = 1024 * 1024;
 
 /// Answers one connection until either side closes it.
-pub(super) async fn serve(mut stream: TcpStream, station: &Station, stations: &[Arc<Station>]) -> io::Result<()> {
+pub(super) async fn serve(mut stream: TcpStream, station: &MessageLog, stations: &[Arc<MessageLog>]) -> io::Result<()> {
     let mut inbox = Vec::with_capacity(8 * 1024);
     let mut outbox = Vec::with_capacity(1024);
     loop {
-        let request = match Request::read(&inbox) {
+        let request = match HttpInput::read(&inbox) {
             Ok(Some(request)) => request,
             Ok(None) => {
                 if stream.read_buf(&mut inbox).await? == 0 {
@@ -33,7 +33,7 @@ pub(super) async fn serve(mut stream: TcpStream, station: &Station, stations: &[
                 continue;
             }
             Err(status) => {
-                Reply::new(status, r#"{"error":"unreadable request"}"#).write(&mut outbox);
+                HttpReply::new(status, r#"{"error":"unreadable request"}"#).write(&mut outbox);
                 return stream.write_all(&outbox).await;
             }
         };
@@ -51,7 +51,7 @@ pub(super) async fn serve(mut stream: TcpStream, station: &Station, stations: &[
     }
 }
 
-async fn answer(request: &Request<'_>, station: &Station, stations: &[Arc<Station>]) -> Option<Reply> {
+async fn answer(request: &HttpInput<'_>, station: &MessageLog, stations: &[Arc<MessageLog>]) -> Option<HttpReply> {
     if let Some(command) = request.path.strip_prefix("/__") {
         return Some(control(command, request, station, stations));
     }
@@ -61,43 +61,43 @@ async fn answer(request: &Request<'_>, station: &Station, stations: &[Arc<Statio
         tokio::time::sleep(latency).await;
     }
     match fate {
-        Fate::Take => Some(take(request, station)),
-        Fate::Refuse { status, retry_after_s } => {
-            Some(Reply { retry_after_s, ..Reply::new(status, r#"{"error":"refused for practice"}"#) })
+        Reaction::Take => Some(take(request, station)),
+        Reaction::Refuse { status, retry_after_s } => {
+            Some(HttpReply { retry_after_s, ..HttpReply::new(status, r#"{"error":"refused for practice"}"#) })
         }
-        Fate::Swallow => None,
+        Reaction::Swallow => None,
     }
 }
 
-fn take(request: &Request<'_>, station: &Station) -> Reply {
+fn take(request: &HttpInput<'_>, station: &MessageLog) -> HttpReply {
     let channel = station.channel();
     match station.take(request.body, || fields::read(channel, request.body)) {
-        Receipt::Taken(number) => Reply::new(200, format!(r#"{{"id":"{channel}-{number}"}}"#)),
-        Receipt::Unreadable => Reply::new(400, r#"{"error":"no message found"}"#),
-        Receipt::Gone => Reply::new(410, r#"{"error":"the app was removed"}"#),
+        PracticeReceipt::Taken(number) => HttpReply::new(200, format!(r#"{{"id":"{channel}-{number}"}}"#)),
+        PracticeReceipt::Unreadable => HttpReply::new(400, r#"{"error":"no message found"}"#),
+        PracticeReceipt::Gone => HttpReply::new(410, r#"{"error":"the app was removed"}"#),
     }
 }
 
-fn control(command: &str, request: &Request<'_>, own: &Station, stations: &[Arc<Station>]) -> Reply {
+fn control(command: &str, request: &HttpInput<'_>, own: &MessageLog, stations: &[Arc<MessageLog>]) -> HttpReply {
     let (command, channel) = command.split_once('/').unwrap_or((command, own.channel().name()));
     let Some(station) = stations.iter().find(|station| station.channel().name() == channel) else {
-        return Reply::new(404, r#"{"error":"no such provider here"}"#);
+        return HttpReply::new(404, r#"{"error":"no such provider here"}"#);
     };
     match (command, request.method) {
-        ("report", "GET" | "POST") => Reply::json(&station.report()),
+        ("report", "GET" | "POST") => HttpReply::json(&station.report()),
         ("reset", "GET" | "POST") => {
             station.reset();
-            Reply::json(&station.report())
+            HttpReply::json(&station.report())
         }
-        ("behaviour", "GET") => Reply::json(&station.behaviour()),
+        ("behaviour", "GET") => HttpReply::json(&station.behaviour()),
         ("behaviour", "PUT" | "POST") => match serde_json::from_slice(request.body) {
             Ok(behaviour) => {
                 station.behave(behaviour);
-                Reply::json(&behaviour)
+                HttpReply::json(&behaviour)
             }
-            Err(error) => Reply::new(422, serde_json::json!({ "error": error.to_string() }).to_string()),
+            Err(error) => HttpReply::new(422, serde_json::json!({ "error": error.to_string() }).to_string()),
         },
-        _ => Reply::new(404, r#"{"error":"report, reset or behaviour"}"#),
+        _ => HttpReply::new(404, r#"{"error":"report, reset or behaviour"}"#),
     }
 }
 
@@ -108,7 +108,7 @@ async fn swallow(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-struct Request<'a> {
+struct HttpInput<'a> {
     method: &'a str,
     path: &'a str,
     body: &'a [u8],
@@ -116,7 +116,7 @@ struct Request<'a> {
     end: usize,
 }
 
-impl<'a> Request<'a> {
+impl<'a> HttpInput<'a> {
     // The next whole request, nothing while it is incomplete, or the status that refuses it.
     fn read(bytes: &'a [u8]) -> Result<Option<Self>, u16> {
         let mut headers = [httparse::EMPTY_HEADER; 48];
@@ -149,13 +149,13 @@ impl<'a> Request<'a> {
     }
 }
 
-struct Reply {
+struct HttpReply {
     status: u16,
     retry_after_s: Option<u32>,
     body: String,
 }
 
-impl Reply {
+impl HttpReply {
     fn new(status: u16, body: impl Into<String>) -> Self {
         Self { status, retry_after_s: None, body: body.into() }
     }
@@ -183,18 +183,18 @@ mod tests {
     use std::net::SocketAddr;
     use std::time::Duration;
 
+    use super::super::faults::Faults;
+    use super::super::message_log::Keeping;
     use super::*;
-    use crate::domain::address::Channel;
-    use crate::sim::providers::Provider;
-    use crate::sim::providers::behaviour::Behaviour;
-    use crate::sim::providers::station::Keeping;
+    use crate::domain::contact::Channel;
+    use crate::sim::http_client::{Connection, Error, Target};
+    use crate::sim::providers::PracticeProvider;
     use crate::sim::token::Token;
-    use crate::sim::wire::{Connection, Error, Target};
 
     const SMS: &[u8] = br#"{"to":"+48600100200","text":"Kod 1111","from":"Bank","reference":"r-1"}"#;
 
-    async fn open(channel: Channel, keeping: Keeping) -> (Provider, Connection) {
-        let provider = Provider::open(channel, "127.0.0.1:0".parse().unwrap(), keeping).await.unwrap();
+    async fn open(channel: Channel, keeping: Keeping) -> (PracticeProvider, Connection) {
+        let provider = PracticeProvider::open(channel, "127.0.0.1:0".parse().unwrap(), keeping).await.unwrap();
         let target = Target::new(&format!("http://{}", provider.address()), None).unwrap();
         (provider, Connection::new(target, Duration::from_secs(5)))
     }
@@ -276,7 +276,7 @@ mod tests {
     #[tokio::test]
     async fn a_black_hole_takes_the_request_and_never_answers() {
         let (provider, _) = open(Channel::Sms, Keeping::Arrivals).await;
-        provider.station().behave(Behaviour::silent());
+        provider.station().behave(Faults::silent());
         let target = Target::new(&format!("http://{}", provider.address()), None).unwrap();
 
         let outcome = Connection::new(target, Duration::from_millis(50)).post("/sms", None, SMS).await.map(|_| ());
@@ -295,12 +295,12 @@ mod tests {
 
         assert!(TcpStream::connect(address).await.is_err());
         let outcome = gateway.post("/sms", None, SMS).await;
-        assert!(matches!(outcome, Err(Error::Connect(_) | Error::Closed | Error::Broken(_))), "{outcome:?}");
+        assert!(matches!(outcome, Err(Error::Connect(_) | Error::Closed | Error::SessionError(_))), "{outcome:?}");
     }
 
     #[test]
     fn what_cannot_be_framed_is_refused() {
-        let status = |request: &str| Request::read(request.as_bytes()).map(|request| request.is_some());
+        let status = |request: &str| HttpInput::read(request.as_bytes()).map(|request| request.is_some());
         assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{"), Ok(false));
         assert_eq!(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), Err(411));
         assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"), Err(413));

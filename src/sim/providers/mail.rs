@@ -9,15 +9,15 @@ const DEPTH_MAX: usize = 4;
 
 /// A mail, read.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Mail {
+pub(super) struct ReceivedMail {
     pub(super) subject: Option<String>,
     pub(super) message_id: Option<String>,
     pub(super) text: String,
 }
 
-impl Mail {
+impl ReceivedMail {
     pub(super) fn read(raw: &[u8]) -> Self {
-        let part = Part::read(raw);
+        let part = MimePart::read(raw);
         Self {
             subject: part.header("subject").map(|subject| decode_words(&subject)),
             message_id: part.header("message-id").map(|id| id.trim_matches(['<', '>']).to_owned()),
@@ -26,12 +26,12 @@ impl Mail {
     }
 }
 
-struct Part<'a> {
+struct MimePart<'a> {
     head: String,
     body: &'a [u8],
 }
 
-impl<'a> Part<'a> {
+impl<'a> MimePart<'a> {
     fn read(raw: &'a [u8]) -> Self {
         let (head, body) = match find(raw, b"\r\n\r\n") {
             Some(at) => (&raw[..at], &raw[at + 4..]),
@@ -51,7 +51,7 @@ impl<'a> Part<'a> {
         let kind = self.header("content-type").unwrap_or_else(|| "text/plain".into());
         if kind.to_ascii_lowercase().starts_with("multipart/") {
             let parts = split(self.body, &boundary(&kind)?);
-            return parts.into_iter().filter(|_| depth > 0).find_map(|part| Part::read(part).plain_text(depth - 1));
+            return parts.into_iter().filter(|_| depth > 0).find_map(|part| MimePart::read(part).plain_text(depth - 1));
         }
         kind.to_ascii_lowercase().starts_with("text/plain").then(|| text_of(&self.decoded()))
     }
@@ -152,7 +152,7 @@ mod tests {
             --xx\r\nContent-Type: text/html\r\n\r\n<b>no</b>\r\n\
             --xx\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
             Za=C5=BC=C3=B3=C5=82=C4=87, joined =\r\nline\r\nnext\r\n--xx--\r\n";
-        let mail = Mail::read(raw.as_bytes());
+        let mail = ReceivedMail::read(raw.as_bytes());
         assert_eq!(mail.text, "Zażółć, joined line\nnext");
         assert_eq!(mail.subject.as_deref(), Some("Test"));
     }
@@ -165,7 +165,7 @@ mod tests {
             "Content-Type: multipart/mixed\r\n\r\n--x",
             "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n",
         ] {
-            assert_eq!(Mail::read(raw.as_bytes()).text, "", "{raw:?}");
+            assert_eq!(ReceivedMail::read(raw.as_bytes()).text, "", "{raw:?}");
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Practice providers on real sockets: an SMS gateway, a push service and a mail relay that take everything, remember
 //! what came, and misbehave when told to.
 
-pub mod behaviour;
-pub mod book;
+pub mod faults;
 mod fields;
 mod http;
 mod mail;
+pub mod message_log;
 mod smtp;
-pub mod station;
+pub mod tally;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,29 +17,33 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use self::station::{Keeping, Station};
-use crate::domain::address::Channel;
+use crate::domain::contact::Channel;
+use message_log::{Keeping, MessageLog};
 
 /// The pause before connections are accepted again after that failed.
 const BREATH: Duration = Duration::from_millis(20);
 
 /// A provider that listens until it is closed or dropped; its connections end with it.
 #[derive(Debug)]
-pub struct Provider {
+pub struct PracticeProvider {
     address: SocketAddr,
-    station: Arc<Station>,
+    station: Arc<MessageLog>,
     listening: JoinHandle<()>,
 }
 
-impl Provider {
+impl PracticeProvider {
     /// Opens a provider for `channel` at `address`; port 0 takes any free one.
     pub async fn open(channel: Channel, address: SocketAddr, keeping: Keeping) -> io::Result<Self> {
-        let station = Arc::new(Station::new(channel, keeping));
+        let station = Arc::new(MessageLog::new(channel, keeping));
         Self::serve(Arc::clone(&station), address, Arc::new([station])).await
     }
 
     /// Opens a provider for a station made before. Over HTTP all of `stations` can be asked and told at its address.
-    pub async fn serve(station: Arc<Station>, address: SocketAddr, stations: Arc<[Arc<Station>]>) -> io::Result<Self> {
+    pub async fn serve(
+        station: Arc<MessageLog>,
+        address: SocketAddr,
+        stations: Arc<[Arc<MessageLog>]>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let listening = tokio::spawn(listen(listener, Arc::clone(&station), stations));
@@ -59,18 +63,18 @@ impl Provider {
     }
 
     /// What came, and how it behaves.
-    pub fn station(&self) -> &Arc<Station> {
+    pub fn station(&self) -> &Arc<MessageLog> {
         &self.station
     }
 }
 
-impl Drop for Provider {
+impl Drop for PracticeProvider {
     fn drop(&mut self) {
         self.listening.abort();
     }
 }
 
-async fn listen(listener: TcpListener, station: Arc<Station>, stations: Arc<[Arc<Station>]>) {
+async fn listen(listener: TcpListener, station: Arc<MessageLog>, stations: Arc<[Arc<MessageLog>]>) {
     let mut visits = JoinSet::new();
     loop {
         tokio::select! {
@@ -85,7 +89,7 @@ async fn listen(listener: TcpListener, station: Arc<Station>, stations: Arc<[Arc
 }
 
 // How a visit ends is the visitor's business: a broken connection is an everyday thing here.
-async fn visit(stream: TcpStream, station: Arc<Station>, stations: Arc<[Arc<Station>]>) {
+async fn visit(stream: TcpStream, station: Arc<MessageLog>, stations: Arc<[Arc<MessageLog>]>) {
     drop(stream.set_nodelay(true));
     drop(match station.channel() {
         Channel::Sms | Channel::Push => http::serve(stream, &station, &stations).await,

@@ -5,10 +5,10 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::behaviour::Fate;
-use super::mail::{Mail, find};
-use super::station::{Arrival, Station};
-use crate::domain::address::Channel;
+use super::faults::Reaction;
+use super::mail::{ReceivedMail, find};
+use super::message_log::{LoggedMessage, MessageLog};
+use crate::domain::contact::Channel;
 
 /// The longest command line and the longest mail read, in bytes.
 const LINE_MAX: usize = 4 * 1024;
@@ -19,8 +19,8 @@ const ABILITIES: &str =
     "250-practice\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 2097152\r\n";
 
 /// Answers one connection until either side closes it.
-pub(super) async fn serve(mut stream: TcpStream, station: &Station) -> io::Result<()> {
-    let mut session = Session::default();
+pub(super) async fn serve(mut stream: TcpStream, station: &MessageLog) -> io::Result<()> {
+    let mut session = ServerSession::default();
     let mut inbox = Vec::with_capacity(8 * 1024);
     stream.write_all(GREETING.as_bytes()).await?;
     loop {
@@ -42,14 +42,14 @@ pub(super) async fn serve(mut stream: TcpStream, station: &Station) -> io::Resul
             }
         }
         stream.write_all(outbox.as_bytes()).await?;
-        let limit = if session.state == State::Data { MAIL_MAX } else { LINE_MAX };
+        let limit = if session.state == SmtpState::Data { MAIL_MAX } else { LINE_MAX };
         if !open || inbox.len() > limit || stream.read_buf(&mut inbox).await? == 0 {
             return stream.shutdown().await;
         }
     }
 }
 
-async fn receive(raw: &[u8], session: &mut Session, station: &Station) -> Option<&'static str> {
+async fn receive(raw: &[u8], session: &mut ServerSession, station: &MessageLog) -> Option<&'static str> {
     let recipients = std::mem::take(&mut session.recipients);
     let fate = station.fate();
     let latency = station.behaviour().latency();
@@ -57,17 +57,17 @@ async fn receive(raw: &[u8], session: &mut Session, station: &Station) -> Option
         tokio::time::sleep(latency).await;
     }
     match fate {
-        Fate::Take => Some(take(raw, &recipients, station)),
-        Fate::Refuse { status: 429 | 500..=599, .. } => Some("451 4.3.0 refused for practice\r\n"),
-        Fate::Refuse { .. } => Some("554 5.6.0 refused for practice\r\n"),
-        Fate::Swallow => None,
+        Reaction::Take => Some(take(raw, &recipients, station)),
+        Reaction::Refuse { status: 429 | 500..=599, .. } => Some("451 4.3.0 refused for practice\r\n"),
+        Reaction::Refuse { .. } => Some("554 5.6.0 refused for practice\r\n"),
+        Reaction::Swallow => None,
     }
 }
 
-fn take(raw: &[u8], recipients: &[String], station: &Station) -> &'static str {
-    let mail = Mail::read(raw);
+fn take(raw: &[u8], recipients: &[String], station: &MessageLog) -> &'static str {
+    let mail = ReceivedMail::read(raw);
     let text = mail.text.clone();
-    let arrival = Arrival {
+    let arrival = LoggedMessage {
         channel: Channel::Email,
         to: recipients.join(","),
         title: mail.subject,
@@ -87,7 +87,7 @@ async fn swallow(mut stream: TcpStream) -> io::Result<()> {
 }
 
 #[derive(Default, PartialEq, Eq)]
-enum State {
+enum SmtpState {
     #[default]
     Command,
     /// So many more lines belong to the authentication.
@@ -96,8 +96,8 @@ enum State {
 }
 
 #[derive(Default)]
-struct Session {
-    state: State,
+struct ServerSession {
+    state: SmtpState,
     recipients: Vec<String>,
 }
 
@@ -107,10 +107,10 @@ enum Said {
     Bye(&'static str),
 }
 
-impl Session {
+impl ServerSession {
     /// The next whole line, or the whole mail while one is being sent; and how many bytes it took.
     fn next_unit<'a>(&self, inbox: &'a [u8]) -> Option<(&'a [u8], usize)> {
-        if self.state != State::Data {
+        if self.state != SmtpState::Data {
             return find(inbox, b"\r\n").map(|end| (&inbox[..end], end + 2));
         }
         if inbox.starts_with(b".\r\n") {
@@ -121,10 +121,10 @@ impl Session {
 
     fn hear(&mut self, unit: &[u8]) -> Said {
         match std::mem::take(&mut self.state) {
-            State::Data => Said::Mail(without_stuffing(unit)),
-            State::Secret(1) => Said::Reply("235 2.7.0 welcome\r\n"),
-            State::Secret(more) => self.ask_for_secret(more - 1),
-            State::Command => self.obey(&String::from_utf8_lossy(unit)),
+            SmtpState::Data => Said::Mail(without_stuffing(unit)),
+            SmtpState::Secret(1) => Said::Reply("235 2.7.0 welcome\r\n"),
+            SmtpState::Secret(more) => self.ask_for_secret(more - 1),
+            SmtpState::Command => self.obey(&String::from_utf8_lossy(unit)),
         }
     }
 
@@ -136,7 +136,7 @@ impl Session {
             "RCPT" => self.add_recipient(argument),
             "DATA" if self.recipients.is_empty() => Said::Reply("503 5.5.1 nobody to send it to\r\n"),
             "DATA" => {
-                self.state = State::Data;
+                self.state = SmtpState::Data;
                 Said::Reply("354 go on\r\n")
             }
             "MAIL" | "RSET" => {
@@ -162,7 +162,7 @@ impl Session {
 
     // The prompts are base64 for `Username:` and `Password:`; with PLAIN the client expects any.
     fn ask_for_secret(&mut self, lines: u8) -> Said {
-        self.state = State::Secret(lines);
+        self.state = SmtpState::Secret(lines);
         Said::Reply(if lines == 2 { "334 VXNlcm5hbWU6\r\n" } else { "334 UGFzc3dvcmQ6\r\n" })
     }
 
@@ -191,20 +191,20 @@ mod tests {
     use lettre::transport::smtp::authentication::{Credentials, Mechanism};
     use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
+    use super::super::faults::Faults;
+    use super::super::message_log::Keeping;
     use super::*;
-    use crate::sim::providers::Provider;
-    use crate::sim::providers::behaviour::Behaviour;
-    use crate::sim::providers::station::Keeping;
+    use crate::sim::providers::PracticeProvider;
 
     type Mailer = AsyncSmtpTransport<Tokio1Executor>;
 
     const TEXT: &str = "Zażółć gęślą jaźń.\n.kropka na początku\nKod: 1111, kwota 10,00 zł; długi wiersz, który musi zostać złamany po drodze, bo ma więcej niż 76 znaków.";
 
-    async fn relay() -> Provider {
-        Provider::open(Channel::Email, "127.0.0.1:0".parse().unwrap(), Keeping::Arrivals).await.unwrap()
+    async fn relay() -> PracticeProvider {
+        PracticeProvider::open(Channel::Email, "127.0.0.1:0".parse().unwrap(), Keeping::Arrivals).await.unwrap()
     }
 
-    fn mailer(relay: &Provider, mechanism: Mechanism) -> Mailer {
+    fn mailer(relay: &PracticeProvider, mechanism: Mechanism) -> Mailer {
         Mailer::builder_dangerous("127.0.0.1")
             .port(relay.address().port())
             .credentials(Credentials::new("any".into(), "thing".into()))
@@ -246,7 +246,7 @@ mod tests {
         let relay = relay().await;
 
         for (status, for_now) in [(503, true), (429, true), (400, false)] {
-            relay.station().behave(Behaviour::down(status));
+            relay.station().behave(Faults::down(status));
             let refusal = mailer(&relay, Mechanism::Plain).send(mail()).await.unwrap_err();
             assert_eq!((refusal.is_transient(), refusal.is_permanent()), (for_now, !for_now), "{status}");
         }

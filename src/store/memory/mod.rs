@@ -1,16 +1,16 @@
 //! A database in memory: the model of what every backend does, and the ground on which the engine is simulated.
 //!
 //! It keeps the store's promises but one: nothing outlives the process, so no configuration can name it. Several stores
-//! may share one, as the processes of several nodes share a database, each with a [`Weather`] of its own between it and
+//! may share one, as the processes of several nodes share a database, each with a [`FaultInjector`] of its own between it and
 //! the tables: what delays, fails, or loses an answer is decided there.
 
-mod directory;
 mod outbox;
 mod reads;
 mod receipts;
+mod recipients;
 mod retention;
 mod rows;
-mod wording;
+mod template_versions;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,15 +19,15 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Error;
-use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
-use super::change::{Batch, Committed, Split};
+use super::backend::{Backend, ClaimedRow, ImportRows, RecipientQuery, RecipientRows};
 use super::providers::{Billed, Drain, ProviderState};
-use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
+use super::receipts::{ConfirmRows, ParkRows, Parked, Reported};
 use super::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
+use super::rows::{Batch, Committed, Split};
 use super::seal::LookupHash;
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{DeliveryId, ProviderName};
-use crate::domain::event::Event;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Reference;
 use rows::Tables;
@@ -49,55 +49,55 @@ impl Memory {
 
 /// What befalls whoever asks the database. On the way there nothing is written yet; on the way back everything is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mishap {
+pub enum InjectedFault {
     /// It passes: the next question may go well.
     Passing,
     /// The database must not be trusted any more.
     Final,
 }
 
-impl From<Mishap> for Error {
-    fn from(mishap: Mishap) -> Self {
+impl From<InjectedFault> for Error {
+    fn from(mishap: InjectedFault) -> Self {
         match mishap {
-            Mishap::Passing => Self::NotCommitted,
-            Mishap::Final => Self::Database(sqlx::Error::WorkerCrashed),
+            InjectedFault::Passing => Self::NotCommitted,
+            InjectedFault::Final => Self::Database(sqlx::Error::WorkerCrashed),
         }
     }
 }
 
 /// What lies between a store and the tables.
 #[async_trait]
-pub trait Weather: Send + Sync {
+pub trait FaultInjector: Send + Sync {
     /// On the way there; `act` is the verb of the backend.
-    async fn there(&self, act: &'static str) -> Result<(), Mishap>;
+    async fn there(&self, act: &'static str) -> Result<(), InjectedFault>;
     /// On the way back.
-    async fn back(&self, act: &'static str) -> Result<(), Mishap>;
+    async fn back(&self, act: &'static str) -> Result<(), InjectedFault>;
 }
 
 /// Nothing lies between.
 #[derive(Debug, Clone, Copy)]
-pub struct Calm;
+pub struct NoFaults;
 
 #[async_trait]
-impl Weather for Calm {
-    async fn there(&self, _: &'static str) -> Result<(), Mishap> {
+impl FaultInjector for NoFaults {
+    async fn there(&self, _: &'static str) -> Result<(), InjectedFault> {
         Ok(())
     }
 
-    async fn back(&self, _: &'static str) -> Result<(), Mishap> {
+    async fn back(&self, _: &'static str) -> Result<(), InjectedFault> {
         Ok(())
     }
 }
 
 /// One store's way to the tables.
-pub(super) struct Door {
+pub(super) struct MemoryBackend {
     memory: Arc<Memory>,
-    weather: Arc<dyn Weather>,
+    weather: Arc<dyn FaultInjector>,
     closed: AtomicBool,
 }
 
-impl Door {
-    pub(super) fn open(memory: Arc<Memory>, weather: Arc<dyn Weather>) -> Arc<Self> {
+impl MemoryBackend {
+    pub(super) fn open(memory: Arc<Memory>, weather: Arc<dyn FaultInjector>) -> Arc<Self> {
         Arc::new(Self { memory, weather, closed: AtomicBool::new(false) })
     }
 
@@ -114,7 +114,7 @@ impl Door {
 }
 
 #[async_trait]
-impl Backend for Door {
+impl Backend for MemoryBackend {
     async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
         self.ask("commit", |tables| tables.commit(batch, now)).await?
     }
@@ -129,7 +129,7 @@ impl Backend for Door {
         self.ask("claim", |tables| tables.claim(lane, now, until, tokens)).await
     }
 
-    async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
+    async fn split(&self, split: &Split, event: &AuditEvent, due_at: Timestamp) -> Result<bool, Error> {
         self.ask("split", |tables| tables.split(split, event, due_at)).await
     }
 
@@ -197,27 +197,27 @@ impl Backend for Door {
         self.ask("blank", |tables| tables.blank(before, limit)).await
     }
 
-    async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error> {
-        self.ask("people", |tables| whom.iter().map(|whom| tables.people(whom)).collect()).await
+    async fn recipients(&self, whom: &[RecipientQuery]) -> Result<Vec<Vec<RecipientRows>>, Error> {
+        self.ask("recipient", |tables| whom.iter().map(|whom| tables.recipients(whom)).collect()).await
     }
 
-    async fn import(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error> {
+    async fn import(&self, entries: &[ImportRows], event: &AuditEvent) -> Result<(), Error> {
         self.ask("import", |tables| tables.import(entries, event)).await
     }
 
-    async fn erase(&self, person: Uuid, event: &Event) -> Result<bool, Error> {
-        self.ask("erase", |tables| tables.erase(person, event)).await
+    async fn erase(&self, recipient: Uuid, event: &AuditEvent) -> Result<bool, Error> {
+        self.ask("erase", |tables| tables.erase(recipient, event)).await
     }
 
-    async fn note(&self, events: &[Event]) -> Result<(), Error> {
+    async fn note(&self, events: &[AuditEvent]) -> Result<(), Error> {
         self.ask("note", |tables| tables.log_all(events)).await
     }
 
-    async fn drain(&self, drain: &Drain, event: &Event) -> Result<bool, Error> {
+    async fn drain(&self, drain: &Drain, event: &AuditEvent) -> Result<bool, Error> {
         self.ask("drain", |tables| tables.drain(drain, event)).await
     }
 
-    async fn enable(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error> {
+    async fn enable(&self, provider: &ProviderName, event: &AuditEvent) -> Result<bool, Error> {
         self.ask("enable", |tables| tables.enable(provider, event)).await
     }
 

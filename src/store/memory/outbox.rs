@@ -6,12 +6,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::rows::{DeliveryRow, Tables};
+use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{DeliveryId, State};
-use crate::domain::event::{Actor, Event, EventKind};
+use crate::domain::delivery::{DeliveryId, DeliveryState};
 use crate::domain::notification::{NotificationId, Priority};
 use crate::store::backend::ClaimedRow;
-use crate::store::change::{Split, SplitRow};
+use crate::store::rows::{Split, SplitRow};
 use crate::store::seal::LookupHash;
 
 impl Tables {
@@ -39,7 +39,7 @@ impl Tables {
             notification: row.notification,
             received_at: row.received_at,
             expires_at: row.expires_at,
-            person: row.person,
+            recipient: row.recipient,
             channels: row.channels.clone(),
             sealed: row.sealed.clone(),
             lease_token: token,
@@ -48,15 +48,22 @@ impl Tables {
         };
         let (notification, delivery) = (Some(NotificationId(row.notification)), Some(DeliveryId(id)));
         let detail = [("in_doubt".to_owned(), json!(in_doubt))].into_iter().collect();
-        self.log(&Event { at: now, actor: Actor::Gateway, kind: EventKind::Claimed, notification, delivery, detail });
+        self.log(&AuditEvent {
+            at: now,
+            actor: Actor::Gateway,
+            kind: AuditKind::Claimed,
+            notification,
+            delivery,
+            detail,
+        });
         Some(claimed)
     }
 
     /// Gives a held delivery to its first person and adds the others; `false`, and nothing written, when it is not held.
-    pub(super) fn split(&mut self, split: &Split, event: &Event, due_at: Timestamp) -> bool {
+    pub(super) fn split(&mut self, split: &Split, event: &AuditEvent, due_at: Timestamp) -> bool {
         let held = self.deliveries.get_mut(&split.delivery).filter(|row| row.is_held_by(split.lease_token));
         let Some(first) = held else { return false };
-        first.person = Some(split.person);
+        first.recipient = Some(split.recipient);
         first.channels.clone_from(&split.channels);
         let others: BTreeMap<_, _> =
             split.others.iter().map(|other| (other.delivery, sibling(first, other, due_at))).collect();
@@ -107,10 +114,10 @@ fn sibling(first: &DeliveryRow, other: &SplitRow, due_at: Timestamp) -> Delivery
         kind: first.kind,
         received_at: first.received_at,
         expires_at: first.expires_at,
-        person: Some(other.person),
+        recipient: Some(other.recipient),
         channels: other.channels.clone(),
         lane: first.lane,
-        state: State::Open,
+        state: DeliveryState::Open,
         end_reason: None,
         ended_at: None,
         due_at,

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::rows::{DeliveryRow, Tables};
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::delivery::EndReason;
-use crate::domain::event::Event;
 use crate::domain::notification::Priority;
 use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures};
 
@@ -38,7 +38,7 @@ impl Tables {
     /// Counts people and what is open.
     pub(super) fn figures(&self) -> Figures {
         let open = self.deliveries.values().filter(|row| row.is_open()).count() as u64;
-        Figures { version: "memory".to_owned(), open, people: self.people.len() as u64 }
+        Figures { version: "memory".to_owned(), open, recipients: self.recipients.len() as u64 }
     }
 
     /// What is open in each lane.
@@ -63,7 +63,7 @@ impl Tables {
             client: notification.map(|row| row.client.clone()).unwrap_or_default(),
             idempotency_key: notification.and_then(|row| row.idempotency_key.clone()),
             warnings: notification.and_then(|row| row.warnings.clone()),
-            person: row.person,
+            recipient: row.recipient,
             received_at: row.received_at,
             expires_at: row.expires_at,
             ended_at: row.ended_at,
@@ -73,7 +73,7 @@ impl Tables {
     }
 }
 
-fn told(event: &Event, seq: i64) -> EventLine {
+fn told(event: &AuditEvent, seq: i64) -> EventLine {
     EventLine {
         seq,
         at: event.at,

@@ -7,8 +7,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{DeliveryId, ProviderName};
 use crate::domain::notification::NotificationId;
 use crate::domain::outcome::{Outcome, Reference};
-use crate::domain::receipt::Status;
-use crate::store::receipt::{ConfirmRows, PARKED_MAX, ParkRows, Parked, Reported};
+use crate::domain::receipt::ReceiptStatus;
+use crate::store::receipts::{ConfirmRows, PARKED_MAX, ParkRows, Parked, Reported};
 
 impl Tables {
     /// The one delivery that the provider means: our own id, or its reference of one of our attempts.
@@ -48,7 +48,7 @@ impl Tables {
     /// Whether a receipt is kept that says that the delivery has arrived, by a provider that was asked.
     pub(super) fn is_confirmed(&self, delivery: DeliveryId) -> bool {
         let Some(row) = self.deliveries.get(&delivery.0) else { return false };
-        self.parked.values().filter(|parked| parked.receipt.status == Status::Delivered).any(|parked| {
+        self.parked.values().filter(|parked| parked.receipt.status == ReceiptStatus::Delivered).any(|parked| {
             let was_asked = row.attempts.iter().any(|attempt| attempt.provider.0 == parked.provider);
             (parked.delivery == Some(delivery) && was_asked)
                 || has_reference(row, &parked.provider, &parked.receipt.reference)

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::rows::Tables;
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
-use crate::domain::event::Event;
 use crate::store::providers::{Billed, Drain, ProviderState};
 
 /// What stands where a masked address was.
@@ -46,7 +46,7 @@ impl Tables {
     }
 
     /// Takes a provider off duty; `false`, and nothing written, when it is already.
-    pub(super) fn drain(&mut self, drain: &Drain, event: &Event) -> bool {
+    pub(super) fn drain(&mut self, drain: &Drain, event: &AuditEvent) -> bool {
         let is_new = !self.drains.contains_key(&drain.provider.0);
         if is_new {
             self.drains.insert(drain.provider.0.clone(), drain.clone());
@@ -56,7 +56,7 @@ impl Tables {
     }
 
     /// Puts a provider on duty; `false`, and nothing written, when it is already.
-    pub(super) fn enable(&mut self, provider: &ProviderName, event: &Event) -> bool {
+    pub(super) fn enable(&mut self, provider: &ProviderName, event: &AuditEvent) -> bool {
         let was_off = self.drains.remove(&provider.0).is_some();
         if was_off {
             self.log(event);

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::Mishap;
+use super::InjectedFault;
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{Attempt, DeliveryId, EndReason, State};
-use crate::domain::event::Event;
+use crate::domain::delivery::{Attempt, DeliveryId, DeliveryState, EndReason};
 use crate::domain::notification::Kind;
 use crate::domain::receipt::Receipt;
-use crate::domain::wording::{Wording, Words, WordsChange};
+use crate::domain::template_version::{TemplateActivation, TemplateSnapshot, TemplateVersion};
 use crate::store::Error;
-use crate::store::backend::EntryRows;
-use crate::store::change::{AcceptRows, Batch, Committed, SettleRows, Settled, Then, Verdict};
+use crate::store::backend::ImportRows;
 use crate::store::providers::{Drain, ProviderState};
+use crate::store::rows::{AcceptResult, AcceptRows, Batch, Committed, NextState, SettleResult, SettleRows};
 use crate::store::seal::LookupHash;
 
 /// Everything there is.
@@ -24,14 +24,14 @@ pub(super) struct Tables {
     pub(super) keys: BTreeMap<LookupHash, KeyRow>,
     pub(super) newest: BTreeMap<LookupHash, (Uuid, Timestamp)>,
     pub(super) deliveries: BTreeMap<Uuid, DeliveryRow>,
-    pub(super) events: Vec<Event>,
-    pub(super) people: BTreeMap<Uuid, EntryRows>,
+    pub(super) events: Vec<AuditEvent>,
+    pub(super) recipients: BTreeMap<Uuid, ImportRows>,
     pub(super) parked: BTreeMap<i64, ParkedRow>,
     pub(super) last_parked: i64,
     pub(super) drains: BTreeMap<String, Drain>,
     pub(super) states: Vec<ProviderState>,
-    pub(super) words: BTreeMap<Wording, Words>,
-    pub(super) words_changes: Vec<WordsChange>,
+    pub(super) words: BTreeMap<TemplateVersion, TemplateSnapshot>,
+    pub(super) words_changes: Vec<TemplateActivation>,
 }
 
 pub(super) struct NotificationRow {
@@ -51,10 +51,10 @@ pub(super) struct DeliveryRow {
     pub(super) kind: Kind,
     pub(super) received_at: Timestamp,
     pub(super) expires_at: Timestamp,
-    pub(super) person: Option<Uuid>,
+    pub(super) recipient: Option<Uuid>,
     pub(super) channels: Option<String>,
     pub(super) lane: Option<LookupHash>,
-    pub(super) state: State,
+    pub(super) state: DeliveryState,
     pub(super) end_reason: Option<EndReason>,
     pub(super) ended_at: Option<Timestamp>,
     pub(super) due_at: Timestamp,
@@ -65,7 +65,7 @@ pub(super) struct DeliveryRow {
 
 impl DeliveryRow {
     pub(super) fn is_open(&self) -> bool {
-        self.state == State::Open
+        self.state == DeliveryState::Open
     }
 
     pub(super) fn is_held_by(&self, token: i64) -> bool {
@@ -73,15 +73,15 @@ impl DeliveryRow {
     }
 
     fn step(&mut self, rows: &SettleRows) {
-        self.person = rows.person.or(self.person);
+        self.recipient = rows.recipient.or(self.recipient);
         self.attempts.extend(rows.attempt.clone());
         match rows.then {
-            Then::GoOn(until) => self.due_at = until,
-            Then::Wait(until) => {
+            NextState::GoOn(until) => self.due_at = until,
+            NextState::Wait(until) => {
                 self.due_at = until;
                 self.lease_token = None;
             }
-            Then::End(state, reason, at) => {
+            NextState::End(state, reason, at) => {
                 self.state = state;
                 self.end_reason = reason;
                 self.ended_at = Some(at);
@@ -101,12 +101,12 @@ pub(super) struct ParkedRow {
 
 impl Tables {
     /// Writes an audit event.
-    pub(super) fn log(&mut self, event: &Event) {
+    pub(super) fn log(&mut self, event: &AuditEvent) {
         self.events.push(event.clone());
     }
 
     /// Writes several.
-    pub(super) fn log_all(&mut self, events: &[Event]) {
+    pub(super) fn log_all(&mut self, events: &[AuditEvent]) {
         self.events.extend_from_slice(events);
     }
 
@@ -114,7 +114,7 @@ impl Tables {
     pub(super) fn commit(&mut self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
         if let Some(rows) = batch.settles.iter().find(|rows| self.repeats_an_attempt(rows)) {
             tracing::error!(delivery.id = %rows.delivery, "two attempts of one number");
-            return Err(Mishap::Final.into());
+            return Err(InjectedFault::Final.into());
         }
         let verdicts = batch.accepts.iter().map(|rows| self.accept(rows, now)).collect();
         let settled = batch.settles.iter().map(|rows| self.settle(rows)).collect();
@@ -127,10 +127,13 @@ impl Tables {
         row.is_some_and(|row| row.attempts.iter().any(|attempt| Some(attempt.number) == number))
     }
 
-    fn accept(&mut self, rows: &AcceptRows, now: Timestamp) -> Verdict {
+    fn accept(&mut self, rows: &AcceptRows, now: Timestamp) -> AcceptResult {
         if let Some(once) = &rows.once {
             if let Some(known) = self.keys.get(&once.scope).filter(|known| known.expires_at > now) {
-                return Verdict::Known { notification: known.notification, fingerprint: known.fingerprint.clone() };
+                return AcceptResult::Known {
+                    notification: known.notification,
+                    fingerprint: known.fingerprint.clone(),
+                };
             }
             let (fingerprint, notification, expires_at) =
                 (once.fingerprint.clone(), rows.notification, once.expires_at);
@@ -146,10 +149,10 @@ impl Tables {
                 kind: rows.kind,
                 received_at: rows.received_at,
                 expires_at: rows.expires_at,
-                person: None,
+                recipient: None,
                 channels: None,
                 lane: rows.lane,
-                state: State::Open,
+                state: DeliveryState::Open,
                 end_reason: None,
                 ended_at: None,
                 due_at: rows.due_at,
@@ -165,15 +168,15 @@ impl Tables {
             }
         }
         self.log(&rows.event);
-        Verdict::New
+        AcceptResult::New
     }
 
-    fn settle(&mut self, rows: &SettleRows) -> Settled {
+    fn settle(&mut self, rows: &SettleRows) -> SettleResult {
         match self.deliveries.get_mut(&rows.delivery) {
             Some(row) if row.is_held_by(rows.lease_token) => row.step(rows),
-            _ => return Settled::LeaseLost,
+            _ => return SettleResult::LeaseLost,
         }
         self.log(&rows.event);
-        Settled::Done
+        SettleResult::Done
     }
 }

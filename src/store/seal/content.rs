@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::domain::address::{Address, Channel};
 use crate::domain::clock::Timestamp;
+use crate::domain::contact::{Channel, Contact};
 use crate::domain::money::Money;
 use crate::domain::notification::{
-    CardLocked, CardUnlocked, Change, Content, Holder, LockReason, Notification, Otp, Transaction, TransactionResult,
-    TransactionalLock, TransactionalLockReason, Verification, VerificationStatus,
+    CardLocked, CardUnlocked, Content, LockChange, LockHolder, LockReason, Notification, Otp, Transaction,
+    TransactionResult, TransactionalLock, TransactionalLockReason, Verification, VerificationStatus,
 };
-use crate::domain::person::Identifier;
+use crate::domain::recipient::Identifier;
 use crate::domain::secret::Code;
 
 /// The stored form. Fields may be added; none may change its meaning while old rows live.
@@ -42,10 +42,10 @@ enum What<C> {
         email: Option<String>,
     },
     TransactionalLock {
-        change: Change,
+        change: LockChange,
         at: Timestamp,
         reason: TransactionalLockReason,
-        holder: Holder,
+        holder: LockHolder,
     },
     Transaction {
         reference: String,
@@ -93,7 +93,7 @@ impl What<String> {
             Self::CardLocked { at, reason } => Content::CardLocked(CardLocked { at, reason }),
             Self::CardUnlocked { at } => Content::CardUnlocked(CardUnlocked { at }),
             Self::Verification { reference, status, first_name, email } => {
-                let email = email.map(|text| Address::parse(Channel::Email, &text)).transpose().ok()?;
+                let email = email.map(|text| Contact::parse(Channel::Email, &text)).transpose().ok()?;
                 Content::Verification(Verification { reference, status, first_name, email })
             }
             Self::TransactionalLock { change, at, reason, holder } => {
@@ -154,7 +154,7 @@ pub(super) fn fields(notification: &Notification) -> Vec<Vec<u8>> {
                 VerificationStatus::InProgress | VerificationStatus::Accepted => "",
                 VerificationStatus::Rejected(reason) => reason.name(),
             };
-            let email = email.as_ref().map_or("", Address::expose);
+            let email = email.as_ref().map_or("", Contact::expose);
             fields.extend([reference.as_str(), reason, first_name, email].map(Vec::from));
         }
         Content::TransactionalLock(TransactionalLock { change: _, at, reason, holder: _ }) => {

@@ -15,11 +15,11 @@ use serde::Deserialize;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::domain::address::{Address, Channel};
 use crate::domain::clock::Timestamp;
+use crate::domain::contact::{Channel, Contact};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::{Content, Notification};
-use crate::domain::person::{Identifier, PersonId};
+use crate::domain::recipient::{Identifier, RecipientId};
 
 use content::SealedContent;
 use keyring::{Epoch, Key, Keyring, Use, hmac};
@@ -170,16 +170,16 @@ impl Sealer {
     }
 
     /// Seals an address of a person.
-    pub fn seal_address(&self, person: PersonId, address: &Address) -> Result<Vec<u8>, Error> {
-        let aad = address_aad(person, address.channel());
+    pub fn seal_address(&self, recipient: RecipientId, address: &Contact) -> Result<Vec<u8>, Error> {
+        let aad = address_aad(recipient, address.channel());
         seal(self.keys.key_for(Use::Contact), MASTER, &aad, address.expose().as_bytes())
     }
 
     /// Opens what [`Sealer::seal_address`] sealed for the same person and channel.
-    pub fn open_address(&self, person: PersonId, channel: Channel, sealed: &[u8]) -> Result<Address, Error> {
-        let plain = open(self.keys.key_for(Use::Contact), sealed, &address_aad(person, channel))?;
+    pub fn open_address(&self, recipient: RecipientId, channel: Channel, sealed: &[u8]) -> Result<Contact, Error> {
+        let plain = open(self.keys.key_for(Use::Contact), sealed, &address_aad(recipient, channel))?;
         let text = std::str::from_utf8(&plain).map_err(|_| Error::Damaged)?;
-        Address::parse(channel, text).map_err(|_| Error::Damaged)
+        Contact::parse(channel, text).map_err(|_| Error::Damaged)
     }
 
     /// The hash under which an identifier is kept.
@@ -251,8 +251,8 @@ fn shorten(mac: [u8; 32]) -> LookupHash {
     hash
 }
 
-fn address_aad(person: PersonId, channel: Channel) -> Vec<u8> {
-    let uuid: Uuid = person.0;
+fn address_aad(recipient: RecipientId, channel: Channel) -> Vec<u8> {
+    let uuid: Uuid = recipient.0;
     [uuid.as_bytes().as_slice(), channel.name().as_bytes()].concat()
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::money::{Currency, Money};
 use crate::domain::notification::{ClientName, NotificationId, Otp};
-use crate::domain::person::IdentifierKind;
+use crate::domain::recipient::IdentifierKind;
 use crate::domain::secret::Code;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -114,11 +114,11 @@ fn a_key_file_is_made_once_and_for_its_owner_only() {
 }
 
 #[test]
-fn an_address_opens_for_its_own_person_only() {
+fn an_address_opens_for_its_own_recipient_only() {
     let folder = tempfile::tempdir().unwrap();
     let sealer = sealer(folder.path());
-    let address = Address::parse(Channel::Sms, "+48600100200").unwrap();
-    let (leon, other) = (PersonId(Uuid::now_v7()), PersonId(Uuid::now_v7()));
+    let address = Contact::parse(Channel::Sms, "+48600100200").unwrap();
+    let (leon, other) = (RecipientId(Uuid::now_v7()), RecipientId(Uuid::now_v7()));
     let sealed = sealer.seal_address(leon, &address).unwrap();
 
     assert_eq!(sealer.open_address(leon, Channel::Sms, &sealed).unwrap(), address);

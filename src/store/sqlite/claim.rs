@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use super::commit::audit;
 use super::{Sqlite, hex};
+use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
-use crate::domain::event::{Event, EventKind};
 use crate::domain::notification::Priority;
 use crate::store::Error;
 use crate::store::backend::ClaimedRow;
-use crate::store::change::{Split, SplitRow};
+use crate::store::rows::{Split, SplitRow};
 use crate::store::seal::LookupHash;
 
 impl Sqlite {
@@ -44,7 +44,7 @@ impl Sqlite {
         let rows = sqlx::query(
             "UPDATE delivery SET lease_token = c.value->>1, due_at = ?2 FROM json_each(?1) AS c
                WHERE delivery.id = unhex(c.value->>0)
-               RETURNING id, notification_id, received_at, expires_at, person_id, sealed, lease_token,
+               RETURNING id, notification_id, received_at, expires_at, recipient_id, sealed, lease_token,
                  channels",
         )
         .bind(&taken)
@@ -58,7 +58,7 @@ impl Sqlite {
         )
         .bind(&taken)
         .bind(now.micros())
-        .bind(EventKind::Claimed.name())
+        .bind(AuditKind::Claimed.name())
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
@@ -74,15 +74,20 @@ impl Sqlite {
     }
 
     /// Gives the delivery its person and channels and adds the others, in one transaction.
-    pub(super) async fn split_delivery(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
+    pub(super) async fn split_delivery(
+        &self,
+        split: &Split,
+        event: &AuditEvent,
+        due_at: Timestamp,
+    ) -> Result<bool, Error> {
         let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let given = sqlx::query(
-            "UPDATE delivery SET person_id = ?3, channels = ?4 WHERE id = ?1 AND lease_token = ?2 AND state = 'open'",
+            "UPDATE delivery SET recipient_id = ?3, channels = ?4 WHERE id = ?1 AND lease_token = ?2 AND state = 'open'",
         )
         .bind(split.delivery)
         .bind(split.lease_token)
-        .bind(split.person)
+        .bind(split.recipient)
         .bind(&split.channels)
         .execute(&mut *transaction)
         .await?;
@@ -90,9 +95,9 @@ impl Sqlite {
             return Ok(false);
         }
         sqlx::query(
-            "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, person_id, lane, state, due_at,
+            "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, recipient_id, ordering_key, state, due_at,
                  lease_token, sealed, channels)
-               SELECT unhex(value->>0), d.notification_id, d.kind, d.received_at, d.expires_at, unhex(value->>1), d.lane,
+               SELECT unhex(value->>0), d.notification_id, d.kind, d.received_at, d.expires_at, unhex(value->>1), d.ordering_key,
                  'open', ?3, value->>2, unhex(value->>3), value->>4
                FROM json_each(?2) CROSS JOIN delivery AS d WHERE d.id = ?1",
         )
@@ -138,7 +143,7 @@ impl Sqlite {
     ) -> Result<Option<(Timestamp, bool)>, Error> {
         let found: Option<(i64, bool)> = sqlx::query_as(
             "SELECT due_at, lease_token IS NOT NULL FROM delivery
-               WHERE lane = ?1 AND lane IS NOT NULL AND state = 'open' AND notification_id < ?2
+               WHERE ordering_key = ?1 AND ordering_key IS NOT NULL AND state = 'open' AND notification_id < ?2
                ORDER BY notification_id LIMIT 1",
         )
         .bind(lane.as_slice())
@@ -165,7 +170,7 @@ impl Sqlite {
 
 impl Sqlite {
     /// Writes events that belong to no other change, all or none.
-    pub(super) async fn note_events(&self, events: &[Event]) -> Result<(), Error> {
+    pub(super) async fn note_events(&self, events: &[AuditEvent]) -> Result<(), Error> {
         let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         for event in events {
@@ -176,7 +181,7 @@ impl Sqlite {
 }
 
 /// Writes one audit event inside the caller's transaction.
-pub(super) async fn insert_event(connection: &mut sqlx::SqliteConnection, event: &Event) -> Result<(), Error> {
+pub(super) async fn insert_event(connection: &mut sqlx::SqliteConnection, event: &AuditEvent) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
            SELECT ?1->>0, ?1->>1, ?1->>2, unhex(?1->>3), unhex(?1->>4), ?1->>5",
@@ -190,11 +195,11 @@ pub(super) async fn insert_event(connection: &mut sqlx::SqliteConnection, event:
 // Codes have an index of their own: a backlog of a hundred thousand others is not read to find one.
 const fn due(lane: Priority) -> &'static str {
     match lane {
-        Priority::Code => {
+        Priority::Otp => {
             "SELECT id, lease_token FROM delivery INDEXED BY delivery_due_code
                WHERE state = 'open' AND kind = 'otp' AND due_at <= ?1 ORDER BY due_at LIMIT ?2"
         }
-        Priority::News => {
+        Priority::Standard => {
             "SELECT id, lease_token FROM delivery INDEXED BY delivery_due
                WHERE state = 'open' AND kind <> 'otp' AND due_at <= ?1 ORDER BY due_at LIMIT ?2"
         }
@@ -202,7 +207,13 @@ const fn due(lane: Priority) -> &'static str {
 }
 
 fn other(row: &SplitRow) -> Value {
-    json!([hex(row.delivery.as_bytes()), hex(row.person.as_bytes()), row.lease_token, hex(&row.sealed), row.channels])
+    json!([
+        hex(row.delivery.as_bytes()),
+        hex(row.recipient.as_bytes()),
+        row.lease_token,
+        hex(&row.sealed),
+        row.channels
+    ])
 }
 
 fn claimed_row(row: &SqliteRow) -> Result<ClaimedRow, Error> {
@@ -211,7 +222,7 @@ fn claimed_row(row: &SqliteRow) -> Result<ClaimedRow, Error> {
         notification: row.try_get("notification_id")?,
         received_at: Timestamp::from_micros(row.try_get("received_at")?),
         expires_at: Timestamp::from_micros(row.try_get("expires_at")?),
-        person: row.try_get("person_id")?,
+        recipient: row.try_get("recipient_id")?,
         channels: row.try_get("channels")?,
         sealed: row.try_get("sealed")?,
         lease_token: row.try_get("lease_token")?,

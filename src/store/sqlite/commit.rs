@@ -13,12 +13,12 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::{Hex, Sqlite};
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{Attempt, EndReason, State};
-use crate::domain::event::Event;
+use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::store::Error;
-use crate::store::change::{AcceptRows, Batch, Committed, SettleRows, Settled, Then, Verdict};
+use crate::store::rows::{AcceptResult, AcceptRows, Batch, Committed, NextState, SettleResult, SettleRows};
 
 /// What a batch is written into: a view that keeps nothing. Its trigger writes the tables, one statement each, so that
 /// to the database thread a whole batch is one statement, committed by itself. Made anew on the writing connection.
@@ -39,7 +39,7 @@ CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
     SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each(NEW.notifications)
     WHERE value->>6 IS NULL OR EXISTS (
       SELECT 1 FROM idempotency AS i WHERE i.scope = unhex(value->>6) AND i.notification_id = unhex(value->>0));
-  INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, state, due_at, lease_token, lane, sealed)
+  INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, state, due_at, lease_token, ordering_key, sealed)
     SELECT unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, 'open', value->>5, value->>6,
       unhex(value->>7), unhex(value->>8) FROM json_each(NEW.deliveries)
     WHERE EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>1));
@@ -54,8 +54,8 @@ CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
     WHERE EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>3));
 
   -- A step whose lease is no longer the row's writes nothing, in no table.
-  INSERT INTO attempt (delivery_id, number, channel, provider, contact, address, started_at, took_us, outcome, cause,
-      reference, retry_after_ms, wording)
+  INSERT INTO attempt (delivery_id, number, channel, provider, contact_position, masked_contact, started_at, took_us, outcome, cause,
+      reference, retry_after_ms, template_version)
     SELECT unhex(value->>0), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9,
       value->>10, value->>11, value->>12, unhex(value->>13) FROM json_each(NEW.attempts)
     WHERE EXISTS (
@@ -65,7 +65,7 @@ CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
     WHERE EXISTS (
       SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>4) AND d.lease_token = value->>6 AND d.state = 'open');
   UPDATE delivery SET
-      person_id = coalesce(unhex(s.value->>2), person_id),
+      recipient_id = coalesce(unhex(s.value->>2), recipient_id),
       state = s.value->>3,
       end_reason = s.value->>4,
       ended_at = s.value->>5,
@@ -95,13 +95,13 @@ SELECT unhex(value->>2) AS asked, i.notification_id AS held, i.fingerprint AS fi
 ";
 
 /// The three texts a batch can need, put together once so that each is prepared once.
-pub(super) struct Texts {
+pub(super) struct Statements {
     accept: Arc<str>,
     settle: Arc<str>,
     both: Arc<str>,
 }
 
-impl Texts {
+impl Statements {
     pub(super) fn new() -> Self {
         Self {
             accept: [WRITE, KNOWN].concat().into(),
@@ -139,19 +139,20 @@ impl Sqlite {
 }
 
 fn read(batch: &Batch<'_>, rows: &[SqliteRow]) -> Result<Committed, Error> {
-    let mut verdicts = vec![Verdict::New; batch.accepts.len()];
-    let mut settled = vec![Settled::Done; batch.settles.len()];
+    let mut verdicts = vec![AcceptResult::New; batch.accepts.len()];
+    let mut settled = vec![SettleResult::Done; batch.settles.len()];
     for row in rows {
         if row.len() == 1 {
             let lost: Uuid = row.try_get(0)?;
             batch.settles.iter().zip(&mut settled).filter(|(rows, _)| rows.delivery == lost).for_each(
                 |(_, settled)| {
-                    *settled = Settled::LeaseLost;
+                    *settled = SettleResult::LeaseLost;
                 },
             );
         } else {
             let asked: Uuid = row.try_get("asked")?;
-            let known = Verdict::Known { notification: row.try_get("held")?, fingerprint: row.try_get("fingerprint")? };
+            let known =
+                AcceptResult::Known { notification: row.try_get("held")?, fingerprint: row.try_get("fingerprint")? };
             let twin = batch.accepts.iter().position(|rows| rows.notification == asked);
             if let Some(at) = twin {
                 verdicts[at] = known;
@@ -207,14 +208,14 @@ fn delivery(rows: &AcceptRows) -> impl Serialize {
 
 fn settlement(rows: &SettleRows) -> impl Serialize {
     let (state, reason, ended_at, due_at, keeps_lease) = match rows.then {
-        Then::GoOn(until) => (State::Open, None, None, Some(until), true),
-        Then::Wait(until) => (State::Open, None, None, Some(until), false),
-        Then::End(state, reason, at) => (state, reason, Some(at), None, false),
+        NextState::GoOn(until) => (DeliveryState::Open, None, None, Some(until), true),
+        NextState::Wait(until) => (DeliveryState::Open, None, None, Some(until), false),
+        NextState::End(state, reason, at) => (state, reason, Some(at), None, false),
     };
     (
         Hex(rows.delivery.as_bytes()),
         rows.lease_token,
-        rows.person.as_ref().map(|id| Hex(id.as_bytes())),
+        rows.recipient.as_ref().map(|id| Hex(id.as_bytes())),
         state.name(),
         reason.map(EndReason::name),
         ended_at,
@@ -224,12 +225,12 @@ fn settlement(rows: &SettleRows) -> impl Serialize {
 }
 
 fn attempt(rows: &SettleRows) -> Option<impl Serialize> {
-    let Attempt { number, channel, provider, contact, address, started_at, took, outcome, wording } =
+    let Attempt { number, channel, provider, contact, address, started_at, took, outcome, template_version } =
         rows.attempt.as_ref()?;
     let (reference, retry_after) = match outcome {
         Outcome::Accepted { reference } => (reference.as_ref(), None),
         Outcome::Deferred { retry_after, .. } => (None, retry_after.as_ref()),
-        Outcome::Refused { .. } | Outcome::Unknown { .. } => (None, None),
+        Outcome::Rejected { .. } | Outcome::Unknown { .. } => (None, None),
     };
     let whole = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
     Some((
@@ -246,12 +247,12 @@ fn attempt(rows: &SettleRows) -> Option<impl Serialize> {
         outcome.cause().map(Cause::name),
         reference.map(Reference::as_str),
         retry_after.map(|span| whole(span.as_millis())),
-        wording.as_ref().map(|wording| Hex(&wording.0)),
+        template_version.as_ref().map(|template_version| Hex(&template_version.0)),
     ))
 }
 
 /// An audit row; settlements add the lease they must still hold.
-pub(super) fn audit(event: &Event, lease_token: Option<i64>) -> impl Serialize {
+pub(super) fn audit(event: &AuditEvent, lease_token: Option<i64>) -> impl Serialize {
     (
         event.at,
         event.actor.to_string(),

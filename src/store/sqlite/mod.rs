@@ -7,14 +7,14 @@
 mod checkpoint;
 mod claim;
 mod commit;
-mod directory;
 mod hex;
 mod providers;
 mod reads;
-mod receipt;
+mod receipts;
+mod recipients;
 mod retention;
-mod wording;
-mod writing;
+mod template_versions;
+mod writer_connection;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,17 +28,17 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::backend::{Backend, ClaimedRow, EntryRows, PersonRows, Whom};
-use super::change::{Batch, Committed, Split};
-use super::failure::Failure;
+use super::backend::{Backend, ClaimedRow, ImportRows, RecipientQuery, RecipientRows};
+use super::fatal_error::FatalError;
 use super::providers::{Billed, Drain, ProviderState};
-use super::receipt::{ConfirmRows, ParkRows, Parked, Reported};
+use super::receipts::{ConfirmRows, ParkRows, Parked, Reported};
 use super::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, Figures};
+use super::rows::{Batch, Committed, Split};
 use super::seal::LookupHash;
 use super::{Error, Role};
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{DeliveryId, ProviderName};
-use crate::domain::event::Event;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Reference;
 use hex::{Hex, hex, unhex};
@@ -70,31 +70,31 @@ pub(super) struct Sqlite {
     write: Mutex<SqliteConnection>,
     options: SqliteConnectOptions,
     read: SqlitePool,
-    texts: commit::Texts,
+    texts: commit::Statements,
     path: PathBuf,
-    failure: Arc<Failure>,
+    failure: Arc<FatalError>,
     // Held until the gateway closes; the system lets go of it when the process dies.
     lock: Option<File>,
 }
 
 impl Sqlite {
     /// Opens the file, brings its schema up to date and checks that it will keep its word.
-    pub(super) async fn open(path: &Path, role: Role, failure: Arc<Failure>) -> Result<Arc<Self>, Error> {
+    pub(super) async fn open(path: &Path, role: Role, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
         let lock = match role {
             Role::Gateway => Some(lock(path)?),
-            Role::Beside => None,
+            Role::Cli => None,
         };
         let options = options(path, role);
         let writing = options.clone().create_if_missing(role == Role::Gateway).pragma("cache_size", WRITER_CACHE);
         let mut write = writing.connect().await.map_err(Error::Open)?;
         match role {
             Role::Gateway => TABLES.run(&mut write).await.map_err(Error::Migrate)?,
-            Role::Beside => same_tables(&mut write).await?,
+            Role::Cli => same_tables(&mut write).await?,
         }
-        writing::prepare(&mut write).await?;
+        writer_connection::prepare(&mut write).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
-        let (write, texts, path) = (Mutex::new(write), commit::Texts::new(), path.to_owned());
+        let (write, texts, path) = (Mutex::new(write), commit::Statements::new(), path.to_owned());
         let sqlite = Arc::new(Self { write, options: writing, read, texts, path, failure, lock });
         if role == Role::Gateway {
             checkpoint::start(Arc::downgrade(&sqlite), options.connect().await.map_err(Error::Open)?);
@@ -106,7 +106,7 @@ impl Sqlite {
 fn options(path: &Path, role: Role) -> SqliteConnectOptions {
     let wait = match role {
         Role::Gateway => GATEWAY_WAITS,
-        Role::Beside => BESIDE_WAITS,
+        Role::Cli => BESIDE_WAITS,
     };
     SqliteConnectOptions::new()
         .filename(path)
@@ -145,9 +145,9 @@ async fn verify(connection: &mut SqliteConnection) -> Result<(), Error> {
     if parse_version(&version) < OLDEST {
         return Err(Error::Settings { setting: "sqlite_version", found: version, expected: "3.51.3 or later" });
     }
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await?;
-    if journal != "wal" {
-        return Err(Error::Settings { setting: "journal_mode", found: journal, expected: "wal" });
+    let audit_log: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await?;
+    if audit_log != "wal" {
+        return Err(Error::Settings { setting: "journal_mode", found: audit_log, expected: "wal" });
     }
     for (setting, text, expected) in
         [("synchronous", "PRAGMA synchronous", "2"), ("wal_autocheckpoint", "PRAGMA wal_autocheckpoint", "0")]
@@ -182,7 +182,7 @@ impl Backend for Sqlite {
         self.failure.watch(self.claim_due(lane, now, until, tokens).await)
     }
 
-    async fn split(&self, split: &Split, event: &Event, due_at: Timestamp) -> Result<bool, Error> {
+    async fn split(&self, split: &Split, event: &AuditEvent, due_at: Timestamp) -> Result<bool, Error> {
         self.failure.watch(self.split_delivery(split, event, due_at).await)
     }
 
@@ -250,27 +250,27 @@ impl Backend for Sqlite {
         self.failure.watch(self.prune_parked(until, limit).await)
     }
 
-    async fn people(&self, whom: &[Whom]) -> Result<Vec<Vec<PersonRows>>, Error> {
-        self.find_people(whom).await
+    async fn recipients(&self, whom: &[RecipientQuery]) -> Result<Vec<Vec<RecipientRows>>, Error> {
+        self.find_recipients(whom).await
     }
 
-    async fn import(&self, entries: &[EntryRows], event: &Event) -> Result<(), Error> {
+    async fn import(&self, entries: &[ImportRows], event: &AuditEvent) -> Result<(), Error> {
         self.failure.watch(self.import_entries(entries, event).await)
     }
 
-    async fn erase(&self, person: Uuid, event: &Event) -> Result<bool, Error> {
-        self.failure.watch(self.erase_person(person, event).await)
+    async fn erase(&self, recipient: Uuid, event: &AuditEvent) -> Result<bool, Error> {
+        self.failure.watch(self.erase_recipient(recipient, event).await)
     }
 
-    async fn note(&self, events: &[Event]) -> Result<(), Error> {
+    async fn note(&self, events: &[AuditEvent]) -> Result<(), Error> {
         self.failure.watch(self.note_events(events).await)
     }
 
-    async fn drain(&self, drain: &Drain, event: &Event) -> Result<bool, Error> {
+    async fn drain(&self, drain: &Drain, event: &AuditEvent) -> Result<bool, Error> {
         self.failure.watch(self.drain_provider(drain, event).await)
     }
 
-    async fn enable(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error> {
+    async fn enable(&self, provider: &ProviderName, event: &AuditEvent) -> Result<bool, Error> {
         self.failure.watch(self.enable_provider(provider, event).await)
     }
 

@@ -6,15 +6,15 @@ use sqlx::{Connection, Row};
 
 use super::Sqlite;
 use super::claim::insert_event;
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
-use crate::domain::event::Event;
 use crate::store::Error;
 use crate::store::providers::{Billed, Drain, ProviderState};
 
 impl Sqlite {
     /// Takes a provider off duty, with its event; `false`, and nothing written, when it is off duty already.
-    pub(super) async fn drain_provider(&self, drain: &Drain, event: &Event) -> Result<bool, Error> {
+    pub(super) async fn drain_provider(&self, drain: &Drain, event: &AuditEvent) -> Result<bool, Error> {
         let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let text = "INSERT INTO provider_drain (name, since, reason) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
@@ -28,7 +28,7 @@ impl Sqlite {
     }
 
     /// Puts a provider on duty, with its event; `false`, and nothing written, when it was.
-    pub(super) async fn enable_provider(&self, provider: &ProviderName, event: &Event) -> Result<bool, Error> {
+    pub(super) async fn enable_provider(&self, provider: &ProviderName, event: &AuditEvent) -> Result<bool, Error> {
         let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let query = sqlx::query("DELETE FROM provider_drain WHERE name = ?1").bind(&provider.0);

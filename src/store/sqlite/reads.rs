@@ -13,14 +13,14 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::notification::{Kind, Priority};
 use crate::domain::outcome::{Cause, Outcome, Reference};
-use crate::domain::wording::Wording;
+use crate::domain::template_version::TemplateVersion;
 use crate::store::Error;
 use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures};
 
 const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
-    d.ended_at, d.person_id, n.client, n.idempotency_key, n.warnings,
+    d.ended_at, d.recipient_id, n.client, n.idempotency_key, n.warnings,
     (SELECT count(*) FROM attempt AS a WHERE a.delivery_id = d.id) AS attempts,
-    (SELECT a.channel || ' ' || a.provider || ' ' || a.address FROM attempt AS a
+    (SELECT a.channel || ' ' || a.provider || ' ' || a.masked_contact FROM attempt AS a
        WHERE a.delivery_id = d.id ORDER BY a.number DESC LIMIT 1) AS last
   FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id ";
 
@@ -31,7 +31,7 @@ impl Sqlite {
             "{LINE} WHERE (?1 IS NULL OR d.state = ?1) AND (?2 IS NULL OR d.kind = ?2) ORDER BY d.id DESC LIMIT ?3"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(text))
-            .bind(filter.state.map(crate::domain::delivery::State::name))
+            .bind(filter.state.map(crate::domain::delivery::DeliveryState::name))
             .bind(filter.kind.map(Kind::name))
             .bind(filter.limit)
             .fetch_all(&self.read)
@@ -81,9 +81,13 @@ impl Sqlite {
     /// Counts people and what is open.
     pub(super) async fn count(&self) -> Result<Figures, Error> {
         let text = "SELECT sqlite_version() AS version, (SELECT count(*) FROM delivery WHERE state = 'open') AS open,
-            (SELECT count(*) FROM person) AS people";
+            (SELECT count(*) FROM recipient) AS recipients";
         let row = sqlx::query(text).fetch_one(&self.read).await?;
-        Ok(Figures { version: row.try_get("version")?, open: row.try_get("open")?, people: row.try_get("people")? })
+        Ok(Figures {
+            version: row.try_get("version")?,
+            open: row.try_get("open")?,
+            recipients: row.try_get("recipients")?,
+        })
     }
 
     /// All attempts at each of the deliveries, in order; those without any are left out.
@@ -115,7 +119,7 @@ fn line(row: &SqliteRow) -> Result<DeliveryLine, Error> {
         client: row.try_get("client")?,
         idempotency_key: row.try_get("idempotency_key")?,
         warnings: row.try_get("warnings")?,
-        person: row.try_get("person_id")?,
+        recipient: row.try_get("recipient_id")?,
         received_at: at("received_at")?,
         expires_at: at("expires_at")?,
         ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Timestamp::from_micros),
@@ -143,22 +147,25 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
     let cause = || cause.as_deref().and_then(Cause::from_name).ok_or(odd("cause"));
     let reference: Option<String> = row.try_get("reference")?;
     let retry_after: Option<u64> = row.try_get("retry_after_ms")?;
-    let wording: Option<Vec<u8>> = row.try_get("wording")?;
+    let template_version: Option<Vec<u8>> = row.try_get("template_version")?;
     Ok(Attempt {
         number: row.try_get("number")?,
         channel: channel.parse().map_err(|_| odd("channel"))?,
         provider: ProviderName(row.try_get("provider")?),
-        contact: row.try_get("contact")?,
-        address: row.try_get("address")?,
+        contact: row.try_get("contact_position")?,
+        address: row.try_get("masked_contact")?,
         started_at: Timestamp::from_micros(row.try_get("started_at")?),
         took: Duration::from_micros(row.try_get("took_us")?),
         outcome: match outcome.as_str() {
             "accepted" => Outcome::Accepted { reference: reference.as_deref().and_then(Reference::new) },
             "deferred" => Outcome::Deferred { cause: cause()?, retry_after: retry_after.map(Duration::from_millis) },
-            "refused" => Outcome::Refused { cause: cause()? },
+            "rejected" => Outcome::Rejected { cause: cause()? },
             "unknown" => Outcome::Unknown { cause: cause()? },
             _ => return Err(odd("outcome")),
         },
-        wording: wording.map(|bytes| bytes.try_into().map(Wording)).transpose().map_err(|_| odd("wording"))?,
+        template_version: template_version
+            .map(|bytes| bytes.try_into().map(TemplateVersion))
+            .transpose()
+            .map_err(|_| odd("template_version"))?,
     })
 }

@@ -61,9 +61,9 @@ impl Sqlite {
     /// Takes the masked address out of up to `limit` attempts at deliveries of before `before`.
     pub(super) async fn blank_addresses(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
         let done = sqlx::query(
-            "UPDATE attempt SET address = 'removed' WHERE (delivery_id, number) IN
+            "UPDATE attempt SET masked_contact = 'removed' WHERE (delivery_id, number) IN
                (SELECT delivery_id, number FROM attempt INDEXED BY attempt_addressed
-                  WHERE address <> 'removed' AND delivery_id < ?1 ORDER BY delivery_id LIMIT ?2)",
+                  WHERE masked_contact <> 'removed' AND delivery_id < ?1 ORDER BY delivery_id LIMIT ?2)",
         )
         .bind(first_id(before))
         .bind(limit)

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use otpost::domain::clock::Timestamp;
-use otpost::ingest::bare;
+use otpost::ingest::fuzz_api;
 use otpost::ingest::verestro::Endpoint;
 
 /// 2025-06-17T13:42:54Z, the date of the published samples.
@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
     let Some((choice, body)) = input.split_first() else { return };
     let endpoint = Endpoint::ALL[usize::from(*choice) % Endpoint::ALL.len()];
 
-    let read = bare::read(endpoint, body, NOW);
+    let read = fuzz_api::read(endpoint, body, NOW);
 
     match &read {
         Ok(arrival) => {
@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
         }
         Err(detail) => assert!(detail.is_ascii() && detail.len() <= DETAIL_MAX, "said: {detail}"),
     }
-    assert_eq!(format!("{read:?}"), format!("{:?}", bare::read(endpoint, body, NOW)), "read twice, found two things");
+    assert_eq!(format!("{read:?}"), format!("{:?}", fuzz_api::read(endpoint, body, NOW)), "read twice, found two things");
 });
 
 fn without_mark(body: &[u8]) -> &[u8] {

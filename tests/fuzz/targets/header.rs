@@ -8,7 +8,7 @@
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::test::TestRequest;
 use libfuzzer_sys::fuzz_target;
-use otpost::ingest::bare;
+use otpost::ingest::fuzz_api;
 use otpost::ingest::verestro::Endpoint;
 
 fuzz_target!(|input: &[u8]| {
@@ -23,8 +23,8 @@ fuzz_target!(|input: &[u8]| {
     }
     let request = request.to_http_request();
 
-    let announced = bare::announced(&request);
-    let read = bare::headers(&request);
+    let announced = fuzz_api::announced(&request);
+    let read = fuzz_api::headers(&request);
 
     if let Ok(Some(key)) = read {
         assert!((1..=255).contains(&key.len()) && key.bytes().all(|byte| (0x20..0x7f).contains(&byte)));

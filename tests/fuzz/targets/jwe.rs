@@ -12,13 +12,13 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Padding;
 use openssl::symm::{Cipher, encrypt_aead};
-use otpost::ingest::bare;
-use otpost::ingest::jwe::{self, Key};
+use otpost::ingest::fuzz_api;
+use otpost::ingest::jwe::{self, DecryptionKey};
 
 /// Opens nothing but what is sealed here.
 static PAIR: LazyLock<PKey<Private>> =
     LazyLock::new(|| PKey::private_key_from_pem(include_bytes!("../key.pem")).expect("the key beside this file"));
-static KEYS: LazyLock<[Key; 1]> = LazyLock::new(|| [Key::new(&PAIR).ok().expect("an RSA key of 2048 bits")]);
+static KEYS: LazyLock<[DecryptionKey; 1]> = LazyLock::new(|| [DecryptionKey::new(&PAIR).ok().expect("an RSA key of 2048 bits")]);
 
 const HEADER: &str = r#"{"alg":"RSA-OAEP-256","enc":"A256GCM"}"#;
 
@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
     match choice % 4 {
         0 => open_text(rest),
         1 => open_parts(rest),
-        2 => drop(bare::unannounced(rest).map(|payload| jwe::open(&*KEYS, &payload))),
+        2 => drop(fuzz_api::unannounced(rest).map(|payload| jwe::open(&*KEYS, &payload))),
         _ => open_changed(rest),
     }
 });

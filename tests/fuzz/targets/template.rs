@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use otpost::render::bare;
+use otpost::render::fuzz_api;
 
 fuzz_target!(|input: &[u8]| {
     let [kind, file, rest @ ..] = input else { return };
@@ -13,8 +13,8 @@ fuzz_target!(|input: &[u8]| {
     let source = parts.next().unwrap_or_default();
     let values: Vec<_> = parts.take(16).collect();
 
-    let read = bare::write(kind, file, source, &values);
-    let said = bare::review_one(file, source);
+    let read = fuzz_api::write(kind, file, source, &values);
+    let said = fuzz_api::review_one(file, source);
 
     match &read {
         Ok(written) => {
@@ -28,6 +28,6 @@ fuzz_target!(|input: &[u8]| {
         }
         Err(why) => assert!(!why.is_empty(), "refused, and nobody says why"),
     }
-    assert_eq!(read, bare::write(kind, file, source, &values), "read twice, found two things");
-    assert_eq!(said, bare::review_one(file, source), "looked at twice, found two things");
+    assert_eq!(read, fuzz_api::write(kind, file, source, &values), "read twice, found two things");
+    assert_eq!(said, fuzz_api::review_one(file, source), "looked at twice, found two things");
 });

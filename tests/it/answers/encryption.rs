@@ -2,16 +2,16 @@
 
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
-use otpost::pki::encryption::Format;
+use otpost::pki::jwe_keys::PublicKeyFormat;
 use otpost::sim::jwe;
 use serde_json::json;
 
 use super::{CANARY, Expect, check, is_a_detail};
 use crate::support::house::client;
-use crate::support::jose::{self, Keys, public, published};
+use crate::support::jose::{self, DecryptionKeys, public, published};
 use crate::support::notice::Notice;
 use crate::support::sender::Answer;
-use crate::support::{Gateway, Setup, otp, person};
+use crate::support::{Gateway, Setup, otp, recipient};
 
 const THIRD: &str = "[[ingest.client]]\nname = \"third\"\nsubject = \"CN=third,O=Processor\"\njwe = ";
 
@@ -25,7 +25,7 @@ fn told(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
 #[tokio::test]
 async fn an_encrypted_code_is_delivered_as_a_plain_one_is() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     let key = published(&gateway).await;
 
     let encrypted = gateway.post(&otp().code("73519").sealed(&key)).await;
@@ -40,10 +40,10 @@ async fn an_encrypted_code_is_delivered_as_a_plain_one_is() {
 }
 
 #[tokio::test]
-async fn a_library_that_is_not_ours_encrypts_to_the_key_in_each_way_it_is_written() {
-    for format in Format::ALL.map(Format::name) {
+async fn a_library_that_is_not_ours_encrypts_to_the_key_in_each_candidate_it_is_written() {
+    for format in PublicKeyFormat::ALL.map(PublicKeyFormat::name) {
         let gateway = Setup::new().ingest(&format!("public_key_format = \"{format}\"")).start().await;
-        gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+        gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
         published(&gateway).await;
         let answer = gateway.post(&otp().method("GET").path("/public-key").without_body()).await.expect_status(200);
         let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
@@ -229,11 +229,11 @@ async fn an_encrypted_body_may_say_as_much_as_a_plain_one() {
 #[tokio::test]
 async fn during_a_rotation_both_keys_open_and_afterwards_the_old_one_does_not() {
     let gateway = Gateway::start().await;
-    let mut keys = Keys::of(&gateway);
+    let mut keys = DecryptionKeys::of(&gateway);
     let (old, new) = (keys.stage(&gateway), keys.stage(&gateway));
     keys.activate(&old, gateway.now(), &gateway);
     gateway.reload().await.unwrap();
-    let to = |id: &str, keys: &Keys| otp().sealed(&keys.public(id));
+    let to = |id: &str, keys: &DecryptionKeys| otp().sealed(&keys.public(id));
 
     gateway.post(&to(&old, &keys)).await.expect_status(204);
     gateway.post(&to(&new, &keys)).await.expect_status(204);

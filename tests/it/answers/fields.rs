@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{CANARY, Expect, Refused, Taken, Warned, check};
 use crate::support::notice::Notice;
-use crate::support::{Gateway, otp, person};
+use crate::support::{Gateway, otp, recipient};
 
 #[tokio::test]
 async fn a_code_is_1_to_16_ascii_letters_or_digits() {
@@ -185,7 +185,7 @@ async fn a_hostile_merchant_becomes_no_link_no_number_no_second_line_and_no_temp
 }
 
 #[tokio::test]
-async fn leading_zeros_reach_the_person() {
+async fn leading_zeros_reach_the_recipient() {
     let text = told(&otp().code("004200")).await;
     assert!(text.contains("004200"), "{text}");
 }
@@ -204,7 +204,7 @@ async fn of(field: &str, rows: &[(Value, Expect)]) {
 
 async fn told(notice: &Notice) -> String {
     let gateway = Gateway::start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600999888")]).await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600999888")]).await;
     gateway.post(notice).await.expect_status(204);
     gateway.drain().await;
     gateway.sms("primary").received()[0].text.clone()

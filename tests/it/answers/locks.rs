@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{CANARY, Expect, Refused, Taken, Warned, check, dates};
 use crate::support::notice::Notice;
-use crate::support::{Gateway, locked, person, unlocked};
+use crate::support::{Gateway, locked, recipient, unlocked};
 
 type Sample = fn(Timestamp) -> Notice;
 
@@ -71,7 +71,7 @@ async fn an_unlock_with_a_reason_is_an_unlock() {
 #[tokio::test]
 async fn an_unlock_before_a_lock_and_a_quick_change_of_mind_are_told_as_they_came() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("holder").card("11").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
     let now = gateway.now();
     let later = |ms| now.after(Duration::from_millis(ms));
 
@@ -87,8 +87,8 @@ async fn an_unlock_before_a_lock_and_a_quick_change_of_mind_are_told_as_they_cam
 #[tokio::test]
 async fn an_event_that_must_wait_for_its_provider_is_not_overtaken_by_later_events_of_its_card() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("holder").card("11").phone("+48600100200")]).await;
-    gateway.knows([person("other").card("12").phone("+48600100300")]).await;
+    gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
+    gateway.knows([recipient("other").card("12").phone("+48600100300")]).await;
     let now = gateway.now();
     let later = |ms| now.after(Duration::from_millis(ms));
     gateway.sms("primary").answers(503);
@@ -115,7 +115,7 @@ async fn an_event_that_must_wait_for_its_provider_is_not_overtaken_by_later_even
 #[tokio::test]
 async fn events_of_a_card_that_come_within_a_moment_are_told_one_after_the_other() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("holder").card("11").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
     let now = gateway.now();
 
     for second in 0..20 {

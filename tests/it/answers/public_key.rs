@@ -6,7 +6,7 @@ use openssl::pkey::PKey;
 
 use super::is_a_detail;
 use crate::support::house::client;
-use crate::support::jose::{Keys, published};
+use crate::support::jose::{DecryptionKeys, published};
 use crate::support::notice::Notice;
 use crate::support::{Gateway, Setup, otp};
 
@@ -91,7 +91,7 @@ async fn whoever_may_not_post_gets_no_key_either() {
 async fn without_an_active_key_there_is_nothing_to_hand_out() {
     let gateway = Gateway::start().await;
     let without = gateway.post(&get("/public-key")).await;
-    Keys::of(&gateway).stage(&gateway);
+    DecryptionKeys::of(&gateway).stage(&gateway);
     gateway.reload().await.unwrap();
     let staged = gateway.post(&get("/public-key")).await;
 
@@ -104,7 +104,7 @@ async fn without_an_active_key_there_is_nothing_to_hand_out() {
 #[tokio::test]
 async fn the_old_key_is_handed_out_until_the_new_ones_time_without_anybody_doing_anything() {
     let gateway = Gateway::start().await;
-    let mut keys = Keys::of(&gateway);
+    let mut keys = DecryptionKeys::of(&gateway);
     let (old, new) = (keys.stage(&gateway), keys.stage(&gateway));
     let time = gateway.now().after(Duration::from_hours(1));
     keys.activate(&old, gateway.now(), &gateway);

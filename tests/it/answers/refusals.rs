@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::{CANARY, is_a_detail};
 use crate::support::notice::{Notice, every};
-use crate::support::{Gateway, Setup, otp, person};
+use crate::support::{Gateway, Setup, otp, recipient};
 
 #[tokio::test]
 async fn a_path_that_is_not_exactly_one_of_the_contract_is_not_found() {
@@ -156,7 +156,7 @@ async fn with_a_database_that_somebody_else_holds_nothing_is_said_to_be_taken_un
 #[tokio::test]
 async fn a_hundred_codes_for_one_customer_are_all_taken() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     let mut line = gateway.line().await;
 
     for _ in 0..100 {

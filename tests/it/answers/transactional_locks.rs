@@ -4,7 +4,7 @@ use otpost::domain::clock::Timestamp;
 use serde_json::{Value, json};
 
 use super::{CANARY, Expect, Refused, Taken, Warned, check, dates};
-use crate::support::{Gateway, locked, person, transactional_lock};
+use crate::support::{Gateway, locked, recipient, transactional_lock};
 
 const CHANGES: [&str; 2] = ["Added", "Removed"];
 
@@ -87,9 +87,9 @@ async fn a_suspicion_of_fraud_reads_like_a_reason_that_nobody_knows_on_every_cha
     let company = "a3f33118-946d-4b9c-b27f-e009d28355fa";
     gateway
         .knows([
-            person("app").corporation(company).card("11").app("token"),
-            person("phone").corporation(company).card("11").phone("+48600100200"),
-            person("mailbox").corporation(company).card("11").mailbox("somebody@example.org"),
+            recipient("app").corporation(company).card("11").app("token"),
+            recipient("phone").corporation(company).card("11").phone("+48600100200"),
+            recipient("mailbox").corporation(company).card("11").mailbox("somebody@example.org"),
         ])
         .await;
     let now = gateway.now();

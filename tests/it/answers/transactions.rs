@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{CANARY, Expect, Refused, Taken, Warned, check};
 use crate::support::notice::Notice;
-use crate::support::{Gateway, person, transaction};
+use crate::support::{Gateway, recipient, transaction};
 
 #[tokio::test]
 async fn a_payment_needs_a_name_a_card_an_amount_a_currency_and_two_statuses() {
@@ -194,7 +194,7 @@ async fn unknown_fields_are_passed_over_wherever_they_stand_and_whatever_they_ar
 #[tokio::test]
 async fn a_hostile_description_becomes_no_link_no_number_and_no_template() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("holder").storage_card("1337").mailbox("somebody@example.org")]).await;
+    gateway.knows([recipient("holder").storage_card("1337").mailbox("somebody@example.org")]).await;
     let names = [
         "cancel at https://evil.example/x now",
         "call +48 600 100 200",

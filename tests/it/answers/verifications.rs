@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{CANARY, Expect, Refused, Taken, Warned, check};
 use crate::support::notice::Notice;
-use crate::support::{Gateway, person, verification};
+use crate::support::{Gateway, recipient, verification};
 
 const STEPS: [&str; 3] = ["InProgress", "Accepted", "Rejected"];
 
@@ -117,10 +117,10 @@ async fn a_mailbox_is_one_plain_address_or_none() {
 #[tokio::test]
 async fn without_a_mailbox_and_without_anybody_in_the_directory_nobody_is_told() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("with a phone only").user("2").phone("+48600100200")]).await;
+    gateway.knows([recipient("with a phone only").user("2").phone("+48600100200")]).await;
 
     for step in STEPS {
-        for (user, reason) in [("1", "unknown_person"), ("2", "no_contact")] {
+        for (user, reason) in [("1", "unknown_recipient"), ("2", "no_contact")] {
             gateway.post(&verification(step).with("userId", user).without("email")).await.expect_status(204);
             gateway.drain().await;
             let line = gateway.last().await.line;
@@ -204,7 +204,7 @@ async fn a_hostile_name_becomes_no_link_no_number_no_markup_and_no_template() {
 #[tokio::test]
 async fn checks_are_told_in_the_order_in_which_they_came_and_each_of_them() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("somebody").user("1337").app("token")]).await;
+    gateway.knows([recipient("somebody").user("1337").app("token")]).await;
 
     for (key, step) in
         [("1", "Accepted"), ("2", "InProgress"), ("3", "InProgress"), ("4", "Rejected"), ("5", "Accepted")]

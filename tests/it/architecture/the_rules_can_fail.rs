@@ -19,7 +19,7 @@ fn arrows_of(path: &str, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_arrow_is_seen_in_every_way_of_writing_it() {
+fn an_arrow_is_seen_in_every_candidate_of_writing_it() {
     for text in [
         "use crate::store::Store;",
         "use crate::{domain::clock::Clock, store};",

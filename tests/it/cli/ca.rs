@@ -81,8 +81,9 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn what_the_processors_own_openssl_asked_for_is_signed_for_a_client_and_nothing_else() {
     let desk = Desk::new();
-    let wishes = ["-addext", "basicConstraints=critical,CA:true", "-addext", "extendedKeyUsage=serverAuth,codeSigning"];
-    let csr = desk.request("theirs", "rsa:4096", &wishes);
+    let preferences =
+        ["-addext", "basicConstraints=critical,CA:true", "-addext", "extendedKeyUsage=serverAuth,codeSigning"];
+    let csr = desk.request("theirs", "rsa:4096", &preferences);
 
     let told = desk.signed(&csr, &[]);
 
@@ -141,7 +142,7 @@ fn keys_that_are_common_and_strong_are_signed_and_others_are_not() {
 }
 
 #[test]
-fn what_was_issued_is_listed_for_people_and_machines() {
+fn what_was_issued_is_listed_for_recipients_and_machines() {
     let desk = Desk::new();
     let told = desk.signed(&desk.request("theirs", "ec:P-256", &[]), &[]);
     desk.signed(&desk.request("short", "ec:P-256", &[]), &["--days", "20"]);

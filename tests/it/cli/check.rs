@@ -19,7 +19,7 @@ fn warning(said: &Said, part: &str) {
 }
 
 #[test]
-fn a_new_workspace_is_sound_and_lacks_providers_and_people() {
+fn a_new_workspace_is_sound_and_lacks_providers_and_recipients() {
     let desk = Desk::new();
 
     let said = desk.run(&["check"]);

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otpost::domain::address::Channel;
 use otpost::domain::clock::{Clock, SystemClock};
+use otpost::domain::contact::Channel;
 use otpost::domain::delivery::{Attempt, EndReason, ProviderName};
 use otpost::domain::notification::{CardUnlocked, ClientName, Content, Kind, Notification, NotificationId, Warning};
 use otpost::domain::outcome::{Cause, Outcome, Reference};
-use otpost::domain::person::{Identifier, IdentifierKind};
+use otpost::domain::recipient::{Identifier, IdentifierKind};
 use otpost::store::{Acceptance, Accepted, Claimed, Dedupe, Role, Settings, Store, seal};
 use uuid::Uuid;
 
@@ -47,7 +47,7 @@ fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
         started_at: SystemClock.now(),
         took: Duration::from_millis(12),
         outcome,
-        wording: None,
+        template_version: None,
     }
 }
 
@@ -60,7 +60,7 @@ async fn deliveries_are_listed_newest_first_and_one_is_told_from_beginning_to_en
     let claimed = store.go_on(claimed, attempt(1, "first", Outcome::deferred(Cause::ProviderDown))).await.unwrap();
     store.settle(claimed, attempt(2, "second", Outcome::accepted(Reference::new("ref-7")))).await.unwrap();
     let lost = accept(&store).await;
-    store.give_up(lost, None, EndReason::UnknownPerson).await.unwrap();
+    store.give_up(lost, None, EndReason::UnknownRecipient).await.unwrap();
 
     let list = desk.run(&["delivery", "list"]);
     let some = desk.run(&["delivery", "list", "--state", "sent", "--kind", "card_unlocked", "--json"]).json();
@@ -69,7 +69,7 @@ async fn deliveries_are_listed_newest_first_and_one_is_told_from_beginning_to_en
 
     let lines: Vec<_> = list.out.lines().collect();
     assert_eq!((list.code, lines.len()), (0, 3), "{}{}", list.out, list.err);
-    assert!(lines[1].contains("undeliverable (unknown_person)"), "{}", list.out);
+    assert!(lines[1].contains("undeliverable (unknown_recipient)"), "{}", list.out);
     assert!(lines[2].contains(&id) && lines[2].ends_with("sms second +48*****0200"), "{}", list.out);
     assert_eq!(some["deliveries"].as_array().unwrap().len(), 1);
     assert_eq!(some["deliveries"][0]["id"], id);

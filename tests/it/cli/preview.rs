@@ -18,7 +18,7 @@ fn desk() -> Desk {
 }
 
 #[test]
-fn a_preview_tells_what_people_read_what_forces_segments_and_what_each_provider_bills() {
+fn a_preview_tells_what_recipients_read_what_forces_segments_and_what_each_provider_bills() {
     let desk = desk();
     desk.write("templates/de/otp/sms.hbs", "{{#if");
 

@@ -36,23 +36,27 @@ fn an_address_is_explained_with_everything_that_is_skipped_and_why() {
         said.place_of(part);
     }
     said.keeps("600100200");
-    let ways = &told["people"][0]["ways"];
-    assert_eq!((ways[2]["provider"].as_str(), ways[2]["used"].as_bool()), (Some("home"), Some(true)), "{told}");
+    let candidates = &told["recipients"][0]["candidates"];
+    assert_eq!(
+        (candidates[2]["provider"].as_str(), candidates[2]["used"].as_bool()),
+        (Some("home"), Some(true)),
+        "{told}"
+    );
 }
 
 #[test]
-fn a_person_is_explained_by_what_they_agreed_to_and_when_they_sleep() {
+fn a_recipient_is_explained_by_what_they_agreed_to_and_when_they_sleep() {
     let desk = desk();
     let file = desk.write(
-        "people.csv",
-        "person,locale,user,sms,push,channels,time_zone\nc-1,pl,7,+48600100200,token-abcd,sms,Asia/Tokyo\n",
+        "recipients.csv",
+        "recipient,locale,user,sms,push,channels,time_zone\nc-1,pl,7,+48600100200,token-abcd,sms,Asia/Tokyo\n",
     );
-    assert_eq!(desk.run(&["people", "import", &file]).code, 0);
+    assert_eq!(desk.run(&["recipient", "import", &file]).code, 0);
     desk.configure("[plan.card_locked]\n", "[plan.card_locked]\nquiet = \"22:00-07:00\"\n");
 
     let ask = ["route", "explain", "--kind", "card_locked", "--person", "user", "7", "--at", "2026-01-10T15:00:00Z"];
     let said = desk.run(&ask);
-    let shown = desk.run(&["people", "show", "user", "7"]);
+    let shown = desk.run(&["recipient", "show", "user", "7"]);
     let nobody = desk.run(&["route", "explain", "--kind", "otp", "--person", "user", "8"]);
     let whom = desk.run(&["route", "explain", "--kind", "otp"]);
 
@@ -66,10 +70,10 @@ fn a_person_is_explained_by_what_they_agreed_to_and_when_they_sleep() {
 #[test]
 fn what_nobody_can_agree_to_and_where_nobody_lives_is_refused_at_import() {
     let desk = Desk::new();
-    let rows = "person,locale,user,channels,time_zone\nc-1,pl,1,pigeon,\nc-2,pl,2,,Mars/Olympus\n";
-    let file = desk.write("people.csv", rows);
+    let rows = "recipient,locale,user,channels,time_zone\nc-1,pl,1,pigeon,\nc-2,pl,2,,Mars/Olympus\n";
+    let file = desk.write("recipients.csv", rows);
 
-    let said = desk.run(&["people", "import", &file]);
+    let said = desk.run(&["recipient", "import", &file]);
 
     assert_eq!(said.out, "taken 0, refused 2\n");
     said.keeps("pigeon");
@@ -117,7 +121,7 @@ fn what_operators_and_guards_forbid_is_explained_as_such() {
     assert_eq!(desk.run(&["provider", "drain", "home"]).code, 0);
     let waits = explain("+4915112345678");
 
-    barred.place_of("skipped: guard.sms_countries does not allow this country");
+    barred.place_of("skipped: limits.sms_countries does not allow this country");
     barred.place_of("first: nobody can be told (country_not_allowed)");
     drained.place_of("skipped: drained by operators");
     drained.place_of("first: home to +49*****5678");
@@ -136,7 +140,7 @@ fn a_country_that_is_none_is_a_mistake_that_every_command_names() {
     let explain = desk.run(&["route", "explain", "--kind", "otp", "--to", "+48600100200"]);
     let serve = desk.run(&["serve"]);
 
-    let named = "guard.sms_countries[1]: expected + and a country's calling code, such as +48";
+    let named = "limits.sms_countries[1]: expected + and a country's calling code, such as +48";
     assert_eq!((check.code, explain.code, serve.code), (2, 2, 2), "{}{}{}", check.err, explain.err, serve.err);
     for said in [check, explain, serve] {
         assert!(format!("{}{}", said.out, said.err).contains(named), "{}{}", said.out, said.err);
@@ -175,7 +179,7 @@ async fn paid(desk: &Desk, provider: &str, messages: usize) {
     let mut database = database(desk).await;
     for _ in 0..messages {
         let insert =
-            "INSERT INTO attempt (delivery_id, number, channel, provider, contact, address, started_at, took_us,
+            "INSERT INTO attempt (delivery_id, number, channel, provider, contact_position, masked_contact, started_at, took_us,
               outcome) VALUES (?1, 1, 'sms', ?2, 0, '', ?3, 1, 'accepted')";
         let query = sqlx::query(insert).bind(uuid::Uuid::now_v7()).bind(provider).bind(SystemClock.now().micros());
         query.execute(&mut database).await.unwrap();

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use otpost::app::Parts;
 use otpost::domain::outcome::Cause;
-use otpost::domain::person::Standing;
+use otpost::domain::recipient::RecipientStatus;
 
-use crate::support::{Gateway, Setup, locked, otp, person, unlocked};
+use crate::support::{Gateway, Setup, locked, otp, recipient, unlocked};
 
 #[tokio::test]
 async fn nothing_is_sent_after_the_deadline() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     gateway.sms("primary").answers(503);
     gateway.sms("backup").answers(503);
 
@@ -28,7 +28,7 @@ async fn nothing_is_sent_after_the_deadline() {
 #[tokio::test]
 async fn retries_end_with_the_deadline_and_not_later() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     gateway.sms("primary").answers(503);
     gateway.sms("backup").answers(503);
 
@@ -44,7 +44,7 @@ async fn retries_end_with_the_deadline_and_not_later() {
 #[tokio::test]
 async fn a_message_that_may_have_arrived_ends_as_unconfirmed() {
     let gateway = Setup::new().timeout("300ms").start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     gateway.sms("primary").swallows();
     gateway.sms("backup").swallows();
 
@@ -61,7 +61,7 @@ async fn a_message_that_may_have_arrived_ends_as_unconfirmed() {
 #[tokio::test]
 async fn a_number_that_is_refused_for_good_is_not_asked_for_again() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     gateway.sms("primary").answers(400);
     gateway.sms("backup").answers(400);
 
@@ -76,7 +76,7 @@ async fn a_number_that_is_refused_for_good_is_not_asked_for_again() {
 #[tokio::test]
 async fn a_card_event_older_than_a_day_is_recorded_and_not_sent() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("holder").card("11").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
     let old = gateway.now().before(Duration::from_hours(25));
 
     for notice in [locked(old), unlocked(old)] {
@@ -95,19 +95,19 @@ async fn whoever_cannot_or_must_not_be_told_ends_with_the_reason() {
     let gateway = Gateway::start().await;
     gateway
         .knows([
-            person("without a phone").customer("2").mailbox("reader@example.org"),
-            person("without anything").customer("3"),
-            person("opted out").customer("4").phone("+48600100204").standing(Standing::OptedOut),
-            person("dead").customer("5").phone("+48600100205").standing(Standing::Deceased),
+            recipient("without a phone").customer("2").mailbox("reader@example.org"),
+            recipient("without anything").customer("3"),
+            recipient("opted out").customer("4").phone("+48600100204").status(RecipientStatus::OptedOut),
+            recipient("dead").customer("5").phone("+48600100205").status(RecipientStatus::Deceased),
         ])
         .await;
 
     let expected = [
-        ("1", "unknown_person"),
+        ("1", "unknown_recipient"),
         ("2", "no_contact"),
         ("3", "no_contact"),
-        ("4", "not_to_be_told"),
-        ("5", "not_to_be_told"),
+        ("4", "suppressed"),
+        ("5", "suppressed"),
     ];
     for (customer, reason) in expected {
         gateway.post(&otp().customer(customer).without("storageCardId")).await.expect_status(204);
@@ -121,10 +121,10 @@ async fn whoever_cannot_or_must_not_be_told_ends_with_the_reason() {
 
 #[tokio::test]
 async fn a_bad_phone_number_never_gets_into_the_directory() {
-    use otpost::domain::address::{Address, Channel};
+    use otpost::domain::contact::{Channel, Contact};
 
     for bad in ["600100200", "+48", "+48 600 100 200", "+00600100200", "tel:+48600100200"] {
-        assert!(Address::parse(Channel::Sms, bad).is_err(), "{bad}");
+        assert!(Contact::parse(Channel::Sms, bad).is_err(), "{bad}");
     }
 }
 
@@ -147,9 +147,9 @@ async fn a_code_by_mail_is_refused_by_the_configuration_until_somebody_answers_f
 }
 
 #[tokio::test]
-async fn a_person_with_only_a_mailbox_gets_no_code_by_default() {
+async fn a_recipient_with_only_a_mailbox_gets_no_code_by_default() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("reader").customer("1337").mailbox("reader@example.org")]).await;
+    gateway.knows([recipient("reader").customer("1337").mailbox("reader@example.org")]).await;
 
     gateway.post(&otp()).await.expect_status(204);
     gateway.drain().await;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::{Gateway, Setup, otp, person};
+use crate::support::{Gateway, Setup, otp, recipient};
 
 async fn with(guard: &str) -> Gateway {
-    let gateway = Setup::new().more(&format!("[guard]\n{guard}\n")).start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    let gateway = Setup::new().more(&format!("[limits]\n{guard}\n")).start().await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     gateway
 }
 
@@ -20,7 +20,7 @@ async fn codes(gateway: &Gateway, count: usize) {
 #[tokio::test]
 async fn codes_beyond_the_limit_are_sent_all_the_same_unless_they_are_to_be_held() {
     for (hold, received) in [(false, 5), (true, 3)] {
-        let gateway = with(&format!("per_person = 3\nhold = {hold}")).await;
+        let gateway = with(&format!("per_recipient = 3\nhold = {hold}")).await;
 
         codes(&gateway, 5).await;
 

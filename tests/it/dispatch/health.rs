@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Gateway, Setup, otp, person};
+use crate::support::{Gateway, Setup, otp, recipient};
 
 /// Failures that open a circuit, and how often an open one lets somebody through.
 const FAILURES: u64 = 5;
@@ -202,7 +202,7 @@ async fn what_only_drained_providers_could_deliver_waits_for_them_until_its_time
 
 async fn told_by_sms(setup: Setup) -> Gateway {
     let gateway = setup.start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     gateway
 }
 

@@ -6,7 +6,7 @@ use otpost::domain::outcome::{Cause, Outcome};
 use otpost::store::LEASE;
 
 use crate::support::sender::{Gone, Line};
-use crate::support::{Gateway, locked, otp, person};
+use crate::support::{Gateway, locked, otp, recipient};
 
 #[tokio::test]
 async fn a_message_that_was_being_sent_when_the_process_died_is_delivered_by_the_next() {
@@ -142,7 +142,7 @@ async fn a_code_left_by_a_crash_is_not_sent_when_its_time_is_over() {
 async fn the_holders_of_a_card_are_all_told_though_the_process_ends_at_once() {
     let gateway = Gateway::start().await;
     let numbers = ["+48600100201", "+48600100202", "+48600100203"];
-    gateway.knows(numbers.map(|number| person(number).card("11").phone(number))).await;
+    gateway.knows(numbers.map(|number| recipient(number).card("11").phone(number))).await;
 
     gateway.post(&locked(gateway.now())).await.expect_status(204);
     let gateway = gateway.restart().await;
@@ -179,6 +179,6 @@ async fn swallowed(gateway: &Gateway, count: u64) {
 
 async fn told_by_sms() -> Gateway {
     let gateway = Gateway::start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     gateway
 }

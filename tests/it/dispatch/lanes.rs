@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use otpost::domain::money::{Currency, Money};
 use otpost::domain::notification::{CardUnlocked, ClientName, Content, Notification, NotificationId, Otp, Priority};
-use otpost::domain::person::{Identifier, IdentifierKind};
+use otpost::domain::recipient::{Identifier, IdentifierKind};
 use otpost::domain::secret::Code;
 use otpost::store::{Acceptance, Accepted, Dedupe, Error};
 use uuid::Uuid;
 
-use crate::support::{Gateway, locked, otp, person};
+use crate::support::{Gateway, locked, otp, recipient};
 
 /// Ten times the changes that may wait in one lane.
 const FLOOD: usize = 40_960;
@@ -19,8 +19,8 @@ const FLOOD: usize = 40_960;
 #[tokio::test]
 async fn a_code_goes_out_at_once_while_other_news_have_all_the_room_they_may_have() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("somebody").customer("1337").card("11").phone("+48600100200")]).await;
-    let taken: Vec<_> = iter::from_fn(|| gateway.worker().reserve(Priority::News)).collect();
+    gateway.knows([recipient("somebody").customer("1337").card("11").phone("+48600100200")]).await;
+    let taken: Vec<_> = iter::from_fn(|| gateway.worker().reserve(Priority::Standard)).collect();
 
     gateway.post(&locked(gateway.now())).await.expect_status(204);
     gateway.post(&otp()).await.expect_status(204);
@@ -37,8 +37,8 @@ async fn a_code_goes_out_at_once_while_other_news_have_all_the_room_they_may_hav
 #[tokio::test]
 async fn a_code_that_is_due_is_taken_up_before_a_backlog_of_other_news() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
-    let taken: Vec<_> = iter::from_fn(|| gateway.worker().reserve(Priority::Code)).collect();
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+    let taken: Vec<_> = iter::from_fn(|| gateway.worker().reserve(Priority::Otp)).collect();
     join_all((0..1000).map(|_| gateway.store().accept(news(&gateway))))
         .await
         .into_iter()
@@ -46,9 +46,9 @@ async fn a_code_that_is_due_is_taken_up_before_a_backlog_of_other_news() {
     gateway.clock.move_on(Duration::from_secs(1));
     gateway.post(&otp()).await.expect_status(204);
 
-    let first = gateway.store().claim(Priority::Code, 1).await.unwrap();
+    let first = gateway.store().claim(Priority::Otp, 1).await.unwrap();
 
-    assert_eq!(first.iter().map(otpost::store::Claimed::priority).collect::<Vec<_>>(), [Priority::Code]);
+    assert_eq!(first.iter().map(otpost::store::Claimed::priority).collect::<Vec<_>>(), [Priority::Otp]);
     drop(taken);
 }
 

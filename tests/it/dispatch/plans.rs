@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use otpost::domain::address::Channel;
 use otpost::domain::clock::Timestamp;
+use otpost::domain::contact::Channel;
 use otpost::domain::outcome::{Cause, Outcome};
 
-use crate::support::{Gateway, Setup, locked, otp, person, transaction, transactional_lock, unlocked, verification};
+use crate::support::{Gateway, Setup, locked, otp, recipient, transaction, transactional_lock, unlocked, verification};
 
 const EVERY_NIGHT: &str = "[plan.card_unlocked]\nsteps = [\"push\", \"sms\"]\nttl = \"24h\"\nquiet = \"22:00-07:00\"\n\
     [plan.card_locked]\nsteps = [\"push\", \"sms\"]\nttl = \"24h\"\nquiet = \"22:00-07:00\"\n\
@@ -30,7 +30,7 @@ fn hour(at: Timestamp) -> String {
 #[tokio::test]
 async fn whoever_did_not_agree_to_a_channel_is_not_told_over_it_a_code_neither() {
     let gateway = Gateway::start().await;
-    let all = |name: &str| person(name).app("token").phone("+48600100200").mailbox("reader@example.org");
+    let all = |name: &str| recipient(name).app("token").phone("+48600100200").mailbox("reader@example.org");
     gateway
         .knows([
             all("mail").user("1").customer("1337").agrees_to(&[Channel::Sms, Channel::Email]),
@@ -51,7 +51,7 @@ async fn whoever_did_not_agree_to_a_channel_is_not_told_over_it_a_code_neither()
 #[tokio::test]
 async fn whoever_agreed_to_no_channel_of_the_plan_is_not_told_by_the_mailbox_of_the_body_either() {
     let gateway = Gateway::start().await;
-    gateway.knows([person("phone").user("1337").phone("+48600100200").agrees_to(&[Channel::Sms])]).await;
+    gateway.knows([recipient("phone").user("1337").phone("+48600100200").agrees_to(&[Channel::Sms])]).await;
 
     gateway.post(&verification("Accepted")).await.expect_status(204);
     gateway.drain().await;
@@ -61,12 +61,12 @@ async fn whoever_agreed_to_no_channel_of_the_plan_is_not_told_by_the_mailbox_of_
 }
 
 #[tokio::test]
-async fn news_of_the_night_are_told_in_the_morning_where_the_person_lives() {
+async fn news_of_the_night_are_told_in_the_morning_where_the_recipient_lives() {
     let gateway = Setup::new().more(EVERY_NIGHT).start().await;
     gateway
         .knows([
-            person("here").card("11").phone("+48600100200"),
-            person("far").card("12").phone("+819012345678").lives_in("Asia/Tokyo"),
+            recipient("here").card("11").phone("+48600100200"),
+            recipient("far").card("12").phone("+819012345678").lives_in("Asia/Tokyo"),
         ])
         .await;
     let night = until(&gateway, 23).await;
@@ -85,7 +85,7 @@ async fn news_of_the_night_are_told_in_the_morning_where_the_person_lives() {
 #[tokio::test]
 async fn a_code_and_a_stolen_card_wait_for_no_morning_and_overtake_what_does() {
     let gateway = Setup::new().more(EVERY_NIGHT).start().await;
-    gateway.knows([person("holder").customer("1337").card("11").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").customer("1337").card("11").phone("+48600100200")]).await;
     let night = until(&gateway, 23).await;
 
     gateway.post(&unlocked(night)).await.expect_status(204);
@@ -102,7 +102,7 @@ async fn a_code_and_a_stolen_card_wait_for_no_morning_and_overtake_what_does() {
 #[tokio::test]
 async fn news_that_would_be_over_by_the_morning_are_told_shortly_before_they_are() {
     let gateway = Setup::new().more(EVERY_NIGHT).start().await;
-    gateway.knows([person("holder").storage_card("1337").app("token")]).await;
+    gateway.knows([recipient("holder").storage_card("1337").app("token")]).await;
     let night = until(&gateway, 23).await;
 
     gateway.post(&transaction(night)).await.expect_status(204);
@@ -115,7 +115,7 @@ async fn news_that_would_be_over_by_the_morning_are_told_shortly_before_they_are
 #[tokio::test]
 async fn channels_side_by_side_are_deliveries_of_their_own_and_come_after_what_stands_before_them() {
     let gateway = Setup::new().more(ABREAST).start().await;
-    gateway.knows([person("all").card("11").app("token").phone("+48600100200").mailbox("reader@example.org")]).await;
+    gateway.knows([recipient("all").card("11").app("token").phone("+48600100200").mailbox("reader@example.org")]).await;
     gateway.push().answers(410);
 
     gateway.post(&locked(gateway.now())).await.expect_status(204);
@@ -125,13 +125,13 @@ async fn channels_side_by_side_are_deliveries_of_their_own_and_come_after_what_s
     let told = gateway.deliveries().await;
     let ends: Vec<_> = told.iter().map(|line| (line.state.as_str(), line.attempts)).collect();
     assert_eq!(ends, [("sent", 2), ("sent", 1)]);
-    assert_eq!(told[0].person, told[1].person);
+    assert_eq!(told[0].recipient, told[1].recipient);
 }
 
 #[tokio::test]
 async fn a_channel_beside_another_retries_by_itself_and_tells_nobody_twice() {
     let gateway = Setup::new().more(ABREAST).start().await;
-    gateway.knows([person("both").card("11").phone("+48600100200").mailbox("reader@example.org")]).await;
+    gateway.knows([recipient("both").card("11").phone("+48600100200").mailbox("reader@example.org")]).await;
     gateway.email().answers(503);
 
     gateway.post(&locked(gateway.now())).await.expect_status(204);
@@ -150,9 +150,9 @@ async fn everybody_of_a_company_is_told_over_each_channel_side_by_side_once() {
     let company = "a3f33118-946d-4b9c-b27f-e009d28355fa";
     gateway
         .knows([
-            person("one").corporation(company).phone("+48600100200").mailbox("one@example.org"),
-            person("two").corporation(company).phone("+48600100300").mailbox("two@example.org"),
-            person("mail only").corporation(company).mailbox("three@example.org"),
+            recipient("one").corporation(company).phone("+48600100200").mailbox("one@example.org"),
+            recipient("two").corporation(company).phone("+48600100300").mailbox("two@example.org"),
+            recipient("mail only").corporation(company).mailbox("three@example.org"),
         ])
         .await;
 
@@ -166,7 +166,7 @@ async fn everybody_of_a_company_is_told_over_each_channel_side_by_side_once() {
 #[tokio::test]
 async fn a_push_that_nobody_confirms_is_followed_by_an_sms_even_over_a_crash() {
     let gateway = Setup::new().more(HEDGED).start().await;
-    gateway.knows([person("both").customer("1337").app("token").phone("+48600100200")]).await;
+    gateway.knows([recipient("both").customer("1337").app("token").phone("+48600100200")]).await;
 
     gateway.post(&otp()).await.expect_status(204);
     gateway.settle().await;
@@ -185,8 +185,8 @@ async fn a_hedged_push_ends_as_sent_when_nothing_behind_it_works() {
     let gateway = Setup::new().more(HEDGED).start().await;
     gateway
         .knows([
-            person("both").customer("1337").app("token").phone("+48600100200"),
-            person("app").customer("1338").app("other"),
+            recipient("both").customer("1337").app("token").phone("+48600100200"),
+            recipient("app").customer("1338").app("other"),
         ])
         .await;
     gateway.sms("primary").answers(400);
@@ -206,7 +206,7 @@ async fn a_hedged_push_ends_as_sent_when_nothing_behind_it_works() {
 #[tokio::test]
 async fn a_push_that_fails_is_followed_at_once_however_it_is_hedged() {
     let gateway = Setup::new().more(HEDGED).start().await;
-    gateway.knows([person("both").customer("1337").app("token").phone("+48600100200")]).await;
+    gateway.knows([recipient("both").customer("1337").app("token").phone("+48600100200")]).await;
     gateway.push().answers(410);
 
     gateway.post(&otp()).await.expect_status(204);

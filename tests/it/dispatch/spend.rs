@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::support::{Gateway, Setup, locked, otp, person};
+use crate::support::{Gateway, Setup, locked, otp, recipient};
 
 /// Two SMS providers of which the first may be paid for two messages an hour and the second for `backup` of them, and
 /// `guard` for what is forbidden.
 async fn paid(backup: u32, guard: &str) -> Gateway {
     let gateway = Setup::new()
-        .more(&format!("[guard]\n{guard}\n[plan.card_locked]\nsteps = [\"sms\"]\nttl = \"24h\"\n"))
+        .more(&format!("[limits]\n{guard}\n[plan.card_locked]\nsteps = [\"sms\"]\nttl = \"24h\"\n"))
         .start()
         .await;
-    gateway.knows([person("somebody").customer("1337").card("11").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").card("11").phone("+48600100200")]).await;
     gateway.house.reconfigure(|text| {
         let capped = |text: String, name: &str, cap: u32| {
             let name = format!("name = \"{name}\"\n");
@@ -38,7 +38,7 @@ fn taken(gateway: &Gateway) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn whoever_has_been_paid_enough_gives_way_until_the_hour_has_passed_also_across_restarts() {
+async fn whoever_has_been_paid_enough_gives_candidate_until_the_hour_has_passed_also_across_restarts() {
     let gateway = paid(100, "").await;
 
     codes(&gateway, 3).await;
@@ -70,7 +70,7 @@ async fn what_was_not_taken_is_not_paid() {
 
 #[tokio::test]
 async fn a_crowd_cannot_pass_a_cap_together() {
-    let gateway = paid(100, "per_person = 0\nper_card = 0").await;
+    let gateway = paid(100, "per_recipient = 0\nper_card = 0").await;
     gateway.sms("primary").takes(Duration::from_millis(300));
 
     for _ in 0..10 {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::{Gateway, Setup, otp, person};
+use crate::support::{Gateway, Setup, otp, recipient};
 
 async fn outage() -> Gateway {
     let gateway = Setup::new().timeout("300ms").start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     gateway.sms("primary").answers(503);
     gateway.sms("backup").answers(503);
     gateway

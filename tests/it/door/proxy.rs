@@ -76,7 +76,7 @@ async fn nobody_but_the_proxy_gets_in_where_it_does() {
         }
     }
 
-    let refusals = "otpost_handshake_refusals_total";
+    let refusals = "otpost_handshake_rejections_total";
     until("counted", async || counted(&metrics.render(), refusals, "not_listed") == 1).await;
     assert_eq!(gateway.exchange(&gateway.house.processor, &otp().request()).await.status, 204);
 }

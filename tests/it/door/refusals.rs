@@ -15,8 +15,8 @@ use crate::support::house::client;
 use crate::support::sender::{Identity, Line, tls};
 use crate::support::{Gateway, otp};
 
-const HANDSHAKES: &str = "otpost_handshake_refusals_total";
-const REQUESTS: &str = "otpost_gate_refusals_total";
+const HANDSHAKES: &str = "otpost_handshake_rejections_total";
+const REQUESTS: &str = "otpost_client_rejections_total";
 const DAY: Duration = Duration::from_hours(24);
 
 #[tokio::test]

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use otpost::channel;
-use otpost::domain::address::{Address, Channel};
+use otpost::domain::contact::{Channel, Contact};
 use otpost::domain::delivery::DeliveryId;
 use otpost::domain::notification::{Kind, Priority};
+use otpost::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use otpost::domain::outcome::Outcome;
-use otpost::domain::parcel::{Message, Parcel};
-use otpost::render::Mail;
+use otpost::render::MailSettings;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -41,20 +41,20 @@ impl Letter {
 
 #[tokio::test]
 async fn every_mail_is_one_that_another_parser_reads_whole() {
-    let renderer = renderer("Bank Żółw", Mail::default());
+    let renderer = renderer("Bank Żółw", MailSettings::default());
     for (kind, tag, priority) in [
-        (Kind::Otp, "en", Priority::Code),
-        (Kind::Otp, "ar", Priority::Code),
-        (Kind::Transaction, "uk", Priority::News),
-        (Kind::CardLocked, "pl", Priority::News),
+        (Kind::Otp, "en", Priority::Otp),
+        (Kind::Otp, "ar", Priority::Otp),
+        (Kind::Transaction, "uk", Priority::Standard),
+        (Kind::CardLocked, "pl", Priority::Standard),
     ] {
         let content = example(kind);
         let delivery = DeliveryId(Uuid::now_v7());
 
-        let sent = parcel(delivery, priority, written(&renderer, &content, tag));
+        let sent = outbound(delivery, priority, written(&renderer, &content, tag));
         let letter = read(&sent).await;
 
-        let Message::Email { subject, text, html, .. } = &sent.message else { panic!("{kind}") };
+        let RenderedMessage::Email { subject, text, html, .. } = &sent.message else { panic!("{kind}") };
         assert_eq!(letter.defects, [""; 0], "{kind} {tag}");
         assert!(letter.longest_line <= 998, "{kind} {tag}: a line of {}", letter.longest_line);
         assert_eq!(letter.header("Subject"), Some(subject.reveal()));
@@ -66,7 +66,7 @@ async fn every_mail_is_one_that_another_parser_reads_whole() {
         assert_eq!(letter.header("MIME-Version"), Some("1.0"));
         assert!(letter.header("Date").is_some_and(|date| date.ends_with("+0000")), "{:?}", letter.header("Date"));
         assert!(letter.header("Content-Type").unwrap().starts_with("multipart/alternative"));
-        let unsubscribe = (priority == Priority::News).then_some("<mailto:stop@bank.example>");
+        let unsubscribe = (priority == Priority::Standard).then_some("<mailto:stop@bank.example>");
         assert_eq!(letter.header("List-Unsubscribe"), unsubscribe, "{kind}");
         let parts: Vec<_> = letter.parts.iter().map(|(kind, said)| (kind.as_str(), said.trim_end())).collect();
         assert_eq!(parts, [("text/plain", text.reveal()), ("text/html", html.reveal())], "{kind} {tag}");
@@ -74,13 +74,13 @@ async fn every_mail_is_one_that_another_parser_reads_whole() {
     }
 }
 
-fn parcel(delivery: DeliveryId, priority: Priority, message: Message) -> Parcel {
-    let to = Address::parse(Channel::Email, "leon@mail.example").unwrap();
-    Parcel { delivery, priority, to, message, valid_for: Duration::from_mins(5) }
+fn outbound(delivery: DeliveryId, priority: Priority, message: RenderedMessage) -> OutboundMessage {
+    let to = Contact::parse(Channel::Email, "leon@mail.example").unwrap();
+    OutboundMessage { delivery, priority, to, message, valid_for: Duration::from_mins(5) }
 }
 
 /// Hands the parcel to a relay that takes everything, and reads what it was given.
-async fn read(parcel: &Parcel) -> Letter {
+async fn read(outbound: &OutboundMessage) -> Letter {
     let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let settings = json!({
         "kind": "smtp", "name": "mail", "host": "127.0.0.1", "port": relay.local_addr().unwrap().port(), "tls": "none",
@@ -89,7 +89,7 @@ async fn read(parcel: &Parcel) -> Letter {
     let settings: channel::Settings = serde_json::from_value(settings).unwrap();
     let provider = channel::connect(&settings).unwrap();
 
-    let (outcome, taken) = tokio::join!(provider.send(parcel), take(relay));
+    let (outcome, taken) = tokio::join!(provider.send(outbound), take(relay));
 
     assert!(matches!(outcome, Outcome::Accepted { .. }), "{}", outcome.name());
     let script = include_str!("../support/mail.py");
@@ -127,12 +127,12 @@ async fn take(relay: TcpListener) -> String {
 
 #[tokio::test]
 async fn a_repeat_is_the_same_mail_and_another_delivery_another_one() {
-    let renderer = renderer("Bank", Mail::default());
+    let renderer = renderer("Bank", MailSettings::default());
     let (one, other) = (DeliveryId(Uuid::now_v7()), DeliveryId(Uuid::now_v7()));
 
     let mut names = Vec::new();
     for delivery in [one, one, other] {
-        let letter = read(&parcel(delivery, Priority::Code, written(&renderer, &example(Kind::Otp), "en"))).await;
+        let letter = read(&outbound(delivery, Priority::Otp, written(&renderer, &example(Kind::Otp), "en"))).await;
         names.push(letter.header("Message-ID").unwrap().to_owned());
     }
 

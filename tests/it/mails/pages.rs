@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use otpost::domain::notification::{Content, Kind};
-use otpost::domain::parcel::Message;
-use otpost::render::{Mail, Renderer};
+use otpost::domain::outbound_message::RenderedMessage;
+use otpost::render::{MailSettings, Renderer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ struct Logo {
 
 #[test]
 fn every_mail_can_be_read_on_a_phone_in_a_pane_and_on_a_desk() {
-    let plain = renderer("Bank Testowy", Mail::default());
+    let plain = renderer("Bank Testowy", MailSettings::default());
     let mut pages: Vec<_> = Kind::ALL.map(|kind| page(&plain, &example(kind), "en")).into();
     for tag in ["ar", "de", "pl", "uk"] {
         pages.extend([Kind::Otp, Kind::Transaction].map(|kind| page(&plain, &example(kind), tag)));
@@ -83,7 +83,7 @@ fn every_mail_can_be_read_on_a_phone_in_a_pane_and_on_a_desk() {
 #[test]
 fn a_logo_is_shown_where_pictures_are_and_the_name_where_they_are_not() {
     // Each page has a picture of its own, or the browser would remember it.
-    let dress = |mood: &str, color: &str, background: &str| Mail {
+    let dress = |mood: &str, color: &str, background: &str| MailSettings {
         logo: format!("https://bank.example/{mood}-{}.svg", &color[1..]),
         color: color.into(),
         background: background.into(),
@@ -114,7 +114,7 @@ fn a_logo_is_shown_where_pictures_are_and_the_name_where_they_are_not() {
 }
 
 fn page(renderer: &Renderer, content: &Content, tag: &str) -> Value {
-    let Message::Email { html, .. } = written(renderer, content, tag) else { panic!("not a mail") };
+    let RenderedMessage::Email { html, .. } = written(renderer, content, tag) else { panic!("not a mail") };
     json!({ "name": format!("{}-{tag}", content.kind()), "html": html.reveal() })
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use otpost::domain::address::Channel;
+use otpost::domain::contact::Channel;
 use otpost::domain::outcome::{Cause, Outcome};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::{mail, sms};
 use crate::support::fake::Fake;
 use crate::support::load::load;
-use crate::support::{Gateway, Setup, person, verification};
+use crate::support::{Gateway, Setup, recipient, verification};
 
 /// Codes at once: more than are under way at one provider.
 const CODES: u32 = 100;
@@ -57,7 +57,7 @@ async fn a_provider_whose_name_is_not_found_costs_no_more_and_nothing_is_in_doub
 /// Sends many codes at once past the provider at this host to the one behind it.
 async fn survives(host: &str) -> Gateway {
     let gateway = Setup::new().first(&sms("first", host, "")).start().await;
-    gateway.knows((1..=10).map(|n| person(&n.to_string()).customer(&n.to_string()).phone("+48600100200"))).await;
+    gateway.knows((1..=10).map(|n| recipient(&n.to_string()).customer(&n.to_string()).phone("+48600100200"))).await;
     gateway.clock.follow();
 
     let sent = load(&gateway, CODES, 1_000.0, 1..=10).await;
@@ -92,7 +92,7 @@ async fn a_relay_that_never_greets_has_no_mail_and_none_is_in_doubt() {
     let settings = mail("first", silent.local_addr().unwrap(), "tls = \"none\"\nconnections = 32");
     let gateway = Setup::new().first(&settings).start().await;
     let name = |n: u32| n.to_string();
-    gateway.knows((0..32).map(|n| person(&name(n)).user(&name(n)).mailbox("reader@example.org"))).await;
+    gateway.knows((0..32).map(|n| recipient(&name(n)).user(&name(n)).mailbox("reader@example.org"))).await;
     gateway.clock.follow();
 
     for number in 0..32 {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::sms;
-use crate::support::{Gateway, Setup, otp, person};
+use crate::support::{Gateway, Setup, otp, recipient};
 
 /// A pause that is waited for with a code that has all of its time left.
 const PATIENCE: u64 = 5;
@@ -126,7 +126,7 @@ async fn while_one_wants_to_be_left_alone_other_codes_begin_elsewhere_whatever_i
 async fn beside_a_busy_one(status: u16) -> (Gateway, Busy) {
     let busy = Busy::open(status).await;
     let gateway = Setup::new().first(&sms("busy", busy.address, "")).start().await;
-    gateway.knows([person("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     (gateway, busy)
 }
 

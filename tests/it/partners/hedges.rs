@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::desk::{Desk, Slip, slip};
-use crate::support::{Gateway, Setup, otp, person};
+use crate::support::{Gateway, Setup, otp, recipient};
 
 const HEDGED: &str = "[plan.otp]\nsteps = [\"push\", \"sms\"]\nttl = \"5m\"\nhedge_after = \"30s\"\n";
 
@@ -117,7 +117,7 @@ async fn hedged() -> (Gateway, Desk) {
     let service = |name| desk.settings(name, "", "").replace("sms_gateway", "push_http");
     let settings = service("desk") + &service("other") + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
     let gateway = Setup::new().first(&settings).more(HEDGED).start().await;
-    gateway.knows([person("both").customer("1337").app("token").phone("+48600100200")]).await;
+    gateway.knows([recipient("both").customer("1337").app("token").phone("+48600100200")]).await;
     (gateway, desk)
 }
 

@@ -6,7 +6,7 @@ use otpost::domain::outcome::{Cause, Outcome};
 use tokio::task::JoinSet;
 
 use crate::support::desk::{Desk, slip};
-use crate::support::{Gateway, Setup, otp, person};
+use crate::support::{Gateway, Setup, otp, recipient};
 
 #[tokio::test]
 async fn of_many_receipts_at_once_that_contradict_each_other_one_counts_and_is_on_record_once() {
@@ -78,7 +78,7 @@ async fn a_receipt_for_a_code_whose_time_is_over_says_that_it_arrived_and_sends_
 }
 
 #[tokio::test]
-async fn a_code_that_was_under_way_at_a_crash_may_have_arrived_however_late_it_is_taken_up() {
+async fn a_code_that_was_under_candidate_at_a_crash_may_have_arrived_however_late_it_is_taken_up() {
     for says_so in [false, true] {
         let (gateway, desk) = reported().await;
         gateway.post(&otp()).await.expect_status(204);
@@ -101,6 +101,6 @@ async fn reported() -> (Gateway, Desk) {
     let desk = Desk::open().await;
     let settings = desk.settings("desk", "timeout = \"300ms\"", "") + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
     let gateway = Setup::new().first(&settings).start().await;
-    gateway.knows([person("phone").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("phone").customer("1337").phone("+48600100200")]).await;
     (gateway, desk)
 }

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use otpost::domain::address::Channel;
-use otpost::domain::delivery::State;
+use otpost::domain::contact::Channel;
+use otpost::domain::delivery::DeliveryState;
 use otpost::domain::outcome::{Cause, Outcome};
-use otpost::sim::providers::book::Report;
+use otpost::sim::providers::tally::TallyReport;
 use otpost::store::reports::DeliveryFilter;
 
 use super::sms;
 use crate::support::fake::Fake;
 use crate::support::load::load;
 use crate::support::toxic::{End, Proxy, Toxic};
-use crate::support::{Gateway, Setup, otp, person};
+use crate::support::{Gateway, Setup, otp, recipient};
 
 /// Sent in every run; the promise is of a hundred thousand.
 const CODES: u32 = 10_000;
@@ -24,21 +24,21 @@ const RATE: f64 = 4_000.0;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_codes_none_is_lost_and_none_is_told_twice() {
     let codes = codes();
-    let gateway = Setup::new().more("[guard]\nper_person = 0\nper_card = 0").start().await;
-    gateway.knows((1..=500).map(|n| person(&n.to_string()).customer(&n.to_string()).phone(&number(n)))).await;
+    let gateway = Setup::new().more("[limits]\nper_recipient = 0\nper_card = 0").start().await;
+    gateway.knows((1..=500).map(|n| recipient(&n.to_string()).customer(&n.to_string()).phone(&number(n)))).await;
     gateway.clock.follow();
 
     let sent = load(&gateway, codes, RATE, 1..=500).await;
     gateway.settle().await;
     // What found no room in memory waits in the table.
-    while with_state(&gateway, State::Open).await > 0 {
+    while with_state(&gateway, DeliveryState::Open).await > 0 {
         gateway.wait(Duration::ZERO).await;
     }
 
     assert_eq!((sent.sent, sent.taken), (codes.into(), codes.into()), "{:?} {:?}", sent.statuses, sent.errors);
     // On a busy machine the first may seem slow, and the second is preferred for a while.
     let arrived = ["primary", "backup"].map(|name| gateway.sms(name).report());
-    let sum = |count: fn(&Report) -> u64| arrived.iter().map(count).sum::<u64>();
+    let sum = |count: fn(&TallyReport) -> u64| arrived.iter().map(count).sum::<u64>();
     let told = (sum(|it| it.distinct), sum(|it| it.duplicates), sum(|it| it.total));
     assert_eq!(told, (codes.into(), 0, codes.into()), "{arrived:?}");
 }
@@ -48,7 +48,7 @@ fn codes() -> u32 {
     std::env::var("OTPOST_TEST_MESSAGES").map_or(CODES, |number| number.parse().unwrap())
 }
 
-async fn with_state(gateway: &Gateway, state: State) -> usize {
+async fn with_state(gateway: &Gateway, state: DeliveryState) -> usize {
     let filter = DeliveryFilter { state: Some(state), kind: None, limit: 1 };
     gateway.store().deliveries(&filter).await.unwrap().len()
 }
@@ -63,7 +63,7 @@ async fn a_provider_that_knows_our_reference_tells_nobody_twice_although_a_crash
     let provider = Fake::open(Channel::Sms).await;
     let proxy = Proxy::before(provider.address(), Toxic::After(0, End::Silence)).await;
     let gateway = Setup::new().first(&sms("knows", proxy.address(), "deduplicates = true")).start().await;
-    gateway.knows([person("phone").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("phone").customer("1337").phone("+48600100200")]).await;
     let mut line = gateway.line().await;
     for number in 0..CODES {
         line.send(&otp().with("merchantName", number.to_string()).request()).await;

@@ -6,7 +6,8 @@
 //! keep a surrogate pair whole. Texts with such characters therefore agree in encoding and units, and here take as many
 //! segments or fewer. Characters of one code point are compared in everything.
 
-use otpost::render::sms::{self, Encoding};
+use otpost::render::sms::segments;
+use otpost::render::sms::segments::Encoding;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -46,7 +47,7 @@ fn an_independent_counter_finds_the_same_encoding_units_and_segments() {
     assert_eq!(theirs.len(), TEXTS);
     let mut seen = [0; 4];
     for (text, theirs) in texts.iter().zip(&theirs) {
-        let ours = sms::measure(text);
+        let ours = segments::measure(text);
         let encoding = if ours.encoding == Encoding::Gsm { "GSM-7" } else { "UCS-2" };
         let segments = usize::try_from(theirs["segments"].as_u64().unwrap()).unwrap();
         assert_eq!(theirs["encoding"], encoding, "{text:?}");

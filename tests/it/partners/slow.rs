@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::load::load;
-use crate::support::{Gateway, person};
+use crate::support::{Gateway, recipient};
 
 /// What the percentiles may differ by, and the milliseconds below which a difference is the machine's and not ours.
 const TIMES: f64 = 1.10;
@@ -51,8 +51,8 @@ impl Percentiles {
 async fn measure(latency: Duration) -> Percentiles {
     let gateway = Gateway::start().await;
     let name = |n: u64| n.to_string();
-    gateway.knows((1..=100).map(|n| person(&name(n)).customer(&name(n)).phone(&format!("+48600100{n:03}")))).await;
-    gateway.knows((101..=200).map(|n| person(&name(n)).customer(&name(n)).app(&name(n)))).await;
+    gateway.knows((1..=100).map(|n| recipient(&name(n)).customer(&name(n)).phone(&format!("+48600100{n:03}")))).await;
+    gateway.knows((101..=200).map(|n| recipient(&name(n)).customer(&name(n)).app(&name(n)))).await;
     gateway.clock.follow();
     gateway.push().takes(latency);
 

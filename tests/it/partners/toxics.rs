@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use otpost::domain::address::Channel;
+use otpost::domain::contact::Channel;
 use otpost::domain::delivery::Attempt;
 use otpost::domain::outcome::{Cause, Outcome};
 
@@ -13,7 +13,7 @@ use crate::support::fake::Fake;
 use crate::support::notice::Notice;
 use crate::support::starttls::Front;
 use crate::support::toxic::{End, Proxy, Toxic};
-use crate::support::{Gateway, Setup, otp, person, verification};
+use crate::support::{Gateway, Setup, otp, recipient, verification};
 
 /// What one attempt may take, and by how much more a busy machine may be late.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -85,9 +85,9 @@ async fn gateway(providers: &str) -> Gateway {
     let gateway = Setup::new().first(providers).start().await;
     gateway
         .knows([
-            person("phone").customer("1337").phone("+48600100200"),
-            person("app").customer("1338").app("token"),
-            person("reader").user("1337").mailbox("reader@example.org"),
+            recipient("phone").customer("1337").phone("+48600100200"),
+            recipient("app").customer("1338").app("token"),
+            recipient("reader").user("1337").mailbox("reader@example.org"),
         ])
         .await;
     gateway

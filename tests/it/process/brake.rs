@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use otpost::domain::delivery::State;
-use otpost::sim::processor::Otp;
+use otpost::domain::delivery::DeliveryState;
+use otpost::sim::processor::OtpSample;
 use otpost::store::reports::DeliveryFilter;
 
 use super::Workspace;
@@ -18,7 +18,7 @@ async fn what_is_accepted_while_delivery_is_paused_is_told_when_it_is_let_go() {
     let mut gateway = workspace.serve();
     let mut news = workspace.sms.station().subscribe();
 
-    let answer = gateway.processor(&workspace.identity()).send(&Otp::default().sample()).await.unwrap();
+    let answer = gateway.processor(&workspace.identity()).send(&OtpSample::default().sample()).await.unwrap();
     gateway.signal("-TERM");
     let status = gateway.ended_within(Duration::from_secs(15));
 
@@ -26,7 +26,7 @@ async fn what_is_accepted_while_delivery_is_paused_is_told_when_it_is_let_go() {
     assert!(status.success() && gateway.log().contains("delivery is paused"), "{}", gateway.log());
     assert!(workspace.sms.station().arrivals().is_empty());
     let store = workspace.store().await;
-    let open = DeliveryFilter { state: Some(State::Open), kind: None, limit: 2 };
+    let open = DeliveryFilter { state: Some(DeliveryState::Open), kind: None, limit: 2 };
     assert_eq!(store.deliveries(&open).await.unwrap().len(), 1, "kept");
 
     fs::write(&config, text).unwrap();

@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use otpost::sim::processor::Otp;
-use otpost::sim::providers::behaviour::Behaviour;
+use otpost::sim::processor::OtpSample;
+use otpost::sim::providers::faults::Faults;
 
 use super::{OTPOST, Served, Workspace, run};
 
@@ -54,14 +54,14 @@ async fn a_code_is_found_nowhere_but_at_the_provider() {
     let mut gateway = Served::start(&workspace.path("otpost.toml"), "trace");
     let mut processor = gateway.processor(&workspace.identity());
     let mut arrivals = workspace.sms.station().subscribe();
-    let otp = |code: &str| Otp { otp: code.into(), ..Otp::default() }.sample();
+    let otp = |code: &str| OtpSample { otp: code.into(), ..OtpSample::default() }.sample();
 
     // One is delivered, one fails and waits (so that its row is still sealed), one is refused at the door.
     let sent = otp(CODES[0]);
     assert_eq!(processor.post(sent.path, &sent.body, Some("a")).await.unwrap().status, 204);
     let arrived = tokio::time::timeout(Duration::from_secs(10), arrivals.recv()).await.unwrap().unwrap();
     assert!(arrived.text.contains(CODES[0]), "the search would find it");
-    workspace.sms.station().behave(Behaviour::down(503));
+    workspace.sms.station().behave(Faults::down(503));
     let waits = otp(CODES[1]);
     assert_eq!(processor.post(waits.path, &waits.body, Some("b")).await.unwrap().status, 204);
     let refused = otp(CODES[2]);
@@ -89,7 +89,7 @@ async fn a_code_is_found_nowhere_but_at_the_provider() {
     search("the metrics", metrics.as_bytes(), &all);
     let config = workspace.path("otpost.toml");
     let config = config.to_str().unwrap();
-    for command in [vec!["delivery", "list"], vec!["people", "show", "storage_customer", "1337"], vec!["check"]] {
+    for command in [vec!["delivery", "list"], vec!["recipient", "show", "storage_customer", "1337"], vec!["check"]] {
         let said = run(Command::new(OTPOST).args(&command).args(["--config", config]));
         search(&command.join(" "), said.as_bytes(), &all);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use otpost::sim::providers::behaviour::Behaviour;
+use otpost::sim::providers::faults::Faults;
 
 use super::canary::get;
 use super::tally::{self, Tally};
@@ -90,13 +90,13 @@ async fn a_clock_that_is_set_ends_nothing_early_repeats_nothing_and_raises_an_al
 
     for (number, jump) in (1..).zip([HOUR, -HOUR, DAY, -DAY]) {
         // One waits for its second attempt, one is in hand.
-        station.behave(Behaviour::down(503));
+        station.behave(Faults::down(503));
         let [waiting, held, later] = [tally.mark(), tally.mark(), tally.mark()];
         assert_eq!(tally.post(&mut processor, &waiting).await, 204);
         while count("SELECT count(*) FROM attempt WHERE outcome = 'deferred'", &database).await < number {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        station.behave(Behaviour::slow(Duration::from_secs(2)));
+        station.behave(Faults::slow(Duration::from_secs(2)));
         assert_eq!(tally.post(&mut processor, &held).await, 204);
 
         wall.set_by(jump);
@@ -124,7 +124,7 @@ async fn a_clock_that_is_set_back_lets_nobody_hear_of_a_code_after_its_deadline(
     let mut wall = Wall::new(&workspace);
     let (tally, gateway, database) = (Tally::default(), wall.serve(&workspace), workspace.path("otpost.db"));
     let mut processor = gateway.processor(&workspace.identity());
-    workspace.sms.station().behave(Behaviour::down(503));
+    workspace.sms.station().behave(Faults::down(503));
     assert_eq!(tally.post(&mut processor, &tally.mark()).await, 204);
 
     wall.set_by(-DAY);

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use otpost::domain::delivery::State;
-use otpost::sim::processor::Otp;
-use otpost::sim::providers::station::Arrival;
+use otpost::domain::delivery::DeliveryState;
+use otpost::sim::processor::OtpSample;
+use otpost::sim::providers::message_log::LoggedMessage;
 use otpost::store::reports::DeliveryFilter;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -78,7 +78,7 @@ fn send(
     tokio::spawn(async move {
         while !stop.load(Ordering::Relaxed) {
             let mark = letters(counter.fetch_add(1, Ordering::Relaxed));
-            let otp = Otp { merchant_name: mark.clone(), ..Otp::default() }.sample();
+            let otp = OtpSample { merchant_name: mark.clone(), ..OtpSample::default() }.sample();
             match processor.post(otp.path, &otp.body, Some(&mark)).await {
                 Ok(answer) if answer.status == 204 => drop(accepted.lock().unwrap().insert(mark)),
                 Ok(answer) => panic!("answered {}", answer.status),
@@ -89,7 +89,7 @@ fn send(
 }
 
 // Round by round: the provider itself remembers only the last ten thousand.
-fn hear(news: &mut Receiver<Arc<Arrival>>, told: &mut HashMap<String, u32>) {
+fn hear(news: &mut Receiver<Arc<LoggedMessage>>, told: &mut HashMap<String, u32>) {
     loop {
         match news.try_recv() {
             Ok(arrival) => *told.entry(mark(&arrival.text)).or_default() += 1,
@@ -118,7 +118,7 @@ pub(super) fn letters(mut number: u64) -> String {
 // Waits until nothing is open any more; returns how many attempts a kill had interrupted.
 async fn settle(workspace: &Workspace) -> u32 {
     let store = workspace.store().await;
-    let open = DeliveryFilter { state: Some(State::Open), kind: None, limit: 1 };
+    let open = DeliveryFilter { state: Some(DeliveryState::Open), kind: None, limit: 1 };
     let began = Instant::now();
     while !store.deliveries(&open).await.unwrap().is_empty() {
         assert!(began.elapsed() < Duration::from_mins(1), "deliveries stay open");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use otpost::sim::providers::behaviour::Behaviour;
+use otpost::sim::providers::faults::Faults;
 
 use super::canary::get;
 use super::strace::is_root;
@@ -118,7 +118,7 @@ async fn a_disk_that_is_nearly_full_is_refused_in_time_and_taken_again_without_a
     let workspace = Workspace::new("").await;
     let Some(disk) = Disk::under(&workspace, MIN_FREE) else { return };
     let (tally, mut gateway) = (Tally::default(), workspace.serve());
-    workspace.sms.station().behave(Behaviour::slow(Duration::from_secs(2)));
+    workspace.sms.station().behave(Faults::slow(Duration::from_secs(2)));
     let mut processor = gateway.processor(&workspace.identity());
     for _ in 0..50 {
         assert_eq!(tally.post(&mut processor, &tally.mark()).await, 204);
@@ -147,13 +147,13 @@ async fn a_disk_that_is_really_full_costs_503s_and_once_it_has_room_nothing_was_
     let Some(disk) = Disk::under(&workspace, 0) else { return };
     let (tally, mut gateway) = (Tally::default(), workspace.serve());
     // These wait for another attempt while the disk is full.
-    workspace.sms.station().behave(Behaviour::down(503));
+    workspace.sms.station().behave(Faults::down(503));
     let mut processor = gateway.processor(&workspace.identity());
     for _ in 0..20 {
         assert_eq!(tally.post(&mut processor, &tally.mark()).await, 204);
     }
     disk.fill(256 << 10);
-    workspace.sms.station().behave(Behaviour::slow(Duration::from_millis(100)));
+    workspace.sms.station().behave(Faults::slow(Duration::from_millis(100)));
 
     let senders = tally.send(3, &workspace, &gateway);
     let began = Instant::now();

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use otpost::domain::delivery::State;
-use otpost::sim::processor::Otp;
-use otpost::sim::providers::behaviour::Behaviour;
+use otpost::domain::delivery::DeliveryState;
+use otpost::sim::processor::OtpSample;
+use otpost::sim::providers::faults::Faults;
 use otpost::store::reports::DeliveryFilter;
 
 use super::Workspace;
@@ -14,7 +14,7 @@ use super::Workspace;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn told_to_stop_it_finishes_what_it_accepted_and_ends_with_success() {
     let workspace = Workspace::new("").await;
-    workspace.sms.station().behave(Behaviour::slow(Duration::from_millis(300)));
+    workspace.sms.station().behave(Faults::slow(Duration::from_millis(300)));
     let mut gateway = workspace.serve();
     let accepted = Arc::new(AtomicUsize::new(0));
     let stop = Arc::new(AtomicBool::new(false));
@@ -27,7 +27,7 @@ async fn told_to_stop_it_finishes_what_it_accepted_and_ends_with_success() {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    let otp = Otp::default().sample();
+                    let otp = OtpSample::default().sample();
                     match processor.post(otp.path, &otp.body, Some(&format!("{sender}-{number}"))).await {
                         Ok(answer) if answer.status == 204 => drop(accepted.fetch_add(1, Ordering::Relaxed)),
                         // Closed, or told that nothing is taken any more: both are honest.
@@ -53,23 +53,23 @@ async fn told_to_stop_it_finishes_what_it_accepted_and_ends_with_success() {
     let accepted = accepted.load(Ordering::Relaxed);
     assert_eq!(workspace.sms.station().arrivals().len(), accepted, "each told once");
     let store = workspace.store().await;
-    let open = DeliveryFilter { state: Some(State::Open), kind: None, limit: 1 };
+    let open = DeliveryFilter { state: Some(DeliveryState::Open), kind: None, limit: 1 };
     assert!(store.deliveries(&open).await.unwrap().is_empty(), "none left open");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_never_answers_does_not_keep_it_from_stopping_and_the_next_process_goes_on() {
     let workspace = Workspace::new("").await;
-    workspace.sms.station().behave(Behaviour::silent());
+    workspace.sms.station().behave(Faults::silent());
     let mut gateway = workspace.serve();
-    let otp = Otp::default().sample();
+    let otp = OtpSample::default().sample();
     let mut processor = gateway.processor(&workspace.identity());
     assert_eq!(processor.post(otp.path, &otp.body, Some("k")).await.unwrap().status, 204);
 
     gateway.signal("-TERM");
     assert!(gateway.ended_within(Duration::from_secs(15)).success(), "{}", gateway.log());
 
-    workspace.sms.station().behave(Behaviour::default());
+    workspace.sms.station().behave(Faults::default());
     let mut arrivals = workspace.sms.station().subscribe();
     let _next = workspace.serve();
     let told = tokio::time::timeout(Duration::from_secs(15), arrivals.recv()).await;

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use otpost::domain::address::Channel;
 use otpost::domain::clock::{Clock, SystemClock};
+use otpost::domain::contact::Channel;
 use otpost::sim::processor::Processor;
-use otpost::sim::providers::Provider;
-use otpost::sim::providers::behaviour::Behaviour;
-use otpost::sim::providers::station::Keeping;
-use otpost::telemetry::series;
+use otpost::sim::providers::PracticeProvider;
+use otpost::sim::providers::faults::Faults;
+use otpost::sim::providers::message_log::Keeping;
+use otpost::telemetry::catalog;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ use super::canary::get;
 use super::{OTPOST, Served, Workspace, loopback, run};
 use crate::support::desk::{SECRET, slip};
 use crate::support::notice::Notice;
-use crate::support::{locked, otp, person, python, unlocked};
+use crate::support::{locked, otp, python, recipient, unlocked};
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -70,31 +70,31 @@ fn shown(name: &str, labels: &BTreeMap<String, String>) -> String {
 }
 
 /// Everything that takes part.
-struct Scene {
+struct Scenario {
     workspace: Workspace,
-    backup: Provider,
-    push: Provider,
+    backup: PracticeProvider,
+    push: PracticeProvider,
     gateway: Served,
     processor: Processor,
     receipts: SocketAddr,
 }
 
-impl Scene {
+impl Scenario {
     async fn set() -> Self {
-        let backup = Provider::open(Channel::Sms, loopback(), Keeping::Arrivals).await.unwrap();
-        let push = Provider::open(Channel::Push, loopback(), Keeping::Arrivals).await.unwrap();
+        let backup = PracticeProvider::open(Channel::Sms, loopback(), Keeping::Arrivals).await.unwrap();
+        let push = PracticeProvider::open(Channel::Push, loopback(), Keeping::Arrivals).await.unwrap();
         let workspace = Workspace::new(&more(&backup, &push)).await;
         let config = workspace.path("otpost.toml");
         let text = fs::read_to_string(&config).unwrap();
         fs::write(&config, text.pipe_all(&EDITS)).unwrap();
-        let people = [
-            person("german").customer("49").phone("+4915112345678"),
-            person("reader of German").customer("50").phone("+48600100201").reads("de"),
-            person("app").card("11").card("12").app("app-token-canary").phone("+48600100202"),
-            person("phone").card("21").card("22").card("23").phone("+48600100203"),
+        let recipients = [
+            recipient("german").customer("49").phone("+4915112345678"),
+            recipient("reader of German").customer("50").phone("+48600100201").reads("de"),
+            recipient("app").card("11").card("12").app("app-token-canary").phone("+48600100202"),
+            recipient("phone").card("21").card("22").card("23").phone("+48600100203"),
         ];
         let store = workspace.store().await;
-        let entries: Vec<_> = people.into_iter().map(|somebody| somebody.0).collect();
+        let entries: Vec<_> = recipients.into_iter().map(|somebody| somebody.0).collect();
         store.directory().import(&entries, SystemClock.now()).await.unwrap();
         store.close().await.unwrap();
         let gateway = workspace.serve();
@@ -166,7 +166,7 @@ impl Pipe for String {
 }
 
 const EDITS: [(&str, &str); 5] = [
-    ("per_person = 10", "per_person = 7"),
+    ("per_recipient = 10", "per_recipient = 7"),
     ("sms_countries = []", "sms_countries = [\"+48\"]"),
     (
         "[plan.card_locked]\nsteps = [\"push\", \"sms\", \"email\"]",
@@ -182,7 +182,7 @@ const EDITS: [(&str, &str); 5] = [
     ),
 ];
 
-fn more(backup: &Provider, push: &Provider) -> String {
+fn more(backup: &PracticeProvider, push: &PracticeProvider) -> String {
     let receipt = format!("[provider.receipt]\nsecret = \"{SECRET}\"\n");
     let (backup, push) = (backup.address(), push.address());
     format!(
@@ -198,7 +198,7 @@ fn receipts_in_log(line: &str) -> Option<SocketAddr> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_success_and_every_failure_is_counted_where_prometheus_finds_it() {
-    let mut scene = Scene::set().await;
+    let mut scene = Scenario::set().await;
     let attempts = "otpost_attempts_total";
 
     // Told, told again, and refused at the door.
@@ -209,13 +209,13 @@ async fn every_success_and_every_failure_is_counted_where_prometheus_finds_it() 
     scene.post(otp().with("currency", "12"), None, 422).await;
     scene.post(otp().path("/notifications/4815162342"), None, 404).await;
     scene.post(otp().customer("404").with("storageCardId", "404"), None, 204).await;
-    scene.reach("otpost_given_up_total", &[("kind", "otp"), ("reason", "unknown_person")], 1.0);
+    scene.reach("otpost_deliveries_failed_total", &[("kind", "otp"), ("reason", "unknown_recipient")], 1.0);
 
     // In a language without texts, and to a country that is not allowed.
     scene.post(otp().customer("50"), None, 204).await;
     scene.reach("otpost_template_fallback_total", &[("locale", "de")], 1.0);
     scene.post(otp().customer("49"), None, 204).await;
-    scene.reach("otpost_given_up_total", &[("reason", "country_not_allowed")], 1.0);
+    scene.reach("otpost_deliveries_failed_total", &[("reason", "country_not_allowed")], 1.0);
 
     // Receipts: bad, good, again, too early or unknown, and too late.
     let told = scene.workspace.sms.station().arrivals()[0].reference.clone().unwrap();
@@ -229,15 +229,15 @@ async fn every_success_and_every_failure_is_counted_where_prometheus_finds_it() 
     scene.receipt("sms", &second, "EXPIRED", 200).await;
 
     // The first provider is down, then both are silent, then both are down until it is too late.
-    scene.workspace.sms.station().behave(Behaviour::down(503));
+    scene.workspace.sms.station().behave(Faults::down(503));
     scene.post(otp(), None, 204).await;
     scene.reach("otpost_fallbacks_total", &[("from", "sms"), ("to", "backup"), ("reason", "provider_down")], 1.0);
     scene.reach(attempts, &[("provider", "backup"), ("outcome", "accepted")], 1.0);
-    scene.backup.station().behave(Behaviour::down(503));
+    scene.backup.station().behave(Faults::down(503));
     scene.post(unlocked(SystemClock.now()).card("21"), None, 204).await;
     scene.reach("otpost_deadline_missed_total", &[("stage", "trying")], 1.0);
-    scene.workspace.sms.station().behave(Behaviour::silent());
-    scene.backup.station().behave(Behaviour::silent());
+    scene.workspace.sms.station().behave(Faults::silent());
+    scene.backup.station().behave(Faults::silent());
     scene.post(otp(), None, 204).await;
     scene.reach("otpost_unconfirmed_total", &[("kind", "otp")], 1.0);
 
@@ -247,10 +247,10 @@ async fn every_success_and_every_failure_is_counted_where_prometheus_finds_it() 
     scene.post(otp(), None, 204).await;
     scene.reach("otpost_queue_depth", &[("lane", "code")], 1.0);
     scene.post(otp().code("48151624"), None, 204).await;
-    scene.reach("otpost_given_up_total", &[("reason", "superseded")], 1.0);
+    scene.reach("otpost_deliveries_failed_total", &[("reason", "superseded")], 1.0);
     scene.reach("otpost_deadline_missed_total", &[("stage", "waiting")], 1.0);
-    scene.workspace.sms.station().behave(Behaviour::default());
-    scene.backup.station().behave(Behaviour::default());
+    scene.workspace.sms.station().behave(Faults::default());
+    scene.backup.station().behave(Faults::default());
     scene.drain("enable");
     scene.reach("otpost_time_to_send_seconds_count", &[("kind", "otp")], 4.0);
 
@@ -258,7 +258,7 @@ async fn every_success_and_every_failure_is_counted_where_prometheus_finds_it() 
     for _ in 0..4 {
         scene.post(otp(), None, 204).await;
     }
-    scene.reach("otpost_storm_alarms_total", &[("scope", "person")], 1.0);
+    scene.reach("otpost_rate_limit_alarms_total", &[("scope", "recipient")], 1.0);
     scene.post(locked(SystemClock.now()).card("11"), None, 204).await;
     scene.reach("otpost_hedges_total", &[("outcome", "armed")], 1.0);
     let pushed = scene.push.station().arrivals()[0].reference.clone().unwrap();
@@ -294,16 +294,16 @@ fn adds_up(metrics: &Metrics) {
         ("otpost_ingest_requests_total", vec![("event", "otp"), ("outcome", "key_reused")], 1.0),
         ("otpost_ingest_requests_total", vec![("event", "otp"), ("outcome", "invalid")], 1.0),
         ("otpost_ingest_requests_total", vec![("event", "none"), ("outcome", "not_found")], 1.0),
-        ("otpost_ingest_requests_total", vec![("profile", "verestro")], 20.0),
+        ("otpost_ingest_requests_total", vec![("environment", "verestro")], 20.0),
         ("otpost_idempotency_replays_total", vec![], 1.0),
-        ("otpost_countries_refused_total", vec![], 1.0),
-        ("otpost_dlr_total", vec![("provider", "sms"), ("signature", "invalid"), ("outcome", "refused")], 1.0),
-        ("otpost_dlr_total", vec![("signature", "valid"), ("outcome", "malformed")], 1.0),
-        ("otpost_dlr_total", vec![("status", "none"), ("outcome", "not_final")], 1.0),
-        ("otpost_dlr_total", vec![("status", "delivered"), ("outcome", "applied"), ("provider", "sms")], 1.0),
-        ("otpost_dlr_total", vec![("status", "delivered"), ("outcome", "repeated")], 1.0),
-        ("otpost_dlr_total", vec![("status", "undelivered"), ("outcome", "unknown")], 1.0),
-        ("otpost_dlr_total", vec![("status", "expired"), ("outcome", "applied")], 1.0),
+        ("otpost_country_rejections_total", vec![], 1.0),
+        ("otpost_receipts_total", vec![("provider", "sms"), ("signature", "invalid"), ("outcome", "refused")], 1.0),
+        ("otpost_receipts_total", vec![("signature", "valid"), ("outcome", "malformed")], 1.0),
+        ("otpost_receipts_total", vec![("status", "none"), ("outcome", "not_final")], 1.0),
+        ("otpost_receipts_total", vec![("status", "delivered"), ("outcome", "applied"), ("provider", "sms")], 1.0),
+        ("otpost_receipts_total", vec![("status", "delivered"), ("outcome", "repeated")], 1.0),
+        ("otpost_receipts_total", vec![("status", "undelivered"), ("outcome", "unknown")], 1.0),
+        ("otpost_receipts_total", vec![("status", "expired"), ("outcome", "applied")], 1.0),
         ("otpost_deadline_missed_total", vec![("stage", "provider")], 1.0),
         ("otpost_hedges_total", vec![("outcome", "armed")], 2.0),
         ("otpost_reload_failed", vec![], 0.0),
@@ -319,16 +319,16 @@ fn adds_up(metrics: &Metrics) {
     ] {
         assert!((metrics.sum(one, &[]) - metrics.sum(other, &[])).abs() < f64::EPSILON, "{one} and {other}");
     }
-    let ended = metrics.sum("otpost_given_up_total", &[])
+    let ended = metrics.sum("otpost_deliveries_failed_total", &[])
         + metrics.sum("otpost_unconfirmed_total", &[])
         + metrics.sum("otpost_time_to_send_seconds_count", &[]);
     assert!((ended - metrics.sum("otpost_ingest_requests_total", &[("outcome", "taken")])).abs() < f64::EPSILON);
     assert!((spent(metrics) - paid(metrics)).abs() < f64::EPSILON && spent(metrics) > 0.0);
     let sent = |outcome| metrics.sum("otpost_attempts_total", &[("channel", "sms"), ("outcome", outcome)]);
-    let parts = metrics.sum("otpost_sms_parts_total", &[("encoding", "gsm7")]);
+    let parts = metrics.sum("otpost_sms_segments_total", &[("encoding", "gsm7")]);
     assert!((parts - sent("accepted") - sent("unknown")).abs() < f64::EPSILON, "{parts}");
     assert!((metrics.sum("otpost_spend_cap", &[]) - 1000.0).abs() < f64::EPSILON);
-    let too_late = metrics.sum("otpost_given_up_total", &[("reason", "deadline_passed")]);
+    let too_late = metrics.sum("otpost_deliveries_failed_total", &[("reason", "deadline_passed")]);
     assert!((too_late - 2.0).abs() < f64::EPSILON, "{too_late}");
     assert!(metrics.sum("otpost_store_commit_changes_sum", &[]) >= 32.0);
     assert!(metrics.sum("otpost_store_free_bytes", &[]) > 0.0);
@@ -344,8 +344,8 @@ fn shows_everything_and_nobody(gateway: &Served) {
     }
     let (_, text) = text.split_once("\r\n\r\n").unwrap();
     for family in parse(text) {
-        let is_it = |it: &&series::Series| it.name == family.name || it.name == format!("{}_total", family.name);
-        let series = series::ALL.iter().find(is_it).unwrap_or_else(|| panic!("{} is in no list", family.name));
+        let is_it = |it: &&catalog::Metric| it.name == family.name || it.name == format!("{}_total", family.name);
+        let series = catalog::ALL.iter().find(is_it).unwrap_or_else(|| panic!("{} is in no list", family.name));
         assert_eq!(family.help, series.meaning);
         for (_, labels, _) in family.samples {
             let found: BTreeSet<_> = labels.keys().map(String::as_str).filter(|label| *label != "le").collect();
@@ -374,7 +374,7 @@ fn every_metric_in_the_source_is_in_the_list_and_every_one_in_the_list_is_in_the
     // Said once, where the recorder is set up.
     named.insert("otpost_build_info".to_owned());
 
-    assert_eq!(named, series::ALL.iter().map(|series| series.name.to_owned()).collect());
+    assert_eq!(named, catalog::ALL.iter().map(|series| series.name.to_owned()).collect());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -403,7 +403,7 @@ async fn a_gateway_that_is_told_to_stop_says_so_while_it_finishes() {
     let mut gateway = workspace.serve();
     assert!(get(&gateway, "/healthz").starts_with("HTTP/1.1 200 "));
     assert!(get(&gateway, "/readyz").ends_with("\r\n\r\nready\n"));
-    workspace.sms.station().behave(Behaviour::slow(Duration::from_secs(3)));
+    workspace.sms.station().behave(Faults::slow(Duration::from_secs(3)));
     let sent = gateway.processor(&workspace.identity()).post("/notifications/otp", &otp().json(), None).await.unwrap();
     assert_eq!(sent.status, 204);
 

@@ -31,13 +31,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use otpost::domain::address::{Address, Channel};
 use otpost::domain::clock::{Clock, SystemClock};
-use otpost::domain::person::{Entry, Identifier, IdentifierKind, Locale, Standing};
+use otpost::domain::contact::{Channel, Contact};
+use otpost::domain::recipient::{Identifier, IdentifierKind, Locale, RecipientRecord, RecipientStatus};
+use otpost::sim::http_client::Identity;
 use otpost::sim::processor::Processor;
-use otpost::sim::providers::Provider;
-use otpost::sim::providers::station::Keeping;
-use otpost::sim::wire::Identity;
+use otpost::sim::providers::PracticeProvider;
+use otpost::sim::providers::message_log::Keeping;
 use otpost::store::{Role, Store, seal};
 use tempfile::TempDir;
 
@@ -48,7 +48,7 @@ const OTPOST: &str = env!("CARGO_BIN_EXE_otpost");
 /// A workspace made by `otpost init`, with one person (customer 1337) and an SMS provider.
 struct Workspace {
     folder: TempDir,
-    sms: Provider,
+    sms: PracticeProvider,
 }
 
 impl Workspace {
@@ -57,7 +57,7 @@ impl Workspace {
         let workspace = folder.path().join("ws");
         run(Command::new(OTPOST).arg("init").arg(&workspace));
         keep_two_locales(&workspace.join("templates"));
-        let sms = Provider::open(Channel::Sms, loopback(), Keeping::Arrivals).await.unwrap();
+        let sms = PracticeProvider::open(Channel::Sms, loopback(), Keeping::Arrivals).await.unwrap();
         let config = workspace.join("otpost.toml");
         let mut text = fs::read_to_string(&config).unwrap();
         text = text.replace("steps = [\"push\", \"sms\"]", "steps = [\"sms\"]");
@@ -79,20 +79,20 @@ impl Workspace {
             ..otpost::store::Settings::default()
         };
         let sealing = seal::Settings { key_file: self.path("keys/seal.key") };
-        Store::open(&settings, &sealing, Role::Beside, Arc::new(SystemClock)).await.unwrap()
+        Store::open(&settings, &sealing, Role::Cli, Arc::new(SystemClock)).await.unwrap()
     }
 
     async fn import(&self) {
-        let person = Entry {
+        let recipient = RecipientRecord {
             reference: "leon".into(),
             locale: Locale::parse("pl-PL").unwrap(),
-            standing: Standing::Active,
-            wishes: otpost::domain::wishes::Wishes::default(),
+            status: RecipientStatus::Active,
+            preferences: otpost::domain::preferences::Preferences::default(),
             identifiers: vec![Identifier { kind: IdentifierKind::StorageCustomer, value: "1337".into() }],
-            contacts: vec![Address::parse(Channel::Sms, "+48600100200").unwrap()],
+            contacts: vec![Contact::parse(Channel::Sms, "+48600100200").unwrap()],
         };
         let store = self.store().await;
-        store.directory().import(&[person], SystemClock.now()).await.unwrap();
+        store.directory().import(&[recipient], SystemClock.now()).await.unwrap();
         store.close().await.unwrap();
     }
 

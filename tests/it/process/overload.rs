@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use openssl::ssl::SslConnector;
 use otpost::domain::clock::{Clock, SystemClock};
-use otpost::sim::processor::{CardLock, Otp};
+use otpost::sim::processor::{CardLock, OtpSample};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -51,13 +51,16 @@ const GROWTH_KIB: usize = 96 * 1024;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_times_the_load_it_can_take_costs_codes_nothing_and_leaves_nothing_behind() {
     let workspace = Workspace::new("").await;
-    let people = workspace.path("people.csv");
-    let rows: String = (0..CARDS).fold("person,locale,dc_card,sms\n".to_owned(), |mut rows, card| {
+    let recipients = workspace.path("recipients.csv");
+    let rows: String = (0..CARDS).fold("recipient,locale,dc_card,sms\n".to_owned(), |mut rows, card| {
         writeln!(rows, "card-{card},en,{card},+48600{card:06}").unwrap();
         rows
     });
-    fs::write(&people, rows).unwrap();
-    run(Command::new(OTPOST).args(["people", "import", "--config"]).arg(workspace.path("otpost.toml")).arg(people));
+    fs::write(&recipients, rows).unwrap();
+    run(Command::new(OTPOST)
+        .args(["recipient", "import", "--config"])
+        .arg(workspace.path("otpost.toml"))
+        .arg(recipients));
     let gateway = workspace.serve();
     run(Command::new("taskset").args(["-a", "-c", "-p", "0", &gateway.child.id().to_string()]));
     let sender = Sender::of(&workspace, &gateway);
@@ -287,7 +290,7 @@ fn lock(number: u64) -> Vec<u8> {
 }
 
 fn code(number: u64) -> Vec<u8> {
-    let otp = Otp { merchant_name: letters(number), ..Otp::default() }.sample();
+    let otp = OtpSample { merchant_name: letters(number), ..OtpSample::default() }.sample();
     request(otp.path, &otp.body)
 }
 

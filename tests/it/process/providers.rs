@@ -3,10 +3,10 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use otpost::domain::address::Channel;
-use otpost::sim::processor::{Otp, Processor};
-use otpost::sim::providers::Provider;
-use otpost::sim::providers::station::Keeping;
+use otpost::domain::contact::Channel;
+use otpost::sim::processor::{OtpSample, Processor};
+use otpost::sim::providers::PracticeProvider;
+use otpost::sim::providers::message_log::Keeping;
 use serde_json::Value;
 
 use super::canary::get;
@@ -17,13 +17,13 @@ const OBEYED: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_gateway_obeys_whoever_drains_and_enables_a_provider() {
-    let backup = Provider::open(Channel::Sms, loopback(), Keeping::Arrivals).await.unwrap();
+    let backup = PracticeProvider::open(Channel::Sms, loopback(), Keeping::Arrivals).await.unwrap();
     let url = format!("http://{}/sms", backup.address());
     let workspace =
         Workspace::new(&format!("[[provider]]\nname = \"backup\"\nkind = \"sms_gateway\"\nurl = \"{url}\"")).await;
     let gateway = workspace.serve();
     let mut processor = gateway.processor(&workspace.identity());
-    let taken = |provider: &Provider| provider.station().arrivals().len();
+    let taken = |provider: &PracticeProvider| provider.station().arrivals().len();
     tell(&mut processor, || taken(&workspace.sms) + taken(&backup)).await;
     assert_eq!((taken(&workspace.sms), taken(&backup)), (1, 0));
 
@@ -42,7 +42,7 @@ async fn a_running_gateway_obeys_whoever_drains_and_enables_a_provider() {
     assert_eq!(sms["drain_reason"], "maintenance until four");
     assert_eq!((&spare["name"], &spare["drained"]), (&"backup".into(), &false.into()));
     let metrics = get(&gateway, "/metrics");
-    assert!(metrics.contains("otpost_breaker_state{provider=\"sms\"} 0"), "{metrics}");
+    assert!(metrics.contains("otpost_circuit_state{provider=\"sms\"} 0"), "{metrics}");
     assert!(metrics.contains("otpost_fallbacks_total{from=\"sms\",to=\"backup\",reason=\"drained\"} 6"), "{metrics}");
     assert!(metrics.contains("otpost_provider_request_duration_seconds_count{provider=\"backup\"} 6"), "{metrics}");
 
@@ -57,7 +57,7 @@ fn provider(workspace: &Workspace, args: &[&str]) -> String {
 // Sends one code and waits until it has arrived somewhere.
 async fn tell(processor: &mut Processor, arrived: impl Fn() -> usize) {
     let before = arrived();
-    let answer = processor.send(&Otp::default().sample()).await.unwrap();
+    let answer = processor.send(&OtpSample::default().sample()).await.unwrap();
     assert_eq!(answer.status, 204);
     let began = Instant::now();
     while arrived() == before {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use otpost::domain::clock::{Clock, SystemClock};
 use otpost::pki::{self, Authority};
-use otpost::sim::processor::{Otp, Processor};
+use otpost::sim::processor::{OtpSample, Processor};
 
 use super::{Served, Workspace};
 
@@ -69,7 +69,7 @@ async fn a_hangup_reads_everything_again() {
 }
 
 async fn post(processor: &mut Processor) -> Option<u16> {
-    processor.send(&Otp::default().sample()).await.ok().map(|answer| answer.status)
+    processor.send(&OtpSample::default().sample()).await.ok().map(|answer| answer.status)
 }
 
 fn replace(workspace: &Workspace, name: &str, text: &str) {

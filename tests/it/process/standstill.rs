@@ -75,8 +75,8 @@ async fn what_another_took_over_stays_as_it_is() {
     let before = ledger.texts(PICTURE).await;
     tokio::time::sleep(STOPPED_FOR.saturating_sub(stopped.elapsed())).await;
     gateway.signal("-CONT");
-    let gave_way = || gateway.log().matches("another worker has taken the delivery over").count();
-    until("it gives way twice", PATIENCE, || gave_way() == 2).await;
+    let gave_candidate = || gateway.log().matches("another worker has taken the delivery over").count();
+    until("it gives way twice", PATIENCE, || gave_candidate() == 2).await;
 
     assert_eq!(ledger.texts(PICTURE).await, before);
     assert_eq!(provider.heard("SHOP"), 2);
@@ -87,9 +87,12 @@ async fn what_another_took_over_stays_as_it_is() {
 async fn what_nobody_took_over_goes_on_in_time_or_not_at_all() {
     let provider = Provider::open().await;
     let workspace = behind(&provider, "30s").await;
-    let people = workspace.path("people.csv");
-    fs::write(&people, "person,locale,dc_card,sms\ncardholder,en,11,+48600100201\n").unwrap();
-    run(Command::new(OTPOST).args(["people", "import", "--config"]).arg(workspace.path("otpost.toml")).arg(people));
+    let recipients = workspace.path("recipients.csv");
+    fs::write(&recipients, "recipient,locale,dc_card,sms\ncardholder,en,11,+48600100201\n").unwrap();
+    run(Command::new(OTPOST)
+        .args(["recipient", "import", "--config"])
+        .arg(workspace.path("otpost.toml"))
+        .arg(recipients));
     let gateway = workspace.serve();
     let mut processor = gateway.processor(&workspace.identity());
     let lock = CardLock::default().locked(SystemClock.now());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use otpost::sim::providers::behaviour::Behaviour;
+use otpost::sim::providers::faults::Faults;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -41,7 +41,7 @@ struct Request {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_stops_under_two_hundred_requests_a_second_cut_nobody_off_and_repeat_nothing() {
     let workspace = Workspace::new("").await;
-    workspace.sms.station().behave(Behaviour::slow(Duration::from_millis(50)));
+    workspace.sms.station().behave(Faults::slow(Duration::from_millis(50)));
     let identity = identity(&workspace);
     let counter = Arc::new(AtomicU64::new(0));
     let (mut accepted, mut refused, mut unanswered, mut slowest) = (Vec::new(), 0, 0, Duration::ZERO);
@@ -139,7 +139,7 @@ async fn a_burst_that_was_sent_just_before_the_stop_is_answered_to_the_last_requ
 async fn told_to_stop_a_second_time_it_ends_at_once_and_the_next_process_delivers() {
     let workspace = Workspace::new("").await;
     let station = workspace.sms.station();
-    station.behave(Behaviour::silent());
+    station.behave(Faults::silent());
     let mut gateway = workspace.serve();
     let mut processor = gateway.processor(&workspace.identity());
     for number in 0..8 {
@@ -155,7 +155,7 @@ async fn told_to_stop_a_second_time_it_ends_at_once_and_the_next_process_deliver
     println!("ended {:?} after the second signal", again.elapsed());
 
     assert_eq!(status.code(), Some(1), "{}", gateway.log());
-    station.behave(Behaviour::default());
+    station.behave(Faults::default());
     let _next = workspace.serve();
     let mut ledger = Ledger::of(&workspace).await;
     ledger.all_ended().await;

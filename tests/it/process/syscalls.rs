@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::strace::{self, Trace};
 use super::{Served, Workspace};
-use otpost::sim::processor::Otp;
+use otpost::sim::processor::OtpSample;
 
 const CONNECTIONS: usize = 8;
 const EACH: usize = 125;
@@ -149,7 +149,7 @@ async fn a_thousand_answers_all_come_after_the_sync_that_covers_them() {
     let mut senders = Vec::new();
     for connection in 0..CONNECTIONS {
         let mut processor = gateway.processor(&workspace.identity());
-        let otp = Otp::default().sample();
+        let otp = OtpSample::default().sample();
         // One after the other, so that connections are known by the order in which they come.
         let first = processor.post(otp.path, &otp.body, Some(&key(connection, 0))).await.unwrap();
         assert_eq!(first.status, 204);
@@ -159,7 +159,7 @@ async fn a_thousand_answers_all_come_after_the_sync_that_covers_them() {
     let busy = senders.into_iter().enumerate().map(|(connection, mut processor)| {
         tokio::spawn(async move {
             for request in 1..EACH {
-                let otp = Otp::default().sample();
+                let otp = OtpSample::default().sample();
                 let answer = processor.post(otp.path, &otp.body, Some(&key(connection, request))).await.unwrap();
                 assert_eq!(answer.status, 204);
             }

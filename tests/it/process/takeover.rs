@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use otpost::sim::processor::{Otp, Processor};
-use otpost::sim::providers::behaviour::Behaviour;
+use otpost::sim::processor::{OtpSample, Processor};
+use otpost::sim::providers::faults::Faults;
 
 use super::crash::{letters, mark};
 use super::probe::{Ledger, until};
@@ -29,7 +29,7 @@ async fn what_was_being_sent_at_a_kill_is_sent_by_the_next_process_within_twenty
     let mut waits = Vec::new();
 
     for round in 0..ROUNDS {
-        station.behave(Behaviour::silent());
+        station.behave(Faults::silent());
         let mut processor = gateway.processor(&workspace.identity());
         for number in 0..IN_HAND {
             assert_eq!(post(&mut processor, &letters(round * IN_HAND + number)).await, 204);
@@ -40,7 +40,7 @@ async fn what_was_being_sent_at_a_kill_is_sent_by_the_next_process_within_twenty
 
         let killed = Instant::now();
         gateway.signal("-KILL");
-        station.behave(Behaviour::default());
+        station.behave(Faults::default());
         gateway = workspace.serve();
         for _ in 0..IN_HAND {
             tokio::time::timeout(TAKEN_OVER_WITHIN, arrivals.recv()).await.unwrap().unwrap();
@@ -98,6 +98,6 @@ fn serve_beside(workspace: &Workspace) -> Output {
 }
 
 pub(super) async fn post(processor: &mut Processor, merchant: &str) -> u16 {
-    let otp = Otp { merchant_name: merchant.to_owned(), ..Otp::default() }.sample();
+    let otp = OtpSample { merchant_name: merchant.to_owned(), ..OtpSample::default() }.sample();
     processor.post(otp.path, &otp.body, Some(merchant)).await.unwrap().status
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use otpost::sim::processor::{Otp, Processor};
+use otpost::sim::processor::{OtpSample, Processor};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::task::JoinHandle;
@@ -55,7 +55,7 @@ impl Tally {
 
     /// Posts once under `mark` and writes the answer down: its status, 0 when there was none.
     pub(super) async fn post(&self, processor: &mut Processor, mark: &str) -> u16 {
-        let otp = Otp { merchant_name: mark.to_owned(), ..Otp::default() }.sample();
+        let otp = OtpSample { merchant_name: mark.to_owned(), ..OtpSample::default() }.sample();
         let answer = processor.post(otp.path, &otp.body, Some(mark)).await;
         let mut answers = self.answers();
         let status = answer.map_or(0, |answer| answer.status);

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use otpost::sim::processor::Otp;
-use otpost::sim::providers::behaviour::Behaviour;
+use otpost::sim::processor::OtpSample;
+use otpost::sim::providers::faults::Faults;
 use serde_json::Value;
 
 use super::canary::get;
@@ -20,7 +20,7 @@ async fn words_are_told_after_their_file_was_changed_and_after_it_was_deleted() 
     let gateway = workspace.serve();
     let mut processor = gateway.processor(&workspace.identity());
     let mut arrivals = workspace.sms.station().subscribe();
-    assert_eq!(processor.send(&Otp::default().sample()).await.unwrap().status, 204);
+    assert_eq!(processor.send(&OtpSample::default().sample()).await.unwrap().status, 204);
     let first = tokio::time::timeout(PATIENCE, arrivals.recv()).await.unwrap().unwrap();
 
     let old = fs::read_to_string(workspace.path("templates/pl/otp/sms.hbs")).unwrap();
@@ -35,8 +35,8 @@ async fn words_are_told_after_their_file_was_changed_and_after_it_was_deleted() 
     assert_eq!(said(&workspace, &["template", "diff", "--shipped", "--locale", "pl"]).status.code(), Some(1));
 
     // The provider fails, so that the second one waits with its content.
-    workspace.sms.station().behave(Behaviour::down(503));
-    assert_eq!(processor.send(&Otp::default().sample()).await.unwrap().status, 204);
+    workspace.sms.station().behave(Faults::down(503));
+    assert_eq!(processor.send(&OtpSample::default().sample()).await.unwrap().status, 204);
     let (ended, waiting) = both(&workspace).await;
     fs::remove_dir_all(workspace.path("templates/pl")).unwrap();
     gateway.signal("-HUP");

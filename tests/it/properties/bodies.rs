@@ -4,8 +4,8 @@
 use std::cell::Cell;
 
 use otpost::domain::notification::{Notification, NotificationId};
-use otpost::flow::intake::Arrival;
-use otpost::ingest::bare;
+use otpost::flow::intake::IncomingNotification;
+use otpost::ingest::fuzz_api;
 use otpost::ingest::verestro::Endpoint;
 use otpost::store::seal::{Sealer, Settings};
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ const MARK: char = '§';
 fn whatever_arrives_is_taken_or_refused_in_words_that_repeat_nothing_of_it() {
     let refused = Cell::new(0);
     let tried = TestRunner::new(cases(500)).run(&(endpoint(), spoiled()), |(endpoint, body)| {
-        let read = bare::read(endpoint, body.to_string().as_bytes(), NOW);
+        let read = fuzz_api::read(endpoint, body.to_string().as_bytes(), NOW);
 
         let Err(detail) = read else { return Ok(()) };
         refused.set(refused.get() + 1);
@@ -46,7 +46,7 @@ fn no_bytes_make_the_reader_fall() {
         "[\\[\\]{}\":,0-9a-z\\\\. -]{0,200}".prop_map(String::into_bytes),
     ];
     let tried = TestRunner::new(cases(1000)).run(&(endpoint(), bytes), |(endpoint, bytes)| {
-        if let Err(detail) = bare::read(endpoint, &bytes, NOW) {
+        if let Err(detail) = fuzz_api::read(endpoint, &bytes, NOW) {
             prop_assert!(detail.is_ascii() && detail.len() < 120);
         }
         Ok(())
@@ -61,8 +61,8 @@ fn a_notification_is_the_same_however_it_is_written() {
     let tried = TestRunner::new(cases(500)).run(&(notice(), Choices::any()), |((endpoint, body), mut choices)| {
         let other = rewritten(&body, &mut choices);
 
-        let first = bare::read(endpoint, body.to_string().as_bytes(), NOW);
-        let second = bare::read(endpoint, other.as_bytes(), NOW);
+        let first = fuzz_api::read(endpoint, body.to_string().as_bytes(), NOW);
+        let second = fuzz_api::read(endpoint, other.as_bytes(), NOW);
 
         let (Ok(first), Ok(second)) = (first, second) else {
             return Err(TestCaseError::fail(format!("refused: {body} or {other}")));
@@ -82,7 +82,7 @@ fn another_code_amount_or_merchant_is_another_notification() {
     let body = |code: &str, amount: u64, merchant: &str| {
         let body = json!({"storageCustomerId": "1337", "amount": amount, "currency": "PLN", "merchantName": merchant,
             "otp": code});
-        noted(bare::read(Endpoint::Otp, body.to_string().as_bytes(), NOW).unwrap())
+        noted(fuzz_api::read(Endpoint::Otp, body.to_string().as_bytes(), NOW).unwrap())
     };
     let said = ("[0-9]{6}", any::<u32>(), "[a-z]{1,20}");
     let tried = TestRunner::new(cases(200)).run(&(said, said, 0..3), |(first, other, changed)| {
@@ -108,8 +108,8 @@ pub(super) fn sealer(folder: &std::path::Path) -> Sealer {
     Sealer::open(&Settings { key_file }).unwrap()
 }
 
-pub(super) fn noted(arrival: Arrival) -> Notification {
-    let Arrival { client, subjects, content, warnings, .. } = arrival;
+pub(super) fn noted(arrival: IncomingNotification) -> Notification {
+    let IncomingNotification { client, subjects, content, warnings, .. } = arrival;
     let id = NotificationId(uuid::Uuid::nil());
     Notification { id, client, received_at: NOW, subjects, content, warnings }
 }

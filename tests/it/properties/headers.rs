@@ -2,7 +2,7 @@
 
 use actix_web::http::header::HeaderValue;
 use actix_web::test::TestRequest;
-use otpost::ingest::bare;
+use otpost::ingest::fuzz_api;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -22,7 +22,7 @@ fn an_idempotency_key_is_1_to_255_printable_ascii_characters_and_kept_as_it_is()
             request = request.append_header(("X-Idempotency-Key", header.clone()));
         }
 
-        let read = bare::headers(&request.to_http_request());
+        let read = fuzz_api::headers(&request.to_http_request());
 
         let fits = (1..=255).contains(&value.len()) && value.iter().all(|byte| (b' '..=b'~').contains(byte));
         match read {
@@ -43,7 +43,7 @@ fn two_keys_that_differ_are_no_key() {
         let key = "X-Idempotency-Key";
         let request = TestRequest::post().append_header((key, one.clone())).append_header((key, two.clone()));
 
-        let read = bare::headers(&request.to_http_request());
+        let read = fuzz_api::headers(&request.to_http_request());
 
         prop_assert_eq!(read.is_ok(), one == two);
         Ok(())
@@ -62,7 +62,7 @@ fn a_media_type_is_taken_when_it_is_json_and_no_header_makes_the_door_fall() {
         let Ok(header) = HeaderValue::from_str(&media) else { return Ok(()) };
         let request = TestRequest::post().insert_header(("Content-Type", header));
 
-        let read = bare::headers(&request.to_http_request());
+        let read = fuzz_api::headers(&request.to_http_request());
 
         let kind = media.split(';').next().unwrap().trim().to_ascii_lowercase();
         let json = kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));

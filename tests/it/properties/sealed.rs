@@ -1,7 +1,7 @@
 //! What is sealed comes out as it went in, for every kind of notification.
 
 use otpost::domain::delivery::DeliveryId;
-use otpost::ingest::bare;
+use otpost::ingest::fuzz_api;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ fn whatever_is_sealed_opens_as_the_same_notification_and_not_at_all_when_a_bit_i
     let sealer = sealer(folder.path());
     let place = any::<prop::sample::Index>();
     let tried = TestRunner::new(cases(300)).run(&(notice(), place, 0..8_u8), |((endpoint, body), place, bit)| {
-        let notification = noted(bare::read(endpoint, body.to_string().as_bytes(), NOW).unwrap());
+        let notification = noted(fuzz_api::read(endpoint, body.to_string().as_bytes(), NOW).unwrap());
         let print = sealer.fingerprint(&notification, NOW).unwrap();
         let id = DeliveryId(Uuid::now_v7());
 

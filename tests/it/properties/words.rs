@@ -1,8 +1,8 @@
 //! Addresses, language tags and currencies: what is taken is what it says it is, and shown no more than it may be.
 
-use otpost::domain::address::{Address, Channel};
+use otpost::domain::contact::{Channel, Contact};
 use otpost::domain::money::Currency;
-use otpost::domain::person::Locale;
+use otpost::domain::recipient::Locale;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
@@ -19,7 +19,7 @@ fn an_address_is_kept_as_it_was_written_and_shown_without_its_middle() {
         "\\PC{0,60}",
     ];
     let tried = TestRunner::new(cases(1000)).run(&(select(Channel::ALL.to_vec()), text), |(channel, text)| {
-        let Ok(address) = Address::parse(channel, &text) else { return Ok(()) };
+        let Ok(address) = Contact::parse(channel, &text) else { return Ok(()) };
 
         prop_assert_eq!(address.expose(), &text);
         prop_assert_eq!(address.channel(), channel);

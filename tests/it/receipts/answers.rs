@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{events, sent, tell};
 use crate::support::desk::{Desk, SECRET, Slip, sign, slip};
 use crate::support::sender::{Line, tls};
-use crate::support::{Gateway, Setup, otp, person};
+use crate::support::{Gateway, Setup, otp, recipient};
 
 async fn nothing_happened(gateway: &Gateway) {
     assert_eq!(gateway.last().await.line.state, "sent");
@@ -116,7 +116,7 @@ async fn two_desks() -> (Gateway, Desk, String) {
     let both = desk.settings("desk", "", "") + &desk.settings("other", "", "");
     let more = both + "[receipts]\nlisten = \"127.0.0.1:0\"";
     let gateway = Setup::new().first(&more).start().await;
-    gateway.knows([person("phone").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("phone").customer("1337").phone("+48600100200")]).await;
     gateway.post(&otp()).await.expect_status(204);
     let reference = desk.message().await;
     desk.answers();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otpost::flow::janitor;
+use otpost::flow::tasks::cleanup;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnectOptions;
 use uuid::Uuid;
@@ -84,7 +84,7 @@ async fn a_crash_before_the_answer_does_not_lose_the_receipt() {
 async fn a_receipt_that_a_crash_left_beside_an_ended_delivery_is_applied_at_the_start() {
     let (gateway, _desk, reference) = sent("").await;
     let id: Uuid = reference.parse().unwrap();
-    let text = "INSERT INTO parked_receipt (provider, reference, status, said_at, parked_at, delivery_id)
+    let text = "INSERT INTO parked_receipt (provider, reference, status, reported_at, parked_at, delivery_id)
                   SELECT 'desk', 'desk-1', 'delivered', received_at, received_at, id FROM delivery WHERE id = ?1";
     in_database(&gateway, text, &[id.as_bytes()]).await;
     assert_eq!((gateway.last().await.line.state.as_str(), parked(&gateway).await), ("sent", 1));
@@ -100,7 +100,7 @@ async fn a_receipt_that_a_crash_left_beside_an_ended_delivery_is_applied_at_the_
 async fn a_receipt_whose_delivery_never_comes_is_kept_for_three_days() {
     let (gateway, _desk, _) = sent("").await;
     tell(&gateway, &slip("desk", "desk-99", "DELIVRD")).await;
-    let sweep = async || janitor::sweep_once(gateway.store(), &*gateway.clock, Duration::from_mins(10)).await.unwrap();
+    let sweep = async || cleanup::sweep_once(gateway.store(), &*gateway.clock, Duration::from_mins(10)).await.unwrap();
 
     gateway.clock.move_on(Duration::from_hours(72));
     sweep().await;
@@ -114,7 +114,7 @@ async fn a_receipt_whose_delivery_never_comes_is_kept_for_three_days() {
 #[tokio::test]
 async fn receipts_that_nobody_waits_for_do_not_fill_the_disk() {
     let (gateway, _desk, _) = sent("").await;
-    let text = "INSERT INTO parked_receipt (provider, reference, status, said_at, parked_at)
+    let text = "INSERT INTO parked_receipt (provider, reference, status, reported_at, parked_at)
                   WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
                   SELECT 'desk', 'stranger-' || n, 'delivered', 0, 0 FROM n";
     in_database(&gateway, text, &[]).await;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otpost::domain::clock::Timestamp;
-use otpost::domain::delivery::State;
+use otpost::domain::delivery::DeliveryState;
 use otpost::domain::notification::Kind;
 use otpost::domain::outcome::{Cause, Outcome};
-use otpost::flow::janitor;
+use otpost::flow::tasks::cleanup;
 use otpost::store::reports::{DeliveryDetail, DeliveryFilter};
 use uuid::Uuid;
 
-use super::record::{Record, Sent, Told};
+use super::record::{Arrival, IssuedCertificate, Sent};
 use super::story::{LONGEST, calm_store};
 use super::world::{World, true_clock};
 
@@ -35,7 +35,7 @@ pub(super) async fn judge(world: &Arc<World>) -> Vec<String> {
     }
     // Past the last deadline, a quarter of an hour and the grace after it.
     tokio::time::sleep(LONGEST + Duration::from_mins(17)).await;
-    janitor::sweep_once(&store, true_clock(world).as_ref(), LONGEST).await.unwrap();
+    cleanup::sweep_once(&store, true_clock(world).as_ref(), LONGEST).await.unwrap();
     let keys = store.epoch_keys();
     let record = std::mem::take(&mut *world.record.lock().unwrap());
     let court = Court { record: &record, details: &details, is_alone: world.nature.nodes == 1 };
@@ -77,7 +77,7 @@ fn timelines(details: &[DeliveryDetail]) -> Vec<String> {
 }
 
 struct Court<'a> {
-    record: &'a Record,
+    record: &'a IssuedCertificate,
     details: &'a [DeliveryDetail],
     is_alone: bool,
 }
@@ -164,7 +164,7 @@ impl Court<'_> {
 
     // An older code that waited is not sent once a newer one is there; one on its way meanwhile may be.
     fn newest_code_wins(&self, broken: &mut Vec<String>) {
-        let codes: Vec<&Told> = self.record.told.iter().filter(|told| told.code.is_some()).collect();
+        let codes: Vec<&Arrival> = self.record.told.iter().filter(|told| told.code.is_some()).collect();
         for older in &codes {
             for newer in codes.iter().filter(|newer| newer.about == older.about && newer.id > older.id) {
                 let own = self.details.iter().filter(|detail| detail.line.notification == older.id.0);
@@ -225,19 +225,19 @@ impl Court<'_> {
 
 // The events alone tell the state and the attempts.
 fn audited(detail: &DeliveryDetail, broken: &mut Vec<String>) {
-    let (id, mut state, mut attempts) = (detail.line.id, State::Open, 0);
+    let (id, mut state, mut attempts) = (detail.line.id, DeliveryState::Open, 0);
     let own = |kind: &str| detail.events.iter().filter(|event| event.kind == kind).count();
     if own("accepted") + own("planned") == 0 && detail.others.is_empty() {
         broken.push(format!("{id} has no beginning in the audit log"));
     }
     for event in &detail.events {
         let told: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
-        let named = told["state"].as_str().and_then(State::from_name);
+        let named = told["state"].as_str().and_then(DeliveryState::from_name);
         state = match event.kind.as_str() {
             "sent" | "given_up" => named.unwrap(),
-            "confirmed" => State::Confirmed,
-            "undelivered" => State::Undelivered,
-            "expired_by_provider" => State::ExpiredByProvider,
+            "confirmed" => DeliveryState::Confirmed,
+            "undelivered" => DeliveryState::Undelivered,
+            "expired_by_provider" => DeliveryState::ExpiredByProvider,
             _ => state,
         };
         let is_ours = ["sent", "given_up", "attempted", "postponed"].contains(&event.kind.as_str());

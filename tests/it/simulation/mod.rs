@@ -27,19 +27,19 @@ const SEEDS: u64 = 500;
 const FIRST: u64 = 1;
 
 /// What came of one world.
-struct Verdict {
+struct AcceptResult {
     broken: Vec<String>,
     trace: Vec<String>,
 }
 
-fn run(seed: u64) -> Verdict {
+fn run(seed: u64) -> AcceptResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let alone = LocalSet::new();
     alone.block_on(&runtime, async {
         let world = story::tell(seed).await;
         let broken = judge::judge(&world).await;
         let trace = std::mem::take(&mut world.record.lock().unwrap().trace);
-        Verdict { broken, trace }
+        AcceptResult { broken, trace }
     })
 }
 

@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otpost::channel::receipt::Reader;
+use otpost::channel::receipt::ReceiptParser;
 use otpost::domain::delivery::ProviderName;
-use otpost::flow::dispatch::{Dispatch, Route, Rules};
-use otpost::flow::guard::{self, Guard};
+use otpost::flow::dispatch::{ConfiguredProvider, Dispatch, DispatchPolicy};
 use otpost::flow::intake::Intake;
-use otpost::flow::receipt::Receipts;
+use otpost::flow::limits;
+use otpost::flow::limits::SendLimits;
+use otpost::flow::receipts::Receipts;
+use otpost::flow::recipients;
+use otpost::flow::tasks::{cleanup, clock_monitor};
 use otpost::flow::worker::{self, Worker};
-use otpost::flow::{janitor, resolve, timekeeper};
 use otpost::route::Plans;
-use otpost::store::memory::{Mishap, Weather};
+use otpost::store::memory::{FaultInjector, InjectedFault};
 use otpost::store::{Error, Store};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -31,12 +33,12 @@ enum Phase {
 }
 
 /// What every word between a process and the world goes through. Whoever came first goes on first.
-pub(super) struct Gate {
+pub(super) struct ClientAuthorizer {
     phase: Mutex<Phase>,
     changed: Notify,
 }
 
-impl Gate {
+impl ClientAuthorizer {
     pub(super) fn open() -> Arc<Self> {
         Arc::new(Self { phase: Mutex::new(Phase::Running), changed: Notify::new() })
     }
@@ -86,11 +88,11 @@ impl Gate {
 /// The way of one process to the database.
 struct Road {
     world: Arc<World>,
-    gate: Arc<Gate>,
+    gate: Arc<ClientAuthorizer>,
 }
 
 impl Road {
-    async fn go(&self, act: &'static str, way: &str) -> Result<(), Mishap> {
+    async fn go(&self, act: &'static str, candidate: &str) -> Result<(), InjectedFault> {
         self.gate.pass().await;
         let world = &self.world;
         let slow = !world.is_calm() && world.happens(world.nature.slow);
@@ -103,26 +105,26 @@ impl Road {
             return Ok(());
         }
         // Whoever does not know whether a commit went through must not go on: there is no passing mishap there.
-        if act == "commit" && way == "back" && !world.happens(world.nature.final_ones) {
+        if act == "commit" && candidate == "back" && !world.happens(world.nature.final_ones) {
             return Ok(());
         }
-        let mishap = if act == "commit" && way == "back" || world.happens(world.nature.final_ones) {
-            Mishap::Final
+        let mishap = if act == "commit" && candidate == "back" || world.happens(world.nature.final_ones) {
+            InjectedFault::Final
         } else {
-            Mishap::Passing
+            InjectedFault::Passing
         };
-        world.disturbed(format_args!("{act} fails on the way {way}: {mishap:?}"));
+        world.disturbed(format_args!("{act} fails on the way {candidate}: {mishap:?}"));
         Err(mishap)
     }
 }
 
 #[async_trait]
-impl Weather for Road {
-    async fn there(&self, act: &'static str) -> Result<(), Mishap> {
+impl FaultInjector for Road {
+    async fn there(&self, act: &'static str) -> Result<(), InjectedFault> {
         self.go(act, "there").await
     }
 
-    async fn back(&self, act: &'static str) -> Result<(), Mishap> {
+    async fn back(&self, act: &'static str) -> Result<(), InjectedFault> {
         self.go(act, "back").await
     }
 }
@@ -135,7 +137,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    async fn start(world: &Arc<World>, gate: &Arc<Gate>, plans: &Arc<Plans>) -> Result<Self, Error> {
+    async fn start(world: &Arc<World>, gate: &Arc<ClientAuthorizer>, plans: &Arc<Plans>) -> Result<Self, Error> {
         let clocks = clocks(world);
         let clock = Arc::clone(&clocks.steady);
         let road = Arc::new(Road { world: Arc::clone(world), gate: Arc::clone(gate) });
@@ -149,32 +151,32 @@ impl Node {
         if world.nature.nodes == 1 {
             store.take_over().await?;
         }
-        let rules = Rules {
-            people: resolve::Settings::default(),
+        let rules = DispatchPolicy {
+            recipients: recipients::Settings::default(),
             plans: Arc::clone(plans),
             max_age: Duration::from_hours(24),
-            guard: Guard::new(guard::Settings::default()).unwrap(),
+            guard: SendLimits::new(limits::Settings::default()).unwrap(),
         };
         let routes = world.stations.iter().map(|station| {
-            let line: Route = (station.offer(), Arc::new(Line::new(world, gate, station)));
+            let line: ConfiguredProvider = (station.profile(), Arc::new(Line::new(world, gate, station)));
             line
         });
         let (library, seed) = (Arc::clone(&TEXTS.1), world.below(u64::MAX));
         let dispatch = Dispatch::new(Arc::clone(&store), library, rules, routes.collect(), Arc::clone(&clock), seed);
-        let (roster, ended) = (Arc::clone(dispatch.roster()), dispatch.ended());
-        roster.look().await?;
+        let (registry, ended) = (Arc::clone(dispatch.registry()), dispatch.ended());
+        registry.look().await?;
         let readers = world.stations.iter().map(|station| (station.name(), station.reader()));
-        let readers = readers.collect::<std::collections::HashMap<ProviderName, Reader>>();
-        let receipts = Arc::new(Receipts::new(Arc::clone(&store), readers, Arc::clone(&roster), clocks.clone()));
+        let readers = readers.collect::<std::collections::HashMap<ProviderName, ReceiptParser>>();
+        let receipts = Arc::new(Receipts::new(Arc::clone(&store), readers, Arc::clone(&registry), clocks.clone()));
         let settings = worker::Settings::default();
         let worker = Worker::new(&settings, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
         let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(plans), Arc::clone(&clock));
         tokio::spawn(worker.run());
-        tokio::spawn(roster.run());
+        tokio::spawn(registry.run());
         tokio::spawn(Arc::clone(&receipts).run(ended));
-        tokio::spawn(timekeeper::run(Arc::clone(&store), clocks));
+        tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks));
         let longest = Duration::from_mins(10);
-        tokio::spawn(janitor::run(Arc::clone(&store), clock, janitor::Settings::default(), longest));
+        tokio::spawn(cleanup::run(Arc::clone(&store), clock, cleanup::Settings::default(), longest));
         Ok(Self { intake, receipts, store })
     }
 }
@@ -182,7 +184,7 @@ impl Node {
 /// Keeps one process running as a supervisor does: whenever it ends it is started anew.
 pub(super) async fn keep(world: Arc<World>, place: usize, plans: Arc<Plans>) {
     loop {
-        let gate = Gate::open();
+        let gate = ClientAuthorizer::open();
         world.gates.lock().unwrap()[place] = Arc::clone(&gate);
         let living = async {
             match Node::start(&world, &gate, &plans).await {

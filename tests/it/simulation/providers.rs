@@ -6,20 +6,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otpost::channel::receipt::Reader;
+use otpost::channel::receipt::ReceiptParser;
 use otpost::channel::{self, Provider};
-use otpost::domain::address::Channel;
+use otpost::domain::contact::Channel;
 use otpost::domain::delivery::{DeliveryId, ProviderName};
+use otpost::domain::outbound_message;
+use otpost::domain::outbound_message::OutboundMessage;
 use otpost::domain::outcome::{Cause, Outcome, Reference};
-use otpost::domain::parcel::{self, Parcel};
 use otpost::domain::price::Price;
 use otpost::domain::receipt::Callback;
-use otpost::route::Offer;
+use otpost::route::ProviderProfile;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::node::Gate;
+use super::node::ClientAuthorizer;
 use super::record::Sent;
 use super::world::World;
 
@@ -49,15 +50,15 @@ impl Mood {
 }
 
 /// A provider as the world has it, whatever process speaks to it.
-pub(super) struct Station {
-    offer: Offer,
+pub(super) struct MessageLog {
+    profile: ProviderProfile,
     pub(super) mood: Mutex<Mood>,
     taken: Mutex<HashMap<DeliveryId, Reference>>,
 }
 
-impl Station {
+impl MessageLog {
     fn new(name: &str, channel: Channel, chance: &mut StdRng) -> Arc<Self> {
-        let offer = Offer {
+        let profile = ProviderProfile {
             provider: ProviderName(name.to_owned()),
             channel,
             countries: Vec::new(),
@@ -68,7 +69,7 @@ impl Station {
             transliterate: None,
             min_validity: Duration::from_secs(if chance.random_ratio(1, 5) { 40 } else { 0 }),
         };
-        Arc::new(Self { offer, mood: Mutex::new(Mood::Good), taken: Mutex::default() })
+        Arc::new(Self { profile, mood: Mutex::new(Mood::Good), taken: Mutex::default() })
     }
 
     /// One to three for text messages, one or none for apps, one for mails.
@@ -84,17 +85,17 @@ impl Station {
     }
 
     pub(super) fn name(&self) -> ProviderName {
-        self.offer.provider.clone()
+        self.profile.provider.clone()
     }
 
-    pub(super) fn offer(&self) -> Offer {
-        self.offer.clone()
+    pub(super) fn profile(&self) -> ProviderProfile {
+        self.profile.clone()
     }
 
     /// Reads the receipts of this provider as the gateway does.
-    pub(super) fn reader(&self) -> Reader {
+    pub(super) fn reader(&self) -> ReceiptParser {
         let settings = json!({
-            "kind": "sms_gateway", "name": self.offer.provider.0, "url": "https://provider.example/",
+            "kind": "sms_gateway", "name": self.profile.provider.0, "url": "https://provider.example/",
             "receipt": { "secret": SECRET, "signature": "token" },
         });
         channel::hear(&serde_json::from_value(settings).unwrap()).unwrap().unwrap()
@@ -104,8 +105,8 @@ impl Station {
 /// How one process speaks to a provider.
 pub(super) struct Line {
     world: Arc<World>,
-    gate: Arc<Gate>,
-    station: Arc<Station>,
+    gate: Arc<ClientAuthorizer>,
+    station: Arc<MessageLog>,
 }
 
 struct Reaction {
@@ -115,7 +116,7 @@ struct Reaction {
 }
 
 impl Line {
-    pub(super) fn new(world: &Arc<World>, gate: &Arc<Gate>, station: &Arc<Station>) -> Self {
+    pub(super) fn new(world: &Arc<World>, gate: &Arc<ClientAuthorizer>, station: &Arc<MessageLog>) -> Self {
         Self { world: Arc::clone(world), gate: Arc::clone(gate), station: Arc::clone(station) }
     }
 
@@ -137,7 +138,7 @@ impl Line {
                 cause: Cause::Throttled,
                 retry_after: Some(Duration::from_secs(*world.pick(&[0, 1, 3, 20, 60]))),
             }),
-            Mood::Strict => says(Outcome::refused(*world.pick(&[Cause::BadAddress, Cause::BadMessage]))),
+            Mood::Strict => says(Outcome::refused(*world.pick(&[Cause::InvalidContact, Cause::BadMessage]))),
             Mood::Silent if world.happens(500) => {
                 let answer = world.happens(300).then(|| Outcome::unknown(Cause::Disconnected));
                 Reaction { takes: world.happens(500), after: soon, answer }
@@ -149,7 +150,7 @@ impl Line {
     // What a provider that drops what it has seen takes twice reaches the person once.
     fn take(&self, delivery: DeliveryId) -> Reference {
         let mut taken = self.station.taken.lock().unwrap();
-        if let Some(known) = taken.get(&delivery).filter(|_| self.station.offer.deduplicates) {
+        if let Some(known) = taken.get(&delivery).filter(|_| self.station.profile.deduplicates) {
             return known.clone();
         }
         let reference = Reference::new(&format!("m{:x}", self.world.next_id().as_u128() & 0xffff_ffff)).unwrap();
@@ -162,34 +163,34 @@ impl Line {
 
 #[async_trait]
 impl Provider for Line {
-    async fn send(&self, parcel: &Parcel) -> Outcome {
+    async fn send(&self, outbound: &OutboundMessage) -> Outcome {
         // As a real one, which knows by then that nothing was sent.
-        if tokio::time::timeout(channel::ATTEMPT_MAX.min(parcel.valid_for), self.gate.pass()).await.is_err() {
+        if tokio::time::timeout(channel::ATTEMPT_MAX.min(outbound.valid_for), self.gate.pass()).await.is_err() {
             return Outcome::deferred(Cause::Unreachable);
         }
         let (world, provider) = (&self.world, self.station.name());
         let reaction = self.react();
         world.tell(format_args!(
             "{provider} is asked for {:x}, takes it: {}, answers: {:?}",
-            parcel.delivery.0.as_u128() & 0xffff_ffff,
+            outbound.delivery.0.as_u128() & 0xffff_ffff,
             reaction.takes,
             reaction.answer.as_ref().map(Outcome::name)
         ));
-        let text = match &parcel.message {
-            parcel::Message::Sms { text }
-            | parcel::Message::Push { body: text, .. }
-            | parcel::Message::Email { text, .. } => text.reveal().to_owned(),
+        let text = match &outbound.message {
+            outbound_message::RenderedMessage::Sms { text }
+            | outbound_message::RenderedMessage::Push { body: text, .. }
+            | outbound_message::RenderedMessage::Email { text, .. } => text.reveal().to_owned(),
         };
         let sent = Sent {
-            delivery: parcel.delivery,
+            delivery: outbound.delivery,
             provider,
-            channel: parcel.to.channel(),
-            to: parcel.to.expose().to_owned(),
+            channel: outbound.to.channel(),
+            to: outbound.to.expose().to_owned(),
             text,
             at: world.now(),
         };
         world.record.lock().unwrap().sent.push(sent);
-        let reference = reaction.takes.then(|| self.take(parcel.delivery));
+        let reference = reaction.takes.then(|| self.take(outbound.delivery));
         tokio::time::sleep(reaction.after).await;
         self.gate.pass().await;
         match reaction.answer {

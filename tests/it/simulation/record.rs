@@ -1,7 +1,7 @@
 //! What is written down while a world runs, for the judge and for whoever reads a failure.
 
-use otpost::domain::address::Channel;
 use otpost::domain::clock::Timestamp;
+use otpost::domain::contact::Channel;
 use otpost::domain::delivery::{DeliveryId, ProviderName};
 use otpost::domain::notification::NotificationId;
 
@@ -16,7 +16,7 @@ pub(super) struct Sent {
 }
 
 /// A notification that the sender was told is taken.
-pub(super) struct Told {
+pub(super) struct Arrival {
     pub(super) id: NotificationId,
     pub(super) key: Option<String>,
     pub(super) at: Timestamp,
@@ -27,12 +27,12 @@ pub(super) struct Told {
 
 /// All of it.
 #[derive(Default)]
-pub(super) struct Record {
+pub(super) struct IssuedCertificate {
     pub(super) trace: Vec<String>,
     pub(super) sent: Vec<Sent>,
     /// Messages that reached a person.
     pub(super) taken: Vec<DeliveryId>,
-    pub(super) told: Vec<Told>,
+    pub(super) told: Vec<Arrival>,
     /// Every code that was ever posted.
     pub(super) codes: Vec<String>,
     pub(super) disturbances: Vec<Timestamp>,

@@ -3,27 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otpost::domain::address::{Address, Channel};
 use otpost::domain::clock::Timestamp;
+use otpost::domain::contact::{Channel, Contact};
 use otpost::domain::money::{Currency, Money};
 use otpost::domain::notification::{
-    CardLocked, CardUnlocked, Change, ClientName, Content, Holder, LockReason, Otp, TransactionalLock,
+    CardLocked, CardUnlocked, ClientName, Content, LockChange, LockHolder, LockReason, Otp, TransactionalLock,
     TransactionalLockReason,
 };
-use otpost::domain::person::{Entry, Identifier, IdentifierKind, Locale, Standing};
+use otpost::domain::preferences::Preferences;
+use otpost::domain::recipient::{Identifier, IdentifierKind, Locale, RecipientRecord, RecipientStatus};
 use otpost::domain::secret::Code;
-use otpost::domain::wishes::Wishes;
-use otpost::flow::intake::{Answer, Arrival};
+use otpost::flow::intake::{IncomingNotification, IntakeResult};
 use otpost::route::Plans;
 use otpost::store::Store;
-use otpost::store::memory::Calm;
+use otpost::store::memory::NoFaults;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::node;
-use super::providers::{Mood, Station, report};
-use super::record::Told;
+use super::providers::{MessageLog, Mood, report};
+use super::record::Arrival;
 use super::world::{World, true_clock};
 
 /// Notifications come for so long.
@@ -43,7 +43,7 @@ const CARDS: u64 = 6;
 /// Lets the world of this seed pass.
 pub(super) async fn tell(seed: u64) -> Arc<World> {
     let (reports, mut due) = mpsc::unbounded_channel();
-    let world = World::new(seed, Station::some, reports);
+    let world = World::new(seed, MessageLog::some, reports);
     // Of this thread alone, as the providers' door is.
     tokio::task::spawn_local({
         let world = Arc::clone(&world);
@@ -55,7 +55,7 @@ pub(super) async fn tell(seed: u64) -> Arc<World> {
     });
     let plans = Arc::new(Plans::new(serde_json::from_value(plans(&world)).unwrap()).unwrap());
     let operator = Arc::new(calm_store(&world).await);
-    operator.directory().import(&people(&world), world.now()).await.unwrap();
+    operator.directory().import(&recipients(&world), world.now()).await.unwrap();
     let nature = world.nature;
     world.tell(format_args!("{nature:?} {}", plans.of(otpost::domain::notification::Kind::Otp).unwrap().steps.len()));
     let mut supervisors = JoinSet::new();
@@ -90,7 +90,7 @@ pub(super) async fn calm_store(world: &Arc<World>) -> Store {
         let world = Arc::clone(world);
         Box::new(move || world.next_id())
     };
-    Store::remember(&world.memory, Arc::new(Calm), &world.sealing(), true_clock(world), 0, ids).await.unwrap()
+    Store::remember(&world.memory, Arc::new(NoFaults), &world.sealing(), true_clock(world), 0, ids).await.unwrap()
 }
 
 fn plans(world: &World) -> Value {
@@ -116,7 +116,7 @@ fn plans(world: &World) -> Value {
     })
 }
 
-fn people(world: &World) -> Vec<Entry> {
+fn recipients(world: &World) -> Vec<RecipientRecord> {
     let reached = |number: u64| {
         let all = [
             (Channel::Sms, format!("+4860010020{number}")),
@@ -125,14 +125,14 @@ fn people(world: &World) -> Vec<Entry> {
             (Channel::Email, format!("p{number}@example.org")),
         ];
         let some = all.into_iter().filter(|_| world.happens(750));
-        some.map(|(channel, text)| Address::parse(channel, &text).unwrap()).collect()
+        some.map(|(channel, text)| Contact::parse(channel, &text).unwrap()).collect()
     };
     let named = |kind, value: String| Identifier { kind, value };
-    let person = |number: u64| Entry {
+    let recipient = |number: u64| RecipientRecord {
         reference: format!("p{number}"),
         locale: Locale::parse(world.pick::<&str>(&["pl", "en"])).unwrap(),
-        standing: if world.happens(50) { Standing::OptedOut } else { Standing::Active },
-        wishes: Wishes {
+        status: if world.happens(50) { RecipientStatus::OptedOut } else { RecipientStatus::Active },
+        preferences: Preferences {
             channels: if world.happens(150) { vec![Channel::Sms, Channel::Push] } else { Vec::new() },
             time_zone: None,
         },
@@ -144,11 +144,11 @@ fn people(world: &World) -> Vec<Entry> {
         contacts: reached(number),
     };
     // The last card belongs to nobody.
-    (0..CARDS - 1).map(person).collect()
+    (0..CARDS - 1).map(recipient).collect()
 }
 
 #[derive(Clone, Copy)]
-enum Sort {
+enum MetricType {
     Code,
     Locked(LockReason),
     Unlocked,
@@ -159,7 +159,7 @@ enum Sort {
 #[derive(Clone)]
 struct Posting {
     key: Option<String>,
-    sort: Sort,
+    sort: MetricType,
     card: u64,
     merchant: &'static str,
     code: String,
@@ -169,13 +169,13 @@ struct Posting {
 impl Posting {
     fn new(world: &World, number: u64) -> Self {
         let sort = *world.pick(&[
-            Sort::Code,
-            Sort::Code,
-            Sort::Code,
-            Sort::Locked(LockReason::CardInactive),
-            Sort::Locked(LockReason::CardStolen),
-            Sort::Unlocked,
-            Sort::CompanyLocked,
+            MetricType::Code,
+            MetricType::Code,
+            MetricType::Code,
+            MetricType::Locked(LockReason::CardInactive),
+            MetricType::Locked(LockReason::CardStolen),
+            MetricType::Unlocked,
+            MetricType::CompanyLocked,
         ]);
         Self {
             key: world.happens(800).then(|| format!("key-{number}")),
@@ -190,16 +190,16 @@ impl Posting {
 
     fn about(&self) -> String {
         match self.sort {
-            Sort::Code => format!("code {} {}", self.card, self.merchant),
-            Sort::Locked(_) | Sort::Unlocked => format!("card {}", self.card),
-            Sort::CompanyLocked => format!("company {}", self.card % 2),
+            MetricType::Code => format!("code {} {}", self.card, self.merchant),
+            MetricType::Locked(_) | MetricType::Unlocked => format!("card {}", self.card),
+            MetricType::CompanyLocked => format!("company {}", self.card % 2),
         }
     }
 
-    fn arrival(&self) -> Arrival {
+    fn arrival(&self) -> IncomingNotification {
         let named = |kind, value: u64| Identifier { kind, value: value.to_string() };
         let (subjects, content) = match self.sort {
-            Sort::Code => (
+            MetricType::Code => (
                 vec![named(IdentifierKind::StorageCustomer, self.card), named(IdentifierKind::StorageCard, self.card)],
                 Content::Otp(Otp {
                     code: Code::parse(self.code.clone()).unwrap(),
@@ -207,24 +207,24 @@ impl Posting {
                     merchant: self.merchant.to_owned(),
                 }),
             ),
-            Sort::Locked(reason) => (
+            MetricType::Locked(reason) => (
                 vec![named(IdentifierKind::DcCard, self.card)],
                 Content::CardLocked(CardLocked { at: self.at, reason }),
             ),
-            Sort::Unlocked => {
+            MetricType::Unlocked => {
                 (vec![named(IdentifierKind::DcCard, self.card)], Content::CardUnlocked(CardUnlocked { at: self.at }))
             }
-            Sort::CompanyLocked => (
+            MetricType::CompanyLocked => (
                 vec![named(IdentifierKind::Corporation, self.card % 2)],
                 Content::TransactionalLock(TransactionalLock {
-                    change: Change::Added,
+                    change: LockChange::Added,
                     at: self.at,
                     reason: TransactionalLockReason::DocumentExpired,
-                    holder: Holder::Corporation,
+                    holder: LockHolder::Corporation,
                 }),
             ),
         };
-        Arrival {
+        IncomingNotification {
             client: ClientName("processor".to_owned()),
             endpoint: "/notifications/some",
             idempotency_key: self.key.clone(),
@@ -250,19 +250,19 @@ async fn come(world: Arc<World>, number: u64) {
 }
 
 async fn post(world: &Arc<World>, posting: &Posting) {
-    let is_code = matches!(posting.sort, Sort::Code);
+    let is_code = matches!(posting.sort, MetricType::Code);
     if is_code {
         world.record.lock().unwrap().codes.push(posting.code.clone());
     }
     let Some(node) = world.somebody() else { return world.tell("nobody is up") };
     let taken = tokio::time::timeout(Duration::from_secs(5), node.intake.take(posting.arrival())).await;
     let id = match taken {
-        Ok(Ok(Answer::Taken(id) | Answer::Replayed(id))) => id,
+        Ok(Ok(IntakeResult::Taken(id) | IntakeResult::Replayed(id))) => id,
         Ok(Err(refusal)) => return world.tell(format_args!("{:?} is refused: {refusal}", posting.key)),
         Err(_) => return world.tell(format_args!("{:?} is not answered", posting.key)),
     };
     world.tell(format_args!("{:?} ({}) is taken as {:x}", posting.key, posting.about(), id.0.as_u128() & 0xffff_ffff));
-    let told = Told {
+    let told = Arrival {
         id,
         key: posting.key.clone(),
         at: world.now(),

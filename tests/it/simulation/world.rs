@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use otpost::domain::clock::{Clock, Clocks, Timestamp};
-use otpost::render::{self, Library};
+use otpost::render::{self, LiveTemplates};
 use otpost::store::memory::Memory;
 use otpost::store::seal;
 use rand::rngs::StdRng;
@@ -17,9 +17,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::node::{Gate, Node};
-use super::providers::{Message, Station};
-use super::record::Record;
+use super::node::{ClientAuthorizer, Node};
+use super::providers::{Message, MessageLog};
+use super::record::IssuedCertificate;
 
 /// A Monday morning.
 const BEGINNING: Timestamp = Timestamp::from_micros(1_772_445_600_000_000);
@@ -28,7 +28,7 @@ const BEGINNING: Timestamp = Timestamp::from_micros(1_772_445_600_000_000);
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
 /// The shipped texts, read once for all seeds.
-pub(super) static TEXTS: LazyLock<(TempDir, Arc<Library>)> = LazyLock::new(|| {
+pub(super) static TEXTS: LazyLock<(TempDir, Arc<LiveTemplates>)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     render::write_shipped(folder.path()).unwrap();
     let settings = render::Settings {
@@ -37,17 +37,17 @@ pub(super) static TEXTS: LazyLock<(TempDir, Arc<Library>)> = LazyLock::new(|| {
         time_zone: "Europe/Warsaw".to_owned(),
         ..render::Settings::default()
     };
-    let library = Library::open(&settings).unwrap();
+    let library = LiveTemplates::open(&settings).unwrap();
     (folder, Arc::new(library))
 });
 
 /// Everything that the processes of one simulation share, and the judge.
 pub(super) struct World {
     pub(super) memory: Arc<Memory>,
-    pub(super) stations: Vec<Arc<Station>>,
+    pub(super) stations: Vec<Arc<MessageLog>>,
     pub(super) nodes: Mutex<Vec<Option<Arc<Node>>>>,
-    pub(super) gates: Mutex<Vec<Arc<Gate>>>,
-    pub(super) record: Mutex<Record>,
+    pub(super) gates: Mutex<Vec<Arc<ClientAuthorizer>>>,
+    pub(super) record: Mutex<IssuedCertificate>,
     pub(super) nature: Nature,
     folder: TempDir,
     calm: AtomicBool,
@@ -81,7 +81,7 @@ pub(super) struct Nature {
 impl World {
     pub(super) fn new(
         seed: u64,
-        stations: impl FnOnce(&mut StdRng) -> Vec<Arc<Station>>,
+        stations: impl FnOnce(&mut StdRng) -> Vec<Arc<MessageLog>>,
         reports: mpsc::UnboundedSender<Message>,
     ) -> Arc<Self> {
         let mut chance = StdRng::seed_from_u64(seed);
@@ -110,7 +110,7 @@ impl World {
             memory: Memory::new(),
             stations,
             nodes: Mutex::new(vec![None; nature.nodes]),
-            gates: Mutex::new((0..nature.nodes).map(|_| Gate::open()).collect()),
+            gates: Mutex::new((0..nature.nodes).map(|_| ClientAuthorizer::open()).collect()),
             record: Mutex::default(),
             nature,
             folder,

@@ -1,12 +1,12 @@
 //! The people a store knows.
 
-use otpost::domain::address::{Address, Channel};
-use otpost::domain::person::{Identifier, IdentifierKind, Standing};
-use otpost::domain::wishes::Wishes;
+use otpost::domain::contact::{Channel, Contact};
+use otpost::domain::preferences::Preferences;
+use otpost::domain::recipient::{Identifier, IdentifierKind, RecipientStatus};
 
 use super::{Promise, Room};
-use crate::support::people::Somebody;
-use crate::support::person;
+use crate::support::recipient;
+use crate::support::recipients::Somebody;
 
 pub(super) const PROMISES: &[Promise] = &[
     ("a person is found by each of their numbers, with all addresses in order", |room| Box::pin(found(room))),
@@ -20,13 +20,13 @@ pub(super) const PROMISES: &[Promise] = &[
 
 async fn found(room: Room) {
     let somebody =
-        || person("one").customer("1337").card("11").phone("+48600100200").phone("+48600100201").app("token");
+        || recipient("one").customer("1337").card("11").phone("+48600100200").phone("+48600100201").app("token");
     import(&room, [somebody()]).await;
 
     for identifier in [number(IdentifierKind::StorageCustomer, "1337"), number(IdentifierKind::DcCard, "11")] {
         let [found] = &room.store.directory().named(&identifier).await.unwrap()[..] else { unreachable!("one person") };
         assert_eq!(found.locale.as_str(), "pl");
-        let phones: Vec<_> = found.contacts.iter().map(Address::expose).collect();
+        let phones: Vec<_> = found.contacts.iter().map(Contact::expose).collect();
         assert_eq!(phones.len(), 3);
         let at = |address: &str| phones.iter().position(|held| *held == address).unwrap();
         assert!(at("+48600100200") < at("+48600100201"));
@@ -34,53 +34,53 @@ async fn found(room: Room) {
 }
 
 async fn agreed(room: Room) {
-    let somebody = || person("one").card("11");
+    let somebody = || recipient("one").card("11");
     let find = async || room.store.directory().named(&number(IdentifierKind::DcCard, "11")).await.unwrap().remove(0);
     import(&room, [somebody().agrees_to(&[Channel::Push, Channel::Sms]).lives_in("Europe/Warsaw")]).await;
 
-    let wishes = find().await.wishes;
+    let preferences = find().await.preferences;
     import(&room, [somebody()]).await;
 
-    assert_eq!(wishes.channels, [Channel::Push, Channel::Sms]);
-    assert_eq!(wishes.time_zone.unwrap().name(), "Europe/Warsaw");
-    assert_eq!(find().await.wishes, Wishes::default());
+    assert_eq!(preferences.channels, [Channel::Push, Channel::Sms]);
+    assert_eq!(preferences.time_zone.unwrap().name(), "Europe/Warsaw");
+    assert_eq!(find().await.preferences, Preferences::default());
 }
 
 async fn kinds(room: Room) {
-    import(&room, [person("one").customer("11").phone("+48600100200")]).await;
+    import(&room, [recipient("one").customer("11").phone("+48600100200")]).await;
     assert!(room.store.directory().named(&number(IdentifierKind::DcCard, "11")).await.unwrap().is_empty());
 }
 
 async fn shared(room: Room) {
-    import(&room, [person("one").card("11"), person("two").card("11"), person("three").card("12")]).await;
+    import(&room, [recipient("one").card("11"), recipient("two").card("11"), recipient("three").card("12")]).await;
     assert_eq!(room.store.directory().named(&number(IdentifierKind::DcCard, "11")).await.unwrap().len(), 2);
 }
 
 async fn replaced(room: Room) {
-    import(&room, [person("one").customer("1").phone("+48600100200")]).await;
+    import(&room, [recipient("one").customer("1").phone("+48600100200")]).await;
     let before = room.store.directory().named(&number(IdentifierKind::StorageCustomer, "1")).await.unwrap().remove(0);
 
-    import(&room, [person("one").customer("2").app("token").standing(Standing::OptedOut)]).await;
+    import(&room, [recipient("one").customer("2").app("token").status(RecipientStatus::OptedOut)]).await;
 
     assert!(room.store.directory().named(&number(IdentifierKind::StorageCustomer, "1")).await.unwrap().is_empty());
     let after = room.store.directory().named(&number(IdentifierKind::StorageCustomer, "2")).await.unwrap().remove(0);
-    assert_eq!((after.id, after.standing, after.contacts.len()), (before.id, Standing::OptedOut, 1));
+    assert_eq!((after.id, after.status, after.contacts.len()), (before.id, RecipientStatus::OptedOut, 1));
 }
 
 async fn erased(room: Room) {
-    import(&room, [person("one").customer("1").phone("+48600100200")]).await;
+    import(&room, [recipient("one").customer("1").phone("+48600100200")]).await;
     let directory = room.store.directory();
     let id = directory.named(&number(IdentifierKind::StorageCustomer, "1")).await.unwrap()[0].id;
 
     assert!(directory.erase(id, room.now()).await.unwrap());
 
-    assert!(directory.person(id).await.unwrap().is_none());
+    assert!(directory.recipient(id).await.unwrap().is_none());
     assert!(directory.named(&number(IdentifierKind::StorageCustomer, "1")).await.unwrap().is_empty());
     assert!(!directory.erase(id, room.now()).await.unwrap());
 }
 
 async fn kept(room: Room) {
-    import(&room, [person("one").customer("1").phone("+48600100200")]).await;
+    import(&room, [recipient("one").customer("1").phone("+48600100200")]).await;
     let room = room.reopened().await;
     let found = room.store.directory().named(&number(IdentifierKind::StorageCustomer, "1")).await.unwrap();
     assert_eq!(found[0].contacts[0].expose(), "+48600100200");
@@ -90,6 +90,6 @@ fn number(kind: IdentifierKind, value: &str) -> Identifier {
     Identifier { kind, value: value.to_owned() }
 }
 
-async fn import<const N: usize>(room: &Room, people: [Somebody; N]) {
-    room.store.directory().import(&people.map(|somebody| somebody.0), room.now()).await.unwrap();
+async fn import<const N: usize>(room: &Room, recipients: [Somebody; N]) {
+    room.store.directory().import(&recipients.map(|somebody| somebody.0), room.now()).await.unwrap();
 }

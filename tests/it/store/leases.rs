@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use otpost::domain::address::Channel;
 use otpost::domain::clock::Clock;
+use otpost::domain::contact::Channel;
 use otpost::domain::delivery::EndReason;
 use otpost::domain::notification::Priority;
 use otpost::domain::outcome::{Cause, Outcome};
-use otpost::domain::person::PersonId;
+use otpost::domain::recipient::RecipientId;
 use otpost::store::{Acceptance, Error, LEASE, Share};
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ pub(super) const PROMISES: &[Promise] = &[
 async fn claimed_by_one(room: Room) {
     room.store.accept(Acceptance { leased: false, ..room.code("11111111") }).await.unwrap();
 
-    let (one, other) = tokio::join!(room.store.claim(Priority::Code, 10), room.store.claim(Priority::Code, 10));
+    let (one, other) = tokio::join!(room.store.claim(Priority::Otp, 10), room.store.claim(Priority::Otp, 10));
 
     let claims: Vec<_> = one.unwrap().into_iter().chain(other.unwrap()).collect();
     assert_eq!(claims.len(), 1);
@@ -67,9 +67,9 @@ async fn claim_limit(room: Room) {
     }
 
     let mut first: Vec<_> =
-        room.store.claim(Priority::Code, 2).await.unwrap().iter().map(|claimed| claimed.notification).collect();
+        room.store.claim(Priority::Otp, 2).await.unwrap().iter().map(|claimed| claimed.notification).collect();
     first.sort();
-    let rest = room.store.claim(Priority::Code, 10).await.unwrap();
+    let rest = room.store.claim(Priority::Otp, 10).await.unwrap();
 
     assert_eq!(first, ids[..2]);
     assert_eq!(rest.len(), 3);
@@ -188,16 +188,16 @@ async fn go_on(room: Room) {
 }
 
 async fn split(room: Room) {
-    let people = [1, 2, 3].map(|number| PersonId(Uuid::from_u128(number)));
+    let recipients = [1, 2, 3].map(|number| RecipientId(Uuid::from_u128(number)));
     let held = room.held().await;
     let (id, notification) = (held.id, held.notification);
 
-    let held = room.store.split(held, &people.map(whole)).await.unwrap();
+    let held = room.store.split(held, &recipients.map(whole)).await.unwrap();
 
-    let mut given: Vec<_> = held.iter().map(|claimed| claimed.person.unwrap()).collect();
+    let mut given: Vec<_> = held.iter().map(|claimed| claimed.recipient.unwrap()).collect();
     given.sort();
-    assert_eq!(given, people);
-    assert!(held.iter().any(|claimed| claimed.id == id && claimed.person == Some(people[0])));
+    assert_eq!(given, recipients);
+    assert!(held.iter().any(|claimed| claimed.id == id && claimed.recipient == Some(recipients[0])));
     assert!(held.iter().all(|claimed| claimed.notification == notification && claimed.content.is_some()));
     assert!(room.nothing_is_due().await);
     for claimed in held {
@@ -207,23 +207,23 @@ async fn split(room: Room) {
 }
 
 async fn split_by_channel(room: Room) {
-    let person = PersonId(Uuid::from_u128(1));
+    let recipient = RecipientId(Uuid::from_u128(1));
     let channels = [vec![Channel::Push, Channel::Sms], vec![Channel::Email]];
-    let shares = channels.clone().map(|channels| Share { person, channels });
+    let shares = channels.clone().map(|channels| Share { recipient, channels });
     let held = room.store.split(room.held().await, &shares).await.unwrap();
 
     for claimed in held {
         room.store.postpone(claimed, None, room.clock.now()).await.unwrap();
     }
-    let mut claimed = room.store.claim(Priority::Code, 2).await.unwrap();
+    let mut claimed = room.store.claim(Priority::Otp, 2).await.unwrap();
 
     claimed.sort_by_key(|claimed| claimed.id);
     assert_eq!(claimed.iter().map(|claimed| claimed.channels.clone()).collect::<Vec<_>>(), channels);
-    assert!(claimed.iter().all(|claimed| claimed.person == Some(person)));
+    assert!(claimed.iter().all(|claimed| claimed.recipient == Some(recipient)));
 }
 
-fn whole(person: PersonId) -> Share {
-    Share { person, channels: Vec::new() }
+fn whole(recipient: RecipientId) -> Share {
+    Share { recipient, channels: Vec::new() }
 }
 
 async fn late_split(room: Room) {
@@ -231,7 +231,7 @@ async fn late_split(room: Room) {
     room.clock.move_on(LEASE);
     let fast = room.claim_one().await;
 
-    let lost = room.store.split(slow, &[1, 2].map(|number| whole(PersonId(Uuid::from_u128(number))))).await;
+    let lost = room.store.split(slow, &[1, 2].map(|number| whole(RecipientId(Uuid::from_u128(number))))).await;
 
     assert!(matches!(lost, Err(Error::LeaseLost(id)) if id == fast.id), "{lost:?}");
     assert_eq!(room.count().await, 1);
@@ -239,7 +239,7 @@ async fn late_split(room: Room) {
 
 async fn ended(room: Room) {
     room.store.settle(room.held().await, room.taken(1)).await.unwrap();
-    room.store.give_up(room.held().await, None, EndReason::UnknownPerson).await.unwrap();
+    room.store.give_up(room.held().await, None, EndReason::UnknownRecipient).await.unwrap();
     room.store.leave_unconfirmed(room.held().await, Some(room.deferred(1))).await.unwrap();
 
     room.clock.move_on(LEASE * 100);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use otpost::store::memory::{Calm, Memory};
+use otpost::store::memory::{Memory, NoFaults};
 use otpost::store::{Store, seal};
 use uuid::Uuid;
 
@@ -26,6 +26,6 @@ fn open(folder: &Path, clock: Arc<ManualClock>, min_free: u64) -> Pending<Store>
     let memory = TABLES.with_borrow_mut(|tables| Arc::clone(tables.entry(folder.to_owned()).or_default()));
     let sealing = seal::Settings { key_file: folder.join("seal.key") };
     Box::pin(async move {
-        Store::remember(&memory, Arc::new(Calm), &sealing, clock, min_free, Box::new(Uuid::now_v7)).await.unwrap()
+        Store::remember(&memory, Arc::new(NoFaults), &sealing, clock, min_free, Box::new(Uuid::now_v7)).await.unwrap()
     })
 }

@@ -50,8 +50,8 @@ async fn no_event(room: Room) {
 
 async fn endings(room: Room) {
     for (reason, state) in [
-        (EndReason::UnknownPerson, "undeliverable"),
-        (EndReason::NotToBeTold, "undeliverable"),
+        (EndReason::UnknownRecipient, "undeliverable"),
+        (EndReason::Suppressed, "undeliverable"),
         (EndReason::NoContact, "undeliverable"),
         (EndReason::AllRefused, "undeliverable"),
         (EndReason::AttemptsExhausted, "undeliverable"),
@@ -59,7 +59,7 @@ async fn endings(room: Room) {
         (EndReason::Unreadable, "expired"),
         (EndReason::Stale, "recorded"),
         (EndReason::Superseded, "superseded"),
-        (EndReason::Held, "undeliverable"),
+        (EndReason::RateLimited, "undeliverable"),
         (EndReason::CountryNotAllowed, "undeliverable"),
     ] {
         let held = room.held().await;

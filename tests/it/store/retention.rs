@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otpost::flow::janitor::{Settings, purge_once};
+use otpost::flow::tasks::cleanup::{Settings, purge_once};
 
 use super::{Promise, Room};
 

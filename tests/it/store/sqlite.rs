@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::{Pending, Room, keeps_every_promise};
 use crate::support::clock::ManualClock;
-use crate::support::person;
+use crate::support::recipient;
 
 #[tokio::test]
 async fn sqlite_keeps_every_promise() {
@@ -69,7 +69,7 @@ async fn every_change_of_every_delivery_has_its_event() {
             room.store.give_up(held, Some(room.deferred(2)), EndReason::AllRefused).await.unwrap();
         }
     }
-    room.store.directory().import(&[person("one").0], room.now()).await.unwrap();
+    room.store.directory().import(&[recipient("one").0], room.now()).await.unwrap();
 
     let mut database = raw(&room).await;
     let (events, last): (i64, i64) =
@@ -82,7 +82,7 @@ async fn every_change_of_every_delivery_has_its_event() {
 #[tokio::test]
 async fn neither_codes_nor_addresses_nor_numbers_lie_in_the_files_in_clear() {
     let room = Room::new(open).await;
-    let somebody = person("reference-of-somebody").customer("998877665544").phone("+48600100200");
+    let somebody = recipient("reference-of-somebody").customer("998877665544").phone("+48600100200");
     let somebody = somebody.app("push-token-in-clear").mailbox("reader@example.org");
     room.store.directory().import(&[somebody.0], room.now()).await.unwrap();
     room.held().await;
@@ -111,10 +111,10 @@ async fn a_second_gateway_on_the_same_file_is_refused_and_a_command_beside_it_is
     let room = Room::new(open).await;
 
     let second = try_open(room.folder.path(), Arc::clone(&room.clock), 0, Role::Gateway).await;
-    let beside = try_open(room.folder.path(), Arc::clone(&room.clock), 0, Role::Beside).await;
+    let beside = try_open(room.folder.path(), Arc::clone(&room.clock), 0, Role::Cli).await;
 
     assert!(matches!(second, Err(Error::Lock { source: None, .. })));
-    beside.unwrap().directory().import(&[person("one").0], room.now()).await.unwrap();
+    beside.unwrap().directory().import(&[recipient("one").0], room.now()).await.unwrap();
 }
 
 async fn raw(room: &Room) -> SqliteConnection {

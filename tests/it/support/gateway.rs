@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use otpost::app;
 use otpost::config::Config;
-use otpost::domain::address::Channel;
 use otpost::domain::clock::Clocks;
 use otpost::domain::clock::{Clock, Timestamp};
+use otpost::domain::contact::Channel;
 use otpost::flow::worker::Worker;
 use otpost::store::Store;
 use otpost::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine};
@@ -17,7 +17,7 @@ use super::clock::ManualClock;
 use super::fake::Fake;
 use super::house::{Fakes, House};
 use super::notice::Notice;
-use super::people::Somebody;
+use super::recipients::Somebody;
 use super::sender::{Answer, Identity, Line};
 
 /// Rounds of waiting and looking again; more than any delivery has attempts.
@@ -177,8 +177,8 @@ impl Gateway {
         self.clock.now()
     }
 
-    pub(crate) async fn knows(&self, people: impl IntoIterator<Item = Somebody>) {
-        let entries: Vec<_> = people.into_iter().map(|somebody| somebody.0).collect();
+    pub(crate) async fn knows(&self, recipients: impl IntoIterator<Item = Somebody>) {
+        let entries: Vec<_> = recipients.into_iter().map(|somebody| somebody.0).collect();
         self.store().directory().import(&entries, self.now()).await.unwrap();
     }
 

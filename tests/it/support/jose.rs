@@ -2,17 +2,17 @@
 
 use openssl::pkey::{PKey, Private, Public};
 use otpost::domain::clock::Timestamp;
-use otpost::pki::encryption::Change;
+use otpost::pki::jwe_keys::KeyringEditor;
 use serde_json::{Value, json};
 
 use super::{Gateway, python};
 
 /// The encryption keys of one gateway, to be changed as `otpost key` changes them.
-pub(crate) struct Keys(Change);
+pub(crate) struct DecryptionKeys(KeyringEditor);
 
-impl Keys {
+impl DecryptionKeys {
     pub(crate) fn of(gateway: &Gateway) -> Self {
-        Self(Change::begin(&gateway.house.path("pki/encryption")).unwrap())
+        Self(KeyringEditor::begin(&gateway.house.path("pki/encryption")).unwrap())
     }
 
     /// A new one, staged. The gateway does not know it yet.
@@ -43,7 +43,7 @@ pub(crate) fn public(key: &PKey<Private>) -> PKey<Public> {
 
 /// One key, published, and known to the gateway.
 pub(crate) async fn published(gateway: &Gateway) -> PKey<Public> {
-    let mut keys = Keys::of(gateway);
+    let mut keys = DecryptionKeys::of(gateway);
     let id = keys.stage(gateway);
     keys.activate(&id, gateway.now(), gateway);
     gateway.reload().await.unwrap();

@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use otpost::sim::load::{Plan, Report, run};
-use otpost::sim::wire::{Identity, Target};
+use otpost::sim::http_client::{Identity, Target};
+use otpost::sim::load::{LoadPlan, LoadReport, run};
 
 use super::Gateway;
 
@@ -15,13 +15,13 @@ const PATIENCE: Duration = Duration::from_mins(10);
 const CONNECTIONS: usize = 64;
 
 /// So many codes to these customers in turn, `rate` a second.
-pub(crate) async fn load(gateway: &Gateway, codes: u32, rate: f64, customers: RangeInclusive<u64>) -> Report {
+pub(crate) async fn load(gateway: &Gateway, codes: u32, rate: f64, customers: RangeInclusive<u64>) -> LoadReport {
     let processor = &gateway.house.processor;
     let certificate = processor.certificate.to_pem().unwrap();
     let key = processor.key.private_key_to_pem_pkcs8().unwrap();
     let ca = std::fs::read(gateway.house.path("pki/dev/ca.pem")).unwrap();
     let identity = Identity::from_pem(&certificate, &key, &ca).unwrap();
-    let plan = Plan {
+    let plan = LoadPlan {
         target: Target::new(&format!("https://localhost:{}", gateway.address().port()), Some(&identity)).unwrap(),
         rate,
         warm_up: Duration::ZERO,

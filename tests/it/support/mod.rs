@@ -12,12 +12,12 @@ pub(crate) mod jose;
 pub(crate) mod load;
 pub(crate) mod node;
 pub(crate) mod notice;
-pub(crate) mod people;
 pub(crate) mod python;
+pub(crate) mod recipients;
 pub(crate) mod sender;
 pub(crate) mod starttls;
 pub(crate) mod toxic;
 
 pub(crate) use gateway::{Gateway, Setup};
 pub(crate) use notice::{locked, otp, transaction, transactional_lock, unlocked, verification};
-pub(crate) use people::person;
+pub(crate) use recipients::recipient;

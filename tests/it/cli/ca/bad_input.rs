@@ -73,7 +73,7 @@ fn days_that_nobody_should_sign_for_are_refused_with_the_reason() {
 }
 
 #[test]
-fn a_file_that_is_in_the_way_stays_and_nothing_is_signed() {
+fn a_file_that_is_in_the_candidate_stays_and_nothing_is_signed() {
     let desk = Desk::new();
     let csr = desk.request("theirs", "ec:P-256", &[]);
     let out = desk.write("theirs.pem", "mine");

@@ -126,7 +126,7 @@ fn without_a_configuration_the_block_is_printed_and_pinning_is_refused() {
 #[test]
 fn a_production_profile_does_not_trust_a_development_ca() {
     let desk = Desk::new();
-    desk.configure("profile = \"dev\"", "profile = \"production\"");
+    desk.configure("environment = \"dev\"", "environment = \"production\"");
 
     let checked = desk.run(&["check"]);
     let served = desk.run(&["serve"]);

@@ -1,0 +1,219 @@
+//! What a mail travels over: a TCP connection of our own, so that nothing waits in it, and TLS on top.
+//!
+//! The mail library sets no `TCP_NODELAY` and writes a mail and its final dot apart; on its own connections every mail
+//! therefore waits 40 ms for the relay's delayed acknowledgement.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters, TlsParametersBuilder,
+};
+use lettre::transport::smtp::extension::ClientId;
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslConnector, SslMethod, SslVersion};
+use openssl::x509::X509;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_openssl::SslStream;
+
+use super::read_limit::ReadLimit;
+use super::{SessionError, Settings, SmtpStep, Tls};
+use crate::channel::{CONNECT_MAX, Error, read_ca};
+
+/// Where distributions keep the certificates they trust; an OpenSSL that was built in knows none of these places.
+const SYSTEM_ROOTS: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Makes connections that are ready for a mail.
+pub(super) struct Connector {
+    host: String,
+    port: u16,
+    guard: TlsMode,
+    hello: ClientId,
+    login: Option<Credentials>,
+}
+
+enum TlsMode {
+    None,
+    StartTls(TlsParameters),
+    Tls(SslConnector),
+}
+
+impl Connector {
+    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+        let Settings { name, host, port, .. } = settings;
+        let login = match (&settings.user, &settings.password) {
+            (Some(user), Some(word)) => Some(Credentials::new(user.expose().to_owned(), word.expose().to_owned())),
+            (None, None) => None,
+            _ => return Err(Error::new(name, "user and password: expected both or neither")),
+        };
+        if login.is_some() && settings.tls == Tls::None && !is_this_machine(host) {
+            return Err(Error::new(name, "tls: expected starttls or tls, or a password would travel in the clear"));
+        }
+        let extra = settings.ca.as_ref().map_or(Ok(Vec::new()), |file| read_ca(name, file))?;
+        let unfit = || Error::new(name, "the TLS library could not be set up");
+        let guard = match settings.tls {
+            Tls::None => TlsMode::None,
+            Tls::StartTls => TlsMode::StartTls(start_tls(host, &extra).map_err(|_| unfit())?),
+            Tls::Tls => TlsMode::Tls(connector(extra).map_err(|_| unfit())?),
+        };
+        let hello = settings.hello.clone().map_or_else(ClientId::default, ClientId::Domain);
+        Ok(Self { host: host.clone(), port: *port, guard, hello, login })
+    }
+
+    /// Connects, protects, greets and logs in.
+    pub(super) async fn dial(&self, step: &mut SmtpStep) -> Result<AsyncSmtpConnection, SessionError> {
+        *step = SmtpStep::Dial;
+        let address = (self.host.as_str(), self.port);
+        let tcp =
+            timeout(CONNECT_MAX, TcpStream::connect(address)).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))?;
+        tcp.set_nodelay(true)?;
+        let mut smtp = match &self.guard {
+            TlsMode::None => self.greet(PlainStream { tcp, before_tls: false }).await?,
+            TlsMode::StartTls(parameters) => {
+                let mut smtp = self.greet(PlainStream { tcp, before_tls: true }).await?;
+                smtp.starttls(parameters.clone(), &self.hello).await?;
+                smtp
+            }
+            TlsMode::Tls(connector) => {
+                let mut stream = SslStream::new(connector.configure()?.into_ssl(&self.host)?, tcp)?;
+                Pin::new(&mut stream).connect().await.map_err(|_| SessionError::Lost)?;
+                self.greet(TlsStream(stream)).await?
+            }
+        };
+        if let Some(login) = &self.login {
+            *step = SmtpStep::Login;
+            smtp.auth(DEFAULT_MECHANISMS, login).await?;
+        }
+        Ok(smtp)
+    }
+
+    async fn greet(&self, stream: impl AsyncTokioStream + 'static) -> Result<AsyncSmtpConnection, SessionError> {
+        Ok(AsyncSmtpConnection::connect_with_transport(Box::new(ReadLimit::new(stream)), &self.hello).await?)
+    }
+}
+
+impl From<io::Error> for SessionError {
+    fn from(_: io::Error) -> Self {
+        Self::Lost
+    }
+}
+
+impl From<ErrorStack> for SessionError {
+    fn from(_: ErrorStack) -> Self {
+        Self::Lost
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+fn start_tls(host: &str, extra: &[X509]) -> Result<TlsParameters, SessionError> {
+    let mut builder = TlsParametersBuilder::new(host.to_owned());
+    for certificate in extra {
+        builder = builder.add_root_certificate(Certificate::from_der(certificate.to_der()?)?);
+    }
+    Ok(builder.build()?)
+}
+
+fn connector(extra: Vec<X509>) -> Result<SslConnector, ErrorStack> {
+    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+    if let Some(roots) = SYSTEM_ROOTS.iter().find(|file| Path::new(file).exists()) {
+        builder.set_ca_file(roots)?;
+    }
+    for certificate in extra {
+        builder.cert_store_mut().add_cert(certificate)?;
+    }
+    Ok(builder.build())
+}
+
+/// A connection as it is.
+///
+/// Until TLS begins it hands out one byte at a time. Read ahead, what an attacker put behind the answer to `STARTTLS`
+/// would be taken for an answer that came under TLS.
+#[derive(Debug)]
+struct PlainStream {
+    tcp: TcpStream,
+    before_tls: bool,
+}
+
+/// The first byte of a TLS handshake, and of no SMTP command.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+impl AsyncRead for PlainStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.before_tls {
+            return Pin::new(&mut self.tcp).poll_read(cx, buf);
+        }
+        let mut byte = [0];
+        let mut one = ReadBuf::new(&mut byte);
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut one))?;
+        buf.put_slice(one.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for PlainStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if buf.first() == Some(&TLS_HANDSHAKE) {
+            self.before_tls = false;
+        }
+        Pin::new(&mut self.tcp).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+impl AsyncTokioStream for PlainStream {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.peer_addr()
+    }
+}
+
+/// A connection under TLS from the start.
+#[derive(Debug)]
+struct TlsStream(SslStream<TcpStream>);
+
+impl AsyncRead for TlsStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TlsStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl AsyncTokioStream for TlsStream {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().peer_addr()
+    }
+}

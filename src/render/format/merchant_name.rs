@@ -1,0 +1,267 @@
+//! Makes a merchant's name safe to stand in a bank's message.
+//!
+//! The name is chosen by whoever runs the shop, so it may be chosen by an attacker. What comes out is one short
+//! line of visible characters in which no phone, mail program or messenger finds anything to tap, and no card
+//! number. It is a value, never a template. Whether the name is *true* is not decided here.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// The longest name shown, in what a reader would call characters.
+pub(crate) const NAME_MAX: usize = 40;
+
+/// Of a longer input only the beginning is looked at, in characters.
+const INPUT_MAX: usize = 400;
+
+/// So many digits in a row may be a phone number.
+const LONG_NUMBER: usize = 7;
+
+/// Digits with at most so many signs and blanks between them count as one number: `4111 - 1111`.
+const GAP_MAX: usize = 3;
+
+/// Languages write a few marks on one letter; more are made to spill over the lines around.
+const MARKS_MAX: usize = 2;
+
+/// What stands in a message where the name was, `None` when nothing is left of it.
+pub(crate) fn clean(name: &str) -> Option<String> {
+    let line = one_line(&break_links(&mask_numbers(&one_line(&visible(name).replace("://", " ")))));
+    let says_something = line.chars().any(|c| c.is_alphanumeric() || !c.is_ascii());
+    says_something.then(|| shorten(&line))
+}
+
+/// What is said in place of a name that is empty.
+pub(crate) fn stand_in(language: &str) -> &'static str {
+    match language {
+        "pl" => "sprzedawca",
+        "de" => "Händler",
+        // In letters that an SMS has room for.
+        "fr" => "le vendeur",
+        "es" => "el comercio",
+        "it" => "l'esercente",
+        "cs" => "obchod",
+        "ro" => "comerciant",
+        "ar" => "التاجر",
+        "uk" => "продавець",
+        _ => "the merchant",
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+// Compatibility forms are resolved first: full-width letters and digits would slip through every later rule.
+fn visible(name: &str) -> String {
+    let mut out = String::with_capacity(name.len().min(INPUT_MAX * 4));
+    let mut marks = 0;
+    // Before too: what stands between a letter and its mark would keep them from becoming one character.
+    for c in name.chars().take(INPUT_MAX).filter(|c| !is_hidden(*c)).nfkc() {
+        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
+        if c.is_whitespace() || c.is_control() {
+            out.push(' ');
+        } else if !is_hidden(c) && marks <= MARKS_MAX {
+            out.push(c);
+        }
+    }
+    out
+}
+
+// Characters that take no room, turn the direction of writing, or mean something else on every device.
+fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{10ffff}')
+}
+
+// Seven digits or more, however they are spaced, become `***`: a phone number could be tapped. Digits in one piece
+// behind a letter are part of a word, such as an order's reference, and nothing makes a number of them; they stay,
+// unless they end the word and are a card's number, which has no business in a message.
+fn mask_numbers(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(&c) = chars.get(at) {
+        let (length, digits) = number(&chars[at..]);
+        let letter = |at: usize| chars.get(at).is_some_and(|c| c.is_alphabetic());
+        let in_word = length == digits && at.checked_sub(1).is_some_and(letter);
+        let card = !letter(at + length) && is_card_number(&chars[at..at + length]);
+        if digits >= LONG_NUMBER && (!in_word || card) {
+            out.push_str("***");
+        } else if length == 0 {
+            out.push(c);
+        } else {
+            out.extend(&chars[at..at + length]);
+        }
+        at += length.max(1);
+    }
+    out
+}
+
+// 13 to 19 digits whose check digit is right (ISO/IEC 7812-1, annex B).
+fn is_card_number(digits: &[char]) -> bool {
+    let values: Option<Vec<u32>> = digits.iter().map(|c| c.to_digit(10)).collect();
+    let Some(values) = values.filter(|values| (13..=19).contains(&values.len())) else { return false };
+    let doubled = |(at, value): (usize, &u32)| if at % 2 == 1 { value * 2 / 10 + value * 2 % 10 } else { *value };
+    values.iter().rev().enumerate().map(doubled).sum::<u32>() % 10 == 0
+}
+
+// How many characters the number at the beginning takes up, and how many of them are digits.
+fn number(chars: &[char]) -> (usize, usize) {
+    let (mut length, mut digits) = (0, 0);
+    for (at, c) in chars.iter().enumerate() {
+        if c.is_numeric() {
+            (length, digits) = (at + 1, digits + 1);
+        } else if c.is_alphanumeric() || at >= length + GAP_MAX || digits == 0 {
+            break;
+        }
+    }
+    (length, digits)
+}
+
+// A blank behind every dot, colon and at sign inside a word: `evil.example` becomes `evil. example`, which is still
+// readable and which nothing turns into a link.
+fn break_links(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut before = ' ';
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        out.push(c);
+        let next = rest.peek().copied().unwrap_or(' ');
+        let breaks = match c {
+            '@' => !next.is_whitespace(),
+            ':' => !before.is_whitespace() && !next.is_whitespace(),
+            '.' | '\u{3002}' | '\u{6d4}' => !before.is_whitespace() && (next.is_alphanumeric() || !next.is_ascii()),
+            _ => false,
+        };
+        if breaks {
+            out.push(' ');
+        }
+        before = c;
+    }
+    out
+}
+
+fn shorten(line: &str) -> String {
+    if line.graphemes(true).count() <= NAME_MAX {
+        return line.to_owned();
+    }
+    let kept: String = line.graphemes(true).take(NAME_MAX - 1).collect();
+    format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod properties;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn honest_names_stay_as_they_are() {
+        for name in [
+            "Żabka Łódź",
+            "H&M",
+            "Müller & Söhne KG",
+            "Sklep nr 12",
+            "7-Eleven",
+            "Café Nero",
+            "Mały Książę 24/7",
+            "東京カメラ",
+            "Кав'ярня",
+            "🍕 Pizza",
+            "A/B-Store (Plac 3)",
+        ] {
+            assert_eq!(clean(name).as_deref(), Some(name));
+        }
+    }
+
+    #[test]
+    fn hostile_names_lose_their_teeth() {
+        let table = [
+            ("evil.example", "evil. example"),
+            ("cancel at evil.example/login", "cancel at evil. example/login"),
+            ("https://evil.example/a?b=c", "https evil. example/a?b=c"),
+            ("www.evil.com", "www. evil. com"),
+            ("EVIL.COM.", "EVIL. COM."),
+            ("xn--bnk-6na.com", "xn--bnk-6na. com"),
+            ("bаnk.com", "bаnk. com"),
+            ("evil。com", "evil。 com"),
+            ("ｅｖｉｌ．ｃｏｍ", "evil. com"),
+            ("evil․com", "evil. com"),
+            ("e\u{200b}vil.c\u{200d}om", "evil. com"),
+            ("💩.la", "💩. la"),
+            ("help@evil.example", "help@ evil. example"),
+            ("tel:112", "tel: 112"),
+            ("tel:+48600100200", "tel: +***"),
+            ("mailto:a@b.cd", "mailto: a@ b. cd"),
+            ("192.168.10.20", "***"),
+            ("Call +48 600 100 200 now", "Call +*** now"),
+            ("Call (600) 100-200", "Call (***"),
+            ("call 6.0.0.1.0.0.2.0.0", "call ***"),
+            ("Call ６００１００２００", "Call ***"),
+            ("call ٦٠٠١٠٠٢٠٠", "call ***"),
+            ("4111 1111 1111 1111 shop", "*** shop"),
+            ("4111-1111-1111-1111", "***"),
+            ("4111      1111\t\t\t\t1111 \u{200b}    1111 shop", "*** shop"),
+            ("6\u{fe0f}\u{20e3}0\u{fe0f}\u{20e3}0\u{20e3}1\u{20e3}0\u{20e3}0\u{20e3}2\u{20e3}", "***\u{20e3}"),
+            ("shop4111111111111111", "shop***"),
+            ("ORDER4111111111111112", "ORDER4111111111111112"),
+            ("ORDER4111111111111111B", "ORDER4111111111111111B"),
+            ("call x600 100 200", "call x***"),
+            ("a\r\nb\tc\u{2028}d\u{85}e", "a b c d e"),
+            ("\u{202e}knab ruoY\u{202c}", "knab ruoY"),
+            ("\u{2067}abc\u{2069}\u{61c}", "abc"),
+            ("bell\u{7}\u{1b}[31m\u{0}", "bell [31m"),
+            ("{{otp}}", "{{otp}}"),
+            ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+            ("=CMD()", "=CMD()"),
+            ("h\u{300}\u{301}\u{302}\u{303}\u{304}i", "h\u{300}\u{301}i"),
+            ("P.K.O. S.A.", "P. K. O. S. A."),
+            ("  many   blanks\u{a0}\u{3000}here ", "many blanks here"),
+            ("a\u{e0061}\u{e0062}b\u{fe0f}", "ab"),
+        ];
+        for (name, expected) in table {
+            let expected = if expected == "***" { None } else { Some(expected) };
+            assert_eq!(clean(name).as_deref(), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_could_be_tapped_survives() {
+        let tricks = ["a.b", "a@b", "http://a.b", "a.b.c.d", "0048600100200", "+1 (800) 555-0199", "1.1.1.1:8080"];
+        for head in ["", "x", "x ", ".", "@", "1"] {
+            for trick in tricks {
+                for tail in ["", "x", ".y", ":1", "/z", "…"] {
+                    let shown = clean(&format!("{head}{trick}{tail}")).unwrap_or_default();
+                    let words = shown.split(' ');
+                    let inner_dot = |w: &str| w.trim_matches('.').trim_end_matches('@').contains(['.', '@']);
+                    assert!(!words.clone().any(inner_dot), "{shown:?} from {head}{trick}{tail}");
+                    let tappable = |w: &str| !w.starts_with(char::is_alphabetic);
+                    assert!(words.filter(|w| tappable(w)).all(|w| w.matches(char::is_numeric).count() < 7), "{shown}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_characters() {
+        assert_eq!(clean(&"a".repeat(40)).unwrap(), "a".repeat(40));
+        assert_eq!(clean(&"a".repeat(5000)).unwrap(), format!("{}…", "a".repeat(39)));
+        let flags = clean(&"🇵🇱".repeat(60)).unwrap();
+        assert_eq!(flags, format!("{}…", "🇵🇱".repeat(39)));
+        let blank_at_the_cut = format!("{} {}", "a".repeat(38), "b".repeat(9));
+        assert_eq!(clean(&blank_at_the_cut).unwrap(), format!("{}…", "a".repeat(38)));
+    }
+
+    #[test]
+    fn an_empty_name_is_worded() {
+        for empty in ["", " ", "\u{200b}\u{202e}", "...", "---", "\r\n"] {
+            assert_eq!(clean(empty), None, "{empty:?}");
+        }
+        assert_eq!((stand_in("pl"), stand_in("xx")), ("sprzedawca", "the merchant"));
+    }
+}

@@ -1,0 +1,104 @@
+//! Every amount in every currency: what is written is the amount, to the last minor unit.
+//!
+//! CLDR and ISO 4217 disagree about decimals, and a reader knows only the signs on the screen. So amounts are read back
+//! from those alone, with the decimal sign that the readers of a locale learned at school, and nothing of a [`MoneyFormat`].
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::*;
+
+/// The locales of the shipped texts, as their texts write, and ways of writing that differ: groups of two,
+/// apostrophes, digits of their own; each with its decimal sign.
+static PURSES: LazyLock<Vec<(&str, char, MoneyFormat)>> = LazyLock::new(|| {
+    let learn =
+        |(tag, decimal): (&'static str, char)| (tag, decimal, MoneyFormat::learn(&tag.parse().unwrap()).unwrap());
+    SHIPPED
+        .into_iter()
+        .chain([("hi", '.'), ("de-CH", '.'), ("fa", '٫'), ("ar-EG", '٫'), ("bn", '.'), ("pt-PT", ',')])
+        .map(learn)
+        .collect()
+});
+
+const SHIPPED: [(&str, char); 10] = [
+    ("ar-u-nu-latn", '.'),
+    ("cs", ','),
+    ("de", ','),
+    ("en", '.'),
+    ("es", ','),
+    ("fr", ','),
+    ("it", ','),
+    ("pl", ','),
+    ("ro", ','),
+    ("uk", ','),
+];
+
+#[test]
+fn every_currency_is_written_with_the_decimals_of_iso_4217_in_every_locale() {
+    for (tag, decimal, money_format) in &*PURSES {
+        for (currency, exponent) in listed() {
+            for minor in [0, 1, 7, 10, 99, 100, 1000, 99_999, 123_456, 1_234_567_890, u64::MAX] {
+                let amount = Money { minor, currency };
+                for text in [money_format.write(amount), money_format.write_for_sms(amount)] {
+                    let read = read_back(*decimal, &text);
+                    assert_eq!(read, Some((minor, exponent.into())), "{text:?} for {amount:?} in {tag}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_amount_read_back_is_the_amount_with_the_decimals_of_its_currency() {
+    let currencies: Vec<_> = listed().collect();
+    let minor = prop_oneof![any::<u64>(), 0..100_000_u64, Just(0), Just(u64::MAX)];
+    let all = (0..PURSES.len(), select(currencies), minor);
+    let config = Config { cases: 3000, failure_persistence: None, ..Config::default() };
+    let tried = TestRunner::new(config).run(&all, |(at, (currency, exponent), minor)| {
+        let (tag, decimal, money_format) = &PURSES[at];
+        let money = Money { minor, currency };
+
+        for text in [money_format.write(money), money_format.write_for_sms(money)] {
+            prop_assert_eq!(read_back(*decimal, &text), Some((minor, usize::from(exponent))), "{} {}", tag, text);
+        }
+        Ok(())
+    });
+    tried.unwrap();
+}
+
+#[test]
+fn an_amount_for_an_sms_has_no_sign_that_an_sms_cannot_afford() {
+    for (tag, _, money_format) in PURSES.iter().take(SHIPPED.len()) {
+        for (currency, _) in listed() {
+            let text = money_format.write_for_sms(Money { minor: 1_234_567, currency });
+            let dear = text.chars().find(|c| !c.is_ascii() && !GSM_SIGNS.contains(*c));
+            assert_eq!(dear, None, "{text} in {tag}");
+        }
+    }
+}
+
+// The number of minor units, and how many digits stand behind the decimal sign. Nothing but blanks, apostrophes, points
+// and commas may stand between two digits.
+fn read_back(decimal: char, text: &str) -> Option<(u64, usize)> {
+    let chars: Vec<char> = text.chars().collect();
+    let (first, last) = (chars.iter().position(|c| digit(*c))?, chars.iter().rposition(|c| digit(*c))?);
+    let number = &chars[first..=last];
+    let groups = |c: &char| digit(*c) || c.is_whitespace() || "'’.,٬٫".contains(*c);
+    let minor = number.iter().filter_map(|c| value(*c)).map(|value| value.to_string()).collect::<String>();
+    let sign = number.iter().rposition(|c| *c == decimal);
+    let decimals = sign.map_or(0, |sign| number.len() - sign - 1);
+    number.iter().all(groups).then_some((minor.parse().ok()?, decimals))
+}
+
+fn digit(c: char) -> bool {
+    value(c).is_some()
+}
+
+// The digits of the numeral systems above: Latin, Arabic-Indic, its eastern form, Devanagari, Bengali.
+fn value(c: char) -> Option<u32> {
+    let zeros = ['0', '٠', '۰', '०', '০'];
+    zeros.into_iter().find_map(|zero| u32::from(c).checked_sub(u32::from(zero)).filter(|value| *value < 10))
+}

@@ -1,0 +1,284 @@
+//! Who hears of what.
+
+use std::time::Duration;
+
+use otpost::domain::recipient::{Identifier, IdentifierKind, RecipientStatus};
+
+use crate::support::notice::Notice;
+use crate::support::{Gateway, Setup, locked, recipient, transaction, transactional_lock, unlocked, verification};
+
+const COMPANY: &str = "a3f33118-946d-4b9c-b27f-e009d28355fa";
+
+#[tokio::test]
+async fn of_a_check_the_directory_knows_better_than_the_body_whom_to_tell_and_where() {
+    let gateway = Gateway::start().await;
+    gateway
+        .knows([
+            recipient("app").user("1").app("token"),
+            recipient("own mailbox").user("2").mailbox("own@example.org"),
+            recipient("phone only").user("3").reads("en").phone("+48600100200"),
+            recipient("nothing").user("4"),
+        ])
+        .await;
+
+    for user in ["1", "2", "3", "4", "5"] {
+        let mailbox = format!("sent-{user}@example.org");
+        let notice = verification("Rejected").with("userId", user).with("email", mailbox);
+        gateway.post(&notice).await.expect_status(204);
+        gateway.drain().await;
+    }
+
+    assert_eq!(gateway.push().received().len(), 1);
+    let mails = gateway.email().received();
+    let told: Vec<_> = mails.iter().map(|mail| (mail.to.as_str(), mail.text.contains("Dzień dobry"))).collect();
+    // Whoever is not in the directory reads the default language.
+    let expected = [("own", true), ("sent-3", false), ("sent-4", true), ("sent-5", true)];
+    assert_eq!(
+        told,
+        expected.map(|(to, polish)| (format!("{to}@example.org"), polish)).each_ref().map(|(a, b)| (a.as_str(), *b))
+    );
+    assert!(gateway.sms("primary").received().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_must_not_be_told_is_not_told_by_the_mailbox_of_the_body_either() {
+    let gateway = Gateway::start().await;
+    gateway
+        .knows([
+            recipient("opted out").user("1").status(RecipientStatus::OptedOut),
+            recipient("dead").user("2").mailbox("own@example.org").status(RecipientStatus::Deceased),
+        ])
+        .await;
+
+    for user in ["1", "2"] {
+        gateway.post(&verification("Accepted").with("userId", user)).await.expect_status(204);
+        gateway.drain().await;
+        assert_eq!(gateway.last().await.line.end_reason.as_deref(), Some("suppressed"), "{user}");
+    }
+
+    assert_eq!(gateway.received(), 0);
+}
+
+#[tokio::test]
+async fn whoever_is_erased_while_the_news_wait_is_not_told_by_the_mailbox_of_the_body_either() {
+    let gateway = Gateway::start().await;
+    gateway.knows([recipient("somebody").user("1337").app("token")]).await;
+    gateway.push().answers(503);
+    gateway.email().answers(503);
+    gateway.post(&verification("Accepted")).await.expect_status(204);
+    gateway.settle().await;
+
+    let directory = gateway.store().directory();
+    let user = Identifier { kind: IdentifierKind::User, value: "1337".to_owned() };
+    let id = directory.named(&user).await.unwrap()[0].id;
+    assert!(directory.erase(id, gateway.now()).await.unwrap());
+    gateway.push().recovers();
+    gateway.email().recovers();
+    gateway.drain().await;
+
+    assert_eq!(gateway.received(), 0);
+    assert_eq!(gateway.last().await.line.end_reason.as_deref(), Some("unknown_recipient"));
+}
+
+#[tokio::test]
+async fn everybody_of_a_company_is_told_once_and_whoever_cannot_be_reached_ends_alone() {
+    let gateway = Gateway::start().await;
+    let phones = ["+48600100200", "+48600100300", "+48600100400"];
+    gateway.knows(phones.map(|phone| recipient(phone).corporation(COMPANY).phone(phone))).await;
+    gateway
+        .knows([
+            recipient("without an address").corporation(COMPANY),
+            recipient("opted out").corporation(COMPANY).phone("+48600100500").status(RecipientStatus::OptedOut),
+            recipient("of another company").corporation("7").phone("+48600100600"),
+            recipient("with the number of a user").user(COMPANY).phone("+48600100700"),
+        ])
+        .await;
+
+    for change in ["Added", "Removed"] {
+        gateway.post(&transactional_lock(change, gateway.now())).await.expect_status(204);
+    }
+    gateway.drain().await;
+
+    let received = gateway.sms("primary").received();
+    for phone in phones {
+        let told: Vec<_> =
+            received.iter().filter(|sms| sms.to == phone).map(|sms| sms.text.contains("zdjeto")).collect();
+        assert_eq!(told, [false, true], "{phone}");
+    }
+    assert_eq!(gateway.received(), 6);
+    let mut ends: Vec<_> = gateway.deliveries().await.into_iter().map(|line| line.end_reason).collect();
+    ends.retain(Option::is_some);
+    ends.sort();
+    let ends: Vec<_> = ends.iter().flatten().map(String::as_str).collect();
+    assert_eq!(ends, ["no_contact", "no_contact", "suppressed", "suppressed"]);
+}
+
+#[tokio::test]
+async fn a_user_may_be_named_by_a_uuid_or_a_number_and_a_company_too() {
+    let gateway = Gateway::start().await;
+    gateway
+        .knows([
+            recipient("user by UUID").user(COMPANY).phone("+48600100200"),
+            recipient("user by number").user("1337").phone("+48600100300"),
+            recipient("company by number").corporation("1337").phone("+48600100400"),
+        ])
+        .await;
+    let now = gateway.now();
+
+    for (holder, id) in
+        [("user", COMPANY.to_uppercase()), ("user", "1337".to_owned()), ("corporation", "1337".to_owned())]
+    {
+        let notice = transactional_lock("Added", now).with("resourceType", holder).with("resourceId", id);
+        gateway.post(&notice).await.expect_status(204);
+        gateway.drain().await;
+    }
+
+    let told: Vec<_> = gateway.sms("primary").received().iter().map(|sms| sms.to.clone()).collect();
+    assert_eq!(told, ["+48600100200", "+48600100300", "+48600100400"]);
+    assert!(gateway.sms("primary").received()[2].text.contains("firmy"));
+}
+
+#[tokio::test]
+async fn a_user_is_looked_for_among_customers_where_both_are_numbered_alike() {
+    let gateway = Setup::new().more("[recipients]\nuser = [\"user\", \"storage_customer\"]").start().await;
+    gateway.knows([recipient("customer").customer("1337").app("token")]).await;
+
+    gateway.post(&verification("Accepted").without("email")).await.expect_status(204);
+    let notice = transactional_lock("Added", gateway.now()).with("resourceType", "user").with("resourceId", "1337");
+    gateway.post(&notice).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!(gateway.push().received().len(), 2);
+}
+
+#[tokio::test]
+async fn of_a_payment_the_holder_of_the_card_hears_and_else_the_owner_of_the_balance() {
+    let gateway = Gateway::start().await;
+    gateway
+        .knows([
+            recipient("holder").storage_card("1").app("holder"),
+            recipient("same number elsewhere").card("1").user("1").customer("1").app("stranger"),
+            recipient("owner").balance("b334b384-328c-11ed-a261-0242ac120002").app("owner"),
+        ])
+        .await;
+
+    for card in ["1", "2"] {
+        let notice = transaction(gateway.now()).with_inner("transaction.cardId", card);
+        gateway.post(&notice).await.expect_status(204);
+        gateway.drain().await;
+    }
+
+    let told: Vec<_> = gateway.push().received().iter().map(|push| push.to.clone()).collect();
+    assert_eq!(told, ["holder", "owner"]);
+}
+
+#[tokio::test]
+async fn of_a_payment_the_holder_under_the_other_numbering_hears_where_that_is_configured() {
+    let gateway = Setup::new().more("[recipients]\ntransaction = [\"dc_card\"]").start().await;
+    gateway
+        .knows([recipient("storage").storage_card("1337").app("storage"), recipient("dc").card("1337").app("dc")])
+        .await;
+
+    gateway.post(&transaction(gateway.now())).await.expect_status(204);
+    gateway.drain().await;
+
+    let told: Vec<_> = gateway.push().received().iter().map(|push| push.to.clone()).collect();
+    assert_eq!(told, ["dc"]);
+}
+
+#[tokio::test]
+async fn news_of_one_recipient_company_or_payment_are_told_in_the_order_in_which_they_were_taken() {
+    let gateway = Gateway::start().await;
+    gateway
+        .knows([
+            recipient("user").user("1337").app("user"),
+            recipient("company").corporation(COMPANY).app("company"),
+            recipient("holder").storage_card("1337").app("holder"),
+            recipient("bystander").user("7").app("bystander"),
+        ])
+        .await;
+    let now = gateway.now();
+    let at = |seconds| now.after(Duration::from_secs(seconds));
+    let stage = |stage: &str| transaction(now).with_inner("transaction.status", stage);
+    let lanes = [
+        (
+            "user",
+            [
+                verification("InProgress"),
+                verification("Rejected"),
+                verification("InProgress"),
+                verification("Accepted"),
+            ],
+        ),
+        (
+            "company",
+            [
+                transactional_lock("Removed", now),
+                transactional_lock("Added", at(1)),
+                transactional_lock("Removed", at(2)),
+                transactional_lock("Added", at(3)),
+            ],
+        ),
+        (
+            "holder",
+            [stage("CLEARED"), stage("AUTHORIZED"), stage("REVERSED"), stage("CLEARED").with("status", "DECLINED")],
+        ),
+    ];
+
+    for (token, [first, rest @ ..]) in lanes {
+        let before = gateway.push().received().len();
+        gateway.push().answers(503);
+        gateway.email().answers(503);
+        let without_mailbox =
+            |notice: Notice| if notice.path.contains("verification") { notice.without("email") } else { notice };
+        gateway.post(&without_mailbox(first)).await.expect_status(204);
+        gateway.settle().await;
+        gateway.push().recovers();
+        gateway.email().recovers();
+        for notice in rest {
+            gateway.post(&without_mailbox(notice)).await.expect_status(204);
+        }
+        gateway.post(&verification("Accepted").with("userId", "7").without("email")).await.expect_status(204);
+        gateway.settle().await;
+        let at_once: Vec<_> = gateway.push().received().split_off(before).iter().map(|push| push.to.clone()).collect();
+        assert_eq!(at_once, ["bystander"], "somebody else's news wait for nobody");
+
+        gateway.drain().await;
+        let told = gateway.push().received().split_off(before);
+        let titles: Vec<_> =
+            told.iter().filter(|push| push.to == token).map(|push| push.title.clone().unwrap()).collect();
+        let expected = match token {
+            "user" => [
+                "Sprawdzamy Twoje dane",
+                "Nie udało się potwierdzić tożsamości",
+                "Sprawdzamy Twoje dane",
+                "Tożsamość potwierdzona",
+            ],
+            "company" => [
+                "Zdjęto blokadę płatności",
+                "Płatności zablokowane",
+                "Zdjęto blokadę płatności",
+                "Płatności zablokowane",
+            ],
+            _ => ["Zaksięgowano płatność", "Zatwierdzono płatność", "Cofnięto płatność", "Odrzucono płatność"],
+        };
+        assert_eq!(titles, expected);
+    }
+}
+
+#[tokio::test]
+async fn locks_older_than_the_configured_age_are_recorded_and_not_told() {
+    let gateway = Setup::new().more("[delivery]\nmax_age = \"1h\"").start().await;
+    gateway.knows([recipient("holder").card("11").corporation(COMPANY).phone("+48600100200")]).await;
+    let (old, young) = (gateway.now().before(Duration::from_hours(2)), gateway.now().before(Duration::from_mins(30)));
+
+    for (at, state) in [(old, "recorded"), (young, "sent")] {
+        for notice in [locked(at), unlocked(at), transactional_lock("Added", at), transactional_lock("Removed", at)] {
+            gateway.post(&notice).await.expect_status(204);
+            gateway.drain().await;
+            assert_eq!(gateway.last().await.line.state, state, "{}", notice.path);
+        }
+    }
+
+    assert_eq!(gateway.received(), 4);
+}
