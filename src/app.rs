@@ -1,6 +1,7 @@
-//! Puts a gateway together from its configuration, starts it, and ends it in good order. It decides nothing else.
+//! Builds a gateway from its configuration, starts it and stops it gracefully. It decides nothing else.
 
 pub mod environment;
+mod reload;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,63 +10,59 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::channel::{self, receipt::ReceiptParser};
+use crate::channel::{self, HttpProvider};
 use crate::config::{self, Config, ConfigValues};
 use crate::domain::chain;
-use crate::domain::clock::Clocks;
+use crate::domain::clock::{Clock, Clocks};
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
 use crate::flow::audit::AuditLog;
 use crate::flow::dispatch::{ConfiguredProvider, Dispatch, DispatchPolicy};
 use crate::flow::intake::Intake;
-use crate::flow::limits;
 use crate::flow::limits::SendLimits;
 use crate::flow::receipts::Receipts;
+use crate::flow::tasks::certificate_expiry::{self, ExpiryMonitor};
 use crate::flow::tasks::cleanup;
 use crate::flow::tasks::clock_monitor;
 use crate::flow::tasks::template_reload::TemplateReloader;
 use crate::flow::worker::Worker;
-use crate::ingest::{self, Listener, Reloaded};
+use crate::ingest::{self, Listener};
 use crate::ops::GatewayStatus;
 use crate::receipts;
 use crate::render::{self, LiveTemplates, Renderer};
 use crate::route::{self, Plan, Plans, ProviderProfile};
-use crate::store::{self, Role, Store};
+use crate::store::{self, OpenMode, Store};
 
-/// How long deliveries in hand may take once we were told to stop: one attempt and its settlement.
+/// How long deliveries in flight may take after a stop was requested: one attempt and its settlement.
 const DRAIN: Duration = Duration::from_secs(9);
 
-/// How long the door may take to write down what it has not told yet.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the ingest listener may take to write its last rejections to the audit log.
+const AUDIT_FLUSH: Duration = Duration::from_secs(1);
 
-/// Why a gateway cannot be put together.
+/// Why a gateway cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A plan is not one.
+    /// A plan is invalid.
     #[error(transparent)]
     Plan(#[from] route::Error),
-    /// A limit is not one.
-    #[error(transparent)]
-    SendLimits(#[from] limits::Error),
-    /// The texts cannot be used.
+    /// The templates are invalid.
     #[error(transparent)]
     Render(#[from] render::Error),
-    /// A provider cannot be set up.
+    /// A provider cannot be connected.
     #[error(transparent)]
     Provider(#[from] channel::Error),
-    /// Two providers of one name.
-    #[error("provider {0}: the name stands there twice")]
-    SameName(String),
+    #[error("provider {0}: duplicate name")]
+    DuplicateProvider(ProviderName),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// The profile forbids it.
+    /// The environment forbids the configuration.
     #[error(transparent)]
-    CaEnvironment(#[from] environment::Error),
-    /// The door cannot be opened.
+    Environment(#[from] environment::Error),
+    /// The ingest listener cannot be started.
     #[error(transparent)]
     Ingest(#[from] ingest::Error),
-    /// The providers' door cannot be opened.
+    /// The receipts listener cannot be started.
     #[error(transparent)]
     Receipts(#[from] receipts::Error),
     /// The configuration cannot be read.
@@ -73,10 +70,12 @@ pub enum Error {
     Config(#[from] config::Error),
 }
 
-/// A gateway that runs.
+/// A running gateway.
 pub struct Gateway {
     listener: Listener,
-    providers: Option<receipts::ReceiptListener>,
+    receipt_listener: Option<receipts::ReceiptListener>,
+    expiry: Arc<ExpiryMonitor>,
+    clock: Arc<dyn Clock>,
     store: Arc<Store>,
     worker: Arc<Worker>,
     audit_log: AuditLog,
@@ -86,52 +85,43 @@ pub struct Gateway {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// The parts that can be put together without opening the database or a port.
+/// The parts that can be built without opening the database or a port.
 pub struct Parts {
     plans: Plans,
-    guard: SendLimits,
-    library: LiveTemplates,
+    limits: SendLimits,
+    templates: LiveTemplates,
     routes: Vec<ConfiguredProvider>,
-    readers: HashMap<ProviderName, ReceiptParser>,
+    readers: HashMap<ProviderName, Arc<dyn HttpProvider>>,
 }
 
 impl Parts {
-    /// Reads texts, plans and providers.
+    /// Loads templates, plans and providers.
     pub fn assemble(config: &Config) -> Result<Self, Error> {
         let plans = Plans::new(config.plan.clone())?;
-        let guard = SendLimits::new(config.limits.clone())?;
-        let library = LiveTemplates::open(&config.templates)?;
+        let limits = SendLimits::new(config.limits.clone());
+        let templates = LiveTemplates::open(&config.templates)?;
         let mut readers = HashMap::new();
         let mut routes: Vec<ConfiguredProvider> = Vec::with_capacity(config.provider.len());
-        for (at, settings) in config.provider.iter().enumerate() {
-            if config.provider[..at].iter().any(|other| other.name() == settings.name()) {
-                return Err(Error::SameName(settings.name().to_owned()));
+        for settings in &config.provider {
+            let profile = settings.profile().clone();
+            if routes.iter().any(|(other, _)| other.provider == profile.provider) {
+                return Err(Error::DuplicateProvider(profile.provider));
             }
-            let profile = ProviderProfile {
-                provider: ProviderName(settings.name().to_owned()),
-                channel: settings.channel(),
-                countries: settings.countries().to_vec(),
-                deduplicates: settings.deduplicates(),
-                weight: settings.weight(),
-                min_validity: settings.min_validity(),
-                price: settings.price(),
-                spend_cap: settings.spend_cap(),
-                transliterate: settings.transliterate(),
-            };
-            readers.extend(channel::hear(settings)?.map(|reader| (profile.provider.clone(), reader)));
-            routes.push((profile, channel::connect(settings)?));
+            let adapter = settings.connect()?;
+            readers.extend(adapter.receipts.map(|receipts| (profile.provider.clone(), receipts)));
+            routes.push((profile, adapter.provider));
         }
-        Ok(Self { plans, guard, library, routes, readers })
+        Ok(Self { plans, limits, templates, routes, readers })
     }
 
-    /// The texts.
+    /// The renderer of the templates that were loaded.
     pub fn renderer(&self) -> Arc<Renderer> {
-        self.library.now()
+        self.templates.current()
     }
 
-    /// What is not sent although it could be.
-    pub fn guard(&self) -> &SendLimits {
-        &self.guard
+    /// Rate limits and allowed countries.
+    pub fn limits(&self) -> &SendLimits {
+        &self.limits
     }
 
     /// The plans.
@@ -139,13 +129,13 @@ impl Parts {
         &self.plans
     }
 
-    /// The providers in the order in which they are asked.
+    /// The providers in the order of the configuration.
     pub fn profiles(&self) -> Vec<ProviderProfile> {
         self.routes.iter().map(|(profile, _)| profile.clone()).collect()
     }
 
-    /// Kinds of news that no provider can tell anybody.
-    pub fn untold(&self) -> Vec<Kind> {
+    /// Notification kinds that no provider serves.
+    pub fn unserved_kinds(&self) -> Vec<Kind> {
         let served = |kind: &Kind| {
             let plan = self.plans.of(*kind);
             let mut channels = plan.into_iter().flat_map(Plan::channels);
@@ -155,69 +145,66 @@ impl Parts {
     }
 }
 
-fn open_for_providers(
+fn listen_for_receipts(
     settings: &receipts::Settings,
     receipts: &Arc<Receipts>,
+    expiry: &Arc<ExpiryMonitor>,
 ) -> Result<Option<(receipts::ReceiptListener, JoinHandle<()>)>, Error> {
     if !settings.is_open() {
         return Ok(None);
     }
-    let (listener, serving) = receipts::listen(settings, Arc::clone(receipts))?;
-    tracing::info!(receipts = %listener.address, "providers may report");
+    let (listener, serving) = receipts::listen(settings, Arc::clone(receipts), Arc::clone(expiry))?;
+    tracing::info!(receipts = %listener.address, "receipts listener started");
     let serving = tokio::spawn(async move {
         if let Err(error) = serving.await {
-            tracing::error!(error = chain(&error), "the providers' door closed");
+            tracing::error!(error = chain(&error), "receipts listener stopped unexpectedly");
         }
     });
     Ok(Some((listener, serving)))
 }
 
-fn is_reloaded(key: &str) -> bool {
-    let Some(key) = key.strip_prefix("ingest.") else { return false };
-    let is_in =
-        |section: &&str| key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-    ingest::Settings::RELOADED.iter().any(is_in)
-}
-
 impl Gateway {
-    /// Opens database and door, and starts to work. What a crash left is taken up at once.
+    /// Opens the database and the listeners, and starts to work. Deliveries that a crash left behind resume at once.
     pub async fn start(config: &Config, clocks: Clocks) -> Result<Self, Error> {
         environment::check(config)?;
         let clock = Arc::clone(&clocks.steady);
-        let Parts { plans, guard, library, routes, readers } = Parts::assemble(config)?;
-        let store = Arc::new(Store::open(&config.store, &config.seal, Role::Gateway, Arc::clone(&clock)).await?);
-        let left = store.take_over().await?;
+        let Parts { plans, limits, templates, routes, readers } = Parts::assemble(config)?;
+        let store = Arc::new(Store::open(&config.store, &config.seal, OpenMode::Gateway, Arc::clone(&clock)).await?);
+        let left = store.resume().await?;
         if left > 0 {
-            tracing::warn!(left, "deliveries were in hand when the last process ended; they are taken up now");
+            tracing::warn!(left, "deliveries were in flight when the last process ended; they are resumed");
         }
-        let (plans, library) = (Arc::new(plans), Arc::new(library));
+        let (plans, templates) = (Arc::new(plans), Arc::new(templates));
         let template_reloader =
-            TemplateReloader::begin(Arc::clone(&library), Arc::clone(&store), Arc::clone(&clock)).await?;
+            TemplateReloader::begin(Arc::clone(&templates), Arc::clone(&store), Arc::clone(&clock)).await?;
         let template_reloader = Arc::new(template_reloader);
-        let rules = DispatchPolicy {
+        let policy = DispatchPolicy {
             recipients: config.recipients.clone(),
             plans: Arc::clone(&plans),
             max_age: config.delivery.max_age,
-            guard,
+            limits,
         };
-        let dispatch = Dispatch::new(Arc::clone(&store), library, rules, routes, Arc::clone(&clock), rand::random());
+        let dispatch = Dispatch::new(Arc::clone(&store), templates, policy, routes, Arc::clone(&clock), rand::random());
         let registry = Arc::clone(dispatch.registry());
-        registry.recall().await?;
-        registry.look().await?;
+        registry.load_history().await?;
+        registry.refresh().await?;
         let receipts = Receipts::new(Arc::clone(&store), readers, Arc::clone(&registry), clocks.clone());
         let (receipts, ended) = (Arc::new(receipts), dispatch.ended());
         if config.delivery.paused {
-            tracing::warn!("delivery is paused: what is accepted waits, and expires when nobody lets it go in time");
+            tracing::warn!("delivery is paused: accepted notifications wait, and expire unless it is resumed in time");
         }
         let worker = Worker::new(&config.delivery, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
         let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(&plans), Arc::clone(&clock));
         let audit_log = AuditLog::new(Arc::clone(&store), Arc::clone(&clock));
-        let (listener, serving) = ingest::listen(&config.ingest, intake, audit_log.clone(), clocks.clone())?;
-        let (providers, taking) = open_for_providers(&config.receipts, &receipts)?.unzip();
+        let expiry = Arc::<ExpiryMonitor>::default();
+        let (listener, serving) =
+            ingest::listen(&config.ingest, intake, audit_log.clone(), Arc::clone(&expiry), clocks.clone())?;
+        let (receipt_listener, serving_receipts) = listen_for_receipts(&config.receipts, &receipts, &expiry)?.unzip();
+        let wall_clock = Arc::clone(&clocks.wall);
         let longest_life = plans.ttl(Kind::Otp);
         let serving = tokio::spawn(async move {
             if let Err(error) = serving.await {
-                tracing::error!(error = chain(&error), "the door closed");
+                tracing::error!(error = chain(&error), "ingest listener stopped unexpectedly");
             }
         });
         let mut tasks = vec![
@@ -226,57 +213,46 @@ impl Gateway {
             tokio::spawn(receipts.run(ended)),
             tokio::spawn(Arc::clone(&template_reloader).run()),
             tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks)),
+            tokio::spawn(certificate_expiry::run(Arc::clone(&expiry), Arc::clone(&wall_clock))),
             tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life)),
         ];
-        tasks.extend(taking);
+        tasks.extend(serving_receipts);
         tracing::info!(listen = %listener.address, "ready");
         metrics::gauge!("otpost_reload_failed").set(0.0);
         let started_with = config.written.clone();
-        Ok(Self { listener, providers, store, worker, audit_log, template_reloader, started_with, serving, tasks })
+        Ok(Self {
+            listener,
+            receipt_listener,
+            expiry,
+            clock: wall_clock,
+            store,
+            worker,
+            audit_log,
+            template_reloader,
+            started_with,
+            serving,
+            tasks,
+        })
     }
 
-    /// Goes by what may change while running of a configuration that has been read anew, or could not be: the door's
-    /// certificates, lists and clients. When anything of it is wrong all of the old stays, under alarm.
-    pub async fn reload(&self, config: Result<Config, config::Error>) -> Result<(), Error> {
-        // Whatever else learns to be reloaded is read here, before anything is exchanged.
-        let reloaded = config.map_err(Error::from).and_then(|config| {
-            environment::check(&config)?;
-            Ok((self.listener.reload(&config.ingest)?, config))
-        });
-        metrics::gauge!("otpost_reload_failed").set(f64::from(u8::from(reloaded.is_err())));
-        let outcome = if reloaded.is_ok() { "taken" } else { "failed" };
-        metrics::counter!("otpost_reloads_total", "outcome" => outcome).increment(1);
-        let (reloaded, config) = reloaded.inspect_err(|error| {
-            tracing::error!(error = chain(error), "nothing was reloaded: the old files stay in force");
-        })?;
-        let Reloaded { subject, not_after, pins_added, pins_removed, .. } = &reloaded;
-        tracing::info!(subject, %not_after, ?pins_added, ?pins_removed, "certificates, lists and clients were reloaded");
-        let restart: Vec<_> = self.started_with.differences(&config.written).filter(|key| !is_reloaded(key)).collect();
-        if !restart.is_empty() {
-            tracing::warn!(keys = restart.join(" "), "these changed too, and need a restart");
-        }
-        self.audit_log.reloaded(reloaded.detail()).await;
-        Ok(())
+    /// Reloads templates at once. Otherwise they are reloaded when they have changed.
+    pub fn reload_templates(&self) {
+        self.template_reloader.reload_now();
     }
 
-    /// Has the texts read at once; otherwise they are when they have changed.
-    pub fn reread_texts(&self) {
-        self.template_reloader.hurry();
-    }
-
-    /// Where the processors' door listens.
+    /// The address of the ingest listener.
     pub fn address(&self) -> std::net::SocketAddr {
         self.listener.address
     }
 
-    /// Where a proxy gets in over TLS, if one may.
+    /// The address for the trusted proxy, if it connects over TLS.
     pub fn proxy_address(&self) -> Option<std::net::SocketAddr> {
         self.listener.proxy_address
     }
 
-    /// Where the providers' door listens, if there is one.
+    /// The address of the receipts listener, if there is one.
     pub fn receipts_address(&self) -> Option<std::net::SocketAddr> {
-        self.providers.as_ref().map(|listener| listener.address)
+        self.receipt_listener.as_ref().map(|listener| listener.address)
     }
 
     /// The store, for reading.
@@ -284,40 +260,41 @@ impl Gateway {
         &self.store
     }
 
-    /// The worker, for whoever must know when nothing is in hand.
+    /// The worker, which knows whether deliveries are in flight.
     pub fn worker(&self) -> &Arc<Worker> {
         &self.worker
     }
 
-    /// What the operators' door shows of this gateway.
-    pub fn vitals(&self, metrics: Box<dyn Fn() -> String + Send + Sync>) -> GatewayStatus {
+    /// What the ops listener shows of this gateway.
+    pub fn status(&self, metrics: Box<dyn Fn() -> String + Send + Sync>) -> GatewayStatus {
         let (store, worker) = (Arc::clone(&self.store), Arc::clone(&self.worker));
-        GatewayStatus { metrics, hindrance: Box::new(move || worker.hindrance().or_else(|| store.hindrance())) }
+        let reason = move || worker.not_ready_reason().or_else(|| store.not_ready_reason());
+        GatewayStatus { metrics, not_ready_reason: Box::new(reason) }
     }
 
-    /// Resolves when the gateway can no longer keep its word and must end.
+    /// Resolves with the reason when the gateway cannot continue and must stop.
     pub async fn failed(&self) -> String {
         self.store.failed().await
     }
 
-    /// Stops accepting, finishes what is accepted, frees what cannot be finished in time, closes. Returns how many
-    /// deliveries were freed: the next process takes them up at once.
+    /// Stops accepting, finishes deliveries in flight, releases the leases of those that take too long, and closes. Returns
+    /// how many were released: the next process resumes them at once.
     pub async fn stop(self) -> Result<usize, Error> {
-        self.worker.begin_to_stop();
+        self.worker.begin_drain();
         self.listener.stop().await;
-        let freed = self.worker.drain(DRAIN).await?;
-        // It still writes down whom it has refused.
-        let _ = tokio::time::timeout(LAST_WORDS, self.serving).await;
-        if let Some(providers) = &self.providers {
-            providers.stop().await;
+        let released = self.worker.drain(DRAIN).await?;
+        // It still writes its last rejections.
+        let _ = tokio::time::timeout(AUDIT_FLUSH, self.serving).await;
+        if let Some(listener) = &self.receipt_listener {
+            listener.stop().await;
         }
         self.tasks.iter().for_each(JoinHandle::abort);
-        // None of them sees the database close, or the folder go that it lies in.
+        // Every task has ended before the database closes.
         for task in self.tasks {
             let _ = task.await;
         }
         self.store.close().await?;
-        tracing::info!(freed, "stopped");
-        Ok(freed)
+        tracing::info!(released, "stopped");
+        Ok(released)
     }
 }

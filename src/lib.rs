@@ -1,39 +1,44 @@
 //! otpost, an OTP delivery gateway.
 //!
-//! A card processor posts a notification over mutual TLS; otpost commits it, answers `204`, finds the person,
-//! writes the message in their language and hands it to an SMS, push or e-mail provider.
+//! A card processor posts notifications over mutual TLS. otpost commits each one, answers `204`, looks up the recipient,
+//! renders the message in their language and hands it to an SMS, push or e-mail provider.
 //!
-//! # The house
+//! # Layers
 //!
 //! ```text
-//!         main ─► cli ─► app ─► config, telemetry            composition: knows everything, decides nothing
-//!                         │
-//!  doors      ingest     receipts     console                 processors, providers, operators: parse, call one flow, answer
-//!                         │
-//!  flow    intake · resolve · worker · dispatch · receipt     the story
-//!                         │
-//!  tools   store   render   channel   route                   SQL · text · the outside world · pure choice
-//!                         │                                   siblings never import each other
-//!  words                domain                                no async, no I/O, no framework
+//!  main ─► cli ─► app ─► config, telemetry          wiring: builds everything, decides nothing
+//!                  │
+//!  listeners   ingest · receipts · ops              processors, providers, operators: parse, call one flow, answer
+//!                  │
+//!  flow        intake · worker · dispatch · receipts · providers · tasks
+//!                  │
+//!  libraries   store · render · channel · route · pki       siblings never import each other
+//!                  │
+//!  domain      types and rules; no async, no I/O, no framework
 //! ```
 //!
-//! Beside it stand `pki` (making and reading certificates, for the command line and the door) and `sim` (a processor and
-//! providers to practise against); both know `domain` only. `tests/it/architecture.rs` fails on any other arrow.
+//! `sim` is a practice processor with practice providers; it knows `domain` only. `tests/it/architecture.rs` fails on any
+//! import that the layers do not allow.
 //!
-//! # The path of a code
+//! # The path of an OTP
 //!
-//! [`ingest::verestro`] parses → [`flow::intake`] accepts once → [`store`] commits notification, idempotency key,
-//! delivery and audit event in one transaction, already claimed by this node → **204** → [`flow::worker`] gets it
-//! from memory, not from a poll → [`crate::flow::recipients`] finds the person → [`route`] picks channel and provider →
-//! [`render`] writes the text for that channel → [`channel`] sends and returns an
-//! [`Outcome`](domain::outcome::Outcome) → [`store`] settles attempt, state and audit event in one transaction → the
-//! provider's receipt comes to [`receipts`] → [`crate::flow::receipts`] decides what it changes.
+//! 1. [`ingest::processor`] parses the request.
+//! 2. [`flow::intake`] accepts the notification once: [`store`] commits the notification, its idempotency key, its delivery
+//!    and an audit event in one transaction. The delivery is already leased to this process. otpost answers **204**.
+//! 3. [`flow::worker`] receives the delivery from memory, not from a poll.
+//! 4. [`flow::recipients`] resolves the recipient.
+//! 5. [`route`] chooses a channel and a provider, [`render`] renders the message for that channel, and [`channel`] sends it
+//!    and returns an [`Outcome`](domain::outcome::Outcome).
+//! 6. [`store`] settles the attempt, the state and an audit event in one transaction.
+//! 7. The provider's receipt arrives at [`receipts`], and [`flow::receipts`] applies it.
 
 pub mod app;
 pub mod channel;
 pub mod cli;
 pub mod config;
+pub mod docs;
 pub mod domain;
+pub mod file_watcher;
 pub mod flow;
 pub mod ingest;
 pub mod ops;
@@ -41,6 +46,9 @@ pub mod pki;
 pub mod receipts;
 pub mod render;
 pub mod route;
+pub mod server;
 pub mod sim;
 pub mod store;
 pub mod telemetry;
+#[cfg(test)]
+mod test_ca;

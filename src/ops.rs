@@ -1,6 +1,7 @@
-//! The operators' door: whether the gateway lives, whether it takes notifications, and its metrics.
+//! The ops listener: `/healthz`, `/readyz` and `/metrics`.
 //!
-//! Plain HTTP for loopback or a protected network. It shows numbers and names of reasons, never a person, never a code.
+//! Plain HTTP for loopback or a protected network. It shows numbers and the names of reasons, never a recipient, never
+//! a code.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
@@ -9,14 +10,14 @@ use actix_web::web::Data;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde::Deserialize;
 
-/// The text form of Prometheus, by the version that scrapers ask for.
+/// The content type of the Prometheus text format.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `[ops]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Address and port; empty for no such door.
+    /// Address and port; empty for no ops listener.
     pub listen: String,
 }
 
@@ -26,71 +27,65 @@ impl Default for Settings {
     }
 }
 
-/// Why the door cannot be opened.
+/// Why the listener cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address is not one, or not free.
     #[error(
         "ops.listen: cannot listen on {listen}; a second gateway on one machine needs another port, or \"\" for none"
     )]
-    Listen {
-        /// The address as configured.
-        listen: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    Listen { listen: String, source: std::io::Error },
 }
 
-/// What the door asks of the gateway behind it.
+/// What the listener reads from the gateway.
 pub struct GatewayStatus {
-    /// Writes the metrics in the text form of Prometheus.
+    /// Renders the metrics in the Prometheus text format.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
-    /// Why nothing is taken at the moment; `None` when all is well.
-    pub hindrance: Box<dyn Fn() -> Option<&'static str> + Send + Sync>,
+    /// Why no notification is accepted at the moment; `None` when the gateway is ready.
+    pub not_ready_reason: Box<dyn Fn() -> Option<&'static str> + Send + Sync>,
 }
 
-/// An address that is ours, with nobody behind it yet: whoever knocks waits.
+/// A bound address. Connections wait until [`listen`] is called.
 pub struct OpsListener(TcpListener);
 
 impl Settings {
-    /// Whether there is such a door.
+    /// Whether there is an ops listener.
     pub fn is_open(&self) -> bool {
         !self.listen.is_empty()
     }
 
-    /// Whether only this machine can come to it.
+    /// Whether only this machine can reach it.
     pub fn is_local(&self) -> bool {
         let addresses = self.listen.to_socket_addrs();
         addresses.is_ok_and(|mut addresses| addresses.all(|address| address.ip().is_loopback()))
     }
 
-    /// Takes the address, before anything is opened that a second gateway must not touch. None when there is no door.
+    /// Binds the address, before anything is opened that a second gateway must not touch. `None` without a listener.
     pub fn bind(&self) -> Result<Option<OpsListener>, Error> {
         if !self.is_open() {
             return Ok(None);
         }
-        let cannot = |source| Error::Listen { listen: self.listen.clone(), source };
-        Ok(Some(OpsListener(TcpListener::bind(&self.listen).map_err(cannot)?)))
+        let failed = |source| Error::Listen { listen: self.listen.clone(), source };
+        Ok(Some(OpsListener(TcpListener::bind(&self.listen).map_err(failed)?)))
     }
 }
 
-/// Opens the door; returns where it listens, and the future that serves.
+/// Starts the listener; returns its address and the future that serves.
 pub fn listen(
-    doorstep: OpsListener,
-    vitals: GatewayStatus,
+    listener: OpsListener,
+    status: GatewayStatus,
 ) -> std::io::Result<(SocketAddr, impl Future<Output = std::io::Result<()>> + use<>)> {
-    let vitals = Data::from(Arc::new(vitals));
-    let address = doorstep.0.local_addr()?;
+    let status = Data::from(Arc::new(status));
+    let address = listener.0.local_addr()?;
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(vitals.clone())
+            .app_data(status.clone())
             .route("/healthz", web::get().to(healthz))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(metrics))
     })
     .workers(1)
     .disable_signals()
-    .listen(doorstep.0)?;
+    .listen(listener.0)?;
     Ok((address, server.run()))
 }
 
@@ -98,13 +93,13 @@ async fn healthz() -> &'static str {
     "alive\n"
 }
 
-async fn readyz(vitals: Data<GatewayStatus>) -> HttpResponse {
-    match (vitals.hindrance)() {
+async fn readyz(status: Data<GatewayStatus>) -> HttpResponse {
+    match (status.not_ready_reason)() {
         None => HttpResponse::Ok().body("ready\n"),
-        Some(why) => HttpResponse::ServiceUnavailable().body(format!("{why}\n")),
+        Some(reason) => HttpResponse::ServiceUnavailable().body(format!("{reason}\n")),
     }
 }
 
-async fn metrics(vitals: Data<GatewayStatus>) -> HttpResponse {
-    HttpResponse::Ok().content_type(EXPOSITION).body((vitals.metrics)())
+async fn metrics(status: Data<GatewayStatus>) -> HttpResponse {
+    HttpResponse::Ok().content_type(EXPOSITION).body((status.metrics)())
 }

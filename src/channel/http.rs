@@ -1,10 +1,10 @@
-//! Speaks HTTP for every provider that is reached by it: one client, one set of limits, one reading of failures.
+//! The HTTP client that all providers with an HTTP API share: connections, limits, and the classification of failures.
 //!
-//! Never retries, follows a redirect, uses a proxy or logs. Of an error nothing is kept but its class,
-//! because its text may hold the address, the message or a key.
+//! It never retries, follows a redirect, uses a proxy or logs. Of an error it keeps the class only, because the text may
+//! contain the contact, the message or a key.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -14,68 +14,70 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::priority_semaphore::PrioritySemaphore;
-use super::{CONNECT_MAX, Error, HttpProvider, Provider, check_bounds, read_ca};
+use super::{Adapter, CONNECT_MAX, Common, Error, HttpProvider, Provider, check_in_flight, read_ca};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::secret::Credential;
 
-/// Requests under way at one provider when nothing else is configured; measured, more only wait for each other.
-pub const IN_FLIGHT: usize = 64;
+/// The default of `max_in_flight`. In measurements, more requests at once only waited for each other.
+pub const MAX_IN_FLIGHT: usize = 64;
 
-/// The most that is read of an answer, counted after unpacking. Answers are a few hundred bytes.
-const ANSWER_MAX: usize = 64 * 1024;
+/// The most that is read of an answer, in bytes after decompression. Answers have a few hundred bytes.
+const BODY_MAX: usize = 64 * 1024;
 
-/// The longest pause a provider may ask for: long enough to be passed over, and not to lose a code that has no other way.
+/// The longest `Retry-After` that is honoured: long enough to use other providers meanwhile, short enough not to lose a
+/// code that has no other provider.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
-/// Idle connections are closed before the 60 s after which many servers close theirs, so that no message meets a closed one.
+/// Idle connections are closed before the 60 s after which many servers close theirs, so that no request is sent on a
+/// connection that the server has just closed.
 const IDLE_MAX: Duration = Duration::from_secs(50);
 
-/// One request. It holds the message and the credentials, so it cannot be printed.
+/// One request. It contains the message and the credentials, so it has no `Debug`.
 pub struct HttpRequest {
-    /// The method.
     pub method: Method,
-    /// Where to.
     pub url: Url,
-    /// Headers beside those that follow from the body.
+    /// Headers in addition to those of the body.
     pub headers: HeaderMap,
-    /// What to say.
     pub body: Body,
 }
 
-/// The body of a request, put into bytes by a serializer.
+/// The body of a request.
 pub enum Body {
-    /// As JSON.
     Json(Value),
-    /// As `application/x-www-form-urlencoded`.
+    /// `application/x-www-form-urlencoded`.
     Form(Vec<(String, String)>),
 }
 
-/// What an adapter's settings say about the connection, whatever is said over it.
-pub(super) struct ClientOptions<'a> {
-    pub(super) name: &'a str,
-    pub(super) timeout: Duration,
-    pub(super) in_flight: usize,
-    pub(super) ca: Option<&'a PathBuf>,
+/// Builds the adapter for `provider`. `reports` says whether receipts are configured for it.
+pub(super) fn adapter<P: HttpProvider + 'static>(
+    common: &Common,
+    max_in_flight: usize,
+    provider: P,
+    reports: bool,
+) -> Result<Adapter, Error> {
+    let provider = Arc::new(provider);
+    let channel = HttpChannel::new(common, max_in_flight, Arc::clone(&provider))?;
+    Ok(Adapter { provider: Arc::new(channel), receipts: reports.then_some(provider) })
 }
 
-/// An [`HttpProvider`] with a connection to it.
+/// An [`HttpProvider`] with the connections to it.
 pub struct HttpChannel<P> {
-    provider: P,
+    provider: Arc<P>,
     client: Client,
-    slots: PrioritySemaphore,
+    permits: PrioritySemaphore,
     timeout: Duration,
 }
 
 impl<P: HttpProvider> HttpChannel<P> {
-    pub(super) fn new(line: &ClientOptions<'_>, provider: P) -> Result<Self, Error> {
-        check_bounds(line.name, line.timeout, ("in_flight", line.in_flight))?;
-        let slots = PrioritySemaphore::new(line.in_flight);
-        Ok(Self { provider, client: client(line)?, slots, timeout: line.timeout })
+    fn new(common: &Common, max_in_flight: usize, provider: Arc<P>) -> Result<Self, Error> {
+        check_in_flight(common.name(), "max_in_flight", max_in_flight)?;
+        let permits = PrioritySemaphore::new(max_in_flight);
+        Ok(Self { provider, client: client(common, max_in_flight)?, permits, timeout: common.timeout })
     }
 
-    async fn exchange(&self, outbound: &OutboundMessage, end: Instant) -> reqwest::Result<Outcome> {
-        let HttpRequest { method, url, headers, body } = self.provider.request(outbound);
+    async fn exchange(&self, message: &OutboundMessage, end: Instant) -> reqwest::Result<Outcome> {
+        let HttpRequest { method, url, headers, body } = self.provider.request(message);
         let left = end.saturating_duration_since(Instant::now());
         let request = self.client.request(method, url).headers(headers).timeout(left);
         let mut response = match body {
@@ -86,67 +88,67 @@ impl<P: HttpProvider> HttpChannel<P> {
         .await?;
         let status = response.status();
         let body = match read_bounded(&mut response).await {
-            // Without the rest of a refusal its status is word enough; without the rest of a success nobody knows.
+            // The status of a rejection is enough without its body. A success without its body may not be one.
             Err(error) if status.is_success() => return Err(error),
             read => read.unwrap_or_default(),
         };
-        Ok(with_pause(self.provider.verdict(status, &body), response.headers()))
+        Ok(with_retry_after(self.provider.outcome(status, &body), response.headers()))
     }
 }
 
 #[async_trait]
 impl<P: HttpProvider> Provider for HttpChannel<P> {
-    async fn send(&self, outbound: &OutboundMessage) -> Outcome {
-        let limit = self.timeout.min(outbound.valid_for);
+    async fn send(&self, message: &OutboundMessage) -> Outcome {
+        let limit = self.timeout.min(message.valid_for);
         let end = Instant::now() + limit;
-        // Waiting for a slot is part of the attempt, and at most half of it: what is sent without time for an answer
-        // would end as "unknown".
-        let Ok(Ok(_slot)) = timeout(limit / 2, self.slots.take(outbound.priority)).await else {
+        // Waiting for a permit is part of the attempt, and takes at most half of it: a request that is sent without time
+        // for an answer would end as "unknown".
+        let Ok(Ok(_permit)) = timeout(limit / 2, self.permits.acquire(message.priority)).await else {
             return Outcome::deferred(Cause::Throttled);
         };
-        self.exchange(outbound, end).await.unwrap_or_else(|error| failure(&error.without_url()))
+        self.exchange(message, end).await.unwrap_or_else(|error| failure(&error.without_url()))
     }
 }
 
-/// The one place where HTTP clients are made.
-#[expect(clippy::disallowed_methods, reason = "this is the place they come from")]
-fn client(line: &ClientOptions<'_>) -> Result<Client, Error> {
+/// The one place where HTTP clients are built.
+#[expect(clippy::disallowed_methods, reason = "the one place where HTTP clients are built")]
+fn client(common: &Common, max_in_flight: usize) -> Result<Client, Error> {
     let mut builder = Client::builder()
         .tls_backend_native()
         .user_agent(concat!("otpost/", env!("CARGO_PKG_VERSION")))
-        // Half of a short limit, so that what cannot be reached is told from what does not answer.
-        .connect_timeout(CONNECT_MAX.min(line.timeout / 2))
-        .timeout(line.timeout)
+        // At most half of the time limit, so that a server that cannot be reached is not taken for one that does not answer.
+        .connect_timeout(CONNECT_MAX.min(common.timeout / 2))
+        .timeout(common.timeout)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
         .referer(false)
         .tcp_nodelay(true)
-        .pool_max_idle_per_host(line.in_flight)
+        .pool_max_idle_per_host(max_in_flight)
         .pool_idle_timeout(IDLE_MAX);
-    let unfit = || Error::new(line.name, "the TLS library could not be set up");
-    if let Some(file) = line.ca {
-        for certificate in read_ca(line.name, file)? {
-            let der = certificate.to_der().map_err(|_| unfit())?;
-            builder = builder.tls_certs_merge([Certificate::from_der(&der).map_err(|_| unfit())?]);
+    let unusable = || Error::new(common.name(), "the TLS library could not be set up");
+    if let Some(file) = &common.ca {
+        for certificate in read_ca(common.name(), file)? {
+            let der = certificate.to_der().map_err(|_| unusable())?;
+            builder = builder.tls_certs_merge([Certificate::from_der(&der).map_err(|_| unusable())?]);
         }
     }
-    builder.build().map_err(|_| unfit())
+    builder.build().map_err(|_| unusable())
 }
 
 async fn read_bounded(response: &mut Response) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
-    while body.len() < ANSWER_MAX
+    while body.len() < BODY_MAX
         && let Some(chunk) = response.chunk().await?
     {
-        body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_MAX - body.len())]);
+        body.extend_from_slice(&chunk[..chunk.len().min(BODY_MAX - body.len())]);
     }
     Ok(body)
 }
 
 fn failure(error: &reqwest::Error) -> Outcome {
     if error.is_builder() {
-        return Outcome::refused(Cause::Unclassified);
+        return Outcome::rejected(Cause::Unclassified);
     }
     if error.is_connect() {
         return Outcome::deferred(Cause::Unreachable);
@@ -154,52 +156,54 @@ fn failure(error: &reqwest::Error) -> Outcome {
     Outcome::unknown(if error.is_timeout() { Cause::TimedOut } else { Cause::Disconnected })
 }
 
-fn with_pause(outcome: Outcome, headers: &HeaderMap) -> Outcome {
+fn with_retry_after(outcome: Outcome, headers: &HeaderMap) -> Outcome {
     match outcome {
-        Outcome::Deferred { cause, retry_after: None } => Outcome::Deferred { cause, retry_after: pause(headers) },
+        Outcome::Deferred { cause, retry_after: None } => {
+            Outcome::Deferred { cause, retry_after: retry_after(headers) }
+        }
         other => other,
     }
 }
 
 /// `Retry-After` (RFC 9110, section 10.2.3), at most [`RETRY_AFTER_MAX`]: seconds, or a date in one of the three forms of
-/// section 5.6.7, measured against the `Date` of the same answer and not against a clock here. A date without another to
-/// measure it by is taken at its longest, since to come too early is what the provider asked us not to do.
+/// section 5.6.7, measured against the `Date` of the same answer and not against our clock. A date without a `Date` counts
+/// as [`RETRY_AFTER_MAX`], because the provider asked not to be called too early.
 ///
-/// Of several the longest counts, for the same reason.
-fn pause(headers: &HeaderMap) -> Option<Duration> {
-    let said_at = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?.trim()).ok());
-    headers.get_all(RETRY_AFTER).iter().filter_map(|asked| one_pause(asked.to_str().ok()?.trim(), said_at)).max()
+/// If there are several, the longest counts, for the same reason.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?.trim()).ok());
+    headers.get_all(RETRY_AFTER).iter().filter_map(|value| one_retry_after(value.to_str().ok()?.trim(), date)).max()
 }
 
-fn one_pause(text: &str, said_at: Option<SystemTime>) -> Option<Duration> {
+fn one_retry_after(text: &str, date: Option<SystemTime>) -> Option<Duration> {
     if text.is_empty() {
         return None;
     }
     if text.bytes().all(|b| b.is_ascii_digit()) {
-        // More digits than a number holds are a long time too.
+        // A number that does not fit is a long time, too.
         return Some(text.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX));
     }
     let then = httpdate::parse_http_date(text).ok()?;
-    let wait = said_at.map_or(RETRY_AFTER_MAX, |at| then.duration_since(at).unwrap_or_default());
+    let wait = date.map_or(RETRY_AFTER_MAX, |date| then.duration_since(date).unwrap_or_default());
     Some(wait.min(RETRY_AFTER_MAX))
 }
 
-/// What a status means at any provider that gives it its HTTP meaning. Successes are for the adapter to read.
-pub(super) fn common_verdict(status: StatusCode) -> Outcome {
+/// The outcome of a status other than success, for providers that use statuses as HTTP defines them.
+pub(super) fn common_outcome(status: StatusCode) -> Outcome {
     match status.as_u16() {
-        401 | 403 => Outcome::refused(Cause::Unauthorized),
+        401 | 403 => Outcome::rejected(Cause::Unauthorized),
         408 | 425 | 429 => Outcome::deferred(Cause::Throttled),
         500..=599 => Outcome::deferred(Cause::ProviderDown),
-        _ => Outcome::refused(Cause::Unclassified),
+        _ => Outcome::rejected(Cause::Unclassified),
     }
 }
 
-/// The provider's name for the message: the text or number at `pointer` in a JSON answer.
+/// The provider's reference: the string or number at the JSON pointer `pointer` of an answer.
 pub(super) fn reference_at(answer: &Value, pointer: &str) -> Option<Reference> {
     scalar(answer.pointer(pointer)?).as_deref().and_then(Reference::new)
 }
 
-/// A text or a number as text; gateways disagree about which of the two a code or an id is.
+/// A string or a number as text. Gateways use either for codes and ids.
 pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -208,9 +212,9 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// How long the message is of use, in the whole seconds that providers take; never 0, which some read as "no limit".
-pub(super) fn seconds_valid(outbound: &OutboundMessage) -> u64 {
-    outbound.valid_for.as_secs().max(1)
+/// The time left until the message expires, in whole seconds; never 0, which some providers read as "no limit".
+pub(super) fn seconds_valid(message: &OutboundMessage) -> u64 {
+    message.valid_for.as_secs().max(1)
 }
 
 pub(super) fn check_url(name: &str, text: &str) -> Result<Url, Error> {
@@ -219,10 +223,10 @@ pub(super) fn check_url(name: &str, text: &str) -> Result<Url, Error> {
     if url.username().is_empty() && url.password().is_none() {
         return Ok(url);
     }
-    Err(Error::new(name, "url: expected no user or password in it; use user and password"))
+    Err(Error::new(name, "url: must not contain credentials; use the user and password keys"))
 }
 
-/// Configured headers, marked so that no part of the client prints their values.
+/// The configured headers, marked as sensitive so that the client never prints their values.
 pub(super) fn check_headers(name: &str, configured: &BTreeMap<String, Credential>) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     for (key, value) in configured {
@@ -235,10 +239,10 @@ pub(super) fn check_headers(name: &str, configured: &BTreeMap<String, Credential
     Ok(headers)
 }
 
-/// RFC 7617: the `Authorization` header for `user` and `password`.
+/// The `Authorization` header of basic authentication (RFC 7617).
 pub(super) fn basic(name: &str, user: &Credential, password: &Credential) -> Result<(HeaderName, HeaderValue), Error> {
     if user.expose().contains(':') {
-        return Err(Error::new(name, "user: expected no colon in it"));
+        return Err(Error::new(name, "user: must not contain a colon"));
     }
     let pair = format!("{}:{}", user.expose(), password.expose());
     let value = format!("Basic {}", openssl::base64::encode_block(pair.as_bytes()));
@@ -259,65 +263,74 @@ mod tests {
     use super::super::test_servers;
     use super::super::test_servers::Action;
     use super::*;
+    use crate::domain::contact::Channel;
+    use crate::domain::receipt::{Callback, Receipt, ReceiptRejection};
 
     struct Plain(Url);
 
     impl HttpProvider for Plain {
-        fn request(&self, outbound: &OutboundMessage) -> HttpRequest {
-            let body = Body::Json(json!({ "reference": outbound.delivery }));
+        fn request(&self, message: &OutboundMessage) -> HttpRequest {
+            let body = Body::Json(json!({ "reference": message.delivery }));
             HttpRequest { method: Method::POST, url: self.0.clone(), headers: HeaderMap::new(), body }
         }
 
-        fn verdict(&self, status: StatusCode, body: &[u8]) -> Outcome {
+        fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {
             let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-            if status.is_success() { Outcome::accepted(reference_at(&answer, "/id")) } else { common_verdict(status) }
+            if status.is_success() { Outcome::accepted(reference_at(&answer, "/id")) } else { common_outcome(status) }
+        }
+
+        fn receipts(&self, _: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
+            Err(ReceiptRejection::Unsigned)
         }
     }
 
-    fn channel(url: &str, timeout: Duration, in_flight: usize) -> HttpChannel<Plain> {
-        let line = ClientOptions { name: "test", timeout, in_flight, ca: None };
-        HttpChannel::new(&line, Plain(url.parse().unwrap())).unwrap()
+    fn common(timeout: Duration, ca: Option<&NamedTempFile>) -> Common {
+        Common { timeout, ca: ca.map(|ca| ca.path().to_owned()), ..test_servers::common("test", Channel::Sms) }
+    }
+
+    fn channel(url: &str, timeout: Duration, max_in_flight: usize) -> HttpChannel<Plain> {
+        HttpChannel::new(&common(timeout, None), max_in_flight, Arc::new(Plain(url.parse().unwrap()))).unwrap()
     }
 
     async fn outcome_trusting(url: &str, ca: &NamedTempFile) -> Outcome {
-        let ca = ca.path().to_owned();
-        let line = ClientOptions { name: "test", timeout: Duration::from_secs(5), in_flight: 4, ca: Some(&ca) };
-        HttpChannel::new(&line, Plain(url.parse().unwrap())).unwrap().send(&test_servers::sms("Code 0042")).await
+        let plain = Arc::new(Plain(url.parse().unwrap()));
+        let channel = HttpChannel::new(&common(Duration::from_secs(5), Some(ca)), 4, plain).unwrap();
+        channel.send(&test_servers::sms("Code 0042")).await
     }
 
     async fn outcome(url: &str, timeout_ms: u64) -> Outcome {
         channel(url, Duration::from_millis(timeout_ms), 4).send(&test_servers::sms("Code 0042")).await
     }
 
-    async fn outcome_of(then: Action) -> Outcome {
-        outcome(&test_servers::http(then).await.0, 5000).await
+    async fn outcome_of(action: Action) -> Outcome {
+        outcome(&test_servers::http(action).await.0, 5000).await
     }
 
-    fn paused(seconds: u64) -> Outcome {
+    fn deferred_for(seconds: u64) -> Outcome {
         Outcome::Deferred { cause: Cause::ProviderDown, retry_after: Some(Duration::from_secs(seconds)) }
     }
 
     #[tokio::test]
-    async fn an_answer_becomes_the_verdict_of_the_adapter() {
-        let taken = outcome_of(test_servers::http_answer("200 OK", &[], r#"{"id":"m-1"}"#)).await;
-        assert_eq!(taken, Outcome::accepted(Reference::new("m-1")));
+    async fn the_adapter_classifies_the_answer() {
+        let accepted = outcome_of(test_servers::http_answer("200 OK", &[], r#"{"id":"m-1"}"#)).await;
+        assert_eq!(accepted, Outcome::accepted(Reference::new("m-1")));
         let down = outcome_of(test_servers::http_answer("503 Busy", &[], "")).await;
         assert_eq!(down, Outcome::deferred(Cause::ProviderDown));
     }
 
     #[tokio::test]
-    async fn the_pause_a_provider_asks_for_is_passed_on() {
+    async fn the_providers_retry_after_is_kept() {
         let down = |headers: &'static [&str]| outcome_of(test_servers::http_answer("503 Busy", headers, ""));
-        assert_eq!(down(&["retry-after: 7"]).await, paused(7));
+        assert_eq!(down(&["retry-after: 7"]).await, deferred_for(7));
         let dates = &["date: Wed, 21 Oct 2015 07:28:00 GMT", "retry-after: Wed, 21 Oct 2015 07:28:30 GMT"];
-        assert_eq!(down(dates).await, paused(30));
+        assert_eq!(down(dates).await, deferred_for(30));
     }
 
     #[test]
-    fn a_pause_is_read_in_every_form_it_is_at_most_a_minute_and_nonsense_is_none() {
+    fn retry_after_is_read_in_every_form_is_at_most_a_minute_and_ignored_when_malformed() {
         let date = "Wed, 21 Oct 2015 07:28:00 GMT";
-        let read = |asked: &str| pause(&[(RETRY_AFTER, asked), (DATE, date)].map(header).into_iter().collect());
-        for (asked, seconds) in [
+        let read = |value: &str| retry_after(&[(RETRY_AFTER, value), (DATE, date)].map(header).into_iter().collect());
+        for (value, seconds) in [
             ("0", Some(0)),
             ("2", Some(2)),
             (" 7 ", Some(7)),
@@ -340,29 +353,29 @@ mod tests {
             ("1,2", None),
             ("Wed, 32 Oct 2015 07:28:00 GMT", None),
         ] {
-            assert_eq!(read(asked), seconds.map(Duration::from_secs), "{asked}");
+            assert_eq!(read(value), seconds.map(Duration::from_secs), "{value}");
         }
-        assert_eq!(pause(&HeaderMap::new()), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 
     #[test]
-    fn of_several_pauses_the_longest_is_kept() {
-        let read = |asked: &[&'static str]| {
+    fn the_longest_of_several_retry_after_headers_is_kept() {
+        let read = |value: &[&'static str]| {
             let mut headers = HeaderMap::new();
-            headers.extend(asked.iter().map(|asked| (RETRY_AFTER, HeaderValue::from_static(asked))));
-            pause(&headers).map(|pause| pause.as_secs())
+            headers.extend(value.iter().map(|value| (RETRY_AFTER, HeaderValue::from_static(value))));
+            retry_after(&headers).map(|wait| wait.as_secs())
         };
         assert_eq!((read(&["2", "30"]), read(&["30", "0"]), read(&["soon", "4"])), (Some(30), Some(30), Some(4)));
     }
 
     #[test]
-    fn a_date_that_nothing_measures_is_a_long_pause_and_bytes_that_are_no_text_are_none() {
+    fn a_retry_after_date_without_a_date_header_counts_as_a_minute_and_bytes_beyond_ascii_are_ignored() {
         let minute = Some(Duration::from_mins(1));
         let date = (RETRY_AFTER, "Wed, 21 Oct 2015 07:28:00 GMT");
-        assert_eq!(pause(&[header(date.clone())].into_iter().collect()), minute);
-        assert_eq!(pause(&[date, (DATE, "yesterday")].map(header).into_iter().collect()), minute);
+        assert_eq!(retry_after(&[header(date.clone())].into_iter().collect()), minute);
+        assert_eq!(retry_after(&[date, (DATE, "yesterday")].map(header).into_iter().collect()), minute);
         let odd = HeaderValue::from_bytes(b"\xff5").unwrap();
-        assert_eq!(pause(&[(RETRY_AFTER, odd)].into_iter().collect()), None);
+        assert_eq!(retry_after(&[(RETRY_AFTER, odd)].into_iter().collect()), None);
     }
 
     fn header((name, value): (HeaderName, &str)) -> (HeaderName, HeaderValue) {
@@ -370,88 +383,89 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_is_not_there_is_unreachable() {
-        let address: SocketAddr = test_servers::nobody().await;
+    async fn a_closed_port_is_unreachable() {
+        let address: SocketAddr = test_servers::closed_port().await;
         assert_eq!(outcome(&format!("http://{address}/"), 5000).await, Outcome::deferred(Cause::Unreachable));
     }
 
     #[tokio::test]
-    async fn a_connection_that_does_not_come_about_in_time_is_unreachable() {
-        let (_listener, address) = test_servers::silence().await;
+    async fn a_connection_that_is_not_made_in_time_is_unreachable() {
+        let (_listener, address) = test_servers::silent_port().await;
         let no_handshake = outcome(&format!("https://{address}/"), 300).await;
         assert_eq!(no_handshake, Outcome::deferred(Cause::Unreachable));
     }
 
     #[tokio::test]
-    async fn a_server_that_nobody_vouches_for_gets_no_message() {
+    async fn a_server_with_an_untrusted_certificate_gets_no_message() {
         let (acceptor, ca) = test_servers::localhost();
         let (_, other) = test_servers::localhost();
-        let (url, seen) = test_servers::https(test_servers::http_answer("200 OK", &[], "{}"), acceptor).await;
+        let (url, received) = test_servers::https(test_servers::http_answer("200 OK", &[], "{}"), acceptor).await;
         assert_eq!(outcome_trusting(&url, &other).await, Outcome::deferred(Cause::Unreachable));
-        assert_eq!(seen.all().len(), 0);
+        assert_eq!(received.all().len(), 0);
         assert_eq!(outcome_trusting(&url, &ca).await, Outcome::accepted(None));
     }
 
     #[tokio::test]
     async fn a_server_that_never_answers_leaves_the_outcome_unknown() {
-        let (url, seen) = test_servers::http(Action::Hang).await;
+        let (url, received) = test_servers::http(Action::NeverReply).await;
         assert_eq!(outcome(&url, 300).await, Outcome::unknown(Cause::TimedOut));
-        assert_eq!(seen.all().len(), 1);
+        assert_eq!(received.all().len(), 1);
     }
 
     #[tokio::test]
-    async fn a_server_that_hangs_up_on_a_request_leaves_the_outcome_unknown() {
-        let (url, seen) = test_servers::http(Action::HangUp).await;
+    async fn a_server_that_disconnects_after_the_request_leaves_the_outcome_unknown() {
+        let (url, received) = test_servers::http(Action::Disconnect).await;
         assert_eq!(outcome(&url, 5000).await, Outcome::unknown(Cause::Disconnected));
-        assert_eq!(seen.all().len(), 1, "sent again");
+        assert_eq!(received.all().len(), 1, "sent again");
     }
 
     #[tokio::test]
-    async fn an_answer_cut_short_is_no_proof_that_the_message_was_taken() {
-        let cut = |status: &str| Action::Say(format!("HTTP/1.1 {status}\r\ncontent-length: 9\r\n\r\n{{"));
-        let outcome_of = async |then| outcome(&test_servers::http(then).await.0, 300).await;
+    async fn a_truncated_answer_does_not_prove_that_the_message_was_accepted() {
+        let cut = |status: &str| Action::Reply(format!("HTTP/1.1 {status}\r\ncontent-length: 9\r\n\r\n{{"));
+        let outcome_of = async |action| outcome(&test_servers::http(action).await.0, 300).await;
         assert_eq!(outcome_of(cut("200 OK")).await, Outcome::unknown(Cause::TimedOut));
-        assert_eq!(outcome_of(cut("403 No")).await, Outcome::refused(Cause::Unauthorized));
+        assert_eq!(outcome_of(cut("403 No")).await, Outcome::rejected(Cause::Unauthorized));
     }
 
     #[tokio::test]
-    async fn an_answer_without_end_is_cut() {
-        let endless = Action::Babble("HTTP/1.1 200 OK\r\n\r\n                                                    ");
+    async fn an_endless_answer_is_truncated() {
+        let endless =
+            Action::ReplyForever("HTTP/1.1 200 OK\r\n\r\n                                                    ");
         assert_eq!(outcome_of(endless).await, Outcome::accepted(None));
     }
 
     #[tokio::test]
     async fn a_redirect_is_not_followed() {
-        let (elsewhere, seen) = test_servers::http(test_servers::http_answer("200 OK", &[], "{}")).await;
+        let (elsewhere, received) = test_servers::http(test_servers::http_answer("200 OK", &[], "{}")).await;
         let location = format!("location: {elsewhere}");
         let outcome = outcome_of(test_servers::http_answer("307 There", &[&location], "")).await;
-        assert_eq!((outcome, seen.all().len()), (Outcome::refused(Cause::Unclassified), 0));
+        assert_eq!((outcome, received.all().len()), (Outcome::rejected(Cause::Unclassified), 0));
     }
 
     #[tokio::test]
-    async fn a_message_waits_for_a_slot_only_while_there_is_time_for_an_answer() {
-        let (url, seen) = test_servers::http(Action::Hang).await;
+    async fn a_message_waits_for_a_permit_only_while_there_is_time_for_an_answer() {
+        let (url, received) = test_servers::http(Action::NeverReply).await;
         let channel = channel(&url, Duration::from_millis(300), 1);
-        let outbound = test_servers::sms("Code 0042");
-        let outcomes = tokio::join!(channel.send(&outbound), channel.send(&outbound));
+        let message = test_servers::sms("Code 0042");
+        let outcomes = tokio::join!(channel.send(&message), channel.send(&message));
         assert_eq!(outcomes.0, Outcome::unknown(Cause::TimedOut));
-        assert_eq!((outcomes.1, seen.all().len()), (Outcome::deferred(Cause::Throttled), 1));
+        assert_eq!((outcomes.1, received.all().len()), (Outcome::deferred(Cause::Throttled), 1));
     }
 
     #[test]
-    fn a_status_that_every_provider_means_alike() {
+    fn common_statuses_have_common_outcomes() {
         for (status, outcome) in [
-            (401, Outcome::refused(Cause::Unauthorized)),
-            (403, Outcome::refused(Cause::Unauthorized)),
+            (401, Outcome::rejected(Cause::Unauthorized)),
+            (403, Outcome::rejected(Cause::Unauthorized)),
             (408, Outcome::deferred(Cause::Throttled)),
             (425, Outcome::deferred(Cause::Throttled)),
             (429, Outcome::deferred(Cause::Throttled)),
             (500, Outcome::deferred(Cause::ProviderDown)),
             (599, Outcome::deferred(Cause::ProviderDown)),
-            (302, Outcome::refused(Cause::Unclassified)),
-            (418, Outcome::refused(Cause::Unclassified)),
+            (302, Outcome::rejected(Cause::Unclassified)),
+            (418, Outcome::rejected(Cause::Unclassified)),
         ] {
-            assert_eq!(common_verdict(StatusCode::from_u16(status).unwrap()), outcome, "{status}");
+            assert_eq!(common_outcome(StatusCode::from_u16(status).unwrap()), outcome, "{status}");
         }
     }
 }

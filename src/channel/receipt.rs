@@ -1,7 +1,8 @@
-//! Receipts of any provider that posts JSON or a form and proves itself by an HMAC or a token in a header.
+//! Delivery receipts that arrive as JSON or a form, authenticated by an HMAC or a token in a header.
 //!
-//! The signature first, over the bytes as they came; nothing of a body is read before. It never says why a signature
-//! is wrong, and compares in constant time. Not for providers that sign the URL they call or with a certificate.
+//! The signature is checked first, over the bytes as they were received; nothing of a body is parsed before. Comparisons
+//! take constant time, and a rejection does not say what was wrong with a signature. Providers that sign the URL or use a
+//! client certificate need a parser of their own.
 
 use std::time::Duration;
 
@@ -19,54 +20,53 @@ use crate::domain::outcome::Reference;
 use crate::domain::receipt::{Callback, Receipt, ReceiptRejection, ReceiptStatus};
 use crate::domain::secret::Credential;
 
-/// How far a signed time may be from ours; a callback is repeated sooner than this, or signed anew.
-const TIME_APART: Duration = Duration::from_mins(5);
+/// The longest accepted difference between a signed time and ours. Providers repeat a callback sooner, or sign it again.
+const CLOCK_SKEW_MAX: Duration = Duration::from_mins(5);
 
 /// A shorter secret can be guessed from one signed callback.
 const SECRET_MIN: usize = 16;
 
-/// Fields in a form. Real receipts have two dozen.
+/// The most fields in a form. Receipts of real providers have two dozen.
 const FIELDS_MAX: usize = 256;
 
-/// `receipt` of a `[[provider]]`: how it reports what became of a message, and what proves that it is the provider.
+/// `receipt` of a `[[provider]]`: how the provider reports delivery, and how its callbacks are authenticated.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// What only the provider and we know.
+    /// The shared secret.
     pub secret: Credential,
-    /// How the secret is used.
     #[serde(default)]
     pub signature: Signature,
-    /// The header that holds the signature or the token.
+    /// The header that contains the signature or the token.
     #[serde(default = "signature_header")]
     pub header: String,
-    /// The header that holds the signed time in seconds since 1970; empty when none is signed.
+    /// The header that contains the signed time in seconds since 1970; empty when the time is not signed.
     #[serde(default)]
     pub timestamp_header: String,
-    /// JSON pointer (RFC 6901) to the message: our reference, or the id from the provider's answer.
+    /// JSON pointer (RFC 6901) to the message reference: our reference, or the id from the provider's answer.
     #[serde(default = "reference_pointer")]
     pub reference: String,
-    /// JSON pointer to what became of it.
+    /// JSON pointer to the delivery status.
     #[serde(default = "status_pointer")]
     pub status: String,
-    /// JSON pointer to an array of receipts, when several come in one body; the others then start at each of them.
+    /// JSON pointer to an array of receipts, when one body contains several. The other pointers then start at each item.
     #[serde(default)]
     pub list: Option<String>,
-    /// The provider's words for: it arrived.
-    #[serde(default = "delivered_words")]
+    /// The statuses that mean: delivered.
+    #[serde(default = "delivered_statuses")]
     pub delivered: Vec<String>,
-    /// For: it did not, and never will.
-    #[serde(default = "undelivered_words")]
+    /// The statuses that mean: failed permanently.
+    #[serde(default = "undelivered_statuses")]
     pub undelivered: Vec<String>,
-    /// For: its validity passed first.
-    #[serde(default = "expired_words")]
+    /// The statuses that mean: the validity passed before the message was delivered.
+    #[serde(default = "expired_statuses")]
     pub expired: Vec<String>,
 }
 
-/// How a callback proves where it comes from.
+/// How a callback is authenticated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub enum Signature {
-    /// HMAC-SHA-256 (RFC 2104) over the time, a dot and the body, or the body alone; hexadecimal or base64.
+    /// HMAC-SHA-256 (RFC 2104) over the time, a dot and the body, or over the body alone; hexadecimal or base64.
     #[default]
     #[serde(rename = "hmac-sha256")]
     HmacSha256,
@@ -87,27 +87,36 @@ fn status_pointer() -> String {
     "/status".to_owned()
 }
 
-// The words of SMPP 3.4 (appendix B), which most gateways hand through, and of those who do not.
-fn delivered_words() -> Vec<String> {
+// The statuses of SMPP 3.4 (appendix B), which most gateways pass on, and the common plain ones.
+fn delivered_statuses() -> Vec<String> {
     ["DELIVRD", "delivered"].map(String::from).into()
 }
 
-fn undelivered_words() -> Vec<String> {
+fn undelivered_statuses() -> Vec<String> {
     ["UNDELIV", "REJECTD", "DELETED", "undelivered", "rejected", "failed"].map(String::from).into()
 }
 
-fn expired_words() -> Vec<String> {
+fn expired_statuses() -> Vec<String> {
     ["EXPIRED", "expired"].map(String::from).into()
 }
 
-/// Reads the receipts of one provider.
+/// Checks and parses the receipts of one provider.
 pub struct ReceiptParser {
     settings: Settings,
 }
 
+/// The receipts in a callback to a provider with `parser`. Without one, no callback is authentic.
+pub(super) fn parse(parser: Option<&ReceiptParser>, callback: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
+    parser.ok_or(ReceiptRejection::Unsigned)?.parse(callback)
+}
+
 impl ReceiptParser {
-    /// Reads by `settings` of the provider `name`.
-    pub(super) fn new(name: &str, settings: &Settings) -> Result<Self, Error> {
+    /// The parser for the provider `name`, if receipts are configured for it.
+    pub(super) fn configured(name: &str, settings: Option<&Settings>) -> Result<Option<Self>, Error> {
+        settings.map(|settings| Self::new(name, settings)).transpose()
+    }
+
+    fn new(name: &str, settings: &Settings) -> Result<Self, Error> {
         let wrong = |what: &str| Err(Error::new(name, format!("receipt.{what}")));
         let Settings { secret, signature, header, timestamp_header, reference, status, list, .. } = settings;
         if secret.expose().len() < SECRET_MIN {
@@ -124,61 +133,61 @@ impl ReceiptParser {
             return wrong("reference, status and list: expected JSON pointers such as /id");
         }
         if settings.delivered.is_empty() {
-            return wrong("delivered: expected at least one word");
+            return wrong("delivered: expected at least one status");
         }
         Ok(Self { settings: settings.clone() })
     }
 
-    /// The receipts in a callback whose signature is good. Empty when they say nothing final.
-    pub fn read(&self, callback: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
-        let signed_at = self.check(callback)?;
+    fn parse(&self, callback: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
+        let signed_at = self.authenticate(callback)?;
         let document = document(callback).ok_or(ReceiptRejection::Malformed)?;
         let at = signed_at.unwrap_or(callback.now);
-        let each: Vec<&Value> = match &self.settings.list {
+        let items: Vec<&Value> = match &self.settings.list {
             None => vec![&document],
             Some(list) => {
                 document.pointer(list).and_then(Value::as_array).ok_or(ReceiptRejection::Malformed)?.iter().collect()
             }
         };
-        let read = each.into_iter().map(|item| self.receipt(item, at));
-        Ok(read.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        let receipts = items.into_iter().map(|item| self.receipt(item, at));
+        Ok(receipts.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    // Nothing when its word is not final.
+    /// `None` when the status is not final.
     fn receipt(&self, item: &Value, at: Timestamp) -> Result<Option<Receipt>, ReceiptRejection> {
         let Settings { delivered, undelivered, expired, .. } = &self.settings;
         let text = |pointer: &str| item.pointer(pointer).and_then(scalar).ok_or(ReceiptRejection::Malformed);
         let reference = Reference::new(&text(&self.settings.reference)?).ok_or(ReceiptRejection::Malformed)?;
-        let word = text(&self.settings.status)?;
-        let meanings = [
+        let status = text(&self.settings.status)?;
+        let table = [
             (delivered, ReceiptStatus::Delivered),
             (undelivered, ReceiptStatus::Undelivered),
             (expired, ReceiptStatus::Expired),
         ];
-        let meaning = meanings.into_iter().find(|(words, _)| words.contains(&word));
-        Ok(meaning.map(|(_, status)| Receipt { reference, status, at }))
+        let found = table.into_iter().find(|(statuses, _)| statuses.contains(&status));
+        Ok(found.map(|(_, status)| Receipt { reference, status, at }))
     }
 
-    fn check(&self, callback: &Callback<'_>) -> Result<Option<Timestamp>, ReceiptRejection> {
+    /// Checks the signature. Returns the signed time, if the time is signed.
+    fn authenticate(&self, callback: &Callback<'_>) -> Result<Option<Timestamp>, ReceiptRejection> {
         let Settings { secret, signature, header, timestamp_header, .. } = &self.settings;
-        let shown = (callback.header)(header).ok_or(ReceiptRejection::Unsigned)?;
+        let given = (callback.header)(header).ok_or(ReceiptRejection::Unsigned)?;
         let time = match timestamp_header.as_str() {
             "" => None,
             header => Some((callback.header)(header).ok_or(ReceiptRejection::Untimely)?),
         };
-        let good = match signature {
-            // Hashed first, so that the comparison does not tell the length either.
-            Signature::Token => openssl::memcmp::eq(&sha256(shown), &sha256(secret.expose().as_bytes())),
+        let is_authentic = match signature {
+            // Hashed first, so that the comparison does not reveal the length of the secret.
+            Signature::Token => openssl::memcmp::eq(&sha256(given), &sha256(secret.expose().as_bytes())),
             Signature::HmacSha256 => {
                 let expected = hmac(secret, time, callback.body).ok_or(ReceiptRejection::Unsigned)?;
-                let shown = decoded(shown).ok_or(ReceiptRejection::Unsigned)?;
-                shown.len() == expected.len() && openssl::memcmp::eq(&shown, &expected)
+                let given = decode_signature(given).ok_or(ReceiptRejection::Unsigned)?;
+                given.len() == expected.len() && openssl::memcmp::eq(&given, &expected)
             }
         };
-        if !good {
+        if !is_authentic {
             return Err(ReceiptRejection::Unsigned);
         }
-        time.map(|time| timely(time, callback.now)).transpose()
+        time.map(|time| check_time(time, callback.now)).transpose()
     }
 }
 
@@ -193,8 +202,8 @@ fn hmac(secret: &Credential, time: Option<&[u8]>, body: &[u8]) -> Option<Vec<u8>
     signer.sign_to_vec().ok()
 }
 
-fn decoded(shown: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(shown).ok()?.trim();
+fn decode_signature(given: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(given).ok()?.trim();
     let text = text.strip_prefix("sha256=").unwrap_or(text);
     let hexadecimal = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     if !hexadecimal {
@@ -204,11 +213,11 @@ fn decoded(shown: &[u8]) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(pair).collect()
 }
 
-fn timely(time: &[u8], now: Timestamp) -> Result<Timestamp, ReceiptRejection> {
+fn check_time(time: &[u8], now: Timestamp) -> Result<Timestamp, ReceiptRejection> {
     let seconds = std::str::from_utf8(time).ok().and_then(|text| text.trim().parse::<i64>().ok());
     let micros = seconds.and_then(|seconds| seconds.checked_mul(1_000_000)).ok_or(ReceiptRejection::Untimely)?;
     let at = Timestamp::from_micros(micros);
-    if now.since(at).max(at.since(now)) > TIME_APART { Err(ReceiptRejection::Untimely) } else { Ok(at) }
+    if now.since(at).max(at.since(now)) > CLOCK_SKEW_MAX { Err(ReceiptRejection::Untimely) } else { Ok(at) }
 }
 
 fn document(callback: &Callback<'_>) -> Option<Value> {
@@ -222,7 +231,7 @@ fn document(callback: &Callback<'_>) -> Option<Value> {
 fn form(body: &[u8]) -> Option<Value> {
     let mut fields = Map::new();
     for (name, value) in form_urlencoded::parse(body) {
-        // A field that stands there twice could be read in two ways.
+        // A repeated field is ambiguous.
         if fields.len() == FIELDS_MAX || fields.insert(name.into_owned(), value.into_owned().into()).is_some() {
             return None;
         }
@@ -242,32 +251,32 @@ mod tests {
     // printf '%s' '1800000000.{"reference":"m-1","status":"DELIVRD"}' | openssl dgst -sha256 -hmac 0123…cdef
     const SIGNED: &str = "89d2803210878fc385efcfc830428ddaeeb49a90db776217e4af08957b435107";
 
-    fn reader(mut given: Value) -> ReceiptParser {
+    fn parser(mut given: Value) -> ReceiptParser {
         given["secret"] = SECRET.into();
         ReceiptParser::new("primary", &serde_json::from_value(given).unwrap()).unwrap()
     }
 
     fn timed() -> ReceiptParser {
-        reader(json!({ "timestamp_header": "X-Time" }))
+        parser(json!({ "timestamp_header": "X-Time" }))
     }
 
     fn token(given: Value) -> ReceiptParser {
         let mut given = given;
         given["signature"] = "token".into();
         given["header"] = "X-Token".into();
-        reader(given)
+        parser(given)
     }
 
     fn read(
-        reader: &ReceiptParser,
+        parser: &ReceiptParser,
         headers: &[(&str, &str)],
         body: &str,
     ) -> Result<Vec<(String, ReceiptStatus)>, ReceiptRejection> {
         let header = |name: &str| {
-            let held = headers.iter().find(|(held, _)| held.eq_ignore_ascii_case(name));
-            held.map(|(_, value)| value.as_bytes())
+            let found = headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.as_bytes())
         };
-        let receipts = reader.read(&Callback { header: &header, body: body.as_bytes(), now: NOW })?;
+        let receipts = parser.parse(&Callback { header: &header, body: body.as_bytes(), now: NOW })?;
         Ok(receipts.into_iter().map(|it| (it.reference.as_str().to_owned(), it.status)).collect())
     }
 
@@ -276,11 +285,14 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_that_openssl_made_is_good_and_any_other_is_not() {
+    fn a_signature_made_by_openssl_is_accepted_and_any_other_is_rejected() {
         let with = |signature: &str| read(&timed(), &[("x-signature", signature), ("x-time", "1800000000")], BODY);
         assert_eq!(with(SIGNED), Ok(delivered()));
         assert_eq!(with(&format!("sha256={}", SIGNED.to_uppercase())), Ok(delivered()));
-        assert_eq!(with(&openssl::base64::encode_block(&decoded(SIGNED.as_bytes()).unwrap())), Ok(delivered()));
+        assert_eq!(
+            with(&openssl::base64::encode_block(&decode_signature(SIGNED.as_bytes()).unwrap())),
+            Ok(delivered())
+        );
         for wrong in ["", "00", &SIGNED.replace('a', "b"), &SIGNED[..62], "sha256=", "é", SECRET] {
             assert_eq!(with(wrong), Err(ReceiptRejection::Unsigned), "{wrong}");
         }
@@ -308,26 +320,29 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_json_or_forms_and_several_may_come_at_once() {
-        let say = |reader: &ReceiptParser, media: &str, body: &str| {
-            read(reader, &[("x-token", SECRET), ("content-type", media)], body)
+    fn bodies_are_json_or_forms_and_may_contain_several_receipts() {
+        let receive = |parser: &ReceiptParser, media: &str, body: &str| {
+            read(parser, &[("x-token", SECRET), ("content-type", media)], body)
         };
         let plain = token(json!({ "reference": "/id", "status": "/stat", "undelivered": ["405"] }));
         let form = "application/x-www-form-urlencoded";
         let one = |reference: &str, status| Ok(vec![(reference.to_owned(), status)]);
-        assert_eq!(say(&plain, form, "id=a%2B1&stat=DELIVRD&x=1"), one("a+1", ReceiptStatus::Delivered));
-        assert_eq!(say(&plain, "", r#"{"id":77,"stat":405}"#), one("77", ReceiptStatus::Undelivered));
-        assert_eq!(say(&plain, "application/json", r#"{"id":"a","stat":"EXPIRED"}"#), one("a", ReceiptStatus::Expired));
-        assert_eq!(say(&plain, "application/json", r#"{"id":"a","stat":"BUFFERED"}"#), Ok(vec![]));
+        assert_eq!(receive(&plain, form, "id=a%2B1&stat=DELIVRD&x=1"), one("a+1", ReceiptStatus::Delivered));
+        assert_eq!(receive(&plain, "", r#"{"id":77,"stat":405}"#), one("77", ReceiptStatus::Undelivered));
+        assert_eq!(
+            receive(&plain, "application/json", r#"{"id":"a","stat":"EXPIRED"}"#),
+            one("a", ReceiptStatus::Expired)
+        );
+        assert_eq!(receive(&plain, "application/json", r#"{"id":"a","stat":"BUFFERED"}"#), Ok(vec![]));
         let many = token(json!({ "list": "/results", "reference": "/messageId", "status": "/status/name" }));
         let body = r#"{"results":[{"messageId":"a","status":{"name":"delivered"}},
                                   {"messageId":"b","status":{"name":"failed"}}]}"#;
         let two = vec![("a".to_owned(), ReceiptStatus::Delivered), ("b".to_owned(), ReceiptStatus::Undelivered)];
-        assert_eq!(say(&many, "application/json", body), Ok(two));
+        assert_eq!(receive(&many, "application/json", body), Ok(two));
     }
 
     #[test]
-    fn what_is_no_receipt_is_malformed_once_its_signature_is_good() {
+    fn an_authentic_callback_that_is_not_a_receipt_is_malformed() {
         let plain = token(json!({}));
         let bomb = (0..=FIELDS_MAX).map(|n| format!("a{n}=1")).collect::<Vec<_>>().join("&");
         let form = "application/x-www-form-urlencoded";
@@ -352,18 +367,18 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_the_settings_is_told_by_its_key() {
-        let said = |given: Value| {
+    fn a_mistake_in_the_settings_is_named_by_its_key() {
+        let error = |given: Value| {
             let settings = serde_json::from_value(given).unwrap();
             ReceiptParser::new("primary", &settings).err().map(|error| error.to_string()).unwrap()
         };
         assert_eq!(
-            said(json!({ "secret": "short" })),
+            error(json!({ "secret": "short" })),
             "provider primary: receipt.secret: expected at least 16 characters"
         );
-        assert!(said(json!({ "secret": SECRET, "header": "X Y" })).contains("receipt.header: "));
+        assert!(error(json!({ "secret": SECRET, "header": "X Y" })).contains("receipt.header: "));
         let untimed = json!({ "secret": SECRET, "signature": "token", "timestamp_header": "X-Time" });
-        assert!(said(untimed).contains("receipt.timestamp_header: "));
-        assert!(said(json!({ "secret": SECRET, "status": "status" })).contains("JSON pointers"));
+        assert!(error(untimed).contains("receipt.timestamp_header: "));
+        assert!(error(json!({ "secret": SECRET, "status": "status" })).contains("JSON pointers"));
     }
 }

@@ -1,39 +1,31 @@
-//! Any SMS gateway that takes one HTTP POST a message, with the names of its fields as configuration.
+//! An SMS gateway that takes one HTTP POST for each message, with configurable field names.
 //!
-//! Not for gateways that take several messages a request or sign their requests: those get a file of their own.
+//! Gateways that take several messages in one request, or signed requests, need a file of their own.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::http::{Body, ClientOptions, HttpChannel, HttpRequest, IN_FLIGHT};
-use super::http::{basic, check_headers, check_url, common_verdict, reference_at, scalar, seconds_valid};
-use super::{Error, HttpProvider, Provider, receipt};
-use crate::domain::contact::Channel;
+use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
+use super::http::{basic, check_headers, check_url, common_outcome, reference_at, scalar, seconds_valid};
+use super::receipt::{self, ReceiptParser};
+use super::{Adapter, Common, Error, HttpProvider, KindSettings};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
-use crate::domain::price::Price;
+use crate::domain::receipt::{Callback, Receipt, ReceiptRejection};
 use crate::domain::secret::Credential;
 
-/// How to reach the gateway and what it calls things.
+/// The keys of kind `sms_gateway`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The name it has here.
-    pub name: String,
-    /// The channel it serves; may be left out, since the kind says it.
-    #[serde(default)]
-    pub channel: Option<Channel>,
     /// Where messages are posted, `http` or `https`.
     pub url: String,
-    /// The form of the body.
+    /// The encoding of the request body.
     #[serde(default)]
     pub format: BodyFormat,
     /// Headers of every request, such as an API key.
@@ -42,84 +34,50 @@ pub struct Settings {
     /// The user of basic authentication.
     #[serde(default)]
     pub user: Option<Credential>,
-    /// The password of basic authentication.
     #[serde(default)]
     pub password: Option<Credential>,
-    /// Who the message is from; left out when not given.
+    /// The sender name or number; not sent when absent.
     #[serde(default)]
     pub sender: Option<String>,
-    /// The gateway's names for our fields.
     #[serde(default)]
     pub fields: FieldNames,
-    /// Fields that are the same in every request.
+    /// Fields with the same value in every request.
     #[serde(default)]
     pub static_fields: StaticFields,
     /// JSON pointer (RFC 6901) to the message id in the answer.
     #[serde(default = "id_pointer")]
     pub reference_path: String,
-    /// What the gateway's own codes mean, when it documents any.
+    /// The gateway's own error codes, if it documents any.
     #[serde(default)]
     pub errors: Option<ErrorCodes>,
-    /// How long one attempt may take, at most 8s.
-    #[serde(default = "super::attempt_max", with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub timeout: Duration,
-    /// How many requests may be under way at once.
-    #[serde(default = "in_flight")]
-    pub in_flight: usize,
-    /// A PEM file of certificates to trust beside those of the system.
-    #[serde(default)]
-    pub ca: Option<PathBuf>,
-    /// Whether the gateway sends once when the same reference comes twice.
-    #[serde(default)]
-    pub deduplicates: bool,
-    /// The calling codes it serves, such as `+48`; all when empty.
-    #[serde(default)]
-    pub countries: Vec<String>,
-    /// Its share of the traffic among the gateways that serve a number and have a weight; without one the order of the file counts.
-    #[serde(default)]
-    pub weight: Option<u32>,
-    /// With less time left than this, others are asked before it.
-    #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub min_validity: Duration,
-    /// What a segment costs; nothing when not given.
-    #[serde(default)]
-    pub price: Price,
-    /// Whether letters outside GSM 03.38 are written with the nearest ones inside; what the texts' settings say when not
-    /// given.
-    #[serde(default)]
-    pub transliterate: Option<bool>,
-    /// What may be spent on it in an hour; no limit when not given.
-    #[serde(default)]
-    pub spend_cap_per_hour: Option<Price>,
-    /// How it reports what became of a message, if it does.
+    #[serde(default = "max_in_flight")]
+    pub max_in_flight: usize,
     #[serde(default)]
     pub receipt: Option<receipt::Settings>,
 }
 
-/// The form of a request's body.
+/// The encoding of a request body.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BodyFormat {
-    /// A JSON object.
     #[default]
     Json,
     /// `application/x-www-form-urlencoded`.
     Form,
 }
 
-/// The gateway's names for our fields; an empty name leaves the field out.
+/// The gateway's names for our fields. A field with an empty name is not sent.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FieldNames {
-    /// The number, as `+` and digits.
+    /// The phone number, as `+` and digits.
     pub to: String,
-    /// The text.
     pub text: String,
-    /// [`Settings::sender`].
+    /// The value is [`Settings::sender`].
     pub sender: String,
-    /// Our reference, the same on every attempt.
+    /// The delivery's id, the same on every attempt.
     pub reference: String,
-    /// For how many seconds the message is still of use.
+    /// The time left until the message expires, in seconds.
     pub validity: String,
 }
 
@@ -131,7 +89,7 @@ impl Default for FieldNames {
     }
 }
 
-/// Constant fields. Some gateways want their key among them, so only the names are shown.
+/// Constant fields. Some gateways expect their API key here, so `Debug` shows the names only.
 #[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct StaticFields(BTreeMap<String, Value>);
@@ -142,75 +100,72 @@ impl fmt::Debug for StaticFields {
     }
 }
 
-/// What the codes in the gateway's answers mean. A code listed here counts for more than the status beside it.
+/// The meaning of the codes in the gateway's answers. A code that is listed here takes precedence over the status.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorCodes {
-    /// JSON pointer to the code, a text or a number.
+    /// JSON pointer to the code, a string or a number.
     pub path: String,
-    /// The number does not exist or cannot receive.
+    /// The number does not exist or cannot receive messages.
     #[serde(default)]
-    pub bad_address: Vec<String>,
-    /// Too fast, or over a quota that comes back.
+    pub invalid_number: Vec<String>,
+    /// Too many requests, or a quota that is renewed later.
     #[serde(default)]
     pub throttled: Vec<String>,
     /// The text or the sender is not allowed.
     #[serde(default)]
-    pub refused: Vec<String>,
+    pub rejected: Vec<String>,
 }
 
 fn id_pointer() -> String {
     "/id".to_owned()
 }
 
-const fn in_flight() -> usize {
-    IN_FLIGHT
+const fn max_in_flight() -> usize {
+    MAX_IN_FLIGHT
 }
 
-/// Sets the gateway up; nothing is contacted yet.
-pub fn connect(settings: &Settings) -> Result<Arc<dyn Provider>, Error> {
-    let Settings { name, timeout, in_flight, ca, .. } = settings;
-    let line = ClientOptions { name, timeout: *timeout, in_flight: *in_flight, ca: ca.as_ref() };
-    Ok(Arc::new(HttpChannel::new(&line, SmsGateway::new(settings)?)?))
+impl KindSettings for Settings {
+    fn connect(&self, common: &Common) -> Result<Adapter, Error> {
+        http::adapter(common, self.max_in_flight, SmsGateway::new(self, common)?, self.receipt.is_some())
+    }
 }
 
 struct SmsGateway {
     url: Url,
     headers: HeaderMap,
     settings: Settings,
+    receipts: Option<ReceiptParser>,
 }
 
 impl SmsGateway {
-    fn new(settings: &Settings) -> Result<Self, Error> {
-        let Settings { name, fields, .. } = settings;
-        let wrong = |what: &str| Err(Error::new(name, what));
+    fn new(settings: &Settings, common: &Common) -> Result<Self, Error> {
+        let (name, fields) = (common.name(), &settings.fields);
         let url = check_url(name, &settings.url)?;
         let mut headers = check_headers(name, &settings.headers)?;
         match (&settings.user, &settings.password) {
             (Some(user), Some(password)) => headers.extend([basic(name, user, password)?]),
             (None, None) => {}
-            _ => return wrong("user and password: expected both or neither"),
-        }
-        if !settings.countries.iter().all(|code| is_calling_code(code)) {
-            return wrong("countries: expected calling codes such as +48");
+            _ => return Err(Error::new(name, "user and password: expected both or neither")),
         }
         if fields.to.is_empty() || fields.text.is_empty() {
-            return wrong("fields: expected names for to and text");
+            return Err(Error::new(name, "fields: to and text must not be empty"));
         }
-        Ok(Self { url, headers, settings: settings.clone() })
+        let receipts = ReceiptParser::configured(name, settings.receipt.as_ref())?;
+        Ok(Self { url, headers, settings: settings.clone(), receipts })
     }
 
-    fn fields(&self, outbound: &OutboundMessage) -> Map<String, Value> {
+    fn fields(&self, message: &OutboundMessage) -> Map<String, Value> {
         let Settings { fields, sender, static_fields, .. } = &self.settings;
         let (RenderedMessage::Sms { text }
         | RenderedMessage::Push { body: text, .. }
-        | RenderedMessage::Email { text, .. }) = &outbound.message;
+        | RenderedMessage::Email { text, .. }) = &message.rendered;
         let ours = [
-            (&fields.to, Some(outbound.to.expose().into())),
+            (&fields.to, Some(message.to.expose().into())),
             (&fields.text, Some(text.reveal().into())),
             (&fields.sender, sender.as_deref().map(Value::from)),
-            (&fields.reference, Some(outbound.delivery.to_string().into())),
-            (&fields.validity, Some(seconds_valid(outbound).into())),
+            (&fields.reference, Some(message.delivery.to_string().into())),
+            (&fields.validity, Some(seconds_valid(message).into())),
         ];
         let mut all: Map<String, Value> = static_fields.0.clone().into_iter().collect();
         let named = ours.into_iter().filter(|(name, _)| !name.is_empty());
@@ -218,21 +173,22 @@ impl SmsGateway {
         all
     }
 
-    fn meaning(&self, answer: &Value) -> Option<Outcome> {
+    /// The outcome by the gateway's own error code, if the answer has one that is configured.
+    fn coded_outcome(&self, answer: &Value) -> Option<Outcome> {
         let errors = self.settings.errors.as_ref()?;
         let code = scalar(answer.pointer(&errors.path)?)?;
         let table = [
-            (&errors.bad_address, Outcome::refused(Cause::InvalidContact)),
+            (&errors.invalid_number, Outcome::rejected(Cause::InvalidContact)),
             (&errors.throttled, Outcome::deferred(Cause::Throttled)),
-            (&errors.refused, Outcome::refused(Cause::BadMessage)),
+            (&errors.rejected, Outcome::rejected(Cause::BadMessage)),
         ];
         table.into_iter().find(|(codes, _)| codes.contains(&code)).map(|(_, outcome)| outcome)
     }
 }
 
 impl HttpProvider for SmsGateway {
-    fn request(&self, outbound: &OutboundMessage) -> HttpRequest {
-        let fields = self.fields(outbound);
+    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+        let fields = self.fields(message);
         let body = match self.settings.format {
             BodyFormat::Json => Body::Json(Value::Object(fields)),
             BodyFormat::Form => Body::Form(
@@ -242,20 +198,19 @@ impl HttpProvider for SmsGateway {
         HttpRequest { method: Method::POST, url: self.url.clone(), headers: self.headers.clone(), body }
     }
 
-    fn verdict(&self, status: StatusCode, body: &[u8]) -> Outcome {
+    fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {
         let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-        match (self.meaning(&answer), status.as_u16()) {
+        match (self.coded_outcome(&answer), status.as_u16()) {
             (Some(outcome), _) => outcome,
             (None, 200..=299) => Outcome::accepted(reference_at(&answer, &self.settings.reference_path)),
-            (None, 400 | 404 | 422) => Outcome::refused(Cause::BadMessage),
-            (None, _) => common_verdict(status),
+            (None, 400 | 404 | 422) => Outcome::rejected(Cause::BadMessage),
+            (None, _) => common_outcome(status),
         }
     }
-}
 
-fn is_calling_code(text: &str) -> bool {
-    let Some(digits) = text.strip_prefix('+') else { return false };
-    (1..=7).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0')
+    fn receipts(&self, callback: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
+        receipt::parse(self.receipts.as_ref(), callback)
+    }
 }
 
 #[cfg(test)]
@@ -264,22 +219,17 @@ mod tests {
 
     use super::super::test_servers;
     use super::*;
+    use crate::domain::contact::Channel;
     use crate::domain::outcome::Reference;
 
-    fn settings(mut given: Value) -> Settings {
-        let usual = [("name", "primary"), ("url", "https://sms.example/send")];
-        for (key, value) in usual {
-            given.as_object_mut().unwrap().entry(key).or_insert_with(|| value.into());
-        }
-        serde_json::from_value(given).unwrap()
-    }
-
-    fn gateway(given: Value) -> SmsGateway {
-        SmsGateway::new(&settings(given)).unwrap()
+    fn gateway(mut given: Value) -> SmsGateway {
+        given["url"] = "https://sms.example/send".into();
+        let settings: Settings = serde_json::from_value(given).unwrap();
+        SmsGateway::new(&settings, &test_servers::common("primary", Channel::Sms)).unwrap()
     }
 
     #[test]
-    fn the_fields_have_the_names_the_gateway_gave_them() {
+    fn fields_have_the_configured_names() {
         let gateway = gateway(json!({
             "sender": "BANK", "static_fields": { "encoding": "utf-8", "fast": true },
             "fields": { "to": "recipient", "validity": "" },
@@ -295,18 +245,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_is_escaped_and_carries_the_credentials_in_its_headers() {
-        let (url, seen) =
+    async fn a_form_is_escaped_and_credentials_are_sent_in_headers() {
+        let (url, received) =
             test_servers::http(test_servers::http_answer("202 Accepted", &[], r#"{"sms":[{"id":77}]}"#)).await;
-        let settings = settings(json!({
-            "url": url, "format": "form", "user": "me", "password": "hush", "headers": { "X-Key": "k" },
+        let provider = test_servers::connect(json!({
+            "kind": "sms_gateway", "name": "primary", "url": url, "format": "form", "user": "me", "password": "hush", "headers": { "X-Key": "k" },
             "reference_path": "/sms/0/id", "static_fields": { "fast": 1 },
         }));
 
-        let outcome = connect(&settings).unwrap().send(&test_servers::sms("Code 0042&from=EVE")).await;
+        let outcome = provider.send(&test_servers::sms("Code 0042&from=EVE")).await;
 
         assert_eq!(outcome, Outcome::accepted(Reference::new("77")));
-        let request = seen.all().concat();
+        let request = received.all().concat();
         assert!(request.contains("authorization: Basic bWU6aHVzaA==\r\n") && request.contains("x-key: k\r\n"));
         assert!(request.contains("content-type: application/x-www-form-urlencoded\r\n"), "{request}");
         let body = request.split("\r\n\r\n").nth(1).unwrap();
@@ -318,29 +268,29 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_has_a_meaning() {
+    fn every_answer_has_an_outcome() {
         let gateway = gateway(json!({ "errors": {
-            "path": "/error/code", "invalid_contact": ["21211"], "throttled": ["14107"], "refused": ["30007"],
+            "path": "/error/code", "invalid_number": ["21211"], "throttled": ["14107"], "rejected": ["30007"],
         }}));
         let coded = |code: &str| format!(r#"{{"error":{{"code":{code}}}}}"#);
         for (status, body, outcome) in [
             (200, r#"{"id":"m-1"}"#.to_owned(), Outcome::accepted(Reference::new("m-1"))),
             (202, "thanks".to_owned(), Outcome::accepted(None)),
             (200, coded("0"), Outcome::accepted(None)),
-            (200, coded("21211"), Outcome::refused(Cause::InvalidContact)),
-            (400, coded("\"21211\""), Outcome::refused(Cause::InvalidContact)),
+            (200, coded("21211"), Outcome::rejected(Cause::InvalidContact)),
+            (400, coded("\"21211\""), Outcome::rejected(Cause::InvalidContact)),
             (400, coded("14107"), Outcome::deferred(Cause::Throttled)),
-            (403, coded("30007"), Outcome::refused(Cause::BadMessage)),
-            (400, coded("1"), Outcome::refused(Cause::BadMessage)),
-            (404, String::new(), Outcome::refused(Cause::BadMessage)),
-            (422, String::new(), Outcome::refused(Cause::BadMessage)),
-            (401, String::new(), Outcome::refused(Cause::Unauthorized)),
+            (403, coded("30007"), Outcome::rejected(Cause::BadMessage)),
+            (400, coded("1"), Outcome::rejected(Cause::BadMessage)),
+            (404, String::new(), Outcome::rejected(Cause::BadMessage)),
+            (422, String::new(), Outcome::rejected(Cause::BadMessage)),
+            (401, String::new(), Outcome::rejected(Cause::Unauthorized)),
             (429, String::new(), Outcome::deferred(Cause::Throttled)),
             (502, String::new(), Outcome::deferred(Cause::ProviderDown)),
-            (301, String::new(), Outcome::refused(Cause::Unclassified)),
+            (301, String::new(), Outcome::rejected(Cause::Unclassified)),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(gateway.verdict(status, body.as_bytes()), outcome, "{status} {body}");
+            assert_eq!(gateway.outcome(status, body.as_bytes()), outcome, "{status} {body}");
         }
     }
 }

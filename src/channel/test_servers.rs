@@ -1,4 +1,4 @@
-//! Parcels to send and servers to send them to, for the tests of this module: real sockets, scripted answers.
+//! Messages, and servers to send them to, for the tests of this module: real sockets, scripted answers.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -6,13 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use openssl::asn1::Asn1Time;
-use openssl::hash::MessageDigest;
-use openssl::pkey::{PKey, Private};
-use openssl::rsa::Rsa;
 use openssl::ssl::{Ssl, SslAcceptor, SslMethod};
-use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
-use openssl::x509::{X509, X509NameBuilder};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,47 +19,60 @@ use crate::domain::notification::Priority;
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::recipient::Locale;
 use crate::domain::secret::RenderedText;
+use crate::test_ca::TestCa;
+
+use super::{Common, Provider, Settings};
+
+/// The settings that every provider has, with their defaults.
+pub(super) fn common(name: &str, channel: Channel) -> Common {
+    let profile = serde_json::from_value(serde_json::json!({ "name": name, "channel": channel })).unwrap();
+    Common { profile, timeout: super::ATTEMPT_MAX, ca: None }
+}
+
+/// The provider of a `[[provider]]` section.
+pub(super) fn connect(section: serde_json::Value) -> Arc<dyn Provider> {
+    serde_json::from_value::<Settings>(section).unwrap().connect().unwrap().provider
+}
 
 pub(super) fn delivery() -> DeliveryId {
     DeliveryId(Uuid::from_u128(0x0198_0000_0000_7000_8000_0000_0000_0042))
 }
 
-fn outbound(channel: Channel, to: &str, message: RenderedMessage) -> OutboundMessage {
+fn message(channel: Channel, to: &str, rendered: RenderedMessage) -> OutboundMessage {
     let to = Contact::parse(channel, to).unwrap();
     let valid_for = Duration::from_millis(299_900);
-    OutboundMessage { delivery: delivery(), priority: Priority::Otp, to, message, valid_for }
+    OutboundMessage { delivery: delivery(), priority: Priority::Otp, to, rendered, valid_for }
 }
 
-fn rendered(text: &str) -> RenderedText {
+fn text(text: &str) -> RenderedText {
     RenderedText::new(text.to_owned())
 }
 
-pub(super) fn sms(text: &str) -> OutboundMessage {
-    outbound(Channel::Sms, "+48600100200", RenderedMessage::Sms { text: rendered(text) })
+pub(super) fn sms(code: &str) -> OutboundMessage {
+    message(Channel::Sms, "+48600100200", RenderedMessage::Sms { text: text(code) })
 }
 
 pub(super) fn push(title: &str, body: &str) -> OutboundMessage {
-    outbound(Channel::Push, "token-1", RenderedMessage::Push { title: rendered(title), body: rendered(body) })
+    message(Channel::Push, "token-1", RenderedMessage::Push { title: text(title), body: text(body) })
 }
 
-pub(super) fn email(subject: &str, text: &str, html: &str) -> OutboundMessage {
+pub(super) fn email(subject: &str, plain: &str, html: &str) -> OutboundMessage {
     let locale = Locale::parse("pl").unwrap();
-    let message =
-        RenderedMessage::Email { subject: rendered(subject), text: rendered(text), html: rendered(html), locale };
-    outbound(Channel::Email, "leon@mail.example", message)
+    let rendered = RenderedMessage::Email { subject: text(subject), text: text(plain), html: text(html), locale };
+    message(Channel::Email, "leon@mail.example", rendered)
 }
 
-/// What a server does when a request or a command is complete.
+/// The reaction of a server to a complete request or command.
 #[derive(Clone)]
 pub(super) enum Action {
-    Say(String),
-    /// Says it over and over.
-    Babble(&'static str),
-    Hang,
-    HangUp,
+    Reply(String),
+    /// Repeats it until the client disconnects.
+    ReplyForever(&'static str),
+    NeverReply,
+    Disconnect,
 }
 
-/// What a server saw: one text a request, or a line a command.
+/// What a server received: one text for each request, or one line for each command.
 #[derive(Clone, Default)]
 pub(super) struct ReceivedRequests(Arc<Mutex<Vec<String>>>);
 
@@ -89,48 +96,48 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A port where connections are made and nobody says anything, for as long as the listener lives.
-pub(super) async fn silence() -> (TcpListener, SocketAddr) {
+/// A port that accepts connections and never replies, for as long as the listener lives.
+pub(super) async fn silent_port() -> (TcpListener, SocketAddr) {
     listen().await
 }
 
-/// A port where nobody listens.
-pub(super) async fn nobody() -> SocketAddr {
+/// A port without a listener.
+pub(super) async fn closed_port() -> SocketAddr {
     listen().await.1
 }
 
 pub(super) fn http_answer(status: &str, headers: &[&str], body: &str) -> Action {
     let length = format!("content-length: {}\r\n\r\n{body}", body.len());
     let first = format!("HTTP/1.1 {status}");
-    Action::Say([&[first.as_str()], headers, &[length.as_str()]].concat().join("\r\n"))
+    Action::Reply([&[first.as_str()], headers, &[length.as_str()]].concat().join("\r\n"))
 }
 
-/// An HTTP server that meets every request with the same answer.
-pub(super) async fn http(then: Action) -> (String, ReceivedRequests) {
+/// An HTTP server that reacts to every request in the same way.
+pub(super) async fn http(action: Action) -> (String, ReceivedRequests) {
     let (listener, address) = listen().await;
-    let seen = ReceivedRequests::default();
-    let kept = seen.clone();
+    let received = ReceivedRequests::default();
+    let kept = received.clone();
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
-            tokio::spawn(http_connection(tcp, then.clone(), kept.clone()));
+            tokio::spawn(http_connection(tcp, action.clone(), kept.clone()));
         }
     });
-    (format!("http://{address}/send"), seen)
+    (format!("http://{address}/send"), received)
 }
 
-/// The same under TLS.
-pub(super) async fn https(then: Action, acceptor: SslAcceptor) -> (String, ReceivedRequests) {
+/// The same over TLS.
+pub(super) async fn https(action: Action, acceptor: SslAcceptor) -> (String, ReceivedRequests) {
     let (listener, address) = listen().await;
-    let seen = ReceivedRequests::default();
-    let kept = seen.clone();
+    let received = ReceivedRequests::default();
+    let kept = received.clone();
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
             if let Some(tls) = accept_tls(&acceptor, tcp).await {
-                tokio::spawn(http_connection(tls, then.clone(), kept.clone()));
+                tokio::spawn(http_connection(tls, action.clone(), kept.clone()));
             }
         }
     });
-    (format!("https://localhost:{}/send", address.port()), seen)
+    (format!("https://localhost:{}/send", address.port()), received)
 }
 
 async fn accept_tls(acceptor: &SslAcceptor, tcp: TcpStream) -> Option<SslStream<TcpStream>> {
@@ -139,7 +146,7 @@ async fn accept_tls(acceptor: &SslAcceptor, tcp: TcpStream) -> Option<SslStream<
     Some(tls)
 }
 
-async fn http_connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, then: Action, seen: ReceivedRequests) {
+async fn http_connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, action: Action, received: ReceivedRequests) {
     let mut tcp = BufReader::new(stream);
     loop {
         let mut request = String::new();
@@ -159,25 +166,25 @@ async fn http_connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, then: Act
         }
         let mut body = vec![0; length];
         tcp.read_exact(&mut body).await.unwrap();
-        seen.push(&(request + std::str::from_utf8(&body).unwrap()));
-        match &then {
-            Action::Say(answer) => tcp.write_all(answer.as_bytes()).await.unwrap(),
-            Action::Babble(text) => while tcp.write_all(text.as_bytes()).await.is_ok() {},
-            Action::Hang => std::future::pending().await,
-            Action::HangUp => return,
+        received.push(&(request + std::str::from_utf8(&body).unwrap()));
+        match &action {
+            Action::Reply(answer) => tcp.write_all(answer.as_bytes()).await.unwrap(),
+            Action::ReplyForever(text) => while tcp.write_all(text.as_bytes()).await.is_ok() {},
+            Action::NeverReply => std::future::pending().await,
+            Action::Disconnect => return,
         }
     }
 }
 
-/// A mail relay that takes everything, but for what it is told.
+/// A mail relay that accepts everything, except where it is configured otherwise.
 #[derive(Clone, Default)]
 pub(super) struct TestRelay {
     replies: Vec<(&'static str, Action)>,
     extensions: &'static str,
-    mails_a_connection: Option<usize>,
+    mails_per_connection: Option<usize>,
     protected: Option<SslAcceptor>,
     implicit: bool,
-    pub(super) seen: ReceivedRequests,
+    pub(super) received: ReceivedRequests,
 }
 
 impl TestRelay {
@@ -185,20 +192,20 @@ impl TestRelay {
         Self { extensions: "250-AUTH PLAIN LOGIN\r\n", ..Self::default() }
     }
 
-    /// Answers commands that begin with `command` with `reply`; the greeting is `(greeting)`, the final dot `.`.
+    /// Replies to commands that begin with `command`; the greeting is `(greeting)`, the final dot `.`.
     pub(super) fn on(mut self, command: &'static str, reply: &str) -> Self {
-        self.replies.push((command, Action::Say(format!("{reply}\r\n"))));
+        self.replies.push((command, Action::Reply(format!("{reply}\r\n"))));
         self
     }
 
-    pub(super) fn then(mut self, command: &'static str, then: Action) -> Self {
-        self.replies.push((command, then));
+    pub(super) fn react(mut self, command: &'static str, action: Action) -> Self {
+        self.replies.push((command, action));
         self
     }
 
-    /// Closes every connection after so many mails.
+    /// Closes every connection after `mails` mails.
     pub(super) fn closing_after(mut self, mails: usize) -> Self {
-        self.mails_a_connection = Some(mails);
+        self.mails_per_connection = Some(mails);
         self
     }
 
@@ -229,11 +236,11 @@ impl TestRelay {
     async fn connection(self, tcp: TcpStream) {
         if self.implicit {
             let Some(tls) = self.accept_tls(tcp).await else { return };
-            self.talk(tls, true).await;
-        } else if let Some(tcp) = self.talk(tcp, true).await
+            self.speak(tls, true).await;
+        } else if let Some(tcp) = self.speak(tcp, true).await
             && let Some(tls) = self.accept_tls(tcp).await
         {
-            self.talk(tls, false).await;
+            self.speak(tls, false).await;
         }
     }
 
@@ -241,8 +248,8 @@ impl TestRelay {
         accept_tls(self.protected.as_ref()?, tcp).await
     }
 
-    /// Talks SMTP; gives the stream back when the client wants TLS on it.
-    async fn talk<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S, greets: bool) -> Option<S> {
+    /// Speaks SMTP; returns the stream when the client starts TLS.
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S, greets: bool) -> Option<S> {
         let mut stream = BufReader::new(stream);
         if greets {
             self.answer(&mut stream, "(greeting)").await?;
@@ -264,19 +271,20 @@ impl TestRelay {
                         return None;
                     }
                 }
-                self.seen.push(&mail);
+                self.received.push(&mail);
                 self.answer(&mut stream, ".").await?;
                 mails += 1;
             }
-            if self.mails_a_connection == Some(mails) {
+            if self.mails_per_connection == Some(mails) {
                 return None;
             }
         }
     }
 
     async fn answer<S: AsyncWrite + Unpin>(&self, stream: &mut S, command: &str) -> Option<()> {
-        self.seen.push(command);
-        let told = self.replies.iter().find(|(prefix, _)| command.starts_with(prefix)).map(|(_, then)| then.clone());
+        self.received.push(command);
+        let configured =
+            self.replies.iter().find(|(prefix, _)| command.starts_with(prefix)).map(|(_, action)| action.clone());
         let usual = match command.get(..4).unwrap_or(command) {
             "(gre" | "STAR" => "220 ready\r\n".to_owned(),
             "EHLO" => format!("250-fake.example\r\n{}250 8BITMIME\r\n", self.extensions),
@@ -285,35 +293,20 @@ impl TestRelay {
             "." => "250 2.0.0 Ok: queued as 4ABCD\r\n".to_owned(),
             _ => "250 ok\r\n".to_owned(),
         };
-        match told.unwrap_or(Action::Say(usual)) {
-            Action::Say(reply) => stream.write_all(reply.as_bytes()).await.ok(),
-            Action::Hang | Action::Babble(_) => std::future::pending().await,
-            Action::HangUp => None,
+        match configured.unwrap_or(Action::Reply(usual)) {
+            Action::Reply(reply) => stream.write_all(reply.as_bytes()).await.ok(),
+            Action::NeverReply | Action::ReplyForever(_) => std::future::pending().await,
+            Action::Disconnect => None,
         }
     }
 }
 
-/// A certificate for `localhost` that signs itself: the server's end, and the file a client has to trust.
+/// A server certificate for `localhost` from a new CA: the server's acceptor, and the CA's file.
 pub(super) fn localhost() -> (SslAcceptor, NamedTempFile) {
-    let key: PKey<Private> = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
-    let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_text("CN", "localhost").unwrap();
-    let name = name.build();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(&name).unwrap();
-    builder.set_pubkey(&key).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-    let named = SubjectAlternativeName::new().dns("localhost").build(&builder.x509v3_context(None, None)).unwrap();
-    builder.append_extension(named).unwrap();
-    builder.append_extension(BasicConstraints::new().ca().build().unwrap()).unwrap();
-    builder.sign(&key, MessageDigest::sha256()).unwrap();
-    let certificate = builder.build();
-
+    let ca = TestCa::new();
+    let (certificate, key) = ca.issue("localhost");
     let mut file = NamedTempFile::new().unwrap();
-    file.write_all(&certificate.to_pem().unwrap()).unwrap();
+    file.write_all(&ca.cert.to_pem().unwrap()).unwrap();
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
     acceptor.set_certificate(&certificate).unwrap();
     acceptor.set_private_key(&key).unwrap();

@@ -1,6 +1,6 @@
-//! `otpost ca`: the certificate desk. The processor sends signing requests, we sign them, list them, take them back.
+//! `otpost ca`: manages the client CA. Signs the processor's CSRs, lists and revokes certificates, signs CRLs.
 //!
-//! It works on the desk's folder alone and contacts nobody. A running gateway is not needed and not disturbed.
+//! It works on the CA's folder alone. A running gateway is neither needed nor affected.
 
 mod crl;
 mod export;
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::PossibleValue;
+use strum::VariantArray as _;
 
 use super::{ConfigFile, Usage};
 use crate::domain::chain;
@@ -24,26 +25,24 @@ use crate::pki::ca::store;
 use crate::pki::ca::store::{CaStore, UnlockedCa};
 use crate::pki::{self, CaEnvironment};
 
-/// What can be done at the desk.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make the CA of an environment, with an empty list of revoked certificates
+    /// Create the CA of an environment, with an empty CRL
     Init(init::Args),
-    /// Show what a signing request asks for, what of it would be granted, and what would stop the signing
+    /// Review a CSR: what it requests, what the certificate would contain, and whether it can be signed
     Show(show::Args),
-    /// Sign a client's request, write that down, and say how to let the client in
+    /// Sign the CSR of a client, record the certificate, and show how to authorize the client
     Sign(sign::Args),
-    /// List the certificates that were issued
+    /// List the issued certificates
     List(list::Args),
-    /// Take a certificate back and sign a new list of revoked certificates
+    /// Revoke a certificate and sign a new CRL
     Revoke(revoke::Args),
-    /// Sign a new list of revoked certificates
+    /// Sign a new CRL
     Crl(crl::Args),
-    /// Write out a CA's certificate, or a client's with its chain
+    /// Export the CA certificate, or the certificate of a client with its chain
     Export(export::Args),
 }
 
-/// Runs one of them.
 pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Init(args) => init::run(args),
@@ -56,10 +55,9 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Where the desk is.
 #[derive(Debug, clap::Args)]
 struct CaLocation {
-    /// The desk's folder [default: pki, beside the configuration file]
+    /// Folder of the CAs [default: pki, next to the configuration file]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     #[command(flatten)]
@@ -71,36 +69,36 @@ impl CaLocation {
         self.dir.clone().unwrap_or_else(|| self.config.config.parent().unwrap_or(Path::new("")).join("pki"))
     }
 
-    fn desk(&self, environment: CaEnvironment) -> CaStore {
+    fn ca(&self, environment: CaEnvironment) -> CaStore {
         CaStore::at(&self.folder(), environment)
     }
 
-    /// All desks, or the one of an environment. None at all is an error.
-    fn desks(&self, only: Option<CaEnvironment>) -> anyhow::Result<Vec<CaStore>> {
+    /// All CAs, or the one of an environment. It is an error if there is none.
+    fn cas(&self, only: Option<CaEnvironment>) -> anyhow::Result<Vec<CaStore>> {
         let folder = self.folder();
-        let desks = CaStore::all(&folder);
-        let here: Vec<_> = desks.into_iter().filter(|desk| only.is_none_or(|of| of == desk.environment)).collect();
-        if here.is_empty() {
+        let cas = CaStore::all(&folder);
+        let found: Vec<_> = cas.into_iter().filter(|ca| only.is_none_or(|of| of == ca.environment)).collect();
+        if found.is_empty() {
             let of = only.map_or(String::new(), |of| format!("{of} "));
-            let text = format!("{}: there is no {of}CA; otpost ca init makes one", folder.display());
+            let text = format!("{}: there is no {of}CA; create it with `otpost ca init`", folder.display());
             return Err(Usage(text).into());
         }
-        Ok(here)
+        Ok(found)
     }
 
-    /// The desk of an environment, or the only one there is.
-    fn one_desk(&self, only: Option<CaEnvironment>) -> anyhow::Result<CaStore> {
-        let mut desks = self.desks(only)?;
-        match (desks.pop(), desks.is_empty()) {
-            (Some(desk), true) => Ok(desk),
-            _ => Err(Usage("there are two CAs here: say --env dev or --env prod".to_owned()).into()),
+    /// The CA of an environment, or the only one that exists.
+    fn one_ca(&self, only: Option<CaEnvironment>) -> anyhow::Result<CaStore> {
+        let mut cas = self.cas(only)?;
+        match (cas.pop(), cas.is_empty()) {
+            (Some(ca), true) => Ok(ca),
+            _ => Err(Usage("there are two CAs; select one with --env dev or --env prod".to_owned()).into()),
         }
     }
 }
 
 impl clap::ValueEnum for CaEnvironment {
     fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
+        Self::VARIANTS
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -108,38 +106,38 @@ impl clap::ValueEnum for CaEnvironment {
     }
 }
 
-/// Takes the key of `desk` in hand.
-fn open(desk: &CaStore, words: &passphrase::PassphraseArgs) -> anyhow::Result<UnlockedCa> {
-    // Before anybody is asked for a passphrase: is there a desk, and is it the right one?
-    desk.certificate().map_err(told)?;
-    let passphrase = words.to_open(desk)?;
-    desk.open(passphrase.as_ref()).map_err(told)
+/// Loads the private key of `ca`, and locks it.
+fn unlock(ca: &CaStore, passphrase: &passphrase::PassphraseArgs) -> anyhow::Result<UnlockedCa> {
+    // Fails before the prompt for a passphrase if the CA is missing or belongs to the other environment.
+    ca.certificate().map_err(cli_error)?;
+    let passphrase = passphrase.for_existing_key(ca)?;
+    ca.unlock(passphrase.as_ref()).map_err(cli_error)
 }
 
-fn told(error: store::Error) -> anyhow::Error {
-    if error.is_failure() { error.into() } else { Usage(chain(&error)).into() }
+fn cli_error(error: store::Error) -> anyhow::Error {
+    if error.is_system_failure() { error.into() } else { Usage(chain(&error)).into() }
 }
 
-/// A file that could not be written; one that is in the way is the user's to move.
-fn unwritten(error: pki::Error) -> anyhow::Error {
+/// An existing file is an error of the user, any other failure is not.
+fn write_error(error: pki::Error) -> anyhow::Error {
     match &error {
         pki::Error::File { path, source } if source.kind() == std::io::ErrorKind::AlreadyExists => {
-            Usage(format!("{}: is there already and stays as it is", path.display())).into()
+            Usage(format!("{} already exists; left unchanged", path.display())).into()
         }
         _ => error.into(),
     }
 }
 
-/// Refuses a file that is there before anything is done that would be in vain.
-fn must_be_new(path: &Path) -> anyhow::Result<()> {
+/// Fails early if the file exists or its folder does not.
+fn check_new_file(path: &Path) -> anyhow::Result<()> {
     if path.symlink_metadata().is_ok() {
-        return Err(Usage(format!("{}: is there already and stays as it is", path.display())).into());
+        return Err(Usage(format!("{} already exists; choose another file with --out", path.display())).into());
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if folder.is_dir() { Ok(()) } else { Err(Usage(format!("{}: there is no such folder", folder.display())).into()) }
+    if folder.is_dir() { Ok(()) } else { Err(Usage(format!("{}: no such folder", folder.display())).into()) }
 }
 
-/// Reads a file that a stranger may have made.
+/// Reads an untrusted file, up to a size limit.
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     pki::read_up_to(path, pki::PEM_MAX).map_err(|error| Usage(format!("{}: {error}", path.display())).into())
 }

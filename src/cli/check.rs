@@ -1,13 +1,13 @@
-//! `otpost check`: looks at everything a gateway needs before it is started, and goes on after what it finds wrong.
+//! `otpost check`: checks everything that a gateway needs, and continues after errors.
 //!
-//! It changes nothing and contacts nobody.
+//! It changes nothing and makes no network connections.
 
 mod ca;
 mod certificates;
 mod database;
 mod encryption;
-mod findings;
 mod libraries;
+mod report;
 mod settings;
 
 use std::path::Path;
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use super::{ConfigFile, usage};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock};
-use findings::CheckReport;
+use report::CheckReport;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -27,24 +27,25 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Checks, and says what was found.
+/// Exits with code 2 if there are errors.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut findings = CheckReport::default();
+    let mut report = CheckReport::default();
     let now = SystemClock.now();
     let file = &args.config.config;
     match Config::load(file) {
-        Err(error) => findings.error("configuration", usage(error)),
+        Err(error) => report.error("configuration", usage(error)),
         Ok(config) => {
-            findings.ok("configuration", file.display());
-            settings::look(&config, &mut findings);
+            report.ok("configuration", file.display());
+            settings::check(&config, &mut report);
             let folder = file.parent().unwrap_or(Path::new(""));
-            let trusted = certificates::look(&config.ingest, folder, now, &mut findings);
-            ca::look(&folder.join("pki"), &trusted, &config.ingest, now, &mut findings);
-            encryption::look(&config.ingest, now, &mut findings);
-            database::look(&config, &mut findings).await;
+            let trusted = certificates::check(&config.ingest, folder, now, &mut report);
+            certificates::check_receipts(&config.receipts, now, &mut report);
+            ca::check(&folder.join("pki"), &trusted, &config.ingest, now, &mut report);
+            encryption::check(&config.ingest, now, &mut report);
+            database::check(&config, &mut report).await;
         }
     }
-    libraries::look(now, &mut findings);
-    findings.show(args.json)?;
-    Ok(if findings.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    libraries::check(now, &mut report);
+    report.show(args.json)?;
+    Ok(if report.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

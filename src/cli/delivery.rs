@@ -1,4 +1,4 @@
-//! `otpost delivery`: what was delivered, to which masked address, and everything that happened on the way.
+//! `otpost delivery`: lists deliveries, and shows everything that happened to one. Contacts are masked.
 
 mod list;
 mod message_text;
@@ -12,16 +12,14 @@ use serde_json::{Value, json};
 use crate::domain::clock::Timestamp;
 use crate::store::reports::DeliveryLine;
 
-/// What can be asked about deliveries.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List deliveries, newest first
     List(list::Args),
-    /// Show all that happened to one
+    /// Show everything that happened to a delivery
     Show(show::Args),
 }
 
-/// Runs one of them.
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list::run(&args).await,
@@ -29,7 +27,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The state, and why it ended so: `undeliverable (no_contact)`.
+/// The state and the reason of its end: `undeliverable (no_contact)`.
 fn state(line: &DeliveryLine) -> String {
     match &line.end_reason {
         Some(reason) => format!("{} ({reason})", line.state),
@@ -52,6 +50,6 @@ fn as_json(line: &DeliveryLine) -> Value {
         "expires_at": line.expires_at.to_string(),
         "ended_at": line.ended_at.as_ref().map(Timestamp::to_string),
         "attempts": line.attempts,
-        "last": line.last,
+        "last_attempt": line.last,
     })
 }

@@ -1,6 +1,7 @@
-//! `otpost demo`: a whole gateway to look at. A processor posts over mutual TLS, practice providers show what people get.
+//! `otpost demo`: a whole gateway in one process. A simulated processor posts over mutual TLS, and the messages that
+//! simulated providers receive are shown.
 //!
-//! Nothing in it is a shortcut: the sockets, the certificates and the database are those of a gateway in earnest.
+//! Nothing is bypassed: sockets, certificates and database are those of a gateway in production.
 
 mod environment;
 mod expectations;
@@ -17,7 +18,7 @@ use tokio::time::Instant;
 
 use self::report::{DemoOutput, ShownMessage};
 use super::output;
-use super::workspace::AUTHORITY;
+use super::workspace::CA_CERTIFICATE;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::sim::processor::{OTP_PATH, OtpSample, Processor};
 use crate::sim::providers::message_log::LoggedMessage;
@@ -26,133 +27,135 @@ use environment::DemoEnvironment;
 use expectations::{Expectations, masked};
 use fixtures::Scenario;
 
-/// How long messages may take altogether; a demo that needs longer shows something broken.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long all messages may take; if they take longer, something is broken.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What the demo can be told.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// End when every message has arrived; exit code 1 unless each came exactly once
+    /// End when every message has arrived; exit code 1 unless each arrived exactly once
     #[arg(long)]
     once: bool,
-    /// Make the workspace here and keep it, rather than in a temporary folder
+    /// Create the workspace in this folder and keep it [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Tell people in the words of this folder, rather than in those otpost comes with
+    /// Use the templates of this folder [default: the shipped templates]
     #[arg(long, value_name = "DIR")]
     templates: Option<PathBuf>,
-    /// One JSON object a message, and nothing else
+    /// Print one JSON object per message, and nothing else
     #[arg(long)]
     json: bool,
 }
 
-/// Shows a gateway at work.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let stage = DemoEnvironment::set(args.dir.as_deref(), args.templates.as_deref(), !args.once).await?;
-    let mut demo = Demo { stage, screen: DemoOutput::new(args.json), ledger: Expectations::default() };
-    // Told to end: what was to be seen whole was not; the demo that goes on has no other end.
-    let cut_short = if args.once { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-    let shown = tokio::select! {
-        shown = demo.show(args.once) => shown,
-        _ = terminate.recv() => Ok(cut_short),
-        _ = interrupt.recv() => Ok(cut_short),
+    let environment = DemoEnvironment::start(args.dir.as_deref(), args.templates.as_deref(), !args.once).await?;
+    let (output, expectations) = (DemoOutput::new(args.json), Expectations::default());
+    let mut demo = Demo { environment, output, expectations };
+    // With --once an interrupted demo is incomplete; without it there is no other way to end.
+    let interrupted = if args.once { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    let result = tokio::select! {
+        result = demo.show(args.once) => result,
+        _ = terminate.recv() => Ok(interrupted),
+        _ = interrupt.recv() => Ok(interrupted),
     };
-    let Demo { stage, screen, .. } = demo;
-    if !args.once || !stage.is_temporary() {
-        screen.say(format_args!("\nThe workspace stays in {}", stage.workspace.folder().display()))?;
+    let Demo { environment, output, .. } = demo;
+    if !args.once || !environment.is_temporary() {
+        output.line(format_args!("\nThe workspace is kept in {}", environment.workspace.folder().display()))?;
     }
-    stage.strike(!args.once).await?;
-    shown
+    environment.shut_down(!args.once).await?;
+    result
 }
 
 struct Demo {
-    stage: DemoEnvironment,
-    screen: DemoOutput,
-    ledger: Expectations,
+    environment: DemoEnvironment,
+    output: DemoOutput,
+    expectations: Expectations,
 }
 
 impl Demo {
     async fn show(&mut self, once: bool) -> anyhow::Result<ExitCode> {
-        self.introduce(once)?;
-        self.play().await?;
-        let code = self.judge()?;
+        self.print_introduction(once)?;
+        self.post_all().await?;
+        let code = self.print_result()?;
         if !once {
-            self.invite()?;
+            self.print_invitation()?;
             self.keep_showing().await?;
         }
         Ok(code)
     }
 
-    fn introduce(&self, once: bool) -> anyhow::Result<()> {
-        let Self { stage, screen, .. } = self;
-        screen.heading("otpost demo: a gateway, its providers and a processor, on the sockets of this machine")?;
-        screen.item("gateway", format_args!("{}  (mutual TLS)", stage.url()))?;
-        stage.addresses().try_for_each(|(channel, address)| screen.item(channel.name(), address))?;
-        let fate = if once && stage.is_temporary() { "  (removed at the end)" } else { "" };
-        screen.item("workspace", format_args!("{}{fate}", stage.workspace.folder().display()))?;
+    fn print_introduction(&self, once: bool) -> anyhow::Result<()> {
+        let Self { environment, output, .. } = self;
+        output.heading("otpost demo: a gateway with simulated providers and a simulated processor on this machine")?;
+        output.item("gateway", format_args!("{}  (mutual TLS)", environment.url()))?;
+        environment.addresses().try_for_each(|(channel, address)| output.item(channel.name(), address))?;
+        let note = if once && environment.is_temporary() { "  (removed at the end)" } else { "" };
+        output.item("workspace", format_args!("{}{note}", environment.workspace.folder().display()))?;
         if !once {
-            screen.item("texts", format_args!("{}  (a change is in the next message)", stage.words.display()))?;
+            let templates = environment.templates.display();
+            output.item("templates", format_args!("{templates}  (a change applies to the next message)"))?;
         }
-        screen.heading("What is posted, what people get, and how long after it was posted")
+        output.heading("Requests, the messages that recipients get, and the time from request to message")
     }
 
-    async fn play(&mut self) -> anyhow::Result<()> {
-        let mut processor = self.stage.processor()?;
-        let deadline = Instant::now() + PATIENCE;
-        for scene in fixtures::scenes(SystemClock.now()) {
-            self.post(&mut processor, &scene).await?;
-            if scene.told.is_empty() {
-                self.wait_for_quiet().await?;
-                self.screen.remark("nobody is told twice")?;
+    async fn post_all(&mut self) -> anyhow::Result<()> {
+        let mut processor = self.environment.processor()?;
+        let deadline = Instant::now() + TIMEOUT;
+        for scenario in fixtures::scenarios(SystemClock.now()) {
+            self.post(&mut processor, &scenario).await?;
+            if scenario.expected.is_empty() {
+                self.wait_until_idle().await?;
+                self.output.remark("duplicate: not sent again")?;
             }
-            while !self.ledger.is_met() {
-                let Ok(arrival) = tokio::time::timeout_at(deadline, self.stage.inbox.next()).await else { break };
+            while !self.expectations.are_met() {
+                let Ok(arrival) = tokio::time::timeout_at(deadline, self.environment.messages.next()).await else {
+                    break;
+                };
                 self.receive(&arrival).await?;
             }
         }
-        self.wait_for_quiet().await
+        self.wait_until_idle().await
     }
 
-    async fn post(&mut self, processor: &mut Processor, scene: &Scenario) -> anyhow::Result<()> {
+    async fn post(&mut self, processor: &mut Processor, scenario: &Scenario) -> anyhow::Result<()> {
         let sent_us = monotonic_us();
-        let answer = processor.post(scene.sample.path, &scene.sample.body, scene.key.as_deref()).await;
-        let answer = answer.with_context(|| format!("POST {} got no answer", scene.sample.path))?;
-        self.screen.posted(scene, &answer)?;
+        let response = processor.post(scenario.sample.path, &scenario.sample.body, scenario.key.as_deref()).await;
+        let response = response.with_context(|| format!("POST {} failed", scenario.sample.path))?;
+        self.output.posted(scenario, &response)?;
         anyhow::ensure!(
-            answer.status == 204,
-            "POST {} was answered {} {}",
-            scene.sample.path,
-            answer.status,
-            answer.body
+            response.status == 204,
+            "POST {} was answered with {} {}",
+            scenario.sample.path,
+            response.status,
+            response.body
         );
-        scene.told.iter().for_each(|expected| self.ledger.expect(*expected, sent_us));
+        scenario.expected.iter().for_each(|expected| self.expectations.expect(*expected, sent_us));
         Ok(())
     }
 
-    // Afterwards whatever could arrive has arrived, and has been shown.
-    async fn wait_for_quiet(&mut self) -> anyhow::Result<()> {
-        self.stage.quiet().await?;
-        for arrival in self.stage.inbox.rest() {
+    // Then every message that can arrive has arrived and is shown.
+    async fn wait_until_idle(&mut self) -> anyhow::Result<()> {
+        self.environment.wait_until_idle().await?;
+        for arrival in self.environment.messages.received() {
             self.receive(&arrival).await?;
         }
         Ok(())
     }
 
     async fn receive(&mut self, arrival: &LoggedMessage) -> anyhow::Result<()> {
-        let origin = self.stage.origin(arrival).await?;
+        let origin = self.environment.origin(arrival).await?;
         let kind = origin.as_ref().map_or("unknown", |(kind, _)| kind);
-        let told = self.ledger.note(kind, arrival.channel, &arrival.to, arrival.at_us);
-        let took_us = told.map(|told| told.took_us).unwrap_or_default();
-        self.display(arrival, kind, told.map(|told| told.locale), took_us)
+        let expected = self.expectations.record(kind, arrival.channel, &arrival.to, arrival.at_us);
+        let took_us = expected.map(|it| it.took_us).unwrap_or_default();
+        self.display(arrival, kind, expected.map(|it| it.locale), took_us)
     }
 
     fn display(&self, arrival: &LoggedMessage, kind: &str, locale: Option<&str>, took_us: u64) -> anyhow::Result<()> {
         let LoggedMessage { channel, to, title, text, .. } = arrival;
-        self.screen.message(&ShownMessage {
+        self.output.message(&ShownMessage {
             channel: *channel,
-            address: masked(*channel, to),
+            contact: masked(*channel, to),
             title: title.as_deref(),
             text,
             milliseconds: in_ms(took_us),
@@ -161,59 +164,59 @@ impl Demo {
         })
     }
 
-    fn judge(&self) -> anyhow::Result<ExitCode> {
-        let complaints = self.ledger.complaints();
-        let (arrived, slowest) = (self.ledger.arrived(), in_ms(self.ledger.slowest_us()));
-        if complaints.is_empty() {
-            let text = format!("{arrived} messages, each of them once; the slowest took {slowest:.1} ms");
-            self.screen.heading(&text)?;
+    fn print_result(&self) -> anyhow::Result<ExitCode> {
+        let failures = self.expectations.failures();
+        let (arrived, slowest) = (self.expectations.arrived(), in_ms(self.expectations.slowest_us()));
+        if failures.is_empty() {
+            let text = format!("{arrived} messages, each delivered once; the slowest took {slowest:.1} ms");
+            self.output.heading(&text)?;
             return Ok(ExitCode::SUCCESS);
         }
-        self.screen.heading(&format!("{arrived} messages arrived; the slowest took {slowest:.1} ms"))?;
-        for complaint in &complaints {
-            output::complaint(complaint);
+        self.output.heading(&format!("{arrived} messages arrived; the slowest took {slowest:.1} ms"))?;
+        for failure in &failures {
+            output::error(failure);
         }
         Ok(ExitCode::FAILURE)
     }
 
-    fn invite(&self) -> anyhow::Result<()> {
-        let Self { stage, screen, .. } = self;
-        let file = |name: &str| quoted(&stage.workspace.path(name).display().to_string());
-        screen.heading("Now you: post one by hand. What people get is shown here; Ctrl-C ends the demo.")?;
-        screen.say("")?;
-        screen.say("curl -sS -w '%{http_code}\\n' \\")?;
-        screen.say(format_args!("  --cacert {} \\", file(AUTHORITY)))?;
-        screen.say(format_args!("  --cert {} \\", file("pki/processor.pem")))?;
-        screen.say(format_args!("  --key {} \\", file("pki/processor.key")))?;
-        screen.say("  -H 'Content-Type: application/json' \\")?;
-        screen.say(format_args!("  -d {} \\", quoted(&OtpSample::default().sample().body)))?;
-        screen.say(format_args!("  {}{OTP_PATH}\n", stage.url()))
+    fn print_invitation(&self) -> anyhow::Result<()> {
+        let Self { environment, output, .. } = self;
+        let file = |name: &str| quoted(&environment.workspace.path(name).display().to_string());
+        output.heading("Try it: post a notification. The message is shown here; Ctrl-C ends the demo.")?;
+        output.line("")?;
+        output.line("curl -sS -w '%{http_code}\\n' \\")?;
+        output.line(format_args!("  --cacert {} \\", file(CA_CERTIFICATE)))?;
+        output.line(format_args!("  --cert {} \\", file("pki/processor.pem")))?;
+        output.line(format_args!("  --key {} \\", file("pki/processor.key")))?;
+        output.line("  -H 'Content-Type: application/json' \\")?;
+        output.line(format_args!("  -d {} \\", quoted(&OtpSample::default().sample().body)))?;
+        output.line(format_args!("  {}{OTP_PATH}\n", environment.url()))
     }
 
     async fn keep_showing(&mut self) -> anyhow::Result<()> {
         loop {
             let arrival = tokio::select! {
-                arrival = self.stage.inbox.next() => arrival,
-                why = self.stage.gateway.failed() => anyhow::bail!("the database failed: {why}"),
+                arrival = self.environment.messages.next() => arrival,
+                why = self.environment.gateway.failed() => anyhow::bail!("the database failed: {why}"),
             };
-            let origin = self.stage.origin(&arrival).await?;
-            let (kind, taken) = origin.unwrap_or_else(|| ("unknown".to_owned(), SystemClock.now()));
-            self.display(&arrival, &kind, None, since(taken, &arrival))?;
+            let origin = self.environment.origin(&arrival).await?;
+            let (kind, received_at) = origin.unwrap_or_else(|| ("unknown".to_owned(), SystemClock.now()));
+            self.display(&arrival, &kind, None, since(received_at, &arrival))?;
         }
     }
 }
 
-// When somebody else sent the request is not known here; the gateway's own hour of taking it is.
-fn since(taken: Timestamp, arrival: &LoggedMessage) -> u64 {
+// The time at which another program sent the request is unknown, so the gateway's time of receipt counts.
+fn since(received_at: Timestamp, arrival: &LoggedMessage) -> u64 {
     let ago = Duration::from_micros(monotonic_us().saturating_sub(arrival.at_us));
-    u64::try_from(SystemClock.now().before(ago).since(taken).as_micros()).unwrap_or(u64::MAX)
+    u64::try_from(SystemClock.now().before(ago).since(received_at).as_micros()).unwrap_or(u64::MAX)
 }
 
 fn in_ms(us: u64) -> f64 {
     f64::from(u32::try_from(us).unwrap_or(u32::MAX)) / 1_000.0
 }
 
-// For a shell, whatever is in it.
+// Quoted for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,4 +1,4 @@
-//! `otpost init`: a workspace for real use, with a development CA to begin with.
+//! `otpost init`: creates a workspace, with a development CA to start with.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,26 +7,27 @@ use super::output;
 use super::workspace::Workspace;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  otpost init bank && cd bank && otpost check")]
 pub(super) struct Args {
-    /// The folder to make; it must not exist, or be empty
+    /// Folder to create; it must not exist or must be empty
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
 
-/// Makes the workspace and says what to do next.
+/// Creates the workspace and prints the next steps.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::create(&args.folder, "").await?;
     let config = workspace.config();
     let config = config.display();
-    output::line(format_args!("made {}", args.folder.display()))?;
+    output::line(format_args!("created {}", args.folder.display()))?;
     output::line("")?;
-    output::line("  otpost.toml        every key and its default; add your providers at its end")?;
+    output::line("  otpost.toml        every key with its default; add your providers at the end")?;
     output::line(
-        "  pki/               a development CA (dev/), the server's certificate, a processor's request and certificate",
+        "  pki/               development CA (dev/), server certificate, a processor's request and certificate",
     )?;
-    output::line("  keys/seal.key      seals codes and addresses; back it up apart from the database")?;
-    output::line("  templates/         the texts, by language")?;
-    output::line("  otpost.db          the database")?;
+    output::line("  keys/seal.key      encrypts OTPs and contacts; back it up apart from the database")?;
+    output::line("  templates/         templates by locale and kind of notification")?;
+    output::line("  otpost.db          database")?;
     output::line("")?;
     output::line("next:")?;
     output::line(format_args!("  otpost recipient import recipients.csv --config {config}"))?;

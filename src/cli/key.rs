@@ -1,4 +1,4 @@
-//! `otpost key`: the keys that senders encrypt to. Private ones stay in their files and are never shown.
+//! `otpost key`: manages the keys with which processors encrypt bodies. Private keys are never shown.
 
 mod list;
 mod new;
@@ -11,22 +11,20 @@ use super::{ConfigFile, usage};
 use crate::config::Config;
 use crate::ingest::Settings;
 
-/// What can be done with keys.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make a key: it opens encrypted bodies, and is not published before it is activated
+    /// Create a key; it decrypts at once, and is published when it is activated
     New(new::Args),
-    /// Publish a key from now or from some time on; the one before it goes on opening
+    /// Publish a key now or at a given time; the previous key keeps decrypting
     Activate(rotate::ActivateArgs),
-    /// Have a key open nothing any more; its file stays
+    /// Retire a key: it does not decrypt any more; its file is kept
     Retire(rotate::RetireArgs),
-    /// List the keys, and which one is published
+    /// List the keys and their states
     List(list::Args),
-    /// Print a public key as senders get it
+    /// Print a public key, as GET /public-key returns it
     Show(show::Args),
 }
 
-/// Runs one of them.
 pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::New(args) => new::run(&args),
@@ -37,9 +35,8 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn door(file: &ConfigFile) -> anyhow::Result<Settings> {
+fn settings(file: &ConfigFile) -> anyhow::Result<Settings> {
     Ok(Config::load(&file.config).map_err(usage)?.ingest)
 }
 
-/// When a change counts.
-const READ_SOON: &str = "a gateway that runs goes by it within a second";
+const RELOAD_NOTE: &str = "a running gateway loads the change within a second";

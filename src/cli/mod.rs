@@ -1,16 +1,15 @@
-//! The command line: one file a command. It composes, shows and asks; it decides nothing about deliveries.
+//! The command line: one file or folder per command. It asks, shows and assembles; it decides nothing about deliveries.
 //!
-//! Exit codes: 0 done, 1 failed, 2 the command or the configuration is wrong.
+//! Exit codes: 0 success; 1 failure, or a check found something; 2 wrong arguments or configuration.
 
-mod bench;
 mod ca;
 mod check;
+mod config_file;
 mod delivery;
 mod demo;
-mod file_watcher;
+mod help;
 mod init;
 mod key;
-mod open_store;
 mod openapi;
 mod output;
 mod provider;
@@ -22,14 +21,22 @@ mod template;
 mod template_output;
 mod workspace;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// otpost takes a card processor's notifications over mutual TLS, commits them, and tells the cardholder.
+use config_file::ConfigFile;
+
+/// otpost accepts a card processor's notifications over mutual TLS, stores them durably, and delivers them by SMS, push
+/// and e-mail.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 110)]
+#[command(
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    disable_help_subcommand = true,
+    after_help = help::list_of_guides()
+)]
 struct Otpost {
     #[command(subcommand)]
     command: Command,
@@ -37,65 +44,55 @@ struct Otpost {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a workspace: configuration, keys, a development CA, certificates, templates, database
+    /// Create a workspace: configuration, keys, development CA, certificates, templates, database
     Init(init::Args),
-    /// See it work: a gateway, practice providers and a practice processor in one process, and what people get
+    /// Run a gateway, simulated providers and a simulated processor in one process, and show the messages
     Demo(demo::Args),
     /// Run the gateway
     Serve(ConfigFile),
-    /// Check configuration, texts, keys, certificates and database, and say what is wrong
+    /// Check configuration, templates, keys, certificates and database
     Check(check::Args),
-    /// Make, activate, retire and show the keys that senders encrypt to
-    #[command(subcommand)]
-    Key(key::Command),
-    /// Keep the certificate desk: make a CA, sign the processor's requests, list, revoke, export
-    #[command(subcommand)]
-    Ca(ca::Command),
-    /// Import, show and erase the people who can be told
+    /// Import, show and erase recipients
     #[command(subcommand)]
     Recipient(recipient::Command),
-    /// Explain how somebody would be told
-    #[command(subcommand)]
-    ConfiguredProvider(route::Command),
-    /// List deliveries and show what happened to one
+    /// List deliveries, and show what happened to one
     #[command(subcommand)]
     Delivery(delivery::Command),
-    /// List providers, take one off duty, put it on duty again
+    /// List, drain and enable providers
     #[command(subcommand)]
     Provider(provider::Command),
-    /// Look at the texts: coverage, faults, how they read, what they cost, what they were
+    /// Explain how a recipient would be notified
+    #[command(subcommand)]
+    Route(route::Command),
+    /// Inspect templates: coverage, errors, preview, cost, history
     #[command(subcommand)]
     Template(template::Command),
-    /// Practise: a processor that posts, providers that take messages
+    /// Manage the client CA: create it, sign requests, list, revoke and export certificates
+    #[command(subcommand)]
+    Ca(ca::Command),
+    /// Manage the keys that processors encrypt requests with
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Simulate a processor that posts notifications, or providers that receive messages
     #[command(subcommand)]
     Simulate(simulate::Simulate),
-    /// Measure the gateway on this machine, beside what the machine can do
-    Bench(bench::Args),
-    /// The server that `bench` compares with
-    #[command(hide = true)]
-    BenchBare(ConfigFile),
-    /// Describe what the processors' door takes and answers, as OpenAPI 3.1 in JSON
+    /// Print the API for processors as OpenAPI 3.1 (JSON)
     Openapi,
-    /// Write a completion script for a shell to standard output
+    /// Print a completion script for a shell
     Completion {
-        /// Which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print the help of a command, or a guide
+    Help(help::Args),
 }
 
-#[derive(Debug, clap::Args)]
-struct ConfigFile {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "otpost.toml", env = "OTPOST_CONFIG")]
-    config: PathBuf,
-}
-
-/// The command or the configuration is wrong: exit code 2.
+/// Wrong arguments or a wrong configuration: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
 
-/// Marks an error as the user's to mend.
+/// Marks an error as one that the user can correct.
 fn usage(error: impl std::error::Error) -> anyhow::Error {
     Usage(crate::domain::chain(&error)).into()
 }
@@ -106,14 +103,14 @@ pub fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             let code = if error.is::<Usage>() { 2 } else { 1 };
-            output::complaint(&format!("{error:#}"));
+            output::error(format_args!("{error:#}"));
             ExitCode::from(code)
         }
     }
 }
 
-// The other half of the cores is for the database and for the doors, which have threads of their own. One thread more
-// than there is work for costs each message a wake-up of a thread that finds nothing to do.
+// The other half of the cores is for the database and the listeners, which have threads of their own. A thread more
+// than there is work for costs each message the wake-up of a thread that finds nothing to do.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
@@ -129,18 +126,17 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Key(command) => key::run(command),
             Command::Ca(command) => ca::run(&command),
             Command::Recipient(command) => recipient::run(command).await,
-            Command::ConfiguredProvider(command) => route::run(command).await,
+            Command::Route(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Provider(command) => provider::run(command).await,
             Command::Template(command) => template::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,
-            Command::Bench(args) => bench::run(args).await,
-            Command::BenchBare(file) => bench::run_bare(&file.config).await,
             Command::Openapi => openapi::run(),
             Command::Completion { shell } => {
                 clap_complete::generate(shell, &mut Otpost::command(), "otpost", &mut std::io::stdout());
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Help(args) => help::run(&args, Otpost::command()),
         }
     })
 }

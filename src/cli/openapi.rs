@@ -1,4 +1,4 @@
-//! `otpost openapi`: what the processors' door takes and answers, for those who post and for their tools.
+//! `otpost openapi`: the description of the API for processors.
 
 use std::process::ExitCode;
 
@@ -7,9 +7,8 @@ use anyhow::Context;
 use super::output;
 use crate::ingest::openapi;
 
-/// Writes the description to standard output, as JSON.
 pub(super) fn run() -> anyhow::Result<ExitCode> {
-    let description = openapi::describe().to_pretty_json().context("the description has no JSON form")?;
+    let description = openapi::describe().to_pretty_json().context("cannot write the OpenAPI description as JSON")?;
     output::line(description)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,23 +1,35 @@
-//! What is written to the terminal, and how: plain text into a pipe, colours only where a person looks.
+//! Text for the terminal: results on standard output, everything else on standard error, tables, and wrapped lines.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
-/// Says what went wrong, on standard error.
-pub(super) fn complaint(text: &str) {
-    let paint = std::io::stderr().is_terminal();
-    let (on, off) = if paint { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{on}otpost:{off} {text}");
+use rustix::termios::tcgetwinsize;
+
+pub(super) const BOLD: &str = "\x1b[1m";
+pub(super) const DIM: &str = "\x1b[2m";
+pub(super) const UNDERLINE: &str = "\x1b[4m";
+pub(super) const GREEN: &str = "\x1b[32m";
+pub(super) const CYAN: &str = "\x1b[36m";
+pub(super) const BOLD_RED: &str = "\x1b[1;31m";
+pub(super) const RESET: &str = "\x1b[0m";
+
+/// The width of a terminal that does not tell its own, and of a pipe.
+const DEFAULT_WIDTH: usize = 110;
+
+/// Writes why the command failed to standard error.
+pub(super) fn error(text: impl Display) {
+    let (on, off) = if std::io::stderr().is_terminal() { (BOLD_RED, RESET) } else { ("", "") };
+    note(format_args!("{on}otpost:{off} {text}"));
 }
 
-/// Writes a line to standard error: something to know that is not the result.
-pub(super) fn note(text: impl std::fmt::Display) {
-    // Nobody is left to tell when standard error is closed.
+/// Writes a line that is not part of the result to standard error.
+pub(super) fn note(text: impl Display) {
+    // A closed standard error leaves no place to report that it is closed.
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Writes a line to standard output. A reader that has gone away (`| head`) ends the command quietly.
-pub(super) fn line(text: impl std::fmt::Display) -> std::io::Result<()> {
+/// Writes a line of the result to standard output.
+pub(super) fn line(text: impl Display) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{text}")
 }
 
@@ -26,7 +38,41 @@ pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     Ok(line(serde_json::to_string(value)?)?)
 }
 
-/// Puts columns of text under each other; the last one is left as long as it is.
+/// Columns of the terminal behind standard output.
+pub(super) fn terminal_width() -> usize {
+    let columns = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { DEFAULT_WIDTH } else { columns }
+}
+
+/// Columns that `text` takes, escape sequences left out.
+pub(super) fn visible_width(text: &str) -> usize {
+    let mut in_escape = false;
+    let is_visible = |c: &char| {
+        let hidden = in_escape || *c == '\x1b';
+        in_escape = hidden && *c != 'm';
+        !hidden
+    };
+    text.chars().filter(is_visible).count()
+}
+
+/// Lines of at most `width` columns, unless a word is longer.
+pub(super) fn wrap<'a>(words: impl Iterator<Item = &'a str>, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in words.filter(|word| !word.is_empty()) {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if visible_width(line) + 1 + visible_width(word) <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// Aligns the columns of a table. The last column is not padded.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
@@ -64,8 +110,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_under_each_other() {
+    fn the_columns_of_a_table_are_aligned() {
         let rows = [vec!["ż".to_owned(), "2".to_owned()], vec!["long".to_owned(), "3".to_owned()]];
         assert_eq!(table(&["a", "b"], &rows), "a     b\nż     2\nlong  3\n");
+    }
+
+    #[test]
+    fn lines_are_broken_between_words_and_escape_sequences_take_no_space() {
+        let words = format!("one {BOLD}two{RESET} three");
+        assert_eq!(wrap(words.split(' '), 7), [format!("one {BOLD}two{RESET}"), "three".to_owned()]);
+        assert_eq!(wrap("".split(' '), 7), [""]);
     }
 }

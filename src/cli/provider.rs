@@ -1,22 +1,20 @@
-//! `otpost provider`: how providers are doing, and who is on duty. A running gateway obeys within a second.
+//! `otpost provider`: lists, drains and enables providers. A running gateway applies a change within a second.
 
 mod drain;
 mod list;
 
 use std::process::ExitCode;
 
-/// What can be asked about providers, and decided.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List providers: circuit, recent failures, on duty or drained
+    /// List providers: circuit, recent failures, latency, spend, enabled or drained
     List(list::Args),
-    /// Take a provider off duty, also across restarts: it gets nothing new, not even as the last resort
+    /// Take a provider out of rotation, also across restarts: no message is sent to it, not even as the last resort
     Drain(drain::DrainArgs),
-    /// Put a provider on duty again
+    /// Put a drained provider back into rotation
     Enable(drain::EnableArgs),
 }
 
-/// Runs one of them.
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list::run(&args).await,

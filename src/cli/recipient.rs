@@ -1,4 +1,4 @@
-//! `otpost recipients`: the directory of those who can be told. Numbers and addresses go in; they come out masked only.
+//! `otpost recipient`: imports, shows and erases recipients. Contacts are shown masked; identifiers are never shown.
 
 mod csv_rows;
 mod erase;
@@ -17,18 +17,16 @@ use super::Usage;
 use crate::domain::contact::Channel;
 use crate::domain::recipient::{Identifier, IdentifierKind, Recipient};
 
-/// What can be done with people.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Write people from a file into the directory; who is there already is replaced
+    /// Import recipients from a file; a recipient that exists is replaced
     Import(import::Args),
-    /// Show whom one of the processor's numbers names
+    /// Show the recipients that have an identifier, with masked contacts
     Show(show::Args),
-    /// Remove a person with all numbers and addresses
+    /// Erase a recipient with all identifiers and contacts
     Erase(erase::Args),
 }
 
-/// Runs one of them.
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Import(args) => import::run(&args).await,
@@ -37,13 +35,36 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// One of the processor's numbers in the form it is kept in.
-pub(super) fn number(kind: &str, value: &str) -> Result<Identifier, Usage> {
-    let kind: IdentifierKind = kind.parse().map_err(|error| Usage(format!("{error}")))?;
+/// An identifier from the command line, in the form in which it is stored.
+#[derive(Debug, clap::Args)]
+pub(super) struct IdentifierArgs {
+    /// Kind of identifier: storage_customer, storage_card, dc_card, user, corporation or balance
+    kind: IdentifierKind,
+    /// The identifier
+    value: String,
+}
+
+impl IdentifierArgs {
+    fn parse(&self) -> Result<Identifier, Usage> {
+        parse_identifier(self.kind, &self.value)
+    }
+
+    fn not_found(&self) -> anyhow::Error {
+        not_found(self.kind)
+    }
+}
+
+/// Checks `value` and brings it to the form in which the processor sends it.
+pub(super) fn parse_identifier(kind: IdentifierKind, value: &str) -> Result<Identifier, Usage> {
     identifier::parse(kind, value).map_err(|error| Usage(format!("{kind}: {error}")))
 }
 
-/// The person's addresses on `channel`, masked, the preferred one first.
-fn masked(recipient: &Recipient, channel: Channel) -> impl Iterator<Item = String> {
+/// The error for an identifier that no recipient has. It does not repeat the identifier.
+pub(super) fn not_found(kind: IdentifierKind) -> anyhow::Error {
+    anyhow::anyhow!("no recipient has this {kind}")
+}
+
+/// The masked contacts of a recipient on `channel`, the preferred one first.
+fn masked_contacts(recipient: &Recipient, channel: Channel) -> impl Iterator<Item = String> {
     recipient.contacts.iter().filter(move |contact| contact.channel() == channel).map(ToString::to_string)
 }

@@ -1,17 +1,15 @@
-//! `otpost route`: explains how somebody would be told, by the rules by which they would be. It sends nothing.
+//! `otpost route`: explains routing with the rules of the gateway. It sends nothing.
 
 mod explain;
 
 use std::process::ExitCode;
 
-/// What can be asked about ways.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Show every way to a person in order, what is skipped and why, quiet hours and the deadline
+    /// Show the candidates for a recipient in order, what is skipped and why, quiet hours and the deadline
     Explain(explain::Args),
 }
 
-/// Answers it.
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Explain(args) => explain::run(&args).await,

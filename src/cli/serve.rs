@@ -1,5 +1,5 @@
-//! `otpost serve`: runs the gateway until it is told to stop, or can no longer keep its word. What may change while it
-//! runs is read again when a file has changed, and on SIGHUP.
+//! `otpost serve`: runs the gateway until a signal stops it or the database fails. Files that may change while it runs
+//! are reloaded when they change, and on SIGHUP.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,23 +9,23 @@ use anyhow::Context;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::file_watcher::FileWatcher;
 use super::usage;
 use crate::app::Gateway;
 use crate::config::Config;
 use crate::domain::clock::Clocks;
+use crate::file_watcher::FileWatcher;
 use crate::{ops, telemetry};
 
-/// Metrics are summed up this often even when nobody reads them.
+/// Histograms are compacted this often, even if no metrics are scraped.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Serves with the configuration in `file`.
+/// Runs the gateway with the configuration in `file`.
 pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let mut watch = FileWatcher::on(file);
     let config = Config::load(file).map_err(usage)?;
-    watch.follow(config.ingest.files());
+    watch.follow(config.ingest.files().chain(config.receipts.files()));
     telemetry::start(&config.log).map_err(usage)?;
-    let doorstep = config.ops.bind().map_err(usage)?;
+    let listener = config.ops.bind().map_err(usage)?;
     let metrics = telemetry::collect()?;
     let upkeep = metrics.clone();
     tokio::spawn(async move {
@@ -39,27 +39,27 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let gateway = Gateway::start(&config, Clocks::of_this_machine()).await.map_err(usage)?;
-    if let Some(doorstep) = doorstep {
-        let (address, serving) = ops::listen(doorstep, gateway.vitals(Box::new(move || metrics.render())))?;
+    if let Some(listener) = listener {
+        let (address, serving) = ops::listen(listener, gateway.status(Box::new(move || metrics.render())))?;
         tokio::spawn(serving);
-        tracing::info!(ops = %address, "operators may look");
+        tracing::info!(ops = %address, "ops listener started");
     }
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => gateway.reread_texts(),
+            _ = hangup.recv() => gateway.reload_templates(),
             () = watch.changed() => {}
             why = gateway.failed() => {
-                // No draining: what the database holds cannot be trusted until a new process has read it.
-                anyhow::bail!("the database failed and nothing more is accepted: {why}");
+                // No draining: the database is not trusted until a new process has opened it.
+                anyhow::bail!("the database failed; no more notifications are accepted: {why}");
             }
         }
         reload(&gateway, file, &mut watch).await;
     }
     tokio::select! {
         stopped = gateway.stop() => {
-            stopped.context("the gateway did not stop in good order")?;
+            stopped.context("the gateway did not stop cleanly")?;
             Ok(ExitCode::SUCCESS)
         }
         _ = terminate.recv() => Ok(ExitCode::FAILURE),
@@ -67,20 +67,20 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     }
 }
 
-// What is wrong with the new files has been said, and the gateway goes on with the old ones.
+// An error is logged by the gateway, which keeps using the old files.
 async fn reload(gateway: &Gateway, file: &Path, watch: &mut FileWatcher) {
     let config = Config::load(file);
     if let Ok(config) = &config {
-        watch.follow(config.ingest.files());
+        watch.follow(config.ingest.files().chain(config.receipts.files()));
     }
     let _ = gateway.reload(config).await;
 }
 
-// A core file would hold codes and keys in clear.
+// A core dump would contain OTPs and keys in plain text.
 fn forbid_core_dumps() {
     let none = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     if none.is_err() || hidden.is_err() {
-        tracing::warn!("core dumps could not be turned off");
+        tracing::warn!("core dumps could not be disabled");
     }
 }

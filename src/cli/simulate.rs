@@ -1,6 +1,6 @@
-//! `otpost simulate`: a processor that sends practice notifications, and providers that take practice messages.
+//! `otpost simulate`: a simulated processor that posts notifications, and simulated providers that receive messages.
 //!
-//! The only commands that print codes; they are made up here.
+//! These are the only commands that print codes. The codes are fictitious.
 
 mod receipts;
 mod samples;
@@ -30,52 +30,50 @@ use crate::sim::providers::faults::Faults;
 use crate::sim::providers::message_log::{Keeping, LoggedMessage, MessageLog};
 use crate::sim::providers::tally;
 
-/// Where the providers listen when no address is given at all.
-const DEFAULT_PLACES: [(Channel, u16); 3] = [(Channel::Sms, 8601), (Channel::Push, 8602), (Channel::Email, 8603)];
+/// The default ports, if no address is given.
+const DEFAULT_PORTS: [(Channel, u16); 3] = [(Channel::Sms, 8601), (Channel::Push, 8602), (Channel::Email, 8603)];
 
-/// Practise without a processor and without providers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Simulate {
-    /// Post notifications as a card processor would, and measure the answers
+    /// Simulate a card processor: post notifications and measure the responses
     Processor(ProcessorArgs),
-    /// Play an SMS gateway, a push service and a mail relay, and show what arrives
+    /// Simulate an SMS gateway, a push service and a mail relay, and show the received messages
     Providers(ProvidersArgs),
 }
 
-/// A load run.
 #[derive(Debug, Args)]
 pub(crate) struct ProcessorArgs {
-    /// The gateway, such as https://127.0.0.1:8443
+    /// URL of the gateway, such as https://127.0.0.1:8443
     #[arg(long)]
     url: String,
-    /// Client certificate and its chain (PEM); needed for https
+    /// Client certificate with its chain (PEM); required for https
     #[arg(long, requires_all = ["key", "ca"])]
     cert: Option<PathBuf>,
     /// Key of the client certificate (PEM)
     #[arg(long, requires = "cert")]
     key: Option<PathBuf>,
-    /// The CA that the gateway's certificate comes from (PEM)
+    /// CA that issued the gateway's certificate (PEM)
     #[arg(long, requires = "cert")]
     ca: Option<PathBuf>,
-    /// What to send
+    /// Notifications to send
     #[arg(long, value_enum, default_value_t = MessageKind::Otp)]
     kind: MessageKind,
-    /// Notifications a second; 0 sends the next one when the last was answered
+    /// Notifications per second; with 0, each connection sends the next one after the last response
     #[arg(long, default_value_t = 10.0)]
     rate: f64,
-    /// How long to measure: seconds, or with a unit such as 2m
+    /// Duration of the measurement, in seconds or with a unit, such as 2m
     #[arg(long, default_value = "10", value_parser = span)]
     duration: Duration,
-    /// How long to send before measuring
+    /// Duration of the warm-up before the measurement
     #[arg(long, default_value = "0", value_parser = span)]
     warmup: Duration,
-    /// How many connections
+    /// Number of connections
     #[arg(long, default_value_t = 8)]
     connections: usize,
-    /// How long to wait for each answer
+    /// Timeout of each response
     #[arg(long, default_value = "10", value_parser = span)]
     timeout: Duration,
-    /// The customers' numbers, in turn: one number, or FIRST..LAST
+    /// Customer numbers, used in turn: one number, or FIRST..LAST
     #[arg(long, default_value = "1337", value_parser = numbers)]
     customers: RangeInclusive<u64>,
     /// Print the result as JSON
@@ -87,56 +85,55 @@ pub(crate) struct ProcessorArgs {
 enum MessageKind {
     /// One-time passwords
     Otp,
-    /// Each of the contract's samples, once; rate, duration and the like do not matter then
+    /// Each published sample once; load options are ignored
     Samples,
 }
 
-/// The providers to play.
 #[derive(Debug, Args)]
 pub(crate) struct ProvidersArgs {
-    /// Where the SMS gateway listens (HTTP); without any address all three open on 127.0.0.1, ports 8601 to 8603
+    /// Listen address of the SMS gateway (HTTP) [default without any address: all three on 127.0.0.1, ports 8601 to
+    /// 8603]
     #[arg(long)]
     sms: Option<SocketAddr>,
-    /// Where the push service listens (HTTP)
+    /// Listen address of the push service (HTTP)
     #[arg(long)]
     push: Option<SocketAddr>,
-    /// Where the mail relay listens (SMTP)
+    /// Listen address of the mail relay (SMTP)
     #[arg(long)]
     smtp: Option<SocketAddr>,
-    /// Withhold every answer this long, such as 50ms
+    /// Delay every response, such as 50ms
     #[arg(long, default_value = "0", value_parser = span)]
     latency: Duration,
-    /// Refuse this part of all messages, 0 to 1
+    /// Reject this share of all messages, 0 to 1
     #[arg(long, default_value_t = 0.0)]
     error_rate: f64,
-    /// Refuse with this HTTP status
+    /// HTTP status of a rejection
     #[arg(long, default_value_t = 503)]
     status: u16,
-    /// Tell the sender of a refused message to come back after so many seconds
+    /// Retry-After of a rejection, in seconds
     #[arg(long)]
     retry_after: Option<u32>,
-    /// Never answer, and forget what came
+    /// Never answer, and do not log messages
     #[arg(long)]
     black_hole: bool,
-    /// Report each SMS as delivered to this address, such as http://127.0.0.1:8444/receipts/sms
+    /// Send a delivery receipt for each SMS to this URL, such as http://127.0.0.1:8444/receipts/sms
     #[arg(long, requires = "receipts_secret", conflicts_with = "count_only")]
     receipts: Option<String>,
-    /// Sign those reports with the secret in this file (HMAC-SHA-256 in X-Signature, the time in X-Timestamp)
+    /// Sign receipts with the secret in this file (HMAC-SHA-256 in X-Signature, the time in X-Timestamp)
     #[arg(long, requires = "receipts")]
     receipts_secret: Option<PathBuf>,
-    /// Count only: no line per message, nothing kept but counts
+    /// Only count messages; do not print or keep them
     #[arg(long, visible_alias = "quiet")]
     count_only: bool,
-    /// One JSON document per message, and one at the end
+    /// Print one JSON document per message, and a summary
     #[arg(long)]
     json: bool,
 }
 
-/// Runs one of the simulations.
 pub(crate) async fn run(command: Simulate) -> anyhow::Result<ExitCode> {
     match command {
         Simulate::Processor(args) => post(args).await,
-        Simulate::Providers(args) => crate::sim::alone(move || receive(args)).await?,
+        Simulate::Providers(args) => crate::sim::on_own_thread(move || receive(args)).await?,
     }
 }
 
@@ -155,11 +152,11 @@ async fn post(args: ProcessorArgs) -> anyhow::Result<ExitCode> {
         duration: args.duration,
         connections: args.connections,
         customers: args.customers,
-        patience: args.timeout,
+        timeout: args.timeout,
     };
     let bar = progress_bar(args.warmup + args.duration);
-    let told = bar.clone();
-    let report = load::run(plan, move |progress| tell(&told, progress)).await;
+    let shown = bar.clone();
+    let report = load::run(plan, move |progress| show_progress(&shown, progress)).await;
     bar.finish_and_clear();
     let report = report?;
     let mut out = io::stdout().lock();
@@ -168,7 +165,7 @@ async fn post(args: ProcessorArgs) -> anyhow::Result<ExitCode> {
     } else {
         write_load(&mut out, &report)?;
     }
-    Ok(if report.all_taken() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.all_accepted() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn progress_bar(whole: Duration) -> ProgressBar {
@@ -180,14 +177,14 @@ fn progress_bar(whole: Duration) -> ProgressBar {
     }
 }
 
-fn tell(bar: &ProgressBar, progress: LoadProgress) {
+fn show_progress(bar: &ProgressBar, progress: LoadProgress) {
     bar.set_position(u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX));
-    bar.set_message(format!("{} sent, {} taken", progress.sent, progress.taken));
+    bar.set_message(format!("{} sent, {} accepted", progress.sent, progress.accepted));
 }
 
 fn write_load(out: &mut impl Write, report: &load::LoadReport) -> io::Result<()> {
     writeln!(out, "sent     {:>9}", report.sent)?;
-    writeln!(out, "204      {:>9}   {:.1} a second", report.taken, report.rate)?;
+    writeln!(out, "204      {:>9}   {:.1} per second", report.accepted, report.rate)?;
     for (status, count) in report.statuses.iter().filter(|(status, _)| **status != 204) {
         writeln!(out, "{status}      {count:>9}")?;
     }
@@ -201,21 +198,21 @@ fn write_load(out: &mut impl Write, report: &load::LoadReport) -> io::Result<()>
 
 async fn receive(args: ProvidersArgs) -> anyhow::Result<ExitCode> {
     let keeping = if args.count_only { Keeping::Tokens } else { Keeping::Arrivals };
-    let places = places(&args);
+    let addresses = listen_addresses(&args);
     let open = |(channel, address): &(Channel, SocketAddr)| (Arc::new(MessageLog::new(*channel, keeping)), *address);
-    let (stations, addresses): (Vec<_>, Vec<_>) = places.iter().map(open).unzip();
-    let stations: Arc<[_]> = stations.into();
+    let (logs, addresses): (Vec<_>, Vec<_>) = addresses.iter().map(open).unzip();
+    let logs: Arc<[_]> = logs.into();
     let mut providers = Vec::new();
-    for (station, address) in stations.iter().zip(addresses) {
-        station.behave(behaviour(&args));
-        tokio::spawn(show(station.subscribe(), args.json));
-        if let (Channel::Sms, Some(url), Some(secret)) = (station.channel(), &args.receipts, &args.receipts_secret) {
-            tokio::spawn(ReceiptSender::to(url, secret)?.run(station.subscribe()));
+    for (log, address) in logs.iter().zip(addresses) {
+        log.behave(faults(&args));
+        tokio::spawn(show(log.subscribe(), args.json));
+        if let (Channel::Sms, Some(url), Some(secret)) = (log.channel(), &args.receipts, &args.receipts_secret) {
+            tokio::spawn(ReceiptSender::to(url, secret)?.run(log.subscribe()));
         }
-        let provider = PracticeProvider::serve(Arc::clone(station), address, Arc::clone(&stations)).await;
-        let provider = provider.with_context(|| format!("{} cannot listen on {address}", station.channel()))?;
-        let scheme = if station.channel() == Channel::Email { "smtp" } else { "http" };
-        writeln!(io::stderr(), "{:<5} listens on {scheme}://{}", station.channel().name(), provider.address())?;
+        let provider = PracticeProvider::serve(Arc::clone(log), address, Arc::clone(&logs)).await;
+        let provider = provider.with_context(|| format!("{} cannot listen on {address}", log.channel()))?;
+        let scheme = if log.channel() == Channel::Email { "smtp" } else { "http" };
+        writeln!(io::stderr(), "{:<5} listens on {scheme}://{}", log.channel().name(), provider.address())?;
         providers.push(provider);
     }
     let mut terminated = signal(SignalKind::terminate())?;
@@ -224,22 +221,22 @@ async fn receive(args: ProvidersArgs) -> anyhow::Result<ExitCode> {
         _ = terminated.recv() => {}
     }
     let mut out = io::stdout().lock();
-    for station in stations.iter() {
-        write_summary(&mut out, &station.report(), args.json)?;
+    for log in logs.iter() {
+        write_summary(&mut out, &log.report(), args.json)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn places(args: &ProvidersArgs) -> Vec<(Channel, SocketAddr)> {
-    let asked = [(Channel::Sms, args.sms), (Channel::Push, args.push), (Channel::Email, args.smtp)];
-    let asked: Vec<_> = asked.into_iter().filter_map(|(channel, at)| at.map(|at| (channel, at))).collect();
-    if !asked.is_empty() {
-        return asked;
+fn listen_addresses(args: &ProvidersArgs) -> Vec<(Channel, SocketAddr)> {
+    let given = [(Channel::Sms, args.sms), (Channel::Push, args.push), (Channel::Email, args.smtp)];
+    let given: Vec<_> = given.into_iter().filter_map(|(channel, at)| at.map(|at| (channel, at))).collect();
+    if !given.is_empty() {
+        return given;
     }
-    DEFAULT_PLACES.map(|(channel, port)| (channel, SocketAddr::from(([127, 0, 0, 1], port)))).into()
+    DEFAULT_PORTS.map(|(channel, port)| (channel, SocketAddr::from(([127, 0, 0, 1], port)))).into()
 }
 
-fn behaviour(args: &ProvidersArgs) -> Faults {
+fn faults(args: &ProvidersArgs) -> Faults {
     Faults {
         error_rate: args.error_rate,
         status: args.status,
@@ -249,24 +246,24 @@ fn behaviour(args: &ProvidersArgs) -> Faults {
     }
 }
 
-async fn show(mut arrivals: broadcast::Receiver<Arc<LoggedMessage>>, json: bool) -> io::Result<()> {
+async fn show(mut messages: broadcast::Receiver<Arc<LoggedMessage>>, json: bool) -> io::Result<()> {
     loop {
-        match arrivals.recv().await {
-            Ok(arrival) if json => writeln!(io::stdout(), "{}", serde_json::to_string(&*arrival)?)?,
-            Ok(arrival) => write_arrival(&mut io::stdout(), &arrival)?,
-            Err(RecvError::Lagged(missed)) => writeln!(io::stderr(), "{missed} more, not shown")?,
+        match messages.recv().await {
+            Ok(message) if json => writeln!(io::stdout(), "{}", serde_json::to_string(&*message)?)?,
+            Ok(message) => write_message(&mut io::stdout(), &message)?,
+            Err(RecvError::Lagged(missed)) => writeln!(io::stderr(), "{missed} more messages, not shown")?,
             Err(RecvError::Closed) => return Ok(()),
         }
     }
 }
 
-fn write_arrival(out: &mut impl Write, arrival: &LoggedMessage) -> io::Result<()> {
-    let LoggedMessage { channel, to, text, .. } = arrival;
-    let title = arrival.title.as_ref().map(|title| format!("{title}: ")).unwrap_or_default();
+fn write_message(out: &mut impl Write, message: &LoggedMessage) -> io::Result<()> {
+    let LoggedMessage { channel, to, text, .. } = message;
+    let title = message.title.as_ref().map(|title| format!("{title}: ")).unwrap_or_default();
     writeln!(out, "{} {:<5} {}", SystemClock.now(), channel.name(), one_line(&format!("{to}  {title}{text}")))
 }
 
-// What arrives may have been written by anybody: nothing of it steers the terminal.
+// Messages are untrusted input: control characters must not reach the terminal.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -275,17 +272,20 @@ fn write_summary(out: &mut impl Write, report: &tally::TallyReport, json: bool) 
     if json {
         return writeln!(out, "{}", serde_json::to_string(report)?);
     }
-    let tally::TallyReport { channel, total, refused, swallowed, unreadable, .. } = report;
+    let tally::TallyReport { channel, total, rejected, unanswered, unreadable, .. } = report;
     writeln!(
         out,
-        "{:<5} {total} arrived, {refused} refused, {swallowed} swallowed, {unreadable} unreadable",
+        "{:<5} {total} accepted, {rejected} rejected, {unanswered} unanswered, {unreadable} unreadable",
         channel.name()
     )?;
     if report.distinct == 0 {
         return Ok(());
     }
     let tally::TallyReport { distinct, duplicates, missing, end_to_end, .. } = report;
-    writeln!(out, "      measured: {distinct} distinct, {duplicates} twice, {missing} missing; end to end {end_to_end}")
+    writeln!(
+        out,
+        "      measured: {distinct} distinct, {duplicates} duplicates, {missing} missing; end to end {end_to_end}"
+    )
 }
 
 fn span(text: &str) -> Result<Duration, String> {
@@ -294,14 +294,14 @@ fn span(text: &str) -> Result<Duration, String> {
         Ok(number) => seconds(number),
         Err(_) => text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok()),
     };
-    span.ok_or_else(|| "expected seconds, or a span such as 50ms, 2s or 1m".to_owned())
+    span.ok_or_else(|| "expected seconds, or a duration such as 50ms, 2s or 1m".to_owned())
 }
 
 fn numbers(text: &str) -> Result<RangeInclusive<u64>, String> {
     let (first, last) = text.split_once("..").unwrap_or((text, text));
     match (first.parse(), last.parse()) {
         (Ok(first), Ok(last)) if first <= last => Ok(first..=last),
-        _ => Err("expected a number, or two with .. between, the smaller one first".to_owned()),
+        _ => Err("expected a number, or a range such as 1..1000".to_owned()),
     }
 }
 
@@ -310,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_and_numbers_are_read_as_recipients_write_them() {
+    fn durations_and_ranges_are_parsed() {
         assert_eq!(span("50ms"), Ok(Duration::from_millis(50)));
         assert_eq!(span("2.5"), Ok(Duration::from_millis(2_500)));
         assert_eq!(span("1m"), Ok(Duration::from_mins(1)));
@@ -321,11 +321,11 @@ mod tests {
     }
 
     #[test]
-    fn an_arrival_is_one_line_that_cannot_steer_the_terminal() {
+    fn a_message_is_printed_on_one_line_without_control_characters() {
         let mut out = Vec::new();
         let text = "Kod 1111\n\u{1b}[2Jza zakup".to_owned();
         let (to, channel) = ("+48600100200".to_owned(), Channel::Sms);
-        write_arrival(&mut out, &LoggedMessage { channel, to, title: None, text, reference: None, at_us: 0 }).unwrap();
+        write_message(&mut out, &LoggedMessage { channel, to, title: None, text, reference: None, at_us: 0 }).unwrap();
         let line = String::from_utf8(out).unwrap();
         assert!(line.ends_with("sms   +48600100200  Kod 1111  [2Jza zakup\n"), "{line}");
     }

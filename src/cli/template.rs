@@ -1,4 +1,4 @@
-//! `otpost template`: the texts, looked at from all sides before and after somebody changes them.
+//! `otpost template`: inspect templates before and after they are changed.
 
 mod check;
 mod diff;
@@ -8,22 +8,21 @@ mod preview;
 
 use std::process::ExitCode;
 
-/// What can be asked about texts.
+/// The subcommands of `otpost template`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Show which kinds of news can be told in which languages and over which channels
+    /// List which notification kinds and channels each locale covers
     List(list::Args),
-    /// Say what is wrong with the texts: file, line, column, and what to do
+    /// Validate the templates: file, line, column, and what to do
     Check(check::Args),
-    /// Show a text as people get it, with what it costs
+    /// Render sample messages, with their cost
     Preview(preview::Args),
-    /// Show what differs between the texts here, those in use, and those otpost came with
+    /// Compare the template folder with the active or the shipped templates
     Diff(diff::Args),
-    /// Show which words a text had, and since when
+    /// Show when which template versions were active
     History(history::Args),
 }
 
-/// Runs one of them.
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list::run(&args),

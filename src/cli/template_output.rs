@@ -1,13 +1,13 @@
-//! Words as a command shows them: each part under its name.
+//! Prints template snapshots and rendered messages: each part below its name.
 //!
-//! What is shown of a message has its code masked; a template has none.
+//! The caller masks the code of a rendered message. A template has none.
 
 use serde_json::{Value, json};
 
 use super::output;
 use crate::domain::template_version::TemplateSnapshot;
 
-/// Prints the parts, each under its name.
+/// Prints the parts, each below its name.
 pub(super) fn print<'a>(parts: impl Iterator<Item = (&'a str, String)>) -> std::io::Result<()> {
     for (part, text) in parts {
         output::line(format_args!("--- {part}"))?;
@@ -16,13 +16,13 @@ pub(super) fn print<'a>(parts: impl Iterator<Item = (&'a str, String)>) -> std::
     Ok(())
 }
 
-/// Name and topic of words, for machines.
-pub(super) fn as_json(words: &TemplateSnapshot) -> Value {
-    let topic = &words.topic;
+/// The version and the key of a snapshot as JSON.
+pub(super) fn as_json(snapshot: &TemplateSnapshot) -> Value {
+    let key = &snapshot.topic;
     json!({
-        "wording": words.template_version.to_string(),
-        "locale": topic.locale,
-        "kind": topic.kind.name(),
-        "channel": topic.channel.name(),
+        "template_version": snapshot.template_version.to_string(),
+        "locale": key.locale,
+        "kind": key.kind.name(),
+        "channel": key.channel.name(),
     })
 }

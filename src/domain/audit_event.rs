@@ -1,7 +1,9 @@
-//! Entries of the audit log: what changed, when, by whom. Ids, enums and the reason an operator gives; no personal data,
-//! never a code.
+//! Entries of the audit log: what changed, when, and by whom.
+//!
+//! An event holds ids, names, numbers and an operator's reason. It never holds personal data or a code.
 
 use serde_json::{Map, Value};
+use strum::IntoStaticStr;
 
 use super::clock::Timestamp;
 use super::delivery::DeliveryId;
@@ -16,7 +18,7 @@ pub enum Actor {
     Provider(String),
     /// This gateway.
     Gateway,
-    /// A person at the command line.
+    /// A user of the command line.
     Operator,
 }
 
@@ -32,88 +34,89 @@ impl std::fmt::Display for Actor {
 }
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum AuditKind {
     /// A notification was committed.
     Accepted,
-    /// A notification concerns several people, or goes over several channels at once: further deliveries were added.
+    /// A delivery was split: one for each recipient, or one for each channel of a parallel step.
     Split,
-    /// Work left by a crash or due for a retry was taken up.
+    /// A delivery was claimed from the table: its retry was due, or its lease had expired.
     Claimed,
-    /// An attempt ended and the delivery goes on at once.
+    /// An attempt ended, and the next one follows at once.
     Attempted,
-    /// An attempt ended and the delivery waits.
+    /// The delivery waits until a later time.
     Postponed,
-    /// A provider took the message.
+    /// A provider accepted the message.
     Sent,
-    /// The delivery ended without a provider's word.
+    /// The delivery ended without being accepted by any provider.
     GivenUp,
-    /// A provider's receipt: it arrived.
+    /// A receipt reported that the message was delivered.
     Confirmed,
-    /// A provider's receipt: it did not arrive.
+    /// A receipt reported that the message was not delivered.
     Undelivered,
-    /// A provider's receipt: it came too late.
+    /// A receipt reported that the message expired at the provider.
     ExpiredByProvider,
-    /// People were written into the directory.
+    /// Recipients were imported.
     RecipientsImported,
-    /// A person was erased from the directory.
+    /// A recipient was erased.
     RecipientErased,
-    /// Somebody was refused at the processors' door: a handshake or a request.
+    /// The ingest listener rejected a client, in a handshake or in a request.
     ClientRejected,
-    /// The processors' door took new certificates, lists or names while running.
+    /// Certificates, revocation lists and clients were reloaded.
     Reloaded,
-    /// Other texts are in force.
+    /// Changed templates went live.
     TemplatesActivated,
-    /// Changed texts cannot be used: the old ones stay in force.
+    /// Changed templates are invalid; the previous ones stay live.
     TemplatesRejected,
-    /// Somebody set the machine's clock.
+    /// The system clock was set.
     ClockSet,
-    /// An operator took a provider off duty.
+    /// An operator took a provider out of rotation.
     ProviderDrained,
-    /// An operator put a provider on duty again.
+    /// An operator put a provider back into rotation.
     ProviderEnabled,
 }
 
 impl AuditKind {
     /// The name used in storage.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Split => "split",
-            Self::Claimed => "claimed",
-            Self::Attempted => "attempted",
-            Self::Postponed => "postponed",
-            Self::Sent => "sent",
-            Self::GivenUp => "given_up",
-            Self::Confirmed => "confirmed",
-            Self::Undelivered => "undelivered",
-            Self::ExpiredByProvider => "expired_by_provider",
-            Self::RecipientsImported => "recipients_imported",
-            Self::RecipientErased => "recipient_erased",
-            Self::ClientRejected => "client_rejected",
-            Self::Reloaded => "reloaded",
-            Self::TemplatesActivated => "templates_activated",
-            Self::TemplatesRejected => "templates_rejected",
-            Self::ClockSet => "clock_set",
-            Self::ProviderDrained => "provider_drained",
-            Self::ProviderEnabled => "provider_enabled",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
 /// One entry of the audit log.
 #[derive(Debug, Clone)]
 pub struct AuditEvent {
-    /// When.
     pub at: Timestamp,
-    /// By whom.
     pub actor: Actor,
-    /// What.
     pub kind: AuditKind,
-    /// The notification it is about.
     pub notification: Option<NotificationId>,
-    /// The delivery it is about.
     pub delivery: Option<DeliveryId>,
-    /// Numbers, names and an operator's reason that explain it.
+    /// Numbers, names and an operator's reason that explain the event.
     pub detail: Map<String, Value>,
+}
+
+impl AuditEvent {
+    /// An event that `actor` caused.
+    pub fn new(actor: Actor, kind: AuditKind, at: Timestamp) -> Self {
+        Self { at, actor, kind, notification: None, delivery: None, detail: Map::new() }
+    }
+
+    /// An event that this gateway caused.
+    pub fn gateway(kind: AuditKind, at: Timestamp) -> Self {
+        Self::new(Actor::Gateway, kind, at)
+    }
+
+    /// Names the notification and the delivery that the event belongs to.
+    #[must_use]
+    pub fn about(self, notification: NotificationId, delivery: DeliveryId) -> Self {
+        Self { notification: Some(notification), delivery: Some(delivery), ..self }
+    }
+
+    /// Adds one entry to the detail.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.detail.insert(key.to_owned(), value.into());
+        self
+    }
 }

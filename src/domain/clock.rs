@@ -1,7 +1,7 @@
-//! Time as an argument: whoever needs the hour is handed a [`Clock`].
+//! Time as an argument: code that needs the time receives a [`Clock`].
 //!
-//! A gateway has two of them. What was promised from one moment to another (deadlines, leases, pauses, how long a key is
-//! kept) goes by the steady one; what others have written a date on (certificates, signatures) by the wall's.
+//! A gateway has two clocks. Deadlines, leases, backoff and the lifetime of keys use the steady clock. Dates that others wrote,
+//! as in certificates and signatures, are compared with the wall clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-/// A moment: microseconds since 1970-01-01T00:00:00Z, the form both databases keep.
+/// A point in time: microseconds since 1970-01-01T00:00:00Z, as stored in both databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
@@ -25,24 +25,24 @@ impl Timestamp {
         self.0
     }
 
-    /// This moment plus `span`; saturates at the end of time.
+    /// This time plus `span`; saturates.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(micros(span)))
     }
 
-    /// This moment minus `span`; saturates at the beginning of time.
+    /// This time minus `span`; saturates.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(micros(span)))
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// The time since `earlier`; zero if `earlier` is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// The same moment for calendars and printing. Moments beyond what `jiff` can hold become its limit.
+    /// The same time for calendars and printing. Times beyond the range of `jiff` become its limit.
     pub fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX)
     }
@@ -65,45 +65,45 @@ fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Tells the time.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// The present moment, in UTC.
+    /// The current time, in UTC.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's own clock.
+/// The system clock.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the machine is asked")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
     fn now(&self) -> Timestamp {
         jiff::Timestamp::now().into()
     }
 }
 
-/// The wall's time at its start, and from then on what has really passed, a suspended machine included
-/// (`CLOCK_BOOTTIME`). Setting the machine's clock does not move it; correcting its rate does, as it should.
+/// The wall-clock time at the start plus the time that has passed since then, including time in suspend
+/// (`CLOCK_BOOTTIME`). Setting the system clock does not move it; adjusting its rate does.
 #[derive(Debug, Clone, Copy)]
 pub struct SteadyClock {
-    began: Timestamp,
-    at: Duration,
+    started: Timestamp,
+    started_after_boot: Duration,
 }
 
 impl SteadyClock {
-    /// Takes over what `wall` says now, for good.
+    /// A clock that starts at the time of `wall`.
     pub fn start(wall: &dyn Clock) -> Self {
-        Self { at: running(), began: wall.now() }
+        Self { started_after_boot: since_boot(), started: wall.now() }
     }
 }
 
 impl Clock for SteadyClock {
     fn now(&self) -> Timestamp {
-        self.began.after(running().saturating_sub(self.at))
+        self.started.after(since_boot().saturating_sub(self.started_after_boot))
     }
 }
 
-fn running() -> Duration {
+fn since_boot() -> Duration {
     let since = clock_gettime(ClockId::Boottime);
     Duration::new(u64::try_from(since.tv_sec).unwrap_or(0), u32::try_from(since.tv_nsec).unwrap_or(0))
 }
@@ -111,19 +111,19 @@ fn running() -> Duration {
 /// The two clocks of a gateway.
 #[derive(Clone)]
 pub struct Clocks {
-    /// For everything that is promised.
+    /// For deadlines, leases, backoff and keys.
     pub steady: Arc<dyn Clock>,
-    /// For dates that others have written.
+    /// For dates that others wrote.
     pub wall: Arc<dyn Clock>,
 }
 
 impl Clocks {
-    /// The machine's, both showing the same from now on unless its clock is set.
+    /// The clocks of this system. Both show the same time unless the system clock is set.
     pub fn of_this_machine() -> Self {
         Self { steady: Arc::new(SteadyClock::start(&SystemClock)), wall: Arc::new(SystemClock) }
     }
 
-    /// One clock for both.
+    /// One clock for both purposes.
     pub fn both(clock: Arc<dyn Clock>) -> Self {
         Self { steady: Arc::clone(&clock), wall: clock }
     }

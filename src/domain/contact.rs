@@ -1,55 +1,43 @@
-//! Where a person can be reached, and how such a place is shown to people who need not know it.
+//! The contacts of a recipient, checked when they are made and masked when they are shown.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
 
-/// A way of reaching a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// How a message reaches a recipient.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
+#[strum(parse_err_ty = UnknownChannel, parse_err_fn = unknown_channel)]
 pub enum Channel {
-    /// A text message to a phone number.
     Sms,
-    /// A notification to an app, addressed by the token the app registered.
+    /// A notification to an app, addressed by the token that the app registered.
     Push,
-    /// A mail.
     Email,
 }
 
 impl Channel {
-    /// Every channel there is.
     pub const ALL: [Self; 3] = [Self::Sms, Self::Push, Self::Email];
 
-    /// The name used in configuration, templates, storage and metrics.
+    /// The name in configuration, templates, storage and metrics.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sms => "sms",
-            Self::Push => "push",
-            Self::Email => "email",
-        }
+        self.into_str()
     }
 }
 
-impl fmt::Display for Channel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+const fn unknown_channel(_: &str) -> UnknownChannel {
+    UnknownChannel
 }
 
-impl FromStr for Channel {
-    type Err = UnknownChannel;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|c| c.name() == text).ok_or(UnknownChannel)
-    }
-}
-
-/// A name that is no channel's.
+/// The name is not that of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected sms, push or email")]
 pub struct UnknownChannel;
 
-/// One address on one channel, checked when it is made.
+/// A phone number, push token or e-mail address.
 ///
 /// `Display` and `Debug` show it masked; [`Contact::expose`] is for the adapters that send.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,14 +46,14 @@ pub struct Contact {
     text: String,
 }
 
-/// Why a text is not an address of its channel.
+/// Why a text is not a contact of its channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidContact {
     /// Not `+`, a digit from 1 to 9 and 6 to 14 more digits (ITU-T E.164).
     #[error("a phone number is written as +, country code and number, 7 to 15 digits")]
     Phone,
-    /// Empty, longer than 4096 bytes, or with blanks or control characters.
-    #[error("a push token is 1 to 4096 printable ASCII characters without blanks")]
+    /// Empty, longer than 4096 bytes, or with spaces or control characters.
+    #[error("a push token is 1 to 4096 printable ASCII characters without spaces")]
     Push,
     /// Not one plain mailbox of at most 254 bytes (RFC 5321, 4.5.3.1.3).
     #[error("an e-mail address is one plain mailbox such as name@example.org, at most 254 bytes")]
@@ -73,10 +61,10 @@ pub enum InvalidContact {
 }
 
 impl Contact {
-    /// Checks `text` as an address of `channel`.
+    /// Checks `text` as a contact of `channel`.
     ///
     /// # Errors
-    /// Says what an address of that channel looks like; never repeats the text.
+    /// Describes the contacts of that channel; never repeats the text.
     pub fn parse(channel: Channel, text: &str) -> Result<Self, InvalidContact> {
         let fits = match channel {
             Channel::Sms => is_e164(text),
@@ -93,17 +81,16 @@ impl Contact {
         })
     }
 
-    /// The channel it belongs to.
     pub fn channel(&self) -> Channel {
         self.channel
     }
 
-    /// The address in full. Callers: `channel` (to send) and `store::seal` (to encrypt).
+    /// The contact in full. Callers: `channel` (to send), `store::seal` (to encrypt), `CountryPrefix` (to compare).
     pub fn expose(&self) -> &str {
         &self.text
     }
 
-    /// The calling code of a phone number, such as `+48`; none of another address, or when no country has it.
+    /// The calling code of a phone number, such as `+48`; `None` for other contacts and unassigned codes.
     pub fn calling_code(&self) -> Option<&str> {
         if self.channel == Channel::Sms { super::country_prefix::calling_code(&self.text) } else { None }
     }
@@ -126,7 +113,7 @@ impl fmt::Display for Contact {
 
 impl fmt::Debug for Contact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Address({} {})", self.channel, self.masked())
+        write!(f, "Contact({} {})", self.channel, self.masked())
     }
 }
 
@@ -136,7 +123,7 @@ fn is_e164(text: &str) -> bool {
 }
 
 fn is_mailbox(text: &str) -> bool {
-    // The specials of RFC 5322, 3.2.3 but the dot: what could end the address, or name a host by its number.
+    // The specials of RFC 5322, 3.2.3 except the dot: characters that could end the address or begin an address literal.
     let special = |c: char| matches!(c, '(' | ')' | '<' | '>' | '[' | ']' | ':' | ';' | '@' | '\\' | ',' | '"');
     let plain = |c: char| !c.is_control() && !c.is_whitespace() && !special(c);
     let Some((local, domain)) = text.split_once('@') else { return false };
@@ -148,7 +135,7 @@ fn is_mailbox(text: &str) -> bool {
         && domain.split('.').all(|label| (1..=63).contains(&label.len()))
 }
 
-// Quotes allow blanks inside; of the rest that they allow (RFC 5321, 4.1.2) nothing is taken that could end the address.
+// Quotes allow spaces. Of the rest that they allow (RFC 5321, 4.1.2), nothing is accepted that could end the address.
 fn is_quoted(local: &str, plain: impl Fn(char) -> bool) -> bool {
     let inside = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     inside.is_some_and(|inside| !inside.is_empty() && inside.chars().all(|c| c == ' ' || plain(c)))
@@ -158,7 +145,7 @@ fn tail(text: &str, count: usize) -> &str {
     text.char_indices().rev().nth(count.saturating_sub(1)).map_or("", |(at, _)| &text[at..])
 }
 
-// Country code as far as three characters, and the last four digits; what lies between is starred.
+// The first three characters and the last four digits; the rest is replaced by stars.
 fn mask_phone(text: &str) -> String {
     if text.len() < 9 {
         return format!("+*****{}", tail(text, 2));
@@ -178,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_shows_itself_masked() {
+    fn a_contact_is_shown_masked() {
         let shown = |channel, text| Contact::parse(channel, text).unwrap().to_string();
         assert_eq!(shown(Channel::Sms, "+48600101234"), "+48*****1234");
         assert_eq!(shown(Channel::Sms, "+4812345"), "+*****45");
@@ -187,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_provider_could_reach_is_refused() {
+    fn a_contact_that_no_provider_could_reach_is_refused() {
         for bad in ["600100200", "+0600100200", "+48 600 100 200", "+48123", "+1234567890123456", ""] {
             assert_eq!(Contact::parse(Channel::Sms, bad), Err(InvalidContact::Phone), "{bad:?}");
         }

@@ -1,9 +1,10 @@
-//! One message on its way to one person, and every attempt at it.
+//! A delivery: one notification to one recipient, and its attempts.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumIter, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use super::clock::Timestamp;
@@ -11,7 +12,7 @@ use super::contact::Channel;
 use super::outcome::Outcome;
 use super::template_version::TemplateVersion;
 
-/// Names one delivery; version 7, so that ids sort by time.
+/// The id of a delivery: a UUID of version 7, so that ids sort by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeliveryId(pub Uuid);
@@ -33,66 +34,43 @@ impl fmt::Display for ProviderName {
     }
 }
 
-/// Where a delivery stands. Only `Open` ones are worked on; from the others only a provider's receipt leads on, never back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The state of a delivery. Workers work on `Open` deliveries only. From any other state only a receipt leads on, and never
+/// back to `Open`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, EnumString, EnumIter)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum DeliveryState {
-    /// Being worked on, or waiting for its next attempt.
+    /// In flight, or waiting for its next attempt.
     Open,
-    /// A provider took responsibility.
+    /// A provider accepted the message.
     Sent,
-    /// The last attempt was sent and never answered: it may have arrived.
+    /// The last attempt was sent and not answered: the message may have arrived.
     Unconfirmed,
-    /// Nobody to tell, nowhere to send, or refused by all.
+    /// There is no recipient or contact, or every provider rejected the message.
     Undeliverable,
-    /// The deadline passed first.
+    /// The deadline passed.
     Expired,
-    /// Kept on record and not told, by policy.
+    /// Stored and not sent, by policy.
     NotSent,
-    /// A provider's receipt says that it arrived.
+    /// A receipt reported that the message was delivered.
     Confirmed,
-    /// A provider's receipt says that it did not arrive and never will.
+    /// A receipt reported that the message was not and will not be delivered.
     Undelivered,
-    /// A provider's receipt says that it came too late.
+    /// A receipt reported that the message expired at the provider.
     ExpiredByProvider,
-    /// A newer code for the same purchase took its place before it was sent.
+    /// A newer code for the same purchase replaced this one before it was sent.
     Superseded,
 }
 
 impl DeliveryState {
-    /// Every state there is.
-    pub const ALL: [Self; 10] = [
-        Self::Open,
-        Self::Sent,
-        Self::Unconfirmed,
-        Self::Undeliverable,
-        Self::Expired,
-        Self::NotSent,
-        Self::Confirmed,
-        Self::Undelivered,
-        Self::ExpiredByProvider,
-        Self::Superseded,
-    ];
-
     /// The name used in storage, metrics and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Sent => "sent",
-            Self::Unconfirmed => "unconfirmed",
-            Self::Undeliverable => "undeliverable",
-            Self::Expired => "expired",
-            Self::NotSent => "not_sent",
-            Self::Confirmed => "confirmed",
-            Self::Undelivered => "undelivered",
-            Self::ExpiredByProvider => "expired_by_provider",
-            Self::Superseded => "superseded",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// The state of that name.
+    /// The state with that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
+        name.parse().ok()
     }
 }
 
@@ -102,53 +80,42 @@ impl fmt::Display for DeliveryState {
     }
 }
 
-/// Why a delivery ended without a provider's word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Why a delivery ended without being accepted by any provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum EndReason {
-    /// No identifier names anybody in the directory.
+    /// No identifier names a recipient.
     UnknownRecipient,
-    /// The person opted out or has died.
+    /// The recipient opted out or has died.
     Suppressed,
-    /// The person has no address on any channel of the plan, or no provider serves it.
+    /// The recipient has no contact on any channel of the plan, or no provider serves it.
     NoContact,
-    /// Every way was refused for good.
-    AllRefused,
-    /// Too many attempts.
+    /// Every candidate rejected the message permanently.
+    AllRejected,
+    /// There were too many attempts.
     AttemptsExhausted,
     /// The deadline passed.
     DeadlinePassed,
-    /// The event was too old when it came.
+    /// The notification was too old when it arrived.
     Stale,
-    /// The key that sealed it is gone; only possible long after the deadline.
+    /// The key that sealed the content is destroyed. This is possible only long after the deadline.
     Unreadable,
-    /// A newer code for the same card and merchant came first.
+    /// A newer code for the same card and merchant arrived.
     Superseded,
-    /// Too many codes, and the operator wants those beyond the limit held back.
+    /// There were too many OTPs, and `limits.enforce` is set.
     RateLimited,
-    /// Every number of the person is in a country that may not be written to.
+    /// Every phone number of the recipient is in a country that is not allowed.
     CountryNotAllowed,
 }
 
 impl EndReason {
     /// The name used in storage, metrics and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::UnknownRecipient => "unknown_recipient",
-            Self::Suppressed => "suppressed",
-            Self::NoContact => "no_contact",
-            Self::AllRefused => "all_refused",
-            Self::AttemptsExhausted => "attempts_exhausted",
-            Self::DeadlinePassed => "deadline_passed",
-            Self::Stale => "stale",
-            Self::Unreadable => "unreadable",
-            Self::Superseded => "superseded",
-            Self::RateLimited => "rate_limited",
-            Self::CountryNotAllowed => "country_not_allowed",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// The state a delivery ends in for this reason.
+    /// The state that a delivery ends in for this reason.
     pub const fn state(self) -> DeliveryState {
         match self {
             Self::DeadlinePassed | Self::Unreadable => DeliveryState::Expired,
@@ -157,7 +124,7 @@ impl EndReason {
             Self::UnknownRecipient
             | Self::Suppressed
             | Self::NoContact
-            | Self::AllRefused
+            | Self::AllRejected
             | Self::AttemptsExhausted
             | Self::RateLimited
             | Self::CountryNotAllowed => DeliveryState::Undeliverable,
@@ -165,31 +132,27 @@ impl EndReason {
     }
 }
 
-/// One try at one provider and what came of it.
+/// One hand-over of a delivery to one provider, and its outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
     /// 1 for the first.
     pub number: u32,
-    /// How the person was to be reached.
     pub channel: Channel,
-    /// Who was asked.
     pub provider: ProviderName,
-    /// Which of the person's addresses on that channel, 0 for the preferred one.
+    /// The index of the contact on that channel, 0 for the preferred one.
     pub contact: u32,
-    /// That address, masked.
+    /// The contact, masked.
     pub address: String,
-    /// When it began.
     pub started_at: Timestamp,
-    /// How long the provider took.
+    /// How long the provider took to answer.
     pub took: Duration,
-    /// What came of it.
     pub outcome: Outcome,
-    /// The words it was written with; `None` when it was not written, or nobody knows any more.
+    /// The template version of the message; `None` when it was not rendered or is not known any more.
     pub template_version: Option<TemplateVersion>,
 }
 
 impl Attempt {
-    /// Whether the provider took the message.
+    /// Whether the provider accepted the message.
     pub fn is_taken(&self) -> bool {
         self.outcome.is_accepted()
     }

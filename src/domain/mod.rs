@@ -1,25 +1,27 @@
-//! The words of the trade: what arrives, whom it concerns, what became of it.
+//! The domain: notifications, recipients, deliveries and their rules.
 //!
-//! Values only. Nothing here is async, does I/O, knows a framework, reads a clock or holds a lock,
-//! so every other module may import it and it imports none.
+//! It holds values only. Nothing here is async, does I/O, knows a framework, reads a clock or holds a lock. Every other
+//! module may import it, and it imports none.
 
 pub mod audit_event;
 pub mod clock;
 pub mod contact;
 pub mod country_prefix;
 pub mod delivery;
+pub mod merchant_name;
 pub mod money;
 pub mod notification;
 pub mod outbound_message;
 pub mod outcome;
 pub mod preferences;
 pub mod price;
+pub mod provider_profile;
 pub mod receipt;
 pub mod recipient;
 pub mod secret;
 pub mod template_version;
 
-/// An error and all its causes in one line, for the place where it is handled.
+/// An error and all its causes in one line, for the log.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

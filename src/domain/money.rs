@@ -1,8 +1,8 @@
-//! Amounts as the processor gives them: minor units and an ISO 4217 code.
+//! Amounts as the processor sends them: minor units and an ISO 4217 code.
 
 use serde::{Deserialize, Serialize};
 
-/// A currency by its three capital letters. It may be one that ISO 4217 does not list (yet).
+/// A currency by its three capital letters. ISO 4217 need not list it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Currency([u8; 3]);
@@ -13,10 +13,10 @@ pub struct Currency([u8; 3]);
 pub struct InvalidCurrency;
 
 impl Currency {
-    /// Takes exactly three ASCII letters and capitalises them.
+    /// Parses exactly three ASCII letters and capitalises them.
     ///
     /// # Errors
-    /// Digits, other letters or another length.
+    /// The text has other characters or another length.
     pub fn parse(text: &str) -> Result<Self, InvalidCurrency> {
         let bytes: [u8; 3] = text.as_bytes().try_into().map_err(|_| InvalidCurrency)?;
         if !bytes.iter().all(u8::is_ascii_alphabetic) {
@@ -31,8 +31,8 @@ impl Currency {
         std::str::from_utf8(&self.0).expect("three ASCII letters")
     }
 
-    /// How many of the last digits of an amount are behind the decimal sign: 2 for PLN, 0 for JPY, 3 for KWD.
-    /// `None` when ISO 4217 does not list the code or gives it no minor unit (XAU).
+    /// The number of decimal digits of an amount: 2 for PLN, 0 for JPY, 3 for KWD.
+    /// `None` when ISO 4217 does not list the code or defines no minor unit (XAU).
     pub fn exponent(&self) -> Option<u8> {
         let listed = iso_currency::Currency::from_code(self.as_str())?;
         listed.exponent().and_then(|digits| u8::try_from(digits).ok())
@@ -63,7 +63,6 @@ impl std::fmt::Debug for Currency {
 pub struct Money {
     /// Minor units, never negative; at most 19 digits arrive.
     pub minor: u64,
-    /// What it is counted in.
     pub currency: Currency,
 }
 
@@ -72,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_exponent_is_that_of_iso_4217_not_that_of_habit() {
+    fn the_exponent_follows_iso_4217() {
         let of = |code| Currency::parse(code).unwrap().exponent();
         assert_eq!(
             (of("PLN"), of("JPY"), of("KWD"), of("HUF"), of("IQD")),

@@ -1,4 +1,4 @@
-//! What a processor tells us, after the door has checked it: many senders, one [`Notification`].
+//! Notifications, after `ingest` has validated them: one type for all processors.
 
 mod lock;
 mod transaction;
@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use uuid::Uuid;
 
 use super::clock::Timestamp;
@@ -21,7 +22,7 @@ pub use lock::{
 pub use transaction::{Transaction, TransactionResult};
 pub use verification::{RejectionReason, Verification, VerificationStatus};
 
-/// Names one accepted notification; version 7, so that ids sort by time.
+/// The id of an accepted notification: a UUID of version 7, so that ids sort by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NotificationId(pub Uuid);
@@ -32,7 +33,7 @@ impl fmt::Display for NotificationId {
     }
 }
 
-/// The configured name of whoever sent it, from the certificate they showed.
+/// The configured name of the client that sent a notification, found by its certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClientName(pub String);
@@ -43,9 +44,10 @@ impl fmt::Display for ClientName {
     }
 }
 
-/// What sort of news it is. Plans and templates are chosen by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The kind of a notification. It selects the plan and the templates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Kind {
     /// A one-time password for a purchase.
     Otp,
@@ -53,22 +55,21 @@ pub enum Kind {
     CardLocked,
     /// A card was unlocked.
     CardUnlocked,
-    /// A check of somebody's identity has begun.
+    /// An identity verification has begun.
     VerificationInProgress,
-    /// It went well.
+    /// An identity verification succeeded.
     VerificationAccepted,
-    /// It did not.
+    /// An identity verification failed.
     VerificationRejected,
-    /// Payments of a person or company are held back for a reason.
+    /// Payments of a user or a company are blocked for a reason.
     TransactionalLockAdded,
-    /// That reason is gone.
+    /// A reason to block payments was removed.
     TransactionalLockRemoved,
-    /// Something happened to a card payment.
+    /// A card payment changed.
     Transaction,
 }
 
 impl Kind {
-    /// Every kind there is.
     pub const ALL: [Self; 9] = [
         Self::Otp,
         Self::CardLocked,
@@ -82,21 +83,10 @@ impl Kind {
     ];
 
     /// The name used in configuration, template folders, storage and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Otp => "otp",
-            Self::CardLocked => "card_locked",
-            Self::CardUnlocked => "card_unlocked",
-            Self::VerificationInProgress => "verification_in_progress",
-            Self::VerificationAccepted => "verification_accepted",
-            Self::VerificationRejected => "verification_rejected",
-            Self::TransactionalLockAdded => "transactional_lock_added",
-            Self::TransactionalLockRemoved => "transactional_lock_removed",
-            Self::Transaction => "transaction",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// Which lane it travels in.
     pub const fn priority(self) -> Priority {
         match self {
             Self::Otp => Priority::Otp,
@@ -112,25 +102,22 @@ impl Kind {
     }
 }
 
-/// The two lanes. Wherever there is a queue or a limit, codes have room that no other news can take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Which queue is served first. Every queue and limit reserves capacity for OTPs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Priority {
-    /// A code, which somebody at a checkout waits for.
+    /// An OTP, which a customer at a checkout waits for.
     Otp,
-    /// Everything else.
+    /// Every other notification.
     Standard,
 }
 
 impl Priority {
-    /// Both lanes.
     pub const ALL: [Self; 2] = [Self::Otp, Self::Standard];
 
     /// The name used in metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Otp => "otp",
-            Self::Standard => "standard",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -147,7 +134,7 @@ impl FromStr for Kind {
     }
 }
 
-/// A name that is no kind of notification.
+/// A name that is not a notification kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected otp, card_locked, card_unlocked, verification_in_progress, verification_accepted, \
@@ -155,24 +142,21 @@ impl FromStr for Kind {
 )]
 pub struct UnknownKind;
 
-/// One accepted piece of news.
+/// An accepted notification.
 #[derive(Debug)]
 pub struct Notification {
-    /// Its name here.
     pub id: NotificationId,
-    /// Who sent it.
     pub client: ClientName,
-    /// When the request had been read.
+    /// When the request had been read completely.
     pub received_at: Timestamp,
-    /// Whom it concerns: the first identifier that names anybody decides.
+    /// The recipients: the first identifier that is found decides.
     pub subjects: Vec<Identifier>,
-    /// What it says.
     pub content: Content,
-    /// What was odd about it and taken all the same: fixed texts with a field name, never input.
+    /// What was odd about it and accepted nevertheless: fixed texts with a field name, never input.
     pub warnings: Vec<Warning>,
 }
 
-/// What the news says.
+/// The content of a notification.
 #[derive(Debug)]
 pub enum Content {
     /// A one-time password for a purchase.
@@ -181,16 +165,15 @@ pub enum Content {
     CardLocked(CardLocked),
     /// A card was unlocked.
     CardUnlocked(CardUnlocked),
-    /// A check of somebody's identity reached a status.
+    /// An identity verification reached a status.
     Verification(Verification),
-    /// Payments are held back for a reason, or one of the reasons is gone.
+    /// A reason to block payments was added or removed.
     TransactionalLock(TransactionalLock),
-    /// Something happened to a card payment.
+    /// A card payment changed.
     Transaction(Transaction),
 }
 
 impl Content {
-    /// What sort of news it is.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Otp(_) => Kind::Otp,
@@ -209,8 +192,8 @@ impl Content {
         }
     }
 
-    /// Whether waiting could do harm: a code, or payments stopped because somebody else may have the card. Whoever
-    /// hears of a stolen card in the morning has lost the night in which to act.
+    /// Whether a delay could do harm: an OTP, or payments that are blocked because someone else may have the card. A
+    /// cardholder who learns of a stolen card in the morning has lost the night in which to act.
     pub fn is_urgent(&self) -> bool {
         match self {
             Self::Otp(_) => true,
@@ -224,8 +207,8 @@ impl Content {
         }
     }
 
-    /// When a lock was set or lifted, as the processor says. Other news carry no time, or, as a payment that is booked
-    /// days later, one that says nothing about their age.
+    /// When a lock was set or lifted, according to the processor. Other notifications have no time, or one that does not
+    /// show their age: a payment may be booked days later.
     pub fn happened_at(&self) -> Option<Timestamp> {
         match self {
             Self::Otp(_) | Self::Verification(_) | Self::Transaction(_) => None,
@@ -239,19 +222,18 @@ impl Content {
 /// A one-time password and the purchase it is for.
 #[derive(Debug)]
 pub struct Otp {
-    /// The code.
     pub code: Code,
-    /// What is to be paid.
+    /// The amount to pay.
     pub money: Money,
-    /// Who is to be paid, as a stranger wrote it: `render` cleans it before anyone reads it. May be empty.
+    /// The merchant, not cleaned yet: `render` does it. May be empty.
     pub merchant: String,
 }
 
-/// Something odd that did not stop the notification: a field and what was odd about it.
+/// Something odd about a notification that was accepted: a field and what is odd about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warning {
-    /// Path of the field; empty for the body as a whole.
+    /// The path of the field; empty for the body as a whole.
     pub field: &'static str,
-    /// A fixed text.
+    /// A fixed text, never input.
     pub what: &'static str,
 }

@@ -1,4 +1,4 @@
-//! A message ready to be handed to a provider.
+//! A message that is ready for a provider.
 
 use std::time::Duration;
 
@@ -8,51 +8,41 @@ use super::notification::Priority;
 use super::recipient::Locale;
 use super::secret::RenderedText;
 
-/// Everything a provider needs for one attempt, and nothing more.
+/// Everything that a provider needs for one attempt, and nothing more.
 #[derive(Debug)]
 pub struct OutboundMessage {
-    /// The delivery it belongs to: our reference at the provider, the same on every attempt.
+    /// Our reference at the provider, the same on every attempt.
     pub delivery: DeliveryId,
-    /// Which lane it travels in.
     pub priority: Priority,
-    /// Where to.
     pub to: Contact,
-    /// What to say.
-    pub message: RenderedMessage,
-    /// How long the message is still of use, counted from the hand-over. Never zero.
+    pub rendered: RenderedMessage,
+    /// The time left until the message expires, from the start of the attempt. Never zero.
     pub valid_for: Duration,
 }
 
-/// A text in the form its channel takes.
+/// A rendered notification, in the form of its channel.
 #[derive(Debug)]
 pub enum RenderedMessage {
-    /// One text.
     Sms {
-        /// The text.
         text: RenderedText,
     },
-    /// A title, which may show on a locked screen, and a body.
     Push {
-        /// The title; never holds a code.
+        /// May be shown on a locked screen; never contains a code.
         title: RenderedText,
-        /// The body.
         body: RenderedText,
     },
-    /// A mail with a plain and an HTML part.
     Email {
-        /// One line; never holds a code.
+        /// One line; never contains a code.
         subject: RenderedText,
-        /// The plain part.
+        /// The plain text part.
         text: RenderedText,
-        /// The HTML part.
         html: RenderedText,
-        /// The language of all three.
+        /// The locale of all three.
         locale: Locale,
     },
 }
 
 impl RenderedMessage {
-    /// The channel this form is for.
     pub const fn channel(&self) -> Channel {
         match self {
             Self::Sms { .. } => Channel::Sms,

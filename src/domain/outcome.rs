@@ -1,97 +1,82 @@
-//! What a provider's answer means for the delivery: the only language adapters speak back.
+//! The outcome of an attempt: what the answer of a provider means for the delivery.
 
-use std::fmt;
 use std::time::Duration;
 
-/// The provider's own name for a message it took.
+use strum::{Display, EnumString, IntoStaticStr};
+
+/// The provider's id for a message that it accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference(String);
 
 impl Reference {
-    /// The longest reference kept, in bytes; a longer one is cut.
+    /// The longest reference that is kept, in bytes; a longer one is truncated.
     pub const MAX: usize = 128;
 
-    /// Takes a provider's reference: printable ASCII, cut at [`Reference::MAX`]. `None` when nothing printable is left.
+    /// Keeps the printable ASCII characters of `text`, up to [`Reference::MAX`]. `None` when there are none.
     pub fn new(text: &str) -> Option<Self> {
         let kept: String = text.chars().filter(char::is_ascii_graphic).take(Self::MAX).collect();
         (!kept.is_empty()).then_some(Self(kept))
     }
 
-    /// The reference as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What became of one attempt. There is no error beside it: every failure must be classified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The outcome of one attempt. There is no error type beside it: every failure is classified.
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Outcome {
-    /// The provider took responsibility.
+    /// The provider took responsibility for the message.
     Accepted {
-        /// Its own name for the message.
+        /// The provider's id for the message, if it gave one.
         reference: Option<Reference>,
     },
-    /// Not now; this provider may take it later.
+    /// The provider may accept the message later.
     Deferred {
-        /// Why.
         cause: Cause,
-        /// The earliest moment the provider wants to be asked again.
+        /// How long the provider asked us to wait.
         retry_after: Option<Duration>,
     },
-    /// This provider will never take it.
-    Rejected {
-        /// Why.
-        cause: Cause,
-    },
-    /// Sent, no answer: it may have arrived.
-    Unknown {
-        /// Why.
-        cause: Cause,
-    },
+    /// The provider will never accept this message.
+    Rejected { cause: Cause },
+    /// The message was sent, and there was no answer: it may have arrived.
+    Unknown { cause: Cause },
 }
 
 impl Outcome {
-    /// Taken, with the provider's reference if it gave one.
     pub fn accepted(reference: Option<Reference>) -> Self {
         Self::Accepted { reference }
     }
 
-    /// Not now, and the provider did not say when.
+    /// Deferred, without a time from the provider.
     pub fn deferred(cause: Cause) -> Self {
         Self::Deferred { cause, retry_after: None }
     }
 
-    /// Never.
-    pub fn refused(cause: Cause) -> Self {
+    pub fn rejected(cause: Cause) -> Self {
         Self::Rejected { cause }
     }
 
-    /// Nobody knows.
     pub fn unknown(cause: Cause) -> Self {
         Self::Unknown { cause }
     }
 
-    /// Whether a provider took the message.
     pub const fn is_accepted(&self) -> bool {
         matches!(self, Self::Accepted { .. })
     }
 
-    /// Whether the message was sent and nobody knows what became of it.
+    /// Whether the message was sent without an answer.
     pub const fn may_have_arrived(&self) -> bool {
         matches!(self, Self::Unknown { .. })
     }
 
-    /// The name used in storage, metrics and reports.
+    /// The name in storage, metrics and reports.
     pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Accepted { .. } => "accepted",
-            Self::Deferred { .. } => "deferred",
-            Self::Rejected { .. } => "rejected",
-            Self::Unknown { .. } => "unknown",
-        }
+        self.into_str()
     }
 
-    /// Why it was not accepted.
+    /// Why the message was not accepted; `None` when it was.
     pub const fn cause(&self) -> Option<Cause> {
         match self {
             Self::Accepted { .. } => None,
@@ -100,74 +85,41 @@ impl Outcome {
     }
 }
 
-/// Why an attempt was not accepted, in words that mean the same for every provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Why an attempt was not accepted, in terms that are the same for every provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Cause {
-    /// The address does not exist, or cannot be reached on this channel.
+    /// The contact does not exist, or cannot be reached on this channel.
     InvalidContact,
-    /// The provider refuses this text or sender.
+    /// The provider does not allow this text or sender.
     BadMessage,
-    /// Our credentials were not taken.
+    /// The provider does not accept our credentials.
     Unauthorized,
-    /// Too fast.
+    /// Too many requests, or no free connection in time.
     Throttled,
-    /// The provider says that it is in trouble.
+    /// The provider reports a failure of its own.
     ProviderDown,
-    /// No connection could be made: nothing was sent.
+    /// No connection was made: nothing was sent.
     Unreachable,
-    /// No answer in time after the message was sent.
+    /// The message was sent, and no answer came in time.
     TimedOut,
-    /// The connection broke after the message was sent.
+    /// The message was sent, and the connection ended before the answer.
     Disconnected,
-    /// The text could not be written for this channel; nothing was sent.
+    /// The message could not be rendered for this channel; nothing was sent.
     NotRendered,
-    /// We stopped in the middle of the attempt.
+    /// The gateway stopped during the attempt.
     Interrupted,
-    /// An answer that the provider does not document.
+    /// The provider does not document this answer.
     Unclassified,
 }
 
 impl Cause {
-    /// Every cause there is.
-    pub const ALL: [Self; 11] = [
-        Self::InvalidContact,
-        Self::BadMessage,
-        Self::Unauthorized,
-        Self::Throttled,
-        Self::ProviderDown,
-        Self::Unreachable,
-        Self::TimedOut,
-        Self::Disconnected,
-        Self::NotRendered,
-        Self::Interrupted,
-        Self::Unclassified,
-    ];
-
-    /// The name used in storage, metrics and reports.
+    /// The name in storage, metrics and reports.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::InvalidContact => "invalid_contact",
-            Self::BadMessage => "bad_message",
-            Self::Unauthorized => "unauthorized",
-            Self::Throttled => "throttled",
-            Self::ProviderDown => "provider_down",
-            Self::Unreachable => "unreachable",
-            Self::TimedOut => "timed_out",
-            Self::Disconnected => "disconnected",
-            Self::NotRendered => "not_rendered",
-            Self::Interrupted => "interrupted",
-            Self::Unclassified => "unclassified",
-        }
+        self.into_str()
     }
 
-    /// The cause of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|cause| cause.name() == name)
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        name.parse().ok()
     }
 }

@@ -1,11 +1,11 @@
-//! What a message costs, in whatever money the operator counts: this knows no currency and never rounds.
+//! The price of a message, in the currency that the operator uses. It knows no currency and never rounds.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// Millionths of a unit of money.
+/// Millionths in one unit of the currency.
 const UNIT: u64 = 1_000_000;
 
 /// A price, or a sum of prices, of up to six decimals.
@@ -13,24 +13,23 @@ const UNIT: u64 = 1_000_000;
 #[serde(try_from = "String")]
 pub struct Price(u64);
 
-/// A text that is no price.
+/// The text is not a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a price in quotes, such as \"0.045\", with at most six decimals and below 1000000000")]
 pub struct InvalidPrice;
 
 impl Price {
-    /// The price of so many; the largest there is when it would be more.
+    /// The price of `count` messages; the largest price on overflow.
     #[must_use]
     pub const fn times(self, count: u64) -> Self {
         Self(self.0.saturating_mul(count))
     }
 
-    /// Whether it costs nothing.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// In units of money, for metrics.
+    /// In units of the currency, for metrics.
     #[expect(clippy::cast_precision_loss, reason = "exact up to nine billion units")]
     pub fn units(self) -> f64 {
         self.0 as f64 / 1e6
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_price_is_kept_to_the_millionth_and_shown_as_it_was_written() {
+    fn a_price_is_exact_to_the_millionth_and_is_shown_as_written() {
         for text in ["0.045", "200", "0", "999999999.999999", "1.5"] {
             assert_eq!(text.parse::<Price>().unwrap().to_string(), text);
         }
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_price_is_refused() {
+    fn a_text_that_is_not_a_price_is_refused() {
         for text in ["", ".", "1.", ".5", "-1", "1,5", "1e3", "0.0000001", "1000000000", "5 PLN", "1.2.3"] {
             assert_eq!(text.parse::<Price>(), Err(InvalidPrice), "{text}");
         }

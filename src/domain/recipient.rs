@@ -1,15 +1,15 @@
-//! People, how the processor's numbers name them, and where they can be reached.
+//! Recipients, the identifiers that name them, and their contacts.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumIter, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use super::contact::Contact;
 use super::preferences::Preferences;
 
-/// Names one person inside this gateway.
+/// The id of a recipient inside this gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RecipientId(pub Uuid);
@@ -20,15 +20,30 @@ impl fmt::Display for RecipientId {
     }
 }
 
-/// What sort of number names the person. Two numbers of different kinds may look alike and mean different people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The kind of an identifier. Equal values of different kinds may name different recipients.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+    EnumString,
+    EnumIter,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownIdentifierKind, parse_err_fn = unknown_identifier_kind)]
 pub enum IdentifierKind {
     /// `storageCustomerId` of an OTP.
     StorageCustomer,
     /// `storageCardId` of an OTP, `cardId` of a payment.
     StorageCard,
-    /// `dcCardId` of a card lock. It may differ from the storage's number for the same card.
+    /// `dcCardId` of a card lock. It may differ from the `storageCardId` of the same card.
     DcCard,
     /// `userId` of a KYC event, `resourceId` of a lock reason on a user.
     User,
@@ -39,20 +54,9 @@ pub enum IdentifierKind {
 }
 
 impl IdentifierKind {
-    /// Every kind there is.
-    pub const ALL: [Self; 6] =
-        [Self::StorageCustomer, Self::StorageCard, Self::DcCard, Self::User, Self::Corporation, Self::Balance];
-
     /// The name used on the command line, in import files and in storage.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::StorageCustomer => "storage_customer",
-            Self::StorageCard => "storage_card",
-            Self::DcCard => "dc_card",
-            Self::User => "user",
-            Self::Corporation => "corporation",
-            Self::Balance => "balance",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -62,27 +66,23 @@ impl fmt::Display for IdentifierKind {
     }
 }
 
-impl FromStr for IdentifierKind {
-    type Err = UnknownIdentifierKind;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|k| k.name() == text).ok_or(UnknownIdentifierKind)
-    }
-}
-
-/// A name that is no kind of identifier.
+/// A name that is not an identifier kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected storage_customer, storage_card, dc_card, user, corporation or balance")]
 pub struct UnknownIdentifierKind;
 
-/// The longest identifier kept, in bytes.
+fn unknown_identifier_kind(_: &str) -> UnknownIdentifierKind {
+    UnknownIdentifierKind
+}
+
+/// The longest identifier, in bytes.
 pub const IDENTIFIER_MAX: usize = 64;
 
-/// One of the processor's numbers for a person, card or company. Personal data: never logged.
+/// A processor's name for a customer, card, user or company. It is personal data and never logged.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Identifier {
-    /// What sort of number it is.
     pub kind: IdentifierKind,
-    /// The number as text, leading zeros kept.
+    /// The value as text; leading zeros are kept.
     pub value: String,
 }
 
@@ -92,7 +92,7 @@ impl fmt::Debug for Identifier {
     }
 }
 
-/// The longest language tag kept, in bytes.
+/// The longest language tag, in bytes.
 const LOCALE_MAX: usize = 35;
 
 /// A BCP 47 language tag such as `pl-PL`: letters, digits and hyphens.
@@ -100,27 +100,27 @@ const LOCALE_MAX: usize = 35;
 #[serde(try_from = "String", into = "String")]
 pub struct Locale(String);
 
-/// A text that is not shaped like a language tag.
+/// A text that does not have the form of a language tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a locale is a language tag such as pl or pl-PL")]
 pub struct InvalidLocale;
 
 impl Locale {
-    /// Checks the shape of a language tag; whether the language exists is not asked.
+    /// Parses a language tag by its form alone; the language need not exist.
     ///
     /// # Errors
-    /// Blank, too long, or with anything but ASCII letters, digits and single hyphens.
+    /// The text is blank or too long, or has anything but ASCII letters, digits and single hyphens.
     pub fn parse(text: &str) -> Result<Self, InvalidLocale> {
         let subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
         let language = text.split('-').next().unwrap_or_default();
-        let speaks = (2..=8).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_alphabetic());
-        if text.len() <= LOCALE_MAX && speaks && text.split('-').all(subtag) {
+        let has_language = (2..=8).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_alphabetic());
+        if text.len() <= LOCALE_MAX && has_language && text.split('-').all(subtag) {
             return Ok(Self(text.to_owned()));
         }
         Err(InvalidLocale)
     }
 
-    /// The tag as it was written.
+    /// The tag as it was given.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -155,73 +155,53 @@ impl fmt::Display for Locale {
     }
 }
 
-/// Whether a person may be written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether a recipient may be notified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownRecipientStatus, parse_err_fn = unknown_recipient_status)]
 pub enum RecipientStatus {
-    /// Yes.
     Active,
-    /// They asked not to be.
     OptedOut,
-    /// They have died.
     Deceased,
 }
 
 impl RecipientStatus {
-    /// Every standing there is.
-    pub const ALL: [Self; 3] = [Self::Active, Self::OptedOut, Self::Deceased];
-
     /// The name used in import files and in storage.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::OptedOut => "opted_out",
-            Self::Deceased => "deceased",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
-impl FromStr for RecipientStatus {
-    type Err = UnknownRecipientStatus;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|s| s.name() == text).ok_or(UnknownRecipientStatus)
-    }
-}
-
-/// A name that is no standing's.
+/// A name that is not a recipient status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected active, opted_out or deceased")]
 pub struct UnknownRecipientStatus;
 
-/// A person as the delivery needs them.
+fn unknown_recipient_status(_: &str) -> UnknownRecipientStatus {
+    UnknownRecipientStatus
+}
+
+/// A recipient as a delivery needs it.
 #[derive(Debug, Clone)]
 pub struct Recipient {
-    /// Who.
     pub id: RecipientId,
-    /// The language they read.
     pub locale: Locale,
-    /// Whether they may be written to.
     pub status: RecipientStatus,
-    /// What they agreed to.
     pub preferences: Preferences,
-    /// Where they can be reached; within a channel the preferred address first.
+    /// Within a channel, the preferred contact first.
     pub contacts: Vec<Contact>,
 }
 
-/// A person as an operator describes them: one row of an import file.
+/// A recipient as an operator describes it: one row of an import file.
 #[derive(Debug, Clone)]
 pub struct RecipientRecord {
-    /// The operator's own stable name for the person; the same name again replaces what was known.
+    /// The operator's own stable name for the recipient. Importing the same reference again replaces the recipient.
     pub reference: String,
-    /// The language they read.
     pub locale: Locale,
-    /// Whether they may be written to.
     pub status: RecipientStatus,
-    /// What they agreed to.
     pub preferences: Preferences,
-    /// All the numbers that name them.
     pub identifiers: Vec<Identifier>,
-    /// Where they can be reached; within a channel the preferred address first.
+    /// Within a channel, the preferred contact first.
     pub contacts: Vec<Contact>,
 }
 
@@ -237,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_leave_the_template_folder_is_no_locale() {
+    fn a_path_that_could_leave_the_template_folder_is_not_a_locale() {
         for bad in ["", "p", "../en", "pl_PL", "pl--PL", "pl/PL", "42", "pl-"] {
             assert!(Locale::parse(bad).is_err(), "{bad:?}");
         }

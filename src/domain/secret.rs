@@ -1,20 +1,19 @@
-//! Text that must not get out: the code itself, and every message that contains it.
+//! Secret text: one-time passwords, rendered messages, and credentials from the configuration.
 //!
-//! Neither type can be printed, serialised, compared or copied, and both are overwritten when dropped.
-//! The only ways to the characters are verbs that can be searched for; `tests/it/architecture.rs`
-//! checks who calls them.
+//! `Code` and `RenderedText` cannot be printed, serialised, compared or copied, and are zeroed on drop. Their characters are
+//! accessible only through methods with names that can be searched for; `tests/it/architecture.rs` checks the callers.
 
 use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// The longest code taken. Longer input is a mistake of the sender, not a code a person can type.
+/// The longest code. Longer input is an error of the processor, not a code that a cardholder can type.
 pub const CODE_MAX: usize = 16;
 
-/// As long as codes usually are.
+/// The usual length of a code.
 const MASK: &str = "******";
 
-/// A one-time password as the processor sent it, leading zeros kept.
+/// A one-time password as the processor sent it, with leading zeros.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Code(String);
 
@@ -24,11 +23,11 @@ pub struct Code(String);
 pub struct InvalidCode;
 
 impl Code {
-    /// Takes 1 to 16 ASCII letters or digits.
+    /// Parses 1 to 16 ASCII letters or digits.
     ///
     /// # Errors
-    /// Anything else, blanks and line ends included: such a text could not be typed into a form, or
-    /// would change the message around it. The text that was refused is wiped.
+    /// The text is anything else, such as blanks or line ends: it could not be typed into a form, or it would change the
+    /// message around it. The rejected text is zeroed.
     pub fn parse(mut text: String) -> Result<Self, InvalidCode> {
         if (1..=CODE_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Ok(Self(text));
@@ -37,18 +36,18 @@ impl Code {
         Err(InvalidCode)
     }
 
-    /// What stands in place of a code wherever a message is shown. Asterisks, because every channel takes them as they
-    /// are: `•` would turn a text message into one of another alphabet.
+    /// The placeholder for a code wherever a message is shown. It consists of asterisks because they are in the GSM 7-bit
+    /// alphabet: `•` would change the encoding of an SMS.
     pub fn mask() -> Self {
         Self(MASK.to_owned())
     }
 
-    /// The characters themselves. Callers: `render`, `channel`. Keep this list short.
+    /// The characters. Callers: `render`, `channel`. Keep this list short.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Lends the characters to the encryption. Caller: `store::seal`.
+    /// Passes the characters to the encryption. Caller: `store::seal`.
     pub fn under_seal<T>(&self, seal: impl FnOnce(&str) -> T) -> T {
         seal(&self.0)
     }
@@ -60,17 +59,17 @@ impl fmt::Debug for Code {
     }
 }
 
-/// A text written for one person. It may contain the code, so it lives briefly and is never stored.
+/// A text rendered for one recipient. It may contain the code, so it is short-lived and never stored.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct RenderedText(String);
 
 impl RenderedText {
-    /// Takes over a text that a template produced.
+    /// Wraps the output of a template.
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself. Callers: `render`, `channel`. Keep this list short.
+    /// The text. Callers: `render`, `channel`. Keep this list short.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -78,22 +77,22 @@ impl RenderedText {
 
 impl fmt::Debug for RenderedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Rendered(..)")
+        f.write_str("RenderedText(..)")
     }
 }
 
-/// A password, token or key from the configuration: readable by whoever sends it, never printed.
+/// A password, token or key from the configuration. It is never printed.
 #[derive(Clone, Default, Zeroize, ZeroizeOnDrop, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Credential(String);
 
 impl Credential {
-    /// Takes over the text.
+    /// Wraps the text.
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself, for the request that needs it.
+    /// The text, for the request that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -110,18 +109,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_keeps_its_leading_zeros_and_says_nothing_in_debug() {
+    fn a_code_keeps_its_leading_zeros_and_is_hidden_in_debug_output() {
         let code = Code::parse("0042".into()).unwrap();
         assert_eq!(code.reveal(), "0042");
         assert_eq!(format!("{code:?}"), "Code(..)");
     }
 
     #[test]
-    fn what_cannot_be_typed_as_a_code_is_refused() {
+    fn text_that_cannot_be_typed_as_a_code_is_rejected() {
         for bad in
             ["", " ", "12 34", "1234\n", "12345678901234567", "١٢٣٤", "🔑🔑", "<b>1</b>", "{{otp}}", "1\r\nBcc: x"]
         {
-            assert!(Code::parse(bad.into()).is_err(), "{bad:?} was taken");
+            assert!(Code::parse(bad.into()).is_err(), "{bad:?} was accepted");
         }
     }
 }

@@ -1,7 +1,6 @@
-//! The words of a message before anybody's values are in them: what they are for, what they are, and the name they are
-//! kept by.
+//! Template versions: the sources of a message before any value is inserted, named by their hash.
 //!
-//! Never what a person was told: no value, no code, no address.
+//! They never hold what a recipient received: no value, no code, no contact.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,10 +10,10 @@ use super::contact::Channel;
 use super::notification::Kind;
 use super::recipient::Locale;
 
-/// Hexadecimal digits that are enough to tell wordings apart in a list.
+/// Hexadecimal digits that suffice to distinguish versions in a list.
 const SHORT: usize = 12;
 
-/// Names words by what they are: SHA-256 (FIPS 180-4) over all that decides how a message reads.
+/// A content hash: SHA-256 (FIPS 180-4) over everything that decides how a message reads.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TemplateVersion(pub [u8; 32]);
 
@@ -33,18 +32,15 @@ impl fmt::Display for TemplateVersion {
 
 impl fmt::Debug for TemplateVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Wording({})", self.short())
+        write!(f, "TemplateVersion({})", self.short())
     }
 }
 
-/// What words are for: one sort of news, over one channel, in one language.
+/// What a template is for: one notification kind on one channel in one locale.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TemplateKey {
-    /// The language they are in, as its folder is called.
     pub locale: Locale,
-    /// What they tell.
     pub kind: Kind,
-    /// How they travel.
     pub channel: Channel,
 }
 
@@ -54,35 +50,31 @@ impl fmt::Display for TemplateKey {
     }
 }
 
-/// All that decides how a message reads.
+/// Everything that decides how a message reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateSnapshot {
-    /// Their name.
     pub template_version: TemplateVersion,
-    /// What they are for.
     pub topic: TemplateKey,
-    /// The source of each part by its file's name, such as `sms.hbs`, and each setting that changes words by its key,
-    /// such as `brand`.
+    /// The source of each part by its file name, such as `sms.hbs`, and each setting that changes the text by its key, such
+    /// as `brand`.
     pub parts: BTreeMap<String, String>,
 }
 
 impl TemplateSnapshot {
-    /// Whether a part is a text, and not a setting.
+    /// Whether a part is a template, not a setting.
     pub fn is_text(part: &str) -> bool {
         part.rsplit_once('.').is_some_and(|(_, end)| end == "hbs")
     }
 }
 
-/// When which words went live.
+/// The activation of a template version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateActivation {
-    /// Its place among all changes; 0 while it is not written yet.
+    /// The sequence number of the activation; 0 until it is stored.
     pub seq: i64,
-    /// When.
     pub at: Timestamp,
-    /// What the words are for.
     pub topic: TemplateKey,
-    /// The words; `None` when there were none from then on.
+    /// The version that went live; `None` when the template was removed.
     pub template_version: Option<TemplateVersion>,
 }
 
@@ -91,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_template_version_is_shown_in_hexadecimal_and_a_text_is_told_from_a_setting() {
+    fn a_template_version_is_shown_in_hexadecimal_and_a_template_is_distinguished_from_a_setting() {
         let template_version = TemplateVersion([0xa5; 32]);
 
         assert_eq!(

@@ -1,37 +1,35 @@
-//! Writes into the audit log what happens at the processors' door: who was refused, and what it took while running.
+//! Writes the ingest listener's events into the audit log: rejected clients and reloads.
 //!
-//! It never holds anybody up: what cannot be written is logged and let go. Certificates are named, people never are.
+//! A failed write is logged and dropped, so that it never delays a request. Events name certificates, never recipients.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
+use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::chain;
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::Clock;
 use crate::store::Store;
 
-/// How often somebody was refused for one reason since it was last written down.
+/// How often clients were rejected for one reason since the last event about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Where: `handshake` or `request`.
+    /// `handshake` or `request`.
     pub at: &'static str,
-    /// Why, as metrics name it.
+    /// The reason, as in metrics.
     pub reason: &'static str,
-    /// The certificate that was shown, if one was.
-    pub shown: Option<CertificateId>,
-    /// How often.
+    /// The client's certificate, if it presented one.
+    pub certificate: Option<CertificateId>,
     pub count: u64,
 }
 
-/// What names a certificate.
+/// Identifies a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CertificateId {
-    /// Whom it names.
     pub subject: String,
-    /// Its number, in hexadecimal.
+    /// The serial number, in hexadecimal.
     pub serial: String,
-    /// What names its key.
+    /// The SPKI pin of its key.
     pub pin: String,
 }
 
@@ -48,43 +46,43 @@ impl AuditLog {
         Self { store, clock }
     }
 
-    /// Writes one event for each of `refused`.
-    pub async fn refused(&self, refused: &[Rejection]) {
+    /// Records one event for each of `rejections`.
+    pub async fn record_rejections(&self, rejections: &[Rejection]) {
         let now = self.clock.now();
-        let events: Vec<_> = refused.iter().map(|it| event(AuditKind::ClientRejected, now, detail(it))).collect();
-        self.write(&events).await;
+        let events: Vec<_> = rejections
+            .iter()
+            .map(|rejection| {
+                let event = AuditEvent::gateway(AuditKind::ClientRejected, now)
+                    .with("at", rejection.at)
+                    .with("reason", rejection.reason)
+                    .with("count", rejection.count);
+                match &rejection.certificate {
+                    Some(CertificateId { subject, serial, pin }) => event
+                        .with("subject", subject.as_str())
+                        .with("serial", serial.as_str())
+                        .with("spki_pin", pin.as_str()),
+                    None => event,
+                }
+            })
+            .collect();
+        self.record(&events).await;
     }
 
-    /// Writes that the door took what `detail` names.
-    pub async fn reloaded(&self, detail: Map<String, Value>) {
-        self.write(&[event(AuditKind::Reloaded, self.clock.now(), detail)]).await;
+    /// Records that the ingest listener reloaded what `detail` names.
+    pub async fn record_reload(&self, detail: Map<String, Value>) {
+        self.record(&[AuditEvent { detail, ..AuditEvent::gateway(AuditKind::Reloaded, self.clock.now()) }]).await;
     }
 
-    async fn write(&self, events: &[AuditEvent]) {
+    async fn record(&self, events: &[AuditEvent]) {
         if events.is_empty() {
             return;
         }
-        if let Err(error) = self.store.note(events).await {
-            let (error, lost) = (chain(&error), events.len());
-            tracing::error!(error, lost, "what happened at the door could not be written into the audit log");
+        if let Err(error) = self.store.audit_events().record(events).await {
+            tracing::error!(
+                error = chain(&error),
+                lost = events.len(),
+                "audit events of the ingest listener were lost"
+            );
         }
     }
-}
-
-fn event(kind: AuditKind, at: Timestamp, detail: Map<String, Value>) -> AuditEvent {
-    AuditEvent { at, actor: Actor::Gateway, kind, notification: None, delivery: None, detail }
-}
-
-fn detail(refused: &Rejection) -> Map<String, Value> {
-    let mut detail = Map::new();
-    let mut put = |name: &str, value: Value| drop(detail.insert(name.to_owned(), value));
-    put("at", refused.at.into());
-    put("reason", refused.reason.into());
-    put("count", refused.count.into());
-    if let Some(CertificateId { subject, serial, pin }) = &refused.shown {
-        put("subject", subject.as_str().into());
-        put("serial", serial.as_str().into());
-        put("spki", pin.as_str().into());
-    }
-    detail
 }

@@ -1,6 +1,6 @@
-//! Takes a notification once: commits it, hands it to the worker, and only then lets the door say yes.
+//! Accepts a notification once: commits it and hands its delivery to the worker before the ingest listener answers.
 //!
-//! It never talks to a provider and never waits for one.
+//! It never calls a provider and never waits for one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,102 +14,102 @@ use crate::domain::recipient::Identifier;
 use crate::route::Plans;
 use crate::store::{Acceptance, Accepted, Dedupe, Error, Store};
 
-/// How long a key is remembered.
+/// How long an idempotency key is kept.
 const KEY_KEPT: Duration = Duration::from_hours(72);
 
-/// How long an event that carries its own date, but came without a key, counts as the same event.
+/// How long a dated notification without a key counts as the same notification when its fields are equal.
 const FIELDS_KEPT: Duration = Duration::from_hours(24);
 
-/// News that are committed at once. It fills a batch on any disk, and what is beyond it would only be a longer line for
-/// codes to stand in: however many news wait, a code has no more than these before it.
-const NEWS_AT_ONCE: usize = 64;
+/// Commits of standard priority at a time. They fill a batch on any disk. More would only make OTPs wait longer: however
+/// many standard notifications wait, an OTP has no more than these before it.
+const STANDARD_COMMITS_MAX: usize = 64;
 
-/// How long news wait for their turn. Their sender may not wait much longer either, and is better told.
-const NEWS_WAIT: Duration = Duration::from_secs(1);
+/// How long a notification of standard priority waits for a permit. Its processor may not wait much longer, and an error
+/// is better than silence.
+const STANDARD_WAIT: Duration = Duration::from_secs(1);
 
-/// What a door has read and checked.
+/// A notification that the ingest listener has parsed and validated.
 #[derive(Debug)]
 pub struct IncomingNotification {
-    /// Who sent it.
+    /// The processor that sent it.
     pub client: ClientName,
-    /// The path it came to.
+    /// The path of the request.
     pub endpoint: &'static str,
-    /// The key it came with.
     pub idempotency_key: Option<String>,
-    /// Whom it concerns.
+    /// The identifiers of its recipients.
     pub subjects: Vec<Identifier>,
-    /// What it says.
     pub content: Content,
-    /// What was odd about it.
+    /// Oddities that do not prevent acceptance.
     pub warnings: Vec<Warning>,
 }
 
-/// It is on disk.
+/// The notification is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntakeResult {
-    /// For the first time.
-    Taken(NotificationId),
-    /// It was already.
+    /// It is new.
+    Accepted(NotificationId),
+    /// It was committed before, under this id.
     Replayed(NotificationId),
 }
 
-/// It is not.
+/// The notification is not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// The key came before with other fields.
+    /// The idempotency key was used before with other fields.
     #[error("the idempotency key was used for another notification")]
     KeyReused,
-    /// It could not be committed.
-    #[error("the notification cannot be taken now")]
+    /// The store could not commit it.
+    #[error("the notification cannot be accepted now")]
     Unavailable(#[source] Error),
 }
 
-/// The way in.
+/// Accepts notifications.
 #[derive(Clone)]
 pub struct Intake {
     store: Arc<Store>,
     worker: Arc<Worker>,
     plans: Arc<Plans>,
     clock: Arc<dyn Clock>,
-    turns: Arc<Semaphore>,
+    standard_permits: Arc<Semaphore>,
 }
 
 impl Intake {
-    /// Takes notifications into `store` and hands them to `worker`.
+    /// Commits notifications to `store` and hands their deliveries to `worker`.
     pub fn new(store: Arc<Store>, worker: Arc<Worker>, plans: Arc<Plans>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, worker, plans, clock, turns: Arc::new(Semaphore::new(NEWS_AT_ONCE)) }
+        let standard_permits = Arc::new(Semaphore::new(STANDARD_COMMITS_MAX));
+        Self { store, worker, plans, clock, standard_permits }
     }
 
-    /// Commits what arrived, once. When this returns an [`IntakeResult`] it is on disk.
-    pub async fn take(&self, arrival: IncomingNotification) -> Result<IntakeResult, IntakeError> {
-        let turn = self.turn(arrival.content.kind().priority()).await?;
-        // A task of its own: a door drops its handler when the sender hangs up, and a commit whose work is then
-        // handed to nobody would wait for its lease to run out. It runs where writer and worker do, so that a
-        // notification changes threads once on its way in and once on its way out.
-        let commit = self.clone().commit(arrival);
-        let taken = self.worker.runtime().spawn(async move {
-            let _turn = turn;
+    /// Commits a notification once. When this returns an [`IntakeResult`], the notification is on disk.
+    pub async fn accept(&self, incoming: IncomingNotification) -> Result<IntakeResult, IntakeError> {
+        let permit = self.permit(incoming.content.kind().priority()).await?;
+        // In its own task: the HTTP server drops its handler when the client disconnects, and a delivery that is
+        // committed but not handed to the worker would wait until its lease expires. The task runs where the writer and
+        // the worker do, so that a notification changes threads once on its way in and once on its way out.
+        let commit = self.clone().commit(incoming);
+        let committed = self.worker.runtime().spawn(async move {
+            let _permit = permit;
             commit.await
         });
-        taken.await.unwrap_or(Err(IntakeError::Unavailable(Error::Stopped)))
+        committed.await.unwrap_or(Err(IntakeError::Unavailable(Error::Stopped)))
     }
 
-    // Codes never wait here.
-    async fn turn(&self, lane: Priority) -> Result<Option<OwnedSemaphorePermit>, IntakeError> {
-        if lane == Priority::Otp {
+    // OTPs need no permit.
+    async fn permit(&self, priority: Priority) -> Result<Option<OwnedSemaphorePermit>, IntakeError> {
+        if priority == Priority::Otp {
             return Ok(None);
         }
-        let turn = tokio::time::timeout(NEWS_WAIT, Arc::clone(&self.turns).acquire_owned()).await;
-        turn.ok().and_then(Result::ok).map(Some).ok_or(IntakeError::Unavailable(Error::Busy))
+        let permit = tokio::time::timeout(STANDARD_WAIT, Arc::clone(&self.standard_permits).acquire_owned()).await;
+        permit.ok().and_then(Result::ok).map(Some).ok_or(IntakeError::Unavailable(Error::Busy))
     }
 
-    async fn commit(self, arrival: IncomingNotification) -> Result<IntakeResult, IntakeError> {
-        let IncomingNotification { client, endpoint, idempotency_key, subjects, content, warnings } = arrival;
+    async fn commit(self, incoming: IncomingNotification) -> Result<IntakeResult, IntakeError> {
+        let IncomingNotification { client, endpoint, idempotency_key, subjects, content, warnings } = incoming;
         let kind = content.kind();
         let dedupe = dedupe(idempotency_key, &content);
         let received_at = self.clock.now();
         let id = NotificationId(self.store.next_id());
-        // With no room in memory it is accepted all the same: the scan finds it in the table.
+        // Without a free slot the notification is accepted all the same: the scan claims its delivery later.
         let slot = self.worker.reserve(kind.priority());
         let accepted = self.store.accept(Acceptance {
             notification: Notification { id, client, received_at, subjects, content, warnings },
@@ -119,26 +119,26 @@ impl Intake {
             leased: slot.is_some(),
         });
         match accepted.await.map_err(IntakeError::Unavailable)? {
-            Accepted::New(work) => {
-                if let (Some(claimed), Some(slot)) = (work, slot) {
-                    self.worker.take(*claimed, slot);
+            Accepted::New(claimed) => {
+                if let (Some(claimed), Some(slot)) = (claimed, slot) {
+                    self.worker.start(*claimed, slot);
                 }
-                Ok(IntakeResult::Taken(id))
+                Ok(IntakeResult::Accepted(id))
             }
             Accepted::Replay(first) => {
                 metrics::counter!("otpost_idempotency_replays_total").increment(1);
                 Ok(IntakeResult::Replayed(first))
             }
             Accepted::KeyReused(first) => {
-                tracing::warn!(notification.id = %first, "an idempotency key came again with another body");
+                tracing::warn!(notification.id = %first, "idempotency key reused with a different body");
                 Err(IntakeError::KeyReused)
             }
         }
     }
 }
 
-// A repeated code without a key may be a resend that somebody asked for, and a check of an identity may come to the
-// same end twice; a dated lock, or the same stage of the same payment, is the same event.
+// A repeated OTP without a key may be a resend that the cardholder asked for, and an identity check may end the same way
+// twice. A dated lock or the same stage of the same payment is the same notification.
 fn dedupe(key: Option<String>, content: &Content) -> Dedupe {
     match (key, content) {
         (Some(key), _) => Dedupe::ByKey(key, KEY_KEPT),

@@ -1,13 +1,16 @@
-//! The story of a notification, in the order of its files: `intake` takes it once, `worker` holds it, `resolve` finds
-//! the person, `registry` knows who is on duty, `dispatch` sends it, `receipt` hears what became of it; `cleanup` sweeps
-//! up, `audit_log` writes down what happens at the door, `template_reloader` keeps the texts up to date, and `timekeeper` notices
-//! when the machine's clock is set.
+//! The life of a notification.
+//!
+//! `intake` accepts it once. `worker` holds the leases of its deliveries and runs them. `dispatch` decides each next step:
+//! `recipients` resolves the recipient, `providers` keeps the registry of providers, `limits` holds rate limits and allowed
+//! countries, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what providers report later. `audit` writes the ingest
+//! listener's events into the audit log, and `tasks` runs what is periodic.
 
 pub mod audit;
+mod delivery_metrics;
 pub mod dispatch;
 pub mod intake;
 pub mod limits;
-mod priority_semaphore;
+mod ordering;
 pub mod providers;
 pub mod receipts;
 pub mod recipients;

@@ -1,4 +1,4 @@
-//! Finds the people a notification concerns. It reads the directory and decides nothing else.
+//! Resolves the recipients of a notification from its identifiers. It decides nothing else.
 
 use serde::Deserialize;
 
@@ -8,18 +8,18 @@ use crate::domain::preferences::Preferences;
 use crate::domain::recipient::{Identifier, IdentifierKind, Locale, Recipient, RecipientId, RecipientStatus};
 use crate::store::{Claimed, Error, Recipients};
 
-/// `[recipients]` of the configuration: which numbers name a person, in the order in which they are tried.
+/// `[recipients]` of the configuration: which identifiers name a recipient, in the order in which they are tried.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// For a code; it carries a customer, a card and a balance.
+    /// For an OTP, which carries a customer, a card and a balance.
     pub otp: Vec<IdentifierKind>,
-    /// For a card event; it carries one card number. Name `storage_card` too where both systems number cards alike.
+    /// For a card lock or unlock, which carries one card id. Add `storage_card` if both systems use the same card ids.
     pub card: Vec<IdentifierKind>,
-    /// For a check of an identity and a user's payments; they carry one number of the user. Name `storage_customer`
-    /// too where both systems number people alike.
+    /// For an identity check or a transactional lock of a user, which carry one user id. Add `storage_customer` if both systems use the
+    /// same ids.
     pub user: Vec<IdentifierKind>,
-    /// For a payment; it carries a card and a balance.
+    /// For a payment, which carries a card and a balance.
     pub transaction: Vec<IdentifierKind>,
 }
 
@@ -34,18 +34,15 @@ impl Default for Settings {
     }
 }
 
-/// Somebody to be told.
+/// A recipient to notify.
 #[derive(Debug)]
 pub struct ResolvedRecipient {
-    /// Who; `None` for a stranger to the directory, whose mailbox came with the news.
+    /// `None` for a recipient that was not imported; the notification carried an e-mail address.
     pub id: Option<RecipientId>,
-    /// The language they read.
     pub locale: Locale,
-    /// Whether they may be written to.
     pub status: RecipientStatus,
-    /// What they agreed to.
     pub preferences: Preferences,
-    /// Where they can be reached; within a channel the preferred address first.
+    /// Within a channel, the preferred contact first.
     pub contacts: Vec<Contact>,
 }
 
@@ -56,42 +53,41 @@ impl From<Recipient> for ResolvedRecipient {
     }
 }
 
-/// Everybody the delivery is for: the person it was given to before, or whoever the first identifier names that
-/// names anybody, or whoever reads the mailbox that came with it; that stranger reads `locale`. Nobody is an answer
-/// too.
-pub async fn recipients(
+/// The recipients of a delivery: the one it was split for, or all that the first matching identifier names, or the reader of
+/// the e-mail address that the notification carried. That reader gets messages in `locale`. The result may be empty.
+pub async fn resolve(
     settings: &Settings,
     directory: &Recipients,
     claimed: &Claimed,
     locale: &Locale,
 ) -> Result<Vec<ResolvedRecipient>, Error> {
     let Some(content) = &claimed.content else { return Ok(Vec::new()) };
-    let directory = &directory.in_lane(content.kind().priority());
+    let directory = &directory.with_priority(content.kind().priority());
     let known = match claimed.recipient {
-        Some(id) => directory.recipient(id).await?.into_iter().collect(),
-        None => named(settings, directory, content, &claimed.subjects).await?,
+        Some(id) => directory.get(id).await?.into_iter().collect(),
+        None => find(settings, directory, content, &claimed.subjects).await?,
     };
     let mut recipients: Vec<ResolvedRecipient> = known.into_iter().map(ResolvedRecipient::from).collect();
-    if let Content::Verification(Verification { email: Some(mailbox), .. }) = content {
-        // One who was found before and is gone now was erased meanwhile.
+    if let Content::Verification(Verification { email: Some(email), .. }) = content {
+        // A recipient that was found before and is missing now has been erased.
         if recipients.is_empty() && claimed.recipient.is_none() {
-            recipients.push(stranger(locale));
+            recipients.push(not_imported(locale));
         }
         for recipient in &mut recipients {
-            lend_mailbox(recipient, mailbox);
+            add_email(recipient, email);
         }
     }
     Ok(recipients)
 }
 
-async fn named(
+async fn find(
     settings: &Settings,
     directory: &Recipients,
     content: &Content,
     subjects: &[Identifier],
 ) -> Result<Vec<Recipient>, Error> {
     for identifier in identifiers(settings, content, subjects) {
-        let recipients = directory.named(&identifier).await?;
+        let recipients = directory.find(&identifier).await?;
         if !recipients.is_empty() {
             return Ok(recipients);
         }
@@ -99,36 +95,36 @@ async fn named(
     Ok(Vec::new())
 }
 
-fn stranger(locale: &Locale) -> ResolvedRecipient {
+fn not_imported(locale: &Locale) -> ResolvedRecipient {
     let (locale, preferences) = (locale.clone(), Preferences::default());
     ResolvedRecipient { id: None, locale, status: RecipientStatus::Active, preferences, contacts: Vec::new() }
 }
 
-// The directory's addresses come first; the mailbox that came along serves whom it knows none of.
-fn lend_mailbox(recipient: &mut ResolvedRecipient, mailbox: &Contact) {
+// Imported e-mail addresses take precedence over the one that the notification carried.
+fn add_email(recipient: &mut ResolvedRecipient, email: &Contact) {
     if !recipient.contacts.iter().any(|contact| contact.channel() == Channel::Email) {
-        recipient.contacts.push(mailbox.clone());
+        recipient.contacts.push(email.clone());
     }
 }
 
 fn identifiers(settings: &Settings, content: &Content, subjects: &[Identifier]) -> Vec<Identifier> {
     let of_kind = |kind: &IdentifierKind| subjects.iter().find(|subject| subject.kind == *kind).cloned();
-    // One number, looked for as each of the kinds it may be.
-    let under = |number: IdentifierKind, kinds: &[IdentifierKind]| {
+    // One value, looked up as each of the kinds it may be.
+    let value_as = |number: IdentifierKind, kinds: &[IdentifierKind]| {
         let value = of_kind(&number).map(|subject| subject.value).unwrap_or_default();
         kinds.iter().map(|kind| Identifier { kind: *kind, value: value.clone() }).collect()
     };
     match content {
         Content::Otp(_) => settings.otp.iter().filter_map(of_kind).collect(),
-        Content::CardLocked(_) | Content::CardUnlocked(_) => under(IdentifierKind::DcCard, &settings.card),
-        Content::Verification(_) => under(IdentifierKind::User, &settings.user),
+        Content::CardLocked(_) | Content::CardUnlocked(_) => value_as(IdentifierKind::DcCard, &settings.card),
+        Content::Verification(_) => value_as(IdentifierKind::User, &settings.user),
         Content::TransactionalLock(lock) => match lock.holder {
-            LockHolder::User => under(IdentifierKind::User, &settings.user),
+            LockHolder::User => value_as(IdentifierKind::User, &settings.user),
             LockHolder::Corporation => of_kind(&IdentifierKind::Corporation).into_iter().collect(),
         },
         Content::Transaction(_) => {
             let card = |kind: &IdentifierKind| match kind {
-                IdentifierKind::DcCard => under(IdentifierKind::StorageCard, &[IdentifierKind::DcCard]).pop(),
+                IdentifierKind::DcCard => value_as(IdentifierKind::StorageCard, &[IdentifierKind::DcCard]).pop(),
                 other => of_kind(other),
             };
             settings.transaction.iter().filter_map(card).collect()
@@ -157,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_customer_is_looked_for_before_the_card() {
+    fn the_customer_is_looked_up_before_the_card() {
         let subjects =
             [identifier(IdentifierKind::StorageCard, "7"), identifier(IdentifierKind::StorageCustomer, "1337")];
         let order: Vec<_> = identifiers(&Settings::default(), &otp(), &subjects).iter().map(|i| i.kind).collect();
@@ -165,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn where_both_systems_number_cards_alike_a_lock_finds_the_storage_card() {
+    fn a_lock_finds_the_storage_card_where_both_systems_use_the_same_card_ids() {
         let settings =
             Settings { card: vec![IdentifierKind::DcCard, IdentifierKind::StorageCard], ..Settings::default() };
         let unlocked = Content::CardUnlocked(CardUnlocked { at: Timestamp::from_micros(0) });
@@ -174,18 +170,18 @@ mod tests {
     }
 
     #[test]
-    fn the_mailbox_that_came_along_serves_only_whom_the_directory_knows_none_of() {
-        let address = |channel, text: &str| Contact::parse(channel, text).unwrap();
-        let reached = |contacts: Vec<Contact>| {
-            let mut recipient = ResolvedRecipient { contacts, ..stranger(&Locale::parse("en").unwrap()) };
-            lend_mailbox(&mut recipient, &address(Channel::Email, "sent@example.org"));
+    fn the_email_of_a_notification_is_used_only_without_an_imported_one() {
+        let contact = |channel, text: &str| Contact::parse(channel, text).unwrap();
+        let contacts_of = |contacts: Vec<Contact>| {
+            let mut recipient = ResolvedRecipient { contacts, ..not_imported(&Locale::parse("en").unwrap()) };
+            add_email(&mut recipient, &contact(Channel::Email, "sent@example.org"));
             recipient.contacts
         };
 
-        let (own, sent) = (address(Channel::Email, "own@example.org"), address(Channel::Email, "sent@example.org"));
-        let phone = address(Channel::Sms, "+48600100200");
-        assert_eq!(reached(vec![own.clone()]), [own]);
-        assert_eq!(reached(vec![phone.clone()]), [phone, sent.clone()]);
-        assert_eq!(reached(vec![]), [sent]);
+        let (own, sent) = (contact(Channel::Email, "own@example.org"), contact(Channel::Email, "sent@example.org"));
+        let phone = contact(Channel::Sms, "+48600100200");
+        assert_eq!(contacts_of(vec![own.clone()]), [own]);
+        assert_eq!(contacts_of(vec![phone.clone()]), [phone, sent.clone()]);
+        assert_eq!(contacts_of(vec![]), [sent]);
     }
 }

@@ -1,7 +1,7 @@
-//! Holds the deliveries this process works on: takes fresh ones from memory, looks for due ones in the table, keeps
-//! the leases of those that take long, and lets go of all at the end.
+//! Runs the deliveries of this process: receives new ones from memory, claims due ones from the table, renews the leases
+//! of long ones, and releases all leases when it stops.
 //!
-//! It does not know what a delivery says or how it is sent.
+//! It does not know what a delivery contains or how it is sent.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,25 +13,37 @@ use tokio::runtime::Handle;
 use tokio::time::MissedTickBehavior;
 
 use super::dispatch::{Dispatch, RunResult};
-pub use super::priority_semaphore::DeliverySlot;
-use super::priority_semaphore::DeliverySlots;
+use crate::channel::priority_semaphore::{PriorityPermit, PrioritySemaphore};
+use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::notification::Priority;
 use crate::store::{Claimed, Error, LEASE, Lease, Store};
 
-/// How often the table is asked for retries that are due and for what a crash left.
+/// How often the table is polled for due retries and for deliveries that a crash left behind.
 const SCAN_EVERY: Duration = Duration::from_millis(250);
 
-/// Deliveries of one lane taken from the table at once.
-const SCAN_TAKES: usize = 256;
+/// Deliveries of one priority that are claimed from the table at once.
+const SCAN_LIMIT: usize = 256;
+
+/// Renewals within the time of one lease: two may fail before it expires.
+const RENEWALS_PER_LEASE: u32 = 3;
+
+/// A lease is renewed once a fifth of it has passed. Most deliveries end earlier.
+const RENEWED_AFTER_PART: u32 = 5;
+
+/// When no lease was renewed for half of its time, this process was suspended, and its leases are renewed before it claims.
+const SUSPENDED_AFTER_PART: u32 = 2;
+
+/// The most deliveries in flight. Further ones wait in the database, where they use no memory.
+const IN_FLIGHT: usize = 4096;
 
 /// `[delivery]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The operator's brake: what arrives is accepted and kept, nothing is sent. What waits beyond its time expires.
+    /// Accepts and stores notifications but sends nothing. Deliveries that wait beyond their deadline expire.
     pub paused: bool,
-    /// A lock that was set or lifted longer ago than this before it came is kept on record and told to nobody.
+    /// A card lock or unlock that is older than this on arrival is stored and not sent.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub max_age: Duration,
 }
@@ -42,15 +54,15 @@ impl Default for Settings {
     }
 }
 
-/// Works on deliveries, each in a task of its own.
+/// Runs deliveries, each in its own task.
 pub struct Worker {
     dispatch: Dispatch,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     runtime: Handle,
     paused: bool,
-    slots: DeliverySlots,
-    // Since when, by the clock that leases go by.
+    permits: PrioritySemaphore,
+    // The leases of deliveries in flight, and since when they are held.
     held: Mutex<HashMap<Lease, Timestamp>>,
     renewed_at: Mutex<Timestamp>,
     draining: AtomicBool,
@@ -72,70 +84,69 @@ impl Worker {
             clock,
             runtime,
             paused: settings.paused,
-            slots: DeliverySlots::new(),
+            permits: PrioritySemaphore::new(IN_FLIGHT),
             held: Mutex::default(),
             draining: AtomicBool::new(false),
         })
     }
 
-    /// Room for one more of that lane, if there is any; there is none while delivery is paused.
-    pub fn reserve(&self, lane: Priority) -> Option<DeliverySlot> {
-        if self.paused { None } else { self.slots.reserve(lane) }
+    /// A slot for one more delivery of this priority, if one is free. There is none while delivery is paused.
+    pub fn reserve(&self, priority: Priority) -> Option<PriorityPermit> {
+        if self.paused { None } else { self.permits.try_acquire(priority) }
     }
 
-    /// Where its tasks run.
+    /// The runtime that its tasks run on.
     pub fn runtime(&self) -> &Handle {
         &self.runtime
     }
 
-    /// Deliveries in hand.
-    pub fn in_hand(&self) -> usize {
-        self.slots.in_hand()
+    /// The number of deliveries in flight.
+    pub fn in_flight(&self) -> usize {
+        self.permits.in_use()
     }
 
-    /// Why no more is taken in hand; `None` when all is well.
-    pub fn hindrance(&self) -> Option<&'static str> {
+    /// Why it accepts no more deliveries, for readiness; `None` while it does.
+    pub fn not_ready_reason(&self) -> Option<&'static str> {
         self.draining.load(Ordering::Relaxed).then_some("stopping")
     }
 
-    /// Works on a delivery from now on.
-    pub fn take(self: &Arc<Self>, claimed: Claimed, slot: DeliverySlot) {
-        let lease = claimed.lease();
-        self.note(lease);
+    /// Starts a task that runs the delivery.
+    pub fn start(self: &Arc<Self>, claimed: Claimed, slot: PriorityPermit) {
+        self.hold(claimed.lease());
         let worker = Arc::clone(self);
         self.runtime.spawn(async move {
-            let mut mine = vec![claimed];
-            while let Some(claimed) = mine.pop() {
+            let mut deliveries = vec![claimed];
+            while let Some(claimed) = deliveries.pop() {
                 let lease = claimed.lease();
-                let left = worker.dispatch.run(claimed).await;
+                let result = worker.dispatch.run(claimed).await;
                 worker.forget(lease);
-                if let RunResult::Split(others) = left {
-                    mine.extend(worker.share_out(others));
+                if let RunResult::Split(others) = result {
+                    deliveries.extend(worker.start_or_return(others));
                 }
             }
             drop(slot);
         });
     }
 
-    // Gives each a task of its own as far as there is room, and returns those that must do without: whoever waits
-    // for all slots to be free gets each one that is, and what is held must be finished before.
-    fn share_out(self: &Arc<Self>, claims: Vec<Claimed>) -> Vec<Claimed> {
+    // Starts a task for each delivery that gets a slot and returns the others, which run in the caller's task. Waiting for
+    // slots here could deadlock: `idle` waits for all of them, and the caller still has its own.
+    fn start_or_return(self: &Arc<Self>, deliveries: Vec<Claimed>) -> Vec<Claimed> {
         let mut rest = Vec::new();
-        for claimed in claims {
+        for claimed in deliveries {
             if let Some(slot) = self.reserve(claimed.priority()) {
-                self.take(claimed, slot);
+                self.start(claimed, slot);
             } else {
-                self.note(claimed.lease());
+                self.hold(claimed.lease());
                 rest.push(claimed);
             }
         }
         rest
     }
 
-    /// Looks after due deliveries and leases until the process ends.
+    /// Claims due deliveries and renews leases until the process ends.
     pub async fn run(self: Arc<Self>) {
         let mut scan = tokio::time::interval(SCAN_EVERY);
-        let mut renew = tokio::time::interval(LEASE / 3);
+        let mut renew = tokio::time::interval(LEASE / RENEWALS_PER_LEASE);
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -145,54 +156,57 @@ impl Worker {
                 _ = scan.tick() => self.scan_all().await,
             };
             if let Err(error) = done {
-                tracing::error!(error = crate::domain::chain(&error), "due deliveries could not be looked after");
+                tracing::error!(error = chain(&error), "scanning for due deliveries failed");
             }
         }
     }
 
-    // After an outage a backlog is due: it is taken as fast as there is room, not as fast as the clock ticks.
+    // After an outage a backlog is due: it is claimed as fast as slots are free, without waiting for the next tick.
     async fn scan_all(self: &Arc<Self>) -> Result<(), Error> {
         loop {
-            if self.draining.load(Ordering::Relaxed) || self.scan().await? < SCAN_TAKES {
+            if self.draining.load(Ordering::Relaxed) || self.scan().await? < SCAN_LIMIT {
                 return Ok(());
             }
         }
     }
 
-    /// Takes what is due in hand, codes first and at most so many at once; returns how many.
+    /// Claims and starts due deliveries, OTPs first; returns how many. Each call has a limit.
     pub async fn scan(self: &Arc<Self>) -> Result<usize, Error> {
         if self.paused || self.store.next_due().await?.is_none_or(|due| due > self.clock.now()) {
             return Ok(0);
         }
-        // This process stood still, or the clock was set: what it still holds is not left behind by anybody, and sending
-        // it from here a second time would be its own duplicate.
+        // This process was suspended. Its own leases may have expired, and claiming one of its own deliveries would send
+        // the message twice.
         let renewed_at = *self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.clock.now().since(renewed_at) > LEASE / 2 {
+        if self.clock.now().since(renewed_at) > LEASE / SUSPENDED_AFTER_PART {
             self.renew().await?;
         }
-        Ok(self.scan_lane(Priority::Otp).await? + self.scan_lane(Priority::Standard).await?)
+        Ok(self.scan_priority(Priority::Otp).await? + self.scan_priority(Priority::Standard).await?)
     }
 
-    async fn scan_lane(self: &Arc<Self>, lane: Priority) -> Result<usize, Error> {
-        let mut slots: Vec<DeliverySlot> = std::iter::from_fn(|| self.reserve(lane)).take(SCAN_TAKES).collect();
+    async fn scan_priority(self: &Arc<Self>, priority: Priority) -> Result<usize, Error> {
+        let mut slots: Vec<PriorityPermit> = std::iter::from_fn(|| self.reserve(priority)).take(SCAN_LIMIT).collect();
         if slots.is_empty() {
             return Ok(0);
         }
-        let claims = self.store.claim(lane, slots.len()).await?;
-        let taken = claims.len();
+        let claims = self.store.claim(priority, slots.len()).await?;
+        let count = claims.len();
         for claimed in claims {
             if let Some(slot) = slots.pop() {
-                self.take(claimed, slot);
+                self.start(claimed, slot);
             }
         }
-        Ok(taken)
+        Ok(count)
     }
 
     async fn renew(&self) -> Result<(), Error> {
         let now = self.clock.now();
         let held: Vec<Lease> = {
             let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            held.iter().filter(|(_, since)| now.since(**since) > LEASE / 5).map(|(lease, _)| *lease).collect()
+            held.iter()
+                .filter(|(_, since)| now.since(**since) > LEASE / RENEWED_AFTER_PART)
+                .map(|(lease, _)| *lease)
+                .collect()
         };
         if !held.is_empty() {
             self.store.renew(&held).await?;
@@ -201,16 +215,16 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes nothing from the table any more and says so to whoever asks; what is accepted still comes in hand.
-    pub fn begin_to_stop(&self) {
+    /// Stops claiming from the table and reports not ready. Deliveries of newly accepted notifications still start.
+    pub fn begin_drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Takes nothing from the table any more, waits for what is in hand for at most `patience`, and gives up the
-    /// leases of what is left. Returns how many were left.
-    pub async fn drain(&self, patience: Duration) -> Result<usize, Error> {
-        self.begin_to_stop();
-        if tokio::time::timeout(patience, self.slots.idle()).await.is_ok() {
+    /// Stops claiming from the table, waits at most `timeout` for deliveries in flight, and releases the leases of those
+    /// that are left. Returns how many were left.
+    pub async fn drain(&self, timeout: Duration) -> Result<usize, Error> {
+        self.begin_drain();
+        if tokio::time::timeout(timeout, self.permits.idle()).await.is_ok() {
             return Ok(0);
         }
         let left: Vec<Lease> = self.held.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
@@ -218,12 +232,12 @@ impl Worker {
         Ok(left.len())
     }
 
-    /// Waits until nothing is in hand.
+    /// Waits until no delivery is in flight.
     pub async fn idle(&self) {
-        self.slots.idle().await;
+        self.permits.idle().await;
     }
 
-    fn note(&self, lease: Lease) {
+    fn hold(&self, lease: Lease) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(lease, self.clock.now());
     }
 

@@ -1,14 +1,12 @@
 //! Headers and bytes of a request, within limits of size and time, before anybody looks inside.
 
-use std::time::Duration;
-
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Payload;
-use futures_util::StreamExt;
 use zeroize::Zeroizing;
 
 use super::problem::Problem;
+use crate::server::{BodyError, read_body};
 
 /// The largest notification of the contract is under 2 KiB.
 const BODY_MAX: usize = 16 * 1024;
@@ -19,9 +17,6 @@ const ENCRYPTED_MAX: usize = 32 * 1024;
 /// A larger encrypted body is read and thrown away up to here, so that its sender can read the answer that all
 /// encrypted bodies get which cannot be opened.
 const DISCARDED_MAX: usize = 2 * 1024 * 1024;
-
-/// HTTP itself sets no limit on the time a body takes.
-const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const KEY: &str = "X-Idempotency-Key";
 const KEY_MAX: usize = 255;
@@ -56,52 +51,18 @@ pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, P
 pub(super) fn refuse(request: &HttpRequest) -> Result<(), Problem> {
     let headers = request.headers();
     let empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
-    if empty && !headers.contains_key(header::TRANSFER_ENCODING) { Ok(()) } else { Err(Problem::SessionError) }
+    if empty && !headers.contains_key(header::TRANSFER_ENCODING) { Ok(()) } else { Err(Problem::Unreadable) }
 }
 
-/// The whole body, as it is sent when nobody encrypts it; wiped when dropped.
+/// The whole body of a plain notification, zeroed on drop.
 pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Zeroizing<Vec<u8>>, Problem> {
-    collect(request, payload, BODY_MAX, BODY_MAX).await?.ok_or(Problem::TooLarge)
+    Ok(read_body(request, payload, BODY_MAX, BODY_MAX).await?)
 }
 
-/// The whole body around an encrypted one.
+/// The whole body around an encrypted notification.
 pub(super) async fn read_encrypted(request: &HttpRequest, payload: Payload) -> Result<Zeroizing<Vec<u8>>, Problem> {
-    collect(request, payload, ENCRYPTED_MAX, DISCARDED_MAX).await?.ok_or(Problem::Undecipherable)
-}
-
-// Nothing when it is larger than `most`; then it was read to its end unless that is beyond `patience`.
-async fn collect(
-    request: &HttpRequest,
-    payload: Payload,
-    most: usize,
-    patience: usize,
-) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > patience) {
-        return Ok(None);
-    }
-    let read = keep(payload, declared.unwrap_or(most).min(most), most, patience);
-    tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(|_| Problem::TooSlow)?
-}
-
-async fn keep(
-    mut payload: Payload,
-    room: usize,
-    most: usize,
-    patience: usize,
-) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
-    // All the room at once: a buffer that grows leaves copies of the code behind.
-    let mut body = Zeroizing::new(Vec::with_capacity(room));
-    let mut length = 0;
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::SessionError)?;
-        length += chunk.len();
-        if length > patience {
-            return Ok(None);
-        }
-        if length <= most {
-            body.extend_from_slice(&chunk);
-        }
-    }
-    Ok((length <= most).then_some(body))
+    read_body(request, payload, ENCRYPTED_MAX, DISCARDED_MAX).await.map_err(|error| match error {
+        BodyError::TooLarge => Problem::Undecipherable,
+        other => other.into(),
+    })
 }

@@ -1,217 +1,139 @@
-//! Reads one JSON object strictly: its syntax, its encoding, each wanted field at most once. A field of an object
-//! inside is wanted by its path, as in `transaction.id`.
+//! Reads the fields of a wire struct: each is required, or only noted when it is missing or malformed.
 //!
-//! Our own reader over `serde_json`'s, because the errors of derived ones repeat the value they stumble over, and
-//! that value may be a code. What the values mean is for the contract's own file to say.
+//! What a value may look like is decided by its [`Format`]. Answers and warnings name the field and never repeat
+//! the value.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use zeroize::Zeroize;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::Problem;
-use crate::domain::notification::Warning;
+use super::strict_json::JsonValue;
+use crate::domain::clock::Timestamp;
+use crate::domain::notification::{Content, Warning};
+use crate::domain::recipient::Identifier;
 
-/// A value as far as any contract needs it.
-#[derive(PartialEq, Eq)]
-pub(super) enum Field {
-    Template(String),
-    Integer(u64),
-    Null,
-    /// Anything else: a fraction, a negative or huge number, a truth value, a list, an object.
-    Other,
+/// The recipients that a notification names, and its content.
+pub(super) type Notified = (Vec<Identifier>, Content);
+
+/// A format of fields: how a value is written, and how it is read.
+pub(super) trait Format {
+    type Value;
+    /// The name of its schema.
+    const NAME: &'static str;
+
+    fn schema() -> RefOr<Schema>;
+
+    /// Reads a value. Fails with a fixed text that says what was expected.
+    fn read(value: JsonValue, reading: &mut Reading<'_>) -> Result<Self::Value, &'static str>;
 }
 
-impl Drop for Field {
-    fn drop(&mut self) {
-        if let Self::Template(text) = self {
-            text.zeroize();
-        }
+/// A field that is written in the format `F`. Give each format an alias: the schema derive needs a name without
+/// parameters.
+pub(super) struct Field<F>(pub(super) JsonValue, PhantomData<F>);
+
+impl<F> From<JsonValue> for Field<F> {
+    fn from(value: JsonValue) -> Self {
+        Self(value, PhantomData)
     }
 }
 
-/// The wanted fields of one object, and what was odd about it.
-pub(super) struct Fields {
-    wanted: &'static [&'static str],
-    found: Vec<Option<Field>>,
-    others: usize,
+impl<F> Default for Field<F> {
+    fn default() -> Self {
+        JsonValue::Missing.into()
+    }
+}
+
+impl<'de, F> Deserialize<'de> for Field<F> {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        JsonValue::deserialize(reader).map(Self::from)
+    }
+}
+
+impl<F: Format> PartialSchema for Field<F> {
+    fn schema() -> RefOr<Schema> {
+        F::schema()
+    }
+}
+
+impl<F: Format> ToSchema for Field<F> {
+    fn name() -> Cow<'static, str> {
+        F::NAME.into()
+    }
+}
+
+/// One field while it is read.
+pub(super) struct Reading<'a> {
+    pub(super) now: Timestamp,
+    field: &'static str,
+    warnings: &'a mut Vec<Warning>,
+}
+
+impl Reading<'_> {
+    /// Keeps something odd that does not stop the notification.
+    pub(super) fn warn(&mut self, what: &'static str) {
+        self.warnings.push(Warning { field: self.field, what });
+    }
+
+    /// A text, or an integer in its place, which is odd.
+    pub(super) fn text_or_number(&mut self, value: JsonValue) -> Option<String> {
+        if matches!(value, JsonValue::Integer(_)) {
+            self.warn("a number where text was expected");
+        }
+        text_or_integer(value)
+    }
+}
+
+/// Reads the fields of one body.
+pub(super) struct FieldReader {
+    pub(super) now: Timestamp,
     pub(super) warnings: Vec<Warning>,
 }
 
-/// RFC 8259, 8.1 lets a reader ignore it.
-const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
-
-impl Fields {
-    /// Reads the body as one object and keeps the fields called `wanted`; others are passed over.
-    pub(super) fn read(body: &[u8], wanted: &'static [&'static str]) -> Result<Self, Problem> {
-        let mut warnings = Vec::new();
-        let text = match body.strip_prefix(BYTE_ORDER_MARK) {
-            Some(rest) => {
-                warnings.push(Warning { field: "", what: "begins with a byte order mark" });
-                rest
-            }
-            None => body,
-        };
-        let text = std::str::from_utf8(text).map_err(|_| Problem::Invalid("", "expected UTF-8"))?;
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let mut found = Found { values: wanted.iter().map(|_| None).collect(), inside: Vec::new(), others: 0 };
-        let read = Object { wanted, path: "", found: &mut found }.deserialize(&mut reader);
-        let read = read.and_then(|()| reader.end());
-        read.map_err(|_| Problem::Invalid("", "expected one JSON object, each field once"))?;
-        // A handful is a newer contract; thousands are not.
-        if found.others > MANY {
-            warnings.push(Warning { field: "", what: "has very many unknown fields" });
-        }
-        Ok(Self { wanted, found: found.values, others: found.others, warnings })
+impl FieldReader {
+    /// A field without which the notification is rejected.
+    pub(super) fn required<F: Format>(&mut self, field: &'static str, value: Field<F>) -> Result<F::Value, Problem> {
+        F::read(value.0, &mut self.reading(field)).map_err(|expected| Problem::Invalid(field, expected))
     }
 
-    /// Takes a field out; `None` when it is absent or null.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<Field> {
-        let at = self.wanted.iter().position(|wanted| *wanted == name)?;
-        self.found[at].take().filter(|field| *field != Field::Null)
+    /// A field without which the recipient can be notified all the same.
+    pub(super) fn noted<F: Format>(&mut self, field: &'static str, value: Field<F>) -> Option<F::Value> {
+        let mut reading = self.reading(field);
+        F::read(value.0, &mut reading).map_err(|expected| reading.warn(expected)).ok()
     }
 
-    /// Whether the object had no fields but those that were wanted.
-    pub(super) fn is_all(&self) -> bool {
-        self.others == 0
-    }
-
-    /// Remembers something odd that does not stop the notification.
+    /// Keeps something odd about a field.
     pub(super) fn warn(&mut self, field: &'static str, what: &'static str) {
-        self.warnings.push(Warning { field, what });
+        self.reading(field).warn(what);
+    }
+
+    fn reading(&mut self, field: &'static str) -> Reading<'_> {
+        Reading { now: self.now, field, warnings: &mut self.warnings }
     }
 }
 
-const MANY: usize = 100;
-
-/// What was read so far.
-struct Found {
-    values: Vec<Option<Field>>,
-    // Objects that were entered, by their path.
-    inside: Vec<String>,
-    others: usize,
-}
-
-/// An object whose fields have paths that begin with `path`.
-struct Object<'a> {
-    wanted: &'static [&'static str],
-    path: &'a str,
-    found: &'a mut Found,
-}
-
-impl<'de> DeserializeSeed<'de> for Object<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_map(self)
+/// A text, or the digits of an integer.
+pub(super) fn text_or_integer(value: JsonValue) -> Option<String> {
+    match value {
+        JsonValue::Text(mut text) => Some(std::mem::take(&mut *text)),
+        JsonValue::Integer(number) => Some(number.to_string()),
+        JsonValue::Missing | JsonValue::Object(_) | JsonValue::Other => None,
     }
 }
 
-impl<'de> Visitor<'de> for Object<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<String>()? {
-            // A dot in a name would make it look like a path.
-            let path = (!name.contains('.')).then_some((self.path, name.as_str()));
-            if let Some(at) = self.wanted.iter().position(|wanted| below(wanted, path) == Some("")) {
-                let field = map.next_value()?;
-                if self.found.values[at].replace(field).is_some() {
-                    return Err(A::Error::custom("a field stands there twice"));
-                }
-                continue;
-            }
-            if self.wanted.iter().any(|wanted| below(wanted, path).is_some_and(|rest| rest.starts_with('.'))) {
-                let path = format!("{}{name}.", self.path);
-                if self.found.inside.contains(&path) {
-                    return Err(A::Error::custom("an object stands there twice"));
-                }
-                self.found.inside.push(path.clone());
-                let inside = Object { wanted: self.wanted, path: &path, found: &mut *self.found };
-                map.next_value_seed(Value { inside: Some(inside) })?;
-                continue;
-            }
-            // Read like any other: nested without end, or with what is no text, it is no notification.
-            map.next_value::<Field>()?;
-            self.found.others += 1;
-        }
-        Ok(())
+/// A text that is not empty.
+pub(super) fn text(value: JsonValue) -> Option<String> {
+    match value {
+        JsonValue::Text(mut text) if !text.is_empty() => Some(std::mem::take(&mut *text)),
+        _ => None,
     }
 }
 
-// What of a wanted path is left behind this one, an object's and a name in it.
-fn below(wanted: &'static str, path: Option<(&str, &str)>) -> Option<&'static str> {
-    let (object, name) = path?;
-    wanted.strip_prefix(object)?.strip_prefix(name)
-}
-
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        reader.deserialize_any(Value { inside: None })
-    }
-}
-
-/// Any value. Of an object whose fields may be wanted they are looked for; where such an object is missing, its fields
-/// are too, and that is all.
-struct Value<'a> {
-    inside: Option<Object<'a>>,
-}
-
-impl<'de> DeserializeSeed<'de> for Value<'_> {
-    type Value = Field;
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Field, D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Value<'_> {
-    type Value = Field;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Field, E> {
-        if text.contains('\0') {
-            return Err(E::custom("a NUL in a text"));
-        }
-        Ok(Field::Template(text.to_owned()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Field, E> {
-        Ok(Field::Integer(number))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Field, E> {
-        Ok(Field::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Field, E> {
-        Ok(Field::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Field, E> {
-        Ok(Field::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Field, E> {
-        Ok(Field::Null)
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Field, A::Error> {
-        while items.next_element::<Field>()?.is_some() {}
-        Ok(Field::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
-        match self.inside {
-            Some(object) => object.visit_map(map)?,
-            None => while map.next_entry::<IgnoredAny, Field>()?.is_some() {},
-        }
-        Ok(Field::Other)
-    }
+/// 1 to `most` ASCII digits, or an integer of no more.
+pub(super) fn digits(value: JsonValue, most: usize) -> Option<String> {
+    text_or_integer(value).filter(|text| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -1,78 +1,70 @@
-//! What is wrong with a request, and the answer it gets. All answers with a body look alike and repeat no input.
+//! Why a request is rejected, and its answer. All answers have the same form and repeat no input.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
+use strum::IntoStaticStr;
 
 use crate::flow::intake::IntakeError;
+use crate::server::BodyError;
 
-/// Why a request is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a request is rejected. The name of a variant is its `outcome` in metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub(super) enum Problem {
-    /// The certificate is good and not one of those that may speak here.
+    /// The client is not authorized.
     Forbidden,
-    /// No such path.
     NotFound,
-    /// The path takes only this method.
+    /// The path accepts only this method.
     MethodNotAllowed(&'static str),
-    /// The body did not come in time.
     TooSlow,
-    /// The connection or its framing broke.
-    SessionError,
-    /// The body is larger than any notification.
+    /// The connection, the framing or a header is broken.
+    #[strum(serialize = "broken")]
+    Unreadable,
     TooLarge,
     /// Not JSON, or compressed.
     UnsupportedMedia,
-    /// A field, or the body as a whole (an empty name), is not what the contract says.
+    /// A field, or the body as a whole if the name is empty, violates the contract.
     Invalid(&'static str, &'static str),
-    /// It says it is encrypted and cannot be opened. Nobody is told why.
+    /// The encrypted body cannot be decrypted. The answer never says why.
     Undecipherable,
-    /// There is no public key to hand out.
     NoPublicKey,
-    /// The key came before with another body.
+    /// The idempotency key was used before with another body.
     KeyReused,
-    /// It cannot be committed now.
+    /// The notification cannot be committed now.
     Unavailable,
 }
 
 impl From<IntakeError> for Problem {
-    fn from(refusal: IntakeError) -> Self {
-        match refusal {
+    fn from(error: IntakeError) -> Self {
+        match error {
             IntakeError::KeyReused => Self::KeyReused,
             IntakeError::Unavailable(error) => {
                 let error = crate::domain::chain(&error);
-                tracing::error!(error, "a notification could not be committed and was answered with 503");
+                tracing::error!(error, "notification could not be committed; answered 503");
                 Self::Unavailable
             }
         }
     }
 }
 
-impl Problem {
-    /// The name used in metrics.
-    pub(super) fn label(&self) -> &'static str {
-        match self {
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::MethodNotAllowed(_) => "method_not_allowed",
-            Self::TooSlow => "too_slow",
-            Self::SessionError => "broken",
-            Self::TooLarge => "too_large",
-            Self::UnsupportedMedia => "unsupported_media",
-            Self::Invalid(..) => "invalid",
-            Self::Undecipherable => "undecipherable",
-            Self::NoPublicKey => "no_public_key",
-            Self::KeyReused => "key_reused",
-            Self::Unavailable => "unavailable",
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::TooSlow => Self::TooSlow,
+            BodyError::Unreadable => Self::Unreadable,
         }
     }
+}
 
+impl Problem {
     const fn status(self) -> StatusCode {
         match self {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::SessionError => StatusCode::BAD_REQUEST,
+            Self::Unreadable => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(..) | Self::Undecipherable | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
@@ -80,28 +72,29 @@ impl Problem {
         }
     }
 
+    /// The explanation in the answer.
     pub(super) fn detail(self) -> String {
         let fixed = match self {
-            Self::Forbidden => "this certificate may not post here",
+            Self::Forbidden => "this client certificate is not authorized",
             Self::NotFound => "no such path",
-            Self::MethodNotAllowed(_) => "this path takes another method",
+            Self::MethodNotAllowed(_) => "this path accepts another method",
             Self::TooSlow => "the body did not arrive in time",
-            Self::SessionError => "the request could not be read",
+            Self::Unreadable => "the request could not be read",
             Self::TooLarge => "the body is larger than 16 KiB",
             Self::UnsupportedMedia => "expected application/json without compression",
             Self::Invalid("", what) => what,
             Self::Invalid(field, what) => return format!("{field}: {what}"),
-            Self::Undecipherable => "the encrypted body cannot be opened",
+            Self::Undecipherable => "the encrypted body cannot be decrypted",
             Self::NoPublicKey => "no public key is configured",
             Self::KeyReused => "X-Idempotency-Key: used before for another notification",
-            Self::Unavailable => "the notification cannot be taken now",
+            Self::Unavailable => "the notification cannot be accepted now",
         };
         fixed.to_owned()
     }
 
-    /// Whether the connection may hold the rest of a request that nobody will read.
-    const fn breaks_framing(self) -> bool {
-        matches!(self, Self::Forbidden | Self::TooSlow | Self::SessionError | Self::TooLarge)
+    /// Whether the connection may still contain a part of the request, which is not read.
+    const fn leaves_bytes_unread(self) -> bool {
+        matches!(self, Self::Forbidden | Self::TooSlow | Self::Unreadable | Self::TooLarge)
     }
 
     /// The answer.
@@ -110,7 +103,7 @@ impl Problem {
         if let Self::MethodNotAllowed(allowed) = self {
             response.insert_header((header::ALLOW, allowed));
         }
-        if self.breaks_framing() {
+        if self.leaves_bytes_unread() {
             response.force_close();
         }
         response.json(serde_json::json!({ "detail": self.detail() }))
@@ -122,8 +115,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_is_named_and_a_body_is_not() {
+    fn the_detail_names_the_field_if_there_is_one() {
         assert_eq!(Problem::Invalid("otp", "expected text").detail(), "otp: expected text");
         assert_eq!(Problem::Invalid("", "expected a JSON object").detail(), "expected a JSON object");
+    }
+
+    #[test]
+    fn a_problem_has_the_name_of_its_outcome_in_metrics() {
+        assert_eq!(Problem::Unreadable.into_str(), "broken");
+        assert_eq!(Problem::MethodNotAllowed("POST").into_str(), "method_not_allowed");
     }
 }

@@ -1,6 +1,5 @@
-//! A certificate in words, for `check` and for whoever is about to trust it.
+//! Describes certificates and distinguished names as text.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use openssl::nid::Nid;
@@ -9,26 +8,22 @@ use openssl::x509::{GeneralNameRef, X509NameEntryRef, X509NameRef, X509Ref};
 use super::{Error, KeyKind, spki_pin, timestamp};
 use crate::domain::clock::Timestamp;
 
-/// What a certificate says, ready to be printed.
+/// The content of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateSummary {
-    /// Whom it names, as [`distinguished_name`] writes it.
+    /// See [`distinguished_name`].
     pub subject: String,
-    /// Who signed it.
     pub issuer: String,
-    /// Its first moment.
     pub not_before: Timestamp,
-    /// Its last moment.
     pub not_after: Timestamp,
-    /// What names its key: see [`spki_pin`].
+    /// See [`spki_pin`].
     pub pin: String,
-    /// What sort of key it has.
     pub key: KeyKind,
-    /// The other names it is valid for, as in `DNS:otp.example.org` and `IP:192.0.2.1`.
+    /// Subject alternative names, as in `DNS:otp.example.org` and `IP:192.0.2.1`.
     pub names: Vec<String>,
 }
 
-/// Puts `certificate` in words. Nothing is verified.
+/// Reads the content of `certificate`. Nothing is verified.
 pub fn describe(certificate: &X509Ref) -> Result<CertificateSummary, Error> {
     let names = certificate.subject_alt_names();
     let (not_before, not_after) = validity(certificate)?;
@@ -43,13 +38,13 @@ pub fn describe(certificate: &X509Ref) -> Result<CertificateSummary, Error> {
     })
 }
 
-/// Its first and its last moment.
+/// `notBefore` and `notAfter`.
 pub fn validity(certificate: &X509Ref) -> Result<(Timestamp, Timestamp), Error> {
     Ok((timestamp(certificate.not_before())?, timestamp(certificate.not_after())?))
 }
 
-/// A name on one line, the narrowest part first, as in `CN=otp,O=Processor\, Inc.` (RFC 4514).
-/// Characters that could move a terminal's cursor or turn its text around are written as bytes.
+/// Formats a distinguished name on one line, most specific part first, as in `CN=otp,O=Processor\, Inc.` (RFC 4514).
+/// Control characters and characters that change the text direction are escaped as bytes.
 pub fn distinguished_name(name: &X509NameRef) -> String {
     let mut parts: Vec<_> = name.entries().map(name_part).collect();
     parts.reverse();
@@ -63,7 +58,7 @@ fn name_part(entry: &X509NameEntryRef) -> String {
     };
     match entry.data().to_string() {
         Ok(text) => format!("{kind}={}", escaped(&text)),
-        Err(_) => format!("{kind}=#{}", hex(entry.data().as_slice())),
+        Err(_) => format!("{kind}=#{}", hex::encode_upper(entry.data().as_slice())),
     }
 }
 
@@ -75,10 +70,8 @@ fn escaped(text: &str) -> String {
         if special || (at == 0 && matches!(c, ' ' | '#')) || (at == last && c == ' ') {
             line.push('\\');
             line.push(c);
-        } else if c.is_control() || turns_text_around(c) {
-            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                push_hex(&mut line, "\\", byte);
-            }
+        } else if c.is_control() || changes_direction(c) {
+            line.extend(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:02X}")));
         } else {
             line.push(c);
         }
@@ -86,21 +79,8 @@ fn escaped(text: &str) -> String {
     line
 }
 
-fn turns_text_around(c: char) -> bool {
+fn changes_direction(c: char) -> bool {
     matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        push_hex(&mut text, "", *byte);
-    }
-    text
-}
-
-fn push_hex(line: &mut String, before: &str, byte: u8) {
-    // Writing to a String cannot fail.
-    let _ = write!(line, "{before}{byte:02X}");
 }
 
 fn alternative_name(name: &GeneralNameRef) -> String {
@@ -116,7 +96,7 @@ fn alternative_name(name: &GeneralNameRef) -> String {
     if let Some(uri) = name.uri() {
         return format!("URI:{}", escaped(uri));
     }
-    "another kind of name".to_owned()
+    "(unsupported name)".to_owned()
 }
 
 fn ip_address(bytes: &[u8]) -> Option<IpAddr> {
@@ -145,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_one_line_that_cannot_be_mistaken_for_another() {
+    fn a_name_is_escaped_on_one_line() {
         let line = |common| distinguished_name(&name(&[(Nid::ORGANIZATIONNAME, "Org"), (Nid::COMMONNAME, common)]));
         assert_eq!(line("otp"), "CN=otp,O=Org");
         assert_eq!(line("a,O=Bank"), "CN=a\\,O=Bank,O=Org");
@@ -161,25 +141,25 @@ mod tests {
         let names = ["otp.example.org", "*.example.org", "127.0.0.1", "::1"].map(String::from);
         let server = authority.issue_server(&names, 90, NOW).unwrap();
 
-        let said = describe(&server.certificate).unwrap();
+        let summary = describe(&server.certificate).unwrap();
 
-        assert_eq!(said.subject, "CN=otp.example.org");
-        assert_eq!(said.issuer, "CN=Practice CA");
-        assert_eq!(said.not_before, NOW.before(Duration::from_mins(5)));
-        assert_eq!(said.not_after, NOW.after(Duration::from_hours(90 * 24)));
-        assert_eq!(said.key, KeyKind::P256);
-        assert_eq!(said.names, ["DNS:otp.example.org", "DNS:*.example.org", "IP:127.0.0.1", "IP:::1"]);
+        assert_eq!(summary.subject, "CN=otp.example.org");
+        assert_eq!(summary.issuer, "CN=Practice CA");
+        assert_eq!(summary.not_before, NOW.before(Duration::from_mins(5)));
+        assert_eq!(summary.not_after, NOW.after(Duration::from_hours(90 * 24)));
+        assert_eq!(summary.key, KeyKind::P256);
+        assert_eq!(summary.names, ["DNS:otp.example.org", "DNS:*.example.org", "IP:127.0.0.1", "IP:::1"]);
     }
 
     #[test]
-    fn a_pin_belongs_to_the_key_and_survives_a_renewal() {
+    fn a_pin_identifies_the_key_and_stays_the_same_after_a_renewal() {
         let authority = Authority::create("Practice CA", 3650, NOW).unwrap();
-        let asked = request("otp", "Processor").unwrap();
+        let first = request("otp", "Processor").unwrap();
         let other = request("otp", "Processor").unwrap();
         let pin = |csr| spki_pin(&authority.sign_client(csr, 30, NOW).unwrap()).unwrap();
 
-        assert_eq!(pin(&asked.csr), pin(&asked.csr));
-        assert_ne!(pin(&asked.csr), pin(&other.csr));
-        assert_eq!(pin(&asked.csr).len(), 44);
+        assert_eq!(pin(&first.csr), pin(&first.csr));
+        assert_ne!(pin(&first.csr), pin(&other.csr));
+        assert_eq!(pin(&first.csr).len(), 44);
     }
 }

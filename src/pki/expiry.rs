@@ -1,31 +1,31 @@
-//! How near the end of a certificate or list is, and how loud that should be said.
+//! Warning levels for the expiry of certificates and CRLs.
 //!
-//! Pure: the hour is an argument. `check` prints it; a running gateway can log and count by the same steps.
+//! Pure: the time is an argument. `otpost check` and the running gateway use the same levels.
 
 use crate::domain::clock::Timestamp;
 
 const DAY: i64 = 86_400_000_000;
 
-/// How near the end is; the nearer, the greater.
+/// A warning level. The less time is left, the greater it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExpiryWarning {
-    /// Less than 30 days.
+    /// Less than 30 days are left.
     Month,
-    /// Less than 14 days.
+    /// Less than 14 days are left.
     Fortnight,
-    /// Less than 7 days.
+    /// Less than 7 days are left.
     Week,
-    /// Less than a day.
+    /// Less than a day is left.
     Day,
-    /// It is over.
+    /// It has expired.
     Ended,
 }
 
 impl ExpiryWarning {
-    /// The nearest first.
-    const STEPS: [Self; 5] = [Self::Ended, Self::Day, Self::Week, Self::Fortnight, Self::Month];
+    /// Most urgent first.
+    const LEVELS: [Self; 5] = [Self::Ended, Self::Day, Self::Week, Self::Fortnight, Self::Month];
 
-    /// It is given when less than this many days are left.
+    /// It applies when less than this many days are left.
     pub const fn days(self) -> u32 {
         match self {
             Self::Month => 30,
@@ -36,7 +36,6 @@ impl ExpiryWarning {
         }
     }
 
-    /// What to do about it.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Month => "plan its renewal",
@@ -47,13 +46,13 @@ impl ExpiryWarning {
     }
 }
 
-/// What is to be said `now` of something that ends at `not_after`; nothing while 30 whole days are left.
+/// The warning level at `now` for an expiry at `not_after`. `None` while at least 30 days are left.
 pub fn warning(not_after: Timestamp, now: Timestamp) -> Option<ExpiryWarning> {
     let left = days_left(not_after, now);
-    ExpiryWarning::STEPS.into_iter().find(|step| left < i64::from(step.days()))
+    ExpiryWarning::LEVELS.into_iter().find(|level| left < i64::from(level.days()))
 }
 
-/// Whole days until `not_after`; 0 on the last day, negative once it is over.
+/// Whole days until `not_after`: 0 on the last day, negative after the expiry.
 pub fn days_left(not_after: Timestamp, now: Timestamp) -> i64 {
     not_after.micros().saturating_sub(now.micros()).div_euclid(DAY)
 }
@@ -63,17 +62,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearer_the_end_the_louder() {
+    fn a_warning_is_more_urgent_the_less_time_is_left() {
         let now = Timestamp::from_micros(1_800_000_000_000_000);
-        let told = |micros: i64| warning(Timestamp::from_micros(now.micros() + micros), now);
-        assert_eq!(told(30 * DAY), None);
-        assert_eq!(told(30 * DAY - 1), Some(ExpiryWarning::Month));
-        assert_eq!(told(14 * DAY - 1), Some(ExpiryWarning::Fortnight));
-        assert_eq!(told(7 * DAY - 1), Some(ExpiryWarning::Week));
-        assert_eq!(told(DAY), Some(ExpiryWarning::Week));
-        assert_eq!(told(DAY - 1), Some(ExpiryWarning::Day));
-        assert_eq!(told(0), Some(ExpiryWarning::Day), "the last moment belongs to it");
-        assert_eq!(told(-1), Some(ExpiryWarning::Ended));
+        let level = |micros: i64| warning(Timestamp::from_micros(now.micros() + micros), now);
+        assert_eq!(level(30 * DAY), None);
+        assert_eq!(level(30 * DAY - 1), Some(ExpiryWarning::Month));
+        assert_eq!(level(14 * DAY - 1), Some(ExpiryWarning::Fortnight));
+        assert_eq!(level(7 * DAY - 1), Some(ExpiryWarning::Week));
+        assert_eq!(level(DAY), Some(ExpiryWarning::Week));
+        assert_eq!(level(DAY - 1), Some(ExpiryWarning::Day));
+        assert_eq!(level(0), Some(ExpiryWarning::Day), "it is valid at the last moment");
+        assert_eq!(level(-1), Some(ExpiryWarning::Ended));
         assert!(ExpiryWarning::Ended > ExpiryWarning::Day && ExpiryWarning::Day > ExpiryWarning::Month);
     }
 }

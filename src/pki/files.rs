@@ -1,8 +1,7 @@
-//! Keeping keys, certificates and lists as PEM files.
+//! Writes keys, certificates and CRLs as PEM files, and reads files up to a size limit.
 //!
-//! A file appears whole or not at all. A key or certificate never takes the place of another file: a key that was
-//! overwritten is gone. A list or an index takes the place of the one before it, at once. What is read is read up to a
-//! limit.
+//! Every file is written atomically. A key or certificate never replaces an existing file, because an overwritten key
+//! would be lost. A CRL or an index replaces the previous one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -17,10 +16,10 @@ use zeroize::Zeroizing;
 use super::Error;
 use crate::domain::secret::Credential;
 
-/// Only the owner may read it.
+/// Readable by the owner only.
 const SECRET: u32 = 0o600;
-/// Anybody may read it.
-const OPEN: u32 = 0o644;
+/// Readable by all users.
+const PUBLIC: u32 = 0o644;
 
 /// Writes a private key as PKCS#8, readable by its owner only.
 pub fn write_key(path: &Path, key: &PKeyRef<Private>) -> Result<(), Error> {
@@ -28,48 +27,48 @@ pub fn write_key(path: &Path, key: &PKeyRef<Private>) -> Result<(), Error> {
 }
 
 /// Writes a private key as PKCS#8, encrypted with AES-256 under `passphrase`, readable by its owner only.
-pub fn write_locked_key(path: &Path, key: &PKeyRef<Private>, passphrase: &Credential) -> Result<(), Error> {
-    let words = passphrase.expose().as_bytes();
-    write(path, &key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), words)?, SECRET)
+pub fn write_encrypted_key(path: &Path, key: &PKeyRef<Private>, passphrase: &Credential) -> Result<(), Error> {
+    let passphrase = passphrase.expose().as_bytes();
+    write(path, &key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), passphrase)?, SECRET)
 }
 
 /// Writes a certificate.
 pub fn write_certificate(path: &Path, certificate: &X509Ref) -> Result<(), Error> {
-    write(path, &certificate.to_pem()?, OPEN)
+    write(path, &certificate.to_pem()?, PUBLIC)
 }
 
-/// Writes a signing request.
+/// Writes a CSR.
 pub fn write_request(path: &Path, csr: &X509ReqRef) -> Result<(), Error> {
-    write(path, &csr.to_pem()?, OPEN)
+    write(path, &csr.to_pem()?, PUBLIC)
 }
 
-/// Writes a file that must not be there yet and that anybody may read.
+/// Writes a new file that all users may read. Fails if it exists already.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    write(path, bytes, OPEN)
+    write(path, bytes, PUBLIC)
 }
 
-/// Writes a list of what was revoked, in the place of the one before it.
-pub fn write_list(path: &Path, list: &X509CrlRef) -> Result<(), Error> {
-    replace(path, &list.to_pem()?)
+/// Writes a CRL. It replaces the previous one.
+pub fn write_crl(path: &Path, crl: &X509CrlRef) -> Result<(), Error> {
+    replace(path, &crl.to_pem()?)
 }
 
-/// Puts `bytes` in the place of what is in `path`, at once, and keeps that file's mode and owner; where there is none,
-/// anybody may read it. Whoever reads meanwhile reads the one or the other, and so does whoever reads after a power cut.
+/// Replaces the file `path` atomically and keeps its mode and owner. A new file is readable by all users. Readers see
+/// the old or the new content, even after a power failure.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    replace_or(path, bytes, OPEN)
+    replace_or(path, bytes, PUBLIC)
 }
 
-/// As [`replace`]; a new file is readable by its owner only.
+/// Like [`replace`], but a new file is readable by its owner only.
 pub(super) fn replace_secret(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     replace_or(path, bytes, SECRET)
 }
 
 fn replace_or(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
-    let draft = draft_beside(path)?;
+    let draft = draft_path(path)?;
     let replaced = fs::metadata(path);
     let mode = replaced.as_ref().map_or(mode, |before| before.permissions().mode() & 0o777);
     let written = write_draft(&draft, bytes, mode)
-        .and_then(|()| replaced.map_or(Ok(()), |before| take_after(&draft, &before)))
+        .and_then(|()| replaced.map_or(Ok(()), |before| copy_ownership(&draft, &before)))
         .and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
         let _ = fs::remove_file(&draft);
@@ -79,8 +78,8 @@ fn replace_or(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
         .map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
-// The mode again: what a new file was given went through the umask.
-fn take_after(draft: &Path, before: &fs::Metadata) -> io::Result<()> {
+// Sets the mode again, because the umask was applied to the mode of the new file.
+fn copy_ownership(draft: &Path, before: &fs::Metadata) -> io::Result<()> {
     let now = fs::metadata(draft)?;
     if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
         std::os::unix::fs::chown(draft, Some(before.uid()), Some(before.gid()))?;
@@ -91,19 +90,19 @@ fn take_after(draft: &Path, before: &fs::Metadata) -> io::Result<()> {
 /// Reads a file of at most `limit` bytes.
 ///
 /// # Errors
-/// What the system said; `FileTooLarge` when there is more in it, whatever its length is said to be.
+/// `FileTooLarge` if the file is larger, even if its metadata says otherwise; any other I/O error.
 pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        let text = format!("has more than {} KiB; a file of this kind is much smaller", limit / 1024);
+        let text = format!("is larger than {} KiB, the limit for this kind of file", limit / 1024);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
     }
     Ok(bytes)
 }
 
-/// Removes what writers that were killed have left in `folder`. Only for whoever keeps all others from writing there.
-pub(super) fn sweep(folder: &Path) -> io::Result<()> {
+/// Removes the temporary files of killed writers from `folder`. The caller must hold the lock of the folder.
+pub(super) fn remove_drafts(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -115,12 +114,12 @@ pub(super) fn sweep(folder: &Path) -> io::Result<()> {
 }
 
 fn write(path: &Path, pem: &[u8], mode: u32) -> Result<(), Error> {
-    let draft = draft_beside(path)?;
+    let draft = draft_path(path)?;
     let written = write_draft(&draft, pem, mode).and_then(|()| {
-        // A link, unlike a rename, fails when the name is taken.
+        // Unlike a rename, a link fails if the file exists.
         fs::hard_link(&draft, path)
     });
-    // The draft has done its work, or is to leave no trace; if it cannot be removed, it is as private as the file.
+    // If the draft cannot be removed, it is no more readable than the file itself.
     let _ = fs::remove_file(&draft);
     written
         .and_then(|()| File::open(folder_of(path))?.sync_all())
@@ -133,10 +132,10 @@ fn write_draft(draft: &Path, pem: &[u8], mode: u32) -> io::Result<()> {
     file.sync_all()
 }
 
-fn draft_beside(path: &Path) -> Result<PathBuf, Error> {
-    let mut chance = [0; 8];
-    openssl::rand::rand_bytes(&mut chance)?;
-    Ok(folder_of(path).join(format!(".{:016x}.draft", u64::from_ne_bytes(chance))))
+fn draft_path(path: &Path) -> Result<PathBuf, Error> {
+    let mut random = [0; 8];
+    openssl::rand::rand_bytes(&mut random)?;
+    Ok(folder_of(path).join(format!(".{:016x}.draft", u64::from_ne_bytes(random))))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -153,7 +152,7 @@ mod tests {
     use crate::domain::clock::Timestamp;
 
     #[test]
-    fn a_key_is_written_for_its_owner_only_and_read_back() {
+    fn a_key_is_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let (key, certificate) = (folder.path().join("ca.key"), folder.path().join("ca.pem"));
         let authority = Authority::create("Practice CA", 10, Timestamp::from_micros(0)).unwrap();
@@ -167,26 +166,26 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_there_stays_as_it_was_and_nothing_is_left_beside_it() {
+    fn an_existing_file_is_left_unchanged_without_temporary_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("client.csr");
         fs::write(&path, "mine").unwrap();
 
-        let refused = write_request(&path, &request("otp", "Processor").unwrap().csr).unwrap_err();
+        let error = write_request(&path, &request("otp", "Processor").unwrap().csr).unwrap_err();
 
-        assert!(matches!(refused, Error::File { source, .. } if source.kind() == io::ErrorKind::AlreadyExists));
+        assert!(matches!(error, Error::File { source, .. } if source.kind() == io::ErrorKind::AlreadyExists));
         assert_eq!(fs::read(&path).unwrap(), b"mine");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named_in_the_refusal() {
-        let refused = write_request(Path::new("/nowhere/x.csr"), &request("otp", "P").unwrap().csr).unwrap_err();
-        assert_eq!(refused.to_string(), "/nowhere/x.csr could not be written");
+    fn a_missing_folder_is_named_in_the_error() {
+        let error = write_request(Path::new("/nowhere/x.csr"), &request("otp", "P").unwrap().csr).unwrap_err();
+        assert_eq!(error.to_string(), "cannot write /nowhere/x.csr");
     }
 
     #[test]
-    fn a_replaced_file_keeps_its_mode_and_leaves_nothing_beside_it() {
+    fn a_replaced_file_keeps_its_mode_without_temporary_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("otpost.toml");
         fs::write(&path, "old").unwrap();
@@ -200,9 +199,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_an_end_is_not_read_to_its_end() {
-        let refused = read_up_to(Path::new("/dev/zero"), 64 * 1024).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
-        assert!(refused.to_string().contains("64 KiB"), "{refused}");
+    fn an_endless_file_is_not_read_beyond_the_limit() {
+        let error = read_up_to(Path::new("/dev/zero"), 64 * 1024).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(error.to_string().contains("64 KiB"), "{error}");
     }
 }

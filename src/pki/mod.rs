@@ -1,9 +1,9 @@
-//! Making and reading certificates: the authority that signs the processor's requests, and what `check` prints.
+//! The certificate authority, its files, and the reading of certificates, CSRs and CRLs.
 //!
-//! The processor sends us a signing request and we return the certificate, so the authority is ours. The keys that it
-//! encrypts to are kept here too. Nothing here decides who may speak: that is asked on every request at the door. No
-//! clock, no network; files only in `files`, in `desk`, which keeps one environment's authority with all it has
-//! issued, and in `encryption`.
+//! The processor sends a CSR and gets back a certificate, so the CA belongs to the gateway's operator. The keys with
+//! which processors encrypt bodies (JWE) are kept here too. This module has no clock and no network, and reads or
+//! writes files only in `files`, `ca` and `jwe_keys`. Whether a client is authorized is decided per request by
+//! `ingest`.
 
 pub mod ca;
 mod crl;
@@ -24,88 +24,79 @@ use openssl::x509::X509;
 use crate::domain::clock::Timestamp;
 
 pub use ca::authority::{Authority, CLIENT_DAYS_MAX};
-pub use ca::environment::{CaEnvironment, environment};
-pub use crl::builder::{CrlValidity, RevocationReason, RevokedEntry, revocation_list};
-pub use crl::reader::{RevocationList, SerialNumber, number_of};
+pub use ca::environment::{CaEnvironment, environment_of};
+pub use crl::builder::{CrlValidity, RevocationReason, RevokedEntry, build_crl};
+pub use crl::reader::{RevocationList, SerialNumber};
 pub use csr::request::{InvalidCsr, SigningRequest, read_request, request};
-pub use csr::review::{CsrReview, RequestedExtension, inspect};
+pub use csr::review::{CsrReview, RequestedExtension, review};
 pub use describe::{CertificateSummary, describe, distinguished_name, validity};
 pub use files::{
-    read_up_to, replace, write_certificate, write_key, write_list, write_locked_key, write_new, write_request,
+    read_up_to, replace, write_certificate, write_crl, write_encrypted_key, write_key, write_new, write_request,
 };
-pub use key::{KeyKind, is_locked, spki_pin};
+pub use key::{KeyKind, is_encrypted, spki_pin};
 
-/// More than any request, certificate or key of a kind that is taken here fills.
+/// The size limit for PEM files: larger than any supported CSR, certificate or key.
 pub const PEM_MAX: u64 = 64 * 1024;
 
 /// A certificate and the private key that belongs to it.
 #[derive(Debug)]
 pub struct CertifiedKey {
-    /// The certificate.
     pub certificate: X509,
-    /// Its private key.
     pub key: PKey<Private>,
 }
 
-/// Why a certificate could not be made, read or kept.
+/// Why a certificate could not be created, read or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The request is not signed by the key it carries: whoever made it may not own that key.
-    #[error("the request's own signature does not match its key")]
+    /// The CSR is not signed by the key that it contains, so its sender may not own that key.
+    #[error("the signature of the CSR does not match its key")]
     BrokenSignature,
-    /// A key too weak, or of a kind that not every peer can use.
-    #[error("the key is {0}; expected RSA of 2048 bits or more, P-256 or P-384")]
-    UnfitKey(KeyKind),
-    /// A certificate without a name could not be told from another one.
-    #[error("the request names no subject")]
+    /// The key is weak, or of a kind that some TLS peers do not support.
+    #[error("the key is {0}; expected RSA with at least 2048 bits, P-256 or P-384")]
+    UnsupportedKey(KeyKind),
+    /// Certificates without a subject cannot be distinguished.
+    #[error("the CSR has no subject")]
     NoSubject,
-    /// A client that is called like its issuer would look like an authority to some readers.
-    #[error("the request's subject is the authority's own name")]
-    OwnName,
-    /// Not a DNS name or IP address; or none was given.
-    #[error("{0:?} is no DNS name or IP address")]
-    BadName(String),
-    /// So many days are not signed for.
+    /// Some implementations treat a certificate whose subject equals its issuer as a CA.
+    #[error("the subject of the CSR is the name of the CA")]
+    SubjectIsIssuer,
+    /// A server name is neither a DNS name nor an IP address, or none was given.
+    #[error("{0:?} is neither a DNS name nor an IP address")]
+    InvalidServerName(String),
     #[error(
-        "{0} days: expected 1 to {CLIENT_DAYS_MAX}; a key that is stolen is of use until its certificate ends, and a \
-         renewal that nobody has practised for years fails"
+        "{0} days: must be 1 to {CLIENT_DAYS_MAX}; short lifetimes limit the use of a stolen key and keep renewal in \
+         practice"
     )]
     Days(u32),
-    /// The private key is encrypted.
-    #[error("the private key is encrypted, and there is no passphrase")]
-    Locked,
-    /// The private key is encrypted with other words, or is damaged.
-    #[error("the passphrase does not open the private key")]
+    #[error("the private key is encrypted, and no passphrase was given")]
+    EncryptedKey,
+    /// The passphrase is wrong, or the key file is damaged.
+    #[error("the passphrase does not decrypt the private key")]
     WrongPassphrase,
-    /// The certificate may not sign others.
-    #[error("the certificate is not an authority's: it lacks keyCertSign")]
-    NotAnAuthority,
-    /// Key and certificate are not a pair.
+    #[error("the certificate is not a CA certificate: it lacks keyCertSign")]
+    NotACa,
     #[error("the private key does not belong to the certificate")]
     KeyMismatch,
-    /// Whatever it signed now would be worthless.
-    #[error("the authority's certificate ended at {0}")]
-    Ended(Timestamp),
-    /// A file is in the way, or could not be written in full.
-    #[error("{} could not be written", path.display())]
+    #[error("the CA certificate expired at {0}")]
+    Expired(Timestamp),
+    /// The file exists already, or could not be written completely.
+    #[error("cannot write {}", path.display())]
     File {
-        /// Which file.
         path: PathBuf,
-        /// What the system said; `AlreadyExists` when a file of that name is there.
+        /// `AlreadyExists` if the file exists already.
         #[source]
         source: std::io::Error,
     },
-    /// OpenSSL refused; its own words are the source.
-    #[error("OpenSSL could not read or make it")]
+    #[error("OpenSSL failed")]
     OpenSsl(#[from] ErrorStack),
 }
 
-/// Whole seconds, as certificates count them.
+/// Rounds down to whole seconds, the resolution of certificates.
 fn asn1_time(at: Timestamp) -> Result<Asn1Time, ErrorStack> {
     Asn1Time::from_unix(at.micros().div_euclid(1_000_000))
 }
 
-/// The number of a certificate as it is written everywhere: hexadecimal, in capitals, as `openssl x509 -serial` does.
+/// The serial number of a certificate in upper-case hexadecimal, as `openssl x509 -serial` prints it.
 pub fn serial(certificate: &openssl::x509::X509Ref) -> Result<String, Error> {
     Ok(certificate.serial_number().to_bn()?.to_hex_str()?.to_string())
 }

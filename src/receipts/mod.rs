@@ -1,7 +1,7 @@
-//! The providers' door: `POST /receipts/{provider}` tells what became of a message.
+//! The receipts listener: a provider posts to `/receipts/{provider}` what happened to a message.
 //!
-//! HTTP/1.1 over TLS, or plain on loopback behind a proxy. It knows no provider's form and checks no signature itself;
-//! an answer never says what a receipt did, so that nobody learns from it which messages there are.
+//! HTTP/1.1 over TLS, or plain HTTP on loopback behind a proxy. It knows no provider's format and checks no signature
+//! itself. No answer says what a receipt changed, so that no caller learns which messages exist.
 
 mod settings;
 
@@ -11,144 +11,166 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{self, Data, Payload};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use futures_util::StreamExt;
+use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use openssl::ssl::SslContext;
+use tokio::net::TcpStream;
 
 use crate::domain::chain;
+use crate::domain::clock::Timestamp;
 use crate::domain::receipt::{Callback, ReceiptRejection};
 use crate::flow::receipts::{CallbackError, Receipts};
+use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
+use crate::pki;
+use crate::server::{self, BodyError, ClientStream, HttpOptions, HttpServer, ReloadableTls, ServerIdentity, read_body};
 
-pub use settings::{Error, Settings};
+pub use crate::server::Error;
+pub use settings::Settings;
 
-/// The largest body taken, in bytes. A receipt has a few hundred, a list of them some thousand.
+/// The largest body in bytes. A receipt has a few hundred, a list of them some thousand.
 const BODY_MAX: usize = 64 * 1024;
 
-/// How long a body may take.
-const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// One worker: receipts wait for each other at the database. Connections beyond the limit wait, and idle ones are
+/// closed soon, so that they do not use up the limit. Providers repeat a receipt that was not answered.
+const OPTIONS: HttpOptions =
+    HttpOptions { workers: 1, max_connections: 256, keep_alive: Duration::from_secs(5), shutdown_seconds: 1 };
 
-/// How long a request's head may take.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// The name of this listener, also of its certificate in metrics.
+const LISTENER: &str = "receipts";
 
-/// Connections at once: they wait for each other at the database, and providers come again.
-const CONNECTIONS_MAX: usize = 256;
-
-/// Time for requests under way once we were told to stop.
-const SHUTDOWN_SECONDS: u64 = 1;
-
-/// The door as long as it is open.
+/// A running receipts listener.
 pub struct ReceiptListener {
-    /// Where it listens.
     pub address: SocketAddr,
     server: ServerHandle,
+    tls: Option<Arc<ReloadableTls>>,
+    expiry: Arc<ExpiryMonitor>,
 }
 
 impl ReceiptListener {
-    /// Takes nothing new, answers what is under way, closes.
+    /// Accepts nothing more, answers requests in progress, and closes.
     pub async fn stop(&self) {
         self.server.stop(true).await;
     }
+
+    /// Whether a reload can apply the certificate of `settings`. Between TLS and plain HTTP only a restart can switch.
+    pub fn can_reload(&self, settings: &Settings) -> bool {
+        self.tls.is_some() && settings.has_tls()
+    }
+
+    /// Reads the certificate and key of `settings`. The returned function puts them into effect for new handshakes,
+    /// and cannot fail.
+    pub fn prepare_reload(&self, settings: &Settings) -> Result<impl FnOnce() + use<'_>, Error> {
+        let new = match (&self.tls, settings.has_tls()) {
+            (Some(tls), true) => {
+                settings.identity()?.map(|identity| read(&identity)).transpose()?.map(|new| (tls, new))
+            }
+            _ => None,
+        };
+        Ok(move || {
+            if let Some((tls, (context, end))) = new {
+                tls.replace(context);
+                self.expiry.watch(LISTENER, vec![(LISTENER, end)]);
+            }
+        })
+    }
 }
 
-/// Checks everything that [`listen`] needs, and opens nothing.
+/// Checks settings and files as [`listen`] would use them, without listening.
 pub fn check(settings: &Settings) -> Result<(), Error> {
-    settings.place().map(drop)
+    settings.checked_base_path()?;
+    settings.identity()?.map(|identity| read(&identity)).transpose()?;
+    Ok(())
 }
 
-/// Opens the door; returns it, and the future that serves.
+/// Starts the listener. The returned future serves until [`ReceiptListener::stop`].
 pub fn listen(
     settings: &Settings,
     receipts: Arc<Receipts>,
+    expiry: Arc<ExpiryMonitor>,
 ) -> Result<(ReceiptListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
-    let cannot = |source| Error::Listen { listen: settings.listen.clone(), source };
-    let place = settings.place()?;
-    let path = format!("{}/receipts/{{provider}}", place.base_path);
+    let path = format!("{}/receipts/{{provider}}", settings.checked_base_path()?);
     let receipts = Data::from(receipts);
-    let server = HttpServer::new(move || {
-        let desk = web::resource(path.as_str()).route(web::post().to(take)).default_service(web::to(only_post));
-        App::new().app_data(receipts.clone()).service(desk).default_service(web::to(not_found))
-    })
-    .workers(1)
-    .max_connections(CONNECTIONS_MAX)
-    .client_request_timeout(HEAD_TIMEOUT)
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .disable_signals();
-    let server = match place.tls {
-        Some(tls) => server.bind_openssl(&place.addresses[..], tls),
-        None => server.bind(&place.addresses[..]),
-    }
-    .map_err(cannot)?;
-    let address = server.addrs().first().copied().ok_or_else(|| cannot(std::io::ErrorKind::AddrNotAvailable.into()))?;
-    let server = server.run();
-    Ok((ReceiptListener { address, server: server.handle() }, server))
+    let server = HttpServer::new(OPTIONS, move |service: &mut ServiceConfig| {
+        let resource = web::resource(path.as_str()).route(web::post().to(take)).default_service(web::to(only_post));
+        service.app_data(receipts.clone()).service(resource).default_service(web::to(not_found));
+    });
+    let (server, tls) = if let Some(identity) = settings.identity()? {
+        let (context, end) = read(&identity)?;
+        expiry.watch(LISTENER, vec![(LISTENER, end)]);
+        let tls = Arc::new(ReloadableTls::new(context));
+        let acceptor = Arc::clone(&tls);
+        let accept = move |tcp: TcpStream| {
+            let acceptor = Arc::clone(&acceptor);
+            async move { acceptor.accept(tcp).await.map(|stream| ClientStream::new(stream, (), ())) }
+        };
+        (server.listen(LISTENER, &settings.listen, accept), Some(tls))
+    } else {
+        let accept = |tcp: TcpStream| async { Some(ClientStream::new(tcp, (), ())) };
+        (server.listen(LISTENER, &settings.listen, accept), None)
+    };
+    let (addresses, server) = server.map_err(|source| settings.cannot_listen(source))?.run();
+    let address = addresses.first().copied();
+    let address = address.ok_or_else(|| settings.cannot_listen(std::io::ErrorKind::AddrNotAvailable.into()))?;
+    Ok((ReceiptListener { address, server: server.handle(), tls, expiry }, server))
+}
+
+fn read(identity: &ServerIdentity) -> Result<(SslContext, Timestamp), Error> {
+    let (_, end) = pki::validity(&identity.certificate).map_err(|error| identity.error(chain(&error)))?;
+    Ok((server::acceptor(identity)?.build().into_context(), end))
 }
 
 async fn take(request: HttpRequest, payload: Payload, receipts: Data<Receipts>) -> HttpResponse {
-    let body = match tokio::time::timeout(BODY_TIMEOUT, read(&request, payload)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(status)) => return refuse(status),
-        Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT),
+    let body = match read_body(&request, payload, BODY_MAX, BODY_MAX).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => return reject(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(BodyError::TooSlow) => return reject(StatusCode::REQUEST_TIMEOUT),
+        Err(BodyError::Unreadable) => return reject(StatusCode::BAD_REQUEST),
     };
+    // A header that is repeated counts as missing.
     let header = |name: &str| {
-        let mut held = request.headers().get_all(name);
-        held.next().filter(|_| held.next().is_none()).map(header::HeaderValue::as_bytes)
+        let mut values = request.headers().get_all(name);
+        values.next().filter(|_| values.next().is_none()).map(header::HeaderValue::as_bytes)
     };
     let provider = request.match_info().query("provider");
     let callback = Callback { header: &header, body: &body, now: receipts.now() };
-    match receipts.into_inner().take(provider, &callback).await {
+    match receipts.into_inner().accept(provider, &callback).await {
         Ok(()) => HttpResponse::Ok().finish(),
-        Err(CallbackError::UnknownProvider) => refuse(StatusCode::NOT_FOUND),
+        Err(CallbackError::UnknownProvider) => reject(StatusCode::NOT_FOUND),
         Err(CallbackError::Rejected(ReceiptRejection::Unsigned | ReceiptRejection::Untimely)) => {
-            refuse(StatusCode::UNAUTHORIZED)
+            reject(StatusCode::UNAUTHORIZED)
         }
-        Err(CallbackError::Rejected(ReceiptRejection::Malformed)) => refuse(StatusCode::BAD_REQUEST),
+        Err(CallbackError::Rejected(ReceiptRejection::Malformed)) => reject(StatusCode::BAD_REQUEST),
         Err(CallbackError::Unavailable(error)) => {
-            tracing::error!(error = chain(&error), "a receipt could not be committed and was answered with 503");
-            refuse(StatusCode::SERVICE_UNAVAILABLE)
+            tracing::error!(error = chain(&error), "receipt could not be committed; answered 503");
+            reject(StatusCode::SERVICE_UNAVAILABLE)
         }
     }
-}
-
-async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Vec<u8>, StatusCode> {
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > BODY_MAX) {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    let mut body = Vec::with_capacity(declared.unwrap_or_default());
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
-        if body.len() + chunk.len() > BODY_MAX {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 async fn only_post() -> HttpResponse {
-    let mut answer = refuse(StatusCode::METHOD_NOT_ALLOWED);
+    let mut answer = reject(StatusCode::METHOD_NOT_ALLOWED);
     answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
     answer
 }
 
 async fn not_found() -> HttpResponse {
-    refuse(StatusCode::NOT_FOUND)
+    reject(StatusCode::NOT_FOUND)
 }
 
-// The same form for all of them, and nothing of what was sent.
-fn refuse(status: StatusCode) -> HttpResponse {
+// All answers have the same form and repeat no input.
+fn reject(status: StatusCode) -> HttpResponse {
     let detail = match status {
-        StatusCode::UNAUTHORIZED => "the signature or its time is not good",
+        StatusCode::UNAUTHORIZED => "the signature or its time is not valid",
         StatusCode::NOT_FOUND => "no such path",
-        StatusCode::METHOD_NOT_ALLOWED => "this path takes only POST",
-        StatusCode::REQUEST_TIMEOUT => "the body did not come in time",
+        StatusCode::METHOD_NOT_ALLOWED => "this path accepts only POST",
+        StatusCode::REQUEST_TIMEOUT => "the body did not arrive in time",
         StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
         StatusCode::BAD_REQUEST => "not a receipt",
-        _ => "not now",
+        _ => "the receipt cannot be accepted now",
     };
     let mut answer = HttpResponse::build(status);
     if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
-        // What is left of the body is not read.
+        // The rest of the body is not read.
         answer.force_close();
     }
     answer.json(serde_json::json!({ "detail": detail }))

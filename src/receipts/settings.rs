@@ -1,142 +1,83 @@
-//! `[receipts]` of the configuration, what can be wrong with it, and the files behind its TLS.
+//! `[receipts]` of the configuration.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 
-use openssl::pkey::PKey;
-use openssl::ssl::{SslAcceptor, SslAcceptorBuilder, SslMethod};
-use openssl::x509::X509;
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
-/// Level 2 refuses keys below 112 bits: RSA under 2048, curves under 224.
-const SECURITY_LEVEL: u32 = 2;
+use crate::server::{self, Error, ServerIdentity};
 
 /// `[receipts]` of the configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Address and port; empty for no such door.
+    /// Address and port; empty for no receipts listener.
     pub listen: String,
-    /// Our certificate and the chain above it, PEM; empty for plain HTTP, which only loopback may have.
+    /// The server certificate and the chain above it, PEM; empty for plain HTTP, which is allowed on loopback only.
     pub certificate: PathBuf,
-    /// Its key, PEM.
+    /// The key of the certificate, PEM.
     pub key: PathBuf,
-    /// What stands before `/receipts/…`; empty for nothing, else such as `/otpost`.
+    /// The path prefix before `/receipts/{provider}`; empty, or a path such as `/otpost`.
     pub base_path: String,
 }
 
-/// Why the door cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A setting cannot be used.
-    #[error("receipts.{key}: {what}")]
-    Setting {
-        /// Which.
-        key: &'static str,
-        /// What was expected.
-        what: &'static str,
-    },
-    /// A file is missing or is not what it should be.
-    #[error("receipts.{key} {}: {what}", path.display())]
-    File {
-        /// The configuration's name for it.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// The port is taken, or not ours to take.
-    #[error("receipts.listen: cannot listen on {listen}")]
-    Listen {
-        /// Address and port.
-        listen: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// OpenSSL refused.
-    #[error("receipts: the TLS library failed")]
-    OpenSsl(#[from] openssl::error::ErrorStack),
-}
-
-/// What a listener needs to know, read and checked.
-pub(super) struct ListenAddress {
-    pub(super) addresses: Vec<SocketAddr>,
-    /// Nothing on loopback without a certificate.
-    pub(super) tls: Option<SslAcceptorBuilder>,
-    pub(super) base_path: String,
-}
-
 impl Settings {
-    /// Whether there is such a door.
+    /// The keys that a reload applies while the listener uses TLS; all others need a restart.
+    pub const RELOADED: [&str; 2] = ["certificate", "key"];
+
+    /// Whether there is a receipts listener.
     pub fn is_open(&self) -> bool {
         !self.listen.is_empty()
     }
 
-    /// All paths, for whoever knows where they begin.
+    /// Whether the listener uses TLS.
+    pub fn has_tls(&self) -> bool {
+        self.is_open() && !self.certificate.as_os_str().is_empty() && !self.key.as_os_str().is_empty()
+    }
+
+    /// The files that a reload reads.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.certificate, &self.key].into_iter().map(PathBuf::as_path).filter(|_| self.has_tls())
+    }
+
+    /// All paths, to resolve relative ones.
     pub fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         [&mut self.certificate, &mut self.key].into_iter().filter(|path| !path.as_os_str().is_empty())
     }
 
-    pub(super) fn place(&self) -> Result<ListenAddress, Error> {
-        let base_path = self.checked_base_path()?;
-        let cannot = |source| Error::Listen { listen: self.listen.clone(), source };
-        let addresses: Vec<_> = self.listen.to_socket_addrs().map_err(cannot)?.collect();
-        let tls = match [&self.certificate, &self.key].map(|path| !path.as_os_str().is_empty()) {
-            [true, true] => Some(acceptor(&self.certificate, &self.key)?),
-            [false, false] if addresses.iter().all(|address| address.ip().is_loopback()) => None,
-            [false, false] => {
-                let what = "expected a certificate, since others than this machine can reach the address";
-                return Err(Error::Setting { key: "certificate", what });
+    /// Reads the certificate and the key; `None` for plain HTTP.
+    pub(super) fn identity(&self) -> Result<Option<ServerIdentity>, Error> {
+        match [&self.certificate, &self.key].map(|path| path.as_os_str().is_empty()) {
+            [false, false] => ServerIdentity::read("receipts", &self.certificate, &self.key).map(Some),
+            [true, true] if self.is_loopback()? => Ok(None),
+            [true, true] => {
+                let what = "must be set, because the address can be reached from other machines";
+                Err(Error::setting("receipts.certificate", what))
             }
-            _ => return Err(Error::Setting { key: "certificate", what: "expected with its key, or neither" }),
-        };
-        Ok(ListenAddress { addresses, tls, base_path })
-    }
-
-    fn checked_base_path(&self) -> Result<String, Error> {
-        let path = &self.base_path;
-        let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b));
-        if path.is_empty() || (plain && path.starts_with('/') && !path.ends_with('/') && !path.contains("//")) {
-            return Ok(path.clone());
+            _ => Err(Error::setting("receipts.certificate", "must be set together with receipts.key")),
         }
-        let what = "expected nothing, or a path such as /otpost without a slash at its end";
-        Err(Error::Setting { key: "base_path", what })
     }
-}
 
-fn acceptor(certificate: &Path, key: &Path) -> Result<SslAcceptorBuilder, Error> {
-    let wrong = |key, path: &Path, what: String| Error::File { key, path: path.to_owned(), what };
-    let pem = std::fs::read(certificate).map_err(|error| wrong("certificate", certificate, error.to_string()))?;
-    let chain = X509::stack_from_pem(&pem).unwrap_or_default();
-    let [own, above @ ..] = &chain[..] else {
-        return Err(wrong("certificate", certificate, "expected certificates in PEM".to_owned()));
-    };
-    let pem = std::fs::read(key).map(Zeroizing::new).map_err(|error| wrong("key", key, error.to_string()))?;
-    // Without a callback OpenSSL would stop and ask at the terminal for the words of an encrypted key.
-    let private = PKey::private_key_from_pem_callback(&pem, |_| Ok(0));
-    let private = private.map_err(|_| wrong("key", key, "not a private key in PEM".to_owned()))?;
-    if !own.public_key().is_ok_and(|public| public.public_eq(&private)) {
-        return Err(wrong("key", key, "not the key of receipts.certificate".to_owned()));
+    fn is_loopback(&self) -> Result<bool, Error> {
+        let mut addresses = self.listen.to_socket_addrs().map_err(|source| self.cannot_listen(source))?;
+        Ok(addresses.all(|address| address.ip().is_loopback()))
     }
-    let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
-    tls.set_security_level(SECURITY_LEVEL);
-    tls.set_max_early_data(0)?;
-    tls.set_certificate(own)?;
-    for certificate in above {
-        tls.add_extra_chain_cert(certificate.clone())?;
+
+    pub(super) fn checked_base_path(&self) -> Result<String, Error> {
+        server::checked_base_path("receipts.base_path", &self.base_path)
     }
-    tls.set_private_key(&private)?;
-    Ok(tls)
+
+    pub(super) fn cannot_listen(&self, source: std::io::Error) -> Error {
+        Error::Listen { key: "receipts.listen", listen: self.listen.clone(), source }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refusal(settings: &Settings) -> String {
-        settings.place().err().unwrap().to_string()
+    fn error(settings: &Settings) -> String {
+        settings.identity().err().unwrap().to_string()
     }
 
     fn at(listen: &str) -> Settings {
@@ -144,22 +85,26 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_for_loopback() {
-        assert!(at("127.0.0.1:0").place().is_ok_and(|place| place.tls.is_none()));
-        assert!(at("[::1]:0").place().is_ok());
-        assert!(refusal(&at("0.0.0.0:0")).starts_with("receipts.certificate: expected a certificate"));
+    fn plain_http_is_allowed_on_loopback_only() {
+        assert!(at("127.0.0.1:0").identity().unwrap().is_none());
+        assert!(at("[::1]:0").identity().unwrap().is_none());
+        assert!(error(&at("0.0.0.0:0")).starts_with("receipts.certificate: must be set"));
         let half = Settings { key: "a.key".into(), ..at("127.0.0.1:0") };
-        assert_eq!(refusal(&half), "receipts.certificate: expected with its key, or neither");
+        assert_eq!(error(&half), "receipts.certificate: must be set together with receipts.key");
     }
 
     #[test]
-    fn what_is_wrong_is_told_by_its_key() {
-        let lost = Settings { certificate: "/no/a.pem".into(), key: "/no/a.key".into(), ..at("127.0.0.1:0") };
-        assert!(refusal(&lost).starts_with("receipts.certificate /no/a.pem: "));
-        assert!(refusal(&at("nowhere")).starts_with("receipts.listen: "));
-        for path in ["otpost", "/", "/a/", "//a", "/{provider}"] {
-            let wrong = Settings { base_path: path.to_owned(), ..at("127.0.0.1:0") };
-            assert!(refusal(&wrong).starts_with("receipts.base_path: "), "{path}");
-        }
+    fn an_error_names_its_key() {
+        let missing = Settings { certificate: "/no/a.pem".into(), key: "/no/a.key".into(), ..at("127.0.0.1:0") };
+        assert!(error(&missing).starts_with("receipts.certificate /no/a.pem: "));
+        assert!(error(&at("nowhere")).starts_with("receipts.listen: "));
+    }
+
+    #[test]
+    fn only_the_files_of_a_listener_with_tls_are_watched() {
+        let tls = Settings { certificate: "a.pem".into(), key: "a.key".into(), ..at("127.0.0.1:0") };
+        assert_eq!(tls.files().count(), 2);
+        assert_eq!(at("127.0.0.1:0").files().count(), 0);
+        assert_eq!(Settings { listen: String::new(), ..tls }.files().count(), 0);
     }
 }

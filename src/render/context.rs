@@ -1,20 +1,19 @@
-//! Who reads a message, where, and until when it is of use.
+//! What a message depends on besides its content and its channel.
 
 use jiff::tz::TimeZone;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::recipient::Locale;
 
-/// Who reads a message, and until when it is of use.
+/// The recipient's locale and time zone, and the limits of the message.
 #[derive(Debug, Clone, Copy)]
 pub struct RenderContext<'a> {
-    /// The language they read.
     pub locale: &'a Locale,
-    /// Where they live; unknown for where the operator is.
+    /// The recipient's time zone. When it is unknown, times are in the zone of the settings and name it.
     pub zone: Option<&'a TimeZone>,
-    /// When a code in it is of no use any more.
+    /// When a code in the message expires.
     pub until: Timestamp,
-    /// Whether letters outside GSM 03.38 are written with the nearest ones inside, when it is an SMS and its provider
-    /// says so; unknown for what the settings say of the locale.
+    /// Whether the SMS provider has letters outside GSM 03.38 replaced by the nearest ones in it. `None` leaves the
+    /// decision to `templates.sms.transliterate`.
     pub transliterate: Option<bool>,
 }

@@ -1,7 +1,4 @@
-//! One text without a gateway: for fuzzing.
-//!
-//! No folder, no settings of an operator: a source and values in, what would be sent out. Nothing of the gateway itself
-//! calls this.
+//! Renders and lints one template without files and settings, for fuzzing and property tests.
 
 use super::format::merchant_name;
 use super::settings::Settings;
@@ -9,58 +6,58 @@ use super::template::ast::Template;
 use super::template::file::TemplateFile;
 use super::template::part::TemplatePart;
 use super::template::values::{Values, Variable};
-use super::validate::lint;
+use super::validate::lint::{self, FraudWords};
 use crate::domain::notification::Kind;
 use crate::domain::recipient::Locale;
 
-/// What was written, and how much it could have been.
+/// A rendered text and its limits.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FuzzOutput {
-    /// The finished text.
     pub text: String,
-    /// The most bytes that this text could have had with these values: all that is fixed, and every value once in each
-    /// place. Writing comes to each piece at most once, so its steps are bounded by the same.
+    /// The most bytes that the text can have with these values. Rendering visits each node once, so this bounds its steps
+    /// as well.
     pub bound: usize,
-    /// The most characters that its channel takes.
+    /// The most characters that the channel accepts.
     pub limit: usize,
-    /// Whether values are escaped in it.
+    /// Whether values are escaped.
     pub html: bool,
 }
 
-/// Reads `source` as the `file`th file of messages of the `kind`th kind, both counted round, and writes it with `words`
-/// as code, amount, payee and every other value, in turn. A source that is refused gives what is wrong with it.
-pub fn write(kind: usize, file: usize, source: &str, words: &[&str]) -> Result<FuzzOutput, Vec<String>> {
+/// Compiles `source` as part number `part` of messages of kind number `kind`, both modulo their count, and renders it with
+/// `values` as code, amount, merchant and every other value, in turn. Returns the violations of a source that is rejected.
+pub fn render(kind: usize, part: usize, source: &str, values: &[&str]) -> Result<FuzzOutput, Vec<String>> {
     let kind = Kind::ALL[kind % Kind::ALL.len()];
-    let part = TemplatePart::ALL[file % TemplatePart::ALL.len()];
-    let text = Template::read(kind, part, source)
-        .map_err(|breaches| breaches.into_iter().map(|breach| breach.fault.to_string()).collect::<Vec<_>>())?;
-    let word = |at: usize| words.get(at).copied().unwrap_or_default();
-    let name = |at| merchant_name::clean(word(at)).unwrap_or_default();
+    let part = TemplatePart::ALL[part % TemplatePart::ALL.len()];
+    let template = Template::compile(kind, part, source)
+        .map_err(|violations| violations.into_iter().map(|violation| violation.to_string()).collect::<Vec<_>>())?;
+    let value = |at: usize| values.get(at).copied().unwrap_or_default();
+    let name = |at| merchant_name::clean(value(at)).unwrap_or_default();
     let values = Values {
-        otp: word(0),
-        amount: word(1).to_owned(),
+        otp: value(0),
+        amount: value(1).to_owned(),
         merchant: name(2),
-        until: word(3).to_owned(),
-        brand: word(4),
-        date: word(5).to_owned(),
+        until: value(3).to_owned(),
+        brand: value(4),
+        date: value(5).to_owned(),
         name: name(6),
-        card: word(7),
-        yes: if word(8).is_empty() { Vec::new() } else { Variable::questions(kind).collect() },
+        card: value(7),
+        yes: if value(8).is_empty() { Vec::new() } else { Variable::booleans(kind).collect() },
         ..Values::default()
     };
-    let written = text.write(&values);
-    if !part.takes(written.reveal()) {
-        return Err(vec!["longer than its channel takes".to_owned()]);
+    let rendered = template.render(&values);
+    if !part.fits(rendered.reveal()) {
+        return Err(vec!["longer than the channel accepts".to_owned()]);
     }
-    let (bound, limit) = (text.room(&values), part.output_limit());
-    Ok(FuzzOutput { text: written.reveal().to_owned(), bound, limit, html: part.is_html() })
+    let (bound, limit) = (template.size_bound(&values), part.output_limit());
+    Ok(FuzzOutput { text: rendered.reveal().to_owned(), bound, limit, html: part.is_html() })
 }
 
-/// Everything that is wrong with `source` as the OTP of one channel in a gateway that links nowhere.
-pub fn review_one(file: usize, source: &str) -> Vec<String> {
-    let part = TemplatePart::ALL[file % TemplatePart::ALL.len()];
+/// The diagnostics of `source` as part number `part` of an English OTP, without any allowed link.
+pub fn lint(part: usize, source: &str) -> Vec<String> {
+    let part = TemplatePart::ALL[part % TemplatePart::ALL.len()];
     let Ok(locale) = Locale::parse("en") else { return Vec::new() };
-    let place = format!("en/otp/{}", part.file()).into();
-    let file = TemplateFile { locale, kind: Kind::Otp, part, place, source: source.to_owned() };
-    lint::look(&file, &Settings::default()).1.iter().map(ToString::to_string).collect()
+    let path = format!("en/otp/{}", part.file()).into();
+    let file = TemplateFile { locale, kind: Kind::Otp, part, path, source: source.to_owned() };
+    let fraud_words = FraudWords::new(["fraud"].into_iter());
+    lint::check(&file, &Settings::default(), &fraud_words).1.iter().map(ToString::to_string).collect()
 }

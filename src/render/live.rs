@@ -1,142 +1,141 @@
-//! The texts in force, and how others take their place while messages are written: whole sets only, after they have been
-//! read and checked.
+//! The active templates, and how others replace them while messages are rendered: whole sets only, after they have been
+//! loaded and validated.
 //!
-//! It waits for nothing and decides nothing: when to look, and what must be written down before texts go live, is the
-//! matter of whoever keeps it. What blocks says so.
+//! Decides nothing: its user decides when to check for changes and what to record before templates become active. Methods
+//! that block say so.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use super::template::loader::{Folder, FolderFingerprint, Source};
+use super::template::file::{DEPTH, TemplateSet, is_template_or_locale_file};
 use super::{Error, Renderer, Settings};
+use crate::file_watcher::{ChangeDetector, FileFingerprint};
 
-/// Texts in force, and where the next ones come from.
+/// The active templates of a folder.
 pub struct LiveTemplates {
-    source: Box<dyn Source>,
     settings: Settings,
-    in_force: ArcSwap<Renderer>,
-    looks: Mutex<ReloadState>,
+    active: ArcSwap<Renderer>,
+    changes: Mutex<ChangeDetector<FileFingerprint>>,
 }
 
-/// How the source looked: when it was read last, and when it was looked at last.
-struct ReloadState {
-    read: FolderFingerprint,
-    last: FolderFingerprint,
-}
-
-/// Texts that have been read, and are not in force yet.
+/// Templates that have been loaded and are not active yet.
 pub struct PendingTemplates {
-    print: FolderFingerprint,
-    /// What can be written with them, or why nothing can.
-    pub texts: Result<Arc<Renderer>, Error>,
+    fingerprint: FileFingerprint,
+    /// The renderer, or why the templates cannot be used.
+    pub renderer: Result<Arc<Renderer>, Error>,
 }
 
 impl LiveTemplates {
-    /// The texts in the folder of `settings`. It blocks.
+    /// Loads the templates in the folder of `settings`. Blocks.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
-        Self::over(Box::new(Folder::at(&settings.dir)), settings)
-    }
-
-    /// The texts that `source` gives. It blocks.
-    pub fn over(source: Box<dyn Source>, settings: &Settings) -> Result<Self, Error> {
-        let print = source.print();
-        let renderer = Renderer::of(&source.files()?, settings)?;
+        let fingerprint = fingerprint(settings);
         Ok(Self {
-            source,
             settings: settings.clone(),
-            in_force: ArcSwap::from_pointee(renderer),
-            looks: Mutex::new(ReloadState { read: print, last: print }),
+            active: ArcSwap::from_pointee(Renderer::load(settings)?),
+            changes: Mutex::new(ChangeDetector::new(fingerprint)),
         })
     }
 
-    /// The renderer in force. Whoever writes a message takes it once: the whole message is of one set of texts.
-    pub fn now(&self) -> Arc<Renderer> {
-        self.in_force.load_full()
+    /// The active renderer. Take it once for each message, so that all parts come from one set of templates.
+    pub fn current(&self) -> Arc<Renderer> {
+        self.active.load_full()
     }
 
-    /// Whether there are texts that were not read yet and have kept still since the look before: half of a set that is
-    /// being copied is not taken. It blocks for as long as it takes to look at each file.
-    pub fn look(&self) -> bool {
-        let print = self.source.print();
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let still = print == looks.last;
-        looks.last = print;
-        still && print != looks.read
+    /// Whether the folder has changed since it was loaded and stayed the same since the last poll: a set that is still
+    /// being copied is not loaded. Blocks for as long as it takes to read the metadata of each file.
+    pub fn has_changed(&self) -> bool {
+        let now = fingerprint(&self.settings);
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).poll(now)
     }
 
-    /// Reads and checks the texts there are; `None` when they changed meanwhile. It blocks.
-    pub fn read(&self) -> Option<PendingTemplates> {
-        let print = self.source.print();
-        let texts = self.source.files().and_then(|files| Renderer::of(&files, &self.settings)).map(Arc::new);
-        (self.source.print() == print).then_some(PendingTemplates { print, texts })
+    /// Loads and validates the templates of the folder; `None` when they changed meanwhile. Blocks.
+    pub fn load(&self) -> Option<PendingTemplates> {
+        self.load_with(|| TemplateSet::load(&self.settings.dir))
     }
 
-    /// Puts the draft in force. One that cannot be used is only not read again: the texts there were stay.
-    pub fn take(&self, draft: PendingTemplates) {
-        let PendingTemplates { print, texts } = draft;
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner).read = print;
-        if let Ok(renderer) = texts {
-            self.in_force.store(renderer);
+    fn load_with(&self, load: impl FnOnce() -> Result<TemplateSet, Error>) -> Option<PendingTemplates> {
+        let fingerprint = fingerprint(&self.settings);
+        let renderer = load().and_then(|set| Renderer::compile(&set, &self.settings)).map(Arc::new);
+        (self::fingerprint(&self.settings) == fingerprint).then_some(PendingTemplates { fingerprint, renderer })
+    }
+
+    /// Activates loaded templates. Those that cannot be used are only marked as seen: the active ones stay.
+    pub fn activate(&self, pending: PendingTemplates) {
+        let PendingTemplates { fingerprint, renderer } = pending;
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).handled(fingerprint);
+        if let Ok(renderer) = renderer {
+            self.active.store(renderer);
         }
     }
+}
+
+fn fingerprint(settings: &Settings) -> FileFingerprint {
+    FileFingerprint::of_folder(&settings.dir, DEPTH, is_template_or_locale_file)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::atomic::{AtomicU8, Ordering};
 
-    use super::super::{Shipped, TemplateSet, write_shipped};
+    use super::super::write_shipped;
     use super::*;
 
-    /// Changes each time it is read, for so many times.
-    struct Restless(AtomicU8);
-
-    impl Source for Restless {
-        fn print(&self) -> FolderFingerprint {
-            FolderFingerprint([self.0.load(Ordering::Relaxed); 32])
-        }
-
-        fn files(&self) -> Result<TemplateSet, Error> {
-            let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-            Shipped.files()
-        }
-    }
-
-    #[test]
-    fn texts_that_change_while_they_are_read_are_no_draft() {
-        let library = LiveTemplates::over(Box::new(Restless(AtomicU8::new(2))), &Settings::default()).unwrap();
-
-        assert!(library.read().is_none(), "it changed a second time");
-        assert!(library.read().is_some_and(|draft| draft.texts.is_ok()));
-    }
-
-    #[test]
-    fn a_set_is_read_once_it_has_kept_still_for_a_look_and_only_once() {
+    fn live() -> (tempfile::TempDir, LiveTemplates) {
         let folder = tempfile::tempdir().unwrap();
         write_shipped(folder.path()).unwrap();
-        let library = LiveTemplates::open(&Settings { dir: folder.path().to_owned(), ..Settings::default() }).unwrap();
-        let before = library.now();
-        assert!(!library.look() && !library.look(), "nothing has changed");
+        let settings = Settings { dir: folder.path().to_owned(), ..Settings::default() };
+        let live = LiveTemplates::open(&settings).unwrap();
+        (folder, live)
+    }
+
+    #[test]
+    fn templates_that_change_while_they_are_loaded_are_not_returned() {
+        let (folder, live) = live();
+
+        let changed = live.load_with(|| {
+            let set = TemplateSet::load(folder.path());
+            fs::remove_file(folder.path().join("pl/otp/sms.hbs")).unwrap();
+            set
+        });
+
+        assert!(changed.is_none());
+        fs::remove_dir_all(folder.path().join("pl")).unwrap();
+        assert!(live.load().is_some_and(|pending| pending.renderer.is_ok()));
+    }
+
+    #[test]
+    fn a_changed_set_is_loaded_once_after_one_poll_without_a_change() {
+        let (folder, live) = live();
+        let before = live.current();
+        assert!(!live.has_changed() && !live.has_changed(), "nothing has changed");
 
         fs::remove_dir_all(folder.path().join("pl")).unwrap();
-        assert!(!library.look(), "it has just moved");
+        assert!(!live.has_changed(), "it has just changed");
         fs::remove_dir_all(folder.path().join("de")).unwrap();
-        assert!(!library.look(), "it has moved again");
-        assert!(library.look(), "it is still");
-        assert!(Arc::ptr_eq(&before, &library.now()), "nobody has taken anything");
-        library.take(library.read().unwrap());
+        assert!(!live.has_changed(), "it has changed again");
+        assert!(live.has_changed(), "it has settled");
+        assert!(Arc::ptr_eq(&before, &live.current()), "nothing was activated");
+        live.activate(live.load().unwrap());
 
-        assert!(!library.look());
-        assert_eq!((before.locales().len(), library.now().locales().len()), (10, 8));
+        assert!(!live.has_changed());
+        assert_eq!((before.locales().len(), live.current().locales().len()), (10, 8));
         fs::write(folder.path().join("en/otp/sms.hbs"), "{{otp").unwrap();
-        library.look();
-        assert!(library.look());
-        let draft = library.read().unwrap();
-        assert!(draft.texts.is_err());
-        library.take(draft);
-        assert!(!library.look(), "it is not read again");
-        assert_eq!(library.now().locales().len(), 8);
+        live.has_changed();
+        assert!(live.has_changed());
+        let pending = live.load().unwrap();
+        assert!(pending.renderer.is_err());
+        live.activate(pending);
+        assert!(!live.has_changed(), "it is not loaded again");
+        assert_eq!(live.current().locales().len(), 8);
+    }
+
+    #[test]
+    fn a_changed_locale_file_is_a_change() {
+        let (folder, live) = live();
+
+        fs::write(folder.path().join("pl/locale.toml"), "merchant = \"sklep\"\nfraud_words = []\n").unwrap();
+
+        assert!(!live.has_changed() && live.has_changed());
     }
 }

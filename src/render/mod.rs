@@ -1,15 +1,17 @@
-//! Writes the text of a message: for one channel, in one language, with one person's values.
+//! Renders messages from templates: for one channel, in one locale, with the values of one notification.
 //!
-//! Knows neither people nor providers, keeps nothing it wrote, and never logs. Templates are read and checked when
-//! they are loaded; after that, writing opens no file and takes no lock. The code is borrowed from its notification
-//! and goes nowhere but into the finished text.
+//! Knows neither recipients nor providers, stores no message and never logs. Templates are compiled and validated when they
+//! are loaded; after that, rendering opens no file and takes no lock. The code is borrowed from its notification and is
+//! copied into the rendered message only.
 
 mod context;
 mod email;
 mod error;
 mod format;
+#[cfg(feature = "testing")]
 pub mod fuzz_api;
 mod live;
+mod locale_tag;
 mod preview;
 mod registry;
 mod settings;
@@ -20,7 +22,7 @@ mod version;
 
 use jiff::tz::TimeZone;
 
-pub use self::preview::{Previews, Sample};
+pub use self::preview::{MessageSample, Previews};
 pub use self::settings::{AutofillSettings, MailSettings, Settings, SmsSettings};
 use crate::domain::contact::Channel;
 use crate::domain::notification::{Content, Kind};
@@ -34,22 +36,23 @@ use error::BRAND_MAX;
 pub use error::Error;
 pub use live::{LiveTemplates, PendingTemplates};
 use registry::{LocaleTemplates, TemplateRegistry};
+use template::bind;
 pub use template::file::{TemplateFile, TemplateSet};
-pub use template::loader::{Folder, FolderFingerprint, Shipped, Source, write_shipped};
+pub use template::locale_file::LocaleFile;
 use template::part::TemplatePart;
-pub use template::syntax_limits::Location;
+pub use template::shipped::{shipped, write_shipped};
 use template::values::Values;
 pub use validate::coverage::{Coverage, CoverageSource, LocaleCoverage, LocaleStatus};
 pub use validate::diagnostic::Diagnostic;
-pub use validate::review::{coverage, review, review_files, review_folder};
 pub use validate::rules::{RULES, Rule};
+pub use validate::{coverage, validate, validate_files, validate_folder};
 use version::VersionIndex;
-pub use version::{filled, without_code};
+pub use version::{render_snapshot, without_code};
 
-/// Writes messages from templates that were checked when it was made.
+/// Renders messages from validated templates.
 pub struct Renderer {
-    catalog: TemplateRegistry,
-    template_versions: VersionIndex,
+    registry: TemplateRegistry,
+    versions: VersionIndex,
     default_locale: Locale,
     brand: String,
     zone: TimeZone,
@@ -59,33 +62,30 @@ pub struct Renderer {
     autofill: sms::autofill::AutofillLines,
 }
 
-/// A message, and what it was written with.
+/// A rendered message and the version of its templates.
 #[derive(Debug)]
 pub struct RenderOutput {
-    /// What goes to a provider.
     pub message: RenderedMessage,
-    /// The name of its words.
     pub template_version: TemplateVersion,
 }
 
 impl Renderer {
-    /// Reads the texts in the folder of `settings` and makes a renderer of them.
+    /// Loads, validates and compiles the templates in the folder of `settings`.
     pub fn load(settings: &Settings) -> Result<Self, Error> {
-        Self::of(&template::file::gather(&settings.dir)?, settings)
+        Self::compile(&TemplateSet::load(&settings.dir)?, settings)
     }
 
-    /// Checks every text, and writes each of them with the values that could break it.
-    pub fn of(files: &TemplateSet, settings: &Settings) -> Result<Self, Error> {
-        Self::unless_refused(Self::examine(files, settings)?)
+    /// Validates and compiles a template set. The error lists all diagnostics, so that they can be fixed at once.
+    pub fn compile(set: &TemplateSet, settings: &Settings) -> Result<Self, Error> {
+        validate::compile(set, settings).and_then(Self::without_errors)
     }
 
-    // One of what is refused would be mended, and then the next be found: all of it is told.
-    fn unless_refused((renderer, mut findings): (Self, Vec<Diagnostic>)) -> Result<Self, Error> {
-        findings.retain(|finding| finding.refused);
-        if findings.is_empty() { Ok(renderer) } else { Err(Error::Refused(findings)) }
+    fn without_errors((renderer, mut diagnostics): (Self, Vec<Diagnostic>)) -> Result<Self, Error> {
+        diagnostics.retain(|diagnostic| diagnostic.is_error);
+        if diagnostics.is_empty() { Ok(renderer) } else { Err(Error::Rejected(diagnostics)) }
     }
 
-    fn with(catalog: TemplateRegistry, template_versions: VersionIndex, settings: &Settings) -> Result<Self, Error> {
+    fn new(registry: TemplateRegistry, versions: VersionIndex, settings: &Settings) -> Result<Self, Error> {
         let brand = settings.brand.trim();
         if brand.is_empty() || brand.chars().count() > BRAND_MAX || brand.contains(char::is_control) {
             return Err(Error::Brand);
@@ -93,22 +93,22 @@ impl Renderer {
         let zone = TimeZone::get(&settings.time_zone)
             .map_err(|source| Error::TimeZone { name: settings.time_zone.clone(), source })?;
         if settings.sms.max_segments == 0 {
-            return Err(Error::Setting { key: "sms.max_segments", expected: "expected 1 or more" });
+            return Err(Error::Setting { key: "sms.max_segments", expected: "must be 1 or more" });
         }
         Ok(Self {
-            catalog,
-            template_versions,
+            registry,
+            versions,
             default_locale: settings.default_locale.clone(),
-            layout: Layout::of(&settings.mail, brand)?,
+            layout: Layout::new(&settings.mail, brand)?,
             brand: brand.to_owned(),
             zone,
             reveal_fraud_reason: settings.reveal_fraud_reason,
             sms: settings.sms.clone(),
-            autofill: sms::autofill::AutofillLines::of(&settings.autofill)?,
+            autofill: sms::autofill::AutofillLines::new(&settings.autofill)?,
         })
     }
 
-    /// The text of `content` for `channel`, in the nearest language to the reader's that there is a text in.
+    /// Renders `content` for `channel`, in the recipient's locale or the nearest one that covers the message.
     pub fn render(
         &self,
         content: &Content,
@@ -116,84 +116,94 @@ impl Renderer {
         context: &RenderContext<'_>,
     ) -> Result<RenderOutput, Error> {
         let kind = content.kind();
-        let missing = || Error::Missing {
-            locale: self.default_locale.clone(),
-            files: TemplatePart::of(channel).iter().map(|part| format!("{kind}/{}", part.file())).collect(),
-        };
-        let voice = self.catalog.voice(context.locale, kind, channel).ok_or_else(missing)?;
-        let template_version = self.template_versions.find(voice.locale(), kind, channel).ok_or_else(missing)?;
-        let values = self.values(content, channel, voice, context);
-        let write = |part| write(voice, kind, part, &values);
+        let missing = || self.missing(kind, channel);
+        let templates = self.registry.find(context.locale, kind, channel).ok_or_else(missing)?;
+        let template_version = self.versions.find(templates.locale(), kind, channel).ok_or_else(missing)?;
+        let values = bind::values(self, content, channel, templates, context);
+        let render = |part| render_part(templates, kind, part, &values);
         let message = match channel {
-            Channel::Sms => RenderedMessage::Sms { text: self.sms(voice, kind, &values, context)? },
+            Channel::Sms => {
+                RenderedMessage::Sms { text: sms::budget::render(self, templates, kind, &values, context)? }
+            }
             Channel::Push => {
-                RenderedMessage::Push { title: write(TemplatePart::PushTitle)?, body: write(TemplatePart::PushBody)? }
+                RenderedMessage::Push { title: render(TemplatePart::PushTitle)?, body: render(TemplatePart::PushBody)? }
             }
             Channel::Email => RenderedMessage::Email {
-                subject: write(TemplatePart::EmailSubject)?,
-                text: write(TemplatePart::EmailText)?,
-                html: self.page(voice, kind, &values)?,
-                locale: voice.locale().clone(),
+                subject: render(TemplatePart::EmailSubject)?,
+                text: render(TemplatePart::EmailText)?,
+                html: self.page(templates, kind, &values)?,
+                locale: templates.locale().clone(),
             },
         };
         Ok(RenderOutput { message, template_version })
     }
 
-    /// All the words it can write with.
-    pub fn words(&self) -> &[TemplateSnapshot] {
-        self.template_versions.all()
+    /// The snapshots of all templates.
+    pub fn snapshots(&self) -> &[TemplateSnapshot] {
+        self.versions.all()
     }
 
-    /// The zone in which hours are told to whoever said nothing of theirs.
+    /// The time zone of dates and times for recipients whose own zone is unknown.
     pub fn time_zone(&self) -> &TimeZone {
         &self.zone
     }
 
-    /// The locale used where a person's own has no text.
+    /// The locale for recipients whose own has no template.
     pub fn default_locale(&self) -> &Locale {
         &self.default_locale
     }
 
-    /// The locales that have texts of their own, in order.
+    /// The locales that have templates, in order.
     pub fn locales(&self) -> Vec<&Locale> {
-        let mut locales: Vec<_> = self.catalog.voices().map(LocaleTemplates::locale).collect();
+        let mut locales: Vec<_> = self.registry.locales().map(LocaleTemplates::locale).collect();
         locales.sort();
         locales
     }
 
-    // The HTML of a mail. All of it is in one language: that of the voice that wrote the subject.
-    fn page(&self, voice: &LocaleTemplates, kind: Kind, values: &Values<'_>) -> Result<RenderedText, Error> {
-        let spans = |part| voice.text(kind, part).map(|text| text.spans(values));
-        let page = self.layout.write(&MailContent {
-            locale: voice.locale(),
-            right_to_left: voice.right_to_left,
+    // The HTML of a mail, in the same locale as its subject and text.
+    fn page(&self, templates: &LocaleTemplates, kind: Kind, values: &Values<'_>) -> Result<RenderedText, Error> {
+        let spans = |part| templates.template(kind, part).map(|template| template.spans(values));
+        let page = self.layout.render(&MailContent {
+            locale: templates.locale(),
+            language: &templates.language,
+            right_to_left: templates.right_to_left,
             subject: spans(TemplatePart::EmailSubject).unwrap_or_default(),
             text: spans(TemplatePart::EmailText).unwrap_or_default(),
             html: spans(TemplatePart::EmailHtml),
         });
-        within_limit(voice, kind, TemplatePart::EmailHtml, page)
+        within_limit(templates, kind, TemplatePart::EmailHtml, page)
+    }
+
+    fn missing(&self, kind: Kind, channel: Channel) -> Error {
+        let files = TemplatePart::of(channel).iter().map(|part| format!("{kind}/{}", part.file())).collect();
+        Error::Missing { locale: self.default_locale.clone(), files }
     }
 }
 
-fn write(voice: &LocaleTemplates, kind: Kind, part: TemplatePart, values: &Values<'_>) -> Result<RenderedText, Error> {
-    let text = voice.text(kind, part).ok_or_else(|| Error::Missing {
-        locale: voice.locale().clone(),
+fn render_part(
+    templates: &LocaleTemplates,
+    kind: Kind,
+    part: TemplatePart,
+    values: &Values<'_>,
+) -> Result<RenderedText, Error> {
+    let template = templates.template(kind, part).ok_or_else(|| Error::Missing {
+        locale: templates.locale().clone(),
         files: vec![format!("{kind}/{}", part.file())],
     })?;
-    within_limit(voice, kind, part, text.write(values))
+    within_limit(templates, kind, part, template.render(values))
 }
 
 fn within_limit(
-    voice: &LocaleTemplates,
+    templates: &LocaleTemplates,
     kind: Kind,
     part: TemplatePart,
-    written: RenderedText,
+    rendered: RenderedText,
 ) -> Result<RenderedText, Error> {
-    if !part.takes(written.reveal()) {
-        let (locale, limit) = (voice.locale().clone(), part.output_limit());
+    if !part.fits(rendered.reveal()) {
+        let (locale, limit) = (templates.locale().clone(), part.output_limit());
         return Err(Error::TooLong { locale, kind, part: part.file(), limit });
     }
-    Ok(written)
+    Ok(rendered)
 }
 
 #[cfg(test)]

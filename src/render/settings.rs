@@ -1,4 +1,4 @@
-//! What the operator has decided about texts: which languages, in whose name, how dear an SMS may be, how a mail looks.
+//! The settings of `[templates]`: locales, brand, SMS budget and mail layout.
 
 use std::path::PathBuf;
 
@@ -6,30 +6,27 @@ use serde::Deserialize;
 
 use crate::domain::recipient::Locale;
 
-/// Which texts, for whom.
+/// The settings of `[templates]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Folder with `<locale>/<kind>/<part>.hbs`.
+    /// The folder with `<locale>/<kind>/<part>.hbs`.
     pub dir: PathBuf,
-    /// The locale used where a person's own has no text.
+    /// Used for recipients whose locale has no template.
     pub default_locale: Locale,
-    /// The locales that people are written to in; empty for every one there is a folder for. Each of them has to be
-    /// complete, with its parents.
+    /// The locales that messages are rendered in, each of which must be complete, on its own or with its parents. Empty
+    /// for every locale with a folder.
     pub locales: Vec<Locale>,
-    /// The name that mails and texts are signed with.
+    /// The name that messages are signed with.
     pub brand: String,
-    /// The zone in which hours are told, such as `Europe/Warsaw`.
+    /// The time zone of dates and times in messages, such as `Europe/Warsaw`.
     pub time_zone: String,
-    /// Whether a person is told that fraud is suspected; otherwise that lock looks like one without a reason.
+    /// Whether templates see that fraud is suspected. Otherwise they see a lock without a reason.
     pub reveal_fraud_reason: bool,
-    /// The domains that texts may link to, such as `bank.example`; those below them too.
+    /// The domains that templates may link to, such as `bank.example`, with their subdomains.
     pub link_domains: Vec<String>,
-    /// What a text message may cost.
     pub sms: SmsSettings,
-    /// How a mail looks.
     pub mail: MailSettings,
-    /// What lets a phone take a code out of a text message by itself.
     pub autofill: AutofillSettings,
 }
 
@@ -51,19 +48,19 @@ impl Default for Settings {
     }
 }
 
-/// What a text message may cost.
+/// What an SMS may cost.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SmsSettings {
-    /// The most segments of a message. A text that may need more is refused; a merchant's name that makes one longer
-    /// is shortened.
+    /// The most segments of a message. A template that may need more is rejected; a merchant name that makes a message
+    /// longer is shortened.
     pub max_segments: u8,
-    /// The locales whose letters outside GSM 03.38 are written with the nearest ones inside: `ł` as `l`.
+    /// The locales whose letters outside GSM 03.38 are replaced by the nearest ones in it: `ł` by `l`.
     pub transliterate: Vec<Locale>,
 }
 
 impl SmsSettings {
-    /// Whether the letters of `locale` are replaced, unless a provider says otherwise.
+    /// Whether letters are replaced in messages of `locale`, unless the provider decides otherwise.
     pub(super) fn transliterates(&self, locale: &Locale) -> bool {
         self.transliterate.iter().any(|listed| listed.as_str().eq_ignore_ascii_case(locale.as_str()))
     }
@@ -75,17 +72,17 @@ impl Default for SmsSettings {
     }
 }
 
-/// How a mail looks.
+/// The layout of mails.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MailSettings {
-    /// Where the logo is fetched, over HTTPS; empty for the name in letters. It is shown 40 pixels high.
+    /// The HTTPS URL of the logo, which is shown 40 pixels high. Empty shows the brand as text.
     pub logo: String,
-    /// The colour of the band with the logo, as `#rrggbb`. The letters on it are black or white, whichever can be read.
+    /// The colour of the header, as `#rrggbb`. Its text is black or white, whichever has the better contrast.
     pub color: String,
     /// The colour behind the message, as `#rrggbb`.
     pub background: String,
-    /// Lines below each mail, such as the name and the seat of the company.
+    /// The lines below the message, such as the name and registered office of the company.
     pub footer: String,
 }
 
@@ -95,13 +92,13 @@ impl Default for MailSettings {
     }
 }
 
-/// What lets a phone take a code out of a text message by itself; both are off unless set, because the page that asks
-/// for a 3-D Secure code belongs to neither the app nor the domain of the bank.
+/// The lines by which a phone fills in the code of an SMS. Both are off by default, because the page that asks for a 3-D
+/// Secure code belongs neither to the app nor to the domain of the bank.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AutofillSettings {
-    /// The eleven signs by which Android's SMS Retriever knows the app.
+    /// The 11 characters that identify the app to Android's SMS Retriever.
     pub app_hash: String,
-    /// The domain of the page that takes the code.
+    /// The domain of the page that asks for the code.
     pub domain: String,
 }

@@ -1,12 +1,13 @@
-//! What the renderer keeps to, whatever the templates say.
+//! What the renderer guarantees, whatever the templates say.
 
-mod broken;
-mod covered;
+mod coverage;
 mod hostile;
 mod mail;
-mod refused;
+mod malformed;
+mod new_locale;
+mod rejected;
 mod sms;
-mod words;
+mod snapshots;
 
 use std::fs;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::domain::notification::{
 };
 use crate::domain::secret::Code;
 
-/// Those with texts of their own, in order.
+/// The locales with shipped templates, in order.
 const SHIPPED_LOCALES: [&str; 10] = ["ar", "cs", "de", "en", "es", "fr", "it", "pl", "ro", "uk"];
 
 /// 31 January 2026, 11:30 UTC.
@@ -103,29 +104,29 @@ fn parts(message: &RenderedMessage) -> Vec<&str> {
     }
 }
 
-fn written(renderer: &Renderer, content: &Content, channel: Channel, tag: &str) -> Vec<String> {
+fn rendered(renderer: &Renderer, content: &Content, channel: Channel, tag: &str) -> Vec<String> {
     let message = renderer.render(content, channel, &context(&locale(tag))).unwrap().message;
     assert_eq!(message.channel(), channel);
     parts(&message).into_iter().map(str::to_owned).collect()
 }
 
 fn sms(renderer: &Renderer, content: &Content, tag: &str) -> String {
-    written(renderer, content, Channel::Sms, tag).remove(0)
+    rendered(renderer, content, Channel::Sms, tag).remove(0)
 }
 
 #[test]
-fn a_suspicion_of_fraud_is_not_told_and_cannot_be_told_apart() {
+fn a_suspicion_of_fraud_is_not_shown_and_cannot_be_distinguished() {
     let renderer = renderer();
     for channel in Channel::ALL {
         for tag in ["en", "pl"] {
-            let suspected = written(&renderer, &locked(LockReason::SuspectedFraud), channel, tag);
-            assert_eq!(suspected, written(&renderer, &locked(LockReason::Other), channel, tag));
+            let suspected = rendered(&renderer, &locked(LockReason::SuspectedFraud), channel, tag);
+            assert_eq!(suspected, rendered(&renderer, &locked(LockReason::Other), channel, tag));
             assert!(!suspected.concat().contains("fraud") && !suspected.concat().contains("oszust"));
             for (change, holder) in [LockChange::Added, LockChange::Removed]
                 .map(|c| [(c, LockHolder::User), (c, LockHolder::Corporation)])
                 .concat()
             {
-                let told = |reason| written(&renderer, &held(change, reason, holder), channel, tag);
+                let told = |reason| rendered(&renderer, &held(change, reason, holder), channel, tag);
                 assert_eq!(told(TransactionalLockReason::FraudSuspected), told(TransactionalLockReason::Other));
             }
         }
@@ -133,7 +134,7 @@ fn a_suspicion_of_fraud_is_not_told_and_cannot_be_told_apart() {
 }
 
 #[test]
-fn a_template_that_asks_for_fraud_learns_of_none() {
+fn a_template_sees_no_fraud_reason_unless_the_settings_reveal_it() {
     let (dir, settings) = shipped();
     let asking = "Held{{#if (eq reason \"fraud_suspected\")}} for fraud{{/if}}";
     fs::write(dir.path().join("en/transactional_lock_added/sms.hbs"), asking).unwrap();
@@ -148,13 +149,13 @@ fn a_template_that_asks_for_fraud_learns_of_none() {
 }
 
 #[test]
-fn every_shipped_sms_fits_one_segment_or_two_where_the_script_has_no_room() {
+fn every_shipped_sms_fits_one_segment_or_two_in_arabic_and_cyrillic() {
     // The longest month and the longest name of a zone that a European bank has.
     let late = Timestamp::from_micros(1_790_764_200_000_000);
     let (_dir, mut settings) = shipped();
     (settings.time_zone, settings.reveal_fraud_reason) = ("Europe/Warsaw".into(), true);
     let renderer = Renderer::load(&settings).unwrap();
-    let cases = Kind::ALL.into_iter().flat_map(words::cases).filter(|(about, _)| !about.contains("a long"));
+    let cases = Kind::ALL.into_iter().flat_map(snapshots::cases).filter(|(about, _)| !about.contains("a long"));
     for (about, mut content) in cases {
         match &mut content {
             Content::CardLocked(lock) => lock.at = late,
@@ -175,12 +176,12 @@ fn every_shipped_sms_fits_one_segment_or_two_where_the_script_has_no_room() {
 }
 
 #[test]
-fn nobody_is_asked_to_pay_nothing() {
+fn no_payer_is_asked_to_confirm_a_payment_of_zero() {
     let renderer = renderer();
     for tag in SHIPPED_LOCALES {
         for channel in Channel::ALL {
-            let paid = written(&renderer, &otp("Allegro"), channel, tag);
-            let free = written(&renderer, &for_nothing(otp("Allegro")), channel, tag);
+            let paid = rendered(&renderer, &otp("Allegro"), channel, tag);
+            let free = rendered(&renderer, &for_nothing(otp("Allegro")), channel, tag);
             for (paid, free) in paid.iter().zip(&free).filter(|(paid, _)| !paid.starts_with('<')) {
                 let words = |text: &str| text.replace(|c: char| c.is_numeric() || ".,\u{a0} ".contains(c), "");
                 assert_ne!(words(paid), words(free), "{tag}");
@@ -190,31 +191,31 @@ fn nobody_is_asked_to_pay_nothing() {
 }
 
 #[test]
-fn a_merchant_who_gave_no_name_is_said_to_have_given_none() {
+fn a_merchant_without_a_name_is_marked_as_such() {
     let renderer = renderer();
-    let said = |merchant| written(&renderer, &otp(merchant), Channel::Email, "en").remove(1);
+    let said = |merchant| rendered(&renderer, &otp(merchant), Channel::Email, "en").remove(1);
     assert!(said("\u{202e}").contains("\nTo: the merchant (name not given)\n"));
     assert!(said("the merchant").contains("\nTo: the merchant\n"));
 }
 
 #[test]
-fn values_stand_apart_in_lines_from_the_right_but_the_code_can_be_copied() {
+fn values_are_isolated_in_right_to_left_text_but_the_code_can_be_copied() {
     let renderer = renderer();
     let marks = |text: &str| text.contains(['\u{200e}', '\u{200f}', '\u{61c}', '\u{2068}', '\u{2069}']);
 
-    let push = written(&renderer, &otp("Allegro S.A."), Channel::Push, "ar").remove(1);
+    let push = rendered(&renderer, &otp("Allegro S.A."), Channel::Push, "ar").remove(1);
     let mail =
-        written(&renderer, &paid(TransactionResult::Cleared, false, "Allegro", ""), Channel::Email, "ar").remove(1);
+        rendered(&renderer, &paid(TransactionResult::Cleared, false, "Allegro", ""), Channel::Email, "ar").remove(1);
     let short = sms(&renderer, &otp("Allegro S.A."), "ar");
 
     assert!(push.contains(": 048291\n") && push.contains("\u{2068}Allegro S. A.\u{2069}"), "{push}");
     assert!(mail.contains("\u{2068}\u{200f}1,234.50\u{a0}PLN\u{2069}."), "{mail}");
     assert!(short.contains("1,234.50 PLN") && !marks(&short), "{short}");
-    assert!(!marks(&written(&renderer, &otp("Allegro"), Channel::Email, "pl").concat()));
+    assert!(!marks(&rendered(&renderer, &otp("Allegro"), Channel::Email, "pl").concat()));
 }
 
 #[test]
-fn every_reason_has_its_own_words_and_an_unknown_one_has_none() {
+fn every_reason_has_its_own_text_and_an_unknown_one_has_none() {
     let renderer = revealing();
     for tag in SHIPPED_LOCALES {
         let texts: std::collections::BTreeSet<_> =
@@ -226,7 +227,7 @@ fn every_reason_has_its_own_words_and_an_unknown_one_has_none() {
 }
 
 #[test]
-fn a_strangers_words_are_text_in_a_mail_whatever_they_look_like() {
+fn foreign_text_in_a_mail_is_text_whatever_it_looks_like() {
     let renderer = renderer();
     let cut = format!("{}…", "x".repeat(39));
     for (words, shown) in [
@@ -244,25 +245,25 @@ fn a_strangers_words_are_text_in_a_mail_whatever_they_look_like() {
         ("ala@evil.example", "ala@ evil. example"),
         ("+48 600 100 200 Ala", "+*** Ala"),
     ] {
-        let greeted = written(&renderer, &checked(VerificationStatus::Accepted, words), Channel::Email, "en");
+        let greeted = rendered(&renderer, &checked(VerificationStatus::Accepted, words), Channel::Email, "en");
         assert!(greeted[2].contains(&format!(">Hello <bdi>{shown}</bdi>,</p>")), "{words:?}: {}", greeted[2]);
         for tag in ["en", "pl"] {
-            let told = written(&renderer, &paid(TransactionResult::Cleared, false, words, ""), Channel::Email, tag);
+            let told = rendered(&renderer, &paid(TransactionResult::Cleared, false, words, ""), Channel::Email, tag);
             assert!(told[2].contains(&format!(": <strong><bdi>{shown}</bdi></strong></p>")), "{words:?}: {}", told[2]);
-            let plain = written(&renderer, &paid(TransactionResult::Cleared, false, "Ala", ""), Channel::Email, tag);
+            let plain = rendered(&renderer, &paid(TransactionResult::Cleared, false, "Ala", ""), Channel::Email, tag);
             assert_eq!(told[2].matches('<').count(), plain[2].matches('<').count(), "{}", told[2]);
         }
     }
 }
 
 #[test]
-fn a_merchants_name_can_neither_link_nor_run_nor_break_the_line() {
+fn a_merchant_name_can_neither_link_nor_run_nor_break_the_line() {
     let renderer = renderer();
     let text = sms(&renderer, &otp("{{otp}}\r\nhttps://evil.example +48 600 100 200"), "en");
     assert!(text.contains("to {{otp}} https evil. example +***, valid until"), "{text}");
     assert!(sms(&renderer, &otp(&"W".repeat(5000)), "en").contains(&format!("to {}..., valid", "W".repeat(39))));
     assert!(sms(&renderer, &otp("\u{202e}"), "pl").contains("(odbiorca: sprzedawca)"));
-    let html = written(&renderer, &otp("<script>alert('x')</script>"), Channel::Email, "en").remove(2);
+    let html = rendered(&renderer, &otp("<script>alert('x')</script>"), Channel::Email, "en").remove(2);
     assert!(html.contains("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;") && !html.contains("<script"));
 }
 
@@ -271,7 +272,7 @@ fn a_code_is_never_in_a_headline() {
     let renderer = renderer();
     for tag in ["en", "pl"] {
         for channel in [Channel::Push, Channel::Email] {
-            let texts = written(&renderer, &otp("Allegro"), channel, tag);
+            let texts = rendered(&renderer, &otp("Allegro"), channel, tag);
             assert!(!texts[0].contains("048291") && !texts[0].contains('\n'));
             assert!(texts[1..].iter().all(|text| text.contains("048291")));
         }
@@ -279,7 +280,7 @@ fn a_code_is_never_in_a_headline() {
 }
 
 #[test]
-fn whoever_has_no_text_of_their_own_reads_their_language_or_the_default() {
+fn a_locale_without_templates_falls_back_to_its_language_or_the_default() {
     let renderer = renderer();
     let start = |tag| sms(&renderer, &otp("Allegro"), tag).split(' ').nth(1).unwrap().to_owned();
     assert_eq!(
@@ -290,7 +291,7 @@ fn whoever_has_no_text_of_their_own_reads_their_language_or_the_default() {
 }
 
 #[test]
-fn a_locale_that_lacks_a_part_lends_the_whole_message_from_the_next_one() {
+fn a_locale_that_lacks_a_part_takes_the_whole_message_from_the_next_one() {
     let (dir, settings) = shipped();
     fs::create_dir_all(dir.path().join("pl-PL/otp")).unwrap();
     for (file, text) in
@@ -301,14 +302,14 @@ fn a_locale_that_lacks_a_part_lends_the_whole_message_from_the_next_one() {
 
     let renderer = Renderer::load(&settings).unwrap();
 
-    let mail = written(&renderer, &otp("Allegro"), Channel::Email, "pl-PL");
+    let mail = rendered(&renderer, &otp("Allegro"), Channel::Email, "pl-PL");
     assert!(mail[0].ends_with("kod do potwierdzenia płatności") && mail[1].starts_with("Kod: 048291"));
     assert_eq!(sms(&renderer, &otp("Allegro"), "pl-PL"), "048291 1234,50 PLN Allegro");
     assert!(sms(&renderer, &otp("Allegro"), "pl").contains("to kod"));
 }
 
 #[test]
-fn only_folders_of_languages_are_read() {
+fn only_folders_of_languages_are_loaded() {
     let (dir, settings) = shipped();
     for folder in ["console", "backup old", "pl_PL"] {
         fs::create_dir_all(dir.path().join(folder).join("otp")).unwrap();
@@ -318,7 +319,7 @@ fn only_folders_of_languages_are_read() {
 }
 
 #[test]
-fn hours_are_told_in_the_zone_of_the_settings() {
+fn times_are_in_the_zone_of_the_settings() {
     let (_dir, mut settings) = shipped();
     settings.time_zone = "Europe/Warsaw".into();
     let renderer = Renderer::load(&settings).unwrap();
@@ -346,9 +347,9 @@ fn writing_out_the_shipped_templates_keeps_what_was_edited() {
 }
 
 #[test]
-fn a_renderer_can_be_shared_and_says_nothing_of_what_it_wrote() {
+fn a_renderer_can_be_shared_and_a_rendered_message_hides_its_text() {
     fn shared<T: Send + Sync>() {}
     shared::<Renderer>();
     let message = renderer().render(&otp("Allegro"), Channel::Sms, &context(&locale("en"))).unwrap().message;
-    assert_eq!(format!("{message:?}"), "Sms { text: Rendered(..) }");
+    assert_eq!(format!("{message:?}"), "Sms { text: RenderedText(..) }");
 }

@@ -1,6 +1,6 @@
-//! Looks at every way to a person and says of each why it is one, or why it is none.
+//! Lists every candidate of a plan, and the reason for each one that is skipped.
 //!
-//! The choice is made from this survey, and so is its explanation: there is no second account of the rules.
+//! Routing and `otpost route explain` use the same list, so the rules exist once.
 
 use super::plan::Plan;
 use super::quiet_hours::QuietHours;
@@ -12,35 +12,29 @@ use crate::domain::delivery::{EndReason, ProviderName};
 use crate::domain::notification::Kind;
 use crate::domain::preferences::Preferences;
 
-/// Whom a delivery is for, as far as choosing ways goes.
+/// What routing knows of a recipient.
 #[derive(Debug, Clone, Copy)]
 pub struct Reachability<'a> {
-    /// Where they can be reached; within a channel the preferred address first.
+    /// Within a channel, the preferred contact comes first.
     pub contacts: &'a [Contact],
-    /// What they agreed to.
     pub preferences: &'a Preferences,
-    /// The channels this delivery may use; empty for all of its plan.
+    /// The channels that this delivery may use; empty for all channels of its plan.
     pub only: &'a [Channel],
 }
 
-/// What was looked at.
+/// One entry of the plan: a candidate, or the reason why it is skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CandidateResult {
-    /// It can be used.
     Candidate(Candidate),
-    /// It cannot.
     Skipped {
-        /// Which step it belongs to, 0 for the first.
+        /// The step of the plan, 0 for the first.
         step: usize,
-        /// Which channel.
         channel: Channel,
-        /// Why not.
         reason: SkipReason,
     },
 }
 
 impl CandidateResult {
-    /// The way, when it can be used.
     pub fn candidate(&self) -> Option<&Candidate> {
         match self {
             Self::Candidate(candidate) => Some(candidate),
@@ -49,41 +43,41 @@ impl CandidateResult {
     }
 }
 
-/// Why something of the plan cannot be used.
+/// Why an entry of the plan is skipped. The number is the position of the contact on its channel, from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SkipReason {
-    /// The person did not agree to the channel.
+    /// The recipient did not agree to the channel.
     NotAgreed,
-    /// The person has no address on it.
+    /// The recipient has no contact on the channel.
     NoAddress,
-    /// No provider serves it.
+    /// No provider serves the channel.
     NoProvider,
-    /// This provider does not serve the country of this address, counted from 0.
+    /// The provider does not serve the country of the contact.
     Country(ProviderName, u32),
-    /// Nobody may write to the country of this address.
+    /// `limits.sms_countries` does not allow the country of the contact.
     NotAllowed(ProviderName, u32),
-    /// This provider was paid enough in the last hour.
+    /// The provider is at its spend cap.
     AtCap(ProviderName, u32),
-    /// Operators have taken this provider off duty.
+    /// The provider is drained.
     Drained(ProviderName, u32),
 }
 
-/// Everything the plan names, in the order in which it is used: step by step, address by address, provider by provider.
+/// Every entry of the plan in order: by step, contact and provider.
 ///
-/// A code keeps to the order of its plan, whatever the person prefers: what is fast and safe for codes was decided
-/// there. Other news go in the person's order; channels that are used side by side stay together.
-pub fn survey(plan: &Plan, reach: &Reachability<'_>, profiles: &[ProviderProfile]) -> Vec<CandidateResult> {
-    let is_ours = |channel: &&Channel| reach.only.is_empty() || reach.only.contains(channel);
-    let mut findings = Vec::new();
+/// Codes follow the order of their plan, because the plan says what is fast and safe for codes. Other notifications follow
+/// the recipient's preferences; channels that are used in parallel stay together.
+pub fn evaluate(plan: &Plan, reach: &Reachability<'_>, profiles: &[ProviderProfile]) -> Vec<CandidateResult> {
+    let is_allowed = |channel: &&Channel| reach.only.is_empty() || reach.only.contains(channel);
+    let mut results = Vec::new();
     for (step, channels) in order(plan, reach.preferences).into_iter().enumerate() {
-        for channel in channels.iter().filter(is_ours) {
-            findings.extend(survey_channel(plan, step, *channel, reach, profiles));
+        for channel in channels.iter().filter(is_allowed) {
+            results.extend(evaluate_channel(plan, step, *channel, reach, profiles));
         }
     }
-    findings
+    results
 }
 
-fn survey_channel(
+fn evaluate_channel(
     plan: &Plan,
     step: usize,
     channel: Channel,
@@ -91,20 +85,20 @@ fn survey_channel(
     profiles: &[ProviderProfile],
 ) -> Vec<CandidateResult> {
     let skip = |reason| CandidateResult::Skipped { step, channel, reason };
-    let addresses: Vec<_> = reach.contacts.iter().filter(|address| address.channel() == channel).collect();
+    let contacts: Vec<_> = reach.contacts.iter().filter(|contact| contact.channel() == channel).collect();
     let profiles: Vec<_> = profiles.iter().filter(|profile| profile.channel == channel).collect();
     if !reach.preferences.allow(channel) {
         return vec![skip(SkipReason::NotAgreed)];
     }
-    if addresses.is_empty() {
+    if contacts.is_empty() {
         return vec![skip(SkipReason::NoAddress)];
     }
     if profiles.is_empty() {
         return vec![skip(SkipReason::NoProvider)];
     }
-    let mut findings = Vec::with_capacity(addresses.len() * profiles.len());
-    for (contact, address) in (0..).zip(addresses) {
-        findings.extend(profiles.iter().map(|profile| {
+    let mut results = Vec::with_capacity(contacts.len() * profiles.len());
+    for (contact, address) in (0..).zip(contacts) {
+        results.extend(profiles.iter().map(|profile| {
             if profile.serves(address) {
                 CandidateResult::Candidate(candidate(plan, step, contact, address, profile))
             } else {
@@ -112,111 +106,108 @@ fn survey_channel(
             }
         }));
     }
-    findings
+    results
 }
 
-/// All ways to a person, in the order in which they are used.
+/// The usable candidates of a plan, in order.
 pub fn candidates(plan: &Plan, reach: &Reachability<'_>, profiles: &[ProviderProfile]) -> Vec<Candidate> {
-    survey(plan, reach, profiles).iter().filter_map(CandidateResult::candidate).cloned().collect()
+    evaluate(plan, reach, profiles).iter().filter_map(CandidateResult::candidate).cloned().collect()
 }
 
-/// How the channels of a plan are shared out before `next` is sent, when it is of a step whose channels are used side
-/// by side: the first share is what the delivery keeps, each other one is for a delivery of its own. Nothing when it
-/// goes alone.
+/// The channels of each delivery, when the step of `next` uses several channels in parallel: the first list is for this
+/// delivery, each other list is for a new one. Empty when the delivery is not split.
 ///
-/// The first channel of a step goes on to the steps behind when it fails; the others end with their channel, or
-/// everybody would be told by the steps behind once for each.
-pub fn shares(plan: &Plan, candidates: &[Candidate], next: &Candidate) -> Vec<Vec<Channel>> {
-    let mut abreast: Vec<Channel> = Vec::new();
+/// The first channel of a step continues with the following steps when it fails. The others end with their channel:
+/// otherwise the following steps would send one message for each of them.
+pub fn split(plan: &Plan, candidates: &[Candidate], next: &Candidate) -> Vec<Vec<Channel>> {
+    let mut parallel: Vec<Channel> = Vec::new();
     for candidate in candidates.iter().filter(|candidate| candidate.step == next.step) {
-        if !abreast.contains(&candidate.address.channel()) {
-            abreast.push(candidate.address.channel());
+        if !parallel.contains(&candidate.address.channel()) {
+            parallel.push(candidate.address.channel());
         }
     }
-    let Some((_, others)) = abreast.split_first().filter(|(_, others)| !others.is_empty()) else { return Vec::new() };
+    let Some((_, others)) = parallel.split_first().filter(|(_, others)| !others.is_empty()) else { return Vec::new() };
     let kept = plan.channels().filter(|channel| !others.contains(channel)).collect();
     std::iter::once(kept).chain(others.iter().map(|channel| vec![*channel])).collect()
 }
 
-/// What would be done for news that arrive now.
+/// What would happen to a notification that arrives now.
 #[derive(Debug, Clone)]
 pub struct Explanation {
-    /// Everything that was looked at, in order.
-    pub findings: Vec<CandidateResult>,
-    /// Until when it is held back, unless it is urgent.
+    /// Every entry of the plan, in order.
+    pub results: Vec<CandidateResult>,
+    /// The end of quiet hours, unless the notification is urgent.
     pub quiet_until: Option<Timestamp>,
-    /// When it is of no use any more.
     pub expires_at: Timestamp,
-    /// What is done first.
     pub first: Decision,
 }
 
-/// What is known at the moment, beside the plan.
+/// The state that routing depends on, beside the plan.
 pub struct RoutingState<'a> {
-    /// Who is on duty, and how they do.
-    pub board: &'a ProviderTable,
-    /// Whether an address may be written to.
+    pub providers: &'a ProviderTable,
+    /// Whether a contact is allowed by `limits.sms_countries`.
     pub allows: &'a dyn Fn(&Contact) -> bool,
-    /// Whether a provider may be paid more than its cap when no other is left.
+    /// Whether a provider at its spend cap may be used when no other is left.
     pub may_exceed: bool,
-    /// Hours in which things are quiet are of this time zone.
+    /// The time zone of quiet hours.
     pub zone: &'a jiff::tz::TimeZone,
 }
 
-/// Explains what would be done for news of this plan that arrive `now`, by the rules that would do it. How providers
-/// with a weight take turns is not foreseen: the first of them stands for all.
+/// Explains what would happen to a notification of this plan that arrives `now`, with the rules that delivery uses. It does
+/// not predict which of the providers with a weight is chosen: the first one stands for all.
 pub fn explain(
     plan: &Plan,
     reach: &Reachability<'_>,
     profiles: &[ProviderProfile],
-    duty: &RoutingState<'_>,
+    state: &RoutingState<'_>,
     now: Timestamp,
 ) -> Explanation {
     let expires_at = now.after(plan.ttl);
-    let quiet_until = plan.quiet.as_ref().and_then(|quiet: &QuietHours| quiet.hold(duty.zone, now, expires_at));
-    let findings: Vec<_> =
-        survey(plan, reach, profiles).into_iter().map(|finding| looked_at(finding, duty, now)).collect();
-    let is_barred = |finding: &CandidateResult| {
-        matches!(finding, CandidateResult::Skipped { reason: SkipReason::NotAllowed(..), .. })
+    let quiet_until = plan.quiet_hours.as_ref().and_then(|it: &QuietHours| it.delay(state.zone, now, expires_at));
+    let results: Vec<_> =
+        evaluate(plan, reach, profiles).into_iter().map(|result| with_state(result, state, now)).collect();
+    let is_forbidden = |result: &CandidateResult| {
+        matches!(result, CandidateResult::Skipped { reason: SkipReason::NotAllowed(..), .. })
     };
-    let waits = |finding: &CandidateResult| {
-        matches!(finding, CandidateResult::Skipped { reason: SkipReason::Drained(..) | SkipReason::AtCap(..), .. })
+    let waits = |result: &CandidateResult| {
+        matches!(result, CandidateResult::Skipped { reason: SkipReason::Drained(..) | SkipReason::AtCap(..), .. })
     };
-    let mut candidates: Vec<_> = findings.iter().filter_map(CandidateResult::candidate).cloned().collect();
-    candidates.sort_by_key(|candidate| duty.board.rank(&candidate.provider, now));
+    let mut candidates: Vec<_> = results.iter().filter_map(CandidateResult::candidate).cloned().collect();
+    candidates.sort_by_key(|candidate| state.providers.demotion(&candidate.provider, now));
     let first = match quiet_until {
         Some(until) => Decision::RetryAt(until),
-        None if candidates.is_empty() && findings.iter().any(waits) => Decision::RetryAt(expires_at),
-        None if candidates.is_empty() && findings.iter().any(is_barred) => {
+        None if candidates.is_empty() && results.iter().any(waits) => Decision::RetryAt(expires_at),
+        None if candidates.is_empty() && results.iter().any(is_forbidden) => {
             Decision::GiveUp(EndReason::CountryNotAllowed)
         }
         None => next(&candidates, &[], now, expires_at, 1.0),
     };
-    Explanation { findings, quiet_until, expires_at, first }
+    Explanation { results, quiet_until, expires_at, first }
 }
 
-fn looked_at(finding: CandidateResult, duty: &RoutingState<'_>, now: Timestamp) -> CandidateResult {
-    let CandidateResult::Candidate(candidate) = &finding else { return finding };
-    let (step, channel, named) =
-        (candidate.step, candidate.address.channel(), (candidate.provider.clone(), candidate.contact));
-    let is_drained = duty.board.seat(&candidate.provider).is_some_and(ProviderEntry::is_drained);
+fn with_state(result: CandidateResult, state: &RoutingState<'_>, now: Timestamp) -> CandidateResult {
+    let CandidateResult::Candidate(candidate) = &result else { return result };
+    let skip = |reason: fn(ProviderName, u32) -> SkipReason| CandidateResult::Skipped {
+        step: candidate.step,
+        channel: candidate.address.channel(),
+        reason: reason(candidate.provider.clone(), candidate.contact),
+    };
+    let is_drained = state.providers.entry(&candidate.provider).is_some_and(ProviderEntry::is_drained);
+    let (is_capped, _) = state.providers.demotion(&candidate.provider, now);
     match () {
-        () if !(duty.allows)(&candidate.address) => {
-            CandidateResult::Skipped { step, channel, reason: SkipReason::NotAllowed(named.0, named.1) }
-        }
-        () if is_drained => CandidateResult::Skipped { step, channel, reason: SkipReason::Drained(named.0, named.1) },
-        () if !duty.may_exceed && duty.board.rank(&candidate.provider, now).0 => {
-            CandidateResult::Skipped { step, channel, reason: SkipReason::AtCap(named.0, named.1) }
-        }
-        () => finding,
+        () if !(state.allows)(&candidate.address) => skip(SkipReason::NotAllowed),
+        () if is_drained => skip(SkipReason::Drained),
+        () if is_capped && !state.may_exceed => skip(SkipReason::AtCap),
+        () => result,
     }
 }
 
 fn order<'a>(plan: &'a Plan, preferences: &Preferences) -> Vec<&'a [Channel]> {
     let mut steps: Vec<_> = plan.steps.iter().map(super::Step::channels).collect();
     if plan.kind != Kind::Otp {
-        let rank =
-            |channel: &Channel| preferences.channels.iter().position(|wish| wish == channel).unwrap_or(usize::MAX);
+        let rank = |channel: &Channel| {
+            preferences.channels.iter().position(|preferred| preferred == channel).unwrap_or(usize::MAX)
+        };
         steps.sort_by_key(|channels| channels.iter().map(rank).min());
     }
     steps

@@ -1,13 +1,13 @@
 //! Chooses the next step for a delivery.
 //!
-//! Pure: no clock, no I/O, no logging, no chance of its own. Time and luck come in as arguments, so every rule here
-//! is a table test.
+//! Pure: no clock, no I/O, no logging, no randomness. Time and jitter come in as arguments, so every rule here is a table
+//! test.
 //!
-//! A delivery is one message to one person, told over one way after another. Channels that are used side by side are
-//! deliveries of their own: the rows are on disk before the first of them is sent, and each keeps its channels
-//! ([`shares`]), so that a crash neither forgets one nor sends another for it. Hedging needs no second row: after a push
-//! was taken the delivery stays open and due when the next step is ([`next`]). Only a confirmation by the app, looked
-//! for before that step, keeps it from being taken.
+//! A delivery is one notification to one recipient; its candidates are tried one after another. Channels that are used in
+//! parallel become deliveries of their own: the rows are committed before the first one is sent, and each keeps its
+//! channels ([`split`]), so that a crash neither forgets one nor sends a message twice. Hedging needs no second row: after
+//! a push was accepted, the delivery stays open and due at the next step ([`next`]). The step is skipped if the app
+//! confirms the push before.
 
 mod candidates;
 pub mod circuit;
@@ -18,7 +18,7 @@ pub mod spend_window;
 mod step;
 
 pub use candidates::{
-    CandidateResult, Explanation, Reachability, RoutingState, SkipReason, candidates, explain, shares, survey,
+    CandidateResult, Explanation, Reachability, RoutingState, SkipReason, candidates, evaluate, explain, split,
 };
 pub use plan::{Error, Plan, PlanSettings, Plans, Settings};
 pub use quiet_hours::QuietHours;
@@ -27,99 +27,66 @@ pub use step::Step;
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::contact::{Channel, Contact};
+use crate::domain::contact::Contact;
 use crate::domain::delivery::{Attempt, EndReason, ProviderName};
 use crate::domain::outcome::{Cause, Outcome};
-use crate::domain::price::Price;
+pub use crate::domain::provider_profile::ProviderProfile;
 
-/// Attempts at one delivery, all providers together. By then something is wrong that waiting does not cure.
+/// The most attempts at one delivery, over all providers. After that, waiting does not help.
 const ATTEMPTS_MAX: usize = 12;
 
-/// Messages sent one way without an answer, each of which may have arrived. Two equal ones are better than none.
-const UNANSWERED_MAX: usize = 2;
+/// The most messages to one candidate that ended without an answer; each may have arrived. A duplicate is better than no
+/// message.
+const UNKNOWN_MAX: usize = 2;
 
-/// The first wait before everybody is asked again; it doubles with each round.
+/// The wait before the second round over all candidates; it doubles with each round.
 const BACKOFF: Duration = Duration::from_secs(1);
 
-/// The longest wait: a person at a checkout looks at the clock.
+/// The longest wait between rounds: the cardholder is waiting at a checkout.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-/// A provider that wants to be asked again within this time is waited for; one that wants longer is passed over.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A `Retry-After` up to this time is waited for; with a longer one, the next candidate is tried.
+const RETRY_AFTER_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// A provider as far as choosing among them goes.
-#[derive(Debug, Clone)]
-pub struct ProviderProfile {
-    /// Its configured name.
-    pub provider: ProviderName,
-    /// What it serves.
-    pub channel: Channel,
-    /// Numbers it serves, by how they begin, such as `+48`; empty for all.
-    pub countries: Vec<String>,
-    /// Whether it drops a message it has seen under the same reference.
-    pub deduplicates: bool,
-    /// Its share of the traffic among those of its channel that have one; without, its place in the order counts.
-    pub weight: Option<u32>,
-    /// With less time left than this, others are asked before it.
-    pub min_validity: Duration,
-    /// What a message costs.
-    pub price: Price,
-    /// What may be spent on it in an hour.
-    pub spend_cap: Option<Price>,
-    /// Whether texts for it are written with letters that cost less; nobody is chosen by it.
-    pub transliterate: Option<bool>,
-}
-
-impl ProviderProfile {
-    fn serves(&self, address: &Contact) -> bool {
-        self.channel == address.channel()
-            && (self.countries.is_empty()
-                || self.channel != Channel::Sms
-                || self.countries.iter().any(|prefix| address.expose().starts_with(prefix.as_str())))
-    }
-}
-
-/// One way to one address.
+/// A provider and a contact that a delivery can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Who is asked.
     pub provider: ProviderName,
-    /// The person's addresses on that channel are counted from 0, the preferred one.
+    /// The position of `address` among the recipient's contacts on that channel; 0 is the preferred one.
     pub contact: u32,
-    /// Where to.
     pub address: Contact,
-    /// Whether the provider drops a message it has seen under the same reference.
+    /// Whether the provider sends one message when it gets the same reference twice.
     pub deduplicates: bool,
-    /// Which step of the plan it belongs to, 0 for the first.
+    /// The step of the plan, 0 for the first.
     pub step: usize,
-    /// How long after this way was taken the next step is taken too; `None` when being taken is enough.
+    /// After this time without confirmation the next step is taken, too; `None` when acceptance is enough.
     pub hedge_after: Option<Duration>,
 }
 
-/// What to do next.
+/// The next step of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Ask this provider now.
+    /// Send to this candidate now.
     Send(Candidate),
-    /// Ask again at this time.
+    /// Decide again at this time.
     RetryAt(Timestamp),
-    /// A provider took it, and that is enough.
+    /// Nothing: a provider accepted the message.
     Done,
-    /// Nothing more can be done.
+    /// End the delivery as failed.
     GiveUp(EndReason),
 }
 
-/// The next step, given what was tried.
+/// The next step of a delivery, given its attempts.
 ///
-/// The ways are gone through in order; one that refused for good, or whose address is bad, is not asked again. One
-/// that asked for a short pause is waited for, otherwise the next is asked at once. When each has had its turn, those
-/// that only deferred have another, after a pause that doubles with every round and varies by `jitter` (0 to 1) so
-/// that many deliveries do not come back together. A way whose answer never came is asked again before the others
-/// only if it drops what it has seen; otherwise it is the last resort, since two equal messages are better than none. One that a crash of
-/// ours interrupted may never have been sent: it is asked again at once.
+/// Candidates are tried in order. One that rejected the message, or whose contact is invalid, is not tried again. A short
+/// `Retry-After` is waited for; otherwise the next candidate is tried at once. After each round, the candidates that
+/// deferred are tried again, after a backoff that doubles with every round and varies by `jitter` (0 to 1), so that many
+/// deliveries do not retry at the same time. A candidate with an unknown outcome is tried again in its order only if the
+/// provider deduplicates; otherwise it is the last resort, since a duplicate is better than no message. An attempt that was
+/// interrupted by a crash of the gateway may never have been sent, and is repeated at once.
 ///
-/// What a provider took is done with, unless the way is hedged: then the steps behind it have their turn as well, from
-/// the time on that it asks for.
+/// An accepted message ends the delivery, unless it is hedged: then the following steps are taken as well, once
+/// `hedge_after` has passed.
 pub fn next(
     candidates: &[Candidate],
     attempts: &[Attempt],
@@ -128,43 +95,43 @@ pub fn next(
     jitter: f64,
 ) -> Decision {
     match attempts.iter().rfind(|attempt| attempt.is_taken()) {
-        None => untold(candidates, attempts, now, expires_at, jitter),
-        Some(taken) => hedged(candidates, attempts, taken, now, expires_at, jitter),
+        None => next_attempt(candidates, attempts, now, expires_at, jitter),
+        Some(accepted) => next_after(accepted, candidates, attempts, now, expires_at, jitter),
     }
 }
 
-fn hedged(
+fn next_after(
+    accepted: &Attempt,
     candidates: &[Candidate],
     attempts: &[Attempt],
-    taken: &Attempt,
     now: Timestamp,
     expires_at: Timestamp,
     jitter: f64,
 ) -> Decision {
-    let is_it = |candidate: &&Candidate| {
-        candidate.provider == taken.provider
-            && candidate.address.channel() == taken.channel
-            && candidate.contact == taken.contact
+    let used = |candidate: &&Candidate| {
+        candidate.provider == accepted.provider
+            && candidate.address.channel() == accepted.channel
+            && candidate.contact == accepted.contact
     };
     let hedge = candidates
         .iter()
-        .find(is_it)
-        .and_then(|candidate| Some((candidate.step, ended(taken).after(candidate.hedge_after?))));
+        .find(used)
+        .and_then(|candidate| Some((candidate.step, ended_at(accepted).after(candidate.hedge_after?))));
     let Some((step, due)) = hedge else { return Decision::Done };
-    let behind: Vec<Candidate> = candidates.iter().filter(|candidate| candidate.step > step).cloned().collect();
-    if behind.is_empty() || due >= expires_at {
+    let later: Vec<Candidate> = candidates.iter().filter(|candidate| candidate.step > step).cloned().collect();
+    if later.is_empty() || due >= expires_at {
         return Decision::Done;
     }
     if now < due {
         return Decision::RetryAt(due);
     }
-    match untold(&behind, attempts, now, expires_at, jitter) {
+    match next_attempt(&later, attempts, now, expires_at, jitter) {
         Decision::GiveUp(_) => Decision::Done,
         other => other,
     }
 }
 
-fn untold(
+fn next_attempt(
     candidates: &[Candidate],
     attempts: &[Attempt],
     now: Timestamp,
@@ -180,55 +147,49 @@ fn untold(
     if attempts.iter().filter(|attempt| !is_interrupted(attempt)).count() >= ATTEMPTS_MAX {
         return Decision::GiveUp(EndReason::AttemptsExhausted);
     }
-    let open: Vec<(&Candidate, Tried<'_>)> = candidates
+    let open: Vec<(&Candidate, History<'_>)> = candidates
         .iter()
-        .map(|candidate| (candidate, Tried::of(candidate, attempts)))
-        .filter(|(candidate, tried)| !tried.is_closed(candidate))
+        .map(|candidate| (candidate, History::of(candidate, attempts)))
+        .filter(|(candidate, history)| !history.is_exhausted(candidate))
         .collect();
     if open.is_empty() {
-        return Decision::GiveUp(EndReason::AllRefused);
+        return Decision::GiveUp(EndReason::AllRejected);
     }
-    match soonest(&open, attempts, now, expires_at, jitter) {
-        Next::Ask(candidate) => Decision::Send(candidate.clone()),
-        Next::RejectionStage(at) if at >= expires_at => Decision::GiveUp(EndReason::DeadlinePassed),
-        Next::RejectionStage(at) => Decision::RetryAt(at),
+    match earliest(&open, attempts, now, expires_at, jitter) {
+        Some((candidate, at)) if at <= now => Decision::Send(candidate.clone()),
+        Some((_, at)) if at < expires_at => Decision::RetryAt(at),
+        _ => Decision::GiveUp(EndReason::DeadlinePassed),
     }
 }
 
-enum Next<'a> {
-    Ask(&'a Candidate),
-    RejectionStage(Timestamp),
-}
-
-fn soonest<'a>(
-    open: &[(&'a Candidate, Tried<'_>)],
+/// The candidate to try next, and when.
+fn earliest<'a>(
+    open: &[(&'a Candidate, History<'_>)],
     attempts: &[Attempt],
     now: Timestamp,
     expires_at: Timestamp,
     jitter: f64,
-) -> Next<'a> {
-    let patience = PATIENCE.min(expires_at.since(now) / 4);
-    if let Some((candidate, at)) =
-        open.iter().find_map(|(candidate, tried)| Some((*candidate, tried.pause(attempts, patience)?)))
-    {
-        return if at <= now { Next::Ask(candidate) } else { Next::RejectionStage(at) };
+) -> Option<(&'a Candidate, Timestamp)> {
+    let wait_max = RETRY_AFTER_WAIT_MAX.min(expires_at.since(now) / 4);
+    let waited_for =
+        open.iter().find_map(|(candidate, history)| Some((*candidate, history.short_wait(attempts, wait_max)?)));
+    if waited_for.is_some() {
+        return waited_for;
     }
-    let fewest = open.iter().map(|(_, tried)| tried.count()).min().unwrap_or(0);
-    let turn = open.iter().filter(|(_, tried)| tried.count() == fewest);
-    // Last resort last: a way that may have delivered waits for those that surely did not.
-    let chosen = turn.min_by_key(|(candidate, tried)| tried.in_doubt && !candidate.deduplicates);
-    let Some((candidate, tried)) = chosen else { return Next::RejectionStage(expires_at) };
-    let Some(last) = tried.last() else { return Next::Ask(candidate) };
-    let wanted = match &last.outcome {
+    let fewest = open.iter().map(|(_, history)| history.count()).min().unwrap_or(0);
+    let round = open.iter().filter(|(_, history)| history.count() == fewest);
+    // A candidate that may have delivered the message comes after those that certainly did not.
+    let (candidate, history) = round.min_by_key(|(candidate, history)| history.in_doubt && !candidate.deduplicates)?;
+    let Some(last) = history.last() else { return Some((candidate, now)) };
+    let retry_after = match &last.outcome {
         Outcome::Deferred { retry_after: Some(wait), .. } => *wait,
         _ => Duration::ZERO,
     };
-    let newest = attempts.iter().map(ended).max().unwrap_or(now);
-    let at = newest.after(backoff(fewest, jitter)).max(ended(last).after(wanted));
-    if at <= now { Next::Ask(candidate) } else { Next::RejectionStage(at) }
+    let newest = attempts.iter().map(ended_at).max().unwrap_or(now);
+    Some((candidate, newest.after(backoff(fewest, jitter)).max(ended_at(last).after(retry_after))))
 }
 
-// 1 s, 2 s, 4 s … 30 s, each taken between half and whole.
+// 1 s, 2 s, 4 s … 30 s, each between half and all of it.
 fn backoff(rounds: usize, jitter: f64) -> Duration {
     let doublings = u32::try_from(rounds.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
     let whole = (BACKOFF * 2u32.saturating_pow(doublings)).min(BACKOFF_MAX);
@@ -239,36 +200,36 @@ fn is_interrupted(attempt: &Attempt) -> bool {
     attempt.outcome == Outcome::unknown(Cause::Interrupted)
 }
 
-fn ended(attempt: &Attempt) -> Timestamp {
+fn ended_at(attempt: &Attempt) -> Timestamp {
     attempt.started_at.after(attempt.took)
 }
 
-/// What was tried on one way.
-struct Tried<'a> {
-    // Without those that a crash of ours interrupted: they may never have begun, so they take no turn and no patience.
+/// The attempts at one candidate.
+struct History<'a> {
+    // Without attempts that a crash interrupted: they may never have been sent, so they do not count.
     own: Vec<&'a Attempt>,
-    bad_address: bool,
+    has_invalid_contact: bool,
     in_doubt: bool,
 }
 
-impl<'a> Tried<'a> {
+impl<'a> History<'a> {
     fn of(candidate: &Candidate, attempts: &'a [Attempt]) -> Self {
-        let same_address = |a: &&Attempt| a.channel == candidate.address.channel() && a.contact == candidate.contact;
-        let there: Vec<_> = attempts.iter().filter(same_address).collect();
+        let same_contact = |a: &&Attempt| a.channel == candidate.address.channel() && a.contact == candidate.contact;
+        let there: Vec<_> = attempts.iter().filter(same_contact).collect();
         let (interrupted, own): (Vec<_>, Vec<_>) =
             there.iter().filter(|a| a.provider == candidate.provider).partition(|a| is_interrupted(a));
         Self {
-            bad_address: there.iter().any(|a| a.outcome == Outcome::refused(Cause::InvalidContact)),
+            has_invalid_contact: there.iter().any(|a| a.outcome == Outcome::rejected(Cause::InvalidContact)),
             in_doubt: !interrupted.is_empty() || own.iter().any(|a: &&Attempt| a.outcome.may_have_arrived()),
             own,
         }
     }
 
-    fn is_closed(&self, candidate: &Candidate) -> bool {
-        let unanswered = self.own.iter().filter(|attempt| attempt.outcome.may_have_arrived()).count();
-        self.bad_address
+    fn is_exhausted(&self, candidate: &Candidate) -> bool {
+        let unknown = self.own.iter().filter(|attempt| attempt.outcome.may_have_arrived()).count();
+        self.has_invalid_contact
             || self.own.iter().any(|attempt| matches!(attempt.outcome, Outcome::Rejected { .. }))
-            || (unanswered >= UNANSWERED_MAX && !candidate.deduplicates)
+            || (unknown >= UNKNOWN_MAX && !candidate.deduplicates)
     }
 
     fn count(&self) -> usize {
@@ -279,14 +240,14 @@ impl<'a> Tried<'a> {
         self.own.last().copied()
     }
 
-    // Set only when this way was the very last one asked and wants a pause short enough to wait for.
-    fn pause(&self, attempts: &[Attempt], patience: Duration) -> Option<Timestamp> {
+    // Set when this candidate had the latest attempt and asked for a wait of at most `wait_max`.
+    fn short_wait(&self, attempts: &[Attempt], wait_max: Duration) -> Option<Timestamp> {
         let last = self.last()?;
         match last.outcome {
             Outcome::Deferred { retry_after: Some(wait), .. }
-                if wait <= patience && attempts.last() == Some(last) && self.count() == 1 =>
+                if wait <= wait_max && attempts.last() == Some(last) && self.count() == 1 =>
             {
-                Some(ended(last).after(wait))
+                Some(ended_at(last).after(wait))
             }
             _ => None,
         }

@@ -1,8 +1,10 @@
-//! Puts the ways to a person in the order in which they are worth trying now: who is drained, down, busy, clearly worse
-//! than the others, has been paid enough or needs more time than is left gives way.
+//! Orders the candidates of a delivery by what is known of their providers.
 //!
-//! Pure: time comes in, and what looks like chance is a hash of the delivery's id, so that a delivery meets the same
-//! order each time. It never adds a way, and takes none away but those over drained providers and those at their cap.
+//! Drained providers are left out. Providers that are down, throttled, clearly worse than another, at their spend cap, or
+//! need more time than is left are tried later than configured.
+//!
+//! Pure: time comes in, and a hash of the delivery's id stands in for randomness, so that a delivery always gets the same
+//! order. It never adds a candidate.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,109 +16,98 @@ use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
 use crate::domain::delivery::{Attempt, DeliveryId, ProviderName};
 
-/// A provider whose share of failures is so much higher than the best one's loses its place.
-const WORSE_BY: f64 = 0.3;
+/// A provider is outranked when its failure ratio is this much higher than that of the best provider.
+const FAILURES_WORSE_BY: f64 = 0.3;
 
-/// It has it back when the share is no more than this above the best one's.
-const NEAR: f64 = 0.1;
+/// It is no longer outranked when the ratio is at most this much higher.
+const FAILURES_NEAR: f64 = 0.1;
 
-/// A provider that takes so many times as long as the quickest loses its place, if a person would notice.
+/// A provider is outranked when its latency is this many times that of the fastest, and the difference is noticeable.
 const SLOWER: f64 = 2.0;
 
-/// It has it back when it takes no more than so many times as long.
-const NEARLY_AS_QUICK: f64 = 1.5;
+/// It is no longer outranked when its latency is at most this many times as long.
+const NEARLY_AS_FAST: f64 = 1.5;
 
-/// Differences below this are nobody's reason to change anything.
-const NOTICED: Duration = Duration::from_millis(500);
+/// Differences in latency below this do not change the order.
+const NOTICEABLE: Duration = Duration::from_millis(500);
 
-/// What is thought of a provider that nobody has asked yet.
+/// The failure ratio and latency that are assumed of a provider without recent answers.
 const UNKNOWN: (f64, Duration) = (0.0, Duration::from_secs(1));
 
-/// One in so many deliveries goes to a provider that has lost its place, or nobody would see it recover.
+/// One in this many deliveries still uses an outranked provider first, so that its recovery is noticed.
 const SAMPLE: u64 = 8;
 
-/// A delivery as far as ranking goes.
+/// What ranking knows of a delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct RoutingRequest {
-    /// Which.
     pub delivery: DeliveryId,
-    /// The present moment.
     pub now: Timestamp,
-    /// When telling is of no use any more.
     pub expires_at: Timestamp,
-    /// Whether a provider may be paid more than its cap for it, when no other is left.
+    /// Whether a provider at its spend cap may be used when no other is left.
     pub may_exceed: bool,
 }
 
-/// Every provider with its place and its health.
+/// Every provider with its state.
 #[derive(Debug, Clone)]
 pub struct ProviderTable(BTreeMap<ProviderName, ProviderEntry>);
 
-/// One provider on the board.
+/// One provider with its state.
 #[derive(Debug, Clone)]
 pub struct ProviderEntry {
-    channel: Channel,
-    place: usize,
-    share: Option<u32>,
-    min_validity: Duration,
+    profile: ProviderProfile,
+    /// The position in the configured order.
+    position: usize,
     outranked: bool,
     drained: bool,
-    /// What it was paid.
-    pub ledger: SpendWindow,
-    /// How it is doing.
+    pub spend: SpendWindow,
     pub health: Health,
 }
 
 impl ProviderTable {
-    /// A board on which nobody has answered yet. Providers with a weight stand together where the first of them does.
+    /// All providers without any answers. Providers with a weight share the position of the first of them.
     pub fn new(profiles: &[ProviderProfile]) -> Self {
         let shared = |channel| profiles.iter().position(|it| it.channel == channel && it.weight.is_some());
-        let seats = profiles.iter().enumerate().map(|(at, profile)| {
-            let place = if profile.weight.is_some() { shared(profile.channel).unwrap_or(at) } else { at };
-            let seat = ProviderEntry {
-                channel: profile.channel,
-                place,
-                share: profile.weight,
-                min_validity: profile.min_validity,
+        let entries = profiles.iter().enumerate().map(|(at, profile)| {
+            let entry = ProviderEntry {
+                profile: profile.clone(),
+                position: profile.weight.and_then(|_| shared(profile.channel)).unwrap_or(at),
                 outranked: false,
                 drained: false,
-                ledger: SpendWindow::new(profile.price, profile.spend_cap),
+                spend: SpendWindow::new(profile.price, profile.spend_cap),
                 health: Health::default(),
             };
-            (profile.provider.clone(), seat)
+            (profile.provider.clone(), entry)
         });
-        Self(seats.collect())
+        Self(entries.collect())
     }
 
-    /// Every provider with its seat.
-    pub fn seats(&self) -> impl Iterator<Item = (&ProviderName, &ProviderEntry)> {
+    pub fn entries(&self) -> impl Iterator<Item = (&ProviderName, &ProviderEntry)> {
         self.0.iter()
     }
 
-    /// The seat of a provider.
-    pub fn seat(&self, provider: &ProviderName) -> Option<&ProviderEntry> {
+    pub fn entry(&self, provider: &ProviderName) -> Option<&ProviderEntry> {
         self.0.get(provider)
     }
 
-    /// Takes over from a report `now` that the circuit of a provider is open.
-    pub fn suppose_open(&mut self, provider: &ProviderName, now: Timestamp) {
-        if let Some(seat) = self.0.get_mut(provider) {
-            seat.health.suppose_open(now);
+    /// Sets the circuit of a provider to open, as another process reported it.
+    pub fn assume_open(&mut self, provider: &ProviderName, now: Timestamp) {
+        if let Some(entry) = self.0.get_mut(provider) {
+            entry.health.assume_open(now);
         }
     }
 
-    /// Where it stands behind all others: at its cap, with an open circuit, both or neither. Greater is later.
-    pub fn rank(&self, provider: &ProviderName, now: Timestamp) -> (bool, bool) {
-        self.seat(provider).map(|seat| (seat.ledger.is_capped(now), !seat.health.admits(now))).unwrap_or_default()
+    /// Why a provider is tried after all others: it is at its cap, its circuit is open. Greater is later.
+    pub fn demotion(&self, provider: &ProviderName, now: Timestamp) -> (bool, bool) {
+        self.entry(provider).map(|it| (it.spend.is_capped(now), !it.health.allows_attempt(now))).unwrap_or_default()
     }
 
-    /// Sets who is drained: exactly those that `is_drained` says. Returns the names of those for whom that is new.
+    /// Drains exactly the providers for which `is_drained` is true. Returns the names of those that changed.
     pub fn drain(&mut self, is_drained: impl Fn(&str) -> bool) -> Vec<ProviderName> {
         let mut changed = Vec::new();
-        for (name, seat) in &mut self.0 {
+        for (name, entry) in &mut self.0 {
             let drained = is_drained(&name.0);
-            if drained != seat.drained {
-                seat.drained = drained;
+            if drained != entry.drained {
+                entry.drained = drained;
                 changed.push(name.clone());
             }
         }
@@ -128,166 +119,159 @@ impl ProviderTable {
         changed
     }
 
-    /// Learns that an attempt over `provider` begins.
-    pub fn begin(&mut self, provider: &ProviderName, now: Timestamp) {
-        if let Some(seat) = self.0.get_mut(provider) {
-            seat.health.begin(now);
+    /// Records the start of an attempt.
+    pub fn start_attempt(&mut self, provider: &ProviderName, now: Timestamp) {
+        if let Some(entry) = self.0.get_mut(provider) {
+            entry.health.start_attempt(now);
         }
     }
 
-    /// Learns that a message is about to be sent over `provider`; whether that takes it beyond its cap.
-    pub fn pledge(&mut self, provider: &ProviderName, now: Timestamp) -> bool {
-        let Some(seat) = self.0.get_mut(provider) else { return false };
-        let is_capped = seat.ledger.is_capped(now);
-        seat.ledger.pledge();
+    /// Counts a message that is about to be sent as spent. Returns whether it exceeds the spend cap.
+    pub fn reserve(&mut self, provider: &ProviderName, now: Timestamp) -> bool {
+        let Some(entry) = self.0.get_mut(provider) else { return false };
+        let is_capped = entry.spend.is_capped(now);
+        entry.spend.reserve();
         is_capped
     }
 
-    /// Learns that so many messages were sent over `provider` in the minute of `at`, the oldest first.
-    pub fn recall(&mut self, provider: &ProviderName, at: Timestamp, messages: u64) {
-        if let Some(seat) = self.0.get_mut(provider) {
-            seat.ledger.recall(at, messages);
+    /// Adds `messages` that were sent in the minute of `at` before this process started. Calls come in the order of time.
+    pub fn load_history(&mut self, provider: &ProviderName, at: Timestamp, messages: u64) {
+        if let Some(entry) = self.0.get_mut(provider) {
+            entry.spend.add(at, messages);
         }
     }
 
-    /// Who has reached the cap since this was last asked, with `true`, and who may be paid again.
-    pub fn turns(&mut self, now: Timestamp) -> Vec<(ProviderName, bool)> {
-        let turn = |(name, seat): (&ProviderName, &mut ProviderEntry)| Some((name.clone(), seat.ledger.turn(now)?));
-        self.0.iter_mut().filter_map(turn).collect()
+    /// The providers that have reached their spend cap since the last call (`true`), or are below it again (`false`).
+    pub fn cap_changes(&mut self, now: Timestamp) -> Vec<(ProviderName, bool)> {
+        let change = |(name, it): (&ProviderName, &mut ProviderEntry)| Some((name.clone(), it.spend.cap_change(now)?));
+        self.0.iter_mut().filter_map(change).collect()
     }
 
-    /// Learns what came of an attempt.
-    pub fn note(&mut self, attempt: &Attempt, now: Timestamp) {
-        if let Some(seat) = self.0.get_mut(&attempt.provider) {
-            seat.health.note(&attempt.outcome, attempt.started_at, attempt.took, now);
-            seat.ledger.note(&attempt.outcome, now);
+    /// Records a finished attempt.
+    pub fn record(&mut self, attempt: &Attempt, now: Timestamp) {
+        if let Some(entry) = self.0.get_mut(&attempt.provider) {
+            entry.health.record(&attempt.outcome, attempt.started_at, attempt.took, now);
+            entry.spend.record(&attempt.outcome, now);
         }
         self.compare(attempt.channel);
     }
 
     fn compare(&mut self, channel: Channel) {
-        let verdicts: Vec<_> = self
+        let compared: Vec<_> = self
             .0
             .iter()
-            .filter(|(_, seat)| seat.channel == channel)
-            .map(|(name, seat)| (name.clone(), self.is_outranked(name, seat)))
+            .filter(|(_, entry)| entry.profile.channel == channel)
+            .map(|(name, entry)| (name.clone(), self.is_outranked(name, entry)))
             .collect();
-        for (name, outranked) in verdicts {
-            if let Some(seat) = self.0.get_mut(&name) {
-                seat.outranked = outranked;
+        for (name, outranked) in compared {
+            if let Some(entry) = self.0.get_mut(&name) {
+                entry.outranked = outranked;
             }
         }
     }
 
-    // Clearly worse than somebody who could do it instead; once it is, until it is nearly as good.
-    fn is_outranked(&self, name: &ProviderName, seat: &ProviderEntry) -> bool {
-        let Some((failures, slowness)) = seat.health.record() else { return false };
-        let (ratio, times) = if seat.outranked { (NEAR, NEARLY_AS_QUICK) } else { (WORSE_BY, SLOWER) };
-        let slack = if seat.outranked { 0.0 } else { f64::EPSILON };
+    // Clearly worse than a provider that could be used instead. An outranked provider stays so until it is nearly as good.
+    fn is_outranked(&self, name: &ProviderName, entry: &ProviderEntry) -> bool {
+        let Some((failures, latency)) = entry.health.stats() else { return false };
+        let (ratio, times) =
+            if entry.outranked { (FAILURES_NEAR, NEARLY_AS_FAST) } else { (FAILURES_WORSE_BY, SLOWER) };
+        let slack = if entry.outranked { 0.0 } else { f64::EPSILON };
         self.0
             .iter()
-            .filter(|(other, it)| *other != name && it.channel == seat.channel && it.is_fit())
-            .map(|(_, it)| it.health.record().unwrap_or(UNKNOWN))
-            .any(|(best, quickest)| {
-                let slower = slowness > quickest.mul_f64(times) && slowness > quickest + NOTICED;
+            .filter(|(other, it)| *other != name && it.profile.channel == entry.profile.channel && it.is_available())
+            .map(|(_, it)| it.health.stats().unwrap_or(UNKNOWN))
+            .any(|(best, fastest)| {
+                let slower = latency > fastest.mul_f64(times) && latency > fastest + NOTICEABLE;
                 failures > best + ratio - slack || slower
             })
     }
 
-    /// The ways in the order in which they are worth trying.
+    /// The candidates in the order in which they are tried.
     ///
-    /// For each address: in the order of the configuration, those with a weight in proportion to it; then those that
-    /// are busy, clearly worse than another, or need more time than is left. Behind all addresses those whose circuit
-    /// is open, as the last resort: when there are no others, it is as if there were no circuits. Ways over drained
-    /// providers are left out, and so are those over providers at their cap, unless the errand may exceed it: then they
-    /// stand behind all others.
-    pub fn arrange(&self, candidates: &[Candidate], errand: &RoutingRequest) -> Vec<Candidate> {
-        let is_capped = |seat: &ProviderEntry| seat.ledger.is_capped(errand.now);
-        let is_out = |seat: &ProviderEntry| seat.drained || (!errand.may_exceed && is_capped(seat));
+    /// For each contact: in the order of the configuration, those with a weight in proportion to it; then those that are
+    /// throttled, outranked, or need more time than is left. After all contacts, as the last resort, those with an open
+    /// circuit: if there are no others, the order is as if there were no circuits. Candidates of drained providers are left
+    /// out. Candidates of providers at their spend cap are left out, too, unless the request may exceed it: then they come
+    /// last.
+    pub fn rank(&self, candidates: &[Candidate], request: &RoutingRequest) -> Vec<Candidate> {
+        let is_capped = |entry: &ProviderEntry| entry.spend.is_capped(request.now);
+        let is_excluded = |entry: &ProviderEntry| entry.drained || (!request.may_exceed && is_capped(entry));
         let mut candidates: Vec<Candidate> =
-            candidates.iter().filter(|candidate| !self.is(candidate, is_out)).cloned().collect();
-        for same_address in candidates.chunk_by_mut(|a, b| a.address == b.address && a.contact == b.contact) {
-            same_address.sort_by(|a, b| {
-                let key = |candidate| {
-                    (
-                        self.hindrance(candidate, errand).is_some_and(|it| it != "circuit_open"),
-                        self.usual(candidate, errand),
-                    )
-                };
-                let ((a_gives_candidate, a), (b_gives_candidate, b)) = (key(a), key(b));
-                a_gives_candidate.cmp(&b_gives_candidate).then(a.0.cmp(&b.0)).then(a.1.total_cmp(&b.1))
+            candidates.iter().filter(|candidate| !self.matches(candidate, is_excluded)).cloned().collect();
+        for same_contact in candidates.chunk_by_mut(|a, b| a.address == b.address && a.contact == b.contact) {
+            same_contact.sort_by(|a, b| {
+                let is_demoted =
+                    |candidate| self.demotion_reason(candidate, request).is_some_and(|reason| reason != "circuit_open");
+                is_demoted(a).cmp(&is_demoted(b)).then_with(|| self.compare_configured(a, b, request))
             });
         }
         candidates.sort_by_key(|candidate| {
-            (self.is(candidate, is_capped), self.is(candidate, |seat| !seat.health.admits(errand.now)))
+            let is_open = |entry: &ProviderEntry| !entry.health.allows_attempt(request.now);
+            (self.matches(candidate, is_capped), self.matches(candidate, is_open))
         });
         candidates
     }
 
-    /// Who would have been asked for this address instead of `chosen` if nothing were the matter, and what is.
+    /// The provider that the configured order would have tried instead of `chosen`, and why it was not.
     pub fn passed_over(
         &self,
         candidates: &[Candidate],
         chosen: &Candidate,
-        errand: &RoutingRequest,
+        request: &RoutingRequest,
     ) -> Option<(ProviderName, &'static str)> {
-        let here = candidates
+        let same_contact = candidates
             .iter()
             .filter(|candidate| candidate.address == chosen.address && candidate.contact == chosen.contact);
-        let first = here.min_by(|a, b| {
-            let (a, b) = (self.usual(a, errand), self.usual(b, errand));
-            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
-        })?;
-        let reason = self.hindrance(first, errand)?;
+        let first = same_contact.min_by(|a, b| self.compare_configured(a, b, request))?;
+        let reason = self.demotion_reason(first, request)?;
         (first.provider != chosen.provider).then(|| (first.provider.clone(), reason))
     }
 
-    fn hindrance(&self, candidate: &Candidate, errand: &RoutingRequest) -> Option<&'static str> {
-        let seat = self.0.get(&candidate.provider)?;
-        let is_sample = hash(errand.delivery, "sample").is_multiple_of(SAMPLE);
+    fn demotion_reason(&self, candidate: &Candidate, request: &RoutingRequest) -> Option<&'static str> {
+        let entry = self.0.get(&candidate.provider)?;
+        let is_sample = hash(request.delivery, "sample").is_multiple_of(SAMPLE);
         match () {
-            () if seat.drained => Some("drained"),
-            () if seat.ledger.is_capped(errand.now) => Some("spend_cap"),
-            () if errand.expires_at.since(errand.now) < seat.min_validity => Some("min_validity"),
-            () if seat.health.is_spared(errand.now) => Some("throttled"),
-            () if !seat.health.admits(errand.now) => Some("circuit_open"),
-            () if seat.outranked && !is_sample => Some("outranked"),
+            () if entry.drained => Some("drained"),
+            () if entry.spend.is_capped(request.now) => Some("spend_cap"),
+            () if request.expires_at.since(request.now) < entry.profile.min_validity => Some("min_validity"),
+            () if entry.health.is_throttled(request.now) => Some("throttled"),
+            () if !entry.health.allows_attempt(request.now) => Some("circuit_open"),
+            () if entry.outranked && !is_sample => Some("outranked"),
             () => None,
         }
     }
 
-    // Its place, and among those that share one a number that is smaller the more often the greater its weight.
-    // Sorting by -ln(u)/w puts each first with the probability w / sum of w (Efraimidis and Spirakis, 2006).
-    fn usual(&self, candidate: &Candidate, errand: &RoutingRequest) -> (usize, f64) {
-        let Some(seat) = self.0.get(&candidate.provider) else { return (usize::MAX, 0.0) };
-        let Some(weight) = seat.share else { return (seat.place, 0.0) };
-        let drawn = u32::try_from(hash(errand.delivery, &candidate.provider.0) >> 32).unwrap_or(u32::MAX);
-        let jitter = (f64::from(drawn) + 0.5) / (f64::from(u32::MAX) + 1.0);
-        (seat.place, -jitter.ln() / f64::from(weight))
+    fn compare_configured(&self, a: &Candidate, b: &Candidate, request: &RoutingRequest) -> std::cmp::Ordering {
+        let (a, b) = (self.configured_rank(a, request), self.configured_rank(b, request));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     }
 
-    fn is(&self, candidate: &Candidate, what: impl Fn(&ProviderEntry) -> bool) -> bool {
-        self.0.get(&candidate.provider).is_some_and(what)
+    // The position, and among providers that share one a number that is smaller the more often the greater the weight is.
+    // Sorting by -ln(u)/w puts each first with probability w / sum of w (Efraimidis and Spirakis, 2006).
+    fn configured_rank(&self, candidate: &Candidate, request: &RoutingRequest) -> (usize, f64) {
+        let Some(entry) = self.0.get(&candidate.provider) else { return (usize::MAX, 0.0) };
+        let Some(weight) = entry.profile.weight else { return (entry.position, 0.0) };
+        let drawn = u32::try_from(hash(request.delivery, &candidate.provider.0) >> 32).unwrap_or(u32::MAX);
+        let uniform = (f64::from(drawn) + 0.5) / (f64::from(u32::MAX) + 1.0);
+        (entry.position, -uniform.ln() / f64::from(weight))
+    }
+
+    fn matches(&self, candidate: &Candidate, condition: impl Fn(&ProviderEntry) -> bool) -> bool {
+        self.0.get(&candidate.provider).is_some_and(condition)
     }
 }
 
 impl ProviderEntry {
-    /// Whether operators have taken it off duty.
     pub fn is_drained(&self) -> bool {
         self.drained
     }
 
-    /// What it serves.
-    pub fn channel(&self) -> Channel {
-        self.channel
-    }
-
-    fn is_fit(&self) -> bool {
+    fn is_available(&self) -> bool {
         !self.drained && self.health.circuit() == Circuit::Closed
     }
 }
 
-// FNV-1a over id and name, then the finalizer of SplitMix64, whose high bits depend on all of them.
+// FNV-1a over id and name, then the finalizer of SplitMix64, whose high bits depend on all input bits.
 fn hash(delivery: DeliveryId, name: &str) -> u64 {
     let bytes = delivery.0.as_bytes().iter().chain(name.as_bytes());
     let sum =

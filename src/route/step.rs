@@ -1,4 +1,4 @@
-//! One step of a plan: a channel, or several that are used side by side.
+//! One step of a plan: a channel, or several channels in parallel.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use serde::{Deserialize, Deserializer};
 
 use crate::domain::contact::Channel;
 
-/// Channels that are used side by side; never empty once a plan has been checked.
+/// Channels that are used in parallel; never empty in a checked plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step(Vec<Channel>);
 
 impl Step {
-    /// The channels, in the order in which they stand there.
+    /// The channels in the configured order.
     pub fn channels(&self) -> &[Channel] {
         &self.0
     }
@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Step {
         impl<'de> Visitor<'de> for Either {
             type Value = Step;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("sms, push or email, or a list of them that are used side by side")
+                f.write_str("sms, push or email, or a list of them, used in parallel")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Step, E> {
                 text.parse::<Channel>().map(Step::from).map_err(E::custom)

@@ -1,25 +1,16 @@
-//! Tables of what was tried, and what must come next.
+//! The attempts at a delivery, and the decision that follows.
 
 use super::*;
+use crate::domain::contact::Channel;
 use crate::domain::notification::Kind;
 use crate::domain::preferences::Preferences;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const LIFE: Duration = Duration::from_mins(5);
-const NO_LUCK: f64 = 1.0;
+const FULL_JITTER: f64 = 1.0;
 
 fn profile(name: &str, channel: Channel) -> ProviderProfile {
-    ProviderProfile {
-        provider: ProviderName(name.into()),
-        channel,
-        countries: Vec::new(),
-        deduplicates: false,
-        weight: None,
-        min_validity: Duration::ZERO,
-        price: Price::default(),
-        spend_cap: None,
-        transliterate: None,
-    }
+    serde_json::from_value(serde_json::json!({ "name": name, "channel": channel })).unwrap()
 }
 
 fn contacts() -> Vec<Contact> {
@@ -31,7 +22,7 @@ fn contacts() -> Vec<Contact> {
 }
 
 fn plan(kind: Kind, steps: impl IntoIterator<Item = Step>) -> Plan {
-    Plan { kind, steps: steps.into_iter().collect(), ttl: LIFE, quiet: None, hedge_after: None }
+    Plan { kind, steps: steps.into_iter().collect(), ttl: LIFE, quiet_hours: None, hedge_after: None }
 }
 
 fn profiles() -> [ProviderProfile; 4] {
@@ -78,45 +69,45 @@ fn after(candidate: &Candidate, outcome: Outcome, at: Timestamp) -> Attempt {
 }
 
 fn decide(candidates: &[Candidate], attempts: &[Attempt], now: Timestamp) -> Decision {
-    next(candidates, attempts, now, NOW.after(LIFE), NO_LUCK)
+    next(candidates, attempts, now, NOW.after(LIFE), FULL_JITTER)
 }
 
 #[test]
-fn candidates_go_channel_by_channel_address_by_address_provider_by_provider() {
+fn candidates_are_ordered_by_channel_contact_and_provider() {
     let order: Vec<_> = push_then_sms().iter().map(|w| (w.provider.0.clone(), w.contact)).collect();
     let expected = [("app", 0), ("primary", 0), ("backup", 0), ("primary", 1), ("backup", 1)];
     assert_eq!(order, expected.map(|(name, contact)| (name.to_owned(), contact)));
 }
 
 #[test]
-fn a_provider_is_not_offered_numbers_of_countries_it_does_not_serve() {
-    let german = ProviderProfile { countries: vec!["+49".into()], ..profile("german", Channel::Sms) };
+fn a_provider_is_no_candidate_for_countries_it_does_not_serve() {
+    let german = ProviderProfile { countries: vec!["+49".parse().unwrap()], ..profile("german", Channel::Sms) };
     assert!(candidates_of(&plan(Kind::Otp, [Channel::Sms.into()]), &contacts(), &[], &[german]).is_empty());
 }
 
 #[test]
-fn a_refusal_moves_on_at_once_and_never_comes_back() {
+fn after_a_rejection_the_next_candidate_is_tried_at_once_and_the_first_never_again() {
     let candidates = push_then_sms();
-    let refused = after(&candidates[0], Outcome::refused(Cause::BadMessage), NOW);
-    assert_eq!(decide(&candidates, &[refused], NOW), Decision::Send(candidates[1].clone()));
+    let rejected = after(&candidates[0], Outcome::rejected(Cause::BadMessage), NOW);
+    assert_eq!(decide(&candidates, &[rejected], NOW), Decision::Send(candidates[1].clone()));
 
     let all: Vec<_> =
-        candidates.iter().map(|candidate| after(candidate, Outcome::refused(Cause::BadMessage), NOW)).collect();
-    assert_eq!(decide(&candidates, &all, NOW), Decision::GiveUp(EndReason::AllRefused));
+        candidates.iter().map(|candidate| after(candidate, Outcome::rejected(Cause::BadMessage), NOW)).collect();
+    assert_eq!(decide(&candidates, &all, NOW), Decision::GiveUp(EndReason::AllRejected));
 }
 
 #[test]
-fn a_bad_address_is_not_offered_to_the_other_providers() {
+fn an_invalid_contact_is_not_tried_with_other_providers() {
     let candidates = push_then_sms();
     let tried = [
-        after(&candidates[0], Outcome::refused(Cause::InvalidContact), NOW),
-        after(&candidates[1], Outcome::refused(Cause::InvalidContact), NOW),
+        after(&candidates[0], Outcome::rejected(Cause::InvalidContact), NOW),
+        after(&candidates[1], Outcome::rejected(Cause::InvalidContact), NOW),
     ];
     assert_eq!(decide(&candidates, &tried, NOW), Decision::Send(candidates[3].clone()));
 }
 
 #[test]
-fn a_deferral_moves_on_at_once_and_comes_back_after_a_pause() {
+fn after_a_deferral_the_next_candidate_is_tried_at_once_and_the_first_again_after_a_backoff() {
     let candidates = push_then_sms()[..2].to_vec();
     let first = after(&candidates[0], Outcome::deferred(Cause::ProviderDown), NOW);
     assert_eq!(decide(&candidates, std::slice::from_ref(&first), NOW), Decision::Send(candidates[1].clone()));
@@ -128,11 +119,11 @@ fn a_deferral_moves_on_at_once_and_comes_back_after_a_pause() {
 }
 
 #[test]
-fn a_short_retry_after_is_waited_for_and_a_long_one_is_passed_over() {
+fn a_short_retry_after_is_waited_for_and_a_long_one_is_not() {
     let candidates = push_then_sms()[..2].to_vec();
-    let asks = |wait| Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(wait) };
-    let short = after(&candidates[0], asks(Duration::from_secs(2)), NOW);
-    let long = after(&candidates[0], asks(Duration::from_secs(6)), NOW);
+    let throttled = |wait| Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(wait) };
+    let short = after(&candidates[0], throttled(Duration::from_secs(2)), NOW);
+    let long = after(&candidates[0], throttled(Duration::from_secs(6)), NOW);
 
     let due = NOW.after(Duration::from_secs(2));
     assert_eq!(decide(&candidates, std::slice::from_ref(&short), NOW), Decision::RetryAt(due));
@@ -141,17 +132,18 @@ fn a_short_retry_after_is_waited_for_and_a_long_one_is_passed_over() {
 }
 
 #[test]
-fn a_quarter_of_the_time_that_is_left_is_the_longest_that_is_waited_for_one_provider() {
+fn a_retry_after_is_waited_for_at_most_a_quarter_of_the_time_left() {
     let candidates = push_then_sms();
-    let asks = |wait| Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(Duration::from_secs(wait)) };
-    let decide =
-        |wait| next(&candidates, &[after(&candidates[0], asks(wait), NOW)], NOW, NOW.after(BACKOFF * 12), NO_LUCK);
+    let throttled = |wait| Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(Duration::from_secs(wait)) };
+    let decide = |wait| {
+        next(&candidates, &[after(&candidates[0], throttled(wait), NOW)], NOW, NOW.after(BACKOFF * 12), FULL_JITTER)
+    };
     assert_eq!(decide(3), Decision::RetryAt(NOW.after(Duration::from_secs(3))));
     assert_eq!(decide(4), Decision::Send(candidates[1].clone()));
 }
 
 #[test]
-fn a_provider_is_never_asked_before_its_retry_after_is_over() {
+fn a_provider_is_never_tried_before_its_retry_after_is_over() {
     let candidates = push_then_sms()[..1].to_vec();
     let wait = Duration::from_mins(1);
     let throttled = after(&candidates[0], Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(wait) }, NOW);
@@ -159,7 +151,7 @@ fn a_provider_is_never_asked_before_its_retry_after_is_over() {
 }
 
 #[test]
-fn when_the_retry_after_lies_beyond_the_deadline_there_is_nothing_left_to_do() {
+fn a_retry_after_beyond_the_deadline_ends_the_delivery() {
     let candidates = push_then_sms()[..1].to_vec();
     let hour = Duration::from_hours(1);
     let throttled = after(&candidates[0], Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(hour) }, NOW);
@@ -167,7 +159,7 @@ fn when_the_retry_after_lies_beyond_the_deadline_there_is_nothing_left_to_do() {
 }
 
 #[test]
-fn an_unanswered_message_goes_to_the_next_provider_and_back_only_as_a_last_resort() {
+fn after_an_unknown_outcome_the_next_provider_is_tried_and_the_first_again_only_as_a_last_resort() {
     let candidates = push_then_sms()[1..3].to_vec();
     let lost = after(&candidates[0], Outcome::unknown(Cause::TimedOut), NOW);
     assert_eq!(decide(&candidates, std::slice::from_ref(&lost), NOW), Decision::Send(candidates[1].clone()));
@@ -183,7 +175,7 @@ fn nothing_is_sent_at_or_after_the_deadline() {
 }
 
 #[test]
-fn attempts_come_to_an_end() {
+fn the_number_of_attempts_is_limited() {
     let candidates = push_then_sms()[..1].to_vec();
     let tried: Vec<_> =
         (0..ATTEMPTS_MAX).map(|_| after(&candidates[0], Outcome::deferred(Cause::ProviderDown), NOW)).collect();
@@ -191,7 +183,7 @@ fn attempts_come_to_an_end() {
 }
 
 #[test]
-fn pauses_double_stay_bounded_and_vary() {
+fn backoff_doubles_is_bounded_and_varies() {
     assert_eq!(backoff(1, 1.0), Duration::from_secs(1));
     assert_eq!(backoff(3, 1.0), Duration::from_secs(4));
     assert_eq!(backoff(40, 1.0), Duration::from_secs(30));
@@ -199,21 +191,21 @@ fn pauses_double_stay_bounded_and_vary() {
 }
 
 #[test]
-fn a_candidate_that_never_answers_is_used_twice_at_most_unless_it_drops_repeats() {
+fn a_candidate_that_never_answers_is_tried_at_most_twice_unless_it_deduplicates() {
     let candidates = push_then_sms()[..1].to_vec();
     let twice = [
         after(&candidates[0], Outcome::unknown(Cause::TimedOut), NOW),
         after(&candidates[0], Outcome::unknown(Cause::TimedOut), NOW),
     ];
     let later = NOW.after(BACKOFF_MAX);
-    assert_eq!(decide(&candidates, &twice, later), Decision::GiveUp(EndReason::AllRefused));
+    assert_eq!(decide(&candidates, &twice, later), Decision::GiveUp(EndReason::AllRejected));
 
     let careful = vec![Candidate { deduplicates: true, ..candidates[0].clone() }];
     assert_eq!(decide(&careful, &twice, later), Decision::Send(careful[0].clone()));
 }
 
 #[test]
-fn an_attempt_that_our_own_crash_interrupted_is_made_again_at_once_however_often() {
+fn an_attempt_interrupted_by_a_crash_is_repeated_at_once_however_often() {
     let candidates = push_then_sms()[1..3].to_vec();
     let mut tried = vec![after(&candidates[0], Outcome::unknown(Cause::Interrupted), NOW)];
     assert_eq!(decide(&candidates, &tried, NOW), Decision::Send(candidates[1].clone()));
@@ -229,7 +221,7 @@ fn accepted() -> Outcome {
     Outcome::Accepted { reference: None }
 }
 
-fn taken_in_order(kind: Kind, agreed: &[Channel]) -> Vec<Channel> {
+fn channel_order(kind: Kind, agreed: &[Channel]) -> Vec<Channel> {
     let plan = plan(kind, [Channel::Push.into(), Channel::Sms.into(), Channel::Email.into()]);
     let mut channels: Vec<_> = candidates_of(&plan, &everywhere(), agreed, &profiles())
         .iter()
@@ -240,7 +232,7 @@ fn taken_in_order(kind: Kind, agreed: &[Channel]) -> Vec<Channel> {
 }
 
 #[test]
-fn news_go_in_the_order_a_recipient_preferences_and_codes_in_that_of_their_plan_and_neither_where_they_did_not_agree() {
+fn preferences_order_standard_notifications_but_not_codes_and_exclude_channels_for_both() {
     use Channel::{Email, Push, Sms};
     for (kind, agreed, order) in [
         (Kind::Transaction, &[][..], &[Push, Sms, Email][..]),
@@ -248,22 +240,22 @@ fn news_go_in_the_order_a_recipient_preferences_and_codes_in_that_of_their_plan_
         (Kind::Otp, &[Email, Push], &[Push, Email]),
         (Kind::Otp, &[Sms], &[Sms]),
     ] {
-        assert_eq!(taken_in_order(kind, agreed), order, "{kind} {agreed:?}");
+        assert_eq!(channel_order(kind, agreed), order, "{kind} {agreed:?}");
     }
 }
 
 #[test]
-fn a_survey_says_of_everything_that_is_skipped_why() {
+fn every_skipped_entry_of_a_plan_has_a_reason() {
     let plan = plan(Kind::Transaction, [Channel::Push.into(), Channel::Sms.into(), Channel::Email.into()]);
     let preferences = Preferences { channels: vec![Channel::Push, Channel::Sms], time_zone: None };
-    let german = ProviderProfile { countries: vec!["+49".into()], ..profile("german", Channel::Sms) };
+    let german = ProviderProfile { countries: vec!["+49".parse().unwrap()], ..profile("german", Channel::Sms) };
     let phone = [Contact::parse(Channel::Sms, "+48600100200").unwrap()];
     let reach = Reachability { contacts: &phone, preferences: &preferences, only: &[] };
 
     let skipped: Vec<_> =
-        survey(&plan, &reach, &[german, profile("app", Channel::Push), profile("mail", Channel::Email)])
+        evaluate(&plan, &reach, &[german, profile("app", Channel::Push), profile("mail", Channel::Email)])
             .into_iter()
-            .map(|finding| match finding {
+            .map(|result| match result {
                 CandidateResult::Candidate(candidate) => unreachable!("{candidate:?}"),
                 CandidateResult::Skipped { reason, .. } => reason,
             })
@@ -276,27 +268,27 @@ fn a_survey_says_of_everything_that_is_skipped_why() {
 }
 
 #[test]
-fn an_explanation_begins_as_the_delivery_would_and_waits_out_quiet_hours() {
+fn an_explanation_begins_as_the_delivery_would_and_respects_quiet_hours() {
     let quiet = Plan {
         ttl: Duration::from_hours(24),
-        quiet: Some("07:00-23:59".parse().unwrap()),
+        quiet_hours: Some("07:00-23:59".parse().unwrap()),
         ..plan(Kind::Transaction, [Channel::Sms.into()])
     };
-    let loud = Plan { quiet: None, ..quiet.clone() };
+    let loud = Plan { quiet_hours: None, ..quiet.clone() };
     let (contacts, preferences) = (contacts(), Preferences::default());
     let reach = Reachability { contacts: &contacts, preferences: &preferences, only: &[] };
-    let board = ranking::ProviderTable::new(&profiles());
-    let duty = RoutingState { board: &board, allows: &|_| true, may_exceed: true, zone: &jiff::tz::TimeZone::UTC };
-    let told = |plan: &Plan| explain(plan, &reach, &profiles(), &duty, NOW);
+    let table = ranking::ProviderTable::new(&profiles());
+    let state = RoutingState { providers: &table, allows: &|_| true, may_exceed: true, zone: &jiff::tz::TimeZone::UTC };
+    let explained = |plan: &Plan| explain(plan, &reach, &profiles(), &state, NOW);
 
-    assert_eq!(told(&loud).first, Decision::Send(candidates(&loud, &reach, &profiles())[0].clone()));
-    let until = told(&quiet).quiet_until.unwrap();
-    assert_eq!(told(&quiet).first, Decision::RetryAt(until));
+    assert_eq!(explained(&loud).first, Decision::Send(candidates(&loud, &reach, &profiles())[0].clone()));
+    let until = explained(&quiet).quiet_until.unwrap();
+    assert_eq!(explained(&quiet).first, Decision::RetryAt(until));
     assert_eq!(until.to_string(), "2027-01-15T23:59:00.000Z");
 }
 
 #[test]
-fn channels_side_by_side_are_shared_out_and_the_first_keeps_the_steps_around() {
+fn parallel_channels_are_split_and_the_first_one_keeps_the_other_steps() {
     use Channel::{Email, Push, Sms};
     let plan = plan(Kind::Transaction, [Push.into(), vec![Sms, Email].into()]);
     let all = candidates_of(&plan, &everywhere(), &[], &profiles());
@@ -304,16 +296,16 @@ fn channels_side_by_side_are_shared_out_and_the_first_keeps_the_steps_around() {
         candidates.iter().find(|candidate| candidate.address.channel() == channel).unwrap().clone()
     };
 
-    assert!(shares(&plan, &all, &of(&all, Push)).is_empty());
-    assert_eq!(shares(&plan, &all, &of(&all, Sms)), [vec![Push, Sms], vec![Email]]);
+    assert!(split(&plan, &all, &of(&all, Push)).is_empty());
+    assert_eq!(split(&plan, &all, &of(&all, Sms)), [vec![Push, Sms], vec![Email]]);
 
-    // Whoever has no mailbox is told once, by the delivery that is there.
+    // A recipient without an e-mail address gets one message, from this delivery.
     let without = candidates_of(&plan, &contacts(), &[], &profiles());
-    assert!(shares(&plan, &without, &of(&without, Sms)).is_empty());
+    assert!(split(&plan, &without, &of(&without, Sms)).is_empty());
 }
 
 #[test]
-fn what_a_provider_took_is_done_with_unless_it_is_a_hedged_push() {
+fn an_accepted_message_ends_the_delivery_unless_it_is_a_hedged_push() {
     let wait = Duration::from_secs(30);
     let hedged = Plan { hedge_after: Some(wait), ..plan(Kind::Otp, [Channel::Push.into(), Channel::Sms.into()]) };
     let candidates = candidates_of(&hedged, &contacts(), &[], &profiles());
@@ -325,18 +317,18 @@ fn what_a_provider_took_is_done_with_unless_it_is_a_hedged_push() {
 
     assert_eq!(decide(&candidates, std::slice::from_ref(&push), NOW), Decision::RetryAt(due));
     assert_eq!(decide(&candidates, std::slice::from_ref(&push), due), Decision::Send(candidates[1].clone()));
-    // Nobody else to ask, and no time to ask them in.
+    // There is no other candidate, or no time for one.
     assert_eq!(decide(&candidates[..1], std::slice::from_ref(&push), NOW), Decision::Done);
-    assert_eq!(next(&candidates, std::slice::from_ref(&push), NOW, due, NO_LUCK), Decision::Done);
+    assert_eq!(next(&candidates, std::slice::from_ref(&push), NOW, due, FULL_JITTER), Decision::Done);
 
     let sms = |outcome| [push.clone(), after(&candidates[1], outcome, due)];
     assert_eq!(decide(&candidates, &sms(accepted()), due), Decision::Done);
     assert_eq!(
-        decide(&candidates, &sms(Outcome::refused(Cause::BadMessage)), due),
+        decide(&candidates, &sms(Outcome::rejected(Cause::BadMessage)), due),
         Decision::Send(candidates[2].clone())
     );
     let bad: Vec<_> = std::iter::once(push)
-        .chain(candidates[1..].iter().map(|candidate| after(candidate, Outcome::refused(Cause::BadMessage), due)))
+        .chain(candidates[1..].iter().map(|candidate| after(candidate, Outcome::rejected(Cause::BadMessage), due)))
         .collect();
     assert_eq!(decide(&candidates, &bad, due), Decision::Done);
 }

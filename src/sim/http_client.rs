@@ -1,7 +1,7 @@
-//! A lean HTTP/1.1 client: one connection, mutual TLS, one request at a time.
+//! A minimal HTTP/1.1 client: one connection, mutual TLS, one request at a time.
 //!
-//! The sender's requests cannot be repeated, so neither does this client: it opens a new connection only while nothing
-//! of a request has been written. No redirects, no chunked answers, no pool.
+//! It never sends a request twice, as a processor does not: it opens a new connection only before it has written
+//! anything of a request. It has no redirects, no chunked responses and no pool.
 
 use std::future::poll_fn;
 use std::io;
@@ -20,51 +20,46 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
-/// The longest answer read, head and body together.
-const ANSWER_MAX: usize = 1024 * 1024;
+/// The size limit of a response, head and body together.
+const RESPONSE_MAX: usize = 1024 * 1024;
 
-/// Why a request got no answer.
+/// Why a request got no response.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address cannot be used.
-    #[error("{0:?} is not an address such as https://gateway.example:8443")]
+    #[error("{0:?} is not a URL such as https://gateway.example:8443")]
     Address(String),
-    /// `https` without an identity.
-    #[error("https needs a certificate, its key and a CA")]
+    #[error("https needs a client certificate, its key and a CA")]
     NoIdentity,
-    /// A file of the identity cannot be read.
-    #[error("{0} cannot be read")]
+    #[error("cannot read {0}")]
     File(String, #[source] io::Error),
-    /// Certificate, key or CA is not what it should be.
-    #[error("certificate, key and CA do not make an identity")]
+    #[error("the certificate, key or CA cannot be used")]
     Identity(#[from] ErrorStack),
     /// Nothing was sent.
     #[error("could not connect")]
     Connect(#[source] io::Error),
-    /// Nothing was sent: the server's certificate was refused here, or ours there.
+    /// Nothing was sent: one of the two certificates was rejected.
     #[error("the TLS handshake failed")]
     Handshake(#[source] openssl::ssl::Error),
     /// The request may have arrived.
     #[error("the connection broke")]
     SessionError(#[source] io::Error),
     /// The request may have arrived.
-    #[error("the connection was closed without an answer")]
+    #[error("the connection was closed without a response")]
     Closed,
     /// The request may have arrived.
-    #[error("no answer in time")]
+    #[error("timed out")]
     TimedOut,
-    /// The answer is not HTTP/1.1 with a `Content-Length`.
-    #[error("the answer cannot be read: {0}")]
+    #[error("invalid response: {0}")]
     Unreadable(&'static str),
 }
 
-/// Who the client is and whom it trusts. With TLS 1.3 a server refuses a client's certificate only with its first
-/// answer, so a refusal may show as a broken connection.
+/// The client certificate and the trusted CAs. With TLS 1.3 a server may reject the client certificate only after the
+/// handshake, so that a rejection can appear as a broken connection.
 #[derive(Clone)]
 pub struct Identity(SslConnector);
 
 impl Identity {
-    /// From PEM: the certificate and its chain, its key, and the CAs that the server's certificate may come from.
+    /// From PEM: the client certificate with its chain, its key, and the CAs that may issue the server certificate.
     pub fn from_pem(cert: &[u8], key: &[u8], ca: &[u8]) -> Result<Self, Error> {
         let mut trusted = X509StoreBuilder::new()?;
         for ca in X509::stack_from_pem(ca)? {
@@ -79,12 +74,12 @@ impl Identity {
         chain.try_for_each(|above| tls.add_extra_chain_cert(above))?;
         tls.set_private_key(&*PKey::private_key_from_pem(key)?)?;
         tls.check_private_key()?;
-        // One system call for a record instead of two.
+        // One system call per record instead of two.
         tls.set_read_ahead(true);
         Ok(Self(tls.build()))
     }
 
-    /// The same from three PEM files.
+    /// From three PEM files.
     pub fn from_files(cert: &Path, key: &Path, ca: &Path) -> Result<Self, Error> {
         let read = |path: &Path| std::fs::read(path).map_err(|e| Error::File(path.display().to_string(), e));
         Self::from_pem(&read(cert)?, &read(key)?, &read(ca)?)
@@ -97,7 +92,7 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// Where requests go: a server, a path in front of all paths, and who is asking.
+/// The server, the base path, and the identity of the client.
 #[derive(Debug, Clone)]
 pub struct Target {
     host: String,
@@ -107,19 +102,19 @@ pub struct Target {
 }
 
 impl Target {
-    /// From an address such as `https://gateway.example:8443/base`; `http://` leaves the identity unused.
+    /// From a URL such as `https://gateway.example:8443/base`. With `http://` the identity is not used.
     pub fn new(url: &str, identity: Option<&Identity>) -> Result<Self, Error> {
-        let unusable = || Error::Address(url.to_owned());
-        let parsed = reqwest::Url::parse(url).map_err(|_| unusable())?;
+        let invalid = || Error::Address(url.to_owned());
+        let parsed = reqwest::Url::parse(url).map_err(|_| invalid())?;
         let identity = match (parsed.scheme(), identity) {
             ("https", Some(identity)) => Some(identity.clone()),
             ("https", None) => return Err(Error::NoIdentity),
             ("http", _) => None,
-            _ => return Err(unusable()),
+            _ => return Err(invalid()),
         };
         Ok(Self {
-            host: parsed.host_str().ok_or_else(unusable)?.to_owned(),
-            port: parsed.port_or_known_default().ok_or_else(unusable)?,
+            host: parsed.host_str().ok_or_else(invalid)?.to_owned(),
+            port: parsed.port_or_known_default().ok_or_else(invalid)?,
             base: parsed.path().trim_end_matches('/').to_owned(),
             identity,
         })
@@ -139,56 +134,54 @@ impl Target {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// One connection to a target, opened when it is needed.
+/// A connection to a target, opened on demand.
 pub struct Connection {
     target: Target,
-    patience: Duration,
+    timeout: Duration,
     stream: Option<Box<dyn Stream>>,
     outbox: Vec<u8>,
     inbox: Vec<u8>,
     opened: u64,
 }
 
-/// What the server said; lives until the next request.
+/// The response. It is valid until the next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply<'a> {
-    /// The status.
     pub status: u16,
-    /// The body.
     pub body: &'a [u8],
 }
 
 impl Connection {
-    /// A connection that waits `patience` for each answer.
-    pub fn new(target: Target, patience: Duration) -> Self {
+    /// A connection that waits at most `timeout` for each response.
+    pub fn new(target: Target, timeout: Duration) -> Self {
         let [outbox, inbox] = [Vec::with_capacity(2048), Vec::with_capacity(4096)];
-        Self { target, patience, stream: None, outbox, inbox, opened: 0 }
+        Self { target, timeout, stream: None, outbox, inbox, opened: 0 }
     }
 
-    /// Opens the connection ahead of the first request.
+    /// Opens the connection before the first request.
     pub async fn open(&mut self) -> Result<(), Error> {
-        let stream = tokio::time::timeout(self.patience, self.target.open()).await.map_err(|_| Error::TimedOut)??;
+        let stream = tokio::time::timeout(self.timeout, self.target.open()).await.map_err(|_| Error::TimedOut)??;
         self.stream = Some(stream);
         self.opened += 1;
         Ok(())
     }
 
-    /// How often a connection was opened; 1 when the server never closed one.
+    /// How often the connection was opened: 1 if the server never closed it.
     pub fn opened(&self) -> u64 {
         self.opened
     }
 
-    /// Posts JSON and reads the answer. After an error the next request starts on a new connection.
+    /// Posts JSON and reads the response. After an error, the next request uses a new connection.
     pub async fn post(&mut self, path: &str, idempotency_key: Option<&str>, body: &[u8]) -> Result<Reply<'_>, Error> {
         let headers = idempotency_key.map(|key| ("X-Idempotency-Key", key));
         self.post_with(path, headers.as_slice(), body).await
     }
 
-    /// The same with headers of any name.
+    /// Like [`post`](Self::post), with arbitrary headers.
     pub async fn post_with(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply<'_>, Error> {
         self.write_request(path, headers, body);
-        let patience = self.patience;
-        let head = tokio::time::timeout(patience, self.exchange()).await.map_err(|_| Error::TimedOut)??;
+        let timeout = self.timeout;
+        let head = tokio::time::timeout(timeout, self.exchange()).await.map_err(|_| Error::TimedOut)??;
         Ok(Reply { status: head.status, body: &self.inbox[head.body] })
     }
 
@@ -205,11 +198,11 @@ impl Connection {
         self.outbox.extend_from_slice(body);
     }
 
-    // The stream is out of its place meanwhile: whatever goes wrong, a half-used connection is never used again.
+    // The stream is taken out for the exchange, so that after an error or a cancellation it is never used again.
     async fn exchange(&mut self) -> Result<Head, Error> {
         self.inbox.clear();
         let usable = match &mut self.stream {
-            Some(stream) => is_quiet(stream).await,
+            Some(stream) => is_idle(stream).await,
             None => false,
         };
         let mut stream = match self.stream.take() {
@@ -225,7 +218,7 @@ impl Connection {
         let head = loop {
             match Head::read(&self.inbox)? {
                 Some(head) if head.body.end <= self.inbox.len() => break head,
-                _ if self.inbox.len() > ANSWER_MAX => return Err(Error::Unreadable("longer than 1 MiB")),
+                _ if self.inbox.len() > RESPONSE_MAX => return Err(Error::Unreadable("larger than 1 MiB")),
                 _ => {}
             }
             if stream.read_buf(&mut self.inbox).await.map_err(Error::SessionError)? == 0 {
@@ -239,8 +232,8 @@ impl Connection {
     }
 }
 
-// An idle connection on which anything but nothing can be read was closed, or is about to be.
-async fn is_quiet(stream: &mut Box<dyn Stream>) -> bool {
+// If an idle connection is readable, the server has closed it or is about to.
+async fn is_idle(stream: &mut Box<dyn Stream>) -> bool {
     poll_fn(|context| {
         let mut byte = [0];
         Poll::Ready(Pin::new(&mut *stream).poll_read(context, &mut ReadBuf::new(&mut byte)).is_pending())
@@ -257,28 +250,28 @@ struct Head {
 impl Head {
     fn read(bytes: &[u8]) -> Result<Option<Self>, Error> {
         let mut headers = [httparse::EMPTY_HEADER; 32];
-        let mut answer = httparse::Response::new(&mut headers);
-        let start = match answer.parse(bytes) {
+        let mut response = httparse::Response::new(&mut headers);
+        let start = match response.parse(bytes) {
             Ok(httparse::Status::Complete(start)) => start,
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(_) => return Err(Error::Unreadable("not HTTP/1.1")),
         };
-        let status = answer.code.unwrap_or_default();
+        let status = response.code.unwrap_or_default();
         let mut length = matches!(status, 204 | 304).then_some(0);
         let mut closes = false;
-        for header in answer.headers.iter() {
+        for header in response.headers.iter() {
             if length.is_none() && header.name.eq_ignore_ascii_case("content-length") {
                 length = std::str::from_utf8(header.value).ok().and_then(|text| text.trim().parse().ok());
             } else if header.name.eq_ignore_ascii_case("connection") {
                 closes |= header.value.eq_ignore_ascii_case(b"close");
             }
         }
-        let length: usize = length.ok_or(Error::Unreadable("without Content-Length"))?;
+        let length: usize = length.ok_or(Error::Unreadable("no Content-Length"))?;
         Ok(Some(Self { status, body: start..start.saturating_add(length), closes }))
     }
 }
 
-/// Appends text to a buffer of bytes, which cannot fail.
+/// Appends formatted text. Writing to a vector cannot fail.
 pub(super) fn append(buffer: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     drop(io::Write::write_fmt(buffer, text));
 }
@@ -299,16 +292,16 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(5);
-    const TAKEN: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+    const TIMEOUT: Duration = Duration::from_secs(5);
+    const NO_CONTENT: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
     #[tokio::test]
-    async fn a_request_goes_out_over_mutual_tls_and_the_answer_comes_back() {
-        let ca = Authority::new();
+    async fn a_request_and_its_response_go_over_mutual_tls() {
+        let ca = TestCa::new();
         let (url, server) = tls_server(&ca).await;
         let target = Target::new(&format!("{url}/base/"), Some(&ca.identity("processor"))).unwrap();
 
-        let mut connection = Connection::new(target, PATIENCE);
+        let mut connection = Connection::new(target, TIMEOUT);
         let reply = connection.post("/otp", Some("key-1"), b"{}").await.unwrap();
 
         assert_eq!(reply, Reply { status: 422, body: b"no" });
@@ -319,35 +312,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_from_another_authority_is_not_spoken_to() {
-        let (url, _server) = tls_server(&Authority::new()).await;
-        let target = Target::new(&url, Some(&Authority::new().identity("processor"))).unwrap();
+    async fn a_server_of_an_untrusted_ca_is_rejected() {
+        let (url, _server) = tls_server(&TestCa::new()).await;
+        let target = Target::new(&url, Some(&TestCa::new().identity("processor"))).unwrap();
 
-        let mut connection = Connection::new(target, PATIENCE);
+        let mut connection = Connection::new(target, TIMEOUT);
         let outcome = connection.post("/otp", None, b"{}").await;
 
         assert!(matches!(outcome, Err(Error::Handshake(_))), "{outcome:?}");
     }
 
     #[tokio::test]
-    async fn a_connection_closed_while_idle_is_opened_anew() {
+    async fn a_connection_closed_while_idle_is_reopened() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut connection = Connection::new(target_of(&listener), PATIENCE);
+        let mut connection = Connection::new(target_of(&listener), TIMEOUT);
 
         for round in 1..=2 {
-            let served = answer_one(&listener, TAKEN);
+            let served = answer_one(&listener, NO_CONTENT);
             let (reply, ()) = tokio::join!(connection.post("/otp", None, b"{}"), served);
             assert_eq!(reply.unwrap().status, 204);
             assert_eq!(connection.opened(), round);
-            // Lets the runtime see that the server has hung up.
+            // Lets the runtime notice that the server has closed the connection.
             tokio::task::yield_now().await;
         }
     }
 
     #[tokio::test]
-    async fn a_request_without_an_answer_is_not_sent_again() {
+    async fn a_request_without_a_response_is_not_sent_again() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut connection = Connection::new(target_of(&listener), PATIENCE);
+        let mut connection = Connection::new(target_of(&listener), TIMEOUT);
 
         for half in ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"] {
             let opened = connection.opened();
@@ -359,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_be_used_is_refused_before_anything_is_sent() {
+    fn an_invalid_url_is_rejected_before_anything_is_sent() {
         assert!(matches!(Target::new("https://127.0.0.1:1", None), Err(Error::NoIdentity)));
         for bad in ["", "127.0.0.1:8443", "ftp://host/"] {
             assert!(matches!(Target::new(bad, None), Err(Error::Address(_))), "{bad:?}");
@@ -379,13 +372,13 @@ mod tests {
     async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
         let mut request = Vec::new();
         while !request.ends_with(b"{}") {
-            assert!(stream.read_buf(&mut request).await.unwrap() > 0, "the request broke off");
+            assert!(stream.read_buf(&mut request).await.unwrap() > 0, "the request is incomplete");
         }
         String::from_utf8(request).unwrap()
     }
 
-    // Answers one request with 422 and hands back who sent what.
-    async fn tls_server(ca: &Authority) -> (String, JoinHandle<(String, String)>) {
+    // Answers one request with 422, and returns the name of the client and the request.
+    async fn tls_server(ca: &TestCa) -> (String, JoinHandle<(String, String)>) {
         let (cert, key) = ca.issue("server");
         let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
         tls.set_certificate(&cert).unwrap();
@@ -408,12 +401,12 @@ mod tests {
         (url, serving)
     }
 
-    struct Authority {
+    struct TestCa {
         cert: X509,
         key: PKey<Private>,
     }
 
-    impl Authority {
+    impl TestCa {
         fn new() -> Self {
             let key = new_key();
             let cert = certificate("practice CA", &key, None);
@@ -437,7 +430,7 @@ mod tests {
         PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
     }
 
-    fn certificate(name: &str, key: &PKey<Private>, issuer: Option<&Authority>) -> X509 {
+    fn certificate(name: &str, key: &PKey<Private>, issuer: Option<&TestCa>) -> X509 {
         let mut subject = X509Name::builder().unwrap();
         subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
         let subject = subject.build();

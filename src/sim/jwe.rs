@@ -1,6 +1,4 @@
-//! Encrypts a body as the processor's contract describes it: RSA-OAEP-256, A256GCM, a header without a key's name.
-//!
-//! The sender's half only, to practise and to measure with; OpenSSL's own OAEP, not that of the gateway.
+//! Encrypts a body as the processor does: RSA-OAEP-256, A256GCM, a header without a key id.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,10 +10,9 @@ use openssl::rand::rand_bytes;
 use openssl::rsa::Padding;
 use openssl::symm::{Cipher, encrypt_aead};
 
-/// What the processor writes.
 const HEADER: &str = r#"{"alg":"RSA-OAEP-256","enc":"A256GCM"}"#;
 
-/// `plaintext` for whoever has the private key of `to`, in the compact serialization of RFC 7516.
+/// Encrypts `plaintext` for the key `to`, in the compact serialization of RFC 7516.
 pub fn seal(to: &PKey<Public>, plaintext: &[u8]) -> Result<String, ErrorStack> {
     let (mut key, mut iv, mut tag) = ([0; 32], [0; 12], [0; 16]);
     rand_bytes(&mut key)?;
@@ -26,7 +23,7 @@ pub fn seal(to: &PKey<Public>, plaintext: &[u8]) -> Result<String, ErrorStack> {
     Ok(format!("{protected}.{}", parts.join(".")))
 }
 
-/// The request's body around it.
+/// The request body that contains an encrypted message.
 pub fn body(compact: &str) -> String {
     serde_json::json!({ "payload": compact }).to_string()
 }

@@ -1,4 +1,4 @@
-//! Latencies and rates as they are reported: microseconds in a histogram, percentiles out.
+//! Latency histograms, percentiles and rates.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,37 +6,29 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// One hour in microseconds; whatever took longer is counted as this long.
-const LONGEST_US: u64 = 3_600_000_000;
+/// One hour in microseconds. Longer latencies are recorded as one hour.
+const MAX_US: u64 = 3_600_000_000;
 
-/// A histogram of latencies, exact to three digits.
+/// A histogram of latencies with three significant digits.
 #[derive(Debug, Clone)]
 pub struct Latencies(Histogram<u64>);
 
-/// What a set of latencies amounts to, in milliseconds.
+/// The percentiles of a set of latencies, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Percentiles {
-    /// How many were measured.
     pub count: u64,
-    /// Half were not slower.
     pub p50_ms: f64,
-    /// Nine in ten were not slower.
     pub p90_ms: f64,
-    /// 99 in 100 were not slower.
     pub p99_ms: f64,
-    /// 999 in 1000 were not slower.
     pub p999_ms: f64,
-    /// The slowest.
     pub max_ms: f64,
 }
 
 impl Latencies {
-    /// Adds one.
     pub fn record(&mut self, microseconds: u64) {
-        self.0.saturating_record(microseconds.clamp(1, LONGEST_US));
+        self.0.saturating_record(microseconds.clamp(1, MAX_US));
     }
 
-    /// The percentiles of all that were recorded.
     pub fn percentiles(&self) -> Percentiles {
         let at = |quantile| milliseconds(self.0.value_at_quantile(quantile));
         Percentiles {
@@ -53,7 +45,7 @@ impl Latencies {
 impl Default for Latencies {
     #[expect(clippy::expect_used, reason = "fails only on bounds that are not constants here")]
     fn default() -> Self {
-        Self(Histogram::new_with_bounds(1, LONGEST_US, 3).expect("1 is below an hour and 3 digits are allowed"))
+        Self(Histogram::new_with_bounds(1, MAX_US, 3).expect("1 is below an hour and 3 digits are allowed"))
     }
 }
 
@@ -67,12 +59,12 @@ impl fmt::Display for Percentiles {
     }
 }
 
-// An hour of microseconds fits 32 bits, which a float holds exactly.
+// One hour in microseconds fits into 32 bits, which a float represents exactly.
 fn milliseconds(microseconds: u64) -> f64 {
     f64::from(u32::try_from(microseconds).unwrap_or(u32::MAX)) / 1_000.0
 }
 
-/// How many of `count` fall on each second of `span`; none when there is no span.
+/// The rate of `count` events in `span`. Zero for an empty span.
 pub fn per_second(count: u64, span: Duration) -> f64 {
     let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     if span.is_zero() { 0.0 } else { count / span.as_secs_f64() }
@@ -83,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slowest_is_not_lost_in_the_percentiles() {
+    fn the_maximum_is_part_of_the_percentiles() {
         let mut latencies = Latencies::default();
         (1..=99).for_each(|_| latencies.record(2_000));
         latencies.record(500_000);

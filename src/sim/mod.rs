@@ -1,6 +1,6 @@
-//! A processor and providers to practise against, on real sockets: for trying otpost out, for tests and for measuring it.
+//! The simulator: a processor and providers on real sockets, for demos, tests and benchmarks.
 //!
-//! Nothing here is part of the gateway; it knows the words of the domain and the published contracts, no more.
+//! Nothing here is part of the gateway. It knows only the types of `domain` and the published interfaces.
 
 pub mod http_client;
 pub mod jwe;
@@ -17,8 +17,8 @@ use std::io;
 
 use tokio::sync::oneshot;
 
-/// Runs `work` on a thread and a runtime of its own, so that nobody else's tasks delay it; dropping the future ends it.
-pub async fn alone<Work, Running>(work: Work) -> io::Result<Running::Output>
+/// Runs `work` on its own thread and runtime, so that other tasks do not delay it. Dropping the future ends it.
+pub async fn on_own_thread<Work, Running>(work: Work) -> io::Result<Running::Output>
 where
     Work: FnOnce() -> Running + Send + 'static,
     Running: Future,
@@ -34,9 +34,9 @@ where
             }
         });
         if let Some(output) = output {
-            // Nobody waits any longer; then nobody misses it either.
+            // Fails only if the receiver was dropped.
             drop(done.send(output));
         }
     })?;
-    ended.await.map_err(|_| io::Error::other("the practice thread ended early"))
+    ended.await.map_err(|_| io::Error::other("the simulator thread ended early"))
 }

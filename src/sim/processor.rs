@@ -1,6 +1,6 @@
-//! A card processor as it would post: the contract's published samples, made valid, and somebody to send them.
+//! A simulated card processor: the published sample notifications, made valid, and a client that posts them.
 //!
-//! It sends exactly what it is told, once; it knows nothing of how the gateway is built.
+//! It sends each request once. It is independent of the gateway's code.
 
 use std::time::{Duration, Instant};
 
@@ -10,37 +10,36 @@ use serde_json::json;
 use super::http_client::{Connection, Error, Identity, Target};
 use crate::domain::clock::Timestamp;
 
-/// Longer than any processor waits, so that a slow answer is seen rather than lost.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than any processor waits, so that a slow response is measured.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends notifications, one at a time. A clone is another processor with a connection of its own.
+/// Sends notifications one at a time. A clone has its own connection.
 pub struct Processor {
     target: Target,
     connection: Connection,
 }
 
-/// What the gateway answered.
+/// The response of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// The status; 204 is the only success there is.
+    /// 204 is the only success.
     pub status: u16,
-    /// The body, empty on success.
+    /// Empty on success.
     pub body: String,
-    /// From the first byte written to the last one read, a handshake included when one was needed.
+    /// From the first byte written to the last byte read, including the handshake if there was one.
     pub took: Duration,
 }
 
 impl Processor {
-    /// A processor for the gateway at `url`, such as `https://gateway.example:8443`. Nothing is contacted yet.
+    /// A processor for the gateway at `url`, such as `https://gateway.example:8443`. It does not connect yet.
     pub fn new(url: &str, identity: Option<&Identity>) -> Result<Self, Error> {
         Target::new(url, identity).map(Self::of)
     }
 
     fn of(target: Target) -> Self {
-        Self { connection: Connection::new(target.clone(), PATIENCE), target }
+        Self { connection: Connection::new(target.clone(), TIMEOUT), target }
     }
 
-    /// Posts any body to any path.
     pub async fn post(&mut self, path: &str, body: &str, idempotency_key: Option<&str>) -> Result<Response, Error> {
         let began = Instant::now();
         let reply = self.connection.post(path, idempotency_key, body.as_bytes()).await?;
@@ -48,7 +47,7 @@ impl Processor {
         Ok(Response { status: reply.status, body, took: began.elapsed() })
     }
 
-    /// Posts a sample, with a new idempotency key if the contract documents one for it.
+    /// Posts a sample, with a new idempotency key if the endpoint has one.
     pub async fn send(&mut self, sample: &Sample) -> Result<Response, Error> {
         let key = sample.keyed.then(|| uuid::Uuid::new_v4().to_string());
         self.post(sample.path, &sample.body, key.as_deref()).await
@@ -61,18 +60,16 @@ impl Clone for Processor {
     }
 }
 
-/// A notification ready to be posted.
+/// A notification that can be posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
-    /// Where to, as published.
     pub path: &'static str,
-    /// JSON.
     pub body: String,
-    /// Whether the contract documents an `X-Idempotency-Key` for it.
+    /// Whether the endpoint has an `X-Idempotency-Key`.
     pub keyed: bool,
 }
 
-/// Where one-time passwords are posted.
+/// The endpoint for one-time passwords.
 pub const OTP_PATH: &str = "/notifications/otp";
 const CARD_LOCKED_PATH: &str = "/notifications/cardLocked";
 const CARD_UNLOCKED_PATH: &str = "/notifications/cardUnlocked";
@@ -83,7 +80,7 @@ const REASON_ADDED_PATH: &str = "/notifications/transactionalLockReasonAdded";
 const REASON_REMOVED_PATH: &str = "/notifications/transactionalLockReasonRemoved";
 const TRANSACTION_PATH: &str = "/notifications/transaction";
 
-/// The contract's sample for each of its paths, dated `now` where it has a date.
+/// The published sample of each endpoint, dated `now`.
 pub fn samples(now: Timestamp) -> [Sample; 9] {
     let (check, card, payments) = (VerificationSample::default(), CardLock::default(), PaymentLock::default());
     [
@@ -99,23 +96,17 @@ pub fn samples(now: Timestamp) -> [Sample; 9] {
     ]
 }
 
-/// A one-time password; the default is the published sample.
+/// A one-time password. The default is the published sample.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OtpSample {
-    /// Whose.
     pub storage_customer_id: String,
-    /// Of which card.
     pub storage_card_id: String,
-    /// Of which account.
     pub balance_id: String,
     /// In minor units.
     pub amount: String,
-    /// ISO 4217.
     pub currency: String,
-    /// To whom the money goes.
     pub merchant_name: String,
-    /// The code.
     pub otp: String,
 }
 
@@ -134,18 +125,16 @@ impl Default for OtpSample {
 }
 
 impl OtpSample {
-    /// As it is posted.
     pub fn sample(&self) -> Sample {
         Sample { path: OTP_PATH, body: json(self), keyed: true }
     }
 }
 
-/// A card being locked or unlocked; the default is the published sample.
+/// A card that is locked or unlocked. The default is the published sample.
 #[derive(Debug, Clone)]
 pub struct CardLock {
-    /// Which card.
     pub dc_card_id: String,
-    /// Why it was locked; the other direction has no reason.
+    /// Only for a lock.
     pub reason: String,
 }
 
@@ -165,12 +154,10 @@ struct CardEvent<'a> {
 }
 
 impl CardLock {
-    /// Locked at `now`, as it is posted.
     pub fn locked(&self, now: Timestamp) -> Sample {
         self.event(CARD_LOCKED_PATH, now, Some(&self.reason))
     }
 
-    /// Unlocked at `now`, as it is posted.
     pub fn unlocked(&self, now: Timestamp) -> Sample {
         self.event(CARD_UNLOCKED_PATH, now, None)
     }
@@ -181,12 +168,10 @@ impl CardLock {
     }
 }
 
-/// A check of somebody's identity; the default is the published sample, with nobody's mailbox and name.
+/// An identity verification. The default is the published sample with a fictitious name and mailbox.
 #[derive(Debug, Clone)]
 pub struct VerificationSample {
-    /// Whose.
     pub user_id: String,
-    /// Where they can be reached, as far as the processor knows.
     pub email: String,
 }
 
@@ -197,22 +182,19 @@ impl Default for VerificationSample {
 }
 
 impl VerificationSample {
-    /// It has begun.
     pub fn in_progress(&self) -> Sample {
-        self.reached(IN_PROGRESS_PATH, "IN_PROGRESS", None)
+        self.with_status(IN_PROGRESS_PATH, "IN_PROGRESS", None)
     }
 
-    /// It went well.
     pub fn accepted(&self) -> Sample {
-        self.reached(ACCEPTED_PATH, "ACCEPTED", None)
+        self.with_status(ACCEPTED_PATH, "ACCEPTED", None)
     }
 
-    /// It did not, because of `reason`.
     pub fn rejected(&self, reason: &str) -> Sample {
-        self.reached(REJECTED_PATH, "REJECTED", Some(reason))
+        self.with_status(REJECTED_PATH, "REJECTED", Some(reason))
     }
 
-    fn reached(&self, path: &'static str, status: &str, reason: Option<&str>) -> Sample {
+    fn with_status(&self, path: &'static str, status: &str, reason: Option<&str>) -> Sample {
         let body = json(&json!({
             "verificationId": "6faaa45a-41f6-4922-95fe-16e316ba7e91", "userId": self.user_id, "email": self.email,
             "firstName": "Alex", "lastName": "Example", "status": status, "reason": reason,
@@ -221,14 +203,12 @@ impl VerificationSample {
     }
 }
 
-/// A reason that holds back all payments of a user or a company; the default is the published sample.
+/// A payment lock of a user or a company. The default is the published sample.
 #[derive(Debug, Clone)]
 pub struct PaymentLock {
     /// `user` or `corporation`.
     pub resource_type: String,
-    /// Which.
     pub resource_id: String,
-    /// Why.
     pub lock_reason: String,
 }
 
@@ -243,12 +223,10 @@ impl Default for PaymentLock {
 }
 
 impl PaymentLock {
-    /// Added at `now`, as it is posted.
     pub fn added(&self, now: Timestamp) -> Sample {
         self.event(REASON_ADDED_PATH, now)
     }
 
-    /// Removed at `now`, as it is posted.
     pub fn removed(&self, now: Timestamp) -> Sample {
         self.event(REASON_REMOVED_PATH, now)
     }
@@ -262,16 +240,13 @@ impl PaymentLock {
     }
 }
 
-/// A card payment that was approved; the default is the published sample.
+/// An approved card payment. The default is the published sample.
 #[derive(Debug, Clone)]
 pub struct TransactionSample {
-    /// With which card.
     pub card_id: String,
     /// In minor units.
     pub amount: u64,
-    /// ISO 4217.
     pub currency: String,
-    /// Where.
     pub description: String,
 }
 
@@ -282,7 +257,6 @@ impl Default for TransactionSample {
 }
 
 impl TransactionSample {
-    /// As it is posted.
     pub fn sample(&self, now: Timestamp) -> Sample {
         let Self { card_id, amount, currency, description } = self;
         let body = json(&json!({
@@ -308,7 +282,7 @@ fn date(at: Timestamp) -> String {
 }
 
 fn json(value: &impl Serialize) -> String {
-    // Fails only on maps with keys that are not text and on failing writers; there are neither.
+    // Fails only for maps with keys that are not strings, and for failing writers.
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -351,15 +325,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sample_can_be_made_out_to_anybody_and_posted() {
+    async fn a_sample_can_be_changed_and_posted() {
         let anywhere = "127.0.0.1:0".parse().unwrap();
         let gateway =
             PracticeProvider::open(crate::domain::contact::Channel::Sms, anywhere, Keeping::Tokens).await.unwrap();
         let mut processor = Processor::new(&format!("http://{}", gateway.address()), None).unwrap();
 
         let otp = OtpSample { storage_customer_id: "7".into(), otp: "0042".into(), ..OtpSample::default() };
-        let answer = processor.send(&otp.sample()).await.unwrap();
+        let response = processor.send(&otp.sample()).await.unwrap();
 
-        assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"id":"sms-1"}"#));
+        assert_eq!((response.status, response.body.as_str()), (200, r#"{"id":"sms-1"}"#));
     }
 }

@@ -1,12 +1,12 @@
-//! Which request is due when.
+//! The schedule of a load run: when each request is due.
 //!
-//! Pure: the time comes in as an argument. At a given rate the schedule never waits for anybody, so a server that
-//! stalls is measured from the moments when its requests were due; without a rate each taker is due at once.
+//! Pure: the time is an argument. With a rate, due times do not depend on responses, so that the delay of a slow server
+//! is measured. Without a rate, each request is due when its slot is taken.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A plan of moments on the monotonic clock, in nanoseconds.
+/// Due times on the monotonic clock, in nanoseconds.
 #[derive(Debug)]
 pub struct Schedule {
     start: u64,
@@ -17,20 +17,20 @@ pub struct Schedule {
     measured: AtomicU64,
 }
 
-/// One request to be sent.
+/// The slot of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
-    /// When, in nanoseconds of the monotonic clock.
+    /// In nanoseconds of the monotonic clock.
     pub due: u64,
-    /// Its number among those before measuring, or among those measured.
+    /// The number of the request within the warm-up, or within the measurement.
     pub sequence: u64,
-    /// Whether measuring has not begun.
+    /// Whether it belongs to the warm-up.
     pub warm_up: bool,
 }
 
 impl Schedule {
-    /// `rate` requests a second from `start` on, for `warm_up` and then `duration`; a rate of zero or less means one
-    /// after the other.
+    /// `rate` requests per second from `start` on, for `warm_up` and then `duration`. A rate of zero or less means a
+    /// closed loop: each request follows the response to the last one.
     pub fn new(start: u64, rate: f64, warm_up: Duration, duration: Duration) -> Self {
         let step = if rate > 0.0 { Duration::try_from_secs_f64(1.0 / rate).ok().map(nanos) } else { None };
         let measured_from = start.saturating_add(nanos(warm_up));
@@ -39,7 +39,7 @@ impl Schedule {
         Self { start, measured_from, end, step: step.map(|step| step.max(1)), taken, measured }
     }
 
-    /// Takes the next slot; nothing once the end is reached.
+    /// Takes the next slot. `None` after the end.
     pub fn take(&self, now: u64) -> Option<Slot> {
         let due = match self.step {
             Some(step) => self.start.saturating_add(step.saturating_mul(self.taken.load(Ordering::Relaxed))),
@@ -54,12 +54,12 @@ impl Schedule {
         Some(Slot { due, sequence, warm_up })
     }
 
-    /// When the last slot is over.
+    /// The end of the last slot.
     pub fn end(&self) -> u64 {
         self.end
     }
 
-    /// Whether a request is sent as soon as the one before it was answered.
+    /// Whether each request follows the response to the last one.
     pub fn is_closed_loop(&self) -> bool {
         self.step.is_none()
     }
@@ -76,7 +76,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     #[test]
-    fn slots_are_due_at_the_rate_however_late_they_are_taken() {
+    fn slots_are_due_at_the_rate_even_if_they_are_taken_late() {
         let schedule = Schedule::new(0, 100.0, Duration::from_millis(20), Duration::from_millis(30));
 
         let slots: Vec<_> = std::iter::from_fn(|| schedule.take(999 * MS)).collect();

@@ -1,6 +1,6 @@
-//! The machine's monotonic clock, shared by all its processes, and an alarm that rings within a fraction of a millisecond.
+//! The monotonic clock of the machine, which all processes share, and a timer with sub-millisecond precision.
 //!
-//! Not the gateway's `Clock`: nothing here is a time of day, and no test moves it.
+//! This is not the gateway's `Clock`: it has no time of day, and tests cannot set it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -25,26 +25,26 @@ pub fn monotonic_us() -> u64 {
     monotonic_ns() / 1_000
 }
 
-/// A `timerfd`: the runtime's own timers are a millisecond coarse, which is longer than a good answer takes.
+/// A `timerfd`. The runtime's timers have a resolution of one millisecond, which is longer than a fast response takes.
 #[derive(Debug)]
 pub struct Alarm(AsyncFd<OwnedFd>);
 
 impl Alarm {
-    /// Registers an alarm with the current runtime.
+    /// Registers a timer with the current runtime.
     #[expect(deprecated, reason = "sound for an `OwnedFd`, which never changes; its successor is an unsafe function")]
     pub fn new() -> io::Result<Self> {
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         Ok(Self(AsyncFd::with_interest(timer, Interest::READABLE)?))
     }
 
-    /// Waits until [`monotonic_ns`] has reached `due`; at once when it has.
+    /// Waits until [`monotonic_ns`] reaches `due`.
     pub async fn until(&self, due: u64) -> io::Result<()> {
         if monotonic_ns() >= due {
             return Ok(());
         }
         timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::ABSTIME, &once_at(due))?;
         while monotonic_ns() < due {
-            // Never read: setting it again rewinds the count, and every ringing wakes the poll anew.
+            // The timer is never read: setting it again resets its count, and each expiry wakes the poll.
             self.0.readable().await?.clear_ready();
         }
         Ok(())
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_alarm_never_rings_early_and_can_be_set_again() {
+    async fn a_timer_never_expires_early_and_can_be_set_again() {
         let alarm = Alarm::new().unwrap();
         for pause in [0, 200_000, 1_500_000, 300_000] {
             let due = monotonic_ns() + pause;

@@ -1,12 +1,12 @@
-//! The mark that a practice message carries from the processor to the provider, so that losses, duplicates and the time
-//! between can be told.
+//! Tokens that mark simulated messages from the processor to the provider, to detect losses and duplicates and to
+//! measure the time between.
 //!
-//! 24 capital letters in the place of a merchant's name. Letters only: they survive every encoding on the way, and no
-//! clean-up takes them for a phone or card number.
+//! A token is 24 capital letters in the merchant's name. Letters survive every encoding, and are not mistaken for a
+//! phone or card number.
 
 use std::fmt;
 
-/// How many letters a token has.
+/// The number of letters of a token.
 pub const LENGTH: usize = 24;
 
 const RUN: std::ops::Range<usize> = 2..6;
@@ -14,29 +14,29 @@ const SEQUENCE: std::ops::Range<usize> = 6..13;
 const DUE: std::ops::Range<usize> = 13..23;
 const CHECK: usize = 23;
 
-/// How many different runs can be told apart: four letters.
+/// The number of distinct runs: four letters.
 pub const RUNS: u32 = 26 * 26 * 26 * 26;
 
-/// The mark of one message.
+/// The token of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token {
-    /// Which load run it belongs to, below [`RUNS`].
+    /// The number of the load run, below [`RUNS`].
     pub run: u32,
-    /// Whether it was sent before measuring began.
+    /// Whether it belongs to the warm-up.
     pub warm_up: bool,
-    /// 0 for the first of its run; below 26⁷, about eight thousand million.
+    /// 0 for the first of its run. Below 26⁷, about eight billion.
     pub sequence: u64,
-    /// When it was due, in microseconds of the machine's monotonic clock; good for four years of uptime.
+    /// Its due time in microseconds of the monotonic clock. Enough for four years of uptime.
     pub due_us: u64,
 }
 
 impl Token {
-    /// The first whole token in `bytes`, wherever it stands.
+    /// The first complete token in `bytes`.
     pub fn find(bytes: &[u8]) -> Option<Self> {
         bytes.windows(LENGTH).find_map(Self::read)
     }
 
-    /// The four letters that all tokens of the run share.
+    /// The four letters that identify the run.
     pub fn run_letters(&self) -> String {
         self.letters()[RUN].iter().copied().map(char::from).collect()
     }
@@ -57,9 +57,9 @@ impl Token {
     fn letters(&self) -> [u8; LENGTH] {
         let mut letters = [b'A'; LENGTH];
         letters[..2].copy_from_slice(if self.warm_up { b"QW" } else { b"QZ" });
-        spell(&mut letters[RUN], self.run.into());
-        spell(&mut letters[SEQUENCE], self.sequence);
-        spell(&mut letters[DUE], self.due_us);
+        encode(&mut letters[RUN], self.run.into());
+        encode(&mut letters[SEQUENCE], self.sequence);
+        encode(&mut letters[DUE], self.due_us);
         letters[CHECK] = check(&letters[..CHECK]);
         letters
     }
@@ -71,8 +71,8 @@ impl fmt::Display for Token {
     }
 }
 
-fn spell(place: &mut [u8], mut value: u64) {
-    for letter in place.iter_mut().rev() {
+fn encode(letters: &mut [u8], mut value: u64) {
+    for letter in letters.iter_mut().rev() {
         *letter = nth_letter(value);
         value /= 26;
     }
@@ -82,7 +82,7 @@ fn number(letters: &[u8]) -> u64 {
     letters.iter().fold(0, |value, letter| value * 26 + u64::from(letter - b'A'))
 }
 
-// A sum weighted by place finds a letter lost, changed or swapped with its neighbour.
+// A weighted sum detects a lost or changed letter, and swapped neighbours.
 fn check(letters: &[u8]) -> u8 {
     nth_letter(letters.iter().zip(1u64..).map(|(letter, place)| u64::from(*letter) * (2 * place + 1)).sum())
 }
@@ -106,11 +106,11 @@ mod tests {
 
     #[test]
     fn a_damaged_token_is_no_token() {
-        let whole = TOKEN.to_string();
-        let mut swapped = whole.clone().into_bytes();
+        let intact = TOKEN.to_string();
+        let mut swapped = intact.clone().into_bytes();
         swapped.swap(15, 16);
-        assert_ne!(whole.as_bytes()[15], whole.as_bytes()[16]);
-        for bad in [whole.to_lowercase().as_bytes(), &whole.as_bytes()[1..], &swapped, b"", b"QZ"] {
+        assert_ne!(intact.as_bytes()[15], intact.as_bytes()[16]);
+        for bad in [intact.to_lowercase().as_bytes(), &intact.as_bytes()[1..], &swapped, b"", b"QZ"] {
             assert_eq!(Token::find(bad), None, "{}", String::from_utf8_lossy(bad));
         }
     }

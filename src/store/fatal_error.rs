@@ -1,44 +1,44 @@
-//! Whether the database has failed in a way after which nothing may be accepted any more, and who waits to hear of it.
+//! The error after which nothing may be accepted any more.
 //!
-//! It never passes: only a new process, which reads everything anew, may trust the file again.
+//! It is permanent: only a new process, which reads everything again, may trust the file.
 
 use tokio::sync::watch;
 
 use super::Error;
 use crate::domain::chain;
 
-/// The first failure for good, once there was one.
+/// The first permanent failure of the database, if there was one.
 pub(super) struct FatalError(watch::Sender<Option<String>>);
 
 impl FatalError {
-    /// None so far.
+    /// No failure.
     pub(super) fn new() -> Self {
         Self(watch::channel(None).0)
     }
 
-    /// Remembers `error`; the first one counts.
-    pub(super) fn note(&self, error: &Error) {
-        self.0.send_if_modified(|told| told.is_none() && told.replace(chain(error)).is_none());
+    /// Keeps `error`, unless there was one before.
+    pub(super) fn set(&self, error: &Error) {
+        self.0.send_if_modified(|first| first.is_none() && first.replace(chain(error)).is_none());
     }
 
-    /// Remembers the error of a change that stands beside the batches, when the disk or the file is to blame.
-    pub(super) fn watch<T>(&self, done: Result<T, Error>) -> Result<T, Error> {
-        done.inspect_err(|error| {
-            if error.is_of_the_disk() {
-                self.note(error);
+    /// Runs a change that is not part of a batch, and keeps its error when the cause is the disk or the file.
+    pub(super) async fn watch<T>(&self, change: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        change.await.inspect_err(|error| {
+            if error.is_disk_failure() {
+                self.set(error);
             }
         })
     }
 
     /// Whether there was one.
-    pub(super) fn is_there(&self) -> bool {
+    pub(super) fn is_set(&self) -> bool {
         self.0.borrow().is_some()
     }
 
     /// Resolves when there is one.
-    pub(super) async fn told(&self) -> String {
+    pub(super) async fn wait(&self) -> String {
         let mut failure = self.0.subscribe();
-        let seen = failure.wait_for(Option::is_some).await.map(|text| text.clone().unwrap_or_default());
-        seen.unwrap_or_default()
+        let first = failure.wait_for(Option::is_some).await.map(|error| error.clone().unwrap_or_default());
+        first.unwrap_or_default()
     }
 }

@@ -1,14 +1,30 @@
-//! What must not be lost: notifications, deliveries, attempts, people, and the audit log of every change.
+//! Durable state: notifications, deliveries, attempts, recipients, and the audit log of every change.
 //!
-//! Callers know verbs that take and return values. No transaction leaves this module, so no provider call can sit
-//! inside one and no change of state can miss its audit event. Behind [`Store`] stands one [`backend::Backend`];
-//! everything it is given is sealed or hashed already.
+//! Verbs take and return values. No transaction leaves this module, so no provider call can run inside one and no change
+//! of state can miss its audit event.
+//!
+//! Each topic is one small trait, which every database implements where its SQL is. A new query touches three files:
+//!
+//! ```text
+//! store/reports.rs          trait Reports   async fn failures(&self, since: Timestamp) -> Result<u64, Error>;
+//! store/sqlite/reports.rs   impl            SELECT count(*) FROM delivery WHERE ...
+//! store/memory/reports.rs   impl            the same answer from tables in memory, for tests
+//! ```
+//!
+//! Its callers write `store.reports().failures(since)`. [`Store`] itself has only the verbs that do more than run
+//! statements: they seal and open contents, make ids and lease tokens, and batch.
 
+mod accept;
+mod audit_events;
 mod backend;
 mod channel_list;
+mod error;
 mod fatal_error;
+mod hash_labels;
 mod lease;
+#[cfg(feature = "testing")]
 pub mod memory;
+mod ordering;
 mod outbox;
 mod priority_queue;
 pub mod providers;
@@ -16,9 +32,11 @@ mod read_batcher;
 mod receipts;
 mod recipients;
 pub mod reports;
+mod retention;
 mod rows;
 pub mod seal;
 mod settle;
+mod split;
 mod sqlite;
 mod supersede;
 mod template_versions;
@@ -27,24 +45,28 @@ mod write_batcher;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::Deserialize;
+use uuid::Uuid;
 
-use crate::domain::audit_event::AuditEvent;
-use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::delivery::DeliveryId;
 use backend::Backend;
 use fatal_error::FatalError;
 use read_batcher::ReadBatcher;
 use seal::Sealer;
-use uuid::Uuid;
 use write_batcher::WriteBatcher;
 
+pub use accept::{Acceptance, Accepted, Dedupe};
+pub use audit_events::AuditEvents;
+pub use error::Error;
 pub use lease::{Claimed, LEASE, Lease};
-pub use outbox::{Acceptance, Accepted, Dedupe, Predecessor, Share};
-pub use receipts::{Confirmation, Parked, Reported};
+pub use ordering::Predecessor;
+pub use receipts::{Confirmation, DeliveryReceipts, Parked, Reported};
 pub use recipients::Recipients;
+pub use retention::Retention;
+pub use split::Share;
+pub use template_versions::TemplateVersions;
 
 /// `[store]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -52,7 +74,7 @@ pub use recipients::Recipients;
 pub struct Settings {
     /// `sqlite:` and the path of the file.
     pub url: String,
-    /// Bytes that must stay free on the disk: below it nothing new is accepted, so that what was accepted can end.
+    /// Bytes that must stay free on the disk. Below it nothing new is accepted, so that open deliveries can be settled.
     pub min_free: u64,
 }
 
@@ -72,117 +94,13 @@ impl Settings {
     }
 }
 
-/// Who opens the database.
+/// Which process opens the database, and so what it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The one that accepts and delivers. There can be one for each database file.
+pub enum OpenMode {
+    /// Accepts and delivers. A database file has at most one.
     Gateway,
-    /// A command that reads, or changes people, while a gateway may be running.
+    /// A command that reads, imports or erases while a gateway may be running.
     Cli,
-}
-
-/// Why the store did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Not a URL this version can open.
-    #[error("store.url: expected sqlite: and a path, such as sqlite:otpost.db")]
-    Url,
-    /// The database cannot be opened.
-    #[error("the database cannot be opened")]
-    Open(#[source] sqlx::Error),
-    /// The tables cannot be brought up to date.
-    #[error("the database cannot be brought up to date")]
-    Migrate(#[source] sqlx::migrate::MigrateError),
-    /// The tables are of another version, and only a gateway may change them.
-    #[error(
-        "the database has the tables of another version of otpost; `otpost serve` of this version brings them up to date"
-    )]
-    OtherTables,
-    /// The database did not take a setting that durability depends on.
-    #[error("the database has {setting} = {found}, expected {expected}")]
-    Settings {
-        /// Which.
-        setting: &'static str,
-        /// What it says.
-        found: String,
-        /// What it must say.
-        expected: &'static str,
-    },
-    /// Another gateway has the file.
-    #[error("another otpost is running on this database (lock file {})", path.display())]
-    Lock {
-        /// The lock file.
-        path: PathBuf,
-        /// What the system said, when it is not simply held.
-        source: Option<std::io::Error>,
-    },
-    /// The disk could not be asked.
-    #[error("the disk under the database cannot be examined")]
-    Disk(#[source] std::io::Error),
-    /// A key is missing, or a ciphertext does not open.
-    #[error(transparent)]
-    Seal(#[from] seal::Error),
-    /// Too much is waiting.
-    #[error("the store's queue is full")]
-    Busy,
-    /// Too little space is left on the disk.
-    #[error("the disk under the database is nearly full")]
-    DiskNearlyFull,
-    /// The transaction it was in did not go through; nothing of it is there.
-    #[error("the change was not committed")]
-    NotCommitted,
-    /// What was asked could not be read.
-    #[error("the database could not be read")]
-    NotRead,
-    /// The store has ended, or has failed for good.
-    #[error("the store takes nothing any more")]
-    Stopped,
-    /// Somebody else works on the delivery by now; what was found out too late is not written.
-    #[error("another worker holds delivery {0}")]
-    LeaseLost(DeliveryId),
-    /// A row holds what this version never writes.
-    #[error("{table} row {id} cannot be read back: {what}")]
-    Inconsistent {
-        /// Which table.
-        table: &'static str,
-        /// Which row.
-        id: String,
-        /// Which column.
-        what: &'static str,
-    },
-    /// The database did not answer as it should.
-    #[error("the database failed")]
-    Database(#[from] sqlx::Error),
-}
-
-impl Error {
-    /// Whether nothing may be accepted after it: the disk or the file cannot be trusted any more.
-    /// A full disk or a lock held by an import passes.
-    fn is_final(&self) -> bool {
-        let Self::Database(error) = self else { return false };
-        match code(error) {
-            Some(code) => !passes(code),
-            None => true,
-        }
-    }
-
-    /// Whether the disk or the file is to blame, and not what was asked of them.
-    fn is_of_the_disk(&self) -> bool {
-        let Self::Database(error) = self else { return false };
-        // SQLITE_READONLY (8), SQLITE_IOERR (10), SQLITE_CORRUPT (11), SQLITE_CANTOPEN (14) and SQLITE_NOTADB (26).
-        code(error).is_some_and(|code| !passes(code) && matches!(code & 0xff, 8 | 10 | 11 | 14 | 26))
-    }
-}
-
-fn code(error: &sqlx::Error) -> Option<u32> {
-    error.as_database_error()?.code().map(|code| code.parse().unwrap_or(0))
-}
-
-// SQLITE_BUSY (5), SQLITE_LOCKED (6) and SQLITE_FULL (13), primary code in the low byte; and SQLITE_IOERR_SHMSIZE, which
-// is a full disk too: the index of the write-ahead log could not grow.
-fn passes(code: u32) -> bool {
-    const INDEX_CANNOT_GROW: u32 = 10 + 19 * 256;
-    matches!(code & 0xff, 5 | 6 | 13) || code == INDEX_CANNOT_GROW
 }
 
 /// The store as the rest of otpost knows it.
@@ -190,115 +108,115 @@ pub struct Store {
     backend: Arc<dyn Backend>,
     sealer: Arc<Sealer>,
     writer: WriteBatcher,
-    finder: ReadBatcher,
+    reader: ReadBatcher,
     clock: Arc<dyn Clock>,
-    ids: Ids,
+    next_id: IdSource,
     min_free: u64,
-    roomy: AtomicBool,
+    has_space: AtomicBool,
 }
 
-/// Where new ids come from: version 7, so that they sort by time.
-pub type Ids = Box<dyn Fn() -> Uuid + Send + Sync>;
+/// Makes new ids: version 7, so that they sort by time.
+pub type IdSource = Box<dyn Fn() -> Uuid + Send + Sync>;
 
 impl Store {
-    /// Opens the database, brings its tables up to date, reads the keys and starts the writer on this runtime.
+    /// Opens the database, migrates it, reads the keys and starts the writer on this runtime.
     pub async fn open(
         settings: &Settings,
         sealing: &seal::Settings,
-        role: Role,
+        mode: OpenMode,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let sealer = Sealer::open(sealing)?;
         let failure = Arc::new(FatalError::new());
-        let backend = sqlite::Sqlite::open(&settings.sqlite_path()?, role, Arc::clone(&failure)).await?;
-        Self::over(backend, failure, sealer, clock, settings.min_free, Box::new(Uuid::now_v7)).await
+        let backend = sqlite::Sqlite::open(&settings.sqlite_path()?, mode, Arc::clone(&failure)).await?;
+        Self::with_backend(backend, failure, sealer, clock, settings.min_free, Box::new(Uuid::now_v7)).await
     }
 
-    /// A store over tables in memory, for simulations and as the model of the others: `ids` and the `weather` between it
-    /// and the tables are theirs.
-    pub async fn remember(
-        memory: &Arc<memory::Memory>,
-        weather: Arc<dyn memory::FaultInjector>,
-        sealing: &seal::Settings,
-        clock: Arc<dyn Clock>,
-        min_free: u64,
-        ids: Ids,
-    ) -> Result<Self, Error> {
-        let backend = memory::MemoryBackend::open(Arc::clone(memory), weather);
-        Self::over(backend, Arc::new(FatalError::new()), Sealer::open(sealing)?, clock, min_free, ids).await
-    }
-
-    async fn over(
+    async fn with_backend(
         backend: Arc<dyn Backend>,
         failure: Arc<FatalError>,
         sealer: Sealer,
         clock: Arc<dyn Clock>,
         min_free: u64,
-        ids: Ids,
+        next_id: IdSource,
     ) -> Result<Self, Error> {
         let sealer = Arc::new(sealer);
-        let writer = WriteBatcher::start(Arc::clone(&backend), Arc::clone(&clock), failure);
-        let finder = ReadBatcher::start(Arc::clone(&backend));
-        let store = Self { backend, sealer, writer, finder, clock, ids, min_free, roomy: AtomicBool::new(true) };
-        store.look_after_space().await?;
+        let writer = WriteBatcher::start(Arc::clone(&backend) as _, Arc::clone(&clock), failure);
+        let reader = ReadBatcher::start(Arc::clone(&backend) as _);
+        let store =
+            Self { backend, sealer, writer, reader, clock, next_id, min_free, has_space: AtomicBool::new(true) };
+        store.update_free_space().await?;
         Ok(store)
+    }
+
+    /// Audit events that belong to no other change.
+    pub fn audit_events(&self) -> &dyn AuditEvents {
+        &*self.backend
+    }
+
+    /// Drained providers, and the gateway's view of all of them.
+    pub fn providers(&self) -> &dyn providers::Providers {
+        &*self.backend
+    }
+
+    /// Delivery receipts.
+    pub fn receipts(&self) -> &dyn DeliveryReceipts {
+        &*self.backend
+    }
+
+    /// What lists, reports and timelines show.
+    pub fn reports(&self) -> &dyn reports::Reports {
+        &*self.backend
+    }
+
+    /// Removal of what is too old.
+    pub fn retention(&self) -> &dyn Retention {
+        &*self.backend
+    }
+
+    /// Template versions and their activations.
+    pub fn template_versions(&self) -> &dyn TemplateVersions {
+        &*self.backend
     }
 
     /// A new id; later ones sort behind it.
     pub fn next_id(&self) -> Uuid {
-        (self.ids)()
+        (self.next_id)()
     }
 
-    /// Resolves when the database has failed for good; the process must then end, and be started anew.
+    /// Resolves with the reason when the database has failed permanently; the process must then be restarted.
     pub async fn failed(&self) -> String {
         self.writer.failed().await
     }
 
-    /// Why nothing is accepted at the moment; `None` when all is well.
-    pub fn hindrance(&self) -> Option<&'static str> {
+    /// Why nothing is accepted at the moment; `None` when the store is ready.
+    pub fn not_ready_reason(&self) -> Option<&'static str> {
         if self.writer.has_failed() {
             return Some("the database has failed");
         }
-        (!self.roomy.load(Ordering::Relaxed)).then_some("the disk is nearly full")
+        (!self.has_space.load(Ordering::Relaxed)).then_some("the disk is nearly full")
     }
 
-    /// Measures the free space on the disk; below the mark nothing is accepted until it is there again.
-    /// Returns the bytes that are free.
-    pub async fn look_after_space(&self) -> Result<u64, Error> {
+    /// Measures the free space of the disk; while it is below `min_free`, nothing is accepted. Returns the free bytes.
+    pub async fn update_free_space(&self) -> Result<u64, Error> {
         let free = self.backend.free_space().await?;
-        self.roomy.store(free >= self.min_free, Ordering::Relaxed);
+        self.has_space.store(free >= self.min_free, Ordering::Relaxed);
         Ok(free)
     }
 
-    /// Forgets idempotency keys whose time is over, in small steps; returns how many.
-    pub async fn forget_keys(&self, now: Timestamp) -> Result<u64, Error> {
-        self.backend.prune(now, 500).await
-    }
-
-    /// Removes what is over and came before `before`, a small step of it: notifications, deliveries, attempts. Audit
-    /// events stay. Returns how many notifications went.
-    pub async fn purge(&self, before: Timestamp) -> Result<u64, Error> {
-        self.backend.purge(before, 100).await
-    }
-
-    /// Takes masked addresses out of attempts from before `before`, a small step of it; returns out of how many.
-    pub async fn blank_addresses(&self, before: Timestamp) -> Result<u64, Error> {
-        self.backend.blank(before, 500).await
-    }
-
-    /// Makes the epoch key that codes will need at `at`.
+    /// Makes the epoch key for codes that are accepted at `at`.
     pub fn prepare_key(&self, at: Timestamp) -> Result<(), Error> {
         Ok(self.sealer.prepare(at)?)
     }
 
-    /// Destroys the epoch keys that no living code needs; returns how many.
-    pub fn shred(&self, now: Timestamp, longest_life: std::time::Duration) -> Result<usize, Error> {
+    /// Destroys the epoch keys that no open code needs; returns how many.
+    pub fn shred_keys(&self, now: Timestamp, longest_life: Duration) -> Result<usize, Error> {
         Ok(self.sealer.shred(now, longest_life)?)
     }
 
-    /// Writes events that belong to no other change into the audit log, all or none.
-    pub async fn note(&self, events: &[AuditEvent]) -> Result<(), Error> {
-        self.backend.note(events).await
+    /// The number of epoch keys: one for each quarter of an hour whose codes may still be open.
+    pub fn epoch_keys(&self) -> usize {
+        self.sealer.epoch_keys()
     }
 
     /// Whether the database answers.
@@ -306,7 +224,7 @@ impl Store {
         self.backend.ping().await
     }
 
-    /// Ends in good order. What is still asked afterwards fails.
+    /// Closes the database. Every later call fails.
     pub async fn close(&self) -> Result<(), Error> {
         self.backend.close().await
     }

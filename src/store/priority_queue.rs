@@ -1,77 +1,77 @@
-//! A queue with two lanes, each with room of its own: what fills one does not keep anything out of the other.
+//! Two bounded queues, one for each priority, with one receiver: a full one does not block the other.
 //!
-//! It counts and never waits by the clock. Codes are taken first, and a part of every batch is left to the others, so
-//! that neither lane stands still for the other; a larger part they never get, because a code that comes next waits for
-//! the whole batch.
+//! It counts and knows no time. Codes are received first. A part of every batch is left to standard notifications, so
+//! that neither priority starves; it stays small, because the next code waits for the whole batch.
 
 use tokio::sync::mpsc;
 
 use crate::domain::notification::Priority;
 
-/// The part of a batch that codes leave to the others: one in so many.
-const LEFT_TO_NEWS: usize = 8;
+/// Codes leave one place in so many of a batch to standard notifications.
+const STANDARD_AT_LEAST: usize = 8;
 
-/// The part of a batch that the others take at most: one in so many.
-const NEWS_AT_MOST: usize = 4;
+/// Standard notifications take at most one place in so many of a batch.
+const STANDARD_AT_MOST: usize = 4;
 
-/// The way in.
+/// The senders of both queues.
 pub(super) struct PrioritySender<T> {
-    codes: mpsc::Sender<T>,
-    news: mpsc::Sender<T>,
+    otp: mpsc::Sender<T>,
+    standard: mpsc::Sender<T>,
 }
 
-/// The way out.
+/// The receiver of both queues.
 pub(super) struct PriorityReceiver<T> {
-    codes: mpsc::Receiver<T>,
-    news: mpsc::Receiver<T>,
+    otp: mpsc::Receiver<T>,
+    standard: mpsc::Receiver<T>,
 }
 
-/// Two lanes with `room` each.
-pub(super) fn open<T>(room: usize) -> (PrioritySender<T>, PriorityReceiver<T>) {
-    let (codes_in, codes) = mpsc::channel(room);
-    let (news_in, news) = mpsc::channel(room);
-    (PrioritySender { codes: codes_in, news: news_in }, PriorityReceiver { codes, news })
+/// Two queues that hold `capacity` items each.
+pub(super) fn open<T>(capacity: usize) -> (PrioritySender<T>, PriorityReceiver<T>) {
+    let (otp_sender, otp) = mpsc::channel(capacity);
+    let (standard_sender, standard) = mpsc::channel(capacity);
+    (PrioritySender { otp: otp_sender, standard: standard_sender }, PriorityReceiver { otp, standard })
 }
 
 impl<T> Clone for PrioritySender<T> {
     fn clone(&self) -> Self {
-        Self { codes: self.codes.clone(), news: self.news.clone() }
+        Self { otp: self.otp.clone(), standard: self.standard.clone() }
     }
 }
 
 impl<T> PrioritySender<T> {
-    /// The end of a lane that things are put into.
-    pub(super) fn lane(&self, priority: Priority) -> &mpsc::Sender<T> {
+    /// The sender of one priority.
+    pub(super) fn of(&self, priority: Priority) -> &mpsc::Sender<T> {
         match priority {
-            Priority::Otp => &self.codes,
-            Priority::Standard => &self.news,
+            Priority::Otp => &self.otp,
+            Priority::Standard => &self.standard,
         }
     }
 }
 
 impl<T> PriorityReceiver<T> {
-    /// Waits until there is anything and takes up to `most` of it. `false` when nothing will come any more.
-    pub(super) async fn take(&mut self, taken: &mut Vec<T>, most: usize) -> bool {
-        let news = most / NEWS_AT_MOST;
-        let (first, news) = tokio::select! {
+    /// Waits for an item and adds up to `limit` items to `batch`. `false` when all senders are dropped and both queues
+    /// are empty.
+    pub(super) async fn receive(&mut self, batch: &mut Vec<T>, limit: usize) -> bool {
+        let standard = limit / STANDARD_AT_MOST;
+        let (first, standard) = tokio::select! {
             biased;
-            Some(first) = self.codes.recv() => (first, news),
-            Some(first) = self.news.recv() => (first, news.saturating_sub(1)),
+            Some(first) = self.otp.recv() => (first, standard),
+            Some(first) = self.standard.recv() => (first, standard.saturating_sub(1)),
             else => return false,
         };
-        taken.push(first);
-        fill(&mut self.codes, taken, most - most / LEFT_TO_NEWS);
-        let all = most.min(taken.len() + news);
-        fill(&mut self.news, taken, all);
+        batch.push(first);
+        fill(&mut self.otp, batch, limit - limit / STANDARD_AT_LEAST);
+        let all = limit.min(batch.len() + standard);
+        fill(&mut self.standard, batch, all);
         true
     }
 }
 
-fn fill<T>(lane: &mut mpsc::Receiver<T>, taken: &mut Vec<T>, most: usize) {
-    while taken.len() < most
-        && let Ok(next) = lane.try_recv()
+fn fill<T>(queue: &mut mpsc::Receiver<T>, batch: &mut Vec<T>, limit: usize) {
+    while batch.len() < limit
+        && let Ok(next) = queue.try_recv()
     {
-        taken.push(next);
+        batch.push(next);
     }
 }
 
@@ -80,55 +80,55 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_full_lane_keeps_nothing_out_of_the_other() {
-        let (entry, _lanes) = open(2);
+    async fn a_full_queue_does_not_block_the_other() {
+        let (sender, _receiver) = open(2);
         for _ in 0..2 {
-            entry.lane(Priority::Standard).try_send("news").unwrap();
+            sender.of(Priority::Standard).try_send("standard").unwrap();
         }
 
-        assert!(entry.lane(Priority::Standard).try_send("one more").is_err());
-        assert!(entry.lane(Priority::Otp).try_send("code").is_ok());
+        assert!(sender.of(Priority::Standard).try_send("one more").is_err());
+        assert!(sender.of(Priority::Otp).try_send("otp").is_ok());
     }
 
     #[tokio::test]
-    async fn codes_are_taken_first_and_leave_an_eighth_to_the_others() {
-        let (entry, mut lanes) = open(100);
+    async fn codes_are_received_first_and_leave_an_eighth_to_standard_notifications() {
+        let (sender, mut receiver) = open(100);
         for _ in 0..100 {
-            entry.lane(Priority::Standard).try_send("news").unwrap();
+            sender.of(Priority::Standard).try_send("standard").unwrap();
         }
         for _ in 0..20 {
-            entry.lane(Priority::Otp).try_send("code").unwrap();
+            sender.of(Priority::Otp).try_send("otp").unwrap();
         }
 
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        assert!(lanes.take(&mut first, 16).await && lanes.take(&mut second, 16).await);
+        assert!(receiver.receive(&mut first, 16).await && receiver.receive(&mut second, 16).await);
 
-        assert_eq!(first, [["code"; 14].as_slice(), &["news"; 2]].concat());
-        assert_eq!(second, [["code"; 6].as_slice(), &["news"; 4]].concat());
+        assert_eq!(first, [["otp"; 14].as_slice(), &["standard"; 2]].concat());
+        assert_eq!(second, [["otp"; 6].as_slice(), &["standard"; 4]].concat());
     }
 
     #[tokio::test]
-    async fn however_many_others_wait_they_are_a_quarter_of_a_batch() {
-        let (entry, mut lanes) = open(100);
+    async fn standard_notifications_are_at_most_a_quarter_of_a_batch() {
+        let (sender, mut receiver) = open(100);
         for _ in 0..100 {
-            entry.lane(Priority::Standard).try_send("news").unwrap();
+            sender.of(Priority::Standard).try_send("standard").unwrap();
         }
 
-        let mut taken = Vec::new();
-        assert!(lanes.take(&mut taken, 16).await);
+        let mut batch = Vec::new();
+        assert!(receiver.receive(&mut batch, 16).await);
 
-        assert_eq!(taken, ["news"; 4]);
+        assert_eq!(batch, ["standard"; 4]);
     }
 
     #[tokio::test]
-    async fn what_was_put_in_comes_out_after_the_candidate_in_is_closed() {
-        let (entry, mut lanes) = open(2);
-        entry.lane(Priority::Standard).try_send("news").unwrap();
-        drop(entry);
+    async fn items_are_received_after_the_senders_are_dropped() {
+        let (sender, mut receiver) = open(2);
+        sender.of(Priority::Standard).try_send("standard").unwrap();
+        drop(sender);
 
-        let mut taken = Vec::new();
-        assert!(lanes.take(&mut taken, 8).await);
-        assert!(!lanes.take(&mut taken, 8).await);
-        assert_eq!(taken, ["news"]);
+        let mut batch = Vec::new();
+        assert!(receiver.receive(&mut batch, 8).await);
+        assert!(!receiver.receive(&mut batch, 8).await);
+        assert_eq!(batch, ["standard"]);
     }
 }

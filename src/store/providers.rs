@@ -1,110 +1,107 @@
-//! What operators decided about providers, and how the running gateway sees them.
+//! Drained providers, and the gateway's view of all providers for lists in other processes.
 //!
 //! Names and numbers only. Nothing here chooses a provider.
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use async_trait::async_trait;
 
-use super::{Error, Store};
+use super::Error;
 use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 
-/// The longest reason kept, in characters; a longer one is cut.
+/// The longest reason that is kept, in characters; a longer one is cut.
 const REASON_MAX: usize = 200;
 
-/// A [`ProviderState`] that is older than this was not written by a gateway that is running.
+/// The time over which spending is counted against a cap.
+const BILLED_WINDOW: Duration = Duration::from_hours(1);
+
+/// Attempts at deliveries that had waited for longer than this are not counted: the scan has to begin somewhere.
+const BILLED_WAIT_MAX: Duration = Duration::from_hours(24);
+
+/// A [`ProviderState`] that is older than this was not written by a gateway that is still running.
 pub const FRESH: Duration = Duration::from_secs(15);
 
-/// A provider that operators have taken off duty.
+/// What operators decided about providers, what providers are owed, and how the gateway sees them.
+#[async_trait]
+pub trait Providers: Send + Sync {
+    /// Drains a provider until [`Providers::enable`], also across restarts. `false`, and nothing written, when it is
+    /// drained already: the first reason stays.
+    async fn drain(&self, drain: &Drain) -> Result<bool, Error>;
+    /// Enables a drained provider. `false`, and nothing written, when it is not drained.
+    async fn enable(&self, provider: &ProviderName, at: Timestamp) -> Result<bool, Error>;
+    /// The drained providers, by name.
+    async fn drains(&self) -> Result<Vec<Drain>, Error>;
+    /// The messages of the hour before `now` that providers accepted or may have accepted: by provider and minute, the
+    /// oldest first.
+    async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error>;
+    /// Replaces the gateway's view of its providers.
+    async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error>;
+    /// The gateway's last view of its providers, by name.
+    async fn provider_states(&self) -> Result<Vec<ProviderState>, Error>;
+}
+
+/// A provider that operators have taken out of rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drain {
-    /// Which.
     pub provider: ProviderName,
-    /// Since when.
     pub since: Timestamp,
-    /// Why, in the operator's words.
+    /// The operator's reason.
     pub reason: Option<String>,
 }
 
-/// Messages that a provider has been paid for, or may have to be.
+impl Drain {
+    /// A drain from `since` on. The reason becomes one short line, so that lists stay readable.
+    pub fn new(provider: ProviderName, reason: Option<&str>, since: Timestamp) -> Self {
+        let one_line = |reason: &str| reason.chars().filter(|c| !c.is_control()).take(REASON_MAX).collect::<String>();
+        let reason = reason.map(|reason| one_line(reason).trim().to_owned()).filter(|reason| !reason.is_empty());
+        Self { provider, since, reason }
+    }
+
+    pub(super) fn event(&self) -> AuditEvent {
+        let event = event(AuditKind::ProviderDrained, &self.provider, self.since);
+        match &self.reason {
+            Some(reason) => event.with("reason", reason.as_str()),
+            None => event,
+        }
+    }
+}
+
+/// Messages that a provider accepted or may have accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Billed {
-    /// Whom.
     pub provider: ProviderName,
-    /// The minute in which they were handed over.
+    /// The minute in which they were sent.
     pub at: Timestamp,
-    /// How many.
     pub messages: u64,
 }
 
 /// How the gateway sees a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderState {
-    /// Which.
     pub provider: ProviderName,
     /// `closed`, `half_open` or `open`.
     pub circuit: String,
-    /// Answers that the recent past holds.
-    pub seen: u32,
+    /// Recent attempts.
+    pub attempts: u32,
     /// Failures among them.
-    pub failed: u32,
-    /// How long an answer takes.
-    pub slowness: Option<Duration>,
-    /// When that was so.
-    pub seen_at: Timestamp,
+    pub failures: u32,
+    /// The average time of an attempt.
+    pub latency: Option<Duration>,
+    pub observed_at: Timestamp,
 }
 
-impl Store {
-    /// Takes a provider off duty until [`Store::enable`], also across restarts. `false` when it is off duty already:
-    /// then the first reason stays.
-    pub async fn drain(&self, provider: &ProviderName, reason: Option<&str>) -> Result<bool, Error> {
-        let since = self.clock.now();
-        let reason = reason.map(tidy).filter(|reason| !reason.is_empty());
-        let event = event(AuditKind::ProviderDrained, since, provider, reason.as_deref());
-        self.backend.drain(&Drain { provider: provider.clone(), since, reason }, &event).await
-    }
-
-    /// Puts a provider on duty again. `false` when it was.
-    pub async fn enable(&self, provider: &ProviderName) -> Result<bool, Error> {
-        let event = event(AuditKind::ProviderEnabled, self.clock.now(), provider, None);
-        self.backend.enable(provider, &event).await
-    }
-
-    /// Who is off duty, by name.
-    pub async fn drains(&self) -> Result<Vec<Drain>, Error> {
-        self.backend.drains().await
-    }
-
-    /// The messages of the hour before `now` that were taken or may have been, minute by minute, the oldest first.
-    /// Deliveries that had waited for more than a day are not looked at.
-    pub async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error> {
-        let since = now.before(Duration::from_hours(1));
-        self.backend.billed(since.before(Duration::from_hours(24)), since).await
-    }
-
-    /// Replaces what was kept of how the gateway sees its providers.
-    pub async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error> {
-        self.backend.keep_provider_states(states).await
-    }
-
-    /// How a gateway last saw its providers, by name.
-    pub async fn provider_states(&self) -> Result<Vec<ProviderState>, Error> {
-        self.backend.provider_states().await
-    }
+pub(super) fn enabled_event(provider: &ProviderName, at: Timestamp) -> AuditEvent {
+    event(AuditKind::ProviderEnabled, provider, at)
 }
 
-// One line, so that a list stays one.
-fn tidy(reason: &str) -> String {
-    reason.chars().filter(|c| !c.is_control()).take(REASON_MAX).collect::<String>().trim().to_owned()
+fn event(kind: AuditKind, provider: &ProviderName, at: Timestamp) -> AuditEvent {
+    AuditEvent::new(Actor::Operator, kind, at).with("provider", provider.0.as_str())
 }
 
-fn event(kind: AuditKind, at: Timestamp, provider: &ProviderName, reason: Option<&str>) -> AuditEvent {
-    let mut detail = Map::new();
-    detail.insert("provider".to_owned(), Value::from(provider.0.as_str()));
-    if let Some(reason) = reason {
-        detail.insert("reason".to_owned(), Value::from(reason));
-    }
-    AuditEvent { at, actor: Actor::Operator, kind, notification: None, delivery: None, detail }
+/// The earliest delivery and the earliest attempt that [`Providers::billed`] counts.
+pub(super) fn billed_since(now: Timestamp) -> (Timestamp, Timestamp) {
+    let since = now.before(BILLED_WINDOW);
+    (since.before(BILLED_WAIT_MAX), since)
 }

@@ -1,61 +1,62 @@
-//! Group reads: one task takes whoever is being looked for at the moment and asks for all of them at once.
+//! Group reads: one task takes all lookups that wait at the moment and runs them as one query.
 //!
-//! The writer's twin: a question alone is asked alone and at once, and under load a trip to the database thread is
-//! shared by many deliveries.
+//! A lookup that waits alone runs alone and at once; under load, many deliveries share a trip to the database thread.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::backend::{Backend, RecipientQuery, RecipientRows};
+use super::Error;
 use super::priority_queue;
 use super::priority_queue::{PriorityReceiver, PrioritySender};
-use super::{Error, chain};
+use super::recipients::SealedRecipients;
+use super::rows::{RecipientQuery, RecipientRows};
+use crate::domain::chain;
 use crate::domain::notification::Priority;
 
-/// Questions that may wait in each lane; deliveries in hand are bounded too.
+/// Lookups that may wait in each queue. Deliveries in flight, which make them, are bounded too.
 const QUEUE: usize = 4096;
 
-/// Questions asked at once.
+/// Lookups in one query.
 const BATCH: usize = 256;
 
 type ReadRequest = (RecipientQuery, oneshot::Sender<Result<Vec<RecipientRows>, Error>>);
 
-/// The way to the finder task.
+/// The sender of lookups to the reading task.
 #[derive(Clone)]
 pub(super) struct ReadBatcher {
-    questions: PrioritySender<ReadRequest>,
+    queue: PrioritySender<ReadRequest>,
 }
 
 impl ReadBatcher {
     /// Starts the task on the current runtime. It ends when the last [`ReadBatcher`] is dropped.
-    pub(super) fn start(backend: Arc<dyn Backend>) -> Self {
-        let (questions, asked) = priority_queue::open(QUEUE);
-        tokio::spawn(run(asked, backend));
-        Self { questions }
+    pub(super) fn start(recipients: Arc<dyn SealedRecipients>) -> Self {
+        let (queue, requests) = priority_queue::open(QUEUE);
+        tokio::spawn(run(requests, recipients));
+        Self { queue }
     }
 
-    /// Everybody who is meant.
-    pub(super) async fn find(&self, whom: RecipientQuery, priority: Priority) -> Result<Vec<RecipientRows>, Error> {
-        let (answer, answered) = oneshot::channel();
-        self.questions.lane(priority).send((whom, answer)).await.map_err(|_| Error::Stopped)?;
-        answered.await.map_err(|_| Error::Stopped)?
+    /// The recipients that the query matches.
+    pub(super) async fn find(&self, query: RecipientQuery, priority: Priority) -> Result<Vec<RecipientRows>, Error> {
+        let (reply, replied) = oneshot::channel();
+        self.queue.of(priority).send((query, reply)).await.map_err(|_| Error::Stopped)?;
+        replied.await.map_err(|_| Error::Stopped)?
     }
 }
 
-async fn run(mut asked: PriorityReceiver<ReadRequest>, backend: Arc<dyn Backend>) {
+async fn run(mut requests: PriorityReceiver<ReadRequest>, recipients: Arc<dyn SealedRecipients>) {
     let mut waiting = Vec::with_capacity(BATCH);
-    while asked.take(&mut waiting, BATCH).await {
-        let whom: Vec<RecipientQuery> = waiting.iter().map(|(whom, _)| *whom).collect();
-        match backend.recipients(&whom).await {
+    while requests.receive(&mut waiting, BATCH).await {
+        let queries: Vec<RecipientQuery> = waiting.iter().map(|(query, _)| *query).collect();
+        match recipients.find(&queries).await {
             Ok(found) => {
-                for ((_, asker), recipients) in waiting.drain(..).zip(found) {
-                    drop(asker.send(Ok(recipients)));
+                for ((_, reply), rows) in waiting.drain(..).zip(found) {
+                    drop(reply.send(Ok(rows)));
                 }
             }
             Err(error) => {
-                tracing::error!(error = chain(&error), "the directory could not be read");
-                waiting.drain(..).for_each(|(_, asker)| drop(asker.send(Err(Error::NotRead))));
+                tracing::error!(error = chain(&error), "recipients could not be looked up");
+                waiting.drain(..).for_each(|(_, reply)| drop(reply.send(Err(Error::NotRead))));
             }
         }
     }

@@ -1,18 +1,16 @@
-//! The rows that one change of the store writes, sealed and ready: what the writer batches and a backend commits.
+//! The rows that the store's verbs read and write, sealed and ready for a backend.
 //!
-//! Plain data without behaviour, so that both backends take the same.
+//! Plain data without behaviour, the same for every backend.
 
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::Error;
 use super::seal::LookupHash;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
 use crate::domain::notification::{Kind, Priority};
 
-/// Everything that taking one notification writes.
+/// Everything that accepting one notification writes.
 pub(super) struct AcceptRows {
     pub(super) notification: Uuid,
     pub(super) delivery: Uuid,
@@ -22,20 +20,29 @@ pub(super) struct AcceptRows {
     pub(super) expires_at: Timestamp,
     pub(super) idempotency_key: Option<String>,
     pub(super) warnings: Option<String>,
-    pub(super) once: Option<IdempotencyRow>,
+    pub(super) idempotency: Option<IdempotencyRow>,
     pub(super) due_at: Timestamp,
-    pub(super) lane: Option<LookupHash>,
+    pub(super) ordering_key: Option<LookupHash>,
     pub(super) purchase: Option<LookupHash>,
     pub(super) lease_token: Option<i64>,
     pub(super) sealed: Vec<u8>,
     pub(super) event: AuditEvent,
 }
 
-/// What makes a notification one that may come twice and counts once.
+/// What makes a second request the same as this one.
 pub(super) struct IdempotencyRow {
     pub(super) scope: LookupHash,
     pub(super) fingerprint: Vec<u8>,
     pub(super) expires_at: Timestamp,
+}
+
+/// The result of accepting one notification.
+#[derive(Debug, Clone)]
+pub(super) enum AcceptResult {
+    /// Committed.
+    New,
+    /// The scope is taken by this notification, with these fields.
+    Known { notification: Uuid, fingerprint: Vec<u8> },
 }
 
 /// Everything that one step of a delivery writes.
@@ -46,22 +53,46 @@ pub(super) struct SettleRows {
     pub(super) lease_token: i64,
     pub(super) recipient: Option<Uuid>,
     pub(super) attempt: Option<Attempt>,
-    pub(super) then: NextState,
+    pub(super) next: NextState,
     pub(super) event: AuditEvent,
 }
 
-/// What becomes of the delivery after a step.
+/// The delivery after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NextState {
-    /// It goes on at once under the same lease, which now ends at this time.
-    GoOn(Timestamp),
-    /// It is free and may be taken up from this time on.
-    Wait(Timestamp),
-    /// It is over: its sealed content is removed.
-    End(DeliveryState, Option<EndReason>, Timestamp),
+    /// Open, under the same lease, which now ends at this time.
+    Leased(Timestamp),
+    /// Open, without a lease, and due at this time.
+    Due(Timestamp),
+    /// Ended at this time: its sealed content is removed.
+    Ended(DeliveryState, Option<EndReason>, Timestamp),
 }
 
-/// A leased delivery, the person and channels it keeps, and the deliveries for other people or channels.
+/// The result of one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SettleResult {
+    /// Committed.
+    Done,
+    /// Another worker holds the lease: nothing was written.
+    LeaseLost,
+}
+
+/// A claimed delivery as stored.
+pub(super) struct ClaimedRow {
+    pub(super) delivery: Uuid,
+    pub(super) notification: Uuid,
+    pub(super) received_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) recipient: Option<Uuid>,
+    pub(super) channels: Option<String>,
+    pub(super) sealed: Option<Vec<u8>>,
+    pub(super) lease_token: i64,
+    /// Another lease had expired: an attempt may have begun.
+    pub(super) in_doubt: bool,
+    pub(super) attempts: Vec<Attempt>,
+}
+
+/// A leased delivery, the recipient and channels it keeps, and the deliveries for other recipients or channels.
 pub(super) struct Split {
     pub(super) delivery: Uuid,
     pub(super) lease_token: i64,
@@ -70,7 +101,7 @@ pub(super) struct Split {
     pub(super) others: Vec<SplitRow>,
 }
 
-/// A further delivery, under a lease of this node from the start.
+/// A further delivery of the same notification, leased by this node from the start.
 pub(super) struct SplitRow {
     pub(super) delivery: Uuid,
     pub(super) recipient: Uuid,
@@ -79,39 +110,48 @@ pub(super) struct SplitRow {
     pub(super) sealed: Vec<u8>,
 }
 
-/// One unit of work for the writer, with the way to answer it.
-pub(super) enum Change {
-    Accept(AcceptRows, oneshot::Sender<Result<AcceptResult, Error>>),
-    Settle(SettleRows, oneshot::Sender<Result<SettleResult, Error>>),
+/// Which recipients to look up.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RecipientQuery {
+    /// Those that the identifier with this hash names.
+    Identifier(LookupHash),
+    /// The one with this id.
+    Id(Uuid),
 }
 
-/// What came of an acceptance.
-#[derive(Debug, Clone)]
-pub(super) enum AcceptResult {
-    /// It was new and is committed.
-    New,
-    /// The same key was there before, for this notification and with these fields.
-    Known { notification: Uuid, fingerprint: Vec<u8> },
+/// A recipient as stored.
+pub(super) struct RecipientRows {
+    pub(super) id: Uuid,
+    pub(super) locale: String,
+    pub(super) status: String,
+    pub(super) channels: Option<String>,
+    pub(super) time_zone: Option<String>,
+    pub(super) contacts: Vec<ContactRow>,
 }
 
-/// What came of a settlement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SettleResult {
-    /// Written.
-    Done,
-    /// The lease had passed to somebody else: nothing was written.
-    LeaseLost,
+/// A contact as stored.
+pub(super) struct ContactRow {
+    pub(super) channel: String,
+    pub(super) sealed: Vec<u8>,
 }
 
-/// What waits to be committed together.
-#[derive(Default)]
-pub(super) struct Batch<'a> {
-    pub(super) accepts: Vec<&'a AcceptRows>,
-    pub(super) settles: Vec<&'a SettleRows>,
+/// A recipient to store.
+#[derive(Clone)]
+pub(super) struct ImportRows {
+    pub(super) id: Uuid,
+    pub(super) locale: String,
+    pub(super) status: &'static str,
+    pub(super) channels: Option<String>,
+    pub(super) time_zone: Option<String>,
+    pub(super) identifiers: Vec<(LookupHash, &'static str)>,
+    pub(super) contacts: Vec<NewContactRow>,
 }
 
-/// The answers to a batch, in its order.
-pub(super) struct Committed {
-    pub(super) verdicts: Vec<AcceptResult>,
-    pub(super) settled: Vec<SettleResult>,
+/// A contact to store.
+#[derive(Clone)]
+pub(super) struct NewContactRow {
+    pub(super) channel: &'static str,
+    pub(super) position: usize,
+    pub(super) hash: LookupHash,
+    pub(super) sealed: Vec<u8>,
 }

@@ -1,56 +1,55 @@
-//! How a held delivery goes on or ends: `settle`, `go_on`, `postpone`, `give_up`, each with its audit event.
+//! How a claimed delivery goes on or ends: `settle`, `record_attempt`, `postpone`, `give_up`, each with its audit event.
 //!
-//! Every verb but `go_on` consumes the [`Claimed`]; none can write anything once the lease is somebody else's.
+//! Every verb but `record_attempt` consumes the [`Claimed`]; none writes anything once the lease is lost.
 
-use serde_json::{Map, Value, json};
-
-use super::lease::{Claimed, LEASE, gateway_event};
+use super::lease::{Claimed, LEASE};
 use super::rows::{NextState, SettleResult, SettleRows};
 use super::{Error, Store};
-use crate::domain::audit_event::AuditKind;
+use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
 
 impl Store {
-    /// Ends the delivery with the attempt that a provider took.
+    /// Ends the delivery as sent, with the attempt that a provider accepted.
     pub async fn settle(&self, claimed: Claimed, attempt: Attempt) -> Result<(), Error> {
-        let now = self.clock.now();
-        self.step(&claimed, AuditKind::Sent, Some(attempt), NextState::End(DeliveryState::Sent, None, now), now).await
+        self.mark_sent(claimed, Some(attempt)).await
     }
 
-    /// Ends as sent a delivery that a provider took before, after an attempt that failed or none.
-    pub async fn rest(&self, claimed: Claimed, attempt: Option<Attempt>) -> Result<(), Error> {
+    /// Ends the delivery as sent: a provider accepted an earlier attempt. `attempt` is a later one that failed.
+    pub async fn mark_sent(&self, claimed: Claimed, attempt: Option<Attempt>) -> Result<(), Error> {
         let now = self.clock.now();
-        self.step(&claimed, AuditKind::Sent, attempt, NextState::End(DeliveryState::Sent, None, now), now).await
+        self.step(&claimed, AuditKind::Sent, attempt, NextState::Ended(DeliveryState::Sent, None, now), now).await
     }
 
-    /// Ends the delivery as one that may have arrived, by this attempt or one recorded before.
+    /// Ends the delivery as unconfirmed: this attempt, or one recorded before, may have arrived.
     pub async fn leave_unconfirmed(&self, claimed: Claimed, attempt: Option<Attempt>) -> Result<(), Error> {
         let now = self.clock.now();
-        self.step(&claimed, AuditKind::GivenUp, attempt, NextState::End(DeliveryState::Unconfirmed, None, now), now)
-            .await
+        let next = NextState::Ended(DeliveryState::Unconfirmed, None, now);
+        self.step(&claimed, AuditKind::GivenUp, attempt, next, now).await
     }
 
-    /// Records an attempt that failed and keeps the delivery for the next one at once.
-    pub async fn go_on(&self, mut claimed: Claimed, attempt: Attempt) -> Result<Claimed, Error> {
+    /// Records an attempt and keeps the lease for the next one.
+    pub async fn record_attempt(&self, mut claimed: Claimed, attempt: Attempt) -> Result<Claimed, Error> {
         let now = self.clock.now();
-        self.step(&claimed, AuditKind::Attempted, Some(attempt.clone()), NextState::GoOn(now.after(LEASE)), now)
-            .await?;
+        let leased_until = now.after(LEASE);
+        let next = NextState::Leased(leased_until);
+        self.step(&claimed, AuditKind::Attempted, Some(attempt.clone()), next, now).await?;
         claimed.attempts.push(attempt);
         claimed.in_doubt = false;
-        claimed.held_until = now.after(LEASE);
+        claimed.leased_until = leased_until;
         Ok(claimed)
     }
 
-    /// Records an attempt that failed and frees the delivery until `until`.
+    /// Ends the lease and makes the delivery due at `until`, after an attempt that failed or none.
     pub async fn postpone(&self, claimed: Claimed, attempt: Option<Attempt>, until: Timestamp) -> Result<(), Error> {
-        self.step(&claimed, AuditKind::Postponed, attempt, NextState::Wait(until), self.clock.now()).await
+        self.step(&claimed, AuditKind::Postponed, attempt, NextState::Due(until), self.clock.now()).await
     }
 
-    /// Ends the delivery without a provider's word.
+    /// Ends the delivery: no provider accepted it.
     pub async fn give_up(&self, claimed: Claimed, attempt: Option<Attempt>, reason: EndReason) -> Result<(), Error> {
         let now = self.clock.now();
-        self.step(&claimed, AuditKind::GivenUp, attempt, NextState::End(reason.state(), Some(reason), now), now).await
+        let next = NextState::Ended(reason.state(), Some(reason), now);
+        self.step(&claimed, AuditKind::GivenUp, attempt, next, now).await
     }
 
     async fn step(
@@ -58,18 +57,17 @@ impl Store {
         claimed: &Claimed,
         kind: AuditKind,
         attempt: Option<Attempt>,
-        then: NextState,
+        next: NextState,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let event = gateway_event(kind, claimed, now, detail(attempt.as_ref(), then));
         let rows = SettleRows {
             priority: claimed.priority(),
             delivery: claimed.id.0,
             lease_token: claimed.lease_token,
             recipient: claimed.recipient.map(|recipient| recipient.0),
+            event: event(claimed.event(kind, now), attempt.as_ref(), next),
             attempt,
-            then,
-            event,
+            next,
         };
         match self.writer.settle(rows).await? {
             SettleResult::Done => Ok(()),
@@ -78,27 +76,21 @@ impl Store {
     }
 }
 
-fn detail(attempt: Option<&Attempt>, then: NextState) -> Map<String, Value> {
-    let mut detail = Map::new();
-    let mut say = |name: &str, value: Value| detail.insert(name.to_owned(), value);
+fn event(mut event: AuditEvent, attempt: Option<&Attempt>, next: NextState) -> AuditEvent {
     if let Some(attempt) = attempt {
-        say("attempt", json!(attempt.number));
-        say("channel", json!(attempt.channel.name()));
-        say("provider", json!(attempt.provider.0));
-        say("outcome", json!(attempt.outcome.name()));
+        event = event
+            .with("attempt", attempt.number)
+            .with("channel", attempt.channel.name())
+            .with("provider", attempt.provider.0.as_str())
+            .with("outcome", attempt.outcome.name());
         if let Some(cause) = attempt.outcome.cause() {
-            say("cause", json!(cause.name()));
+            event = event.with("cause", cause.name());
         }
     }
-    match then {
-        NextState::GoOn(_) => {}
-        NextState::Wait(until) => drop(say("until", json!(until.to_string()))),
-        NextState::End(state, reason, _) => {
-            say("state", json!(state.name()));
-            if let Some(reason) = reason {
-                say("reason", json!(reason.name()));
-            }
-        }
+    match next {
+        NextState::Leased(_) => event,
+        NextState::Due(until) => event.with("until", until.to_string()),
+        NextState::Ended(state, None, _) => event.with("state", state.name()),
+        NextState::Ended(state, Some(reason), _) => event.with("state", state.name()).with("reason", reason.name()),
     }
-    detail
 }

@@ -1,33 +1,61 @@
-//! Group commit: one task takes whatever waits, commits it with one sync, and answers all of it.
+//! Group commit: one task takes all changes that wait at the moment, commits them with one sync, and answers all of them.
 //!
-//! No timer: a change that waits alone is committed alone and at once; under load the batch is what arrived
-//! during the last sync. It knows no SQL and no secrets.
+//! No timer: a change that waits alone is committed alone and at once; under load the batch is what arrived during the
+//! last sync. It knows no SQL and no secrets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::Error;
 use super::fatal_error::FatalError;
 use super::priority_queue;
 use super::priority_queue::{PriorityReceiver, PrioritySender};
-use super::rows::{AcceptResult, AcceptRows, Batch, Change, Committed, SettleResult, SettleRows};
-use super::{Backend, Error};
+use super::rows::{AcceptResult, AcceptRows, SettleResult, SettleRows};
 use crate::domain::chain;
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Timestamp};
 
-/// Changes that may wait in each lane. A processor that is told 503 loses the message, one that waits for seconds does too.
+/// Changes that may wait in each queue. A processor that gets 503 loses the message; one that waits for seconds loses it
+/// too.
 const QUEUE: usize = 4096;
 
-/// Changes in one transaction: beyond this a batch gets no faster and its first waiter only waits longer.
+/// Changes in one transaction: a larger batch commits no faster, and its first change waits longer.
 const BATCH: usize = 512;
 
-/// Between two tries to write what became of a message.
-const SETTLE_AGAIN: Duration = Duration::from_millis(100);
+/// The pause before a settlement is written again.
+const SETTLE_RETRY: Duration = Duration::from_millis(100);
 
-/// The way to the writer task.
+/// Commits many changes at once.
+#[async_trait]
+pub(super) trait Batches: Send + Sync {
+    /// Commits a batch in one transaction and one sync, or nothing of it. After a temporary error nothing is written, and
+    /// the batch may be committed again; when that is unknown, the error is final.
+    async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error>;
+}
+
+/// Changes to commit together.
+#[derive(Default)]
+pub(super) struct Batch<'a> {
+    pub(super) accepts: Vec<&'a AcceptRows>,
+    pub(super) settles: Vec<&'a SettleRows>,
+}
+
+/// The results of a batch, in its order.
+pub(super) struct Committed {
+    pub(super) accepted: Vec<AcceptResult>,
+    pub(super) settled: Vec<SettleResult>,
+}
+
+enum Change {
+    Accept(AcceptRows, oneshot::Sender<Result<AcceptResult, Error>>),
+    Settle(SettleRows, oneshot::Sender<Result<SettleResult, Error>>),
+}
+
+/// The sender of changes to the writing task.
 pub(super) struct WriteBatcher {
     queue: PrioritySender<Change>,
     failure: Arc<FatalError>,
@@ -36,27 +64,26 @@ pub(super) struct WriteBatcher {
 
 impl WriteBatcher {
     /// Starts the task on the current runtime. It ends when the last [`WriteBatcher`] is dropped.
-    pub(super) fn start(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>, failure: Arc<FatalError>) -> Self {
+    pub(super) fn start(batches: Arc<dyn Batches>, clock: Arc<dyn Clock>, failure: Arc<FatalError>) -> Self {
         let (queue, changes) = priority_queue::open(QUEUE);
-        tokio::spawn(run(changes, backend, clock, Arc::clone(&failure)));
+        tokio::spawn(run(changes, batches, clock, Arc::clone(&failure)));
         Self { queue, failure, unwritten: AtomicUsize::new(0) }
     }
 
-    /// Commits a new notification. A full queue is an error at once: waiting would only be a slower one.
+    /// Commits a new notification. A full queue is an error at once: the processor would only get the same error later.
     pub(super) async fn accept(&self, rows: AcceptRows) -> Result<AcceptResult, Error> {
         self.check()?;
-        let (answer, answered) = oneshot::channel();
-        self.queue.lane(rows.kind.priority()).try_send(Change::Accept(rows, answer)).map_err(
-            |refused| match refused {
-                mpsc::error::TrySendError::Full(_) => Error::Busy,
-                mpsc::error::TrySendError::Closed(_) => Error::Stopped,
-            },
-        )?;
-        answered.await.map_err(|_| Error::Stopped)?
+        let (reply, replied) = oneshot::channel();
+        let sent = self.queue.of(rows.kind.priority()).try_send(Change::Accept(rows, reply));
+        sent.map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Error::Busy,
+            mpsc::error::TrySendError::Closed(_) => Error::Stopped,
+        })?;
+        replied.await.map_err(|_| Error::Stopped)?
     }
 
-    /// Commits a step of a delivery. It waits for room in the queue, and until a disk that is full has room: what became
-    /// of a message must not be lost, or it is sent again.
+    /// Commits a step of a delivery. It waits for room in the queue, and until a full disk has space: the outcome of an
+    /// attempt must not be lost, or the message is sent again.
     pub(super) async fn settle(&self, rows: SettleRows) -> Result<SettleResult, Error> {
         let settled = self.settle_once(rows.clone()).await;
         if !matches!(settled, Err(Error::NotCommitted)) {
@@ -64,7 +91,7 @@ impl WriteBatcher {
         }
         let _unwritten = Unwritten::counted(&self.unwritten);
         loop {
-            tokio::time::sleep(SETTLE_AGAIN).await;
+            tokio::time::sleep(SETTLE_RETRY).await;
             let settled = self.settle_once(rows.clone()).await;
             if !matches!(settled, Err(Error::NotCommitted)) {
                 return settled;
@@ -72,26 +99,26 @@ impl WriteBatcher {
         }
     }
 
-    /// Whether what became of a message could not be written yet: meanwhile its lease may end, but nobody died.
+    /// Whether a settlement is being written again: its lease may expire although its worker is alive.
     pub(super) fn is_behind(&self) -> bool {
         self.unwritten.load(Ordering::Relaxed) > 0
     }
 
     async fn settle_once(&self, rows: SettleRows) -> Result<SettleResult, Error> {
         self.check()?;
-        let (answer, answered) = oneshot::channel();
-        self.queue.lane(rows.priority).send(Change::Settle(rows, answer)).await.map_err(|_| Error::Stopped)?;
-        answered.await.map_err(|_| Error::Stopped)?
+        let (reply, replied) = oneshot::channel();
+        self.queue.of(rows.priority).send(Change::Settle(rows, reply)).await.map_err(|_| Error::Stopped)?;
+        replied.await.map_err(|_| Error::Stopped)?
     }
 
-    /// Resolves when the database has failed in a way after which nothing may be accepted any more.
+    /// Resolves when the database has failed permanently.
     pub(super) async fn failed(&self) -> String {
-        self.failure.told().await
+        self.failure.wait().await
     }
 
-    /// Whether the database has failed for good.
+    /// Whether the database has failed permanently.
     pub(super) fn has_failed(&self) -> bool {
-        self.failure.is_there()
+        self.failure.is_set()
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -99,7 +126,7 @@ impl WriteBatcher {
     }
 }
 
-/// Counts one that waits, for as long as it does.
+/// Counts a settlement that is being written again, until it is dropped.
 struct Unwritten<'a>(&'a AtomicUsize);
 
 impl<'a> Unwritten<'a> {
@@ -117,34 +144,34 @@ impl Drop for Unwritten<'_> {
 
 async fn run(
     mut queue: PriorityReceiver<Change>,
-    backend: Arc<dyn Backend>,
+    batches: Arc<dyn Batches>,
     clock: Arc<dyn Clock>,
     failure: Arc<FatalError>,
 ) {
     let mut waiting = Vec::with_capacity(BATCH);
-    while queue.take(&mut waiting, BATCH).await {
-        if failure.is_there() {
-            waiting.drain(..).for_each(|change| refuse(change, || Error::Stopped));
+    while queue.receive(&mut waiting, BATCH).await {
+        if failure.is_set() {
+            waiting.drain(..).for_each(|change| fail(change, || Error::Stopped));
             continue;
         }
         let began = Instant::now();
-        let committed = backend.commit(&batch(&waiting), clock.now()).await;
-        note(waiting.len(), began.elapsed());
+        let committed = batches.commit(&batch(&waiting), clock.now()).await;
+        observe(waiting.len(), began.elapsed());
         match committed {
-            Ok(committed) => answer(&mut waiting, committed),
+            Ok(committed) => reply(&mut waiting, committed),
             Err(error) => {
                 // Retrying a commit after a failed sync is known to be unsafe: the pages may be gone from the cache.
                 if error.is_final() {
-                    failure.note(&error);
+                    failure.set(&error);
                 }
-                tracing::error!(error = chain(&error), "a batch of {} changes was not committed", waiting.len());
-                waiting.drain(..).for_each(|change| refuse(change, || Error::NotCommitted));
+                tracing::error!(error = chain(&error), changes = waiting.len(), "a batch was not committed");
+                waiting.drain(..).for_each(|change| fail(change, || Error::NotCommitted));
             }
         }
     }
 }
 
-fn note(changes: usize, took: Duration) {
+fn observe(changes: usize, took: Duration) {
     metrics::histogram!("otpost_store_commit_changes").record(f64::from(u32::try_from(changes).unwrap_or(u32::MAX)));
     metrics::histogram!("otpost_store_commit_duration_seconds").record(took.as_secs_f64());
 }
@@ -160,21 +187,21 @@ fn batch(waiting: &[Change]) -> Batch<'_> {
     batch
 }
 
-// Whoever asked may have gone away meanwhile (a closed connection): the change is committed all the same.
-fn answer(waiting: &mut Vec<Change>, committed: Committed) {
-    let mut verdicts = committed.verdicts.into_iter();
+// A caller may be gone by now, with a closed connection: its change is committed all the same.
+fn reply(waiting: &mut Vec<Change>, committed: Committed) {
+    let mut accepted = committed.accepted.into_iter();
     let mut settled = committed.settled.into_iter();
     for change in waiting.drain(..) {
         match change {
-            Change::Accept(_, asker) => drop(asker.send(verdicts.next().ok_or(Error::NotCommitted))),
-            Change::Settle(_, asker) => drop(asker.send(settled.next().ok_or(Error::NotCommitted))),
+            Change::Accept(_, reply) => drop(reply.send(accepted.next().ok_or(Error::NotCommitted))),
+            Change::Settle(_, reply) => drop(reply.send(settled.next().ok_or(Error::NotCommitted))),
         }
     }
 }
 
-fn refuse(change: Change, why: impl Fn() -> Error) {
+fn fail(change: Change, error: impl Fn() -> Error) {
     match change {
-        Change::Accept(_, asker) => drop(asker.send(Err(why()))),
-        Change::Settle(_, asker) => drop(asker.send(Err(why()))),
+        Change::Accept(_, reply) => drop(reply.send(Err(error()))),
+        Change::Settle(_, reply) => drop(reply.send(Err(error()))),
     }
 }

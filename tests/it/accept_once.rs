@@ -1,4 +1,4 @@
-//! One notification for each key, however often and from wherever it comes.
+//! One notification for each key, however often it is posted.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::support::{Gateway, locked, otp, recipient};
 const TTL: Duration = Duration::from_mins(5);
 
 #[tokio::test]
-async fn sixty_four_twins_at_once_are_one_notification_and_sixty_four_successes() {
-    let gateway = told_by_sms().await;
+async fn sixty_four_equal_requests_at_once_are_one_notification_and_sixty_four_successes() {
+    let gateway = sms_gateway().await;
     let twin = otp().key("twin");
     let mut lines = Vec::new();
     for _ in 0..64 {
@@ -53,8 +53,8 @@ async fn two_hundred_keys_each_sent_by_sixty_four_at_once_are_two_hundred_notifi
 }
 
 #[tokio::test]
-async fn the_same_key_with_another_body_is_refused_and_the_first_is_untouched() {
-    let gateway = told_by_sms().await;
+async fn the_same_key_with_another_body_is_rejected_and_the_first_is_unchanged() {
+    let gateway = sms_gateway().await;
     gateway.post(&otp().key("once").code("11111111")).await.expect_status(204);
 
     for (field, value) in [
@@ -75,7 +75,7 @@ async fn the_same_key_with_another_body_is_refused_and_the_first_is_untouched() 
 }
 
 #[tokio::test]
-async fn a_key_means_nothing_at_another_endpoint_or_from_another_client() {
+async fn a_key_is_scoped_to_its_endpoint_and_client() {
     let gateway = Gateway::start().await;
     let now = gateway.now();
 
@@ -104,7 +104,7 @@ async fn a_body_that_differs_only_in_spacing_and_order_is_the_same() {
 
 #[tokio::test]
 async fn the_same_code_without_a_key_is_two_messages_because_a_resend_may_be_wanted() {
-    let gateway = told_by_sms().await;
+    let gateway = sms_gateway().await;
 
     gateway.post(&otp()).await.expect_status(204);
     gateway.post(&otp()).await.expect_status(204);
@@ -129,7 +129,7 @@ async fn a_key_is_remembered_for_72_hours_and_then_free() {
 }
 
 #[tokio::test]
-async fn a_swept_key_is_free_too() {
+async fn a_key_removed_by_cleanup_is_free() {
     let gateway = Gateway::start().await;
     gateway.post(&otp().key("old")).await.expect_status(204);
 
@@ -141,9 +141,9 @@ async fn a_swept_key_is_free_too() {
 }
 
 #[tokio::test]
-async fn a_lock_without_a_key_is_told_once_in_24_hours_and_again_after_that() {
-    let gateway = told_by_sms().await;
-    // Told a little before it happens, so that after a day it is not stale yet.
+async fn a_lock_without_a_key_is_sent_once_in_24_hours_and_again_after_that() {
+    let gateway = sms_gateway().await;
+    // Dated slightly in the future, so that it is not stale after a day.
     let lock = locked(gateway.now().after(Duration::from_mins(4)));
 
     gateway.post(&lock).await.expect_status(204);
@@ -159,8 +159,8 @@ async fn a_lock_without_a_key_is_told_once_in_24_hours_and_again_after_that() {
 }
 
 #[tokio::test]
-async fn locks_without_a_key_that_differ_in_any_field_are_told_each() {
-    let gateway = told_by_sms().await;
+async fn locks_without_a_key_that_differ_in_any_field_are_sent_each() {
+    let gateway = sms_gateway().await;
     let now = gateway.now();
 
     gateway.post(&locked(now)).await.expect_status(204);
@@ -173,7 +173,7 @@ async fn locks_without_a_key_that_differ_in_any_field_are_told_each() {
 
 #[tokio::test]
 async fn a_key_survives_a_restart() {
-    let gateway = told_by_sms().await;
+    let gateway = sms_gateway().await;
     gateway.post(&otp().key("kept")).await.expect_status(204);
     gateway.drain().await;
 
@@ -187,7 +187,7 @@ async fn a_key_survives_a_restart() {
 }
 
 #[tokio::test]
-async fn a_key_whose_first_use_was_refused_is_free() {
+async fn a_key_whose_first_use_was_rejected_is_free() {
     let gateway = Gateway::start().await;
 
     gateway.post(&otp().key("spoilt").code("")).await.expect_status(422);
@@ -196,8 +196,8 @@ async fn a_key_whose_first_use_was_refused_is_free() {
     assert_eq!(gateway.deliveries().await.len(), 1);
 }
 
-async fn told_by_sms() -> Gateway {
+async fn sms_gateway() -> Gateway {
     let gateway = Gateway::start().await;
-    gateway.knows([recipient("somebody").customer("1337").card("11").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").customer("1337").card("11").phone("+48600100200")]).await;
     gateway
 }

@@ -1,90 +1,90 @@
-//! The table of inputs and answers, row by row, over mutual TLS: what is sent, what comes back, what is kept of it.
+//! The table of inputs and answers, row by row, over mutual TLS: what is sent, what is answered, what is stored.
 //!
-//! Revocation, rotation and floods are in `door`.
+//! Revocation, rotation and floods are in `mtls`.
 //!
 //! # All endpoints
 //!
 //! | input | test |
 //! | --- | --- |
-//! | certificates that nobody vouches for | `tls::whoever_shows_no_good_certificate_gets_no_answer_at_all` |
-//! | certificates that are not listed | `tls::a_good_certificate_that_is_not_listed_..`, `a_good_key_under_another_subject_..`, `a_certificate_that_ends_..` |
-//! | old protocols, tickets | `tls::nothing_older_than_tls_1_2_is_spoken`, `no_session_is_handed_out_..` |
-//! | paths, methods | `refusals::a_path_that_is_not_exactly_..`, `every_endpoint_has_exactly_one_path`, `a_query_..`, `another_method_..`, `a_configured_base_path_..` |
+//! | certificates of no trusted CA | `tls::a_client_without_a_valid_certificate_..` |
+//! | certificates that are not listed | `tls::a_valid_certificate_that_is_not_listed_..`, `a_certificate_with_another_subject_..`, `a_certificate_that_expires_..` |
+//! | old protocols, tickets | `tls::nothing_older_than_tls_1_2_..`, `no_session_is_issued_..` |
+//! | paths, methods | `rejections::any_other_path_..`, `every_endpoint_has_exactly_one_path`, `a_query_..`, `another_method_..`, `a_base_path_..` |
 //! | framing | `framing` |
-//! | slow bodies | `limits::a_body_that_does_not_come_is_waited_for_five_seconds` |
-//! | large bodies and headers | `limits::a_body_of_16_kib_..`, `a_body_that_is_only_announced_..`, `more_headers_than_anybody_needs_..` |
-//! | `Expect`, `Content-Encoding` | `headers::a_sender_that_waits_to_be_asked_..`, `a_compressed_body_is_not_looked_into` |
-//! | `Content-Type` | `headers::json_is_taken_under_any_of_its_names_..` |
-//! | JSON that is none; encodings; nesting; fields twice | `bodies::only_one_strict_json_object_..`, `every_endpoint_is_as_strict_about_json` |
-//! | byte order mark, unknown fields | `bodies::what_is_more_than_the_contract_asks_for_..` |
-//! | a field's name in another case | `bodies::a_name_in_another_case_is_another_name` |
-//! | idempotency keys, their form | `headers::an_idempotency_key_..`, `keys::a_key_is_printable_ascii_..` |
+//! | slow bodies | `limits::a_body_that_does_not_arrive_..` |
+//! | large bodies and headers | `limits::a_body_of_16_kib_..`, `a_body_that_is_announced_..`, `too_many_headers_..` |
+//! | `Expect`, `Content-Encoding` | `headers::a_client_that_expects_100_continue_..`, `a_compressed_body_..` |
+//! | `Content-Type` | `headers::only_json_media_types_..` |
+//! | malformed JSON; encodings; nesting; duplicate fields | `bodies::only_one_strict_json_object_..`, `every_endpoint_is_equally_strict_..` |
+//! | byte order mark, unknown fields | `bodies::unknown_fields_and_a_byte_order_mark_..` |
+//! | a field's name in another case | `bodies::field_names_..` |
+//! | the form of idempotency keys | `headers::an_idempotency_key_..`, `keys::a_key_is_printable_ascii_..` |
 //! | same key: body, endpoint, client, spelling | `keys::the_same_key_with_the_same_fields_..`, `the_same_key_on_another_endpoint_..`, `spacing_order_and_unknown_fields_..` |
-//! | same key in flight; after a refusal | `keys::twins_in_flight_..`, `accept_once::a_key_whose_first_use_was_refused_is_free` |
+//! | same key in flight; after a rejection | `keys::concurrent_duplicates_..`, `accept_once` |
 //! | same key after 72 h | `keys::a_key_is_free_again_after_72_hours_on_every_endpoint` |
-//! | no disk, no database, draining | `refusals::with_..`, `process::drain` |
+//! | no disk, no database, draining | `rejections`, `process::drain` |
 //!
-//! # Codes
+//! # OTPs
 //!
-//! | input | test |
+//! | input | test, in `fields` |
 //! | --- | --- |
-//! | `otp`; leading zeros | `fields::a_code_is_..`, `leading_zeros_reach_the_recipient` |
-//! | `storageCustomerId` | `fields::a_customer_is_..` |
-//! | a customer who cannot be told | `dispatch::endings::whoever_cannot_or_must_not_be_told_ends_with_the_reason` |
-//! | `storageCardId`, `balanceId` | `fields::a_card_or_balance_..` |
-//! | `amount` | `fields::an_amount_is_..` |
-//! | `currency` | `fields::a_currency_is_three_letters`, `amounts_are_read_out_..` |
-//! | `merchantName`; card numbers in it | `fields::a_merchant_is_..`, `a_hostile_merchant_..` |
-//! | the same code without a key | `accept_once::the_same_code_without_a_key_..` |
-//! | a hundred at once | `refusals::a_hundred_codes_for_one_customer_are_all_taken` |
+//! | `otp`; leading zeros | `an_otp_is_..`, `leading_zeros_reach_the_recipient` |
+//! | `storageCustomerId` | `a_customer_is_..` |
+//! | a customer who cannot be notified | `dispatch::endings` |
+//! | `storageCardId`, `balanceId` | `a_malformed_card_or_balance_..` |
+//! | `amount` | `an_amount_is_..` |
+//! | `currency` | `a_currency_is_three_letters`, `amounts_are_shown_..` |
+//! | `merchantName`; card numbers in it | `a_merchant_name_may_be_..`, `a_hostile_merchant_name_..` |
+//! | the same OTP without a key | `accept_once` |
+//! | a hundred at once | `rejections::a_hundred_otps_..` |
 //!
-//! # Checks of an identity
+//! # Identity verifications
 //!
 //! | input | test, in `verifications` |
 //! | --- | --- |
-//! | `status` and path, `reason` where none belongs | `a_status_of_another_path_..` |
+//! | `status` and path, unexpected `reason` | `a_status_of_another_path_..` |
 //! | unknown `reason` or `status` | `an_unknown_reason_..` |
-//! | `verificationId`, `userId` | `a_reference_in_any_spelling_..` |
-//! | `email` | `a_mailbox_is_one_plain_address_or_none`, `without_a_mailbox_..`, `a_mailbox_that_is_taken_at_the_door_..` |
-//! | names | `a_name_is_whatever_a_stranger_wrote`, `a_hostile_name_..` |
-//! | out of order, repeated | `checks_are_told_in_the_order_..` |
+//! | `verificationId`, `userId` | `a_verification_id_may_be_written_..` |
+//! | `email` | `a_mailbox_is_one_plain_address_..`, `without_a_mailbox_..`, `an_e_mail_reaches_..` |
+//! | names | `a_name_may_be_any_text`, `a_hostile_name_..` |
+//! | out of order, repeated | `every_identity_verification_..` |
 //!
 //! # Locked cards
 //!
-//! | input | test |
+//! | input | test, in `locks` |
 //! | --- | --- |
-//! | no key, exact repeat, repeat after 24 h | `accept_once::a_lock_without_a_key_..`, `locks_without_a_key_that_differ_..` |
-//! | `dcCardId` | `locks::a_card_is_1_to_20_digits_as_text_or_number` |
-//! | `date` | `locks::a_date_is_..`, `dispatch::endings::a_card_event_older_than_a_day_..` |
-//! | `reason` | `locks::every_published_reason_..`, `an_unlock_with_a_reason_..` |
-//! | order | `locks::an_unlock_before_a_lock_..`, `an_event_that_must_wait_..`, `events_of_a_card_..` |
+//! | no key, exact repeat, repeat after 24 h | `accept_once` |
+//! | `dcCardId` | `a_card_is_1_to_20_digits_as_text_or_number` |
+//! | `date` | `a_date_may_be_written_..`, `dispatch::endings` |
+//! | `reason` | `every_published_reason_..`, `a_reason_in_an_unlock_..` |
+//! | order | `locks_and_unlocks_are_sent_..`, `a_delivery_that_waits_..`, `notifications_of_a_card_..` |
 //!
-//! # Payments that are held back
+//! # Blocked payments
 //!
 //! | input | test, in `transactional_locks` |
 //! | --- | --- |
 //! | `resourceType` | `a_resource_type_..` |
-//! | `resourceId` | `a_resource_is_a_number_or_a_uuid_..` |
+//! | `resourceId` | `a_resource_of_either_type_..` |
 //! | `lockReason` | `an_unknown_lock_reason_..` |
-//! | `timestamp` | `a_timestamp_is_..` |
-//! | a suspicion of fraud | `a_suspicion_of_fraud_reads_like_..`; of templates, in `render`: `a_template_that_writes_the_reason_..` |
+//! | `timestamp` | `a_timestamp_..` |
+//! | a suspicion of fraud | `a_suspicion_of_fraud_reads_like_..`; templates that reveal it: in `render` |
 //!
 //! # Payments
 //!
 //! | input | test, in `transactions` |
 //! | --- | --- |
-//! | what is required | `a_payment_needs_..`, `without_a_payment_inside_there_is_none` |
+//! | required fields | `a_payment_needs_..`, `a_transaction_without_a_payment_object_..` |
 //! | unknown statuses | `an_unknown_status_..` |
-//! | everything else | `nothing_else_refuses_a_payment`, `unknown_fields_are_passed_over_..`, `a_hostile_description_..` |
-//! | JSON inside | `the_objects_inside_are_read_as_strictly_..` |
+//! | everything else | `no_other_field_rejects_..`, `unknown_fields_are_ignored_..`, `a_hostile_description_..` |
+//! | JSON of inner objects | `inner_objects_are_read_..` |
 //!
 //! # The public key, and encrypted bodies
 //!
 //! | input | test |
 //! | --- | --- |
 //! | methods, query, body, no key | `public_key` |
-//! | rotation | `public_key`, `encryption::during_a_rotation_both_keys_open_..` |
-//! | bodies that cannot be opened | `encryption::whatever_is_wrong_with_an_encrypted_body_..` |
+//! | rotation | `public_key`, `encryption::during_a_rotation_both_keys_decrypt_..` |
+//! | bodies that cannot be decrypted | `encryption::every_encrypted_body_that_cannot_be_decrypted_..` |
 
 mod bodies;
 mod dates;
@@ -96,7 +96,7 @@ mod keys;
 mod limits;
 mod locks;
 mod public_key;
-mod refusals;
+mod rejections;
 mod tls;
 mod transactional_locks;
 mod transactions;
@@ -105,23 +105,23 @@ mod verifications;
 use crate::support::Gateway;
 use crate::support::notice::Notice;
 
-/// Stands in every bad value; no answer may repeat it.
+/// Part of every invalid value. No answer may repeat it.
 const CANARY: &str = "C4n4ry";
 
-/// What a row of the table expects.
+/// The expected result of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
-    /// 204, with nothing to remark on.
-    Taken,
-    /// 204, and a remark that names this.
+    /// 204 without a warning.
+    Accepted,
+    /// 204 with a warning that contains this.
     Warned(&'static str),
-    /// 422, and an answer that names this.
-    Refused(&'static str),
+    /// 422 with an answer that contains this.
+    Rejected(&'static str),
 }
 
-use Expect::{Refused, Taken, Warned};
+use Expect::{Accepted, Rejected, Warned};
 
-/// The samples have something to remark on themselves only when a row puts it there.
+/// Posts one row. The samples themselves cause no warnings.
 async fn check(gateway: &Gateway, row: &str, notice: &Notice, expected: Expect) {
     let before = gateway.deliveries().await.len();
 
@@ -133,19 +133,19 @@ async fn check(gateway: &Gateway, row: &str, notice: &Notice, expected: Expect) 
         status => (status, kept, Some(answer.body.clone())),
     };
     let fits = match (expected, &found) {
-        (Taken, (204, 1, warnings)) => warnings.is_none() && answer.body.is_empty(),
-        (Warned(word), (204, 1, Some(warnings))) => warnings.contains(word),
-        (Refused(word), (422, 0, Some(body))) => is_a_detail(body) && body.contains(word),
+        (Accepted, (204, 1, warnings)) => warnings.is_none() && answer.body.is_empty(),
+        (Warned(text), (204, 1, Some(warnings))) => warnings.contains(text),
+        (Rejected(text), (422, 0, Some(body))) => is_a_detail(body) && body.contains(text),
         _ => false,
     };
     assert!(fits, "{row}: expected {expected:?}, found {found:?}");
     assert!(!format!("{answer:?}").contains(CANARY), "{row}: the answer repeats the input: {answer:?}");
-    let remarks = found.2.unwrap_or_default();
-    assert!(!remarks.contains(CANARY), "{row}: what is kept repeats the input: {remarks}");
+    let warnings = found.2.unwrap_or_default();
+    assert!(!warnings.contains(CANARY), "{row}: the warning repeats the input: {warnings}");
 }
 
-/// Every answer with a body has this one shape.
+/// The form of every answer with a body.
 fn is_a_detail(body: &str) -> bool {
-    let Ok(serde_json::Value::Object(said)) = serde_json::from_str(body) else { return false };
-    said.len() == 1 && said.get("detail").is_some_and(serde_json::Value::is_string)
+    let Ok(serde_json::Value::Object(answer)) = serde_json::from_str(body) else { return false };
+    answer.len() == 1 && answer.get("detail").is_some_and(serde_json::Value::is_string)
 }

@@ -1,8 +1,9 @@
-//! The commands as an operator runs them: the real binary in a workspace of its own, and every exit code.
+//! The commands as an operator runs them: the real binary in its own workspace, and every exit code.
 
 mod ca;
 mod check;
 mod delivery;
+mod help;
 mod key;
 mod preview;
 mod provider;
@@ -16,24 +17,24 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A workspace that `otpost init` made.
-struct Desk {
+/// A workspace created by `otpost init`.
+struct Workspace {
     folder: TempDir,
 }
 
-/// What a command said, and how it ended.
-struct Said {
+/// Output and exit code of a command.
+struct CommandOutput {
     code: i32,
     out: String,
     err: String,
 }
 
-impl Desk {
+impl Workspace {
     fn new() -> Self {
-        let desk = Self { folder: tempfile::tempdir().unwrap() };
-        let made = run(&["init", desk.path("").to_str().unwrap()]);
+        let workspace = Self { folder: tempfile::tempdir().unwrap() };
+        let made = run(&["init", workspace.path("").to_str().unwrap()]);
         assert_eq!(made.code, 0, "{}", made.err);
-        desk
+        workspace
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -52,52 +53,52 @@ impl Desk {
         self.write("otpost.toml", &text.replacen(from, to, 1));
     }
 
-    fn run(&self, args: &[&str]) -> Said {
+    fn run(&self, args: &[&str]) -> CommandOutput {
         let config = self.path("otpost.toml");
         let args: Vec<_> = args.iter().copied().chain(["--config", config.to_str().unwrap()]).collect();
         run(&args)
     }
 }
 
-impl Said {
+impl CommandOutput {
     fn json(&self) -> Value {
         serde_json::from_str(&self.out).expect(&self.err)
     }
 
-    /// Where `part` stands on standard output; fails when it does not.
+    /// Position of `part` in standard output; fails if it is missing.
     fn place_of(&self, part: &str) -> usize {
         let place = self.out.find(part);
         assert!(place.is_some(), "{part} is missing in\n{}{}", self.out, self.err);
         place.unwrap()
     }
 
-    /// Fails when `secret` can be read in anything the command wrote.
+    /// Fails if the command printed `secret`.
     fn keeps(&self, secret: &str) {
         assert!(!self.out.contains(secret) && !self.err.contains(secret), "{}{}", self.out, self.err);
     }
 }
 
-fn run(args: &[&str]) -> Said {
+fn run(args: &[&str]) -> CommandOutput {
     let mut command = Command::new(env!("CARGO_BIN_EXE_otpost"));
     let ended = command.args(args).stdin(Stdio::null()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Said { code: ended.status.code().unwrap(), out: text(ended.stdout), err: text(ended.stderr) }
+    CommandOutput { code: ended.status.code().unwrap(), out: text(ended.stdout), err: text(ended.stderr) }
 }
 
 #[test]
-fn a_workspace_is_not_made_over_another_one() {
-    let desk = Desk::new();
-    let key = std::fs::read(desk.path("keys/seal.key")).unwrap();
+fn init_never_overwrites_a_workspace() {
+    let workspace = Workspace::new();
+    let key = std::fs::read(workspace.path("keys/seal.key")).unwrap();
 
-    let again = run(&["init", desk.path("").to_str().unwrap()]);
+    let again = run(&["init", workspace.path("").to_str().unwrap()]);
 
     assert_eq!(again.code, 2);
     assert!(again.err.contains("is not empty"), "{}", again.err);
-    assert_eq!(std::fs::read(desk.path("keys/seal.key")).unwrap(), key);
+    assert_eq!(std::fs::read(workspace.path("keys/seal.key")).unwrap(), key);
 }
 
 #[test]
-fn a_command_without_its_configuration_says_which_file_is_missing() {
+fn a_missing_configuration_file_is_named() {
     for args in [["delivery", "list"], ["recipient", "show"]] {
         let mut args = args.to_vec();
         if args[1] == "show" {

@@ -1,12 +1,11 @@
-//! The description of the processors' door: that it is OpenAPI, that nobody changes it unseen, and that the door does
-//! what it says.
+//! The OpenAPI description: it is valid, a change of it is noticed, and the gateway does what it says.
 
 use std::path::Path;
 use std::process::Command;
 
 use actix_web::test::TestRequest;
 use otpost::domain::clock::Timestamp;
-use otpost::ingest::verestro::Endpoint;
+use otpost::ingest::processor::{Endpoint, at, endpoints};
 use otpost::ingest::{fuzz_api, openapi};
 use serde_json::{Value, json};
 
@@ -18,84 +17,84 @@ const GOLDEN: &str = "tests/it/golden/openapi.json";
 const NOW: Timestamp = Timestamp::from_micros(1_750_171_374_000_000);
 
 #[test]
-fn the_description_is_the_one_that_was_agreed_on() {
+fn the_description_equals_the_golden_file() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
-    let agreed = std::fs::read_to_string(golden).unwrap();
+    let golden = std::fs::read_to_string(golden).unwrap();
 
     let printed = Command::new(env!("CARGO_BIN_EXE_otpost")).arg("openapi").output().unwrap();
 
     let printed = String::from_utf8(printed.stdout).unwrap();
-    let line = printed.lines().zip(agreed.lines()).position(|(now, then)| now != then);
+    let line = printed.lines().zip(golden.lines()).position(|(now, then)| now != then);
     assert!(
-        printed == agreed,
+        printed == golden,
         "the description differs from {GOLDEN} (line {}); if it is meant to: cargo run -- openapi > {GOLDEN}",
-        line.unwrap_or_else(|| printed.lines().count().min(agreed.lines().count())) + 1,
+        line.unwrap_or_else(|| printed.lines().count().min(golden.lines().count())) + 1,
     );
 }
 
 #[test]
-fn an_independent_reader_finds_the_description_valid() {
-    let judged = judge(&[]);
+fn an_independent_validator_finds_the_description_valid() {
+    let validated = validate(&[]);
 
-    assert_eq!(judged["faults"], json!([]));
+    assert_eq!(validated["faults"], json!([]));
 }
 
 #[test]
-fn every_sample_is_taken_and_no_required_member_can_be_left_out() {
-    for endpoint in Endpoint::ALL {
+fn every_sample_is_accepted_and_no_required_field_can_be_left_out() {
+    for endpoint in endpoints() {
         let (sample, schema) = (sample(endpoint), schema(endpoint));
-        assert!(taken(endpoint, &sample), "{}: {sample}", endpoint.path());
+        assert!(accepted(endpoint, &sample), "{}: {sample}", endpoint.path);
 
-        for path in members(&schema, "/required") {
+        for path in fields(&schema, "/required") {
             let without = changed(&sample, &path, None);
             let empty = changed(&sample, &path, Some(Value::Null));
-            assert!(!taken(endpoint, &without) && !taken(endpoint, &empty), "{}: {path:?}", endpoint.path());
+            assert!(!accepted(endpoint, &without) && !accepted(endpoint, &empty), "{}: {path:?}", endpoint.path);
         }
     }
 }
 
 #[test]
-fn no_member_but_the_required_ones_is_needed() {
-    for endpoint in Endpoint::ALL {
+fn no_field_is_needed_but_the_required_ones() {
+    for endpoint in endpoints() {
         let (mut body, schema) = (sample(endpoint), schema(endpoint));
-        let required = members(&schema, "/required");
+        let required = fields(&schema, "/required");
 
-        for path in members(&schema, "/properties").iter().filter(|path| !required.contains(path)) {
+        for path in fields(&schema, "/properties").iter().filter(|path| !required.contains(path)) {
             body = changed(&body, path, None);
         }
 
-        assert!(taken(endpoint, &body), "{}: {body}", endpoint.path());
+        assert!(accepted(endpoint, &body), "{}: {body}", endpoint.path);
     }
 }
 
 #[test]
-fn the_door_takes_a_body_exactly_when_its_schema_does() {
+fn a_body_is_accepted_exactly_when_its_schema_accepts_it() {
     let mut bodies = Vec::new();
-    for endpoint in Endpoint::ALL {
+    for endpoint in endpoints() {
         let sample = sample(endpoint);
-        for path in members(&schema(endpoint), "/properties") {
+        for path in fields(&schema(endpoint), "/properties") {
             bodies.extend(values().into_iter().map(|value| (endpoint, changed(&sample, &path, Some(value)))));
         }
         bodies.extend(values().into_iter().map(|value| (endpoint, value)));
     }
 
-    let judged = judge(&bodies);
+    let validated = validate(&bodies);
 
-    let valid: Vec<bool> = serde_json::from_value(judged["valid"].clone()).unwrap();
+    let valid: Vec<bool> = serde_json::from_value(validated["valid"].clone()).unwrap();
     let differing: Vec<_> = bodies
         .iter()
         .zip(valid)
-        .filter(|((endpoint, body), valid)| taken(*endpoint, body) != *valid)
-        .map(|((endpoint, body), valid)| format!("{} schema {valid}: {body}", endpoint.path()))
+        .filter(|((endpoint, body), valid)| accepted(endpoint, body) != *valid)
+        .map(|((endpoint, body), valid)| format!("{} schema {valid}: {body}", endpoint.path))
         .collect();
     assert!(differing.is_empty(), "{} of {}:\n{}", differing.len(), bodies.len(), differing.join("\n"));
 }
 
 #[test]
-fn the_door_takes_an_idempotency_key_exactly_as_long_as_described() {
-    for endpoint in Endpoint::ALL {
+fn an_idempotency_key_may_be_exactly_as_long_as_described() {
+    for endpoint in endpoints() {
         let description = description();
-        let described = &description["paths"][endpoint.path()]["post"]["parameters"][0];
+        let described = &description["paths"][endpoint.path]["post"]["parameters"][0];
         assert_eq!(described["name"], "X-Idempotency-Key");
         let limit = |name: &str| usize::try_from(described["schema"][name].as_u64().unwrap()).unwrap();
         let (least, most) = (limit("minLength"), limit("maxLength"));
@@ -110,21 +109,21 @@ fn the_door_takes_an_idempotency_key_exactly_as_long_as_described() {
 }
 
 #[test]
-fn a_body_is_nested_as_deep_as_described_and_no_deeper() {
+fn a_body_may_be_nested_exactly_as_deep_as_described() {
     let nested = |depth: usize| {
-        let mut body = sample(Endpoint::Otp).to_string();
+        let mut body = sample(otp()).to_string();
         body.truncate(body.len() - 1);
         let inside = depth - 1;
         format!("{body},\"x\":{}{}}}", "[".repeat(inside), "]".repeat(inside))
     };
 
-    let takes = |depth| fuzz_api::read(Endpoint::Otp, nested(depth).as_bytes(), NOW).is_ok();
+    let takes = |depth| fuzz_api::parse(otp(), nested(depth).as_bytes(), NOW).is_ok();
 
     assert!(takes(127) && !takes(128));
     assert!(description()["info"]["description"].as_str().unwrap().contains("nested at most 127 deep"));
 }
 
-// What no schema can tell apart stays out: days that never were, 1.0 for 1, lengths in bytes.
+// Without what no schema can tell apart: days that do not exist, 1.0 and 1, lengths in bytes.
 fn values() -> Vec<Value> {
     let mut values = vec![
         json!(null),
@@ -211,35 +210,39 @@ fn values() -> Vec<Value> {
     values
 }
 
-fn taken(endpoint: Endpoint, body: &Value) -> bool {
-    fuzz_api::read(endpoint, body.to_string().as_bytes(), NOW).is_ok()
+fn accepted(endpoint: &Endpoint, body: &Value) -> bool {
+    fuzz_api::parse(endpoint, body.to_string().as_bytes(), NOW).is_ok()
+}
+
+fn otp() -> &'static Endpoint {
+    at("/notifications/otp").unwrap().1
 }
 
 fn description() -> Value {
     serde_json::to_value(openapi::describe()).unwrap()
 }
 
-fn judge(bodies: &[(Endpoint, Value)]) -> Value {
-    let bodies: Vec<_> = bodies.iter().map(|(endpoint, body)| json!([endpoint.path(), body])).collect();
+fn validate(bodies: &[(&Endpoint, Value)]) -> Value {
+    let bodies: Vec<_> = bodies.iter().map(|(endpoint, body)| json!([endpoint.path, body])).collect();
     let asked = json!({ "description": description(), "bodies": bodies });
     serde_json::from_str(&python::run(include_str!("support/openapi.py"), &asked)).unwrap()
 }
 
-fn content(endpoint: Endpoint) -> Value {
-    description()["paths"][endpoint.path()]["post"]["requestBody"]["content"]["application/json"].take()
+fn content(endpoint: &Endpoint) -> Value {
+    description()["paths"][endpoint.path]["post"]["requestBody"]["content"]["application/json"].take()
 }
 
-fn sample(endpoint: Endpoint) -> Value {
+fn sample(endpoint: &Endpoint) -> Value {
     content(endpoint)["example"].take()
 }
 
-fn schema(endpoint: Endpoint) -> Value {
+fn schema(endpoint: &Endpoint) -> Value {
     let named = content(endpoint)["schema"]["anyOf"][0]["$ref"].take();
     description().pointer_mut(named.as_str().unwrap().trim_start_matches('#')).unwrap().take()
 }
 
-/// The paths of all members that stand under `which`, those of objects inside too.
-fn members(schema: &Value, which: &str) -> Vec<Vec<String>> {
+/// The paths of all fields listed under `which`, including those of inner objects.
+fn fields(schema: &Value, which: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     let named = match schema.pointer(which) {
         Some(Value::Array(names)) => names.iter().map(|name| name.as_str().unwrap().to_owned()).collect(),
@@ -248,7 +251,7 @@ fn members(schema: &Value, which: &str) -> Vec<Vec<String>> {
     };
     paths.extend(named.into_iter().map(|name| vec![name]));
     for (name, inside) in schema["properties"].as_object().into_iter().flatten() {
-        for mut path in members(inside, which) {
+        for mut path in fields(inside, which) {
             path.insert(0, name.clone());
             paths.push(path);
         }

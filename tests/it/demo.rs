@@ -1,4 +1,4 @@
-//! `otpost demo`, run as anybody would run it: the real binary, real sockets, from a folder that has nothing to do with it.
+//! `otpost demo` as a user runs it: the real binary, real sockets, in an unrelated folder.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ const MESSAGES: usize = 12;
 
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_otpost"));
-    // Temporary folders of the demo are made here, so that one left behind is seen.
+    // The demo creates its temporary folder here, so that a folder that is left behind is noticed.
     command.current_dir(folder).env("TMPDIR", folder).arg("demo");
     command
 }
@@ -22,7 +22,7 @@ fn demo(folder: &Path, arguments: &[&str]) -> io::Result<Output> {
     command(folder).args(arguments).output()
 }
 
-/// A demo that goes on until it is told to end, or until the test does.
+/// A demo that runs until it is stopped or the test ends.
 struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -35,14 +35,14 @@ impl Running {
         Ok(Self { child, lines: BufReader::new(out).lines() })
     }
 
-    /// All lines up to the first that fits, that one included.
-    fn read_to(&mut self, fits: impl Fn(&str) -> bool) -> io::Result<String> {
+    /// All lines up to and including the first that matches.
+    fn read_to(&mut self, matches: impl Fn(&str) -> bool) -> io::Result<String> {
         let mut read = String::new();
         loop {
             let line = self.lines.next().ok_or(io::ErrorKind::UnexpectedEof)??;
             read.push_str(&line);
             read.push('\n');
-            if fits(&line) {
+            if matches(&line) {
                 return Ok(read);
             }
         }
@@ -51,13 +51,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended already unless the test failed.
+        // It has already ended unless the test failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn said(bytes: &[u8]) -> String {
+fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -67,45 +67,45 @@ fn the_demo_shows_every_message_once_and_leaves_nothing_behind() {
 
     let shown = demo(folder.path(), &["--once"]).unwrap();
 
-    let (out, complaints) = (said(&shown.stdout), said(&shown.stderr));
-    assert!(shown.status.success(), "{out}{complaints}");
-    assert!(out.contains(&format!("{MESSAGES} messages, each of them once")), "{out}");
+    let (out, errors) = (text(&shown.stdout), text(&shown.stderr));
+    assert!(shown.status.success(), "{out}{errors}");
+    assert!(out.contains(&format!("{MESSAGES} messages, each delivered once")), "{out}");
     assert!(!out.contains('\u{1b}'), "no colours into a pipe: {out}");
-    assert_eq!(complaints, "");
+    assert_eq!(errors, "");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn who_changes_a_text_sees_it_in_the_next_demo_message() {
+fn the_demo_uses_the_templates_of_a_folder_and_refuses_invalid_ones() {
     let folder = tempfile::tempdir().unwrap();
-    let words = folder.path().join("words");
-    otpost::render::write_shipped(&words).unwrap();
-    let text = words.join("pl/otp/push.body.hbs");
-    fs::write(&text, "Oto kod {{otp}}: {{amount}}, {{merchant}}").unwrap();
+    let templates = folder.path().join("custom");
+    otpost::render::write_shipped(&templates).unwrap();
+    let file = templates.join("en/otp/push.body.hbs");
+    fs::write(&file, "Use code {{otp}}: {{amount}}, {{merchant}}").unwrap();
 
-    let changed = demo(folder.path(), &["--once", "--templates", "words"]).unwrap();
-    fs::write(&text, "Oto kod {{otp}}").unwrap();
-    let refused = demo(folder.path(), &["--once", "--templates", "words"]).unwrap();
+    let changed = demo(folder.path(), &["--once", "--templates", "custom"]).unwrap();
+    fs::write(&file, "Use code {{otp}}").unwrap();
+    let refused = demo(folder.path(), &["--once", "--templates", "custom"]).unwrap();
 
-    let out = said(&changed.stdout);
-    assert!(changed.status.success() && out.contains("Oto kod 1111: 10,00\u{a0}zł, merchant test"), "{out}");
-    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused.stderr));
-    assert!(said(&refused.stderr).contains("words/pl/otp/push.body.hbs"), "{}", said(&refused.stderr));
+    let out = text(&changed.stdout);
+    assert!(changed.status.success() && out.contains("Use code 1111: PLN\u{a0}10.00, merchant test"), "{out}");
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("custom/en/otp/push.body.hbs"), "{}", text(&refused.stderr));
 }
 
 #[test]
-fn for_programs_the_demo_writes_one_object_a_message() {
+fn with_json_the_demo_prints_one_object_per_message() {
     let folder = tempfile::tempdir().unwrap();
 
     let shown = demo(folder.path(), &["--once", "--json"]).unwrap();
 
-    let out = said(&shown.stdout);
-    assert!(shown.status.success(), "{out}{}", said(&shown.stderr));
+    let out = text(&shown.stdout);
+    assert!(shown.status.success(), "{out}{}", text(&shown.stderr));
     let messages: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut times = BTreeMap::new();
     for message in &messages {
         let of = |key: &str| message[key].as_str().unwrap().to_owned();
-        *times.entry([of("kind"), of("channel"), of("address")]).or_insert(0) += 1;
+        *times.entry([of("kind"), of("channel"), of("contact")]).or_insert(0) += 1;
         assert!(message["milliseconds"].as_f64().unwrap() > 0.0, "{message}");
         assert!(!of("text").is_empty() && !of("locale").is_empty(), "{message}");
     }
@@ -117,23 +117,23 @@ fn for_programs_the_demo_writes_one_object_a_message() {
 }
 
 #[test]
-fn a_workspace_asked_for_is_kept_and_never_made_over_another() {
+fn a_workspace_with_a_name_is_kept_and_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
 
     let first = demo(folder.path(), &["--once", "--dir", "here"]).unwrap();
     let second = demo(folder.path(), &["--once", "--dir", "here"]).unwrap();
 
-    assert!(first.status.success(), "{}", said(&first.stderr));
+    assert!(first.status.success(), "{}", text(&first.stderr));
     assert!(folder.path().join("here/otpost.toml").is_file());
     assert_eq!(second.status.code(), Some(2));
-    assert!(said(&second.stderr).contains("not empty"), "{}", said(&second.stderr));
+    assert!(text(&second.stderr).contains("not empty"), "{}", text(&second.stderr));
 }
 
 #[test]
-fn every_sample_of_the_contract_is_taken_from_a_practice_processor() {
+fn the_demo_accepts_every_sample_of_the_api_contract() {
     let folder = tempfile::tempdir().unwrap();
     let mut running = Running::start(folder.path()).unwrap();
-    running.read_to(|line| line.starts_with("Now you")).unwrap();
+    running.read_to(|line| line.starts_with("Try it")).unwrap();
     let printed = running.read_to(|line| line.ends_with("/notifications/otp")).unwrap();
     let file = |option: &str| {
         let line = printed.lines().find(|line| line.contains(option)).unwrap();
@@ -149,24 +149,24 @@ fn every_sample_of_the_contract_is_taken_from_a_practice_processor() {
     kill_process(Pid::from_child(&running.child), Signal::TERM).unwrap();
     running.child.wait().unwrap();
 
-    let out = said(&posted.stdout);
-    assert!(posted.status.success(), "{out}{}", said(&posted.stderr));
+    let out = text(&posted.stdout);
+    assert!(posted.status.success(), "{out}{}", text(&posted.stderr));
     assert_eq!(out.lines().filter(|line| line.contains("  204  ")).count(), 9, "{out}");
 }
 
 #[test]
-fn the_command_that_the_demo_prints_posts_one_more_and_the_demo_shows_it() {
+fn the_printed_command_posts_a_notification_and_the_demo_shows_its_message() {
     let folder = tempfile::tempdir().unwrap();
     let mut running = Running::start(folder.path()).unwrap();
-    running.read_to(|line| line.starts_with("Now you")).unwrap();
+    running.read_to(|line| line.starts_with("Try it")).unwrap();
     let printed = running.read_to(|line| line.ends_with("/notifications/otp")).unwrap();
 
     let posted = Command::new("sh").args(["-c", &printed]).output().unwrap();
-    let shown = running.read_to(|line| line.contains("Kod 1111")).unwrap();
+    let shown = running.read_to(|line| line.contains("Code 1111")).unwrap();
     kill_process(Pid::from_child(&running.child), Signal::TERM).unwrap();
     let ended = running.child.wait().unwrap();
 
-    assert_eq!(said(&posted.stdout), "204\n", "{printed}{}", said(&posted.stderr));
-    assert!(shown.contains("push   …a1b2") && shown.contains(" ms   Potwierdź płatność"), "{shown}");
+    assert_eq!(text(&posted.stdout), "204\n", "{printed}{}", text(&posted.stderr));
+    assert!(shown.contains("push   …a1b2") && shown.contains(" ms   Confirm your payment"), "{shown}");
     assert!(ended.success(), "{ended}");
 }

@@ -1,12 +1,12 @@
-//! From the 204 to the person: who is asked, in which order, how often, and when it is over.
+//! From the 204 to the recipient: which providers are tried, in which order, how often, and how deliveries end.
 
 mod candidates;
 mod endings;
-mod guard;
 mod health;
 mod interruptions;
-mod lanes;
+mod limits;
 mod plans;
+mod priorities;
 mod recipients;
 mod spend;
 mod superseded;

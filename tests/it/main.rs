@@ -4,12 +4,13 @@
 mod accept_once;
 mod answers;
 mod architecture;
+mod benchmark;
 mod cli;
 mod contract;
 mod demo;
 mod dispatch;
-mod door;
 mod mails;
+mod mtls;
 mod partners;
 mod process;
 mod promises;

@@ -1,4 +1,4 @@
-//! What holds for every input, tried with many that nobody thought of.
+//! Promises that hold for every input, tested with generated ones.
 //!
 //! The numbers of cases are chosen so that all of them together take some seconds in a debug build.
 
@@ -7,7 +7,7 @@ mod headers;
 mod notices;
 mod reuse;
 mod sealed;
-mod words;
+mod values;
 
 use otpost::domain::clock::Timestamp;
 use proptest::test_runner::Config;
@@ -15,7 +15,7 @@ use proptest::test_runner::Config;
 /// 2025-06-17T14:42:54Z, an hour after the dates of the samples.
 const NOW: Timestamp = Timestamp::from_micros(1_750_171_374_000_000);
 
-/// So many cases, and no file of those that failed: a failure prints its smallest case.
+/// This many cases. Failed ones are not stored in a file: a failure prints its smallest case.
 fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
 }

@@ -1,7 +1,8 @@
-//! What becomes of a message after it was handed over: the providers' door, and what their receipts change.
+//! Delivery receipts: what the receipts listener answers, and what a receipt changes.
 
 mod answers;
-mod course;
+mod certificate;
+mod effects;
 mod partners;
 mod races;
 
@@ -10,11 +11,11 @@ use std::time::{Duration, Instant};
 use crate::support::desk::{Desk, Slip};
 use crate::support::{Gateway, Setup, otp, recipient};
 
-/// Longer than anything takes; a test that waits this long has failed.
+/// Longer than anything takes: a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A gateway with one SMS provider before all others, `desk`, that sends receipts; with more for the settings of the
-/// provider and of its receipts.
+/// A gateway whose first SMS provider, `desk`, sends receipts; `more` and `receipt` are further settings of the provider
+/// and of its receipts.
 async fn listening(more: &str, receipt: &str) -> (Gateway, Desk) {
     let desk = Desk::open().await;
     let settings = desk.settings("desk", more, receipt) + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
@@ -23,7 +24,7 @@ async fn listening(more: &str, receipt: &str) -> (Gateway, Desk) {
     (gateway, desk)
 }
 
-/// The same, with one code that `desk` has taken; returns our reference.
+/// The same, after `desk` has accepted one code; returns our reference.
 async fn sent(receipt: &str) -> (Gateway, Desk, String) {
     let (gateway, desk) = listening("", receipt).await;
     gateway.post(&otp().code("73915046")).await.expect_status(204);
@@ -34,8 +35,8 @@ async fn sent(receipt: &str) -> (Gateway, Desk, String) {
     (gateway, desk, reference)
 }
 
-/// Posts a receipt and expects that it is taken.
-async fn tell(gateway: &Gateway, slip: &Slip) {
+/// Posts a receipt and expects that it is accepted.
+async fn report(gateway: &Gateway, slip: &Slip) {
     let answer = slip.post(gateway.receipts_address()).await.expect_status(200);
     assert_eq!(answer.body, "");
 }

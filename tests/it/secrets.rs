@@ -1,4 +1,4 @@
-//! A code is at the provider and nowhere else: not in logs, files, answers or lists, in no common disguise.
+//! A code is found only at the provider: not in logs, files, answers or lists, in any common encoding.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -15,7 +15,7 @@ const PHONE: &str = "+48600123987";
 const MERCHANT: &str = "Canary Merchant";
 
 #[tokio::test]
-async fn a_code_is_found_nowhere_but_at_the_provider() {
+async fn a_code_is_found_only_at_the_provider() {
     let logs = Logs::default();
     let listen = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer({
         let logs = logs.clone();
@@ -27,7 +27,7 @@ async fn a_code_is_found_nowhere_but_at_the_provider() {
 
     let mut said = all_sorts_of_trouble(&gateway).await;
     for line in gateway.deliveries().await {
-        said.push(format!("{:?}", gateway.store().delivery(line.id).await.unwrap()));
+        said.push(format!("{:?}", gateway.store().reports().delivery(line.id).await.unwrap()));
     }
     let mut places = vec![("logs".to_owned(), logs.taken())];
     places.extend(said.into_iter().map(|text| ("answers and lists".to_owned(), text.into_bytes())));
@@ -35,7 +35,7 @@ async fn a_code_is_found_nowhere_but_at_the_provider() {
 
     assert!(gateway.push().received().iter().any(|message| message.text.contains(CODE)));
     let logs = String::from_utf8(logs.taken()).unwrap();
-    assert!(logs.contains("an attempt failed") && logs.contains("TRACE"), "the logs are not listened to");
+    assert!(logs.contains("attempt failed") && logs.contains("TRACE"), "no logs were captured");
     for (place, bytes) in &places {
         for secret in disguises(CODE).iter().chain([&PHONE.into(), &MERCHANT.into(), &"token-of-somebody".into()]) {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_slice());
@@ -44,7 +44,7 @@ async fn a_code_is_found_nowhere_but_at_the_provider() {
     }
 }
 
-// Every way of going wrong that might tempt somebody to write down what it was.
+// Every failure whose report might contain the code.
 async fn all_sorts_of_trouble(gateway: &Gateway) -> Vec<String> {
     let code = || otp().code(CODE).with("merchantName", MERCHANT);
     let mut said = Vec::new();

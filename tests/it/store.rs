@@ -1,15 +1,16 @@
-//! What every store must keep, whichever database is behind it: one list of promises, run against each.
+//! The conformance suite of the store: one list of promises that every database keeps.
 //!
-//! Only public verbs are used. What a promise needs to see inside the database is in the file of that database.
+//! It uses public verbs only. A test that looks into the database is in the file of that database.
 
 mod acceptance;
-mod directory;
+mod audit_log;
 mod leases;
 mod memory;
-mod record;
+mod migration;
+mod recipients;
 mod retention;
 mod sqlite;
-mod template_version;
+mod template_versions;
 
 use std::path::Path;
 use std::pin::Pin;
@@ -34,48 +35,48 @@ use crate::support::clock::ManualClock;
 
 type Pending<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// Opens a store in a folder that holds `seal.key`; with so many bytes to be kept free.
+/// Opens a store in a folder with `seal.key`; the last argument is `min_free`.
 type Open = fn(&Path, Arc<ManualClock>, u64) -> Pending<Store>;
 
-/// A promise: its sentence, and what proves it.
-type Promise = (&'static str, fn(Room) -> Pending<()>);
+/// A promise: its sentence and its test.
+type Promise = (&'static str, fn(Fixture) -> Pending<()>);
 
-/// Every promise there is.
+/// All promises.
 fn promises() -> Vec<Promise> {
     [
         acceptance::PROMISES,
         leases::PROMISES,
-        record::PROMISES,
-        directory::PROMISES,
+        audit_log::PROMISES,
+        recipients::PROMISES,
         retention::PROMISES,
-        template_version::PROMISES,
+        template_versions::PROMISES,
     ]
     .concat()
 }
 
-/// Runs each promise in a room of its own and names those that are broken.
+/// Runs each promise with a store of its own and names those that are broken.
 async fn keeps_every_promise(open: Open) {
     let mut broken = Vec::new();
     let tasks = LocalSet::new();
-    for (sentence, proof) in promises() {
-        let room = Room::new(open).await;
-        // A task of its own ends alone when it panics.
-        if tasks.run_until(async { tokio::task::spawn_local(proof(room)).await }).await.is_err() {
+    for (sentence, test) in promises() {
+        let it = Fixture::new(open).await;
+        // When a promise panics, only its own task ends.
+        if tasks.run_until(async { tokio::task::spawn_local(test(it)).await }).await.is_err() {
             broken.push(sentence);
         }
     }
     assert!(broken.is_empty(), "broken: {broken:#?}");
 }
 
-/// A store of its own for each promise.
-struct Room {
+/// The store of one promise, with its clock and folder.
+struct Fixture {
     folder: TempDir,
     clock: Arc<ManualClock>,
     open: Open,
     store: Store,
 }
 
-impl Room {
+impl Fixture {
     async fn new(open: Open) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::new();
@@ -111,7 +112,7 @@ impl Room {
         }
     }
 
-    /// A code that was accepted and is held.
+    /// A code that was accepted and is leased.
     async fn held(&self) -> Claimed {
         match self.store.accept(self.code("48151623")).await.unwrap() {
             Accepted::New(Some(claimed)) => *claimed,
@@ -119,7 +120,7 @@ impl Room {
         }
     }
 
-    /// Takes the one delivery that is due.
+    /// Claims the one delivery that is due.
     async fn claim_one(&self) -> Claimed {
         let mut claims = self.store.claim(Priority::Otp, 10).await.unwrap();
         assert_eq!(claims.len(), 1);
@@ -154,16 +155,16 @@ impl Room {
 
     /// The kinds of all audit events of a delivery, in order.
     async fn events(&self, delivery: Uuid) -> Vec<String> {
-        let told = self.store.delivery(delivery).await.unwrap().unwrap();
-        told.events.into_iter().map(|event| event.kind).collect()
+        let detail = self.store.reports().delivery(delivery).await.unwrap().unwrap();
+        detail.events.into_iter().map(|event| event.kind).collect()
     }
 
     async fn state(&self, delivery: Uuid) -> String {
-        self.store.delivery(delivery).await.unwrap().unwrap().line.state
+        self.store.reports().delivery(delivery).await.unwrap().unwrap().line.state
     }
 
     async fn count(&self) -> usize {
         let filter = otpost::store::reports::DeliveryFilter { state: None, kind: None, limit: 10_000 };
-        self.store.deliveries(&filter).await.unwrap().len()
+        self.store.reports().deliveries(&filter).await.unwrap().len()
     }
 }

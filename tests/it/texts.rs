@@ -1,5 +1,5 @@
-//! Texts change while the gateway runs: they are live within two seconds, all of a message or nothing of it, and never
-//! when they are bad; and each attempt names the words it was written with.
+//! Templates change while the gateway runs: they are active within two seconds, for whole messages only, and never when they
+//! are invalid; and each attempt names the template version that it was rendered from.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use otpost::telemetry;
 
 use crate::support::{Gateway, Setup, locked, otp, recipient};
 
-/// What is promised.
+/// The promised time.
 const LIVE: Duration = Duration::from_secs(2);
 
 /// Longer than anything here takes on a machine that is busy.
@@ -21,33 +21,36 @@ const SMS: &str = "templates/pl/otp/sms.hbs";
 const CHANGES: usize = 50;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_changed_text_is_sent_within_two_seconds_and_the_attempts_before_it_keep_theirs() {
-    let gateway = house_of_two().await;
+async fn a_changed_template_is_active_within_two_seconds_and_earlier_attempts_keep_their_version() {
+    let gateway = gateway_with_two().await;
     let old = told(&gateway).await;
     let before = template_version(&gateway).await;
 
     let began = Instant::now();
-    gateway.house.replace(SMS, "NEW WORDS {{otp}} {{amount}} {{merchant}}");
-    until(async || told(&gateway).await.starts_with("NEW WORDS 48151623")).await;
+    gateway.house.replace(SMS, "NEW TEXT {{otp}} {{amount}} {{merchant}}");
+    until(async || told(&gateway).await.starts_with("NEW TEXT 48151623")).await;
     let took = began.elapsed();
 
     assert!(took < LIVE, "{took:?}");
     let after = template_version(&gateway).await;
     let first = gateway.deliveries().await[0].id;
-    assert_eq!(gateway.store().delivery(first).await.unwrap().unwrap().attempts[0].template_version, Some(before));
-    let words = gateway.store().words(&[before, after]).await.unwrap();
-    assert!(words[&after].parts["sms.hbs"].starts_with("NEW WORDS") && !old.starts_with("NEW WORDS"));
-    assert!(!words[&before].parts["sms.hbs"].starts_with("NEW WORDS"));
+    assert_eq!(
+        gateway.store().reports().delivery(first).await.unwrap().unwrap().attempts[0].template_version,
+        Some(before)
+    );
+    let words = gateway.store().template_versions().snapshots(&[before, after]).await.unwrap();
+    assert!(words[&after].parts["sms.hbs"].starts_with("NEW TEXT") && !old.starts_with("NEW TEXT"));
+    assert!(!words[&before].parts["sms.hbs"].starts_with("NEW TEXT"));
     let events = gateway.house.audit().await;
     let (_, detail) = events.iter().find(|(kind, _)| kind == "templates_activated").unwrap();
-    assert_eq!(detail["texts"]["pl/otp/sms"], after.to_string());
+    assert_eq!(detail["templates"]["pl/otp/sms"], after.to_string());
     assert_eq!(detail["count"], 1);
 }
 
 #[tokio::test]
-async fn a_text_that_cannot_be_used_changes_nothing_and_is_told_of_until_it_is_mended() {
+async fn a_rejected_template_changes_nothing_and_is_an_alarm_until_it_is_fixed() {
     let metrics = telemetry::collect().unwrap();
-    let gateway = house_of_two().await;
+    let gateway = gateway_with_two().await;
     let old = told(&gateway).await;
     let good = fs::read_to_string(gateway.house.path(SMS)).unwrap();
     let says = |line: &str| metrics.render().lines().any(|it| it == line);
@@ -57,23 +60,23 @@ async fn a_text_that_cannot_be_used_changes_nothing_and_is_told_of_until_it_is_m
     until(async || says("otpost_template_stale 1")).await;
     assert_eq!(told(&gateway).await, old);
     gateway.house.replace("templates/en/otp/sms.hbs", "NEW {{otp}} {{amount}} {{merchant}}");
-    until(async || says("otpost_template_reloads_total{outcome=\"refused\"} 2")).await;
-    assert!(!told_to(&gateway, "2").await.starts_with("NEW"), "all of the set waits for the bad one");
+    until(async || says("otpost_template_reloads_total{outcome=\"rejected\"} 2")).await;
+    assert!(!told_to(&gateway, "2").await.starts_with("NEW"), "the whole set waits for the rejected template");
     gateway.house.replace(SMS, &good);
     until(async || says("otpost_template_stale 0")).await;
 
-    assert!(says("otpost_template_reloads_total{outcome=\"taken\"} 1"));
+    assert!(says("otpost_template_reloads_total{outcome=\"activated\"} 1"));
     assert!(told_to(&gateway, "2").await.starts_with("NEW"));
     assert_eq!(told(&gateway).await, old);
     let events = gateway.house.audit().await;
     let refused: Vec<_> = events.iter().filter(|(kind, _)| kind == "templates_rejected").collect();
-    let said = refused[0].1["findings"].to_string();
+    let said = refused[0].1["diagnostics"].to_string();
     assert!(refused.len() == 2 && said.contains("sms.hbs") && said.contains("amount and merchant"), "{said}");
 }
 
 #[tokio::test]
-async fn a_language_that_is_taken_away_is_read_in_the_default_one_and_its_words_are_kept() {
-    let gateway = house_of_two().await;
+async fn a_removed_locale_falls_back_to_the_default_one_and_its_versions_are_kept() {
+    let gateway = gateway_with_two().await;
     let english = told_to(&gateway, "2").await;
     let before = template_version(&gateway).await;
 
@@ -81,14 +84,17 @@ async fn a_language_that_is_taken_away_is_read_in_the_default_one_and_its_words_
     until(async || told_to(&gateway, "2").await == told(&gateway).await).await;
 
     assert_ne!(told_to(&gateway, "2").await, english);
-    let gone = gateway.store().words_changes().await.unwrap();
+    let gone = gateway.store().template_versions().activations().await.unwrap();
     assert_eq!(gone.iter().filter(|change| change.template_version.is_none()).count(), 27);
-    assert_eq!(gateway.store().words(&[before]).await.unwrap()[&before].topic.to_string(), "en/otp/sms");
+    assert_eq!(
+        gateway.store().template_versions().snapshots(&[before]).await.unwrap()[&before].topic.to_string(),
+        "en/otp/sms"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_message_is_ever_of_two_sets_of_texts() {
-    let gateway = house_of_two().await;
+async fn no_message_is_rendered_from_two_template_sets() {
+    let gateway = gateway_with_two().await;
     gateway.knows([recipient("three").customer("3").app("token")]).await;
     let folder = gateway.house.path("templates/pl");
 
@@ -118,26 +124,27 @@ async fn no_message_is_ever_of_two_sets_of_texts() {
         assert_eq!(version, in_body, "{message:?}");
         seen.insert(version.map(str::to_owned));
     }
-    assert!(seen.len() > 3, "texts were meant to change while messages are sent: {seen:?}");
+    assert!(seen.len() > 3, "templates were meant to change while messages are sent: {seen:?}");
 }
 
 #[tokio::test]
-async fn words_keep_their_names_across_a_restart_and_are_not_written_again() {
-    let gateway = house_of_two().await;
+async fn template_versions_stay_the_same_across_a_restart_and_are_not_stored_again() {
+    let gateway = gateway_with_two().await;
     gateway.post(&locked(gateway.now())).await.expect_status(204);
     told(&gateway).await;
-    let (before, changes) = (template_version(&gateway).await, gateway.store().words_changes().await.unwrap());
+    let (before, changes) =
+        (template_version(&gateway).await, gateway.store().template_versions().activations().await.unwrap());
 
     let gateway = gateway.restart().await;
     told(&gateway).await;
 
     assert_eq!(template_version(&gateway).await, before);
-    assert_eq!(gateway.store().words_changes().await.unwrap(), changes);
+    assert_eq!(gateway.store().template_versions().activations().await.unwrap(), changes);
     assert_eq!(changes.len(), 54, "two languages, nine kinds, three channels");
 }
 
 // Two people, each with a phone: the first reads Polish, the second English.
-async fn house_of_two() -> Gateway {
+async fn gateway_with_two() -> Gateway {
     let gateway = Setup::new().start().await;
     let one = recipient("one").customer("1337").phone("+48600100200");
     gateway.knows([one, recipient("two").customer("2").reads("en").phone("+48600100300")]).await;

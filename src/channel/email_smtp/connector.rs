@@ -1,7 +1,7 @@
-//! What a mail travels over: a TCP connection of our own, so that nothing waits in it, and TLS on top.
+//! SMTP connections: a TCP connection with `TCP_NODELAY`, and TLS on top of it.
 //!
-//! The mail library sets no `TCP_NODELAY` and writes a mail and its final dot apart; on its own connections every mail
-//! therefore waits 40 ms for the relay's delayed acknowledgement.
+//! The mail library does not set `TCP_NODELAY`, and writes a mail and its final dot separately. On its own connections
+//! every mail therefore waits 40 ms for the relay's delayed acknowledgement.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,9 +24,9 @@ use tokio_openssl::SslStream;
 
 use super::read_limit::ReadLimit;
 use super::{SessionError, Settings, SmtpStep, Tls};
-use crate::channel::{CONNECT_MAX, Error, read_ca};
+use crate::channel::{CONNECT_MAX, Common, Error, read_ca};
 
-/// Where distributions keep the certificates they trust; an OpenSSL that was built in knows none of these places.
+/// Where distributions keep the trusted certificates; a bundled OpenSSL does not know these paths.
 const SYSTEM_ROOTS: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -34,11 +34,11 @@ const SYSTEM_ROOTS: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Makes connections that are ready for a mail.
+/// Makes connections: greeted and authenticated, ready for a mail.
 pub(super) struct Connector {
     host: String,
     port: u16,
-    guard: TlsMode,
+    tls: TlsMode,
     hello: ClientId,
     login: Option<Credentials>,
 }
@@ -50,35 +50,40 @@ enum TlsMode {
 }
 
 impl Connector {
-    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
-        let Settings { name, host, port, .. } = settings;
+    pub(super) fn new(settings: &Settings, common: &Common) -> Result<Self, Error> {
+        let (name, Settings { host, port, .. }) = (common.name(), settings);
         let login = match (&settings.user, &settings.password) {
-            (Some(user), Some(word)) => Some(Credentials::new(user.expose().to_owned(), word.expose().to_owned())),
+            (Some(user), Some(password)) => {
+                Some(Credentials::new(user.expose().to_owned(), password.expose().to_owned()))
+            }
             (None, None) => None,
             _ => return Err(Error::new(name, "user and password: expected both or neither")),
         };
         if login.is_some() && settings.tls == Tls::None && !is_this_machine(host) {
-            return Err(Error::new(name, "tls: expected starttls or tls, or a password would travel in the clear"));
+            return Err(Error::new(
+                name,
+                "tls: expected starttls or tls, because a password must not be sent unencrypted",
+            ));
         }
-        let extra = settings.ca.as_ref().map_or(Ok(Vec::new()), |file| read_ca(name, file))?;
-        let unfit = || Error::new(name, "the TLS library could not be set up");
-        let guard = match settings.tls {
+        let extra = common.ca.as_ref().map_or(Ok(Vec::new()), |file| read_ca(name, file))?;
+        let unusable = || Error::new(name, "the TLS library could not be set up");
+        let tls = match settings.tls {
             Tls::None => TlsMode::None,
-            Tls::StartTls => TlsMode::StartTls(start_tls(host, &extra).map_err(|_| unfit())?),
-            Tls::Tls => TlsMode::Tls(connector(extra).map_err(|_| unfit())?),
+            Tls::StartTls => TlsMode::StartTls(start_tls(host, &extra).map_err(|_| unusable())?),
+            Tls::Tls => TlsMode::Tls(connector(extra).map_err(|_| unusable())?),
         };
         let hello = settings.hello.clone().map_or_else(ClientId::default, ClientId::Domain);
-        Ok(Self { host: host.clone(), port: *port, guard, hello, login })
+        Ok(Self { host: host.clone(), port: *port, tls, hello, login })
     }
 
-    /// Connects, protects, greets and logs in.
-    pub(super) async fn dial(&self, step: &mut SmtpStep) -> Result<AsyncSmtpConnection, SessionError> {
-        *step = SmtpStep::Dial;
+    /// Connects, starts TLS, greets and logs in.
+    pub(super) async fn connect(&self, step: &mut SmtpStep) -> Result<AsyncSmtpConnection, SessionError> {
+        *step = SmtpStep::Connect;
         let address = (self.host.as_str(), self.port);
         let tcp =
             timeout(CONNECT_MAX, TcpStream::connect(address)).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))?;
         tcp.set_nodelay(true)?;
-        let mut smtp = match &self.guard {
+        let mut smtp = match &self.tls {
             TlsMode::None => self.greet(PlainStream { tcp, before_tls: false }).await?,
             TlsMode::StartTls(parameters) => {
                 let mut smtp = self.greet(PlainStream { tcp, before_tls: true }).await?;
@@ -139,17 +144,17 @@ fn connector(extra: Vec<X509>) -> Result<SslConnector, ErrorStack> {
     Ok(builder.build())
 }
 
-/// A connection as it is.
+/// A connection without TLS, or before `STARTTLS`.
 ///
-/// Until TLS begins it hands out one byte at a time. Read ahead, what an attacker put behind the answer to `STARTTLS`
-/// would be taken for an answer that came under TLS.
+/// Before TLS it returns one byte for each read. With read-ahead, bytes that an attacker injects after the reply to
+/// `STARTTLS` would be read as replies that came over TLS.
 #[derive(Debug)]
 struct PlainStream {
     tcp: TcpStream,
     before_tls: bool,
 }
 
-/// The first byte of a TLS handshake, and of no SMTP command.
+/// The first byte of a TLS handshake. No SMTP command begins with it.
 const TLS_HANDSHAKE: u8 = 0x16;
 
 impl AsyncRead for PlainStream {
@@ -188,7 +193,7 @@ impl AsyncTokioStream for PlainStream {
     }
 }
 
-/// A connection under TLS from the start.
+/// A connection with TLS from the first byte.
 #[derive(Debug)]
 struct TlsStream(SslStream<TcpStream>);
 

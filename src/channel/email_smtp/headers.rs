@@ -1,6 +1,6 @@
-//! The headers of a mail that say what it is: written by a machine, in which language, and how to be told no more news.
+//! Mail headers beyond the basic ones: automatic submission, language, and how to unsubscribe.
 //!
-//! None of them ever holds anything of the message itself.
+//! None of them contains any part of the message.
 
 use std::error::Error;
 
@@ -8,39 +8,38 @@ use lettre::message::header::{Header, HeaderName, HeaderValue};
 
 use crate::domain::recipient::Locale;
 
-/// The longest list of addresses to unsubscribe at, in bytes: a header's line has at most 998 (RFC 5322, 2.1.1).
+/// The longest value of `list_unsubscribe`, in bytes. A header line has at most 998 (RFC 5322, 2.1.1).
 const UNSUBSCRIBE_MAX: usize = 500;
 
-const EXPECTED: &str = "list_unsubscribe: expected mailto:NAME@HOST or https://HOST/…, or both with a comma between; \
+const EXPECTED: &str = "list_unsubscribe: expected mailto:NAME@HOST or https://HOST/…, or both separated by a comma; \
                         leave it out for none";
 
-/// RFC 3834: written by a machine, so that no holiday notice answers it.
+/// `Auto-Submitted` (RFC 3834): suppresses automatic replies such as vacation notices.
 #[derive(Clone, Copy)]
 pub(super) struct AutoSubmitted;
 
-/// The same for Exchange, which asks another header. Delivery reports are not suppressed.
+/// `X-Auto-Response-Suppress`: the same for Exchange. Delivery reports are not suppressed.
 #[derive(Clone, Copy)]
 pub(super) struct NoAutoReply;
 
-/// RFC 3282: the language that the mail is read in.
+/// `Content-Language` (RFC 3282).
 #[derive(Clone)]
 pub(super) struct ContentLanguage(pub(super) Locale);
 
-/// RFC 2369: where readers ask for no more of this. Without the single click of RFC 8058, which needs an address of
-/// each reader's own.
+/// `List-Unsubscribe` (RFC 2369). Without one-click unsubscription (RFC 8058), which needs an address for each recipient.
 #[derive(Clone)]
 pub(super) struct Unsubscribe(String);
 
 impl Unsubscribe {
-    /// Reads the setting: nothing where it is empty.
+    /// Parses the setting; `None` when it is empty.
     ///
     /// # Errors
-    /// Anything but addresses behind `mailto:` or `https://`, in words for whoever configured it.
+    /// The message for the operator, when an address does not begin with `mailto:` or `https://`.
     pub(super) fn read(setting: &str) -> Result<Option<Self>, &'static str> {
         if setting.trim().is_empty() { Ok(None) } else { Self::parse(setting).map(Some).ok_or(EXPECTED) }
     }
 
-    /// Reads addresses with commas between them.
+    /// Parses addresses separated by commas.
     pub(super) fn parse(list: &str) -> Option<Self> {
         let addresses: Vec<_> = list.split(',').map(str::trim).collect();
         let short = list.len() <= UNSUBSCRIBE_MAX;
@@ -117,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readers_are_sent_to_a_mailbox_or_a_page_and_nowhere_else() {
+    fn recipients_unsubscribe_by_mail_or_on_a_page_and_nowhere_else() {
         for good in ["mailto:stop@bank.example?subject=stop", " https://bank.example/stop , mailto:a@b.example"] {
             assert!(matches!(Unsubscribe::read(good), Ok(Some(_))), "{good}");
         }

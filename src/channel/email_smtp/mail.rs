@@ -1,6 +1,6 @@
-//! Writes a mail: headers and two equal parts, plain and HTML.
+//! Builds a mail: headers and two equivalent parts, plain text and HTML.
 //!
-//! Every header goes through a typed encoder; none is put together as text here.
+//! Every header is written by a typed encoder; none is concatenated here.
 
 use lettre::address::Envelope;
 use lettre::message::{Mailbox, MultiPart};
@@ -11,7 +11,7 @@ use crate::domain::notification::Priority;
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::Cause;
 
-/// A mail and its envelope. It holds the message, so it cannot be printed.
+/// A mail and its envelope. It contains the message, so it has no `Debug`.
 pub(super) struct OutgoingMail {
     pub(super) from: Address,
     pub(super) to: Address,
@@ -19,31 +19,31 @@ pub(super) struct OutgoingMail {
 }
 
 impl OutgoingMail {
-    /// Writes what `outbound` says. `unsubscribe` is what readers of news are told to stop them by; a code has nothing to
-    /// be stopped by, because it was asked for.
+    /// Builds the mail for `message`. `unsubscribe` is written in standard notifications only: a code was requested by the
+    /// recipient.
     pub(super) fn write(
         from: &Mailbox,
         unsubscribe: Option<&Unsubscribe>,
-        outbound: &OutboundMessage,
+        message: &OutboundMessage,
     ) -> Result<Self, Cause> {
-        let RenderedMessage::Email { subject, text, html, locale } = &outbound.message else {
+        let RenderedMessage::Email { subject, text, html, locale } = &message.rendered else {
             return Err(Cause::NotRendered);
         };
-        let to = recipient(outbound.to.expose()).ok_or(Cause::InvalidContact)?;
-        // Given rather than found out: the library would read it back from its own headers, and cannot read all it writes.
+        let to = recipient(message.to.expose()).ok_or(Cause::InvalidContact)?;
+        // Set explicitly, because the library would parse it from its own headers and cannot parse all that it writes.
         let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()]).map_err(|_| Cause::NotRendered)?;
         let mut mail = Mail::builder()
             .envelope(envelope)
             .from(from.clone())
             .to(Mailbox::new(None, to.clone()))
             .subject(one_line(subject.reveal()))
-            // The same on every attempt, so that a mailbox which gets it twice can show it once, and never that of
-            // another delivery: two mails of one name would be one to it.
-            .message_id(Some(format!("<{}@{}>", outbound.delivery, from.email.domain())))
+            // The same on every attempt, so that a mailbox can drop a duplicate, and different for every delivery, so
+            // that it does not drop another mail.
+            .message_id(Some(format!("<{}@{}>", message.delivery, from.email.domain())))
             .header(AutoSubmitted)
             .header(NoAutoReply)
             .header(ContentLanguage(locale.clone()));
-        if let Some(unsubscribe) = unsubscribe.filter(|_| outbound.priority == Priority::Standard) {
+        if let Some(unsubscribe) = unsubscribe.filter(|_| message.priority == Priority::Standard) {
             mail = mail.header(unsubscribe.clone());
         }
         let mail = mail
@@ -52,14 +52,13 @@ impl OutgoingMail {
         Ok(Self { from: from.email.clone(), to, bytes: mail.formatted() })
     }
 
-    /// Whether an address in it has letters beyond ASCII.
+    /// Whether one of its mail addresses has characters beyond ASCII.
     pub(super) fn is_international(&self) -> bool {
         [&self.from, &self.to].into_iter().any(|address| !AsRef::<str>::as_ref(address).is_ascii())
     }
 }
 
-// Every relay takes a domain in its ASCII form (RFC 5890, 2.3.2.1); only a mailbox's own name beyond ASCII needs one that
-// speaks SMTPUTF8.
+// Every relay accepts a domain in its ASCII form (RFC 5890, 2.3.2.1). Only a local part beyond ASCII needs SMTPUTF8.
 fn recipient(mailbox: &str) -> Option<Address> {
     let (local, domain) = mailbox.rsplit_once('@')?;
     Address::new(local, idna::domain_to_ascii(domain).ok()?).ok()
@@ -76,12 +75,12 @@ mod tests {
 
     fn written(subject: &str) -> String {
         let from = "Bank <otp@bank.example>".parse().unwrap();
-        let outbound = test_servers::email(subject, "Kod 0042 dla płatności", "<p>Kod <b>0042</b></p>");
-        String::from_utf8(OutgoingMail::write(&from, None, &outbound).unwrap().bytes).unwrap()
+        let message = test_servers::email(subject, "Kod 0042 dla płatności", "<p>Kod <b>0042</b></p>");
+        String::from_utf8(OutgoingMail::write(&from, None, &message).unwrap().bytes).unwrap()
     }
 
     #[test]
-    fn a_mail_has_a_plain_and_an_html_part_and_says_that_a_machine_wrote_it() {
+    fn a_mail_has_a_plain_and_an_html_part_and_is_marked_as_automatic() {
         let mail = written("Twój kod");
         for line in [
             "From: Bank <otp@bank.example>\r\n",
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_beyond_ascii_is_written_so_that_every_relay_takes_it() {
+    fn a_domain_beyond_ascii_is_written_in_its_ascii_form() {
         let written = |mailbox| recipient(mailbox).map(|address| address.to_string());
         assert_eq!(written("ala@żółw.example").as_deref(), Some("ala@xn--w-uga1v8h.example"));
         assert_eq!(written("\"a b\"@Mail.example").as_deref(), Some("\"a b\"@mail.example"));
@@ -114,16 +113,16 @@ mod tests {
     }
 
     #[test]
-    fn readers_are_told_how_to_stop_news_and_never_how_to_stop_codes() {
+    fn standard_notifications_say_how_to_unsubscribe_and_codes_do_not() {
         let from = "Bank <otp@bank.example>".parse().unwrap();
         let address = Unsubscribe::parse("mailto:stop@bank.example, https://bank.example/stop").unwrap();
         let written = |priority| {
-            let outbound = OutboundMessage { priority, ..test_servers::email("a", "b", "c") };
-            String::from_utf8(OutgoingMail::write(&from, Some(&address), &outbound).unwrap().bytes).unwrap()
+            let message = OutboundMessage { priority, ..test_servers::email("a", "b", "c") };
+            String::from_utf8(OutgoingMail::write(&from, Some(&address), &message).unwrap().bytes).unwrap()
         };
         let line = "List-Unsubscribe: <mailto:stop@bank.example>, <https://bank.example/stop>\r\n";
-        let news = written(Priority::Standard).replace("\r\n ", " ");
-        assert!(news.contains(line), "{news}");
+        let standard = written(Priority::Standard).replace("\r\n ", " ");
+        assert!(standard.contains(line), "{standard}");
         assert!(!written(Priority::Otp).contains("List-Unsubscribe"));
     }
 

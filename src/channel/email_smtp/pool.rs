@@ -1,6 +1,6 @@
-//! Connections between two mails. The one used last is used next, so that the others can grow old and go.
+//! Idle connections. The one that was used last is used next, so that the others expire.
 //!
-//! Keeps no task of its own: what is too old goes when somebody comes by.
+//! It has no task of its own: expired connections are closed when the next one is taken.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,37 +12,37 @@ use super::session::SmtpSession;
 use crate::channel::priority_semaphore::{PriorityPermit, PrioritySemaphore};
 use crate::domain::notification::Priority;
 
-/// Relays close idle connections after one to five minutes; a connection older than this is not worth a try.
+/// Relays close idle connections after one to five minutes. A connection that has been idle longer than this is not used.
 const IDLE_MAX: Duration = Duration::from_mins(1);
 
 pub(super) struct Pool {
     idle: Mutex<Vec<Idle>>,
-    slots: PrioritySemaphore,
+    permits: PrioritySemaphore,
 }
 
 struct Idle {
-    line: SmtpSession,
+    session: SmtpSession,
     since: Instant,
 }
 
 impl Pool {
     pub(super) fn new(connections: usize) -> Self {
-        Self { idle: Mutex::default(), slots: PrioritySemaphore::new(connections) }
+        Self { idle: Mutex::default(), permits: PrioritySemaphore::new(connections) }
     }
 
-    /// The right to one connection, idle or new; waits while all are in use.
-    pub(super) async fn slot(&self, priority: Priority) -> Result<PriorityPermit<'_>, SessionError> {
-        self.slots.take(priority).await.map_err(|_closed| SessionError::Lost)
+    /// A permit for one connection, idle or new; waits while all are in use.
+    pub(super) async fn acquire(&self, priority: Priority) -> Result<PriorityPermit, SessionError> {
+        self.permits.acquire(priority).await.map_err(|_closed| SessionError::Lost)
     }
 
     pub(super) fn take(&self) -> Option<SmtpSession> {
         let mut idle = self.idle();
         idle.retain(|idle| idle.since.elapsed() < IDLE_MAX);
-        idle.pop().map(|idle| idle.line)
+        idle.pop().map(|idle| idle.session)
     }
 
-    pub(super) fn put(&self, line: SmtpSession) {
-        self.idle().push(Idle { line, since: Instant::now() });
+    pub(super) fn put(&self, session: SmtpSession) {
+        self.idle().push(Idle { session, since: Instant::now() });
     }
 
     pub(super) fn clear(&self) {

@@ -1,7 +1,7 @@
-//! A connection on which the other side cannot go on talking: what it says before it is our turn again has a limit.
+//! A limit on what the relay sends between two of our commands.
 //!
-//! It reads no replies. The mail library keeps a line until its end comes, and reads a reply anew with each line of it, so
-//! a relay gone mad would otherwise cost memory, or a thread, for as long as the attempt lasts.
+//! It does not parse replies. The mail library buffers a line until it ends, and parses a reply again with each of its
+//! lines, so a faulty relay could otherwise use up memory, or a thread, until the attempt ends.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,31 +11,31 @@ use std::task::{Context, Poll, ready};
 use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes between two of our own. A reply has lines of 512 (RFC 5321, 4.5.3.1.5) and a dozen of them; the certificates of
-/// a handshake have some thousand bytes more.
-const SAID_MAX: usize = 32 * 1024;
+/// The most bytes between two writes. A reply has a dozen lines of 512 bytes (RFC 5321, 4.5.3.1.5); the certificates in a
+/// handshake have a few thousand more.
+const BYTES_MAX: usize = 32 * 1024;
 
-/// Ends of lines among them. Reading a reply anew with each of its lines costs the square of their number; under TLS, where
-/// they are not to be seen, as many bytes of this value as chance has in [`SAID_MAX`] must still pass, which is half.
+/// The most line ends among them. The cost of parsing a reply again with each line is quadratic. Over TLS the bytes are
+/// random: [`BYTES_MAX`] of them contain half as many line ends by chance, which must pass.
 const LINES_MAX: usize = 256;
 
-/// A connection with that limit.
+/// A connection with this limit.
 #[derive(Debug)]
 pub(super) struct ReadLimit<S> {
     stream: S,
-    said: usize,
+    bytes: usize,
     lines: usize,
 }
 
 impl<S> ReadLimit<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, said: 0, lines: 0 }
+        Self { stream, bytes: 0, lines: 0 }
     }
 
-    fn hear(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.said += bytes.len();
-        self.lines += bytes.split(|byte| *byte == b'\n').count() - 1;
-        let is_too_much = self.said > SAID_MAX || self.lines > LINES_MAX;
+    fn count(&mut self, read: &[u8]) -> io::Result<()> {
+        self.bytes += read.len();
+        self.lines += read.split(|byte| *byte == b'\n').count() - 1;
+        let is_too_much = self.bytes > BYTES_MAX || self.lines > LINES_MAX;
         if is_too_much { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
     }
 }
@@ -44,13 +44,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadLimit<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        Poll::Ready(self.hear(&buf.filled()[before..]))
+        Poll::Ready(self.count(&buf.filled()[before..]))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for ReadLimit<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        (self.said, self.lines) = (0, 0);
+        (self.bytes, self.lines) = (0, 0);
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 

@@ -1,4 +1,4 @@
-//! One conversation with a relay: the commands of a mail, in order, on a connection that stays open.
+//! One SMTP session: the commands of each mail, in order, on a connection that stays open.
 
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
@@ -7,10 +7,10 @@ use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParam
 use super::mail::OutgoingMail;
 use super::{SessionError, SmtpStep};
 
-/// A connection that has greeted and, where asked to, logged in.
+/// A connection that has been greeted and, if configured, authenticated.
 pub(super) struct SmtpSession {
     smtp: AsyncSmtpConnection,
-    /// A mail was begun and not finished; the relay must forget it before the next.
+    /// A mail was started and not finished; it must be reset before the next one.
     unfinished: bool,
 }
 
@@ -19,36 +19,36 @@ impl SmtpSession {
         Self { smtp, unfinished: false }
     }
 
-    /// Up to the relay's word on the sender. It is also the first word on a kept connection, and so tells whether it still stands.
-    pub(super) async fn begin(&mut self, letter: &OutgoingMail) -> Result<(), SessionError> {
+    /// Starts a mail, up to the reply to `MAIL FROM`. On a kept connection this also shows whether it is still open.
+    pub(super) async fn start(&mut self, mail: &OutgoingMail) -> Result<(), SessionError> {
         if self.unfinished {
             self.smtp.command(Rset).await?;
             self.unfinished = false;
         }
-        let options = self.options(letter)?;
-        self.smtp.command(Mail::new(Some(letter.from.clone()), options)).await?;
+        let options = self.options(mail)?;
+        self.smtp.command(Mail::new(Some(mail.from.clone()), options)).await?;
         self.unfinished = true;
         Ok(())
     }
 
-    /// From the recipient to the relay's word on the whole mail, which is returned.
-    pub(super) async fn finish(&mut self, letter: &OutgoingMail, step: &mut SmtpStep) -> Result<String, SessionError> {
+    /// Sends the recipient and the content. Returns the relay's final reply.
+    pub(super) async fn finish(&mut self, mail: &OutgoingMail, step: &mut SmtpStep) -> Result<String, SessionError> {
         *step = SmtpStep::Recipient;
-        self.smtp.command(Rcpt::new(letter.to.clone(), Vec::new())).await?;
+        self.smtp.command(Rcpt::new(mail.to.clone(), Vec::new())).await?;
         *step = SmtpStep::Data;
         self.smtp.command(Data).await?;
         *step = SmtpStep::Content;
-        let reply = self.smtp.message(&letter.bytes).await?;
+        let reply = self.smtp.message(&mail.bytes).await?;
         self.unfinished = false;
         Ok(reply.message().collect::<Vec<_>>().join(" "))
     }
 
-    fn options(&self, letter: &OutgoingMail) -> Result<Vec<MailParameter>, SessionError> {
-        if !letter.is_international() {
+    fn options(&self, mail: &OutgoingMail) -> Result<Vec<MailParameter>, SessionError> {
+        if !mail.is_international() {
             return Ok(Vec::new());
         }
-        let offered = |extension| self.smtp.server_info().supports_feature(extension);
-        if !offered(Extension::SmtpUtfEight) || !offered(Extension::EightBitMime) {
+        let supports = |extension| self.smtp.server_info().supports_feature(extension);
+        if !supports(Extension::SmtpUtfEight) || !supports(Extension::EightBitMime) {
             return Err(SessionError::AsciiOnly);
         }
         Ok(vec![MailParameter::SmtpUtfEight, MailParameter::Body(MailBodyParameter::EightBitMime)])

@@ -1,10 +1,10 @@
-//! `otpost ca list`: what was issued, and what can be said of it today.
+//! `otpost ca list`: lists the issued certificates and their states.
 
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{CaLocation, day, told};
+use super::{CaLocation, cli_error, day};
 use crate::cli::output;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::pki::CaEnvironment;
@@ -13,7 +13,7 @@ use crate::pki::expiry;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Of this environment only
+    /// Only certificates of this environment
     #[arg(long)]
     env: Option<CaEnvironment>,
     /// Print JSON
@@ -23,23 +23,22 @@ pub(crate) struct Args {
     place: CaLocation,
 }
 
-/// Lists them, the oldest first.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let now = SystemClock.now();
     let mut all = Vec::new();
-    for desk in args.place.desks(args.env)? {
-        let register = desk.register().map_err(told)?;
-        all.extend(register.certificates.into_iter().map(|record| (desk.environment, record)));
+    for ca in args.place.cas(args.env)? {
+        let index = ca.index().map_err(cli_error)?;
+        all.extend(index.certificates.into_iter().map(|record| (ca.environment, record)));
     }
     if args.json {
         let lines: Vec<_> = all.iter().map(|(of, record)| as_json(*of, record, now)).collect();
         output::json(&lines)?;
     } else if all.is_empty() {
-        output::line("nothing was issued yet")?;
+        output::line("no certificates issued")?;
     } else {
         let rows: Vec<_> = all.iter().map(|(of, record)| row(*of, record, now)).collect();
-        let head = ["env", "client", "state", "not after", "days left", "serial", "subject"];
-        output::line(output::table(&head, &rows).trim_end())?;
+        let header = ["ENV", "CLIENT", "STATE", "NOT AFTER", "DAYS LEFT", "SERIAL", "SUBJECT"];
+        output::line(output::table(&header, &rows).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -49,7 +48,7 @@ fn row(of: CaEnvironment, record: &IssuedCertificate, now: Timestamp) -> Vec<Str
         CertificateState::Valid => "valid".to_owned(),
         CertificateState::ExpiresSoon => "expires soon".to_owned(),
         CertificateState::Expired => "expired".to_owned(),
-        CertificateState::RevokedEntry => {
+        CertificateState::Revoked => {
             record.revoked.as_ref().map_or(String::new(), |it| format!("revoked, {}", it.reason))
         }
     };
@@ -64,7 +63,7 @@ fn as_json(of: CaEnvironment, record: &IssuedCertificate, now: Timestamp) -> Val
         "client": record.client,
         "serial": record.serial,
         "subject": record.subject,
-        "spki": record.pin,
+        "spki_pin": record.pin,
         "issued": record.issued.to_string(),
         "not_after": record.not_after.to_string(),
         "days_left": expiry::days_left(record.not_after, now),

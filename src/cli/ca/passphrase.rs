@@ -1,6 +1,6 @@
-//! The passphrase of a CA's key: from a file, from the environment, or typed unseen where somebody sits at a terminal.
+//! The passphrase of a CA key: from a file, from the environment, or from a prompt at the terminal.
 //!
-//! It is never an argument: every user of the machine can read those.
+//! It is never a command-line argument, because every user of the machine can read those.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
@@ -14,80 +14,82 @@ use crate::config;
 use crate::domain::secret::Credential;
 use crate::pki::ca::store::CaStore;
 
-/// Shorter ones are found by trying.
+/// Shorter passphrases can be guessed.
 const LENGTH_MIN: usize = 8;
 
-/// What OpenSSL takes.
+/// OpenSSL's limit is 1023 bytes.
 const LENGTH_MAX: usize = 1000;
 
 const VARIABLE: &str = "OTPOST_CA_PASSPHRASE";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct PassphraseArgs {
-    /// The first line of this file is the passphrase of the CA's key; else OTPOST_CA_PASSPHRASE is
+    /// Read the passphrase of the CA key from the first line of this file [default: $OTPOST_CA_PASSPHRASE]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
 
 impl PassphraseArgs {
-    /// For a new key: from the file or the environment; nothing when there is neither.
-    pub(super) fn to_lock(&self) -> anyhow::Result<Option<Credential>> {
-        let words = self.written()?;
-        if words.as_ref().is_some_and(|words| words.expose().chars().count() < LENGTH_MIN) {
-            return Err(Usage(format!("the passphrase is too short: expected {LENGTH_MIN} characters or more")).into());
+    /// For a new key: from the file or the environment. `None` if neither is given.
+    pub(super) fn for_new_key(&self) -> anyhow::Result<Option<Credential>> {
+        let passphrase = self.configured()?;
+        if passphrase.as_ref().is_some_and(|passphrase| passphrase.expose().chars().count() < LENGTH_MIN) {
+            return Err(
+                Usage(format!("the passphrase is too short: must have at least {LENGTH_MIN} characters")).into()
+            );
         }
-        Ok(words)
+        Ok(passphrase)
     }
 
-    /// For a key that is there: as for a new one, or typed. Nothing for a key that is not encrypted.
-    pub(super) fn to_open(&self, desk: &CaStore) -> anyhow::Result<Option<Credential>> {
-        let key = desk.path("ca.key");
-        if !desk.is_locked().map_err(super::told)? {
+    /// For an existing key: from the file, the environment or the terminal. `None` if the key is not encrypted.
+    pub(super) fn for_existing_key(&self, ca: &CaStore) -> anyhow::Result<Option<Credential>> {
+        let key = ca.path("ca.key");
+        if !ca.is_encrypted().map_err(super::cli_error)? {
             return Ok(None);
         }
-        if let Some(words) = self.written()? {
-            return Ok(Some(words));
+        if let Some(passphrase) = self.configured()? {
+            return Ok(Some(passphrase));
         }
         if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-            return Ok(Some(typed(&format!("Passphrase of {}: ", key.display()))?));
+            return Ok(Some(prompt(&format!("Passphrase of {}: ", key.display()))?));
         }
-        let text = format!("{}: is encrypted; give --passphrase-file FILE or {VARIABLE}", key.display());
+        let text = format!("{} is encrypted; use --passphrase-file FILE or {VARIABLE}", key.display());
         Err(Usage(text).into())
     }
 
-    fn written(&self) -> anyhow::Result<Option<Credential>> {
-        let (words, from) = match &self.passphrase_file {
+    fn configured(&self) -> anyhow::Result<Option<Credential>> {
+        let (passphrase, from) = match &self.passphrase_file {
             Some(file) => {
                 let text = Zeroizing::new(super::read(file)?);
                 let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
                 (Zeroizing::new(String::from_utf8_lossy(line).into_owned()), file.display().to_string())
             }
             None => match config::variable(VARIABLE) {
-                Some(words) => (Zeroizing::new(words), VARIABLE.to_owned()),
+                Some(passphrase) => (Zeroizing::new(passphrase), VARIABLE.to_owned()),
                 None => return Ok(None),
             },
         };
-        let words = words.trim_end_matches('\r');
-        if words.is_empty() || words.len() > LENGTH_MAX {
-            return Err(Usage(format!("{from}: expected a passphrase of 1 to {LENGTH_MAX} bytes")).into());
+        let passphrase = passphrase.trim_end_matches('\r');
+        if passphrase.is_empty() || passphrase.len() > LENGTH_MAX {
+            return Err(Usage(format!("{from}: the passphrase must have 1 to {LENGTH_MAX} bytes")).into());
         }
-        Ok(Some(Credential::new(words.to_owned())))
+        Ok(Some(Credential::new(passphrase.to_owned())))
     }
 }
 
-fn typed(prompt: &str) -> anyhow::Result<Credential> {
+fn prompt(text: &str) -> anyhow::Result<Credential> {
     let terminal = std::io::stdin();
-    let mut shown = std::io::stderr();
-    write!(shown, "{prompt}")?;
-    shown.flush()?;
+    let mut stderr = std::io::stderr();
+    write!(stderr, "{text}")?;
+    stderr.flush()?;
     let before = tcgetattr(&terminal)?;
-    let mut unseen = before.clone();
-    unseen.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&terminal, OptionalActions::Flush, &unseen)?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
     let mut line = Zeroizing::new(String::new());
     let read = terminal.lock().read_line(&mut line);
     tcsetattr(&terminal, OptionalActions::Flush, &before)?;
-    writeln!(shown)?;
-    read.context("the passphrase could not be read")?;
+    writeln!(stderr)?;
+    read.context("cannot read the passphrase")?;
     Ok(Credential::new(line.trim_end_matches(['\r', '\n']).to_owned()))
 }

@@ -1,6 +1,6 @@
-//! The hash of a client's key, put into a configuration file by name and beside what is there.
+//! Adds the SPKI pin of a client to the configuration file.
 //!
-//! The text around it stays as it was, comments and all. The file is replaced as a whole.
+//! The rest of the file stays as it is, including comments. The file is replaced atomically.
 
 use std::path::{Path, PathBuf};
 
@@ -9,47 +9,47 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike, Value
 use crate::cli::Usage;
 use crate::pki;
 
-/// A configuration is a few pages; whatever is longer is something else.
+/// A larger file is not a configuration.
 const CONFIG_MAX: u64 = 1024 * 1024;
 
-/// What a configuration says of one client, once a pin is in it.
+/// The configuration with the pin added.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pinned {
     /// The whole file.
     pub(super) text: String,
-    /// All pins of that client.
+    /// All pins of the client.
     pub(super) pins: Vec<String>,
-    /// The subject that it must have besides.
+    /// The subject that the client's certificate must also have.
     pub(super) subject: Option<String>,
-    /// The authority that the gateway trusts, as the file says it.
+    /// The configured client CA.
     pub(super) client_ca: Option<String>,
-    /// Whether it was there already.
-    pub(super) was_there: bool,
+    /// Whether the pin was configured already.
+    pub(super) unchanged: bool,
 }
 
-/// Reads the configuration in `path`, puts `pin` in, and leaves the file alone.
+/// Reads the configuration in `path` and adds `pin`, without writing the file.
 pub(super) fn plan(path: &Path, client: &str, pin: &str, replace: bool) -> anyhow::Result<Pinned> {
-    let wrong = |what: String| Usage(format!("{}: {what}", path.display()));
-    let bytes = pki::read_up_to(path, CONFIG_MAX).map_err(|error| wrong(error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8".to_owned()))?;
-    Ok(put(&text, client, pin, replace).map_err(wrong)?)
+    let invalid = |what: String| Usage(format!("{}: {what}", path.display()));
+    let bytes = pki::read_up_to(path, CONFIG_MAX).map_err(|error| invalid(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|_| invalid("is not UTF-8".to_owned()))?;
+    Ok(add_pin(&text, client, pin, replace).map_err(invalid)?)
 }
 
-/// Writes what was planned. A link is followed: the file it names is replaced, not the link.
-pub(super) fn carry_out(path: &Path, pinned: &Pinned) -> anyhow::Result<()> {
+/// Writes the planned configuration. A symbolic link is kept: the file that it points to is replaced.
+pub(super) fn write(path: &Path, pinned: &Pinned) -> anyhow::Result<()> {
     let file: PathBuf = path.canonicalize()?;
     Ok(pki::replace(&file, pinned.text.as_bytes())?)
 }
 
-fn put(text: &str, client: &str, pin: &str, replace: bool) -> Result<Pinned, String> {
+fn add_pin(text: &str, client: &str, pin: &str, replace: bool) -> Result<Pinned, String> {
     let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
     let ingest = document.entry("ingest").or_insert_with(implicit_table);
     let ingest = ingest.as_table_like_mut().ok_or("ingest: expected a table")?;
     let client_ca = ingest.get("client_ca").and_then(Item::as_str).map(str::to_owned);
-    let entry = entry_of(ingest, client)?;
+    let entry = client_table(ingest, client)?;
     let subject = entry.get("subject").and_then(Item::as_str).map(str::to_owned);
-    let spki = entry.entry("spki").or_insert_with(|| Item::Value(Array::new().into()));
-    let spki = spki.as_array_mut().ok_or_else(|| format!("ingest.client {client}: spki: expected a list"))?;
+    let spki = entry.entry("spki_pins").or_insert_with(|| Item::Value(Array::new().into()));
+    let spki = spki.as_array_mut().ok_or_else(|| format!("ingest.client {client}: spki_pins: expected a list"))?;
     let pins = |spki: &Array| spki.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
     let before = pins(spki);
     if replace {
@@ -59,9 +59,9 @@ fn put(text: &str, client: &str, pin: &str, replace: bool) -> Result<Pinned, Str
         spki.push(pin);
     }
     let pins = pins(spki);
-    let was_there = pins == before;
-    let text = if was_there { text.to_owned() } else { document.to_string() };
-    Ok(Pinned { text, pins, subject, client_ca, was_there })
+    let unchanged = pins == before;
+    let text = if unchanged { text.to_owned() } else { document.to_string() };
+    Ok(Pinned { text, pins, subject, client_ca, unchanged })
 }
 
 // `[[ingest.client]]` needs no `[ingest]` above it.
@@ -71,7 +71,7 @@ fn implicit_table() -> Item {
     Item::Table(table)
 }
 
-fn entry_of<'a>(ingest: &'a mut dyn TableLike, client: &str) -> Result<&'a mut dyn TableLike, String> {
+fn client_table<'a>(ingest: &'a mut dyn TableLike, client: &str) -> Result<&'a mut dyn TableLike, String> {
     let clients = ingest.entry("client").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
     let is_it = |entry: &dyn TableLike| entry.get("name").and_then(Item::as_str) == Some(client);
     let wrong = || "ingest.client: expected [[ingest.client]] tables".to_owned();
@@ -98,11 +98,11 @@ fn entry_of<'a>(ingest: &'a mut dyn TableLike, client: &str) -> Result<&'a mut d
     }
 }
 
-/// The table that lets `client` in.
+/// The table that authorizes `client`.
 pub(super) fn block(client: &str, pins: &[String]) -> String {
     let name = Value::from(client).to_string();
     let pins: Vec<_> = pins.iter().map(|pin| Value::from(pin.as_str()).to_string()).collect();
-    format!("[[ingest.client]]\nname = {}\nspki = [{}]", name.trim(), pins.join(", "))
+    format!("[[ingest.client]]\nname = {}\nspki_pins = [{}]", name.trim(), pins.join(", "))
 }
 
 #[cfg(test)]
@@ -110,14 +110,14 @@ mod tests {
     use super::*;
 
     const ONE: &str = "# mine\n[ingest]\nlisten = \"x\"   # here\n\n[[ingest.client]]  # the processor\nname = \"verestro\"\n\
-                       spki = [\n  \"old\", # until June\n]\n\n[store]\nurl = \"y\"\n";
+                       spki_pins = [\n  \"old\", # until June\n]\n\n[store]\nurl = \"y\"\n";
 
     fn added(text: &str, pin: &str) -> Pinned {
-        put(text, "verestro", pin, false).unwrap()
+        add_pin(text, "verestro", pin, false).unwrap()
     }
 
     #[test]
-    fn a_pin_stands_beside_the_old_one_and_everything_else_as_it_was() {
+    fn a_pin_is_added_and_everything_else_is_unchanged() {
         let pinned = added(ONE, "new");
 
         assert_eq!(pinned.pins, ["old", "new"]);
@@ -131,23 +131,23 @@ mod tests {
     fn the_same_pin_again_changes_nothing() {
         let once = added(ONE, "new");
         let twice = added(&once.text, "new");
-        assert!(twice.was_there && !once.was_there);
+        assert!(twice.unchanged && !once.unchanged);
         assert_eq!(twice.text, once.text);
     }
 
     #[test]
-    fn a_replacement_leaves_the_new_pin_alone() {
-        let pinned = put(ONE, "verestro", "new", true).unwrap();
+    fn a_replacement_removes_the_other_pins() {
+        let pinned = add_pin(ONE, "verestro", "new", true).unwrap();
         assert_eq!(pinned.pins, ["new"]);
-        assert!(put(&pinned.text, "verestro", "new", true).unwrap().was_there);
+        assert!(add_pin(&pinned.text, "verestro", "new", true).unwrap().unchanged);
     }
 
     #[test]
-    fn a_client_that_is_not_there_gets_a_table_of_its_own() {
+    fn a_new_client_gets_its_own_table() {
         for before in
             ["", ONE, "[store]\nurl = \"y\"\n", "ingest.listen = \"x\"\n", include_str!("../../../config/otpost.toml")]
         {
-            let pinned = put(before, "someone \"else\"", "new", false).unwrap();
+            let pinned = add_pin(before, "someone \"else\"", "new", false).unwrap();
             let read: DocumentMut = pinned.text.parse().unwrap();
             let tables = read["ingest"]["client"].as_array_of_tables().unwrap();
             let last = tables.iter().last().unwrap();
@@ -158,18 +158,21 @@ mod tests {
     }
 
     #[test]
-    fn clients_in_one_line_are_understood_too() {
-        let pinned = added("[ingest]\nclient = [{ name = \"verestro\", spki = [\"old\"] }]\n", "new");
+    fn inline_client_tables_are_supported() {
+        let pinned = added("[ingest]\nclient = [{ name = \"verestro\", spki_pins = [\"old\"] }]\n", "new");
         assert_eq!(pinned.pins, ["old", "new"]);
-        assert!(pinned.text.contains("spki = [\"old\", \"new\"]"), "{}", pinned.text);
+        assert!(pinned.text.contains("spki_pins = [\"old\", \"new\"]"), "{}", pinned.text);
     }
 
     #[test]
-    fn what_is_not_a_configuration_is_refused() {
-        for bad in
-            ["[ingest", "ingest = 3", "[ingest]\nclient = 3", "[[ingest.client]]\nname = \"verestro\"\nspki = \"x\""]
-        {
-            assert!(put(bad, "verestro", "new", false).is_err(), "{bad}");
+    fn an_invalid_configuration_is_rejected() {
+        for bad in [
+            "[ingest",
+            "ingest = 3",
+            "[ingest]\nclient = 3",
+            "[[ingest.client]]\nname = \"verestro\"\nspki_pins = \"x\"",
+        ] {
+            assert!(add_pin(bad, "verestro", "new", false).is_err(), "{bad}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `otpost ca revoke`: takes a certificate back, and signs the list that says so.
+//! `otpost ca revoke`: revokes a certificate and signs a new CRL.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,82 +6,83 @@ use std::process::ExitCode;
 use openssl::x509::X509;
 use serde_json::json;
 
-use super::{CaLocation, passphrase, told};
+use super::{CaLocation, cli_error, passphrase};
 use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
-use crate::pki::ca::index::normal_serial;
+use crate::pki::ca::index::normalize_serial;
 use crate::pki::ca::store;
 use crate::pki::ca::store::CaStore;
 use crate::pki::{self, CaEnvironment, RevocationReason};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The certificate's number, as `ca list` shows it, or its file
+    /// Serial number, as shown by `ca list`, or certificate file
     #[arg(value_name = "SERIAL|FILE")]
     which: String,
-    /// Why: keyCompromise, superseded, cessationOfOperation, … (RFC 5280)
+    /// Reason (RFC 5280): keyCompromise, superseded, cessationOfOperation, ...
     #[arg(long, default_value_t)]
     reason: RevocationReason,
-    /// Of this environment
+    /// Environment of the CA
     #[arg(long)]
     env: Option<CaEnvironment>,
     /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    words: passphrase::PassphraseArgs,
+    passphrase: passphrase::PassphraseArgs,
     #[command(flatten)]
     place: CaLocation,
 }
 
-/// Takes it back and says what else is to be done.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (desk, serial) = meant(args)?;
-    let record = super::open(&desk, &args.words)?.revoke(&serial, args.reason, SystemClock.now()).map_err(told)?;
-    let list = desk.path("crl.pem");
+    let (ca, serial) = find(args)?;
+    let record =
+        super::unlock(&ca, &args.passphrase)?.revoke(&serial, args.reason, SystemClock.now()).map_err(cli_error)?;
+    let crl = ca.path("crl.pem");
     if args.json {
-        let whole = json!({ "serial": record.serial, "client": record.client, "reason": args.reason, "crl": list });
-        output::json(&whole)?;
+        let revoked = json!({ "serial": record.serial, "client": record.client, "reason": args.reason, "crl": crl });
+        output::json(&revoked)?;
         return Ok(ExitCode::SUCCESS);
     }
     output::line(format_args!("revoked {}, {}: {}", record.serial, record.client, record.subject))?;
-    output::line(format_args!("the list that says so is {}", list.display()))?;
+    output::line(format_args!("the new CRL is {}", crl.display()))?;
     output::line("")?;
     output::line("next:")?;
-    output::line("  A gateway on this machine whose ingest.crl names that file reads it by itself.")?;
-    output::line("  For one elsewhere, copy the file to where its ingest.crl says.")?;
+    output::line("  A gateway on this machine whose ingest.crl is this file reloads it automatically.")?;
+    output::line("  For a gateway on another machine, copy the file to the path of its ingest.crl.")?;
     output::line(format_args!(
-        "  If nothing else uses this key, take its hash out of [[ingest.client]]: {}",
+        "  If no other certificate uses this key, remove its pin from [[ingest.client]]: {}",
         record.pin
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn meant(args: &Args) -> anyhow::Result<(CaStore, String)> {
-    let desks = args.place.desks(args.env)?;
-    match normal_serial(&args.which) {
-        Some(serial) => Ok((by_number(desks, &serial)?, serial)),
-        None => by_file(&desks, Path::new(&args.which)),
+fn find(args: &Args) -> anyhow::Result<(CaStore, String)> {
+    let cas = args.place.cas(args.env)?;
+    match normalize_serial(&args.which) {
+        Some(serial) => Ok((with_serial(cas, &serial)?, serial)),
+        None => from_file(&cas, Path::new(&args.which)),
     }
 }
 
-fn by_number(desks: Vec<CaStore>, serial: &str) -> anyhow::Result<CaStore> {
-    for desk in desks {
-        if desk.register().map_err(told)?.find(serial).is_some() {
-            return Ok(desk);
+fn with_serial(cas: Vec<CaStore>, serial: &str) -> anyhow::Result<CaStore> {
+    for ca in cas {
+        if ca.index().map_err(cli_error)?.find(serial).is_some() {
+            return Ok(ca);
         }
     }
-    Err(Usage(format!("{serial}: no certificate of that number was issued here; otpost ca list shows them")).into())
+    Err(Usage(format!("{serial}: no such certificate was issued; see `otpost ca list`")).into())
 }
 
-fn by_file(desks: &[CaStore], path: &Path) -> anyhow::Result<(CaStore, String)> {
-    let wrong = |what: &str| Usage(format!("{}: {what}", path.display()));
+fn from_file(cas: &[CaStore], path: &Path) -> anyhow::Result<(CaStore, String)> {
+    let invalid = |what: &str| Usage(format!("{}: {what}", path.display()));
     let bytes = super::read(path)?;
-    if pki::is_locked(&bytes) {
-        return Err(wrong("is not a certificate").into());
+    if pki::is_encrypted(&bytes) {
+        return Err(invalid("is not a certificate").into());
     }
     let certificate = X509::from_pem(&bytes).or_else(|_| X509::from_der(&bytes));
-    let certificate = certificate.map_err(|_| wrong("is neither a certificate's number nor a certificate"))?;
-    let (desk, record) = store::find(desks, &certificate).map_err(told)?.ok_or_else(|| wrong("was not issued here"))?;
-    Ok((desk, record.serial))
+    let certificate = certificate.map_err(|_| invalid("is neither a serial number nor a certificate"))?;
+    let (ca, record) =
+        store::find(cas, &certificate).map_err(cli_error)?.ok_or_else(|| invalid("was not issued by this CA"))?;
+    Ok((ca, record.serial))
 }

@@ -1,4 +1,4 @@
-//! `otpost ca show`: a signing request in words, before anybody signs it.
+//! `otpost ca show`: reviews a CSR before it is signed.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use crate::pki::{self, CaEnvironment, CsrReview};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The signing request, in PEM or DER
+    /// CSR in PEM or DER
     #[arg(value_name = "CSR")]
     request: PathBuf,
     /// Print JSON
@@ -25,91 +25,90 @@ pub(crate) struct Args {
     place: CaLocation,
 }
 
-/// Shows it. Exit code 2 when it could not be signed.
+/// Exits with code 2 if the CSR cannot be signed.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let csr = read(&args.request)?;
-    let mut told = pki::inspect(&csr).map_err(|_| no_key(&args.request))?;
-    let earlier = earlier(&args.place, &mut told)?;
+    let mut review = pki::review(&csr).map_err(|_| unsupported_key(&args.request))?;
+    let earlier = earlier(&args.place, &mut review)?;
     if args.json {
-        as_json(&told, &earlier)?;
+        as_json(&review, &earlier)?;
     } else {
-        as_text(&told, &earlier)?;
+        as_text(&review, &earlier)?;
     }
-    Ok(if told.obstacles.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    Ok(if review.obstacles.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
-/// The certificates that were issued for the same key, where there is a desk to be asked.
-fn earlier(place: &CaLocation, told: &mut CsrReview) -> anyhow::Result<Vec<(CaEnvironment, IssuedCertificate)>> {
+/// The certificates that were issued for the same key.
+fn earlier(place: &CaLocation, review: &mut CsrReview) -> anyhow::Result<Vec<(CaEnvironment, IssuedCertificate)>> {
     let mut earlier = Vec::new();
-    for desk in CaStore::all(&place.folder()) {
-        let register = desk.register().map_err(super::told)?;
-        let authority = desk.certificate().map_err(super::told)?;
-        if pki::distinguished_name(authority.subject_name()) == told.subject {
-            told.obstacles.push(format!("{}, in {}", pki::Error::OwnName, desk.environment));
+    for ca in CaStore::all(&place.folder()) {
+        let index = ca.index().map_err(super::cli_error)?;
+        let authority = ca.certificate().map_err(super::cli_error)?;
+        if pki::distinguished_name(authority.subject_name()) == review.subject {
+            review.obstacles.push(format!("{}, in {}", pki::Error::SubjectIsIssuer, ca.environment));
         }
-        if let Some(lost) = register.compromised(&told.pin) {
-            told.obstacles.push(store::Error::Compromised(lost.serial.clone()).to_string());
+        if let Some(record) = index.compromised(&review.pin) {
+            review.obstacles.push(store::Error::Compromised(record.serial.clone()).to_string());
         }
-        let same_key = register.certificates.into_iter().filter(|record| record.pin == told.pin);
-        earlier.extend(same_key.map(|record| (desk.environment, record)));
+        let same_key = index.certificates.into_iter().filter(|record| record.pin == review.pin);
+        earlier.extend(same_key.map(|record| (ca.environment, record)));
     }
     Ok(earlier)
 }
 
-/// Reads a request that a stranger has made.
 pub(super) fn read(path: &Path) -> anyhow::Result<X509Req> {
     let bytes = super::read(path)?;
-    pki::read_request(&bytes).map_err(|error| Usage(format!("{}: {error}", path.display())).into())
+    pki::read_request(&bytes).map_err(|error| Usage(format!("{} {error}", path.display())).into())
 }
 
-/// What is said of a request whose key OpenSSL does not understand.
-fn no_key(path: &Path) -> anyhow::Error {
-    Usage(format!("{}: its key is of a kind that is not known", path.display())).into()
+/// The key of the CSR is not supported by OpenSSL.
+fn unsupported_key(path: &Path) -> anyhow::Error {
+    Usage(format!("{}: the kind of its key is not supported", path.display())).into()
 }
 
-fn as_json(told: &CsrReview, earlier: &[(CaEnvironment, IssuedCertificate)]) -> anyhow::Result<()> {
-    let wish = |wish: &pki::RequestedExtension| json!({ "name": wish.name, "granted": wish.granted });
-    let before = |(of, record): &(CaEnvironment, IssuedCertificate)| json!({ "environment": of.name(), "client": record.client, "serial": record.serial });
+fn as_json(review: &CsrReview, earlier: &[(CaEnvironment, IssuedCertificate)]) -> anyhow::Result<()> {
+    let extension = |it: &pki::RequestedExtension| json!({ "name": it.name, "granted": it.granted });
+    let issued = |(of, record): &(CaEnvironment, IssuedCertificate)| json!({ "environment": of.name(), "client": record.client, "serial": record.serial });
     output::json(&json!({
-        "fit": told.obstacles.is_empty(),
-        "subject": told.subject,
-        "key": told.key.to_string(),
-        "signed_by_its_key": told.signed_by_its_key,
-        "extensions": told.preferences.iter().map(wish).collect::<Vec<_>>(),
-        "spki": told.pin,
-        "earlier": earlier.iter().map(before).collect::<Vec<_>>(),
-        "obstacles": told.obstacles,
+        "fit": review.obstacles.is_empty(),
+        "subject": review.subject,
+        "key": review.key.to_string(),
+        "signed_by_its_key": review.signed_by_its_key,
+        "extensions": review.extensions.iter().map(extension).collect::<Vec<_>>(),
+        "spki_pin": review.pin,
+        "earlier": earlier.iter().map(issued).collect::<Vec<_>>(),
+        "obstacles": review.obstacles,
     }))
 }
 
-fn as_text(told: &CsrReview, earlier: &[(CaEnvironment, IssuedCertificate)]) -> anyhow::Result<()> {
-    let subject = if told.subject.is_empty() { "(none)" } else { &told.subject };
-    let signature = if told.signed_by_its_key { "made with this key" } else { "NOT made with this key" };
+fn as_text(review: &CsrReview, earlier: &[(CaEnvironment, IssuedCertificate)]) -> anyhow::Result<()> {
+    let subject = if review.subject.is_empty() { "(none)" } else { &review.subject };
+    let signature = if review.signed_by_its_key { "valid" } else { "NOT valid for this key" };
     output::line(format_args!("subject    {subject}"))?;
-    output::line(format_args!("key        {}", told.key))?;
+    output::line(format_args!("key        {}", review.key))?;
     output::line(format_args!("signature  {signature}"))?;
-    output::line(format_args!("spki       {}", told.pin))?;
+    output::line(format_args!("SPKI pin   {}", review.pin))?;
     for (of, record) in earlier {
         output::line(format_args!(
-            "seen       this key has the certificate {} of {}, {of}",
+            "issued     certificate {} for this key, client {}, {of}",
             record.serial, record.client
         ))?;
     }
-    if told.preferences.is_empty() {
-        output::line("asks for   nothing else")?;
+    if review.extensions.is_empty() {
+        output::line("requests   no extensions")?;
     }
-    for (at, wish) in told.preferences.iter().enumerate() {
-        let head = if at == 0 { "asks for" } else { "" };
-        let becomes = wish.granted.map_or("ignored".to_owned(), |ours| format!("ignored; we set {ours}"));
-        output::line(format_args!("{head:<10} {}: {becomes}", wish.name))?;
+    for (at, extension) in review.extensions.iter().enumerate() {
+        let label = if at == 0 { "requests" } else { "" };
+        let result = extension.granted.map_or("ignored".to_owned(), |value| format!("ignored; set to {value}"));
+        output::line(format_args!("{label:<10} {}: {result}", extension.name))?;
     }
-    output::line("gets       CA:FALSE, digitalSignature, clientAuth: it can be a client, and nothing else")?;
+    output::line("granted    CA:FALSE, digitalSignature, clientAuth: a client certificate, whatever the CSR requests")?;
     output::line("")?;
-    if told.obstacles.is_empty() {
+    if review.obstacles.is_empty() {
         output::line("it can be signed")?;
     }
-    for obstacle in &told.obstacles {
-        output::line(format_args!("it will not be signed: {obstacle}"))?;
+    for obstacle in &review.obstacles {
+        output::line(format_args!("it cannot be signed: {obstacle}"))?;
     }
     Ok(())
 }

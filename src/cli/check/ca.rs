@@ -1,13 +1,13 @@
-//! The certificate desks beside the configuration: what they issued and did not take back, and their lists.
+//! Checks the CAs next to the configuration: their valid certificates and their CRLs.
 //!
-//! What lies in a desk that this gateway does not trust is another gateway's business: it is told, but is no error here.
+//! Problems of a CA that this gateway does not trust concern another gateway, so they are warnings and not errors.
 
 use std::path::Path;
 
 use openssl::x509::X509;
 
-use super::certificates::{ending, knows, private, term};
-use super::findings::{CheckReport, Severity};
+use super::certificates::{client_with, describe_expiry, key_permissions, rate_expiry};
+use super::report::{CheckReport, Severity};
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::ingest;
@@ -16,76 +16,79 @@ use crate::pki::ca::store;
 use crate::pki::ca::store::CaStore;
 use crate::pki::expiry::{ExpiryWarning, warning};
 
-/// Looks at each of them.
-pub(super) fn look(
+pub(super) fn check(
     folder: &Path,
     trusted: &[X509],
     settings: &ingest::Settings,
     now: Timestamp,
-    findings: &mut CheckReport,
+    report: &mut CheckReport,
 ) {
-    for desk in CaStore::all(folder) {
-        let subject = format!("{} CA", desk.environment);
-        private(&subject, &desk.path("ca.key"), findings);
-        if let Err(error) = look_at(&desk, trusted, settings, now, findings) {
-            findings.error(&subject, chain(&error));
+    for ca in CaStore::all(folder) {
+        let subject = format!("{} CA", ca.environment);
+        key_permissions(&subject, &ca.path("ca.key"), report);
+        if let Err(error) = check_ca(&ca, trusted, settings, now, report) {
+            report.error(&subject, chain(&error));
         }
     }
 }
 
-fn look_at(
-    desk: &CaStore,
+fn check_ca(
+    ca: &CaStore,
     trusted: &[X509],
     settings: &ingest::Settings,
     now: Timestamp,
-    findings: &mut CheckReport,
+    report: &mut CheckReport,
 ) -> Result<(), store::Error> {
-    let ours = desk.certificate()?;
-    let is_trusted = trusted.iter().any(|one| one.to_der().ok() == ours.to_der().ok());
-    let at_most = if is_trusted { Severity::Error } else { Severity::Warning };
-    let mut register = desk.register()?;
-    register.certificates.retain(|record| record.revoked.is_none());
-    for lost in register.certificates.extract_if(.., |record| !desk.holds(record)) {
-        let text = "a crash came before anybody got it; otpost ca revoke takes it off the books";
-        findings.warning("issued", format_args!("{}: {text}", named(desk, &lost)));
+    let certificate = ca.certificate()?;
+    let is_trusted = trusted.iter().any(|one| one.to_der().ok() == certificate.to_der().ok());
+    let max = if is_trusted { Severity::Error } else { Severity::Warning };
+    let mut index = ca.index()?;
+    index.certificates.retain(|record| record.revoked.is_none());
+    for missing in index.certificates.extract_if(.., |record| !ca.has_certificate(record)) {
+        let text = "recorded, but not handed out because of a crash; revoke it with `otpost ca revoke`";
+        report.warning("client certificate", format_args!("{}: {text}", label(ca, &missing)));
     }
-    for record in &register.certificates {
-        let (level, text) = told(&register, record, now);
-        findings.note(milder(level, at_most), "issued", format_args!("{}: {text}", named(desk, record)));
-        let is_over = warning(record.not_after, now) == Some(ExpiryWarning::Ended);
-        if is_trusted && !is_over && knows(settings, &record.pin, &record.subject).is_none() {
-            findings.warning("issued", format_args!("{}: no [[ingest.client]] lists it", named(desk, record)));
+    for record in &index.certificates {
+        let (level, text) = expiry(&index, record, now);
+        report.add(cap(level, max), "client certificate", format_args!("{}: {text}", label(ca, record)));
+        let is_expired = warning(record.not_after, now) == Some(ExpiryWarning::Ended);
+        if is_trusted && !is_expired && client_with(settings, &record.pin, &record.subject).is_none() {
+            report
+                .warning("client certificate", format_args!("{}: no [[ingest.client]] has its pin", label(ca, record)));
         }
     }
-    list(desk, at_most, now, findings)
+    check_crl(ca, max, now, report)
 }
 
-fn list(desk: &CaStore, at_most: Severity, now: Timestamp, findings: &mut CheckReport) -> Result<(), store::Error> {
-    let (level, text) = term(desk.list_until()?, now);
-    let renew = if level == Severity::Ok { "" } else { "; otpost ca crl" };
-    findings.note(milder(level, at_most), "crl", format_args!("{}: {text}{renew}", desk.environment));
-    for serial in desk.missing_in_list()? {
-        let text = format!("{}: {serial} is revoked and not in the list: otpost ca crl", desk.environment);
-        findings.note(at_most, "crl", text);
+fn check_crl(ca: &CaStore, max: Severity, now: Timestamp, report: &mut CheckReport) -> Result<(), store::Error> {
+    let (level, text) = rate_expiry(ca.crl_expires_at()?, now);
+    let renew = if level == Severity::Ok { "" } else { "; run `otpost ca crl`" };
+    report.add(cap(level, max), "CRL", format_args!("{} CA: {text}{renew}", ca.environment));
+    for serial in ca.missing_from_crl()? {
+        let text = format!(
+            "{} CA: {serial} is revoked but not in the CRL; sign a new one with `otpost ca crl`",
+            ca.environment
+        );
+        report.add(max, "CRL", text);
     }
     Ok(())
 }
 
-fn named(desk: &CaStore, record: &IssuedCertificate) -> String {
-    format!("{}, {} {}", record.client, desk.environment, record.serial)
+fn label(ca: &CaStore, record: &IssuedCertificate) -> String {
+    format!("{}, {} CA, serial {}", record.client, ca.environment, record.serial)
 }
 
-// Whoever has a newer one does not wait for the older one's end.
-fn told(register: &CertificateIndex, record: &IssuedCertificate, now: Timestamp) -> (Severity, String) {
-    let newer = register.successor(record).filter(|newer| warning(newer.not_after, now) != Some(ExpiryWarning::Ended));
-    match (term(record.not_after, now), newer) {
+// If the client has a newer certificate, the expiry of the older one needs no action.
+fn expiry(index: &CertificateIndex, record: &IssuedCertificate, now: Timestamp) -> (Severity, String) {
+    let newer = index.successor(record).filter(|newer| warning(newer.not_after, now) != Some(ExpiryWarning::Ended));
+    match (rate_expiry(record.not_after, now), newer) {
         ((Severity::Warning | Severity::Error, _), Some(newer)) => {
-            (Severity::Ok, format!("{}; {} takes over", ending(record.not_after, now), newer.serial))
+            (Severity::Ok, format!("{}; replaced by {}", describe_expiry(record.not_after, now), newer.serial))
         }
-        (plain, _) => plain,
+        (expiry, _) => expiry,
     }
 }
 
-fn milder(level: Severity, at_most: Severity) -> Severity {
-    if level == Severity::Error { at_most } else { level }
+fn cap(level: Severity, max: Severity) -> Severity {
+    if level == Severity::Error { max } else { level }
 }

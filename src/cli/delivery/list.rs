@@ -1,25 +1,28 @@
-//! `otpost delivery list`: one line a delivery.
+//! `otpost delivery list`: one line per delivery.
 
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
+use strum::IntoEnumIterator;
 
 use super::{as_json, state};
-use crate::cli::{ConfigFile, open_store, output};
+use crate::cli::config_file::ConfigFile;
+use crate::cli::output;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::notification::Kind;
 use crate::store::reports::{DeliveryFilter, DeliveryLine};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  otpost delivery list --kind otp --state undeliverable --limit 50")]
 pub(crate) struct Args {
-    /// Only those in this state
+    /// Only deliveries in this state
     #[arg(long, value_parser = states())]
     state: Option<DeliveryState>,
-    /// Only those of this kind
+    /// Only deliveries of this kind of notification
     #[arg(long, value_parser = kinds())]
     kind: Option<Kind>,
-    /// At most so many
+    /// Number of deliveries at most
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
     #[command(flatten)]
@@ -30,26 +33,25 @@ pub(crate) struct Args {
 }
 
 fn states() -> impl TypedValueParser<Value = DeliveryState> {
-    let known = PossibleValuesParser::new(DeliveryState::ALL.map(DeliveryState::name));
-    known.try_map(|name| DeliveryState::from_name(&name).ok_or("not a state"))
+    let known = PossibleValuesParser::new(DeliveryState::iter().map(DeliveryState::name));
+    known.try_map(|name| DeliveryState::from_name(&name).ok_or("unknown state"))
 }
 
 fn kinds() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(|name| name.parse::<Kind>())
 }
 
-/// Lists them.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let store = open_store::open(&args.config.config).await?;
+    let store = args.config.open_store().await?;
     let filter = DeliveryFilter { state: args.state, kind: args.kind, limit: args.limit };
-    let lines = store.deliveries(&filter).await?;
+    let lines = store.reports().deliveries(&filter).await?;
     store.close().await?;
     if args.json {
         output::json(&json!({ "deliveries": lines.iter().map(as_json).collect::<Vec<_>>() }))?;
     } else if lines.is_empty() {
         output::line("no deliveries")?;
     } else {
-        let head = ["RECEIVED", "ID", "KIND", "STATE", "ATTEMPTS", "LAST"];
+        let head = ["RECEIVED", "ID", "KIND", "STATE", "ATTEMPTS", "LAST ATTEMPT"];
         let rows: Vec<_> = lines.iter().map(row).collect();
         output::line(output::table(&head, &rows).trim_end())?;
     }

@@ -1,4 +1,5 @@
-//! The words of a delivery's attempts: their texts, and, as long as it is open, how they read. A code is masked.
+//! The templates that the attempts of a delivery used, and their rendered text while the delivery is open. Codes are
+//! masked.
 
 use std::collections::HashMap;
 
@@ -14,109 +15,110 @@ use crate::render::{self, RenderContext};
 use crate::store::Store;
 use crate::store::reports::DeliveryDetail;
 
-/// The words of one or several attempts.
+/// A template, and the attempts that used it.
 pub(super) struct AttemptText<'a> {
-    words: &'a TemplateSnapshot,
+    template: &'a TemplateSnapshot,
     attempts: Vec<u32>,
-    filled: FilledPart,
+    rendering: Rendering,
 }
 
-/// How words read with what there was to tell.
-enum FilledPart {
+/// The text that a template gives for the content of the delivery.
+enum Rendering {
     Parts(Vec<(&'static str, String)>),
-    /// The delivery has ended, and with it its content.
-    Forgotten,
-    /// These words would not be taken any more.
-    Refused(String),
+    /// The delivery has ended, and its content was deleted.
+    NoContent,
+    /// The template does not pass validation any more.
+    Invalid(String),
 }
 
-/// The words of all attempts, those of the first one first.
+/// The templates of all attempts, that of the first attempt first.
 pub(super) async fn of<'a>(
     store: &Store,
     settings: &render::Settings,
     detail: &DeliveryDetail,
     known: &'a HashMap<TemplateVersion, TemplateSnapshot>,
 ) -> anyhow::Result<Vec<AttemptText<'a>>> {
-    let mut spoken: Vec<AttemptText<'_>> = Vec::new();
+    let mut texts: Vec<AttemptText<'_>> = Vec::new();
     for attempt in &detail.attempts {
-        let Some(words) = attempt.template_version.and_then(|template_version| known.get(&template_version)) else {
-            continue;
-        };
-        if let Some(before) = spoken.iter_mut().find(|before| before.words.template_version == words.template_version) {
-            before.attempts.push(attempt.number);
+        let Some(template) = attempt.template_version.and_then(|version| known.get(&version)) else { continue };
+        let same = |text: &&mut AttemptText<'_>| text.template.template_version == template.template_version;
+        if let Some(text) = texts.iter_mut().find(same) {
+            text.attempts.push(attempt.number);
         } else {
-            let filled = fill(store, settings, detail, words).await?;
-            spoken.push(AttemptText { words, attempts: vec![attempt.number], filled });
+            let rendering = render(store, settings, detail, template).await?;
+            texts.push(AttemptText { template, attempts: vec![attempt.number], rendering });
         }
     }
-    Ok(spoken)
+    Ok(texts)
 }
 
-async fn fill(
+async fn render(
     store: &Store,
     settings: &render::Settings,
     detail: &DeliveryDetail,
-    words: &TemplateSnapshot,
-) -> anyhow::Result<FilledPart> {
-    let Some(content) = store.content(DeliveryId(detail.line.id)).await? else { return Ok(FilledPart::Forgotten) };
+    template: &TemplateSnapshot,
+) -> anyhow::Result<Rendering> {
+    let Some(content) = store.content(DeliveryId(detail.line.id)).await? else { return Ok(Rendering::NoContent) };
     let recipient = match detail.line.recipient {
-        Some(id) => store.directory().recipient(RecipientId(id)).await?,
+        Some(id) => store.recipients().get(RecipientId(id)).await?,
         None => None,
     };
     let zone =
         recipient.as_ref().and_then(|recipient| recipient.preferences.time_zone.as_ref()).map(RecipientTimeZone::rules);
     let context =
-        RenderContext { locale: &words.topic.locale, zone, until: detail.line.expires_at, transliterate: None };
-    Ok(match render::filled(words, settings, content, &context) {
-        Ok(parts) => FilledPart::Parts(parts),
-        Err(error) => FilledPart::Refused(chain(&error)),
+        RenderContext { locale: &template.topic.locale, zone, until: detail.line.expires_at, transliterate: None };
+    Ok(match render::render_snapshot(template, settings, content, &context) {
+        Ok(parts) => Rendering::Parts(parts),
+        Err(error) => Rendering::Invalid(chain(&error)),
     })
 }
 
 impl AttemptText<'_> {
-    /// Prints them for people.
     pub(super) fn print(&self) -> std::io::Result<()> {
-        let TemplateSnapshot { template_version, topic, .. } = self.words;
+        let TemplateSnapshot { template_version, topic, .. } = self.template;
         let attempts: Vec<_> = self.attempts.iter().map(u32::to_string).collect();
-        output::line(format_args!("\nwords {}  {topic}  (attempt {})", template_version.short(), attempts.join(", ")))?;
+        output::line(format_args!(
+            "\ntemplate {}  {topic}  (attempt {})",
+            template_version.short(),
+            attempts.join(", ")
+        ))?;
         template_output::print(self.sources())?;
-        match &self.filled {
-            FilledPart::Parts(parts) => {
-                template_output::print(parts.iter().map(|(part, text)| (*part, text.clone())).map(named_as_read))?;
+        match &self.rendering {
+            Rendering::Parts(parts) => {
+                template_output::print(parts.iter().map(|(part, text)| (*part, text.clone())).map(as_rendered))?;
             }
-            FilledPart::Forgotten => output::note("the delivery has ended: what it told is not kept"),
-            FilledPart::Refused(why) => output::note(format_args!("these words would not be taken any more: {why}")),
+            Rendering::NoContent => output::note("the delivery has ended; its content was deleted"),
+            Rendering::Invalid(why) => output::note(format_args!("this template is no longer valid: {why}")),
         }
         Ok(())
     }
 
-    /// The same for machines.
     pub(super) fn as_json(&self) -> Value {
-        let mut whole = template_output::as_json(self.words);
+        let mut whole = template_output::as_json(self.template);
         whole["attempts"] = json!(self.attempts);
         whole["parts"] = self.sources().collect::<HashMap<_, _>>().into_iter().map(pair).collect::<Value>();
-        whole["as_read"] = match &self.filled {
-            FilledPart::Parts(parts) => parts.iter().map(|(part, text)| pair((*part, text.clone()))).collect(),
-            FilledPart::Forgotten | FilledPart::Refused(_) => Value::Null,
+        whole["rendered"] = match &self.rendering {
+            Rendering::Parts(parts) => parts.iter().map(|(part, text)| pair((*part, text.clone()))).collect(),
+            Rendering::NoContent | Rendering::Invalid(_) => Value::Null,
         };
         whole
     }
 
     fn sources(&self) -> impl Iterator<Item = (&str, String)> {
-        self.words.parts.iter().map(|(part, source)| {
+        self.template.parts.iter().map(|(part, source)| {
             let shown = if TemplateSnapshot::is_text(part) { render::without_code(source) } else { source.clone() };
             (part.as_str(), shown)
         })
     }
 }
 
-fn named_as_read((part, text): (&'static str, String)) -> (&'static str, String) {
+fn as_rendered((part, text): (&'static str, String)) -> (&'static str, String) {
     let name = match part {
-        "title" => "title, as it reads",
-        "body" => "body, as it reads",
-        "subject" => "subject, as it reads",
-        "html" => "html, as it reads",
-        _ => "text, as it reads",
+        "title" => "title, rendered",
+        "body" => "body, rendered",
+        "subject" => "subject, rendered",
+        "html" => "html, rendered",
+        _ => "text, rendered",
     };
     (name, text)
 }

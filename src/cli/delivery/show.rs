@@ -1,4 +1,4 @@
-//! `otpost delivery show`: one delivery, and everything that happened to it in order of time.
+//! `otpost delivery show`: one delivery and its history in chronological order.
 
 use std::process::ExitCode;
 
@@ -10,54 +10,54 @@ use super::message_text;
 use super::message_text::AttemptText;
 use super::timeline::{self, TimelineEntry, span};
 use super::{as_json, state};
-use crate::cli::{ConfigFile, open_store, output, usage};
-use crate::config::Config;
+use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::output;
 use crate::store::reports::{DeliveryDetail, DeliveryLine};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  otpost delivery show 01a219da-f7fd-714e-9a0b-2f6f2b7e9d11 --text")]
 pub(crate) struct Args {
-    /// The delivery's id, or its notification's
+    /// Id of the delivery or of its notification
     id: Uuid,
     #[command(flatten)]
     config: ConfigFile,
-    /// Print the texts of each attempt, codes masked: as templates, and as they read while the delivery is open
+    /// Print the template of each attempt and, while the delivery is open, the rendered text; codes are masked
     #[arg(long)]
-    words: bool,
+    text: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Shows it.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.config.config).map_err(usage)?;
-    let store = open_store::open_configured(&config).await?;
-    let Some(detail) = store.delivery(args.id).await? else {
+    let config = args.config.load()?;
+    let store = open_store(&config).await?;
+    let Some(detail) = store.reports().delivery(args.id).await? else {
         bail!("no delivery or notification has the id {}", args.id)
     };
-    let names: Vec<_> = detail.attempts.iter().filter_map(|attempt| attempt.template_version).collect();
-    let known = store.words(&names).await?;
-    let spoken =
-        if args.words { message_text::of(&store, &config.templates, &detail, &known).await? } else { Vec::new() };
+    let versions: Vec<_> = detail.attempts.iter().filter_map(|attempt| attempt.template_version).collect();
+    let templates = store.template_versions().snapshots(&versions).await?;
+    let texts =
+        if args.text { message_text::of(&store, &config.templates, &detail, &templates).await? } else { Vec::new() };
     store.close().await?;
-    let entries = timeline::of(&detail, &known);
+    let entries = timeline::of(&detail, &templates);
     if args.json {
         let mut whole = as_json(&detail.line);
-        if args.words {
-            whole["words"] = spoken.iter().map(AttemptText::as_json).collect();
+        if args.text {
+            whole["templates"] = texts.iter().map(AttemptText::as_json).collect();
         }
-        whole["others"] = json!(detail.others);
+        whole["other_deliveries"] = json!(detail.others);
         whole["timeline"] = entries.iter().map(TimelineEntry::as_json).collect();
         output::json(&whole)?;
         return Ok(ExitCode::SUCCESS);
     }
     for (name, value) in head(&detail) {
-        output::line(format_args!("{name:<14}{value}"))?;
+        output::line(format_args!("{name:<18}{value}"))?;
     }
     output::line("")?;
     let rows: Vec<_> = entries.iter().map(TimelineEntry::row).collect();
-    output::line(output::table(&["AFTER", "WHAT", "DETAIL"], &rows).trim_end())?;
-    spoken.iter().try_for_each(AttemptText::print)?;
+    output::line(output::table(&["AFTER", "EVENT", "DETAIL"], &rows).trim_end())?;
+    texts.iter().try_for_each(AttemptText::print)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,14 +71,14 @@ fn head(detail: &DeliveryDetail) -> Vec<(&'static str, String)> {
         ("state", state(line)),
         ("client", line.client.clone()),
     ];
-    let mut say = |name, value: Option<String>| head.extend(value.map(|value| (name, value)));
-    say("key", line.idempotency_key.clone());
-    say("recipient", line.recipient.map(|recipient| recipient.to_string()));
-    say("received", Some(received_at.to_string()));
-    say("expires", Some(format!("{expires_at}  {}", span(*expires_at, *received_at))));
-    say("ended", ended_at.map(|ended| format!("{ended}  {}", span(ended, *received_at))));
-    say("warnings", line.warnings.clone());
+    let mut add = |name, value: Option<String>| head.extend(value.map(|value| (name, value)));
+    add("idempotency key", line.idempotency_key.clone());
+    add("recipient", line.recipient.map(|recipient| recipient.to_string()));
+    add("received", Some(received_at.to_string()));
+    add("expires", Some(format!("{expires_at}  {}", span(*expires_at, *received_at))));
+    add("ended", ended_at.map(|ended| format!("{ended}  {}", span(ended, *received_at))));
+    add("warnings", line.warnings.clone());
     let others: Vec<_> = detail.others.iter().map(Uuid::to_string).collect();
-    say("others told", (!others.is_empty()).then(|| others.join(" ")));
+    add("other deliveries", (!others.is_empty()).then(|| others.join(" ")));
     head
 }

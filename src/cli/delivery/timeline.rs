@@ -1,4 +1,4 @@
-//! Audit events and attempts of one delivery, merged in order of time.
+//! The history of a delivery: its audit events and attempts in chronological order.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,14 @@ use crate::domain::outcome::Outcome;
 use crate::domain::template_version::{TemplateSnapshot, TemplateVersion};
 use crate::store::reports::{DeliveryDetail, EventLine};
 
-/// What an event repeats of the attempt it ended; the attempt has a line of its own.
-const TOLD_BY_THE_ATTEMPT: [&str; 5] = ["attempt", "channel", "provider", "outcome", "cause"];
+/// Details of an event that its attempt, which has a line of its own, shows already.
+const SHOWN_BY_ATTEMPT: [&str; 5] = ["attempt", "channel", "provider", "outcome", "cause"];
 
 /// One line of the timeline.
 pub(super) struct TimelineEntry<'a> {
     at: Timestamp,
     accepted: Timestamp,
-    what: TimelineItem<'a>,
+    item: TimelineItem<'a>,
 }
 
 enum TimelineItem<'a> {
@@ -26,22 +26,17 @@ enum TimelineItem<'a> {
     Attempt(&'a Attempt, Option<&'a TemplateSnapshot>),
 }
 
-/// All that happened, the first thing first.
+/// All entries, the oldest first.
 pub(super) fn of<'a>(
     detail: &'a DeliveryDetail,
     known: &'a HashMap<TemplateVersion, TemplateSnapshot>,
 ) -> Vec<TimelineEntry<'a>> {
     let accepted = detail.line.received_at;
-    let events =
-        detail.events.iter().map(|event| TimelineEntry { at: event.at, accepted, what: TimelineItem::of(event) });
-    let attempts = detail.attempts.iter().map(|attempt| TimelineEntry {
-        at: attempt.started_at,
-        accepted,
-        what: TimelineItem::Attempt(
-            attempt,
-            attempt.template_version.and_then(|template_version| known.get(&template_version)),
-        ),
-    });
+    let entry = |at, item| TimelineEntry { at, accepted, item };
+    let events = detail.events.iter().map(|event| entry(event.at, TimelineItem::of(event)));
+    let template = |attempt: &Attempt| attempt.template_version.and_then(|version| known.get(&version));
+    let attempts = detail.attempts.iter();
+    let attempts = attempts.map(|attempt| entry(attempt.started_at, TimelineItem::Attempt(attempt, template(attempt))));
     let mut entries: Vec<_> = events.chain(attempts).collect();
     entries.sort_by_key(|entry| entry.at);
     entries
@@ -51,41 +46,40 @@ impl TimelineItem<'_> {
     fn of(event: &EventLine) -> Self {
         let mut detail: Map<String, Value> = serde_json::from_str(&event.detail).unwrap_or_default();
         if detail.contains_key("attempt") {
-            detail.retain(|name, _| !TOLD_BY_THE_ATTEMPT.contains(&name.as_str()));
+            detail.retain(|name, _| !SHOWN_BY_ATTEMPT.contains(&name.as_str()));
         }
         Self::AuditEvent { seq: event.seq, actor: event.actor.clone(), kind: event.kind.clone(), detail }
     }
 }
 
 impl TimelineEntry<'_> {
-    /// Offset, name, and what there is to say.
+    /// Time since the notification was accepted, name and details.
     pub(super) fn row(&self) -> Vec<String> {
-        let (name, said) = match &self.what {
+        let (name, text) = match &self.item {
             TimelineItem::AuditEvent { actor, kind, detail, .. } => (kind.clone(), event_text(actor, kind, detail)),
-            TimelineItem::Attempt(attempt, words) => {
-                (format!("attempt {}", attempt.number), attempt_text(attempt, *words))
+            TimelineItem::Attempt(attempt, template) => {
+                (format!("attempt {}", attempt.number), attempt_text(attempt, *template))
             }
         };
-        vec![span(self.at, self.accepted), name, said]
+        vec![span(self.at, self.accepted), name, text]
     }
 
-    /// The same for machines.
     pub(super) fn as_json(&self) -> Value {
         let (at, offset_us) = (self.at.to_string(), self.at.micros() - self.accepted.micros());
-        match &self.what {
+        match &self.item {
             TimelineItem::AuditEvent { seq, actor, kind, detail } => json!({
                 "at": at, "offset_us": offset_us, "entry": "event",
                 "seq": seq, "actor": actor, "kind": kind, "detail": detail,
             }),
-            TimelineItem::Attempt(attempt, words) => json!({
+            TimelineItem::Attempt(attempt, template) => json!({
                 "at": at, "offset_us": offset_us, "entry": "attempt",
                 "number": attempt.number, "channel": attempt.channel, "provider": attempt.provider,
-                "address": attempt.address, "took_us": attempt.took.as_micros(),
+                "contact": attempt.address, "took_us": attempt.took.as_micros(),
                 "outcome": attempt.outcome.name(),
                 "cause": attempt.outcome.cause().map(crate::domain::outcome::Cause::name),
                 "reference": reference(&attempt.outcome),
-                "wording": attempt.template_version.map(|template_version| template_version.to_string()),
-                "words": words.map(template_output::as_json),
+                "template_version": attempt.template_version.map(|version| version.to_string()),
+                "template": template.map(template_output::as_json),
             }),
         }
     }
@@ -94,22 +88,26 @@ impl TimelineEntry<'_> {
 fn event_text(actor: &str, kind: &str, detail: &Map<String, Value>) -> String {
     let by = actor.strip_prefix("client:").or(actor.strip_prefix("provider:")).unwrap_or(actor);
     let mut parts = vec![by.to_owned()];
-    // "sent, state sent" says it twice.
-    let news = detail.iter().filter(|(_, value)| value.as_str() != Some(kind));
-    parts.extend(news.map(|(name, value)| match value {
-        Value::String(text) => format!("{name} {text}"),
-        other => format!("{name} {other}"),
+    // The event `sent` has the detail `state sent`, which adds nothing.
+    let details = detail.iter().filter(|(_, value)| value.as_str() != Some(kind));
+    parts.extend(details.map(|(name, value)| {
+        let name = name.replace('_', " ");
+        match value {
+            Value::String(text) => format!("{name} {text}"),
+            other => format!("{name} {other}"),
+        }
     }));
     parts.join(", ")
 }
 
-fn attempt_text(attempt: &Attempt, words: Option<&TemplateSnapshot>) -> String {
+fn attempt_text(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> String {
     let Attempt { channel, provider, address, took, outcome, .. } = attempt;
     let cause = outcome.cause().map(|cause| format!(", {cause}")).unwrap_or_default();
     let reference = reference(outcome).map(|reference| format!(", reference {reference}")).unwrap_or_default();
-    let took = length(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
-    let words = words.map(|it| format!(", words {} {}", it.template_version.short(), it.topic)).unwrap_or_default();
-    format!("{channel} {provider} {address}: {}{cause}{reference} ({took}){words}", outcome.name())
+    let took = duration(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
+    let template =
+        template.map(|it| format!(", template {} {}", it.template_version.short(), it.topic)).unwrap_or_default();
+    format!("{channel} {provider} {address}: {}{cause}{reference} ({took}){template}", outcome.name())
 }
 
 fn reference(outcome: &Outcome) -> Option<&str> {
@@ -119,14 +117,14 @@ fn reference(outcome: &Outcome) -> Option<&str> {
     }
 }
 
-/// How long after `start` something happened: `+12 ms`.
+/// The time from `start` to `at`, as in `+12 ms`.
 pub(super) fn span(at: Timestamp, start: Timestamp) -> String {
     let micros = at.micros().saturating_sub(start.micros());
     let sign = if micros < 0 { '-' } else { '+' };
-    format!("{sign}{}", length(micros.saturating_abs()))
+    format!("{sign}{}", duration(micros.saturating_abs()))
 }
 
-fn length(micros: i64) -> String {
+fn duration(micros: i64) -> String {
     let (ms, s) = (micros / 1_000, micros / 1_000_000);
     match s {
         0 if ms < 10 => format!("{ms}.{} ms", micros % 1_000 / 100),
@@ -142,22 +140,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receipt_is_told_with_who_said_it_and_what_was_known_before() {
-        let detail = r#"{"attempt":1,"channel":"sms","provider":"desk","before":"sent","says":"delivered"}"#.to_owned();
+    fn a_receipt_is_shown_with_its_provider_and_the_state_before() {
+        let detail =
+            r#"{"attempt":1,"channel":"sms","provider":"gateway-a","before":"sent","status":"delivered"}"#.to_owned();
         let at = Timestamp::from_micros(0);
-        let event = EventLine { seq: 3, at, actor: "provider:desk".to_owned(), kind: "confirmed".to_owned(), detail };
-        let entry = TimelineEntry {
-            at: at.after(std::time::Duration::from_secs(2)),
-            accepted: at,
-            what: TimelineItem::of(&event),
-        };
-        assert_eq!(entry.row(), ["+2.000 s", "confirmed", "desk, before sent, says delivered"]);
+        let event =
+            EventLine { seq: 3, at, actor: "provider:gateway-a".to_owned(), kind: "confirmed".to_owned(), detail };
+        let (accepted, at) = (at, at.after(std::time::Duration::from_secs(2)));
+        let entry = TimelineEntry { at, accepted, item: TimelineItem::of(&event) };
+        assert_eq!(entry.row(), ["+2.000 s", "confirmed", "gateway-a, before sent, status delivered"]);
     }
 
     #[test]
-    fn a_length_is_read_at_a_glance() {
-        let said = [3_400, 12_900, 1_234_567, 125_000_000, 86_400_000_000].map(length);
-        assert_eq!(said, ["3.4 ms", "12 ms", "1.234 s", "2 min 05 s", "24 h 00 min"]);
+    fn durations_have_a_readable_unit() {
+        let texts = [3_400, 12_900, 1_234_567, 125_000_000, 86_400_000_000].map(duration);
+        assert_eq!(texts, ["3.4 ms", "12 ms", "1.234 s", "2 min 05 s", "24 h 00 min"]);
         assert_eq!(span(Timestamp::from_micros(0), Timestamp::from_micros(20_000)), "-20 ms");
     }
 }

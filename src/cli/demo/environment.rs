@@ -1,4 +1,4 @@
-//! All that the demo runs on: a workspace, practice providers on loopback sockets, and a gateway as `serve` starts it.
+//! What the demo runs: a workspace, simulated providers on loopback sockets, and a gateway as `serve` starts it.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::fixtures;
 use crate::app::Gateway;
 use crate::cli::usage;
-use crate::cli::workspace::{AUTHORITY, Workspace};
+use crate::cli::workspace::{CA_CERTIFICATE, Workspace};
 use crate::config::Config;
 use crate::domain::clock::{Clock, Clocks, SystemClock, Timestamp};
 use crate::domain::contact::Channel;
@@ -24,65 +24,77 @@ use crate::sim::providers::PracticeProvider;
 use crate::sim::providers::message_log::{Keeping, LoggedMessage};
 use crate::telemetry;
 
-/// What others expect to find where, when it is free: the gateway's own default and those of the practice providers.
+/// The default ports of the gateway and of the simulated providers, used if they are free.
 const GATEWAY_PORT: u16 = 8443;
 const PROVIDER_PORTS: [(Channel, u16); 3] = [(Channel::Push, 8602), (Channel::Sms, 8601), (Channel::Email, 8603)];
 
-/// Who mails are from, in a domain that is nobody's.
+/// Sender of e-mails, in a reserved domain.
 const MAIL_FROM: &str = "Demo Bank <no-reply@example.org>";
 
-/// Deliveries end within their plan's time, but nobody wants to look at a still screen for so long.
-const QUIET_MAX: Duration = Duration::from_secs(5);
+/// How long to wait for open deliveries, which may stay open until their deadline.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A gateway among practice providers, all running.
+/// A running gateway with simulated providers.
 pub(super) struct DemoEnvironment {
     pub(super) workspace: Workspace,
     pub(super) gateway: Gateway,
-    pub(super) inbox: ReceivedMessages,
-    /// Where its texts lie.
-    pub(super) words: PathBuf,
+    pub(super) messages: ReceivedMessages,
+    /// Folder of the templates.
+    pub(super) templates: PathBuf,
     providers: Vec<PracticeProvider>,
-    folder: Option<TempDir>,
+    temporary_folder: Option<TempDir>,
 }
 
 impl DemoEnvironment {
-    /// Makes the workspace in `folder`, or in a new one, and starts everything, with the texts in `words` or its own.
-    /// With `usual_ports` others find it where they expect it; without, any number of demos can run at once.
-    pub(super) async fn set(folder: Option<&Path>, words: Option<&Path>, usual_ports: bool) -> anyhow::Result<Self> {
-        let providers = open_providers(usual_ports).await?;
-        let own = folder.is_none().then(|| tempfile::Builder::new().prefix("otpost-demo-").tempdir()).transpose();
-        let own = own.context("cannot make a folder for the demo")?;
-        let place = match (&own, folder) {
-            (Some(own), _) => own.path().join("workspace"),
+    /// Creates the workspace in `folder` or in a temporary one, and starts everything, with the given templates or those of
+    /// the workspace. Without `default_ports` any number of demos can run at the same time.
+    pub(super) async fn start(
+        folder: Option<&Path>,
+        templates: Option<&Path>,
+        default_ports: bool,
+    ) -> anyhow::Result<Self> {
+        let providers = open_providers(default_ports).await?;
+        let temporary_folder =
+            folder.is_none().then(|| tempfile::Builder::new().prefix("otpost-demo-").tempdir()).transpose();
+        let temporary_folder = temporary_folder.context("cannot create a folder for the demo")?;
+        let location = match (&temporary_folder, folder) {
+            (Some(temporary), _) => temporary.path().join("workspace"),
             (None, Some(folder)) => std::path::absolute(folder)?,
             (None, None) => anyhow::bail!("there is no folder for the demo"),
         };
-        let workspace = Workspace::create(&place, &settings(&providers)).await?;
-        let mut config = configure(&workspace, usual_ports)?;
-        if let Some(words) = words {
-            config.templates.dir = std::path::absolute(words)?;
+        let workspace = Workspace::create(&location, &settings(&providers)).await?;
+        let mut config = configure(&workspace, default_ports)?;
+        if let Some(templates) = templates {
+            config.templates.dir = std::path::absolute(templates)?;
         }
-        let words = config.templates.dir.clone();
+        let templates = config.templates.dir.clone();
         telemetry::start(&config.log).map_err(usage)?;
         let gateway = Gateway::start(&config, Clocks::of_this_machine()).await.map_err(usage)?;
-        gateway.store().directory().import(&fixtures::recipients()?, SystemClock.now()).await?;
-        Ok(Self { workspace, gateway, inbox: ReceivedMessages::of(&providers)?, words, providers, folder: own })
+        gateway.store().recipients().import(&fixtures::recipients()?, SystemClock.now()).await?;
+        Ok(Self {
+            workspace,
+            gateway,
+            messages: ReceivedMessages::of(&providers)?,
+            templates,
+            providers,
+            temporary_folder,
+        })
     }
 
-    /// A processor that the gateway knows.
+    /// A processor that the gateway accepts.
     pub(super) fn processor(&self) -> anyhow::Result<Processor> {
         let [certificate, key, ca] =
-            ["pki/processor.pem", "pki/processor.key", AUTHORITY].map(|file| self.workspace.path(file));
+            ["pki/processor.pem", "pki/processor.key", CA_CERTIFICATE].map(|file| self.workspace.path(file));
         let identity = Identity::from_files(&certificate, &key, &ca)?;
         Ok(Processor::new(&self.url(), Some(&identity))?)
     }
 
-    /// Where processors post to.
+    /// Base URL for processors.
     pub(super) fn url(&self) -> String {
         format!("https://{}", self.gateway.address())
     }
 
-    /// What listens where.
+    /// Channel and URL of each provider.
     pub(super) fn addresses(&self) -> impl Iterator<Item = (Channel, String)> {
         self.providers.iter().map(|provider| {
             let channel = provider.station().channel();
@@ -91,59 +103,58 @@ impl DemoEnvironment {
         })
     }
 
-    /// Whether the folder is one made for this demo.
     pub(super) fn is_temporary(&self) -> bool {
-        self.folder.is_some()
+        self.temporary_folder.is_some()
     }
 
-    /// What sort of news an arrival is and when the gateway took it, by the delivery it names.
+    /// Kind and time of receipt of the notification that a message belongs to.
     pub(super) async fn origin(&self, arrival: &LoggedMessage) -> anyhow::Result<Option<(String, Timestamp)>> {
-        // In a mail the reference is a message id: the delivery, and a domain behind it.
+        // In an e-mail the reference is a message id: the id of the delivery, followed by a domain.
         let id = arrival.reference.as_deref().and_then(|reference| reference.split('@').next());
         let Some(id) = id.and_then(|id| Uuid::parse_str(id).ok()) else { return Ok(None) };
-        let delivery = self.gateway.store().delivery(id).await?;
+        let delivery = self.gateway.store().reports().delivery(id).await?;
         Ok(delivery.map(|delivery| (delivery.line.kind, delivery.line.received_at)))
     }
 
-    /// Waits until the gateway has nothing to send, neither in hand nor due.
-    pub(super) async fn quiet(&self) -> anyhow::Result<()> {
+    /// Waits until no delivery is in progress or due.
+    pub(super) async fn wait_until_idle(&self) -> anyhow::Result<()> {
         let worker = self.gateway.worker();
-        let quiet = async {
+        let idle = async {
             worker.idle().await;
             while worker.scan().await? > 0 {
                 worker.idle().await;
             }
             Ok(())
         };
-        // One that hangs will be missed by whoever counts arrivals; here it only ends the waiting.
-        tokio::time::timeout(QUIET_MAX, quiet).await.unwrap_or(Ok(()))
+        // A delivery that hangs is reported as a missing message.
+        tokio::time::timeout(IDLE_TIMEOUT, idle).await.unwrap_or(Ok(()))
     }
 
-    /// Ends everything in good order; a folder of our own goes with it unless it is to be kept.
-    pub(super) async fn strike(mut self, keep: bool) -> anyhow::Result<()> {
-        // Taken out when it is kept alone: it is gone with its owner, and the gateway still works in it.
-        if keep && let Some(folder) = self.folder.take() {
+    /// Stops the gateway, and removes a temporary folder unless `keep` is set.
+    pub(super) async fn shut_down(mut self, keep: bool) -> anyhow::Result<()> {
+        // Dropping the folder removes it, which must not happen before the gateway has stopped.
+        if keep && let Some(folder) = self.temporary_folder.take() {
             let _ = folder.keep();
         }
-        self.gateway.stop().await.context("the gateway did not stop in good order")?;
+        self.gateway.stop().await.context("the gateway did not stop cleanly")?;
         Ok(())
     }
 }
 
-async fn open_providers(usual_ports: bool) -> anyhow::Result<Vec<PracticeProvider>> {
+async fn open_providers(default_ports: bool) -> anyhow::Result<Vec<PracticeProvider>> {
     let mut providers = Vec::new();
-    for (channel, usual) in PROVIDER_PORTS {
-        let address = listening(usual, usual_ports);
+    for (channel, port) in PROVIDER_PORTS {
+        let address = loopback(port, default_ports);
         let provider = PracticeProvider::open(channel, address, Keeping::Arrivals).await;
         providers.push(provider.with_context(|| format!("{channel} cannot listen on {address}"))?);
     }
     Ok(providers)
 }
 
-// The usual port on the loopback when it is free and wanted, else any.
-fn listening(usual: u16, wanted: bool) -> SocketAddr {
-    let usual = SocketAddr::from(([127, 0, 0, 1], usual));
-    if wanted && TcpListener::bind(usual).is_ok() { usual } else { SocketAddr::from(([127, 0, 0, 1], 0)) }
+// The default port if it is wanted and free, else any port.
+fn loopback(port: u16, wanted: bool) -> SocketAddr {
+    let default = SocketAddr::from(([127, 0, 0, 1], port));
+    if wanted && TcpListener::bind(default).is_ok() { default } else { SocketAddr::from(([127, 0, 0, 1], 0)) }
 }
 
 fn settings(providers: &[PracticeProvider]) -> String {
@@ -162,30 +173,32 @@ fn settings(providers: &[PracticeProvider]) -> String {
         format!("\n[[provider]]\nname = \"{name}\"\n{rest}\n")
     };
     let tables: String = providers.iter().map(table).collect();
-    format!("\n# The practice providers of `otpost demo`; `otpost simulate providers` plays them, too.\n{tables}")
+    format!(
+        "\n# The simulated providers of `otpost demo`; `otpost simulate providers` listens on the same ports.\n{tables}"
+    )
 }
 
-fn configure(workspace: &Workspace, usual_ports: bool) -> anyhow::Result<Config> {
+fn configure(workspace: &Workspace, default_ports: bool) -> anyhow::Result<Config> {
     let mut config = Config::load(&workspace.config()).map_err(usage)?;
-    // The environment may speak of a gateway in earnest: the demo keeps to its own database, key and address.
+    // Variables of the environment may be meant for a real gateway: the demo uses its own database, key and address.
     config.store.url = format!("sqlite:{}", workspace.path("otpost.db").display());
     config.seal.key_file = workspace.path("keys/seal.key");
-    config.ingest.listen = listening(GATEWAY_PORT, usual_ports).to_string();
+    config.ingest.listen = loopback(GATEWAY_PORT, default_ports).to_string();
     "Demo Bank".clone_into(&mut config.templates.brand);
-    config.log = telemetry::Settings { level: "error".to_owned(), format: telemetry::LogFormat::Template };
+    config.log = telemetry::Settings { level: "error".to_owned(), format: telemetry::LogFormat::Text };
     Ok(config)
 }
 
-/// What arrives at any of the providers.
+/// Messages that arrive at any of the providers.
 pub(super) struct ReceivedMessages([Receiver<Arc<LoggedMessage>>; 3]);
 
 impl ReceivedMessages {
     fn of(providers: &[PracticeProvider]) -> anyhow::Result<Self> {
-        let news: Vec<_> = providers.iter().map(|provider| provider.station().subscribe()).collect();
-        news.try_into().map(Self).map_err(|_| anyhow::anyhow!("there are three providers"))
+        let receivers: Vec<_> = providers.iter().map(|provider| provider.station().subscribe()).collect();
+        receivers.try_into().map(Self).map_err(|_| anyhow::anyhow!("expected three providers"))
     }
 
-    /// The next arrival.
+    /// Waits for the next message.
     pub(super) async fn next(&mut self) -> Arc<LoggedMessage> {
         let [first, second, third] = &mut self.0;
         loop {
@@ -196,15 +209,15 @@ impl ReceivedMessages {
             };
             match arrived {
                 Ok(arrival) => return arrival,
-                // Thousands came faster than a screen shows them; the newest are still there.
+                // Messages arrived faster than they are shown; the oldest were dropped.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => std::future::pending().await,
             }
         }
     }
 
-    /// What has arrived and was not looked at.
-    pub(super) fn rest(&mut self) -> Vec<Arc<LoggedMessage>> {
-        self.0.iter_mut().flat_map(|news| std::iter::from_fn(|| news.try_recv().ok())).collect()
+    /// Messages that have arrived and were not returned yet.
+    pub(super) fn received(&mut self) -> Vec<Arc<LoggedMessage>> {
+        self.0.iter_mut().flat_map(|receiver| std::iter::from_fn(|| receiver.try_recv().ok())).collect()
     }
 }

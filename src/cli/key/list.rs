@@ -1,10 +1,10 @@
-//! `otpost key list`: one line a key.
+//! `otpost key list`: one line per key.
 
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::door;
+use super::settings;
 use crate::cli::{ConfigFile, output, usage};
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::pki::jwe_keys::{JweKey, JweKeyring};
@@ -18,9 +18,8 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Lists them, the oldest first.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let keyring = JweKeyring::read(&door(&args.config)?.encryption_keys).map_err(usage)?;
+    let keyring = JweKeyring::read(&settings(&args.config)?.encryption_keys).map_err(usage)?;
     let now = SystemClock.now();
     if args.json {
         let keys: Vec<_> = keyring.entries().iter().map(|entry| as_json(entry, &keyring, now)).collect();
@@ -28,26 +27,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else if keyring.entries().is_empty() {
         output::line("no encryption keys")?;
     } else {
-        let head = ["ID", "BITS", "CREATED", "STATE", "ACTIVE FROM", ""];
+        let header = ["ID", "BITS", "CREATED", "STATE", "ACTIVE FROM", "ROLE"];
         let rows: Vec<_> = keyring.entries().iter().map(|entry| row(entry, &keyring, now)).collect();
-        output::line(output::table(&head, &rows).trim_end())?;
+        output::line(output::table(&header, &rows).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn row(entry: &JweKey, keyring: &JweKeyring, now: Timestamp) -> Vec<String> {
-    let part = match entry {
+    let role = match entry {
         _ if keyring.published(now) == Some(entry) => "published",
         _ if keyring.next(now) == Some(entry) => "next",
-        _ => "",
+        _ => "-",
     };
     vec![
         entry.id.clone(),
         entry.bits.to_string(),
         entry.created_at.to_string(),
-        entry.state(now).name().to_owned(),
+        entry.state(now).to_string(),
         entry.activate_at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
-        part.to_owned(),
+        role.to_owned(),
     ]
 }
 

@@ -1,17 +1,17 @@
-//! `otpost key activate` and `otpost key retire`: from one key to the next.
+//! `otpost key activate` and `otpost key retire`: key rotation.
 
 use std::process::ExitCode;
 
-use super::{READ_SOON, door};
+use super::{RELOAD_NOTE, settings};
 use crate::cli::{ConfigFile, output, usage};
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::pki::jwe_keys::{JweKeyring, KeyringEditor};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ActivateArgs {
-    /// Which key
+    /// Id of the key
     id: String,
-    /// From when on, as in 2027-01-31T12:00:00Z; without it from now on
+    /// Activation time, as in 2027-01-31T12:00:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<jiff::Timestamp>,
     #[command(flatten)]
@@ -20,35 +20,33 @@ pub(crate) struct ActivateArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RetireArgs {
-    /// Which key
+    /// Id of the key
     id: String,
-    /// Even the published one; then the one before it is published again, if there is any
+    /// Retire the key even if it is published; the previous key, if any, is published again
     #[arg(long)]
     force: bool,
     #[command(flatten)]
     config: ConfigFile,
 }
 
-/// Publishes a key.
 pub(super) fn activate(args: &ActivateArgs) -> anyhow::Result<ExitCode> {
-    let (settings, now) = (door(&args.config)?, SystemClock.now());
-    let mut change = KeyringEditor::begin(&settings.encryption_keys).map_err(usage)?;
-    change.activate(&args.id, args.at.map_or(now, Timestamp::from), now).map_err(usage)?;
-    tell(change.keyring(), now)
+    let (settings, now) = (settings(&args.config)?, SystemClock.now());
+    let mut editor = KeyringEditor::begin(&settings.encryption_keys).map_err(usage)?;
+    editor.activate(&args.id, args.at.map_or(now, Timestamp::from), now).map_err(usage)?;
+    print_state(editor.keyring(), now)
 }
 
-/// Retires a key.
 pub(super) fn retire(args: &RetireArgs) -> anyhow::Result<ExitCode> {
-    let (settings, now) = (door(&args.config)?, SystemClock.now());
-    let mut change = KeyringEditor::begin(&settings.encryption_keys).map_err(usage)?;
-    change.retire(&args.id, args.force, now).map_err(usage)?;
-    tell(change.keyring(), now)?;
-    let file = change.keyring().path(&args.id);
-    output::note(format_args!("when every gateway has: rm {}", file.display()));
+    let (settings, now) = (settings(&args.config)?, SystemClock.now());
+    let mut editor = KeyringEditor::begin(&settings.encryption_keys).map_err(usage)?;
+    editor.retire(&args.id, args.force, now).map_err(usage)?;
+    print_state(editor.keyring(), now)?;
+    let file = editor.keyring().path(&args.id);
+    output::note(format_args!("after every gateway has loaded it, you can delete {}", file.display()));
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(keyring: &JweKeyring, now: Timestamp) -> anyhow::Result<ExitCode> {
+fn print_state(keyring: &JweKeyring, now: Timestamp) -> anyhow::Result<ExitCode> {
     match keyring.published(now) {
         Some(entry) => output::line(format_args!("published: {}", entry.id))?,
         None => output::line("published: none")?,
@@ -56,6 +54,6 @@ fn tell(keyring: &JweKeyring, now: Timestamp) -> anyhow::Result<ExitCode> {
     if let Some((entry, at)) = keyring.next(now).and_then(|entry| Some((entry, entry.activate_at?))) {
         output::line(format_args!("next: {} from {at}", entry.id))?;
     }
-    output::note(READ_SOON);
+    output::note(RELOAD_NOTE);
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! Tables of people (CSV): a header that names the columns, several values in a cell separated by semicolons.
+//! CSV files of recipients: a header names the columns, and semicolons separate several values in a cell.
 
 use std::io;
 use std::rc::Rc;
@@ -8,21 +8,20 @@ use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 use super::progress::{ImportProgress, ProgressReader};
 use super::row::{ImportColumn, Row, RowError};
 
-/// An open table.
 pub(super) struct CsvRows {
     reader: Reader<ProgressReader>,
     columns: Vec<ImportColumn>,
     record: ByteRecord,
-    meter: Rc<ImportProgress>,
+    progress: Rc<ImportProgress>,
 }
 
 impl CsvRows {
-    /// Reads the header; says which column is not known, or missing.
-    pub(super) fn open(file: ProgressReader, meter: Rc<ImportProgress>) -> Result<Self, String> {
+    /// Reads the header. The error names the column that is unknown, missing or duplicate.
+    pub(super) fn open(file: ProgressReader, progress: Rc<ImportProgress>) -> Result<Self, String> {
         let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(file);
-        let header = reader.byte_headers().map_err(|error| plain(error).to_string())?;
+        let header = reader.byte_headers().map_err(|error| without_data(error).to_string())?;
         let columns = columns(header)?;
-        Ok(Self { reader, columns, record: ByteRecord::new(), meter })
+        Ok(Self { reader, columns, record: ByteRecord::new(), progress })
     }
 
     fn row(&self) -> Result<Row, RowError> {
@@ -33,12 +32,9 @@ impl CsvRows {
         }
         let mut cells = Vec::with_capacity(found);
         for (column, cell) in self.columns.iter().zip(&self.record) {
-            let text = std::str::from_utf8(cell).map_err(|_| RowError::of_cell(line, *column, "is not UTF-8"))?;
+            let text = std::str::from_utf8(cell).map_err(|_| RowError::of_cell(line, *column, "not UTF-8"))?;
             match column {
-                ImportColumn::Recipient
-                | ImportColumn::Locale
-                | ImportColumn::RecipientStatus
-                | ImportColumn::TimeZone => {
+                ImportColumn::Recipient | ImportColumn::Locale | ImportColumn::Status | ImportColumn::TimeZone => {
                     push(&mut cells, *column, text);
                 }
                 ImportColumn::Channels | ImportColumn::Identifier(_) | ImportColumn::Contact(_) => {
@@ -53,11 +49,11 @@ impl CsvRows {
 impl Iterator for CsvRows {
     type Item = io::Result<Result<Row, RowError>>;
     fn next(&mut self) -> Option<Self::Item> {
-        self.meter.begin_row();
+        self.progress.begin_row();
         match self.reader.read_byte_record(&mut self.record) {
             Ok(true) => Some(Ok(self.row())),
             Ok(false) => None,
-            Err(error) => Some(Err(plain(error))),
+            Err(error) => Some(Err(without_data(error))),
         }
     }
 }
@@ -75,31 +71,31 @@ fn columns(header: &ByteRecord) -> Result<Vec<ImportColumn>, String> {
         let name = std::str::from_utf8(name).unwrap_or_default();
         let column = ImportColumn::from_name(name).ok_or_else(|| unknown(name, at + 1))?;
         if columns.contains(&column) {
-            return Err(format!("the column {name} stands there twice"));
+            return Err(format!("duplicate column {name}"));
         }
         columns.push(column);
     }
     match [ImportColumn::Recipient, ImportColumn::Locale].into_iter().find(|needed| !columns.contains(needed)) {
-        Some(missing) => Err(format!("the first line names no column {}; {}", missing.name(), known())),
+        Some(missing) => Err(format!("the header has no column {}; {}", missing.name(), known())),
         None => Ok(columns),
     }
 }
 
-// In a file without a header the first line is somebody's data: only what looks like a name is repeated.
+// Without a header the first line is personal data, so only what looks like a name is repeated.
 fn unknown(name: &str, at: usize) -> String {
     let is_name = (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
-    let which = if is_name { format!("column {name}") } else { format!("column {at} of the first line") };
-    format!("{which} is not known; {}", known())
+    let which = if is_name { format!("unknown column {name}") } else { format!("unknown column {at} in the header") };
+    format!("{which}; {}", known())
 }
 
 fn known() -> String {
     let names: Vec<_> = ImportColumn::all().map(ImportColumn::name).collect();
-    format!("columns are {}", names.join(", "))
+    format!("columns are separated by commas and named {}", names.join(", "))
 }
 
-fn plain(error: csv::Error) -> io::Error {
+fn without_data(error: csv::Error) -> io::Error {
     match error.into_kind() {
         ErrorKind::Io(error) => error,
-        _ => io::Error::other("not a table"),
+        _ => io::Error::other("not CSV"),
     }
 }

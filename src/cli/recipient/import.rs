@@ -1,7 +1,7 @@
-//! `otpost recipients import`: reads people from a file, row by row, and writes them in batches.
+//! `otpost recipient import`: reads recipients from a file, row by row, and stores them in batches.
 //!
-//! A row is taken or refused whole, and the same file again changes nothing. A million rows need no more memory than
-//! a thousand, but for sixteen bytes each by which a person who comes twice is noticed.
+//! A row is imported or rejected as a whole, and importing the same file again changes nothing. Memory use does not
+//! depend on the number of rows, except for sixteen bytes per row by which duplicates are found.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -14,98 +14,103 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::reader;
-use super::reader::RowFormat;
+use super::reader::ImportFile;
 use super::row::{ImportColumn, Row, RowError};
-use crate::cli::{ConfigFile, Usage, open_store, output, usage};
-use crate::config::Config;
+use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::recipient::RecipientRecord;
 use crate::store::Recipients;
 
-/// People in one transaction: a gateway beside waits no longer than for these.
+/// Recipients in one transaction. A running gateway waits for one transaction at most.
 const BATCH: usize = 500;
 
-/// Refusals that are told one by one.
-const TOLD: usize = 20;
+/// Rejected rows that are listed; the rest is only counted.
+const LISTED: usize = 20;
 
-const COLUMNS: &str = "\
-A table's columns (person, locale and one number are needed; semicolons separate values in a cell):
-  person            your own stable name for the person; the same name again replaces what was known
-  locale            the language they read, such as pl-PL
-  standing          active, opted_out or deceased; active when left out
-  channels          those the person agreed to, the preferred one first, as in push;sms; all when left out.
-                    A code keeps to the order of its plan and to these
-  time_zone         where they live, such as Europe/Warsaw, for quiet hours
-  storage_customer  storageCustomerId of a code
-  storage_card      storageCardId of a code, cardId of a payment
-  dc_card           dcCardId of a locked card
-  user              userId of an identity check, resourceId of a user whose payments are held back
-  corporation       resourceId of such a company: everybody who has it is told
-  balance           balanceId of a code or a payment
-  sms, push, email  where they can be reached, the preferred address first
+const FORMAT: &str = "\
+Columns of a CSV file; recipient, locale and one identifier are required. Semicolons separate values in a cell.
+  recipient         your own stable reference; a recipient with the same reference is replaced
+  locale            the recipient's language, such as pl-PL
+  status            active (default), opted_out or deceased
+  channels          channels that the recipient agreed to, the preferred one first, such as push;sms
+                    (default: all); OTPs use only these, in the order of their plan
+  time_zone         for quiet hours, such as Europe/Warsaw
+  storage_customer  storageCustomerId of an OTP
+  storage_card      storageCardId of an OTP, cardId of a payment
+  dc_card           dcCardId of a card lock
+  user              userId of an identity check, resourceId of a payment lock on a user
+  corporation       resourceId of a payment lock on a company; every recipient with it is notified
+  balance           balanceId of an OTP or a payment
+  sms, push, email  contacts, the preferred one first
 
-A line of JSON says the same:
-  {\"person\": \"c-7\", \"locale\": \"pl\", \"identifiers\": {\"user\": [\"7\"]}, \"contacts\": {\"push\": [\"token\"]}}";
+The same as a line of a JSON Lines file:
+  {\"recipient\": \"c-7\", \"locale\": \"pl\", \"identifiers\": {\"user\": [7]}, \"contacts\": {\"sms\": [\"+48…\"]}}
+
+Examples:
+  otpost recipient import recipients.csv --dry-run
+  otpost recipient import recipients.jsonl --json";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = COLUMNS)]
+#[command(after_help = FORMAT)]
 pub(crate) struct Args {
-    /// The people: a table (.csv) or one JSON object a line (.jsonl)
+    /// The recipients, as CSV (.csv) or one JSON object per line (.jsonl)
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
     config: ConfigFile,
-    /// Read and check everything, write nothing
+    /// Check every row, store nothing
     #[arg(long)]
     dry_run: bool,
-    /// Print the result as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What came of an import.
 #[derive(Debug, Default, Serialize)]
 struct ImportReport {
-    taken: u64,
-    refused: u64,
+    imported: u64,
+    rejected: u64,
     dry_run: bool,
-    /// The first of them.
-    refusals: Vec<RowError>,
+    /// The first [`LISTED`] of them.
+    rejections: Vec<RowError>,
 }
 
-/// Imports the file.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.config.config).map_err(usage)?;
-    let source = reader::open(&args.file)?;
-    let store = if args.dry_run { None } else { Some(open_store::open_configured(&config).await?) };
-    let mut import = Import::new(store.as_ref().map(crate::store::Store::directory));
-    let bar = progress_bar(source.length);
-    let read = import.take_all(source, &bar).await;
+    let config = args.config.load()?;
+    let file = reader::open(&args.file)?;
+    let store = if args.dry_run { None } else { Some(open_store(&config).await?) };
+    let mut import = Import::new(store.as_ref().map(crate::store::Store::recipients));
+    let bar = progress_bar(file.length);
+    let result = import.run(file, &bar).await;
     bar.finish_and_clear();
     if let Some(store) = store {
         store.close().await?;
     }
     let report = import.report;
-    tell_refusals(&report);
-    // What was read before the file broke off is in, so it is told first.
+    list_rejections(&report);
+    // If the file could not be read to its end, the rows before are imported, so the report comes before the error.
     if args.json {
         output::json(&report)?;
     } else {
-        let (verb, dry) = if args.dry_run { ("would take", " (dry run: nothing was written)") } else { ("taken", "") };
-        output::line(format_args!("{verb} {}, refused {}{dry}", report.taken, report.refused))?;
+        let (verb, dry) =
+            if args.dry_run { ("would import", " (dry run: nothing was stored)") } else { ("imported", "") };
+        output::line(format_args!("{verb} {}, rejected {}{dry}", report.imported, report.rejected))?;
     }
-    read.map_err(|error| error.context(args.file.display().to_string()))?;
-    Ok(if report.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    result.map_err(|error| error.context(args.file.display().to_string()))?;
+    Ok(if report.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 struct Import {
     directory: Option<Recipients>,
     batch: Vec<RecipientRecord>,
+    /// First and last line of the batch.
     lines: Option<(u64, u64)>,
-    // Hashes, because the names themselves would fill the memory. Two of a million meet once in thirty million imports.
+    // Line by hash of the reference, because the references themselves would fill the memory. In an import of a million
+    // rows two hashes collide once in thirty million times.
     seen: HashMap<u64, u64>,
     hasher: RandomState,
-    last: u64,
+    last_line: u64,
     report: ImportReport,
 }
 
@@ -113,31 +118,31 @@ impl Import {
     fn new(directory: Option<Recipients>) -> Self {
         let report = ImportReport { dry_run: directory.is_none(), ..ImportReport::default() };
         let (seen, hasher) = (HashMap::new(), RandomState::new());
-        Self { directory, batch: Vec::with_capacity(BATCH), lines: None, seen, hasher, last: 0, report }
+        Self { directory, batch: Vec::with_capacity(BATCH), lines: None, seen, hasher, last_line: 0, report }
     }
 
-    async fn take_all(&mut self, source: RowFormat, bar: &ProgressBar) -> anyhow::Result<()> {
-        for row in source.rows {
+    async fn run(&mut self, file: ImportFile, bar: &ProgressBar) -> anyhow::Result<()> {
+        for row in file.rows {
             let row = match row {
                 Ok(row) => row,
                 Err(error) => {
                     self.write().await?;
-                    let text = format!("cannot be read any further after line {}: {error}", self.last);
+                    let text = format!("cannot read beyond line {}: {error}", self.last_line);
                     return Err(Usage(text).into());
                 }
             };
-            self.last = row.as_ref().map_or_else(RowError::line, |row| row.line);
+            self.last_line = row.as_ref().map_or_else(RowError::line, |row| row.line);
             match row.and_then(|row| self.check(row)) {
-                Ok((line, entry)) => {
+                Ok((line, record)) => {
                     self.lines = Some((self.lines.map_or(line, |(first, _)| first), line));
-                    self.batch.push(entry);
+                    self.batch.push(record);
                 }
-                Err(refusal) => self.refuse(refusal),
+                Err(error) => self.reject(error),
             }
             if self.batch.len() == BATCH {
                 self.write().await?;
-                bar.set_position(source.meter.read());
-                bar.set_message(format!("{} taken, {} refused", self.report.taken, self.report.refused));
+                bar.set_position(file.progress.read());
+                bar.set_message(format!("{} imported, {} rejected", self.report.imported, self.report.rejected));
             }
         }
         self.write().await
@@ -145,21 +150,21 @@ impl Import {
 
     fn check(&mut self, row: Row) -> Result<(u64, RecipientRecord), RowError> {
         let line = row.line;
-        let entry = row.entry()?;
-        let hash = self.hasher.hash_one(&entry.reference);
+        let record = row.record()?;
+        let hash = self.hasher.hash_one(&record.reference);
         match self.seen.insert(hash, line) {
-            None => Ok((line, entry)),
+            None => Ok((line, record)),
             Some(first) => {
                 self.seen.insert(hash, first);
-                Err(RowError::of_cell(line, ImportColumn::Recipient, format_args!("the same as in line {first}")))
+                Err(RowError::of_cell(line, ImportColumn::Recipient, format_args!("duplicate of line {first}")))
             }
         }
     }
 
-    fn refuse(&mut self, refusal: RowError) {
-        self.report.refused += 1;
-        if self.report.refusals.len() < TOLD {
-            self.report.refusals.push(refusal);
+    fn reject(&mut self, error: RowError) {
+        self.report.rejected += 1;
+        if self.report.rejections.len() < LISTED {
+            self.report.rejections.push(error);
         }
     }
 
@@ -167,22 +172,22 @@ impl Import {
         let Some((first, last)) = self.lines else { return Ok(()) };
         if let Some(directory) = &self.directory {
             let written = directory.import(&self.batch, SystemClock.now()).await;
-            written.with_context(|| format!("lines {first} to {last} and those behind them were not imported"))?;
+            written.with_context(|| format!("lines {first} to {last} and all lines after them were not imported"))?;
         }
-        self.report.taken += self.batch.len() as u64;
+        self.report.imported += self.batch.len() as u64;
         self.batch.clear();
         self.lines = None;
         Ok(())
     }
 }
 
-fn tell_refusals(report: &ImportReport) {
-    for refusal in &report.refusals {
-        output::note(refusal);
+fn list_rejections(report: &ImportReport) {
+    for rejection in &report.rejections {
+        output::note(rejection);
     }
-    let untold = report.refused.saturating_sub(report.refusals.len() as u64);
-    if untold > 0 {
-        output::note(format_args!("and {untold} more"));
+    let unlisted = report.rejected.saturating_sub(report.rejections.len() as u64);
+    if unlisted > 0 {
+        output::note(format_args!("and {unlisted} more"));
     }
 }
 

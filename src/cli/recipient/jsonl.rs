@@ -1,30 +1,29 @@
-//! Lists of people (JSON Lines): one object a line. What is wrong with one is said without repeating any of it.
+//! JSON Lines files of recipients: one object per line. An error never repeats the content of a line.
 
 use std::io::{self, BufRead, BufReader};
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
+use strum::IntoEnumIterator;
 
 use super::progress::{ImportProgress, ProgressReader};
 use super::row::{ImportColumn, Row, RowError};
 use crate::domain::contact::Channel;
 use crate::domain::recipient::IdentifierKind;
 
-/// Some editors begin a file with it.
+/// Some editors write it at the beginning of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// An open list.
 pub(super) struct JsonlRows {
     reader: BufReader<ProgressReader>,
     line: u64,
     buffer: Vec<u8>,
-    meter: Rc<ImportProgress>,
+    progress: Rc<ImportProgress>,
 }
 
 impl JsonlRows {
-    /// Starts at the first line.
-    pub(super) fn open(file: ProgressReader, meter: Rc<ImportProgress>) -> Self {
-        Self { reader: BufReader::new(file), line: 0, buffer: Vec::new(), meter }
+    pub(super) fn open(file: ProgressReader, progress: Rc<ImportProgress>) -> Self {
+        Self { reader: BufReader::new(file), line: 0, buffer: Vec::new(), progress }
     }
 }
 
@@ -32,7 +31,7 @@ impl Iterator for JsonlRows {
     type Item = io::Result<Result<Row, RowError>>;
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            self.meter.begin_row();
+            self.progress.begin_row();
             self.buffer.clear();
             match self.reader.read_until(b'\n', &mut self.buffer) {
                 Ok(0) => return None,
@@ -51,42 +50,45 @@ impl Iterator for JsonlRows {
 }
 
 fn row(line: u64, text: &[u8]) -> Result<Row, RowError> {
-    let not_json = |error: serde_json::Error| {
-        RowError::of_row(line, format_args!("not JSON from character {} on", error.column()))
-    };
+    let not_json =
+        |error: serde_json::Error| RowError::of_row(line, format_args!("not JSON, at character {}", error.column()));
     let Value::Object(keys) = serde_json::from_slice(text).map_err(not_json)? else {
         return Err(RowError::of_row(line, "expected an object"));
     };
     let mut cells = Vec::new();
     for (key, value) in keys {
         match key.as_str() {
-            "recipient" => cells.push((ImportColumn::Recipient, word(value, line, ImportColumn::Recipient)?)),
-            "locale" => cells.push((ImportColumn::Locale, word(value, line, ImportColumn::Locale)?)),
-            "standing" => {
-                cells.push((ImportColumn::RecipientStatus, word(value, line, ImportColumn::RecipientStatus)?))
-            }
+            "recipient" => cells.push((ImportColumn::Recipient, scalar(value, line, ImportColumn::Recipient)?)),
+            "locale" => cells.push((ImportColumn::Locale, scalar(value, line, ImportColumn::Locale)?)),
+            "status" => cells.push((ImportColumn::Status, scalar(value, line, ImportColumn::Status)?)),
             "channels" => list(&mut cells, value, line, ImportColumn::Channels)?,
-            "time_zone" => cells.push((ImportColumn::TimeZone, word(value, line, ImportColumn::TimeZone)?)),
-            "identifiers" => lists(&mut cells, value, line, &key, &IdentifierKind::ALL.map(ImportColumn::Identifier))?,
+            "time_zone" => cells.push((ImportColumn::TimeZone, scalar(value, line, ImportColumn::TimeZone)?)),
+            "identifiers" => lists(
+                &mut cells,
+                value,
+                line,
+                &key,
+                &IdentifierKind::iter().map(ImportColumn::Identifier).collect::<Vec<_>>(),
+            )?,
             "contacts" => lists(&mut cells, value, line, &key, &Channel::ALL.map(ImportColumn::Contact))?,
             _ => {
-                let known =
-                    "an unknown key; expected person, locale, standing, channels, time_zone, identifiers and contacts";
-                return Err(RowError::of_row(line, known));
+                let text =
+                    "unknown key; expected recipient, locale, status, channels, time_zone, identifiers and contacts";
+                return Err(RowError::of_row(line, text));
             }
         }
     }
     Ok(Row { line, cells })
 }
 
-fn word(value: Value, line: u64, column: ImportColumn) -> Result<String, RowError> {
+fn scalar(value: Value, line: u64, column: ImportColumn) -> Result<String, RowError> {
     match value {
         Value::String(text) => Ok(text),
-        // The processor's numbers may be written as numbers.
+        // Identifiers may be written as numbers.
         Value::Number(number) if matches!(column, ImportColumn::Identifier(_)) && number.is_u64() => {
             Ok(number.to_string())
         }
-        _ => Err(RowError::of_cell(line, column, "expected text")),
+        _ => Err(RowError::of_cell(line, column, "expected a string")),
     }
 }
 
@@ -98,7 +100,7 @@ fn lists(
     known: &[ImportColumn],
 ) -> Result<(), RowError> {
     let names = || known.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ");
-    let wrong = || RowError::of_row(line, format_args!("{name}: expected an object with lists named {}", names()));
+    let wrong = || RowError::of_row(line, format_args!("{name}: expected an object of arrays named {}", names()));
     let Value::Object(object) = value else { return Err(wrong()) };
     let object: Map<String, Value> = object;
     for (key, list) in object {
@@ -114,9 +116,9 @@ fn list(
     line: u64,
     column: ImportColumn,
 ) -> Result<(), RowError> {
-    let Value::Array(values) = value else { return Err(RowError::of_cell(line, column, "expected a list")) };
+    let Value::Array(values) = value else { return Err(RowError::of_cell(line, column, "expected an array")) };
     for value in values {
-        cells.push((column, word(value, line, column)?));
+        cells.push((column, scalar(value, line, column)?));
     }
     Ok(())
 }
@@ -126,26 +128,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_the_same_as_a_row_of_a_table() {
-        let text = br#"{"person":"c-1","locale":"pl","identifiers":{"dc_card":["5",6]},"contacts":{"push":["t"]}}"#;
+    fn a_line_means_the_same_as_a_row_of_a_csv_file() {
+        let text = br#"{"recipient":"c-1","locale":"pl","identifiers":{"dc_card":["5",6]},"contacts":{"push":["t"]}}"#;
         let row = row(3, text).unwrap();
-        let said: Vec<_> = row.cells.iter().map(|(column, text)| (column.name(), text.as_str())).collect();
-        assert!(said.contains(&("dc_card", "6")) && said.contains(&("push", "t")), "{said:?}");
-        assert!(row.entry().is_ok());
+        let cells: Vec<_> = row.cells.iter().map(|(column, text)| (column.name(), text.as_str())).collect();
+        assert!(cells.contains(&("dc_card", "6")) && cells.contains(&("push", "t")), "{cells:?}");
+        assert!(row.record().is_ok());
     }
 
     #[test]
-    fn what_is_wrong_with_a_line_is_said_without_repeating_it() {
+    fn an_error_in_a_line_never_repeats_its_content() {
         for text in [
-            "{\"person\":\"secret\"",
+            "{\"recipient\":\"secret\"",
             "{\"secret\":1}",
             "[\"secret\"]",
             "{\"identifiers\":{\"secret\":[]}}",
             "{\"contacts\":{\"sms\":\"secret\"}}",
             "{\"locale\":{\"secret\":1}}",
         ] {
-            let said = row(9, text.as_bytes()).unwrap_err().to_string();
-            assert!(said.starts_with("line 9") && !said.contains("secret"), "{said}");
+            let error = row(9, text.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with("line 9") && !error.contains("secret"), "{error}");
         }
     }
 }

@@ -1,31 +1,26 @@
-//! Phone numbers as people write them, brought to E.164, the only form a provider understands.
+//! Phone numbers as they are commonly written, brought to E.164, the only form that providers accept.
 
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumberFormat, ValidationError};
 
-/// Why a text is no phone number; never repeats the text.
+/// A text that is not a phone number. The message does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidPhone {
-    /// No country code: the same digits exist in many countries.
+    /// The same digits are different numbers in different countries.
     #[error("has no country code; write it as +, country code and number")]
     National,
-    /// Letters, extensions and whatever else cannot be dialled.
-    #[error("expected +, digits, and between them blanks, hyphens, dots or brackets")]
+    #[error("expected + and digits, separated by spaces, hyphens, dots, slashes or brackets only")]
     Characters,
-    /// No country has the code.
-    #[error("no country has this country code")]
+    #[error("unknown country code")]
     Country,
-    /// Shorter than any number of the country.
     #[error("too short for its country")]
     TooShort,
-    /// Longer than any number of the country.
     #[error("too long for its country")]
     TooLong,
-    /// A length that the country does not use.
-    #[error("no number of its country has this length")]
+    #[error("not a length that its country uses")]
     Length,
 }
 
-/// The number in E.164. Whether anybody has it is not known here; that its country has numbers of this length is.
+/// The number in E.164. Its country has numbers of this length; whether the number is assigned is not checked.
 pub(super) fn normalised(text: &str) -> Result<String, InvalidPhone> {
     let Some(rest) = text.strip_prefix('+') else { return Err(InvalidPhone::National) };
     if !rest.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '\u{a0}' | '-' | '.' | '(' | ')' | '/')) {
@@ -51,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_kept_as_providers_write_it() {
+    fn a_number_is_stored_in_e164() {
         for text in ["+48600100200", "+48 600-100-200", "+48 (600) 100.200", "+48\u{a0}600\u{a0}100\u{a0}200"] {
             assert_eq!(normalised(text), Ok("+48600100200".to_owned()), "{text}");
         }
@@ -59,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_no_provider_could_dial_is_refused_with_the_reason() {
+    fn a_number_that_cannot_be_dialled_is_rejected_with_the_reason() {
         assert_eq!(normalised("600100200"), Err(InvalidPhone::National));
         assert_eq!(normalised("0048600100200"), Err(InvalidPhone::National));
         assert_eq!(normalised("+1-800-FLOWERS"), Err(InvalidPhone::Characters));

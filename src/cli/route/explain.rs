@@ -1,17 +1,19 @@
-//! `otpost route explain`: the plan for one kind of news and one person, with reasons. Addresses are shown masked.
+//! `otpost route explain`: how one kind of notification would reach a recipient, with reasons. Contacts are masked.
 
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
 use crate::app::Parts;
-use crate::cli::{ConfigFile, Usage, open_store, output, recipient, usage};
+use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::{Usage, output, recipient, usage};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::contact::{Channel, Contact};
+use crate::domain::country_prefix::CountryPrefix;
 use crate::domain::notification::Kind;
 use crate::domain::preferences::{Preferences, RecipientTimeZone};
-use crate::domain::recipient::{Locale, Recipient, RecipientStatus};
+use crate::domain::recipient::{IdentifierKind, Locale, Recipient, RecipientStatus};
 use crate::route::circuit::Circuit;
 use crate::route::ranking::ProviderTable;
 use crate::route::{
@@ -19,22 +21,28 @@ use crate::route::{
 };
 use crate::store::providers::{FRESH, ProviderState};
 
+const EXAMPLES: &str = "\
+Examples:
+  otpost route explain --kind otp --recipient storage_customer 1337
+  otpost route explain --kind card_locked --to +48600100200 --at 2026-01-31T23:00:00+01:00";
+
 #[derive(Debug, clap::Args)]
-#[group(id = "whom", required = true, multiple = false, args = ["to", "recipient"])]
+#[command(after_help = EXAMPLES)]
+#[group(id = "target", required = true, multiple = false, args = ["to", "recipient"])]
 pub(crate) struct Args {
-    /// The kind of news, such as otp or card_locked
+    /// Kind of notification, such as otp or card_locked
     #[arg(long)]
     kind: Kind,
-    /// An address: +48600100200, name@example.org, or the token of an app
-    #[arg(long, value_name = "ADDRESS")]
+    /// A contact: a phone number such as +48600100200, an e-mail address, or a push token
+    #[arg(long, value_name = "CONTACT")]
     to: Option<String>,
-    /// Whoever this number names in the directory, as in --person storage_customer 1337
-    #[arg(long, num_args = 2, value_names = ["NUMBER-KIND", "VALUE"])]
+    /// The recipients that have an identifier, as in --recipient storage_customer 1337
+    #[arg(long, num_args = 2, value_names = ["KIND", "VALUE"])]
     recipient: Option<Vec<String>>,
-    /// The language of whoever reads at the address
+    /// Locale of the recipient behind the contact
     #[arg(long, requires = "to", value_parser = Locale::parse)]
     locale: Option<Locale>,
-    /// When the news arrive, such as 2026-01-31T23:00:00+01:00; now when left out
+    /// Arrival of the notification, such as 2026-01-31T23:00:00+01:00 [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<jiff::Timestamp>,
     #[command(flatten)]
@@ -44,64 +52,61 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Explains, for each person that is named.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.config.config).map_err(usage)?;
+    let config = args.config.load()?;
     let parts = Parts::assemble(&config).map_err(usage)?;
     let plan = parts.plans().of(args.kind).ok_or_else(|| Usage(format!("there is no plan for {}", args.kind)))?;
     let now = args.at.map_or_else(|| SystemClock.now(), Timestamp::from);
     let profiles = parts.profiles();
-    let board = board(&config, &profiles, now).await?;
-    let mut answers = Vec::new();
-    for reader in readers(args, &config, &parts).await? {
-        let texts = parts.renderer();
-        let zone = reader.preferences.time_zone.as_ref().map_or(texts.time_zone(), RecipientTimeZone::rules);
-        let reach = Reachability { contacts: &reader.contacts, preferences: &reader.preferences, only: &[] };
-        let allows = |address: &Contact| parts.guard().allows(address);
-        let may_exceed = parts.guard().lets_exceed(args.kind.priority());
-        let duty = RoutingState { board: &board, allows: &allows, may_exceed, zone };
-        let told = route::explain(plan, &reach, &profiles, &duty, now);
-        let sight = ExplainOutput { reader: &reader, profiles: &profiles, board: &board, now };
+    let providers = provider_table(&config, &profiles, now).await?;
+    let mut results = Vec::new();
+    for recipient in recipients(args, &config, &parts).await? {
+        let renderer = parts.renderer();
+        let zone = recipient.preferences.time_zone.as_ref().map_or(renderer.time_zone(), RecipientTimeZone::rules);
+        let reachability =
+            Reachability { contacts: &recipient.contacts, preferences: &recipient.preferences, only: &[] };
+        let allows = |contact: &Contact| parts.limits().allows_country(contact);
+        let may_exceed = parts.limits().may_exceed_cap(args.kind.priority());
+        let state = RoutingState { providers: &providers, allows: &allows, may_exceed, zone };
+        let explanation = route::explain(plan, &reachability, &profiles, &state, now);
+        let output =
+            ExplainOutput { recipient: &recipient, profiles: &profiles, providers: &providers, explanation, now };
         if args.json {
-            answers.push(as_json(&sight, &told));
+            results.push(output.as_json());
         } else {
-            write(args.kind, &sight, &told)?;
+            output.print(args.kind)?;
         }
     }
     if args.json {
-        output::json(&json!({ "kind": args.kind, "recipients": answers }))?;
+        output::json(&json!({ "kind": args.kind, "recipients": results }))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a line is explained by.
-struct ExplainOutput<'a> {
-    reader: &'a ExplainedRecipient,
-    profiles: &'a [ProviderProfile],
-    board: &'a ProviderTable,
+// Without a database no provider is drained, and no gateway has reported any state.
+async fn provider_table(
+    config: &Config,
+    profiles: &[ProviderProfile],
     now: Timestamp,
-}
-
-// Without a database nobody has decided anything, and no gateway has seen anybody.
-async fn board(config: &Config, profiles: &[ProviderProfile], now: Timestamp) -> anyhow::Result<ProviderTable> {
-    let mut board = ProviderTable::new(profiles);
+) -> anyhow::Result<ProviderTable> {
+    let mut table = ProviderTable::new(profiles);
     if !config.store.sqlite_path().is_ok_and(|path| path.exists()) {
-        return Ok(board);
+        return Ok(table);
     }
-    let store = open_store::open_configured(config).await?;
-    let (drains, states) = (store.drains().await?, store.provider_states().await?);
+    let store = open_store(config).await?;
+    let (drains, states) = (store.providers().drains().await?, store.providers().provider_states().await?);
     let is_capped = profiles.iter().any(|profile| profile.spend_cap.is_some());
-    let billed = if is_capped { store.billed(now).await? } else { Vec::new() };
+    let billed = if is_capped { store.providers().billed(now).await? } else { Vec::new() };
     store.close().await?;
     for it in &billed {
-        board.recall(&it.provider, it.at, it.messages);
+        table.load_history(&it.provider, it.at, it.messages);
     }
-    board.drain(|name| drains.iter().any(|drain| drain.provider.0 == name));
-    let fresh = |state: &&ProviderState| SystemClock.now().since(state.seen_at) < FRESH;
+    table.drain(|name| drains.iter().any(|drain| drain.provider.0 == name));
+    let fresh = |state: &&ProviderState| SystemClock.now().since(state.observed_at) < FRESH;
     for state in states.iter().filter(fresh).filter(|state| state.circuit != Circuit::Closed.name()) {
-        board.suppose_open(&state.provider, now);
+        table.assume_open(&state.provider, now);
     }
-    Ok(board)
+    Ok(table)
 }
 
 struct ExplainedRecipient {
@@ -118,29 +123,25 @@ impl From<Recipient> for ExplainedRecipient {
     }
 }
 
-async fn readers(args: &Args, config: &Config, parts: &Parts) -> anyhow::Result<Vec<ExplainedRecipient>> {
+async fn recipients(args: &Args, config: &Config, parts: &Parts) -> anyhow::Result<Vec<ExplainedRecipient>> {
     if let Some(text) = &args.to {
         let locale = args.locale.clone().unwrap_or_else(|| parts.renderer().default_locale().clone());
-        let contacts = vec![address(text)?];
-        return Ok(vec![ExplainedRecipient {
-            locale,
-            status: RecipientStatus::Active,
-            preferences: Preferences::default(),
-            contacts,
-        }]);
+        let (status, preferences) = (RecipientStatus::Active, Preferences::default());
+        return Ok(vec![ExplainedRecipient { locale, status, preferences, contacts: vec![contact(text)?] }]);
     }
     let Some([kind, value]) = args.recipient.as_deref() else { return Ok(Vec::new()) };
-    let identifier = recipient::number(kind, value)?;
-    let store = open_store::open_configured(config).await?;
-    let named = store.directory().named(&identifier).await?;
+    let kind: IdentifierKind = kind.parse().map_err(|error| Usage(format!("--recipient: {error}")))?;
+    let identifier = recipient::parse_identifier(kind, value)?;
+    let store = open_store(config).await?;
+    let recipients = store.recipients().find(&identifier).await?;
     store.close().await?;
-    if named.is_empty() {
-        anyhow::bail!("this {} names nobody in the directory", identifier.kind);
+    if recipients.is_empty() {
+        return Err(recipient::not_found(kind));
     }
-    Ok(named.into_iter().map(ExplainedRecipient::from).collect())
+    Ok(recipients.into_iter().map(ExplainedRecipient::from).collect())
 }
 
-fn address(text: &str) -> Result<Contact, Usage> {
+fn contact(text: &str) -> Result<Contact, Usage> {
     let channel = match text {
         _ if text.starts_with('+') => Channel::Sms,
         _ if text.contains('@') => Channel::Email,
@@ -149,116 +150,135 @@ fn address(text: &str) -> Result<Contact, Usage> {
     Contact::parse(channel, text).map_err(|error| Usage(format!("--to: {error}")))
 }
 
-fn write(kind: Kind, sight: &ExplainOutput<'_>, told: &Explanation) -> std::io::Result<()> {
-    let reader = sight.reader;
-    output::line(format_args!("{kind}, read in {}", reader.locale))?;
-    if reader.status != RecipientStatus::Active {
-        output::line(format_args!("  nothing is told: the person's standing is {}", reader.status.name()))?;
+/// The explanation for one recipient, and what its reasons refer to.
+struct ExplainOutput<'a> {
+    recipient: &'a ExplainedRecipient,
+    profiles: &'a [ProviderProfile],
+    providers: &'a ProviderTable,
+    explanation: Explanation,
+    now: Timestamp,
+}
+
+/// One candidate as it is shown.
+struct CandidateLine {
+    step: usize,
+    channel: Channel,
+    provider: String,
+    contact: String,
+    is_used: bool,
+    reason: String,
+}
+
+impl ExplainOutput<'_> {
+    fn print(&self, kind: Kind) -> std::io::Result<()> {
+        let Self { recipient, explanation, .. } = self;
+        output::line(format_args!("{kind}, locale {}", recipient.locale))?;
+        if recipient.status != RecipientStatus::Active {
+            output::line(format_args!("nothing is sent: the status of the recipient is {}", recipient.status.name()))?;
+        }
+        let cells = |CandidateLine { step, channel, provider, contact, reason, .. }: CandidateLine| {
+            vec![step.to_string(), channel.to_string(), provider, contact, reason]
+        };
+        let rows: Vec<_> = self.lines().map(cells).collect();
+        output::line(output::table(&["STEP", "CHANNEL", "PROVIDER", "CONTACT", "REASON"], &rows).trim_end())?;
+        if let Some(until) = explanation.quiet_until {
+            output::line(format_args!("quiet hours: sent at {until}; an urgent card lock is sent at once"))?;
+        }
+        output::line(format_args!("decision: {}", decision(&explanation.first)))?;
+        output::line(format_args!("deadline: {}", explanation.expires_at))
     }
-    let rows: Vec<_> = told.findings.iter().map(|finding| row(finding, sight)).collect();
-    output::line(output::table(&["STEP", "CHANNEL", "PROVIDER", "TO", "WHY"], &rows).trim_end())?;
-    if let Some(until) = told.quiet_until {
-        output::line(format_args!("quiet hours: told at {until}, unless it is an urgent lock, which is told at once"))?;
+
+    fn as_json(&self) -> Value {
+        let Self { recipient, explanation, .. } = self;
+        let candidate = |line: CandidateLine| {
+            json!({ "step": line.step, "channel": line.channel, "provider": line.provider, "contact": line.contact,
+                "used": line.is_used, "reason": line.reason })
+        };
+        json!({
+            "locale": recipient.locale,
+            "status": recipient.status,
+            "candidates": self.lines().map(candidate).collect::<Vec<_>>(),
+            "quiet_until": explanation.quiet_until.map(|until| until.to_string()),
+            "decision": decision(&explanation.first),
+            "deadline": explanation.expires_at.to_string(),
+        })
     }
-    output::line(format_args!("first: {}", first(&told.first)))?;
-    output::line(format_args!("deadline: {}", told.expires_at))
-}
 
-fn row(finding: &CandidateResult, sight: &ExplainOutput<'_>) -> Vec<String> {
-    let (step, channel) = place(finding);
-    let (provider, to) = match finding {
-        CandidateResult::Candidate(candidate) => (candidate.provider.to_string(), candidate.address.masked()),
-        CandidateResult::Skipped {
-            reason:
-                SkipReason::AtCap(provider, contact)
-                | SkipReason::Country(provider, contact)
-                | SkipReason::NotAllowed(provider, contact)
-                | SkipReason::Drained(provider, contact),
-            ..
-        } => (provider.to_string(), contact_of(sight.reader, channel, *contact)),
-        CandidateResult::Skipped { .. } => (String::new(), String::new()),
-    };
-    vec![(step + 1).to_string(), channel.to_string(), provider, to, why(finding, sight)]
-}
-
-fn place(finding: &CandidateResult) -> (usize, Channel) {
-    match finding {
-        CandidateResult::Candidate(candidate) => (candidate.step, candidate.address.channel()),
-        CandidateResult::Skipped { step, channel, .. } => (*step, *channel),
+    fn lines(&self) -> impl Iterator<Item = CandidateLine> {
+        self.explanation.results.iter().map(|result| self.line(result))
     }
-}
 
-fn contact_of(reader: &ExplainedRecipient, channel: Channel, contact: u32) -> String {
-    let mut addresses = reader.contacts.iter().filter(|address| address.channel() == channel);
-    usize::try_from(contact).ok().and_then(|at| addresses.nth(at)).map(Contact::masked).unwrap_or_default()
-}
-
-fn why(finding: &CandidateResult, sight: &ExplainOutput<'_>) -> String {
-    match finding {
-        CandidateResult::Candidate(candidate) => {
-            let profile = sight.profiles.iter().find(|profile| profile.provider == candidate.provider);
-            let rule =
-                profile.filter(|profile| !profile.countries.is_empty()).map(|profile| profile.countries.join(" "));
-            let rule = rule.map_or_else(|| "all countries".to_owned(), |rule| format!("serves {rule}"));
-            let weight = profile.and_then(|profile| profile.weight);
-            let weight = weight.map_or_else(|| "in its place".to_owned(), |weight| format!("weight {weight}"));
-            let hedge = candidate.hedge_after.map(|wait| format!(", the next step {}s later", wait.as_secs()));
-            let rest = hedge.unwrap_or_default() + remark(candidate, sight);
-            match candidate.address.channel() {
-                Channel::Sms => format!("{rule}, {weight}{rest}"),
-                Channel::Push | Channel::Email => format!("{weight}{rest}"),
+    fn line(&self, result: &CandidateResult) -> CandidateLine {
+        match result {
+            CandidateResult::Candidate(candidate) => CandidateLine {
+                step: candidate.step + 1,
+                channel: candidate.address.channel(),
+                provider: candidate.provider.to_string(),
+                contact: candidate.address.masked(),
+                is_used: true,
+                reason: self.why_used(candidate),
+            },
+            CandidateResult::Skipped { step, channel, reason } => {
+                let (provider, contact) = match reason {
+                    SkipReason::AtCap(provider, contact)
+                    | SkipReason::Country(provider, contact)
+                    | SkipReason::NotAllowed(provider, contact)
+                    | SkipReason::Drained(provider, contact) => {
+                        (provider.to_string(), self.masked_contact(*channel, *contact))
+                    }
+                    SkipReason::NotAgreed | SkipReason::NoAddress | SkipReason::NoProvider => Default::default(),
+                };
+                let reason = format!("skipped: {}", why_skipped(reason));
+                CandidateLine { step: step + 1, channel: *channel, provider, contact, is_used: false, reason }
             }
         }
-        CandidateResult::Skipped { reason, .. } => format!("skipped: {}", skipped(reason)),
+    }
+
+    fn masked_contact(&self, channel: Channel, position: u32) -> String {
+        let mut contacts = self.recipient.contacts.iter().filter(|contact| contact.channel() == channel);
+        usize::try_from(position).ok().and_then(|at| contacts.nth(at)).map(Contact::masked).unwrap_or_default()
+    }
+
+    fn why_used(&self, candidate: &Candidate) -> String {
+        let profile = self.profiles.iter().find(|profile| profile.provider == candidate.provider);
+        let mut reasons = Vec::new();
+        if candidate.address.channel() == Channel::Sms {
+            let countries = profile
+                .map(|profile| profile.countries.iter().map(CountryPrefix::as_str).collect::<Vec<_>>().join(" "))
+                .filter(|countries| !countries.is_empty());
+            reasons.push(format!("serves {}", countries.as_deref().unwrap_or("all countries")));
+        }
+        let weight = profile.and_then(|profile| profile.weight);
+        reasons.push(weight.map_or_else(|| "configured order".to_owned(), |weight| format!("weight {weight}")));
+        if let Some(wait) = candidate.hedge_after {
+            reasons.push(format!("next step {}s later unless confirmed", wait.as_secs()));
+        }
+        match self.providers.demotion(&candidate.provider, self.now) {
+            (true, _) => reasons.push("spend cap reached: tried last".to_owned()),
+            (false, true) => reasons.push("circuit open: tried last".to_owned()),
+            (false, false) => {}
+        }
+        reasons.join("; ")
     }
 }
 
-fn remark(candidate: &Candidate, sight: &ExplainOutput<'_>) -> &'static str {
-    match sight.board.rank(&candidate.provider, sight.now) {
-        (true, _) => "; at its spend_cap_per_hour: asked last",
-        (false, true) => "; its circuit is open: asked last",
-        (false, false) => "",
-    }
-}
-
-const fn skipped(reason: &SkipReason) -> &'static str {
+const fn why_skipped(reason: &SkipReason) -> &'static str {
     match reason {
-        SkipReason::NotAgreed => "the person did not agree to this channel",
-        SkipReason::NoAddress => "no such address",
-        SkipReason::NoProvider => "no provider serves this channel",
+        SkipReason::NotAgreed => "the recipient has not agreed to this channel",
+        SkipReason::NoAddress => "no contact on this channel",
+        SkipReason::NoProvider => "no provider for this channel",
         SkipReason::Country(..) => "does not serve this country",
         SkipReason::NotAllowed(..) => "limits.sms_countries does not allow this country",
-        SkipReason::AtCap(..) => "at its spend_cap_per_hour",
-        SkipReason::Drained(..) => "drained by operators",
+        SkipReason::AtCap(..) => "spend cap reached",
+        SkipReason::Drained(..) => "drained",
     }
 }
 
-fn first(first: &Decision) -> String {
-    match first {
-        Decision::Send(candidate) => format!("{} to {}", candidate.provider, candidate.address),
+fn decision(decision: &Decision) -> String {
+    match decision {
+        Decision::Send(candidate) => format!("send with {} to {}", candidate.provider, candidate.address),
         Decision::RetryAt(until) => format!("wait until {until}"),
-        Decision::Done => "nothing more".to_owned(),
-        Decision::GiveUp(reason) => format!("nobody can be told ({})", reason.name()),
+        Decision::Done => "nothing left to do".to_owned(),
+        Decision::GiveUp(reason) => format!("give up ({})", reason.name()),
     }
-}
-
-fn as_json(sight: &ExplainOutput<'_>, told: &Explanation) -> Value {
-    let reader = sight.reader;
-    let candidates: Vec<_> = told
-        .findings
-        .iter()
-        .map(|finding| {
-            let (step, channel) = place(finding);
-            let [.., provider, to, _] = &row(finding, sight)[..] else { return Value::Null };
-            let used = matches!(finding, CandidateResult::Candidate(_));
-            json!({ "step": step + 1, "channel": channel, "provider": provider, "to": to, "used": used,
-                "why": why(finding, sight) })
-        })
-        .collect();
-    json!({ "locale": reader.locale, "standing": reader.status, "candidates": candidates, "quiet_until": rfc(told.quiet_until),
-        "first": first(&told.first), "deadline": rfc(Some(told.expires_at)) })
-}
-
-fn rfc(at: Option<Timestamp>) -> Option<String> {
-    at.map(|at| at.to_string())
 }

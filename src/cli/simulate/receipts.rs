@@ -1,6 +1,6 @@
-//! The practice providers' receipts: each message that was taken is reported as delivered, signed, once.
+//! Delivery receipts of the simulated SMS gateway: one signed receipt per accepted message.
 //!
-//! It never repeats one: what a gateway does with a lost receipt is part of the practice.
+//! A receipt is never repeated, so that the gateway's handling of lost receipts can be tried.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -19,40 +19,39 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::sim::http_client::{Connection, Target};
 use crate::sim::providers::message_log::LoggedMessage;
 
-/// How long the gateway may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where receipts go, and what they are signed with.
 pub(super) struct ReceiptSender {
     gateway: Connection,
     key: PKey<Private>,
 }
 
 impl ReceiptSender {
-    /// Reports to `url`, the whole path of one provider, with the secret in a file.
+    /// Sends receipts to `url`, the receipts URL of one provider, signed with the secret in a file.
     pub(super) fn to(url: &str, secret: &Path) -> anyhow::Result<Self> {
-        let gateway = Connection::new(Target::new(url, None)?, PATIENCE);
-        let kept = std::fs::read(secret).map(Zeroizing::new);
-        let kept = kept.with_context(|| format!("--receipts-secret {} cannot be read", secret.display()))?;
-        Ok(Self { gateway, key: PKey::hmac(kept.trim_ascii_end())? })
+        let gateway = Connection::new(Target::new(url, None)?, TIMEOUT);
+        let secret_bytes = std::fs::read(secret).map(Zeroizing::new);
+        let secret_bytes =
+            secret_bytes.with_context(|| format!("--receipts-secret: cannot read {}", secret.display()))?;
+        Ok(Self { gateway, key: PKey::hmac(secret_bytes.trim_ascii_end())? })
     }
 
-    /// Reports whatever arrives under a reference until nothing more can.
-    pub(super) async fn run(mut self, mut arrivals: broadcast::Receiver<Arc<LoggedMessage>>) -> io::Result<()> {
+    /// Sends a receipt for each message with a reference.
+    pub(super) async fn run(mut self, mut messages: broadcast::Receiver<Arc<LoggedMessage>>) -> io::Result<()> {
         loop {
-            let arrival = match arrivals.recv().await {
-                Ok(arrival) => arrival,
+            let message = match messages.recv().await {
+                Ok(message) => message,
                 Err(RecvError::Lagged(_)) => continue,
                 Err(RecvError::Closed) => return Ok(()),
             };
-            let Some(reference) = &arrival.reference else { continue };
-            if let Err(error) = self.report(reference).await {
-                writeln!(io::stderr(), "a receipt was not taken: {error:#}")?;
+            let Some(reference) = &message.reference else { continue };
+            if let Err(error) = self.send(reference).await {
+                writeln!(io::stderr(), "receipt not accepted: {error:#}")?;
             }
         }
     }
 
-    async fn report(&mut self, reference: &str) -> anyhow::Result<()> {
+    async fn send(&mut self, reference: &str) -> anyhow::Result<()> {
         let body = json!({ "reference": reference, "status": "delivered" }).to_string();
         let time = (SystemClock.now().micros() / 1_000_000).to_string();
         let mut signer = Signer::new(MessageDigest::sha256(), &self.key)?;
@@ -87,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_practice_receipt_is_one_that_a_gateway_takes() {
+    async fn a_simulated_receipt_is_accepted_by_a_gateway() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/receipts/sms", listener.local_addr().unwrap());
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -96,18 +95,20 @@ mod tests {
             "kind": "sms_gateway", "name": "sms", "url": "http://sms.example",
             "receipt": { "secret": SECRET, "timestamp_header": "X-Timestamp" },
         });
-        let reader = channel::hear(&serde_json::from_value(sms).unwrap()).unwrap().unwrap();
+        let settings: channel::Settings = serde_json::from_value(sms).unwrap();
+        let provider = settings.connect().unwrap().receipts.unwrap();
 
-        let mut reporting = ReceiptSender::to(&url, file.path()).unwrap();
-        let (request, taken) = tokio::join!(posted(listener), reporting.report("r-1"));
-        taken.unwrap();
+        let mut sender = ReceiptSender::to(&url, file.path()).unwrap();
+        let (request, sent) = tokio::join!(posted(listener), sender.send("r-1"));
+        sent.unwrap();
 
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         let header = |name: &str| {
             let held = head.lines().filter_map(|line| line.split_once(": "));
             held.into_iter().find(|(held, _)| *held == name).map(|(_, value)| value.as_bytes())
         };
-        let read = reader.read(&Callback { header: &header, body: body.as_bytes(), now: SystemClock.now() }).unwrap();
+        let callback = Callback { header: &header, body: body.as_bytes(), now: SystemClock.now() };
+        let read = provider.receipts(&callback).unwrap();
         assert!(head.starts_with("POST /receipts/sms HTTP/1.1"), "{head}");
         assert_eq!((read[0].reference.as_str(), read[0].status), ("r-1", ReceiptStatus::Delivered));
     }

@@ -1,4 +1,4 @@
-//! `otpost simulate processor --kind samples`: each of the contract's samples once, and what was answered.
+//! `otpost simulate processor --kind samples`: posts each published sample once and shows the responses.
 
 use std::process::ExitCode;
 
@@ -10,33 +10,33 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::sim::http_client::Identity;
 use crate::sim::processor::{Processor, Response, samples};
 
-/// Posts them one after the other; exit code 1 unless each was taken.
+/// Exits with code 1 unless every sample is accepted.
 pub(super) async fn post(url: &str, identity: Option<&Identity>, json: bool) -> anyhow::Result<ExitCode> {
     let mut processor = Processor::new(url, identity)?;
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for sample in samples(SystemClock.now()) {
-        let answer = processor.send(&sample).await.with_context(|| format!("POST {} got no answer", sample.path))?;
-        answers.push((sample.path, answer));
+        let response = processor.send(&sample).await.with_context(|| format!("no response to POST {}", sample.path))?;
+        responses.push((sample.path, response));
     }
     if json {
-        output::json(&json!({ "answers": answers.iter().map(as_json).collect::<Vec<_>>() }))?;
+        output::json(&json!({ "answers": responses.iter().map(as_json).collect::<Vec<_>>() }))?;
     } else {
-        let rows: Vec<_> = answers.iter().map(row).collect();
-        output::line(output::table(&["PATH", "STATUS", "TOOK", "DETAIL"], &rows).trim_end())?;
+        let rows: Vec<_> = responses.iter().map(row).collect();
+        output::line(output::table(&["PATH", "STATUS", "TIME", "DETAIL"], &rows).trim_end())?;
     }
-    let all_taken = answers.iter().all(|(_, answer)| answer.status == 204);
-    Ok(if all_taken { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let all_accepted = responses.iter().all(|(_, response)| response.status == 204);
+    Ok(if all_accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn as_json((path, answer): &(&str, Response)) -> serde_json::Value {
-    json!({ "path": path, "status": answer.status, "milliseconds": milliseconds(answer), "body": answer.body })
+fn as_json((path, response): &(&str, Response)) -> serde_json::Value {
+    json!({ "path": path, "status": response.status, "milliseconds": milliseconds(response), "body": response.body })
 }
 
-fn row((path, answer): &(&str, Response)) -> Vec<String> {
-    let took = format!("{:.1} ms", milliseconds(answer));
-    vec![(*path).to_owned(), answer.status.to_string(), took, answer.body.clone()]
+fn row((path, response): &(&str, Response)) -> Vec<String> {
+    let took = format!("{:.1} ms", milliseconds(response));
+    vec![(*path).to_owned(), response.status.to_string(), took, response.body.clone()]
 }
 
-fn milliseconds(answer: &Response) -> f64 {
-    answer.took.as_secs_f64() * 1_000.0
+fn milliseconds(response: &Response) -> f64 {
+    response.took.as_secs_f64() * 1_000.0
 }

@@ -1,4 +1,4 @@
-//! `otpost template check`: what is wrong with the texts, or which rules they keep to. It changes nothing.
+//! `otpost template check`: validates the templates, or lists the rules. It changes nothing.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -10,62 +10,64 @@ use crate::cli::{ConfigFile, output, usage};
 use crate::config::Config;
 use crate::render::{self, Diagnostic, RULES, Rule};
 
-/// What to look at.
+/// How much of the example of a rule is printed, in characters.
+const EXAMPLE_MAX: usize = 90;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigFile,
-    /// Only these, each in the place of the one in the folder: DIR/LOCALE/KIND/PART.hbs
+    /// Validate only these files, each in place of the one in the template folder: DIR/LOCALE/KIND/PART.hbs
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// List the rules, each with a text that breaks it
+    /// List the rules, each with an example that violates it
     #[arg(long, conflicts_with = "files")]
     rules: bool,
 }
 
-/// Checks, says what was found, and fails when something is refused.
+/// Prints all diagnostics. Fails when one of them is an error.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.rules {
         return list_rules(args.json);
     }
     let settings = Config::load(&args.config.config).map_err(usage)?.templates;
-    let findings = if args.files.is_empty() {
-        render::review_folder(&settings).map_err(usage)?
+    let diagnostics = if args.files.is_empty() {
+        render::validate_folder(&settings).map_err(usage)?
     } else {
-        render::review_files(&args.files, &settings).map_err(usage)?
+        render::validate_files(&args.files, &settings).map_err(usage)?
     };
-    let refused = findings.iter().filter(|finding| finding.refused).count();
-    let warnings = findings.len() - refused;
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error).count();
+    let warnings = diagnostics.len() - errors;
     if args.json {
-        let all: Vec<_> = findings.iter().map(as_json).collect();
-        output::json(&json!({ "ok": refused == 0, "errors": refused, "warnings": warnings, "findings": all }))?;
+        let all: Vec<_> = diagnostics.iter().map(as_json).collect();
+        output::json(&json!({ "ok": errors == 0, "errors": errors, "warnings": warnings, "diagnostics": all }))?;
     } else {
-        findings.iter().try_for_each(line)?;
-        output::line(format_args!("{}, {}", output::counted(refused, "error"), output::counted(warnings, "warning")))?;
+        diagnostics.iter().try_for_each(line)?;
+        output::line(format_args!("{}, {}", output::counted(errors, "error"), output::counted(warnings, "warning")))?;
     }
-    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn line(finding: &Diagnostic) -> std::io::Result<()> {
+fn line(diagnostic: &Diagnostic) -> std::io::Result<()> {
     let paint = std::io::stdout().is_terminal();
-    let (level, colour) = if finding.refused { ("error", "\x1b[1;31m") } else { ("warning", "\x1b[1;33m") };
+    let (level, colour) = if diagnostic.is_error { ("error", "\x1b[1;31m") } else { ("warning", "\x1b[1;33m") };
     let (on, off) = if paint { (colour, "\x1b[0m") } else { ("", "") };
-    let at = finding.fault.at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
-    let Diagnostic { place, rule, fault, .. } = finding;
-    output::line(format_args!("{}{at}: {on}{level}{off}: {} [{rule}]", place.display(), fault.what))
+    let at = diagnostic.at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
+    let Diagnostic { path, rule, message, .. } = diagnostic;
+    output::line(format_args!("{}{at}: {on}{level}{off}: {message} [{rule}]", path.display()))
 }
 
-fn as_json(finding: &Diagnostic) -> Value {
+fn as_json(diagnostic: &Diagnostic) -> Value {
     json!({
-        "file": finding.place.display().to_string(),
-        "line": finding.fault.at.map(|(line, _)| line),
-        "column": finding.fault.at.map(|(_, column)| column),
-        "level": if finding.refused { "error" } else { "warning" },
-        "rule": finding.rule,
-        "text": finding.fault.what,
+        "file": diagnostic.path.display().to_string(),
+        "line": diagnostic.at.map(|(line, _)| line),
+        "column": diagnostic.at.map(|(_, column)| column),
+        "level": if diagnostic.is_error { "error" } else { "warning" },
+        "rule": diagnostic.rule,
+        "message": diagnostic.message,
     })
 }
 
@@ -74,17 +76,18 @@ fn list_rules(json: bool) -> anyhow::Result<ExitCode> {
         output::json(&json!({ "rules": RULES }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    for Rule { name, asks, refused, file, example } in RULES {
-        let level = if refused { "" } else { " (a warning)" };
-        output::line(format_args!("{name}{level}\n    {asks}"))?;
+    for Rule { name, description, is_error, file, example } in RULES {
+        let level = if is_error { "" } else { " (warning)" };
+        output::line(format_args!("{name}{level}\n    {description}"))?;
         output::line(format_args!("    {file}: {}\n", shortened(example)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-// On one line, and with every sign to be seen.
+// On one line, with invisible characters as escapes.
 fn shortened(example: &str) -> String {
-    let seen = |c: char| if c.is_ascii_graphic() || c == ' ' { c.to_string() } else { c.escape_default().to_string() };
-    let start: String = example.chars().take(90).map(seen).collect();
-    if example.len() > 90 { format!("{start} ..") } else { start }
+    let visible =
+        |c: char| if c.is_ascii_graphic() || c == ' ' { c.to_string() } else { c.escape_default().to_string() };
+    let start: String = example.chars().take(EXAMPLE_MAX).map(visible).collect();
+    if example.len() > EXAMPLE_MAX { format!("{start} ..") } else { start }
 }

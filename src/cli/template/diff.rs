@@ -1,5 +1,6 @@
-//! `otpost template diff`: what differs between the texts in the folder and those in force, or those otpost came with.
-//! It compares sources, so that a text that cannot be used is compared too.
+//! `otpost template diff`: compares the template folder with the active or the shipped templates.
+//!
+//! It compares sources, so a template with errors is compared as well.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -8,27 +9,27 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use crate::cli::{ConfigFile, Usage, open_store, output, usage};
+use crate::cli::config_file::open_store;
+use crate::cli::{ConfigFile, Usage, output, usage};
 use crate::config::Config;
 use crate::domain::notification::Kind;
 use crate::domain::recipient::Locale;
 use crate::domain::template_version::{TemplateKey, TemplateSnapshot};
-use crate::render::{Folder, Shipped, Source, TemplateFile};
+use crate::render::{TemplateSet, shipped};
 
-/// Lines around a change that are shown with it.
-const AROUND: usize = 3;
+/// The unchanged lines that are shown around a change.
+const CONTEXT: usize = 3;
 
-/// What to look at.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 nothing differs, 1 something does, 2 it could not be compared.")]
+#[command(after_help = "Exit codes: 0 no difference, 1 differences, 2 the comparison failed.")]
 pub(crate) struct Args {
-    /// Compare with the texts otpost came with, and not with those in force
+    /// Compare with the shipped templates instead of the active ones. Includes locale.toml
     #[arg(long)]
     shipped: bool,
-    /// Only this language, such as pl
+    /// Only this locale, such as pl
     #[arg(long, value_parser = Locale::parse)]
     locale: Option<Locale>,
-    /// Only this kind of news, such as otp or card_locked
+    /// Only this kind of notification, such as otp or card_locked
     #[arg(long)]
     kind: Option<Kind>,
     #[command(flatten)]
@@ -38,8 +39,8 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Sources by their places in a folder: `pl/otp/sms.hbs`.
-type TemplateSource = BTreeMap<String, String>;
+/// SourcesByPath by their paths in a template folder: `pl/otp/sms.hbs`.
+type SourcesByPath = BTreeMap<String, String>;
 
 /// One file that differs.
 struct TemplateDiff {
@@ -48,12 +49,12 @@ struct TemplateDiff {
     lines: String,
 }
 
-/// Compares, the folder being what is new.
+/// Prints the differences, with the folder as the new side.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    // 1 is for what differs.
+    // Exit code 1 is for differences.
     let differences = compare(args).await.map_err(|error| Usage(format!("{error:#}")))?;
     if args.json {
-        let against = if args.shipped { "shipped" } else { "in_force" };
+        let against = if args.shipped { "shipped" } else { "active" };
         let files: Vec<_> = differences.iter().map(as_json).collect();
         output::json(&json!({ "against": against, "files": files }))?;
     } else {
@@ -67,39 +68,41 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 async fn compare(args: &Args) -> anyhow::Result<Vec<TemplateDiff>> {
     let config = Config::load(&args.file.config).map_err(usage)?;
-    let here = args.chosen(Folder::at(&config.templates.dir).files()?);
-    let there = if args.shipped { args.chosen(Shipped.files()?) } else { args.in_force(&config).await? };
-    let mut paths: Vec<_> = here.keys().chain(there.keys()).collect();
+    let folder = args.filtered(&TemplateSet::load(&config.templates.dir)?);
+    let old = if args.shipped { args.filtered(&shipped()) } else { args.active(&config).await? };
+    let mut paths: Vec<_> = folder.keys().chain(old.keys()).collect();
     paths.sort();
     paths.dedup();
-    Ok(paths.into_iter().filter_map(|path| difference(path, there.get(path), here.get(path))).collect())
+    Ok(paths.into_iter().filter_map(|path| difference(path, old.get(path), folder.get(path))).collect())
 }
 
 impl Args {
-    fn wants(&self, locale: &Locale, kind: Kind) -> bool {
-        let is_asked = |asked: &Locale| asked.as_str().eq_ignore_ascii_case(locale.as_str());
-        self.kind.is_none_or(|asked| asked == kind) && self.locale.as_ref().is_none_or(is_asked)
+    fn matches(&self, locale: &Locale, kind: Option<Kind>) -> bool {
+        let is_same = |wanted: &Locale| wanted.as_str().eq_ignore_ascii_case(locale.as_str());
+        self.kind.is_none_or(|wanted| Some(wanted) == kind) && self.locale.as_ref().is_none_or(is_same)
     }
 
-    fn chosen(&self, files: impl IntoIterator<Item = TemplateFile>) -> TemplateSource {
-        let chosen = files.into_iter().filter(|file| self.wants(file.locale(), file.kind()));
-        chosen.map(|file| (file.path(), file.source().to_owned())).collect()
+    // The active locale files are not stored as files, so they are compared with the shipped ones only.
+    fn filtered(&self, set: &TemplateSet) -> SourcesByPath {
+        let is_compared = |kind: Option<Kind>| self.shipped || kind.is_some();
+        let filtered = set.sources().filter(|(_, locale, kind, _)| is_compared(*kind) && self.matches(locale, *kind));
+        filtered.map(|(path, .., source)| (path, source.to_owned())).collect()
     }
 
-    async fn in_force(&self, config: &Config) -> anyhow::Result<TemplateSource> {
-        let store = open_store::open_configured(config).await?;
-        let all = store.words_in_force().await;
+    async fn active(&self, config: &Config) -> anyhow::Result<SourcesByPath> {
+        let store = open_store(config).await?;
+        let all = store.template_versions().active().await;
         store.close().await?;
         let all = all?;
-        anyhow::ensure!(!all.is_empty(), "no texts have been in force yet: otpost serve puts them in force");
-        let mut texts = TemplateSource::new();
+        anyhow::ensure!(!all.is_empty(), "no templates have been active yet; otpost serve activates them");
+        let mut sources = SourcesByPath::new();
         for TemplateSnapshot { topic: TemplateKey { locale, kind, .. }, parts, .. } in all {
-            if self.wants(&locale, kind) {
-                let sources = parts.into_iter().filter(|(part, _)| TemplateSnapshot::is_text(part));
-                texts.extend(sources.map(|(part, source)| (format!("{locale}/{kind}/{part}"), source)));
+            if self.matches(&locale, Some(kind)) {
+                let templates = parts.into_iter().filter(|(part, _)| TemplateSnapshot::is_text(part));
+                sources.extend(templates.map(|(part, source)| (format!("{locale}/{kind}/{part}"), source)));
             }
         }
-        Ok(texts)
+        Ok(sources)
     }
 }
 
@@ -116,10 +119,10 @@ fn difference(path: &str, old: Option<&String>, new: Option<&String>) -> Option<
         Some(_) => format!("{prefix}/{path}"),
         None => "/dev/null".to_owned(),
     };
-    let texts = [old, new].map(|side| side.map_or("", String::as_str));
-    let lines = TextDiff::from_lines(texts[0], texts[1])
+    let [old_text, new_text] = [old, new].map(|side| side.map_or("", String::as_str));
+    let lines = TextDiff::from_lines(old_text, new_text)
         .unified_diff()
-        .context_radius(AROUND)
+        .context_radius(CONTEXT)
         .header(&name(old, "a"), &name(new, "b"))
         .to_string();
     Some(TemplateDiff { path: path.to_owned(), change, lines })
@@ -145,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_is_told_as_diff_tells_it() {
+    fn a_difference_has_the_format_of_diff() {
         let (old, new) = ("one\ntwo\n".to_owned(), "one\n2\n".to_owned());
 
         let changed = difference("pl/otp/sms.hbs", Some(&old), Some(&new)).unwrap();

@@ -1,5 +1,6 @@
-//! `otpost template history`: which words were in force since when, and what they were. It reads the database, so that a
-//! file that is gone is no loss.
+//! `otpost template history`: which template versions were active since when, and their content.
+//!
+//! It reads the database, so it shows the content of files that have been removed, too.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -7,23 +8,22 @@ use std::process::ExitCode;
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use crate::cli::{ConfigFile, open_store, output, template_output};
+use crate::cli::{ConfigFile, output, template_output};
 use crate::domain::contact::Channel;
 use crate::domain::notification::Kind;
 use crate::domain::recipient::Locale;
 use crate::domain::template_version::{TemplateActivation, TemplateKey, TemplateSnapshot, TemplateVersion};
 use crate::store::Store;
 
-/// What to look at.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Print the words of this name, or of the only one that begins so
-    #[arg(value_name = "WORDING", conflicts_with_all = ["kind", "locale", "channel"])]
+    /// Print this template version, or the only one that begins with this text
+    #[arg(value_name = "VERSION", conflicts_with_all = ["kind", "locale", "channel"])]
     template_version: Option<String>,
-    /// Only this kind of news, such as otp or card_locked
+    /// Only this kind of notification, such as otp or card_locked
     #[arg(long)]
     kind: Option<Kind>,
-    /// Only this language, such as pl
+    /// Only this locale, such as pl
     #[arg(long, value_parser = Locale::parse)]
     locale: Option<Locale>,
     /// Only this channel: sms, push or email
@@ -36,84 +36,86 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// A change, and what was different from before.
+/// An activation, and the parts that differ from the version before.
 struct HistoryRow {
-    change: TemplateActivation,
-    differs: Vec<String>,
+    activation: TemplateActivation,
+    changed: Vec<String>,
 }
 
-/// Shows the changes, or the words of one name.
+/// Prints all activations, or one template version.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let store = open_store::open(&args.config.config).await?;
+    let store = args.config.open_store().await?;
     let done = match &args.template_version {
-        Some(beginning) => one(&store, beginning, args.json).await,
+        Some(prefix) => one(&store, prefix, args.json).await,
         None => all(&store, args).await,
     };
     store.close().await?;
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn one(store: &Store, beginning: &str, as_json: bool) -> anyhow::Result<()> {
-    let found = store.words_named(beginning).await?;
-    let [words] = found.as_slice() else {
-        let why = if found.is_empty() { "no words have a name that begins" } else { "several names begin" };
-        bail!("{why} with {beginning}");
+async fn one(store: &Store, prefix: &str, as_json: bool) -> anyhow::Result<()> {
+    let found = store.template_versions().find(prefix).await?;
+    let [snapshot] = found.as_slice() else {
+        let why = if found.is_empty() { "no template version begins" } else { "several template versions begin" };
+        bail!("{why} with {prefix}");
     };
     if as_json {
-        let mut whole = template_output::as_json(words);
-        whole["parts"] = json!(words.parts);
+        let mut whole = template_output::as_json(snapshot);
+        whole["parts"] = json!(snapshot.parts);
         return output::json(&whole);
     }
-    output::line(format_args!("words {}  {}", words.template_version, words.topic))?;
-    Ok(template_output::print(words.parts.iter().map(|(part, text)| (part.as_str(), text.clone())))?)
+    output::line(format_args!("template version {}  {}", snapshot.template_version, snapshot.topic))?;
+    Ok(template_output::print(snapshot.parts.iter().map(|(part, text)| (part.as_str(), text.clone())))?)
 }
 
 async fn all(store: &Store, args: &Args) -> anyhow::Result<()> {
-    let changes = store.words_changes().await?;
-    let names: Vec<_> = changes.iter().filter_map(|change| change.template_version).collect();
-    let known = store.words(&names).await?;
-    let mut lines = compared(changes, &known);
-    lines.retain(|line| args.wants(&line.change.topic));
+    let activations = store.template_versions().activations().await?;
+    let versions: Vec<_> = activations.iter().filter_map(|activation| activation.template_version).collect();
+    let known = store.template_versions().snapshots(&versions).await?;
+    let mut rows = compared(activations, &known);
+    rows.retain(|row| args.matches(&row.activation.topic));
     if args.json {
-        return output::json(&json!({ "changes": lines.iter().map(as_json).collect::<Vec<_>>() }));
+        return output::json(&json!({ "activations": rows.iter().map(as_json).collect::<Vec<_>>() }));
     }
-    if lines.is_empty() {
-        return Ok(output::line("no words have been in force")?);
+    if rows.is_empty() {
+        return Ok(output::line("no templates have been active")?);
     }
-    let rows: Vec<_> = lines.iter().map(row).collect();
-    Ok(output::line(output::table(&["SINCE", "TEXT", "WORDING", "CHANGED"], &rows).trim_end())?)
+    let cells: Vec<_> = rows.iter().map(cells).collect();
+    Ok(output::line(output::table(&["SINCE", "TEMPLATE", "VERSION", "CHANGED"], &cells).trim_end())?)
 }
 
 impl Args {
-    fn wants(&self, topic: &TemplateKey) -> bool {
-        let is_asked = |locale: &Locale| locale.as_str().eq_ignore_ascii_case(topic.locale.as_str());
+    fn matches(&self, topic: &TemplateKey) -> bool {
+        let is_same = |locale: &Locale| locale.as_str().eq_ignore_ascii_case(topic.locale.as_str());
         self.kind.is_none_or(|kind| kind == topic.kind)
             && self.channel.is_none_or(|channel| channel == topic.channel)
-            && self.locale.as_ref().is_none_or(is_asked)
+            && self.locale.as_ref().is_none_or(is_same)
     }
 }
 
-// `changes` and what is returned: the newest first.
-fn compared(changes: Vec<TemplateActivation>, known: &HashMap<TemplateVersion, TemplateSnapshot>) -> Vec<HistoryRow> {
+// Takes and returns the newest activation first.
+fn compared(
+    activations: Vec<TemplateActivation>,
+    known: &HashMap<TemplateVersion, TemplateSnapshot>,
+) -> Vec<HistoryRow> {
+    let snapshot = |version: Option<TemplateVersion>| version.and_then(|version| known.get(&version));
     let mut before: HashMap<TemplateKey, Option<TemplateVersion>> = HashMap::new();
-    let mut lines: Vec<_> = changes
+    let mut rows: Vec<_> = activations
         .into_iter()
         .rev()
-        .map(|change| {
-            let earlier = before.insert(change.topic.clone(), change.template_version).flatten();
-            let words = |template_version: Option<TemplateVersion>| {
-                template_version.and_then(|template_version| known.get(&template_version))
-            };
-            HistoryRow { differs: differs(words(earlier), words(change.template_version)), change }
+        .map(|activation| {
+            let earlier = before.insert(activation.topic.clone(), activation.template_version).flatten();
+            let changed = changed(snapshot(earlier), snapshot(activation.template_version));
+            HistoryRow { activation, changed }
         })
         .collect();
-    lines.reverse();
-    lines
+    rows.reverse();
+    rows
 }
 
-fn differs(before: Option<&TemplateSnapshot>, now: Option<&TemplateSnapshot>) -> Vec<String> {
+fn changed(before: Option<&TemplateSnapshot>, now: Option<&TemplateSnapshot>) -> Vec<String> {
     match (before, now) {
-        (_, None) => vec!["gone".to_owned()],
+        (_, None) => vec!["removed".to_owned()],
         (None, Some(_)) => vec!["new".to_owned()],
         (Some(before), Some(now)) => {
             let mut parts: Vec<_> = before.parts.keys().chain(now.parts.keys()).collect();
@@ -124,21 +126,21 @@ fn differs(before: Option<&TemplateSnapshot>, now: Option<&TemplateSnapshot>) ->
     }
 }
 
-fn row(line: &HistoryRow) -> Vec<String> {
-    let TemplateActivation { at, topic, template_version, .. } = &line.change;
-    let name = template_version.map_or_else(|| "-".to_owned(), |template_version| template_version.short());
-    vec![at.to_string(), topic.to_string(), name, line.differs.join(" ")]
+fn cells(row: &HistoryRow) -> Vec<String> {
+    let TemplateActivation { at, topic, template_version, .. } = &row.activation;
+    let version = template_version.map_or_else(|| "-".to_owned(), |version| version.short());
+    vec![at.to_string(), topic.to_string(), version, row.changed.join(" ")]
 }
 
-fn as_json(line: &HistoryRow) -> Value {
-    let TemplateActivation { seq, at, topic, template_version } = &line.change;
+fn as_json(row: &HistoryRow) -> Value {
+    let TemplateActivation { seq, at, topic, template_version } = &row.activation;
     json!({
         "seq": seq,
         "at": at.to_string(),
         "locale": topic.locale,
         "kind": topic.kind.name(),
         "channel": topic.channel.name(),
-        "wording": template_version.map(|template_version| template_version.to_string()),
-        "changed": line.differs,
+        "template_version": template_version.map(|version| version.to_string()),
+        "changed": row.changed,
     })
 }

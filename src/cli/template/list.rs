@@ -1,4 +1,4 @@
-//! `otpost template list`: which kinds of news can be told in which languages, and over which channels.
+//! `otpost template list`: which notification kinds and channels each locale covers.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -11,7 +11,6 @@ use crate::domain::contact::Channel;
 use crate::domain::notification::Kind;
 use crate::render::{self, Coverage, CoverageSource, LocaleCoverage, LocaleStatus};
 
-/// What to look at.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -21,7 +20,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Shows the grid; texts that are missing fail nothing here.
+/// Prints the table. Missing templates are not an error here.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let settings = Config::load(&args.config.config).map_err(usage)?.templates;
     let coverage = render::coverage(&settings).map_err(usage)?;
@@ -31,58 +30,63 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         output::line(grid(&coverage, std::io::stdout().is_terminal()))?;
         output::line("")?;
         output::line(
-            "S sms, P push, E email: a text of its own; s p e: a parent's; -: none, the default locale's is used",
+            "S sms, P push, E email: own template; s p e: template of a shorter tag; -: missing, the default locale is used",
         )?;
-        if coverage.columns().any(|column| column.duty == LocaleStatus::PendingTemplates) {
-            output::line("*: a draft: not in [templates] locales, and nobody is written to in it")?;
+        if coverage.locales().any(|locale| locale.status == LocaleStatus::Draft) {
+            output::line("*: a draft: not listed in [templates] locales, not used")?;
         }
-        output::line(holes(&coverage))?;
+        output::line(summary(&coverage))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn holes(coverage: &Coverage) -> String {
-    let count = |draft| {
-        let columns = coverage.columns().filter(|column| (column.duty == LocaleStatus::PendingTemplates) == draft);
-        columns
-            .filter(|column| column.duty != LocaleStatus::Lends)
-            .map(|column| coverage.holes(column).len())
-            .sum::<usize>()
+fn summary(coverage: &Coverage) -> String {
+    let count = |is_draft: bool| {
+        let is_counted = |locale: &&LocaleCoverage| match locale.status {
+            LocaleStatus::Required => !is_draft,
+            LocaleStatus::Draft => is_draft,
+            LocaleStatus::Parent => false,
+        };
+        coverage.locales().filter(is_counted).map(|locale| coverage.missing(locale).len()).sum::<usize>()
     };
-    match (output::counted(count(false), "hole"), count(true)) {
-        (holes, 0) => holes,
-        (holes, drafts) => format!("{holes}, {} in drafts", output::counted(drafts, "hole")),
+    let required = match count(false) {
+        0 => "all locales complete".to_owned(),
+        missing => output::counted(missing, "missing message"),
+    };
+    match count(true) {
+        0 => required,
+        drafts => format!("{required}, {} in drafts", output::counted(drafts, "missing message")),
     }
 }
 
-// Colours would count as columns in `show::table`.
+// `output::table` would count colours as characters.
 fn grid(coverage: &Coverage, paint: bool) -> String {
     let kinds = Kind::ALL.map(|kind| kind.name().len()).into_iter().max().unwrap_or(0);
     let line = |start: &str, cell: &dyn Fn(&LocaleCoverage) -> String| {
-        let cells: String = coverage.columns().map(cell).collect();
+        let cells: String = coverage.locales().map(cell).collect();
         format!("{start:<kinds$}{cells}").trim_end().to_owned()
     };
-    let head = line("", &|column| format!("  {:<width$}", named(column), width = width(column)));
+    let head = line("", &|locale| format!("  {:<width$}", named(locale), width = width(locale)));
     let of = |kind: Kind| {
-        line(kind.name(), &|column| {
-            let marks = Channel::ALL.map(|channel| mark(channel, coverage.speaker(column, kind, channel), paint));
-            format!("  {}{}", marks.concat(), " ".repeat(width(column) - marks.len()))
+        line(kind.name(), &|locale| {
+            let marks = Channel::ALL.map(|channel| mark(channel, coverage.source(locale, kind, channel), paint));
+            format!("  {}{}", marks.concat(), " ".repeat(width(locale) - marks.len()))
         })
     };
     std::iter::once(head).chain(Kind::ALL.map(of)).collect::<Vec<_>>().join("\n")
 }
 
-fn named(column: &LocaleCoverage) -> String {
-    format!("{}{}", column.locale, if column.duty == LocaleStatus::PendingTemplates { "*" } else { "" })
+fn named(locale: &LocaleCoverage) -> String {
+    format!("{}{}", locale.locale, if locale.status == LocaleStatus::Draft { "*" } else { "" })
 }
 
-fn width(column: &LocaleCoverage) -> usize {
-    named(column).len().max(Channel::ALL.len())
+fn width(locale: &LocaleCoverage) -> usize {
+    named(locale).len().max(Channel::ALL.len())
 }
 
-fn mark(channel: Channel, speaker: CoverageSource, paint: bool) -> String {
+fn mark(channel: Channel, source: CoverageSource, paint: bool) -> String {
     let letter = channel.name().chars().next().unwrap_or('?');
-    let (mark, colour) = match speaker {
+    let (mark, colour) = match source {
         CoverageSource::Own => (letter.to_ascii_uppercase(), "\x1b[32m"),
         CoverageSource::Parent => (letter, "\x1b[36m"),
         CoverageSource::Default => ('-', "\x1b[1;31m"),
@@ -91,29 +95,29 @@ fn mark(channel: Channel, speaker: CoverageSource, paint: bool) -> String {
 }
 
 fn as_json(coverage: &Coverage) -> Value {
-    let locales: Vec<_> = coverage.columns().map(|column| of_locale(coverage, column)).collect();
-    let written = coverage.columns().filter(|column| column.duty == LocaleStatus::Written);
-    let holes: usize = written.map(|column| coverage.holes(column).len()).sum();
-    json!({ "locales": locales, "holes": holes })
+    let locales: Vec<_> = coverage.locales().map(|locale| of_locale(coverage, locale)).collect();
+    let required = coverage.locales().filter(|locale| locale.status == LocaleStatus::Required);
+    let missing: usize = required.map(|locale| coverage.missing(locale).len()).sum();
+    json!({ "locales": locales, "missing": missing })
 }
 
-fn of_locale(coverage: &Coverage, column: &LocaleCoverage) -> Value {
+fn of_locale(coverage: &Coverage, locale: &LocaleCoverage) -> Value {
     let mut kinds = Map::new();
     for kind in Kind::ALL {
         let by = |channel: Channel| {
-            let speaker = match coverage.speaker(column, kind, channel) {
+            let source = match coverage.source(locale, kind, channel) {
                 CoverageSource::Own => "own",
                 CoverageSource::Parent => "parent",
                 CoverageSource::Default => "default",
             };
-            (channel.name().to_owned(), speaker.into())
+            (channel.name().to_owned(), source.into())
         };
         kinds.insert(kind.name().to_owned(), Value::Object(Channel::ALL.into_iter().map(by).collect()));
     }
     json!({
-        "locale": column.locale.as_str(),
-        "draft": column.duty == LocaleStatus::PendingTemplates,
-        "holes": coverage.holes(column).len(),
-        "texts": kinds,
+        "locale": locale.locale.as_str(),
+        "draft": locale.status == LocaleStatus::Draft,
+        "missing": coverage.missing(locale).len(),
+        "templates": kinds,
     })
 }

@@ -1,58 +1,47 @@
-//! A card payment and what became of it.
+//! Card payments.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::domain::money::Money;
 
-/// A card payment, or the next thing that happened to one.
+/// A card payment, or a change of one.
 #[derive(Debug)]
 pub struct Transaction {
-    /// The processor's name for it.
+    /// The processor's id of the payment.
     pub reference: String,
-    /// How much.
     pub money: Money,
-    /// What became of it.
     pub result: TransactionResult,
-    /// Whether money comes in rather than goes out.
+    /// Whether the recipient receives the money.
     pub incoming: bool,
-    /// Where, as a stranger wrote it: `render` cleans it before anyone reads it. May be empty.
+    /// The merchant, not cleaned yet: `render` does it. May be empty.
     pub merchant: String,
-    /// The last four digits of the card's number; empty when they were not told.
+    /// The last four digits of the card's number; empty when they are not known.
     pub last_four: String,
 }
 
-/// What became of a payment: the attempt's outcome and the payment's own stage in one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The result of a payment: the outcome of the attempt and the stage of the payment in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum TransactionResult {
-    /// Approved: the money is set aside.
+    /// Approved; the money is reserved.
     Authorized,
     /// Booked.
     Cleared,
-    /// Taken back.
     Reversed,
-    /// Refused.
     Declined,
-    /// Not a valid payment.
     Invalid,
-    /// Something this version does not know.
+    /// A result that this version does not know.
     Other,
 }
 
 impl TransactionResult {
-    /// Every result there is.
     pub const ALL: [Self; 6] =
         [Self::Authorized, Self::Cleared, Self::Reversed, Self::Declined, Self::Invalid, Self::Other];
 
-    /// The name templates use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Authorized => "authorized",
-            Self::Cleared => "cleared",
-            Self::Reversed => "reversed",
-            Self::Declined => "declined",
-            Self::Invalid => "invalid",
-            Self::Other => "other",
-        }
+    /// The name in templates.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }

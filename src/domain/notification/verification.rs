@@ -1,55 +1,49 @@
-//! The outcome of a check of somebody's identity (KYC).
+//! Identity verifications (KYC).
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
 use crate::domain::contact::Contact;
 
-/// A check of somebody's identity reached a status.
+/// An identity verification reached a status.
 #[derive(Debug)]
 pub struct Verification {
-    /// The processor's name for the check; empty when it has none that can be kept.
+    /// The processor's id of the verification; empty when it is missing or malformed.
     pub reference: String,
-    /// Which.
     pub status: VerificationStatus,
-    /// What the person is called, as a stranger wrote it: `render` cleans it before anyone reads it. May be empty.
+    /// The user's first name, not cleaned yet: `render` does it. May be empty.
     pub first_name: String,
-    /// Their mailbox as the processor knows it, for those whom the directory knows none of.
+    /// The user's mailbox according to the processor, for recipients without an e-mail address.
     pub email: Option<Contact>,
 }
 
-/// How far the check is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerificationStatus {
-    /// It has begun.
     InProgress,
-    /// It went well.
     Accepted,
-    /// It did not.
     Rejected(RejectionReason),
 }
 
-/// Why somebody's identity was not confirmed. The processor may invent new reasons: they are told as
-/// [`RejectionReason::Other`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Why an identity verification failed. A reason that this version does not know is [`RejectionReason::Other`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, EnumString)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", ascii_case_insensitive)]
 pub enum RejectionReason {
-    /// What was filled in is wrong.
+    /// The data that the user entered is wrong.
     InvalidCustomerData,
-    /// The picture of the document cannot be read.
+    /// The photo of the document is not legible.
     BlurredDocumentPhoto,
-    /// The picture is not of a document that is taken.
+    /// The photo does not show an accepted document.
     InvalidDocumentPhoto,
-    /// The picture of the face cannot be made out.
     BlurredSelfie,
-    /// The picture is not of the person.
+    /// The photo does not show the user.
     InvalidSelfie,
-    /// A reason this version does not know, or none.
+    /// A reason that this version does not know, or none.
     Other,
 }
 
 impl RejectionReason {
-    /// Every reason there is.
     pub const ALL: [Self; 6] = [
         Self::InvalidCustomerData,
         Self::BlurredDocumentPhoto,
@@ -59,15 +53,8 @@ impl RejectionReason {
         Self::Other,
     ];
 
-    /// The name templates use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::InvalidCustomerData => "invalid_customer_data",
-            Self::BlurredDocumentPhoto => "blurred_document_photo",
-            Self::InvalidDocumentPhoto => "invalid_document_photo",
-            Self::BlurredSelfie => "blurred_selfie",
-            Self::InvalidSelfie => "invalid_selfie",
-            Self::Other => "other",
-        }
+    /// The name in templates.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }

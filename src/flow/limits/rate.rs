@@ -1,6 +1,6 @@
-//! Counts codes for each person, each card and each country in a window that slides, and says when there are too many.
+//! Counts OTPs for each recipient, card and country in a sliding window and reports when a limit is exceeded.
 //!
-//! Pure: time comes in as an argument. It keeps keyed hashes, never a number or a name, and a bounded count of them.
+//! Pure: time comes in as an argument. It keeps a bounded number of keyed hashes, never an identifier or a contact.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 
-/// Whom the codes are counted for.
+/// What OTPs are counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum RateScope {
-    /// One person, whatever the card.
+    /// One recipient, with any card.
     Recipient,
-    /// One card, or whatever number came in its place.
+    /// One card identifier.
     Card,
-    /// All numbers of one country.
+    /// All phone numbers of one country.
     Country,
 }
 
@@ -30,30 +30,30 @@ impl RateScope {
     }
 }
 
-/// What one more code means.
+/// The status after one more OTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RateStatus {
-    /// Nothing.
-    NoFaults,
-    /// There are too many.
+    /// The count is within the limit.
+    Normal,
+    /// The count is beyond the limit.
     Exceeded {
-        /// For this key it is the first time in this window.
-        begins: bool,
-        /// For any key of this scope it is.
-        is_news: bool,
+        /// The first alarm for this key within the window.
+        first_of_key: bool,
+        /// The first alarm for any key of this scope within the window.
+        first_of_scope: bool,
     },
 }
 
-/// The counts of one scope.
+/// The counters of one scope.
 pub(crate) struct RateCounter {
     limit: usize,
     window: Duration,
-    room: usize,
+    keys_max: usize,
     hasher: RandomState,
-    // Two generations: when the young one is full, the old one goes. Whoever is seen again is young again.
+    // Two generations: when the young one is full, the old one is dropped. A key that is counted again becomes young.
     young: HashMap<u64, KeyWindow>,
     old: HashMap<u64, KeyWindow>,
-    told: Option<Timestamp>,
+    alarmed: Option<Timestamp>,
 }
 
 #[derive(Default)]
@@ -64,48 +64,48 @@ struct KeyWindow {
 }
 
 impl RateCounter {
-    /// More than `limit` codes within `window` are a storm; none is, with a limit of 0. At most `room` keys are kept:
-    /// those seen longest ago are forgotten first.
-    pub(crate) fn new(limit: usize, window: Duration, room: usize) -> Self {
+    /// Allows `limit` OTPs within `window`, or any number with a limit of 0. At most `keys_max` keys are kept; the least
+    /// recently counted ones are dropped first.
+    pub(crate) fn new(limit: usize, window: Duration, keys_max: usize) -> Self {
         let hasher = RandomState::new();
-        Self { limit, window, room, hasher, young: HashMap::new(), old: HashMap::new(), told: None }
+        Self { limit, window, keys_max, hasher, young: HashMap::new(), old: HashMap::new(), alarmed: None }
     }
 
-    /// One more code for `key`.
+    /// Counts one more OTP for `key`.
     pub(crate) fn count(&mut self, key: impl Hash, now: Timestamp) -> RateStatus {
         if self.limit == 0 {
-            return RateStatus::NoFaults;
+            return RateStatus::Normal;
         }
         let (limit, window) = (self.limit, self.window);
-        let seen = self.seen(self.hasher.hash_one(key));
-        seen.at.push_back(now);
-        while seen.at.len() > limit + 1 || seen.at.front().is_some_and(|at| now.since(*at) >= window) {
-            seen.at.pop_front();
+        let counted = self.window_of(self.hasher.hash_one(key));
+        counted.at.push_back(now);
+        while counted.at.len() > limit + 1 || counted.at.front().is_some_and(|at| now.since(*at) >= window) {
+            counted.at.pop_front();
         }
-        if seen.at.len() <= limit {
-            return RateStatus::NoFaults;
+        if counted.at.len() <= limit {
+            return RateStatus::Normal;
         }
-        let begins = is_over(seen.alarmed, window, now);
-        if begins {
-            seen.alarmed = Some(now);
+        let first_of_key = is_over(counted.alarmed, window, now);
+        if first_of_key {
+            counted.alarmed = Some(now);
         }
-        let is_news = is_over(self.told, window, now);
-        if is_news {
-            self.told = Some(now);
+        let first_of_scope = is_over(self.alarmed, window, now);
+        if first_of_scope {
+            self.alarmed = Some(now);
         }
-        RateStatus::Exceeded { begins, is_news }
+        RateStatus::Exceeded { first_of_key, first_of_scope }
     }
 
-    fn seen(&mut self, key: u64) -> &mut KeyWindow {
-        if !self.young.contains_key(&key) && self.young.len() >= self.room.div_ceil(2) {
+    fn window_of(&mut self, key: u64) -> &mut KeyWindow {
+        if !self.young.contains_key(&key) && self.young.len() >= self.keys_max.div_ceil(2) {
             self.old = std::mem::take(&mut self.young);
         }
         let before = self.old.remove(&key);
-        let seen = self.young.entry(key).or_default();
+        let counted = self.young.entry(key).or_default();
         if let Some(before) = before {
-            *seen = before;
+            *counted = before;
         }
-        seen
+        counted
     }
 }
 
@@ -124,55 +124,55 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_limit_within_the_window_is_a_storm() {
-        let mut counts = RateCounter::new(3, WINDOW, 100);
+    fn more_than_the_limit_within_the_window_exceeds_it() {
+        let mut counter = RateCounter::new(3, WINDOW, 100);
 
-        let weather: Vec<_> = (0..5).map(|second| counts.count("a", at(second))).collect();
+        let status: Vec<_> = (0..5).map(|second| counter.count("a", at(second))).collect();
 
-        assert_eq!(weather[..3], [RateStatus::NoFaults; 3]);
-        assert_eq!(weather[3], RateStatus::Exceeded { begins: true, is_news: true });
-        assert_eq!(weather[4], RateStatus::Exceeded { begins: false, is_news: false });
+        assert_eq!(status[..3], [RateStatus::Normal; 3]);
+        assert_eq!(status[3], RateStatus::Exceeded { first_of_key: true, first_of_scope: true });
+        assert_eq!(status[4], RateStatus::Exceeded { first_of_key: false, first_of_scope: false });
     }
 
     #[test]
-    fn a_second_storm_in_the_window_is_counted_and_not_told_again() {
-        let mut counts = RateCounter::new(1, WINDOW, 100);
-        counts.count("a", at(0));
-        counts.count("a", at(1));
+    fn a_second_key_beyond_the_limit_is_counted_but_not_logged_again() {
+        let mut counter = RateCounter::new(1, WINDOW, 100);
+        counter.count("a", at(0));
+        counter.count("a", at(1));
 
-        let other: Vec<_> = (2..4).map(|second| counts.count("b", at(second))).collect();
+        let second: Vec<_> = (2..4).map(|second| counter.count("b", at(second))).collect();
 
-        assert_eq!(other, [RateStatus::NoFaults, RateStatus::Exceeded { begins: true, is_news: false }]);
+        assert_eq!(second, [RateStatus::Normal, RateStatus::Exceeded { first_of_key: true, first_of_scope: false }]);
     }
 
     #[test]
     fn the_window_slides() {
-        let mut counts = RateCounter::new(2, WINDOW, 100);
+        let mut counter = RateCounter::new(2, WINDOW, 100);
 
-        let weather: Vec<_> = [0, 300, 600, 899].map(|second| counts.count("a", at(second))).into();
+        let status: Vec<_> = [0, 300, 600, 899].map(|second| counter.count("a", at(second))).into();
 
-        assert_eq!(weather[..3], [RateStatus::NoFaults; 3]);
-        assert!(matches!(weather[3], RateStatus::Exceeded { .. }));
+        assert_eq!(status[..3], [RateStatus::Normal; 3]);
+        assert!(matches!(status[3], RateStatus::Exceeded { .. }));
     }
 
     #[test]
     fn a_limit_of_zero_counts_nothing() {
-        let mut counts = RateCounter::new(0, WINDOW, 100);
-        assert_eq!([0; 50].map(|_| counts.count("a", at(0))), [RateStatus::NoFaults; 50]);
+        let mut counter = RateCounter::new(0, WINDOW, 100);
+        assert_eq!([0; 50].map(|_| counter.count("a", at(0))), [RateStatus::Normal; 50]);
     }
 
     #[test]
-    fn the_room_is_bounded_and_whoever_is_seen_again_is_kept() {
-        let mut counts = RateCounter::new(2, WINDOW, 100);
-        let mut weather = Vec::new();
-        for stranger in 0..10_000 {
-            if stranger % 20 == 0 {
-                weather.push(counts.count("a", at(0)));
+    fn the_memory_is_bounded_and_a_key_that_is_counted_again_is_kept() {
+        let mut counter = RateCounter::new(2, WINDOW, 100);
+        let mut status = Vec::new();
+        for other in 0..10_000 {
+            if other % 20 == 0 {
+                status.push(counter.count("a", at(0)));
             }
-            counts.count(stranger, at(0));
-            assert!(counts.young.len() + counts.old.len() <= 100);
+            counter.count(other, at(0));
+            assert!(counter.young.len() + counter.old.len() <= 100);
         }
 
-        assert!(weather[2..].iter().all(|it| matches!(it, RateStatus::Exceeded { .. })));
+        assert!(status[2..].iter().all(|it| matches!(it, RateStatus::Exceeded { .. })));
     }
 }

@@ -1,4 +1,8 @@
-//! What the gateway knows of its providers while it runs: whether each is enabled, how it does, what it may be paid.
+//! What the gateway knows of its providers while it runs: whether each is enabled, how healthy it is, what was spent on it,
+//! and how many receipts are missing.
 
+mod circuit_metrics;
 pub(crate) mod receipt_rate;
 pub mod registry;
+mod saved_states;
+mod spend;

@@ -1,5 +1,6 @@
-//! Tasks that run beside deliveries for as long as the gateway does.
+//! Periodic tasks of a running gateway.
 
+pub mod certificate_expiry;
 pub mod cleanup;
 pub mod clock_monitor;
 pub mod template_reload;

@@ -1,12 +1,11 @@
-//! Keeps the texts in force up to date: looks whether there are others, has them read and checked, writes down which words
-//! they are, and only then lets messages be written with them.
+//! Keeps the active templates up to date: polls their folder, loads and validates changed templates, stores their versions,
+//! and only then activates them.
 //!
-//! What cannot be used, or cannot be written down, changes nothing: the old texts stay, under alarm, until it is mended.
+//! Templates that cannot be used or stored change nothing: the old ones stay active, and `otpost_template_stale` is 1.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
@@ -14,130 +13,131 @@ use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::chain;
 use crate::domain::clock::Clock;
 use crate::domain::template_version::TemplateActivation;
+use crate::file_watcher::POLL_EVERY;
 use crate::render::{self, LiveTemplates};
 use crate::store::{self, Store};
 
-/// New texts are to be live within two seconds: two looks, one reading.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-
-/// Keeps one library.
+/// Reloads one set of templates.
 pub struct TemplateReloader {
-    library: Arc<LiveTemplates>,
+    live: Arc<LiveTemplates>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
-    hurry: Notify,
+    reload: Notify,
 }
 
 impl TemplateReloader {
-    /// Writes down the words of the texts that are in force from the start; before that no message may be written.
+    /// Stores the versions of the templates that are active at the start. No message may be rendered before.
     pub async fn begin(
-        library: Arc<LiveTemplates>,
+        live: Arc<LiveTemplates>,
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, store::Error> {
-        let changes = store.publish(library.now().words()).await?;
-        if !changes.is_empty() {
-            tracing::info!(texts = changes.len(), "texts are in force that were not when otpost last ran");
+        let activations = store.publish(live.current().snapshots()).await?;
+        if !activations.is_empty() {
+            tracing::info!(count = activations.len(), "templates changed since the last run");
         }
-        alarm(false);
-        Ok(Self { library, store, clock, hurry: Notify::new() })
+        set_stale(false);
+        Ok(Self { live, store, clock, reload: Notify::new() })
     }
 
-    /// Has the texts read at once, whether or not they seem to have changed.
-    pub fn hurry(&self) {
-        self.hurry.notify_one();
+    /// Loads the templates now, whether or not they seem to have changed.
+    pub fn reload_now(&self) {
+        self.reload.notify_one();
     }
 
-    /// Looks until the process ends.
+    /// Polls until the process ends.
     pub async fn run(self: Arc<Self>) {
-        let mut looks = tokio::time::interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut polls = tokio::time::interval(POLL_EVERY);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stale = false;
         loop {
             tokio::select! {
-                _ = looks.tick() => if !self.sees_others().await { continue },
-                () = self.hurry.notified() => {}
+                _ = polls.tick() => if !self.has_changed().await { continue },
+                () = self.reload.notified() => {}
             }
-            stale = self.exchange(stale).await;
+            stale = self.reload(stale).await;
         }
     }
 
-    async fn sees_others(&self) -> bool {
-        let library = Arc::clone(&self.library);
-        tokio::task::spawn_blocking(move || library.look()).await.unwrap_or(false)
+    async fn has_changed(&self) -> bool {
+        let live = Arc::clone(&self.live);
+        tokio::task::spawn_blocking(move || live.has_changed()).await.unwrap_or(false)
     }
 
-    // Whether the texts there are cannot be used; `stale` says whether that was so before.
-    async fn exchange(&self, stale: bool) -> bool {
-        let library = Arc::clone(&self.library);
-        // Whoever is still writing is looked at again.
-        let Ok(Some(draft)) = tokio::task::spawn_blocking(move || library.read()).await else { return stale };
-        let renderer = match &draft.texts {
+    // Takes and returns whether the templates of the folder differ from the active ones because they cannot be used.
+    async fn reload(&self, stale: bool) -> bool {
+        let live = Arc::clone(&self.live);
+        // Templates that change while they are loaded are loaded again after the next poll.
+        let Ok(Some(pending)) = tokio::task::spawn_blocking(move || live.load()).await else { return stale };
+        let renderer = match &pending.renderer {
             Ok(renderer) => Arc::clone(renderer),
             Err(error) => {
-                alarm(true);
-                self.refuse(error).await;
-                self.library.take(draft);
+                set_stale(true);
+                self.reject(error).await;
+                self.live.activate(pending);
                 return true;
             }
         };
-        match self.store.publish(renderer.words()).await {
-            Ok(changes) => {
-                self.library.take(draft);
-                alarm(false);
-                tell(&changes, stale);
+        match self.store.publish(renderer.snapshots()).await {
+            Ok(activations) => {
+                self.live.activate(pending);
+                set_stale(false);
+                log_activations(&activations, stale);
                 false
             }
             Err(error) => {
-                alarm(true);
+                set_stale(true);
                 if !stale {
                     let error = chain(&error);
-                    tracing::error!(error, "the words of changed texts could not be kept: the old texts stay in force");
+                    tracing::error!(error, "failed to store the changed templates; the old templates stay active");
                 }
                 true
             }
         }
     }
 
-    async fn refuse(&self, error: &render::Error) {
-        metrics::counter!("otpost_template_reloads_total", "outcome" => "refused").increment(1);
-        let findings = findings(error);
+    async fn reject(&self, error: &render::Error) {
+        metrics::counter!("otpost_template_reloads_total", "outcome" => "rejected").increment(1);
+        let diagnostics = diagnostics(error);
         tracing::error!(
-            findings = findings.join("; "),
-            "the changed texts cannot be used: the old ones stay in force; otpost template check says what to mend"
+            error = diagnostics.join("; "),
+            "changed templates rejected; the old templates stay active; run otpost template check to see what to fix"
         );
         let mut detail = Map::new();
-        detail.insert("findings".to_owned(), json!(findings));
+        detail.insert("diagnostics".to_owned(), json!(diagnostics));
         let (actor, kind, at) = (Actor::Gateway, AuditKind::TemplatesRejected, self.clock.now());
         let event = AuditEvent { at, actor, kind, notification: None, delivery: None, detail };
-        if let Err(error) = self.store.note(&[event]).await {
-            tracing::error!(error = chain(&error), "that texts were refused could not be written into the audit log");
+        if let Err(error) = self.store.audit_events().record(&[event]).await {
+            tracing::error!(error = chain(&error), "failed to record the audit event templates_rejected");
         }
     }
 }
 
-// One line for each thing that is wrong.
-fn findings(error: &render::Error) -> Vec<String> {
+// One line for each diagnostic.
+fn diagnostics(error: &render::Error) -> Vec<String> {
     match error {
-        render::Error::Refused(findings) => findings.iter().map(ToString::to_string).collect(),
+        render::Error::Rejected(diagnostics) => diagnostics.iter().map(ToString::to_string).collect(),
         other => vec![chain(other)],
     }
 }
 
-fn alarm(stale: bool) {
-    metrics::gauge!("otpost_template_stale").set(f64::from(u8::from(stale)));
+fn set_stale(is_stale: bool) {
+    metrics::gauge!("otpost_template_stale").set(f64::from(u8::from(is_stale)));
 }
 
-fn tell(changes: &[TemplateActivation], stale: bool) {
-    if changes.is_empty() && !stale {
-        tracing::info!("texts were read again: nothing has changed");
+fn log_activations(activations: &[TemplateActivation], stale: bool) {
+    if activations.is_empty() && !stale {
+        tracing::info!("templates reloaded; nothing has changed");
         return;
     }
-    metrics::counter!("otpost_template_reloads_total", "outcome" => "taken").increment(1);
-    let texts: Map<String, Value> = changes
-        .iter()
-        .map(|change| (change.topic.to_string(), change.template_version.map_or(Value::Null, |it| it.short().into())))
-        .collect();
-    let texts = Value::Object(texts);
-    tracing::info!(count = changes.len(), %texts, "other texts are in force");
+    metrics::counter!("otpost_template_reloads_total", "outcome" => "activated").increment(1);
+    let changed: Vec<_> = activations.iter().map(description).collect();
+    tracing::info!(count = activations.len(), changed = changed.join(" "), "templates reloaded");
+}
+
+fn description(activation: &TemplateActivation) -> String {
+    match activation.template_version {
+        Some(version) => format!("{}={}", activation.topic, version.short()),
+        None => format!("{}=removed", activation.topic),
+    }
 }

@@ -1,117 +1,132 @@
-//! Receives whoever connects: finds them a place, shakes hands within limits, and notes why somebody is sent away.
+//! Accepts connections: acquires permits, performs the handshake within limits, and records why a peer is rejected.
 //!
-//! Nothing of HTTP happens here; whoever comes out has shown a good certificate.
+//! HTTP begins after this: every accepted connection has an identity.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use openssl::ssl::Ssl;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_openssl::SslStream;
 
+use super::limiter::{ConnectionLimiter, HandshakePermit};
 use crate::domain::clock::Clock;
 use crate::flow::audit::CertificateId;
+use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::ingest::mtls::client_cert::ClientCert;
 use crate::ingest::mtls::reason::RejectReason;
 use crate::ingest::mtls::rejection_log::{RejectionLog, RejectionStage};
 use crate::ingest::mtls::tls::{HandshakeResult, HandshakeResultIndex};
-use crate::ingest::mtls::trust::{ExpiryMonitor, TrustStore};
+use crate::ingest::mtls::trust::TrustStore;
+use crate::server::{ClientStream, HANDSHAKE_TIMEOUT, handshake};
 
-pub(crate) use super::limiter::ConnectionLimiter;
-use super::limiter::HandshakePermit;
-pub(crate) use super::stream::{ClientStream, HEAD_TIMEOUT, PeerIdentity, RequestState};
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+pub(crate) enum PeerIdentity {
+    Client(Arc<ClientCert>),
+    /// A proxy, which forwards the certificate of each request's client. Over TLS it has a certificate of its own.
+    Proxy(Option<Arc<ClientCert>>),
+}
 
-/// Time for a TLS handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+/// An accepted connection.
+type AcceptedStream<S> = ClientStream<S, PeerIdentity>;
 
-/// Where connections arrive.
+/// Why a peer is rejected, and the certificate that it presented.
+type ConnectionError = (RejectReason, Option<CertificateId>);
+
+/// Accepts the connections of one listener.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
-    pub(crate) terms: Arc<ArcSwap<TrustStore>>,
-    pub(crate) note: HandshakeResultIndex,
-    pub(crate) places: Arc<ConnectionLimiter>,
-    pub(crate) refusals: Arc<RejectionLog>,
-    pub(crate) calendar: Arc<ExpiryMonitor>,
+    pub(crate) trust: Arc<ArcSwap<TrustStore>>,
+    pub(crate) result_index: HandshakeResultIndex,
+    pub(crate) limiter: Arc<ConnectionLimiter>,
+    pub(crate) rejections: Arc<RejectionLog>,
+    pub(crate) expiry: Arc<ExpiryMonitor>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Whoever comes is our proxy, or goes.
+    /// Whether only the trusted proxy may connect.
     pub(crate) for_proxy: bool,
 }
 
-/// Whoever is sent away, and why.
-type ConnectionError = (RejectReason, Option<CertificateId>);
-
 impl Acceptor {
-    /// Shakes hands. Whoever is refused is noted and gone.
-    pub(crate) async fn receive(self, tcp: TcpStream) -> Result<ClientStream<SslStream<TcpStream>>, ()> {
+    /// Performs the handshake; `None` when the peer is rejected.
+    pub(crate) async fn accept(self, tcp: TcpStream) -> Option<AcceptedStream<SslStream<TcpStream>>> {
         let source = tcp.peer_addr().map(|address| address.ip()).ok();
-        // Answers are small and whole; waiting to send more with them only delays them.
-        let _ = tcp.set_nodelay(true);
-        let stand = self.places.stand(source.unwrap_or(IpAddr::from([0, 0, 0, 0])));
-        self.admit(tcp, stand)
+        let permit = self.limiter.acquire_handshake(source.unwrap_or(IpAddr::from([0, 0, 0, 0])));
+        self.try_accept(tcp, permit)
             .await
-            .map_err(|(reason, shown)| self.refusals.note(RejectionStage::Handshake, reason, shown, source))
+            .map_err(|(reason, presented)| {
+                self.rejections.record(RejectionStage::Handshake, reason, presented, source);
+            })
+            .ok()
     }
 
-    async fn admit(
+    async fn try_accept(
         &self,
         tcp: TcpStream,
-        mut stand: HandshakePermit,
-    ) -> Result<ClientStream<SslStream<TcpStream>>, ConnectionError> {
-        let number = stand.number();
-        let (tls, peer) = tokio::select! {
+        mut permit: HandshakePermit,
+    ) -> Result<AcceptedStream<SslStream<TcpStream>>, ConnectionError> {
+        let number = permit.number();
+        let (tls, certificate) = tokio::select! {
             biased;
-            () = stand.sent_away() => return Err((RejectReason::TooMany, None)),
-            shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.shake(tcp, number)) => {
-                shaken.unwrap_or(Err((RejectReason::TimedOut, None)))?
+            () = permit.evicted() => return Err((RejectReason::TooMany, None)),
+            finished = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.handshake(tcp, number)) => {
+                finished.unwrap_or(Err((RejectReason::TimedOut, None)))?
             }
         };
-        let listed = self.terms.load().gate.known(&peer).is_some();
+        let listed = self.trust.load().authorizer.client(&certificate).is_some();
         if self.for_proxy && !listed {
-            return Err((RejectReason::NotListed, Some(peer.shown)));
+            return Err((RejectReason::NotListed, Some(certificate.id)));
         }
-        let seat = self.places.seat(listed).ok_or_else(|| (RejectReason::TooMany, Some(peer.shown.clone())))?;
-        let peer = Arc::new(peer);
-        let caller = if self.for_proxy { PeerIdentity::Proxy(Some(peer)) } else { PeerIdentity::Client(peer) };
-        Ok(ClientStream::new(tls, caller, seat))
+        let Some(permit) = self.limiter.acquire(listed) else {
+            return Err((RejectReason::TooMany, Some(certificate.id)));
+        };
+        let certificate = Arc::new(certificate);
+        let peer =
+            if self.for_proxy { PeerIdentity::Proxy(Some(certificate)) } else { PeerIdentity::Client(certificate) };
+        Ok(ClientStream::new(tls, peer, permit))
     }
 
-    /// Lets in who runs as one of `uids`.
-    pub(crate) fn receive_local(&self, stream: UnixStream, uids: &[u32]) -> Result<ClientStream<UnixStream>, ()> {
-        let known = stream.peer_cred().is_ok_and(|peer| uids.contains(&peer.uid()));
-        let seat =
-            if known { self.places.seat(true).ok_or(RejectReason::TooMany) } else { Err(RejectReason::NotListed) };
-        let seat = seat.map_err(|reason| self.refusals.note(RejectionStage::Handshake, reason, None, None))?;
-        Ok(ClientStream::new(stream, PeerIdentity::Proxy(None), seat))
+    /// Accepts a connection over a unix socket from a process of one of `uids`.
+    pub(crate) fn accept_local(&self, stream: UnixStream, uids: &[u32]) -> Option<AcceptedStream<UnixStream>> {
+        let is_listed = stream.peer_cred().is_ok_and(|peer| uids.contains(&peer.uid()));
+        let permit = if is_listed {
+            self.limiter.acquire(true).ok_or(RejectReason::TooMany)
+        } else {
+            Err(RejectReason::NotListed)
+        };
+        let reject = |reason| self.rejections.record(RejectionStage::Handshake, reason, None, None);
+        permit.map_err(reject).ok().map(|permit| ClientStream::new(stream, PeerIdentity::Proxy(None), permit))
     }
 
-    async fn shake(&self, tcp: TcpStream, number: u64) -> Result<(SslStream<TcpStream>, ClientCert), ConnectionError> {
-        tcp.readable().await.map_err(|_| (RejectReason::SessionError, None))?;
-        self.places.spoke(number);
-        let broken = |_| (RejectReason::SessionError, None);
-        let mut ssl = Ssl::new(&self.terms.load().tls).map_err(broken)?;
-        let note = HandshakeResult::default();
-        ssl.set_ex_data(self.note, Arc::clone(&note));
-        let mut tls = SslStream::new(ssl, tcp).map_err(broken)?;
-        if let Err(error) = Pin::new(&mut tls).accept().await {
-            return Err(note.get().cloned().unwrap_or_else(|| (RejectReason::of_handshake(&error), None)));
+    async fn handshake(
+        &self,
+        tcp: TcpStream,
+        number: u64,
+    ) -> Result<(SslStream<TcpStream>, ClientCert), ConnectionError> {
+        let lost = |()| (RejectReason::ConnectionLost, None);
+        tcp.readable().await.map_err(drop).map_err(lost)?;
+        self.limiter.start_handshake(number);
+        let mut ssl = Ssl::new(&self.trust.load().tls).map_err(drop).map_err(lost)?;
+        let result = HandshakeResult::default();
+        ssl.set_ex_data(self.result_index, Arc::clone(&result));
+        let tls = match handshake(ssl, tcp).await {
+            Ok(tls) => tls,
+            Err(error) => {
+                return Err(result.get().cloned().unwrap_or_else(|| (RejectReason::of_handshake(&error), None)));
+            }
+        };
+        let certificate = ClientCert::of(tls.ssl()).map_err(|_| (RejectReason::BadCertificate, None))?;
+        let certificate = certificate.ok_or((RejectReason::NoCertificate, None))?;
+        // The trust store may have been reloaded meanwhile, and OpenSSL does not decide how old a CRL may be.
+        let trust = self.trust.load();
+        if let Some(client) = trust.authorizer.client(&certificate) {
+            self.expiry.watch_client(&client.name, certificate.not_after);
         }
-        // Without tickets nothing follows a client's last message of the handshake, and one that does not send small
-        // pieces at once (RFC 896) keeps its request back until that is acknowledged: 40 ms later, if nobody asks.
-        let _ = tls.get_ref().set_quickack(true);
-        let peer = ClientCert::of(tls.ssl()).map_err(|_| (RejectReason::BadCertificate, None))?;
-        let peer = peer.ok_or((RejectReason::NoCertificate, None))?;
-        // The files may have changed meanwhile, and how old a list may be is not OpenSSL's to say.
-        let terms = self.terms.load();
-        if let Some(client) = terms.gate.known(&peer) {
-            self.calendar.saw(&client.name, peer.not_after);
-        }
-        match terms.gate.vouch(&peer, self.clock.now()) {
-            Ok(()) if tls.ssl().session_reused() => Err((RejectReason::Protocol, Some(peer.shown))),
-            Ok(()) => Ok((tls, peer)),
-            Err(reason) => Err((reason, Some(peer.shown))),
+        match trust.authorizer.check_issuer(&certificate, self.clock.now()) {
+            Ok(()) if tls.ssl().session_reused() => Err((RejectReason::Protocol, Some(certificate.id))),
+            Ok(()) => Ok((tls, certificate)),
+            Err(reason) => Err((reason, Some(certificate.id))),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! How many may be at the door: those who have shown who they are keep their place, those who have not make room.
+//! Limits connections: unfinished handshakes evict each other, connections of clients are never evicted.
 //!
-//! A stranger costs nothing to make, so strangers can always fill whatever room there is for them. The newest of them
-//! is let in, and from wherever most of them come the eldest goes. Those who have said something, and those who have not
-//! yet, have room apart, so that the silent never cost a handshake its place.
+//! Anyone can start handshakes, so they can always fill their limit. A new one is always permitted, and the oldest one
+//! from the address with the most handshakes is evicted. Handshakes that have sent bytes and those that have not have
+//! separate limits, so that silent connections never evict a handshake in progress.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -11,152 +11,152 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// Handshakes at once: more would starve the requests on open connections.
-const SPEAKING_MAX: usize = 64;
+/// Handshakes in progress: more would slow down the requests on open connections.
+const STARTED_MAX: usize = 64;
 
-/// Connections on which nothing has come yet. They cost no work, and in a burst of them whoever is about to speak must
-/// have the time to do it. With all others they stay below the 1,024 files that a process may open by default.
+/// Connections on which no byte has arrived. They cost no work, and in a burst each needs time to send its first bytes.
+/// With all others they stay below the 1,024 files that a process may open by default.
 const SILENT_MAX: usize = 256;
 
-/// Connections of those who are on the list; one processor needs a few dozen.
-pub(crate) const GUESTS_MAX: usize = 512;
+/// Connections of configured clients; one processor needs a few dozen.
+const LISTED_MAX: usize = 512;
 
-/// Connections of those whose certificate is good and who are not on the list: they are let in to be told so.
+/// Connections of clients with a valid certificate that are not configured: they are accepted so that they get an
+/// answer.
 const UNLISTED_MAX: usize = 32;
 
-/// All places.
+/// Permits for handshakes and connections.
 #[derive(Default)]
 pub(crate) struct ConnectionLimiter {
-    strangers: Mutex<PendingHandshakes>,
-    guests: AtomicUsize,
+    handshakes: Mutex<PendingHandshakes>,
+    listed: AtomicUsize,
     unlisted: AtomicUsize,
 }
 
 #[derive(Default)]
 struct PendingHandshakes {
     next: u64,
-    waiting: BTreeMap<u64, PendingHandshake>,
-    from: HashMap<IpAddr, usize>,
+    pending: BTreeMap<u64, PendingHandshake>,
+    by_source: HashMap<IpAddr, usize>,
 }
 
 struct PendingHandshake {
     source: IpAddr,
-    spoke: bool,
-    // Dropped to send them away.
+    started: bool,
+    // Dropped to evict the handshake.
     _keep: oneshot::Sender<()>,
 }
 
-/// A place for the time of a handshake.
+/// A permit for the time of a handshake.
 pub(crate) struct HandshakePermit {
-    places: Arc<ConnectionLimiter>,
+    limiter: Arc<ConnectionLimiter>,
     number: u64,
-    sent_away: oneshot::Receiver<()>,
+    evicted: oneshot::Receiver<()>,
 }
 
-/// A place for the life of a connection.
+/// A permit for the life of a connection.
 pub(crate) struct ConnectionPermit {
-    places: Arc<ConnectionLimiter>,
+    limiter: Arc<ConnectionLimiter>,
     listed: bool,
 }
 
 impl ConnectionLimiter {
-    /// A place for a handshake. There always is one; somebody else may have to go for it.
-    pub(crate) fn stand(self: &Arc<Self>, source: IpAddr) -> HandshakePermit {
-        let mut strangers = self.strangers();
-        if strangers.count(false) >= SILENT_MAX {
-            strangers.send_one_away(false);
+    /// Acquires a permit for a handshake. There always is one; another handshake may be evicted for it.
+    pub(super) fn acquire_handshake(self: &Arc<Self>, source: IpAddr) -> HandshakePermit {
+        let mut handshakes = self.handshakes();
+        if handshakes.count(false) >= SILENT_MAX {
+            handshakes.evict_one(false);
         }
-        let (keep, sent_away) = oneshot::channel();
-        let number = strangers.next;
-        strangers.next += 1;
-        let source = neighbourhood(source);
-        strangers.waiting.insert(number, PendingHandshake { source, spoke: false, _keep: keep });
-        *strangers.from.entry(source).or_default() += 1;
-        HandshakePermit { places: Arc::clone(self), number, sent_away }
+        let (keep, evicted) = oneshot::channel();
+        let number = handshakes.next;
+        handshakes.next += 1;
+        let source = network(source);
+        handshakes.pending.insert(number, PendingHandshake { source, started: false, _keep: keep });
+        *handshakes.by_source.entry(source).or_default() += 1;
+        HandshakePermit { limiter: Arc::clone(self), number, evicted }
     }
 
-    /// Whoever stands there has begun to speak.
-    pub(crate) fn spoke(&self, number: u64) {
-        let mut strangers = self.strangers();
-        if strangers.count(true) >= SPEAKING_MAX {
-            strangers.send_one_away(true);
+    /// Records that the first bytes of the handshake have arrived.
+    pub(super) fn start_handshake(&self, number: u64) {
+        let mut handshakes = self.handshakes();
+        if handshakes.count(true) >= STARTED_MAX {
+            handshakes.evict_one(true);
         }
-        if let Some(stranger) = strangers.waiting.get_mut(&number) {
-            stranger.spoke = true;
+        if let Some(handshake) = handshakes.pending.get_mut(&number) {
+            handshake.started = true;
         }
     }
 
-    /// A place for a connection whose handshake is done, if there is one.
-    pub(crate) fn seat(self: &Arc<Self>, listed: bool) -> Option<ConnectionPermit> {
-        let (taken, room) = self.taken(listed);
-        let sit = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < room).then_some(n + 1));
-        sit.is_ok().then(|| ConnectionPermit { places: Arc::clone(self), listed })
+    /// Acquires a permit for a connection whose handshake is finished, if one is left.
+    pub(super) fn acquire(self: &Arc<Self>, listed: bool) -> Option<ConnectionPermit> {
+        let (open, limit) = self.connections(listed);
+        let acquired = open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < limit).then_some(n + 1));
+        acquired.is_ok().then(|| ConnectionPermit { limiter: Arc::clone(self), listed })
     }
 
-    fn taken(&self, listed: bool) -> (&AtomicUsize, usize) {
-        if listed { (&self.guests, GUESTS_MAX) } else { (&self.unlisted, UNLISTED_MAX) }
+    fn connections(&self, listed: bool) -> (&AtomicUsize, usize) {
+        if listed { (&self.listed, LISTED_MAX) } else { (&self.unlisted, UNLISTED_MAX) }
     }
 
-    fn strangers(&self) -> MutexGuard<'_, PendingHandshakes> {
-        // Nothing inside can panic half-way.
-        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn handshakes(&self) -> MutexGuard<'_, PendingHandshakes> {
+        // Nothing can panic between two changes that belong together.
+        self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl PendingHandshakes {
-    fn count(&self, spoke: bool) -> usize {
-        self.waiting.values().filter(|stranger| stranger.spoke == spoke).count()
+    fn count(&self, started: bool) -> usize {
+        self.pending.values().filter(|handshake| handshake.started == started).count()
     }
 
-    // The eldest of wherever most come from, among those who have spoken or among those who have not.
-    fn send_one_away(&mut self, spoke: bool) {
-        let alike = || self.waiting.iter().filter(|(_, stranger)| stranger.spoke == spoke);
-        let busiest = alike().max_by_key(|(_, stranger)| self.from.get(&stranger.source).copied());
-        let crowd = busiest.map(|(_, stranger)| stranger.source);
-        let eldest = alike().find(|(_, stranger)| Some(stranger.source) == crowd).map(|(number, _)| *number);
-        if let Some(number) = eldest {
+    // The oldest one from the source with the most handshakes, among the started or the silent ones.
+    fn evict_one(&mut self, started: bool) {
+        let alike = || self.pending.iter().filter(|(_, handshake)| handshake.started == started);
+        let busiest = alike().max_by_key(|(_, handshake)| self.by_source.get(&handshake.source).copied());
+        let source = busiest.map(|(_, handshake)| handshake.source);
+        let oldest = alike().find(|(_, handshake)| Some(handshake.source) == source).map(|(number, _)| *number);
+        if let Some(number) = oldest {
             self.remove(number);
         }
     }
 
     fn remove(&mut self, number: u64) {
-        let Some(PendingHandshake { source, .. }) = self.waiting.remove(&number) else { return };
-        if let Some(count) = self.from.get_mut(&source) {
+        let Some(PendingHandshake { source, .. }) = self.pending.remove(&number) else { return };
+        if let Some(count) = self.by_source.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
-                self.from.remove(&source);
+                self.by_source.remove(&source);
             }
         }
     }
 }
 
 impl HandshakePermit {
-    /// What the place is known by.
-    pub(crate) fn number(&self) -> u64 {
+    pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Resolves when somebody else needs the place.
-    pub(crate) async fn sent_away(&mut self) {
-        // Nobody ever sends: the sender is dropped.
-        let _ = (&mut self.sent_away).await;
+    /// Resolves when another handshake needs the permit.
+    pub(super) async fn evicted(&mut self) {
+        // No value is ever sent: the sender is dropped.
+        let _ = (&mut self.evicted).await;
     }
 }
 
 impl Drop for HandshakePermit {
     fn drop(&mut self) {
-        self.places.strangers().remove(self.number);
+        self.limiter.handshakes().remove(self.number);
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.places.taken(self.listed).0.fetch_sub(1, Ordering::Relaxed);
+        self.limiter.connections(self.listed).0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-// One machine has a whole /64 of IPv6 to itself.
-fn neighbourhood(source: IpAddr) -> IpAddr {
+// One machine usually has a whole /64 of IPv6 addresses.
+fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V6(six) if six.to_ipv4_mapped().is_none() => {
             IpAddr::V6((u128::from(six) & !u128::from(u64::MAX)).into())
@@ -171,74 +171,74 @@ mod tests {
 
     use super::*;
 
-    const GOOD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
-    fn went(stand: &mut HandshakePermit) -> bool {
-        stand.sent_away.try_recv() == Err(oneshot::error::TryRecvError::Closed)
+    fn is_evicted(permit: &mut HandshakePermit) -> bool {
+        permit.evicted.try_recv() == Err(oneshot::error::TryRecvError::Closed)
     }
 
     #[test]
-    fn who_has_stood_for_longest_makes_room() {
-        let places = Arc::new(ConnectionLimiter::default());
-        let mut stands: Vec<_> = (0..=SILENT_MAX).map(|_| places.stand(GOOD)).collect();
+    fn the_oldest_silent_connection_is_evicted() {
+        let limiter = Arc::new(ConnectionLimiter::default());
+        let mut permits: Vec<_> = (0..=SILENT_MAX).map(|_| limiter.acquire_handshake(CLIENT)).collect();
 
-        assert_eq!(stands.iter_mut().map(went).filter(|went| *went).count(), 1);
-        assert!(went(&mut stands[0]));
+        assert_eq!(permits.iter_mut().map(is_evicted).filter(|evicted| *evicted).count(), 1);
+        assert!(is_evicted(&mut permits[0]));
     }
 
     #[test]
-    fn who_says_nothing_makes_room_before_who_speaks() {
-        let places = Arc::new(ConnectionLimiter::default());
-        let mut speaks = places.stand(GOOD);
-        places.spoke(speaks.number());
+    fn silent_connections_do_not_evict_a_started_handshake() {
+        let limiter = Arc::new(ConnectionLimiter::default());
+        let mut started = limiter.acquire_handshake(CLIENT);
+        limiter.start_handshake(started.number());
 
-        let _silent: Vec<_> = (0..2_000).map(|_| places.stand(GOOD)).collect();
+        let _silent: Vec<_> = (0..2_000).map(|_| limiter.acquire_handshake(CLIENT)).collect();
 
-        assert!(!went(&mut speaks));
+        assert!(!is_evicted(&mut started));
     }
 
     #[test]
-    fn of_too_many_handshakes_at_once_the_eldest_makes_room() {
-        let places = Arc::new(ConnectionLimiter::default());
-        let mut stands: Vec<_> = (0..=SPEAKING_MAX).map(|_| places.stand(GOOD)).collect();
-        for stand in &stands {
-            places.spoke(stand.number());
+    fn of_too_many_started_handshakes_the_oldest_is_evicted() {
+        let limiter = Arc::new(ConnectionLimiter::default());
+        let mut permits: Vec<_> = (0..=STARTED_MAX).map(|_| limiter.acquire_handshake(CLIENT)).collect();
+        for permit in &permits {
+            limiter.start_handshake(permit.number());
         }
 
-        assert_eq!(stands.iter_mut().map(went).filter(|went| *went).count(), 1);
-        assert!(went(&mut stands[0]));
+        assert_eq!(permits.iter_mut().map(is_evicted).filter(|evicted| *evicted).count(), 1);
+        assert!(is_evicted(&mut permits[0]));
     }
 
     #[test]
-    fn a_crowd_makes_room_before_anybody_who_came_alone() {
-        let places = Arc::new(ConnectionLimiter::default());
-        let mut alone = places.stand(GOOD);
-        // One machine under many addresses.
-        let crowd = (0..3_000).map(|n| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n)));
-        let stands: Vec<_> = crowd.map(|source| places.stand(source)).collect();
+    fn many_connections_of_one_network_do_not_evict_a_single_one_of_another() {
+        let limiter = Arc::new(ConnectionLimiter::default());
+        let mut single = limiter.acquire_handshake(CLIENT);
+        // One machine with many addresses.
+        let many = (0..3_000).map(|n| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n)));
+        let permits: Vec<_> = many.map(|source| limiter.acquire_handshake(source)).collect();
 
-        assert!(!went(&mut alone));
-        drop((stands, alone));
-        let strangers = places.strangers();
-        assert!(strangers.waiting.is_empty() && strangers.from.is_empty());
+        assert!(!is_evicted(&mut single));
+        drop((permits, single));
+        let handshakes = limiter.handshakes();
+        assert!(handshakes.pending.is_empty() && handshakes.by_source.is_empty());
     }
 
     #[test]
-    fn a_seat_is_free_again_when_its_connection_ends() {
-        let places = Arc::new(ConnectionLimiter::default());
-        let mut seats: Vec<_> = std::iter::from_fn(|| places.seat(true)).collect();
+    fn a_permit_is_released_when_its_connection_ends() {
+        let limiter = Arc::new(ConnectionLimiter::default());
+        let mut permits: Vec<_> = std::iter::from_fn(|| limiter.acquire(true)).collect();
 
-        assert_eq!(seats.len(), GUESTS_MAX);
-        seats.pop();
-        assert!(places.seat(true).is_some());
+        assert_eq!(permits.len(), LISTED_MAX);
+        permits.pop();
+        assert!(limiter.acquire(true).is_some());
     }
 
     #[test]
-    fn who_is_not_on_the_list_takes_no_seat_of_those_who_are() {
-        let places = Arc::new(ConnectionLimiter::default());
-        let seats: Vec<_> = std::iter::from_fn(|| places.seat(false)).collect();
+    fn clients_that_are_not_configured_take_no_permits_of_those_that_are() {
+        let limiter = Arc::new(ConnectionLimiter::default());
+        let permits: Vec<_> = std::iter::from_fn(|| limiter.acquire(false)).collect();
 
-        assert_eq!(seats.len(), UNLISTED_MAX);
-        assert!(places.seat(true).is_some());
+        assert_eq!(permits.len(), UNLISTED_MAX);
+        assert!(limiter.acquire(true).is_some());
     }
 }

@@ -1,6 +1,5 @@
-//! Connections of processors, from the socket to HTTP: listening, limits, handshakes, time-outs.
+//! Connections of clients from the socket to HTTP: listening, limits, handshakes.
 
-pub(crate) mod acceptor;
-pub(crate) mod limiter;
-pub(crate) mod server;
-pub(crate) mod stream;
+pub(super) mod acceptor;
+pub(super) mod limiter;
+pub(super) mod listeners;

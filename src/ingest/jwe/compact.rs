@@ -1,39 +1,40 @@
-//! The compact serialization (RFC 7516, 7.1) taken apart: five parts, strict base64url, a header of few members.
+//! Parses the compact serialization (RFC 7516, 7.1): five parts, strict base64url, a header with few members.
 //!
-//! Everything here is done without a key and on what the sender itself can see, so it may take whatever time it takes.
+//! It needs no key and reads only what the sender knows, so its time reveals nothing.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openssl::hash::MessageDigest;
 use serde::Deserialize;
 
 use super::PLAINTEXT_MAX;
-use super::oaep::Digest;
 
-/// The processor's header has 41 bytes; a key's name and a type make it no kilobyte.
+/// The processor's header has 41 bytes. A key id and a type do not make it a kilobyte.
 const HEADER_MAX: usize = 1024;
 
 /// Of AES-GCM in JOSE (RFC 7518, 5.3).
 const IV_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 
-/// A text whose form is right.
+/// A well-formed JWE.
 pub(super) struct CompactJwe<'a> {
-    /// The header as it was sent, which the tag covers.
+    /// The header as it was sent; the tag authenticates it.
     pub(super) protected: &'a str,
-    pub(super) digest: Digest,
+    /// The digest of OAEP and of its mask alike (RFC 7518, 4.3).
+    pub(super) digest: MessageDigest,
     pub(super) encrypted_key: Vec<u8>,
     pub(super) iv: [u8; IV_BYTES],
     pub(super) ciphertext: Vec<u8>,
     pub(super) tag: [u8; TAG_BYTES],
 }
 
-// A member more than these is refused, above all `zip` and `crit`; a member that stands there twice as well.
+// Any other member is rejected, above all `zip` and `crit`, and so is a duplicate.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JweHeader {
     alg: String,
     enc: String,
-    // Harmless: every key is tried, and what is inside is known. Their values are passed over.
+    // Harmless and ignored: every key is tried, and the type of the content is known.
     #[serde(rename = "kid")]
     _kid: Option<String>,
     #[serde(rename = "typ")]
@@ -43,7 +44,7 @@ struct JweHeader {
 }
 
 impl<'a> CompactJwe<'a> {
-    /// Reads it; `None` when anything about it is not as expected.
+    /// Parses `text`; `None` when anything in it is not as expected.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split('.');
         let mut part = || parts.next();
@@ -62,20 +63,20 @@ impl<'a> CompactJwe<'a> {
     }
 }
 
-fn header(json: &[u8]) -> Option<Digest> {
-    // A list would do for the derived reader.
+fn header(json: &[u8]) -> Option<MessageDigest> {
+    // The derived reader would accept a list.
     if !json.starts_with(b"{") {
         return None;
     }
     let header: JweHeader = serde_json::from_slice(json).ok()?;
     match (header.alg.as_str(), header.enc.as_str()) {
-        ("RSA-OAEP-256", "A256GCM") => Some(Digest::Sha256),
-        ("RSA-OAEP", "A256GCM") => Some(Digest::Sha1),
+        ("RSA-OAEP-256", "A256GCM") => Some(MessageDigest::sha256()),
+        ("RSA-OAEP", "A256GCM") => Some(MessageDigest::sha1()),
         _ => None,
     }
 }
 
-// Neither padding nor white space, and no bits left over (RFC 7515, 2): one text for the same bytes.
+// No padding, no white space, and trailing bits are zero (RFC 7515, 2), so that the same bytes have one text.
 fn decoded(part: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(part).ok()
 }

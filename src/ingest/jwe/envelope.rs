@@ -1,41 +1,48 @@
-//! What stands around an encrypted body: a header that says so, and an object with one field.
+//! The envelope of an encrypted body: a header that announces it, and an object with one field.
 //!
-//! Decides only whether a body is encrypted and where; opening it is not done here.
+//! Decides only whether a body is encrypted and finds the encrypted text; it decrypts nothing.
 
 use actix_web::HttpRequest;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::ingest::fields::{Field, Fields};
 use crate::ingest::problem::Problem;
+use crate::ingest::strict_json::{self, JsonValue};
 
 const HEADER: &str = "Encrypted-Request";
 const FIELD: &str = "payload";
 
-/// Whether the sender says that it has encrypted the body. Any case of `true`; every other value means it has not.
+/// Whether the headers announce an encrypted body: `true` in any case. Any other value means that it is plain.
 pub(crate) fn announced(request: &HttpRequest) -> bool {
     request.headers().get_all(HEADER).any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"true"))
 }
 
-/// The encrypted text in a body of which its sender says so.
+/// The encrypted text in a body that was announced as encrypted.
 pub(crate) fn payload(body: &[u8]) -> Result<Zeroizing<String>, Problem> {
     take(body).map(|(payload, _)| payload).ok_or(Problem::Undecipherable)
 }
 
-/// The encrypted text in a body of which nobody said so: no notification of the contract is an object with just this
-/// field, and of its form. A gateway between that drops a header must not cost a code.
+/// The encrypted text in a body that was not announced as encrypted. No notification is an object with only this field
+/// and a value of this form. A proxy that drops the header must not cost a code.
 pub(crate) fn unannounced(body: &[u8]) -> Option<Zeroizing<String>> {
-    // Nearly no plain body gets further, so that it is not read twice.
+    // Nearly every plain body ends here and is not parsed twice.
     if !body.windows(FIELD.len()).any(|window| window == FIELD.as_bytes()) {
         return None;
     }
-    let (payload, alone) = take(body)?;
-    (alone && payload.bytes().filter(|byte| *byte == b'.').count() == 4).then_some(payload)
+    let (payload, fields) = take(body)?;
+    (fields == 1 && payload.bytes().filter(|byte| *byte == b'.').count() == 4).then_some(payload)
 }
 
-fn take(body: &[u8]) -> Option<(Zeroizing<String>, bool)> {
-    let mut fields = Fields::read(body, &[FIELD]).ok()?;
-    match fields.take(FIELD) {
-        Some(Field::Template(ref mut text)) => Some((Zeroizing::new(std::mem::take(text)), fields.is_all())),
+// The text, and how many fields the body has.
+fn take(body: &[u8]) -> Option<(Zeroizing<String>, usize)> {
+    let parsed = strict_json::parse::<Envelope>(body).ok()?;
+    match parsed.value.payload {
+        JsonValue::Text(text) => Some((text, parsed.fields)),
         _ => None,
     }
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    payload: JsonValue,
 }

@@ -1,11 +1,11 @@
-//! Each way in which a text can be wrong, and both algorithms that are right.
+//! Every way in which a text can be malformed or modified, and both algorithms that are accepted.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::bn::BigNum;
 use openssl::encrypt::Encrypter;
 use openssl::hash::MessageDigest;
-use openssl::rsa::RsaPrivateKeyBuilder;
+use openssl::rsa::{Rsa, RsaPrivateKeyBuilder};
 use openssl::symm::encrypt_aead;
 
 use super::*;
@@ -17,7 +17,7 @@ fn rsa(bits: u32) -> PKey<Private> {
     PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap()
 }
 
-/// What goes into a text; every part may be wrong.
+/// The parts of a text, each of which may be wrong.
 struct Parts {
     header: String,
     content_key: Vec<u8>,
@@ -61,7 +61,7 @@ fn opened(keys: &[DecryptionKey], compact: &str) -> Result<Vec<u8>, DecryptError
 }
 
 #[test]
-fn both_digests_and_every_harmless_header_are_opened() {
+fn both_digests_and_every_harmless_header_are_accepted() {
     let key = rsa(2048);
     let keys = [DecryptionKey::new(&key).unwrap()];
 
@@ -79,7 +79,7 @@ fn both_digests_and_every_harmless_header_are_opened() {
 }
 
 #[test]
-fn whichever_key_fits_is_found_among_several_of_any_length() {
+fn the_right_key_is_found_among_several_of_any_length() {
     let all = [rsa(2048), rsa(3072), rsa(2048)];
     let keys = all.each_ref().map(|key| DecryptionKey::new(key).unwrap());
 
@@ -92,7 +92,7 @@ fn whichever_key_fits_is_found_among_several_of_any_length() {
 }
 
 #[test]
-fn a_header_that_asks_for_anything_else_is_refused() {
+fn any_other_header_is_rejected() {
     let key = rsa(2048);
     let keys = [DecryptionKey::new(&key).unwrap()];
     let long = format!(r#"{{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":"{}"}}"#, "x".repeat(1024));
@@ -125,13 +125,13 @@ fn a_header_that_asks_for_anything_else_is_refused() {
     ] {
         assert_eq!(opened(&keys, &Parts::header(header).seal(&key)), Err(DecryptError::Malformed), "{header}");
     }
-    // The other algorithm's name does not open what it did not wrap.
+    // A key that was wrapped with one algorithm is not unwrapped with the other.
     let crossed = Parts::header(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#).seal(&key);
     assert_eq!(opened(&keys, &crossed), Err(DecryptError::Undecipherable));
 }
 
 #[test]
-fn a_block_that_is_not_exactly_a_content_key_is_refused() {
+fn a_block_that_is_not_exactly_a_content_key_is_rejected() {
     let key = rsa(2048);
     let keys = [DecryptionKey::new(&key).unwrap()];
     let answer = |block: &[u8]| {
@@ -144,7 +144,7 @@ fn a_block_that_is_not_exactly_a_content_key_is_refused() {
         let parts = Parts { content_key: vec![7; length], ..Parts::new() };
         assert_eq!(opened(&keys, &parts.seal(&key)), Err(DecryptError::Undecipherable), "{length}");
     }
-    // The content key is the right one, the tag fits, and one byte before it is wrong.
+    // The content key is right, the tag matches, and one byte of the padding is wrong.
     let good = unmasked();
     assert_eq!(answer(&masked(good.clone())).as_deref(), Ok(PLAINTEXT));
     for at in [0, 33, 64, 65, 150, 222, 223] {
@@ -180,7 +180,7 @@ fn lay_over(target: &mut [u8], seed: &[u8]) {
 }
 
 #[test]
-fn no_byte_can_be_changed_and_no_part_be_longer_or_shorter() {
+fn no_byte_can_be_changed_and_no_part_lengthened_or_shortened() {
     let key = rsa(2048);
     let keys = [DecryptionKey::new(&key).unwrap()];
     let good = Parts::new().seal(&key);
@@ -212,7 +212,7 @@ fn no_byte_can_be_changed_and_no_part_be_longer_or_shorter() {
 }
 
 #[test]
-fn bits_that_are_left_over_must_be_zero_and_padding_absent() {
+fn trailing_bits_must_be_zero_and_padding_absent() {
     let key = rsa(2048);
     let keys = [DecryptionKey::new(&key).unwrap()];
     let good = Parts::new().seal(&key);
@@ -226,7 +226,7 @@ fn bits_that_are_left_over_must_be_zero_and_padding_absent() {
 }
 
 #[test]
-fn a_plaintext_may_be_as_long_as_a_plain_body_and_no_longer() {
+fn a_plaintext_may_be_exactly_as_long_as_a_plain_body() {
     let key = rsa(2048);
     let keys = [DecryptionKey::new(&key).unwrap()];
     let long = |length| Parts { plaintext: vec![b' '; length], ..Parts::new() }.seal(&key);
@@ -236,7 +236,7 @@ fn a_plaintext_may_be_as_long_as_a_plain_body_and_no_longer() {
 }
 
 #[test]
-fn keys_that_are_too_short_too_long_or_not_rsa_are_refused() {
+fn keys_that_are_too_short_too_long_or_not_rsa_are_rejected() {
     let curve = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
     let curve = PKey::from_ec_key(openssl::ec::EcKey::generate(&curve).unwrap()).unwrap();
 
@@ -249,7 +249,7 @@ fn keys_that_are_too_short_too_long_or_not_rsa_are_refused() {
 }
 
 #[test]
-fn the_example_of_the_standard_is_opened() {
+fn the_example_of_the_standard_is_decrypted() {
     let number = |text: &str| BigNum::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap();
     let rsa = RsaPrivateKeyBuilder::new(number(EXAMPLE_N), number("AQAB"), number(EXAMPLE_D)).unwrap().build();
     let keys = [DecryptionKey::new(&PKey::from_rsa(rsa).unwrap()).unwrap()];
@@ -274,3 +274,34 @@ const EXAMPLE_D: &str = "kLdtIj6GbDks_ApCSTYQtelcNttlKiOyPzMrXHeI-yk1F7-kpDxY4-W
     9fpwR_M9gV8n9Hrh2anTpTD93Dt62ypW3yDsJzBnTnrYu1iwWRgBKrEYY46qAZIrA2xAwnm2X7uGR1hghkqDp0Vqj3kbSCz1XyfCs6_LehBw\
     txHIyh8Ripy40p24moOAbgxVw3rxT_vlt3UVe4WO3JkJOzlpUf-KTVI2Ptgm-dARxTEtE-id-4OJr0h-K-VFs3VSndVTIznSxfyrj8ILL6MG\
     _Uv8YAu7VILSB3lOW085-4qE3DzgrTjgyQ";
+
+#[test]
+fn wrong_padding_takes_as_long_as_a_wrong_tag() {
+    let key = rsa(2048);
+    let keys = [DecryptionKey::new(&key).unwrap()];
+    let good = Parts::new().seal(&key);
+    let parts: Vec<&str> = good.split('.').collect();
+    let with = |at: usize, part: &str| {
+        let mut parts = parts.clone();
+        parts[at] = part;
+        parts.join(".")
+    };
+    let changed = |part: &str| format!("{}{}{}", &part[..8], if &part[8..9] == "A" { "B" } else { "A" }, &part[9..]);
+    let texts = [with(4, &changed(parts[4])), with(1, &changed(parts[1]))];
+    let mut times = [Vec::new(), Vec::new()];
+
+    // In turns, so that a busy machine slows both down.
+    for _ in 0..400 {
+        for (text, times) in texts.iter().zip(&mut times) {
+            let began = std::time::Instant::now();
+            assert_eq!(opened(&keys, text), Err(DecryptError::Undecipherable));
+            times.push(began.elapsed());
+        }
+    }
+
+    let [tag, padding] = times.map(|mut times| {
+        times.sort();
+        times[times.len() / 10].as_secs_f64()
+    });
+    assert!((0.9..1.1).contains(&(padding / tag)), "wrong padding: {padding} s, wrong tag: {tag} s");
+}

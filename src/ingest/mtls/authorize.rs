@@ -1,27 +1,28 @@
-//! Who may speak: asked on every request, because a certificate can end or be revoked while its connection lives.
+//! Which clients are authorized, asked on every request: a certificate can expire or be revoked while its connection is
+//! open.
 //!
-//! The handshake has checked chain and possession. Here the certificate must be in its time, made for clients, of an
-//! authority that is still ours, not revoked, one of those that are listed, and on an errand of its role.
+//! The handshake has verified the chain and the private key. Here the certificate must be valid now, for TLS clients,
+//! issued by a CA that is still configured, not revoked, and that of a configured client whose role allows the request.
 
 use std::collections::HashSet;
 
 use super::client_cert::{ClientCert, TrustAnchor};
+use super::crl::Revocations;
 use super::reason::RejectReason;
 use crate::domain::clock::Timestamp;
-use crate::ingest::settings::{ClientSettings, Error, Role, is_pin};
+use crate::ingest::settings::{ClientSettings, Role, is_pin};
+use crate::server::Error;
 
-pub(crate) use super::crl::Revocations;
-
-/// What a request is about.
+/// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Reading what everybody may know who gets in.
+    /// Reads what every client may know.
     Read,
     /// Anything else.
     Write,
 }
 
-/// Those who may speak.
+/// The configured clients, and what their certificates are checked against.
 pub(crate) struct ClientAuthorizer {
     clients: Vec<ClientSettings>,
     anchors: HashSet<TrustAnchor>,
@@ -29,72 +30,66 @@ pub(crate) struct ClientAuthorizer {
 }
 
 impl ClientAuthorizer {
-    /// Checks the list: names once, and each with a way to recognise it.
-    pub(crate) fn new(
+    /// Checks that each client has a unique name and is identified by a pin, a subject, or both.
+    pub(super) fn new(
         clients: &[ClientSettings],
         anchors: HashSet<TrustAnchor>,
         revocations: Revocations,
     ) -> Result<Self, Error> {
-        let wrong =
-            |name: &str, what: &str| Error::Setting { key: format!("ingest.client {name}"), what: what.to_owned() };
         for (at, client) in clients.iter().enumerate() {
+            let wrong = |what: &str| Err(Error::setting(format!("ingest.client {}", client.name), what));
             if client.name.is_empty() || clients[..at].iter().any(|other| other.name == client.name) {
-                return Err(wrong(&client.name, "expected a name of its own"));
+                return wrong("name: must be unique and not empty");
             }
-            if client.spki.is_empty() && client.subject.is_none() {
-                return Err(wrong(&client.name, "expected spki, subject, or both"));
+            if client.spki_pins.is_empty() && client.subject.is_none() {
+                return wrong("must have spki_pins, subject, or both");
             }
-            if !client.spki.iter().all(|pin| is_pin(pin)) {
-                return Err(wrong(&client.name, "spki: expected a SHA-256 in base64, 44 characters"));
+            if !client.spki_pins.iter().all(|pin| is_pin(pin)) {
+                return wrong("spki_pins: must be SHA-256 hashes in base64, 44 characters each");
             }
         }
         Ok(Self { clients: clients.to_vec(), anchors, revocations })
     }
 
-    /// The client whose certificate this is, if it may run this errand now.
-    pub(crate) fn admit(
+    /// The client that has this certificate, if it is authorized for `access` now.
+    pub(crate) fn authorize(
         &self,
-        peer: &ClientCert,
-        errand: Access,
+        certificate: &ClientCert,
+        access: Access,
         now: Timestamp,
     ) -> Result<&ClientSettings, RejectReason> {
-        if now < peer.not_before {
+        if now < certificate.not_before {
             return Err(RejectReason::NotYetValid);
         }
-        if now > peer.not_after {
+        if now > certificate.not_after {
             return Err(RejectReason::Expired);
         }
-        if !peer.for_clients {
+        if !certificate.for_clients {
             return Err(RejectReason::WrongPurpose);
         }
-        self.vouch(peer, now)?;
-        match self.known(peer) {
+        self.check_issuer(certificate, now)?;
+        match self.client(certificate) {
             None => Err(RejectReason::NotListed),
-            Some(client) if client.role == Role::Probe && errand != Access::Read => Err(RejectReason::RoleNotAllowed),
+            Some(client) if client.role == Role::Probe && access != Access::Read => Err(RejectReason::RoleNotAllowed),
             Some(client) => Ok(client),
         }
     }
 
-    /// Refuses whom no authority of ours vouches for now: it is gone, or has revoked the certificate.
-    pub(crate) fn vouch(&self, peer: &ClientCert, now: Timestamp) -> Result<(), RejectReason> {
-        if !self.anchors.contains(&peer.anchor) {
+    /// Rejects a certificate whose CA is no longer configured, or has revoked it.
+    pub(crate) fn check_issuer(&self, certificate: &ClientCert, now: Timestamp) -> Result<(), RejectReason> {
+        if !self.anchors.contains(&certificate.anchor) {
             return Err(RejectReason::UnknownAuthority);
         }
-        self.revocations.check(&peer.links, now)
+        self.revocations.check(&certificate.chain, now)
     }
 
-    /// The client on the list whose certificate this is.
-    pub(crate) fn known(&self, peer: &ClientCert) -> Option<&ClientSettings> {
-        self.clients.iter().find(|client| is(client, peer))
+    /// The configured client that has this certificate.
+    pub(crate) fn client(&self, certificate: &ClientCert) -> Option<&ClientSettings> {
+        self.clients.iter().find(|client| client.has(&certificate.id.pin, &certificate.id.subject))
     }
 
-    /// All pins on the list.
-    pub(crate) fn pins(&self) -> HashSet<&str> {
-        self.clients.iter().flat_map(|client| &client.spki).map(String::as_str).collect()
+    /// All pins of all clients.
+    pub(super) fn pins(&self) -> HashSet<&str> {
+        self.clients.iter().flat_map(|client| &client.spki_pins).map(String::as_str).collect()
     }
-}
-
-fn is(client: &ClientSettings, peer: &ClientCert) -> bool {
-    (client.spki.is_empty() || client.spki.contains(&peer.shown.pin))
-        && client.subject.as_ref().is_none_or(|subject| *subject == peer.shown.subject)
 }

@@ -1,4 +1,4 @@
-//! Who has been revoked, asked on every request: from prepared sets, without OpenSSL.
+//! Which certificates are revoked, asked on every request: from prepared sets, without OpenSSL.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use crate::domain::clock::Timestamp;
 use crate::ingest::settings::{CrlExpired, Settings};
 use crate::pki::{RevocationList, SerialNumber};
 
-/// The lists in force.
+/// The revocation lists, and how long each is used after its end.
 pub(crate) struct Revocations {
     lists: Vec<RevocationList>,
     grace: Duration,
 }
 
 impl Revocations {
-    /// Goes by `lists`; by nothing when there are none.
-    pub(crate) fn new(lists: Vec<RevocationList>, settings: &Settings) -> Self {
+    /// Without `lists`, nothing is revoked.
+    pub(super) fn new(lists: Vec<RevocationList>, settings: &Settings) -> Self {
         let grace = match settings.crl_expired {
             CrlExpired::Serve => settings.crl_grace,
             CrlExpired::Refuse => Duration::ZERO,
@@ -23,20 +23,20 @@ impl Revocations {
         Self { lists, grace }
     }
 
-    /// Refuses a chain when one of its links is revoked, or when that cannot be known.
-    pub(crate) fn check(&self, links: &[SerialNumber], now: Timestamp) -> Result<(), RejectReason> {
+    /// Rejects a chain if one of its certificates is revoked, or if that cannot be known.
+    pub(super) fn check(&self, chain: &[SerialNumber], now: Timestamp) -> Result<(), RejectReason> {
         if self.lists.is_empty() {
             return Ok(());
         }
-        links.iter().try_for_each(|link| self.check_one(link, now))
+        chain.iter().try_for_each(|certificate| self.check_one(certificate, now))
     }
 
-    fn check_one(&self, link: &SerialNumber, now: Timestamp) -> Result<(), RejectReason> {
-        // Two authorities of one name, one following the other, have a list each.
+    fn check_one(&self, certificate: &SerialNumber, now: Timestamp) -> Result<(), RejectReason> {
+        // A CA and its successor of the same name have a list each.
         let mut known = false;
-        for list in self.lists.iter().filter(|list| list.issuer == link.issuer) {
-            if list.names(&link.serial) {
-                return Err(RejectReason::RevokedEntry);
+        for list in self.lists.iter().filter(|list| list.issuer == certificate.issuer) {
+            if list.contains(&certificate.serial) {
+                return Err(RejectReason::Revoked);
             }
             known |= list.until.is_none_or(|until| now <= until.after(self.grace));
         }
@@ -44,7 +44,7 @@ impl Revocations {
     }
 
     /// When the first list ends that has an end.
-    pub(crate) fn until(&self) -> Option<Timestamp> {
+    pub(super) fn first_end(&self) -> Option<Timestamp> {
         self.lists.iter().filter_map(|list| list.until).min()
     }
 }

@@ -1,14 +1,12 @@
-//! Mutual TLS: trust store, client certificates, revocation, and what each client may do.
+//! Mutual TLS: the trust store, client certificates, revocation, and what each client may do.
 
-pub(crate) mod admission;
-pub(crate) mod authorize;
-pub(crate) mod client_cert;
-pub(crate) mod crl;
-pub(crate) mod expiry;
-pub(crate) mod pem_files;
-pub(crate) mod reason;
-pub(crate) mod rejection_log;
-pub(crate) mod reloaded;
-pub(crate) mod tls;
-pub(crate) mod trust;
-pub(crate) mod trusted_proxy;
+pub(super) mod authorize;
+pub(super) mod client_cert;
+mod crl;
+pub(super) mod reason;
+pub(super) mod rejection_log;
+pub(super) mod request_authorizer;
+pub(super) mod tls;
+pub(super) mod trust;
+mod trust_files;
+mod trusted_proxy;

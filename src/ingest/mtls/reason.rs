@@ -1,99 +1,113 @@
-//! Why somebody is refused at the door: one word for metrics, logs and the audit log alike.
+//! Why a client is rejected: one name for metrics, logs and the audit log.
 
 use openssl::ssl::{Error, ErrorCode};
 use openssl::x509::X509VerifyResult;
+use strum::IntoStaticStr;
 
-/// Why a handshake or a request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Why a handshake or a request is rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub(crate) enum RejectReason {
-    /// No certificate was shown.
+    /// The client presented no certificate.
     NoCertificate,
-    /// No authority of ours vouches for it, or no longer does.
+    /// The certificate was not issued by a configured CA, or its CA is no longer configured.
     UnknownAuthority,
-    /// Nobody but itself vouches for it.
     SelfSigned,
-    /// Its time is over.
     Expired,
-    /// Its time has not come.
     NotYetValid,
-    /// It was revoked.
-    RevokedEntry,
-    /// Whether it was revoked is not known: the authority's list is missing, or too old.
+    Revoked,
+    /// The CA's revocation list is missing or too old, so it is not known whether the certificate is revoked.
     NoRevocationList,
-    /// Its key or its signature is too weak.
+    /// A key or a signature is too weak.
     WeakKey,
-    /// It is not made for clients.
+    /// The certificate is not for TLS clients.
     WrongPurpose,
-    /// Too many stand between it and our authority.
     ChainTooDeep,
-    /// It is wrong in another way.
+    /// The certificate is invalid for another reason.
     BadCertificate,
-    /// The certificate is good and nobody's on the list.
+    /// The certificate is valid, but no configured client has it.
     NotListed,
-    /// Who it is may not do this.
+    /// The client's role does not include this request.
     RoleNotAllowed,
-    /// The peer does not speak TLS as we do.
+    /// The peer does not speak TLS, or no version or suite that is allowed.
     Protocol,
-    /// The handshake took too long.
     TimedOut,
-    /// The connection broke.
-    SessionError,
-    /// Others were before it.
+    #[strum(serialize = "broken")]
+    ConnectionLost,
+    /// A connection limit is reached.
     TooMany,
 }
 
-impl RejectReason {
-    /// The word for it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::NoCertificate => "no_certificate",
-            Self::UnknownAuthority => "unknown_authority",
-            Self::SelfSigned => "self_signed",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::RevokedEntry => "revoked",
-            Self::NoRevocationList => "no_revocation_list",
-            Self::WeakKey => "weak_key",
-            Self::WrongPurpose => "wrong_purpose",
-            Self::ChainTooDeep => "chain_too_deep",
-            Self::BadCertificate => "bad_certificate",
-            Self::NotListed => "not_listed",
-            Self::RoleNotAllowed => "role_not_allowed",
-            Self::Protocol => "protocol",
-            Self::TimedOut => "timed_out",
-            Self::SessionError => "broken",
-            Self::TooMany => "too_many",
-        }
-    }
+/// Results of OpenSSL's chain verification that have a reason of their own.
+mod x509_v_err {
+    pub(super) const UNABLE_TO_GET_ISSUER_CERT: i32 = 2;
+    pub(super) const UNABLE_TO_GET_CRL: i32 = 3;
+    pub(super) const CERT_SIGNATURE_FAILURE: i32 = 7;
+    pub(super) const CRL_SIGNATURE_FAILURE: i32 = 8;
+    pub(super) const CERT_NOT_YET_VALID: i32 = 9;
+    pub(super) const CERT_HAS_EXPIRED: i32 = 10;
+    pub(super) const CRL_NOT_YET_VALID: i32 = 11;
+    pub(super) const CRL_HAS_EXPIRED: i32 = 12;
+    pub(super) const DEPTH_ZERO_SELF_SIGNED_CERT: i32 = 18;
+    pub(super) const SELF_SIGNED_CERT_IN_CHAIN: i32 = 19;
+    pub(super) const UNABLE_TO_GET_ISSUER_CERT_LOCALLY: i32 = 20;
+    pub(super) const UNABLE_TO_VERIFY_LEAF_SIGNATURE: i32 = 21;
+    pub(super) const CERT_CHAIN_TOO_LONG: i32 = 22;
+    pub(super) const CERT_REVOKED: i32 = 23;
+    pub(super) const PATH_LENGTH_EXCEEDED: i32 = 25;
+    pub(super) const INVALID_PURPOSE: i32 = 26;
+    pub(super) const UNABLE_TO_GET_CRL_ISSUER: i32 = 33;
+    pub(super) const UNHANDLED_CRITICAL_CRL_EXTENSION: i32 = 36;
+    pub(super) const DIFFERENT_CRL_SCOPE: i32 = 44;
+    pub(super) const EE_KEY_TOO_SMALL: i32 = 66;
+    pub(super) const CA_KEY_TOO_SMALL: i32 = 67;
+    pub(super) const CA_MD_TOO_WEAK: i32 = 68;
+}
 
-    /// What OpenSSL's check of a chain came to (`X509_V_ERR_…`).
+impl RejectReason {
+    /// The reason for the result of a chain verification.
     pub(crate) fn of_chain(result: X509VerifyResult) -> Self {
+        use x509_v_err as err;
         match result.as_raw() {
-            2 | 7 | 19..=21 => Self::UnknownAuthority,
-            18 => Self::SelfSigned,
-            10 => Self::Expired,
-            9 => Self::NotYetValid,
-            23 => Self::RevokedEntry,
-            3 | 8 | 11 | 12 | 33 | 36 | 44 => Self::NoRevocationList,
-            66..=68 => Self::WeakKey,
-            26 => Self::WrongPurpose,
-            22 | 25 => Self::ChainTooDeep,
+            err::UNABLE_TO_GET_ISSUER_CERT
+            | err::CERT_SIGNATURE_FAILURE
+            | err::SELF_SIGNED_CERT_IN_CHAIN
+            | err::UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+            | err::UNABLE_TO_VERIFY_LEAF_SIGNATURE => Self::UnknownAuthority,
+            err::DEPTH_ZERO_SELF_SIGNED_CERT => Self::SelfSigned,
+            err::CERT_HAS_EXPIRED => Self::Expired,
+            err::CERT_NOT_YET_VALID => Self::NotYetValid,
+            err::CERT_REVOKED => Self::Revoked,
+            err::UNABLE_TO_GET_CRL
+            | err::CRL_SIGNATURE_FAILURE
+            | err::CRL_NOT_YET_VALID
+            | err::CRL_HAS_EXPIRED
+            | err::UNABLE_TO_GET_CRL_ISSUER
+            | err::UNHANDLED_CRITICAL_CRL_EXTENSION
+            | err::DIFFERENT_CRL_SCOPE => Self::NoRevocationList,
+            err::EE_KEY_TOO_SMALL | err::CA_KEY_TOO_SMALL | err::CA_MD_TOO_WEAK => Self::WeakKey,
+            err::INVALID_PURPOSE => Self::WrongPurpose,
+            err::CERT_CHAIN_TOO_LONG | err::PATH_LENGTH_EXCEEDED => Self::ChainTooDeep,
             _ => Self::BadCertificate,
         }
     }
 
-    /// What ended a handshake before a certificate was judged.
+    /// Whether a chain verification failed only because the revocation list has expired.
+    pub(crate) fn is_expired_crl(result: X509VerifyResult) -> bool {
+        result.as_raw() == x509_v_err::CRL_HAS_EXPIRED
+    }
+
+    /// The reason for a handshake that failed without a verdict about the chain.
     pub(crate) fn of_handshake(error: &Error) -> Self {
-        let Some(stack) = error.ssl_error() else { return Self::SessionError };
-        let said = |words: &str| {
-            stack.errors().iter().any(|error| error.reason().is_some_and(|reason| reason.contains(words)))
-        };
+        let Some(stack) = error.ssl_error() else { return Self::ConnectionLost };
+        let mentions =
+            |text: &str| stack.errors().iter().any(|error| error.reason().is_some_and(|reason| reason.contains(text)));
         match () {
-            () if said("did not return a certificate") => Self::NoCertificate,
-            () if said("too small") || said("md too weak") => Self::WeakKey,
-            () if said("unexpected eof") => Self::SessionError,
+            () if mentions("did not return a certificate") => Self::NoCertificate,
+            () if mentions("too small") || mentions("md too weak") => Self::WeakKey,
+            () if mentions("unexpected eof") => Self::ConnectionLost,
             () if error.code() == ErrorCode::SSL => Self::Protocol,
-            () => Self::SessionError,
+            () => Self::ConnectionLost,
         }
     }
 }

@@ -1,148 +1,163 @@
-//! Counts every refusal, and tells of them: in the log and in the audit log, so rarely that no flood can fill a disk.
+//! Counts every rejection, and writes them to the log and the audit log at a limited rate, so that no flood fills a disk.
 //!
-//! The same certificate or address refused for the same reason is told once a minute, with how often. Addresses are
-//! for the log alone: what the audit log holds can never be removed.
+//! The same certificate or address rejected for the same reason is written once a minute, with the count. Addresses are
+//! written to the log only: what the audit log contains can never be removed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use strum::IntoStaticStr;
 use tokio::time::Instant;
 
 use super::reason::RejectReason;
 use crate::flow::audit::{CertificateId, Rejection};
 
-/// Between two entries about the same.
-const TOLD_EVERY: Duration = Duration::from_mins(1);
+/// Time between two entries about the same peer and reason.
+const ENTRY_INTERVAL: Duration = Duration::from_mins(1);
 
-/// More than this many at once are told of together.
-const TALLIES_MAX: usize = 200;
+/// Peers beyond this number share one entry for each reason.
+const PEERS_MAX: usize = 200;
 
-/// Where somebody is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Where a client is rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub(crate) enum RejectionStage {
-    /// In the handshake.
     Handshake,
-    /// On a request: the answer is 403.
+    /// The answer to the request is 403.
     Request,
 }
 
-/// Whom it is about.
+/// Who is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum RejectedPeer {
-    Shown(CertificateId),
-    From(Option<IpAddr>),
+    Certificate(CertificateId),
+    Address(Option<IpAddr>),
     Others,
 }
 
 #[derive(Default)]
 struct RejectionCount {
+    /// Since the last entry.
     count: u64,
-    told: Option<Instant>,
+    last_entry: Option<Instant>,
 }
 
-/// What has been refused and not been told.
-#[derive(Default)]
-pub(crate) struct RejectionLog {
-    tallies: Mutex<HashMap<(RejectionStage, RejectReason, RejectedPeer), RejectionCount>>,
+impl RejectionCount {
+    fn is_recent(&self, now: Instant) -> bool {
+        self.last_entry.is_some_and(|last| now.duration_since(last) < ENTRY_INTERVAL)
+    }
 }
+
+type RejectionCounts = HashMap<(RejectionStage, RejectReason, RejectedPeer), RejectionCount>;
+
+/// The rejections that have not been written yet.
+#[derive(Default)]
+pub(crate) struct RejectionLog(Mutex<RejectionCounts>);
 
 impl RejectionLog {
-    /// Counts one.
-    pub(crate) fn note(
+    /// Records one rejection.
+    pub(crate) fn record(
         &self,
-        at: RejectionStage,
+        stage: RejectionStage,
         reason: RejectReason,
-        shown: Option<CertificateId>,
+        presented: Option<CertificateId>,
         source: Option<IpAddr>,
     ) {
-        match at {
-            RejectionStage::Handshake => {
-                metrics::counter!("otpost_handshake_rejections_total", "reason" => reason.name())
-            }
-            RejectionStage::Request => metrics::counter!("otpost_client_rejections_total", "reason" => reason.name()),
-        }
-        .increment(1);
-        // Who hangs up has not been refused: a look at whether the port is open ends like that.
-        if reason == RejectReason::SessionError && shown.is_none() {
+        let metric = match stage {
+            RejectionStage::Handshake => "otpost_handshake_rejections_total",
+            RejectionStage::Request => "otpost_client_rejections_total",
+        };
+        metrics::counter!(metric, "reason" => reason.into_str()).increment(1);
+        // A peer that hangs up was not rejected: a check whether the port is open ends like that.
+        if reason == RejectReason::ConnectionLost && presented.is_none() {
             return;
         }
-        let whom = shown.map_or(RejectedPeer::From(source), RejectedPeer::Shown);
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (at, reason, whom);
-        let key = if tallies.len() < TALLIES_MAX || tallies.contains_key(&key) {
-            key
-        } else {
-            (at, reason, RejectedPeer::Others)
-        };
-        tallies.entry(key).or_default().count += 1;
+        let peer = presented.map_or(RejectedPeer::Address(source), RejectedPeer::Certificate);
+        let mut counts = self.counts();
+        let mut key = (stage, reason, peer);
+        if counts.len() >= PEERS_MAX && !counts.contains_key(&key) {
+            key.2 = RejectedPeer::Others;
+        }
+        counts.entry(key).or_default().count += 1;
     }
 
-    /// Logs whatever has not been told, and returns it for the audit log: there is no later.
-    pub(crate) fn tell_all(&self) -> Vec<Rejection> {
-        self.tell(Instant::now() + TOLD_EVERY)
-    }
-
-    /// Logs what is to be told now, and returns it for the audit log.
-    pub(crate) fn tell(&self, now: Instant) -> Vec<Rejection> {
-        let recent = |tally: &RejectionCount| tally.told.is_some_and(|told| now.duration_since(told) < TOLD_EVERY);
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        tallies.retain(|_, tally| tally.count > 0 || recent(tally));
-        let due = tallies.iter_mut().filter(|(_, tally)| tally.count > 0 && !recent(tally));
-        due.map(|((at, reason, whom), tally)| {
-            tally.told = Some(now);
-            say(*at, *reason, whom, std::mem::take(&mut tally.count))
+    /// Logs the rejections that are due now, and returns them for the audit log.
+    pub(crate) fn take_due(&self, now: Instant) -> Vec<Rejection> {
+        let mut counts = self.counts();
+        counts.retain(|_, entry| entry.count > 0 || entry.is_recent(now));
+        let due = counts.iter_mut().filter(|(_, entry)| entry.count > 0 && !entry.is_recent(now));
+        due.map(|((stage, reason, peer), entry)| {
+            entry.last_entry = Some(now);
+            log(*stage, *reason, peer, std::mem::take(&mut entry.count))
         })
         .collect()
     }
+
+    /// The same for all rejections, due or not: the listener stops.
+    pub(crate) fn take_all(&self) -> Vec<Rejection> {
+        self.take_due(Instant::now() + ENTRY_INTERVAL)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, RejectionCounts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn say(at: RejectionStage, reason: RejectReason, whom: &RejectedPeer, count: u64) -> Rejection {
-    let (reason, at) = (reason.name(), if at == RejectionStage::Handshake { "handshake" } else { "request" });
-    match whom {
-        RejectedPeer::Shown(CertificateId { subject, serial, pin }) => {
-            tracing::warn!(at, reason, count, subject, serial, spki = pin, "a certificate was refused");
+fn log(stage: RejectionStage, reason: RejectReason, peer: &RejectedPeer, count: u64) -> Rejection {
+    let (at, reason) = (stage.into_str(), reason.into_str());
+    match peer {
+        RejectedPeer::Certificate(CertificateId { subject, serial, pin }) => {
+            tracing::warn!(at, reason, count, subject, serial, spki_pin = pin, "client certificate rejected");
         }
-        RejectedPeer::From(Some(source)) => tracing::warn!(at, reason, count, %source, "a connection was refused"),
-        RejectedPeer::From(None) | RejectedPeer::Others => {
-            tracing::warn!(at, reason, count, "connections were refused")
+        RejectedPeer::Address(Some(source)) => tracing::warn!(at, reason, count, %source, "connection rejected"),
+        RejectedPeer::Address(None) | RejectedPeer::Others => {
+            tracing::warn!(at, reason, count, "connections rejected");
         }
     }
-    let shown = if let RejectedPeer::Shown(shown) = whom { Some(shown.clone()) } else { None };
-    Rejection { at, reason, shown, count }
+    let certificate = if let RejectedPeer::Certificate(id) = peer { Some(id.clone()) } else { None };
+    Rejection { at, reason, certificate, count }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shown(serial: u32) -> CertificateId {
+    fn certificate(serial: u32) -> CertificateId {
         CertificateId { subject: "CN=x".into(), serial: serial.to_string(), pin: String::new() }
     }
 
     #[test]
-    fn the_same_is_told_at_once_and_then_once_a_minute_with_its_count() {
-        let (refusals, now) = (RejectionLog::default(), Instant::now());
-        let note = || refusals.note(RejectionStage::Handshake, RejectReason::RevokedEntry, Some(shown(1)), None);
+    fn a_repeated_rejection_is_written_at_once_and_then_once_a_minute_with_its_count() {
+        let (log, now) = (RejectionLog::default(), Instant::now());
+        let record = || log.record(RejectionStage::Handshake, RejectReason::Revoked, Some(certificate(1)), None);
 
-        note();
-        assert_eq!(refusals.tell(now)[0].count, 1);
-        (0..5).for_each(|_| note());
-        assert!(refusals.tell(now + TOLD_EVERY / 2).is_empty());
-        assert_eq!(refusals.tell(now + TOLD_EVERY)[0].count, 5);
-        assert!(refusals.tell(now + TOLD_EVERY * 2).is_empty());
-        assert!(refusals.tallies.lock().unwrap().is_empty());
+        record();
+        assert_eq!(log.take_due(now)[0].count, 1);
+        (0..5).for_each(|_| record());
+        assert!(log.take_due(now + ENTRY_INTERVAL / 2).is_empty());
+        assert_eq!(log.take_due(now + ENTRY_INTERVAL)[0].count, 5);
+        assert!(log.take_due(now + ENTRY_INTERVAL * 2).is_empty());
+        assert!(log.counts().is_empty());
     }
 
     #[test]
-    fn a_flood_of_certificates_is_told_of_in_few_entries_and_none_is_lost() {
-        let refusals = RejectionLog::default();
-        (0..10_000).for_each(|n| refusals.note(RejectionStage::Request, RejectReason::NotListed, Some(shown(n)), None));
+    fn a_flood_of_certificates_makes_few_entries_and_every_rejection_is_counted() {
+        let log = RejectionLog::default();
+        (0..10_000)
+            .for_each(|n| log.record(RejectionStage::Request, RejectReason::NotListed, Some(certificate(n)), None));
 
-        let told = refusals.tell(Instant::now());
+        let written = log.take_due(Instant::now());
 
-        assert_eq!(told.len(), TALLIES_MAX + 1);
-        assert_eq!(told.iter().map(|it| it.count).sum::<u64>(), 10_000);
+        assert_eq!(written.len(), PEERS_MAX + 1);
+        assert_eq!(written.iter().map(|entry| entry.count).sum::<u64>(), 10_000);
+    }
+
+    #[test]
+    fn reasons_and_stages_have_the_names_of_the_metrics() {
+        assert_eq!(RejectReason::ConnectionLost.into_str(), "broken");
+        assert_eq!(RejectReason::NoRevocationList.into_str(), "no_revocation_list");
+        assert_eq!(RejectionStage::Handshake.into_str(), "handshake");
     }
 }

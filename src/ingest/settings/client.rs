@@ -1,22 +1,21 @@
-//! `[[ingest.client]]` of the configuration: who may speak, and how.
+//! `[[ingest.client]]` of the configuration: which clients are authorized, and what for.
 
 use serde::Deserialize;
 
-/// One `[[ingest.client]]` of the configuration: by the hash of its key, by its exact subject, or by both.
+/// One `[[ingest.client]]` of the configuration, identified by its key, by its exact subject, or by both.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientSettings {
-    /// What it is called in audit and lists.
+    /// The name in the audit log and in metrics.
     pub name: String,
-    /// SHA-256 of its public key (SubjectPublicKeyInfo) in base64; several while certificates change.
+    /// SHA-256 of the public key (SubjectPublicKeyInfo) in base64; several while a certificate is replaced.
     #[serde(default)]
-    pub spki: Vec<String>,
-    /// Its exact subject, as `otpost check` prints it.
+    pub spki_pins: Vec<String>,
+    /// The exact subject, as `otpost check` prints it.
     pub subject: Option<String>,
-    /// What it may do.
     #[serde(default)]
     pub role: Role,
-    /// Whether it encrypts its bodies.
+    /// Whether bodies are encrypted.
     #[serde(default)]
     pub jwe: Jwe,
 }
@@ -28,7 +27,7 @@ pub enum Role {
     /// Everything.
     #[default]
     Processor,
-    /// See that the door is open: `GET /public-key`, nothing else.
+    /// Check that the listener answers: `GET /public-key` and nothing else.
     Probe,
 }
 
@@ -36,16 +35,24 @@ pub enum Role {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Jwe {
-    /// Never: encrypted ones are refused.
+    /// Encrypted bodies are rejected.
     Off,
-    /// Some may be; it is not published which endpoints are encrypted.
+    /// Both are accepted: the processor does not publish which endpoints it encrypts.
     #[default]
     Optional,
-    /// Always: plain ones are refused.
+    /// Plain bodies are rejected.
     Required,
 }
 
-/// Whether it is a SHA-256 in base64.
+impl ClientSettings {
+    /// Whether a certificate with this SPKI pin and subject is the client's.
+    pub fn has(&self, pin: &str, subject: &str) -> bool {
+        (self.spki_pins.is_empty() || self.spki_pins.iter().any(|listed| listed == pin))
+            && self.subject.as_ref().is_none_or(|listed| listed == subject)
+    }
+}
+
+/// Whether `pin` is a SHA-256 hash in base64.
 pub(crate) fn is_pin(pin: &str) -> bool {
     openssl::base64::decode_block(pin).is_ok_and(|bytes| bytes.len() == 32)
 }

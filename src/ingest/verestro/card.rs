@@ -1,53 +1,89 @@
 //! `POST /notifications/cardLocked` and `/notifications/cardUnlocked`.
 
-use super::field_spec;
-use super::field_spec::{FieldSpec, FieldType};
-use super::{ParsedBody, date, parse};
-use crate::domain::clock::Timestamp;
-use crate::domain::notification::{CardLocked, CardUnlocked, Content, LockReason};
-use crate::domain::recipient::IdentifierKind;
-use crate::ingest::fields::Fields;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+
+use super::date::{self, DateTime};
+use super::values::{Id, UNKNOWN_REASON};
+use crate::domain::notification::{CardLocked, CardUnlocked, Content, Kind, LockReason};
+use crate::domain::recipient::{Identifier, IdentifierKind};
+use crate::ingest::fields::{Field, FieldReader, Format, Notified, Reading, text};
+use crate::ingest::openapi::schema;
 use crate::ingest::problem::Problem;
+use crate::ingest::processor::WireBody;
+use crate::ingest::strict_json::JsonValue;
 
-const CARD: FieldSpec = FieldSpec::required("dcCardId", FieldType::Digits(parse::ID_DIGITS_MAX), "11", "The card.");
-
-/// The fields of a lock's body.
-pub(super) const LOCKED: [FieldSpec; 3] = [
-    CARD,
-    FieldSpec::required("date", FieldType::Moment, date::SAMPLE, "When it was locked."),
-    FieldSpec::required("reason", FieldType::Open(reasons), "PIN_TRIES_EXCEEDED", "Why."),
-];
-
-/// The fields of an unlock's body.
-pub(super) const UNLOCKED: [FieldSpec; 2] =
-    [CARD, FieldSpec::required("date", FieldType::Moment, date::SAMPLE, "When it was unlocked.")];
-
-/// Reads the body of a lock.
-pub(super) fn locked(body: &[u8], now: Timestamp) -> Result<ParsedBody, Problem> {
-    let mut fields = Fields::read(body, const { &field_spec::names(&LOCKED) })?;
-    let card = parse::identifier(&mut fields, "dcCardId", IdentifierKind::DcCard)?;
-    let at = date::read(&mut fields, "date", now)?;
-    let reason = reason(&mut fields)?;
-    Ok((vec![card], Content::CardLocked(CardLocked { at, reason }), fields.warnings))
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LockedCard {
+    /// The card.
+    dc_card_id: Id,
+    /// When it was locked.
+    date: DateTime,
+    /// Why it was locked.
+    reason: CardLockReason,
 }
 
-/// Reads the body of an unlock.
-pub(super) fn unlocked(body: &[u8], now: Timestamp) -> Result<ParsedBody, Problem> {
-    let mut fields = Fields::read(body, const { &field_spec::names(&UNLOCKED) })?;
-    let card = parse::identifier(&mut fields, "dcCardId", IdentifierKind::DcCard)?;
-    let at = date::read(&mut fields, "date", now)?;
-    Ok((vec![card], Content::CardUnlocked(CardUnlocked { at }), fields.warnings))
-}
-
-fn reasons() -> Vec<&'static str> {
-    parse::names(&LockReason::ALL, LockReason::Other, LockReason::name)
-}
-
-fn reason(fields: &mut Fields) -> Result<LockReason, Problem> {
-    let text = parse::word(fields, "reason", "expected a reason")?;
-    let known = parse::known(&LockReason::ALL, LockReason::Other, LockReason::name, &text);
-    if known.is_none() {
-        fields.warn("reason", parse::NOT_KNOWN);
+impl WireBody for LockedCard {
+    fn read(self, _: Kind, fields: &mut FieldReader) -> Result<Notified, Problem> {
+        let card = fields.required("dcCardId", self.dc_card_id)?;
+        let at = fields.required("date", self.date)?;
+        let reason = fields.required("reason", self.reason)?;
+        Ok((vec![dc_card(card)], Content::CardLocked(CardLocked { at, reason })))
     }
-    Ok(known.unwrap_or(LockReason::Other))
+
+    fn sample() -> Value {
+        json!({ "dcCardId": "11", "date": date::SAMPLE, "reason": "PIN_TRIES_EXCEEDED" })
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UnlockedCard {
+    /// The card.
+    dc_card_id: Id,
+    /// When it was unlocked.
+    date: DateTime,
+}
+
+impl WireBody for UnlockedCard {
+    fn read(self, _: Kind, fields: &mut FieldReader) -> Result<Notified, Problem> {
+        let card = fields.required("dcCardId", self.dc_card_id)?;
+        let at = fields.required("date", self.date)?;
+        Ok((vec![dc_card(card)], Content::CardUnlocked(CardUnlocked { at })))
+    }
+
+    fn sample() -> Value {
+        json!({ "dcCardId": "11", "date": date::SAMPLE })
+    }
+}
+
+fn dc_card(value: String) -> Identifier {
+    Identifier { kind: IdentifierKind::DcCard, value }
+}
+
+type CardLockReason = Field<CardLockReasonFormat>;
+
+struct CardLockReasonFormat;
+
+impl Format for CardLockReasonFormat {
+    type Value = LockReason;
+    const NAME: &'static str = "CardLockReason";
+
+    fn schema() -> RefOr<Schema> {
+        let known = LockReason::ALL.into_iter().filter(|reason| *reason != LockReason::Other);
+        schema::known(known.map(LockReason::name))
+    }
+
+    fn read(value: JsonValue, reading: &mut Reading<'_>) -> Result<LockReason, &'static str> {
+        let text = text(value).ok_or("expected a reason")?;
+        let reason = text.parse().unwrap_or(LockReason::Other);
+        if reason == LockReason::Other {
+            reading.warn(UNKNOWN_REASON);
+        }
+        Ok(reason)
+    }
 }

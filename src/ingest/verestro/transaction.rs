@@ -1,137 +1,211 @@
-//! `POST /notifications/transaction`: something happened to a card payment.
+//! `POST /notifications/transaction`: a card payment changed.
 //!
-//! The sender calls it deprecated and its published samples are wrong in secondary fields, so that only what telling
-//! the person needs can refuse it.
+//! The sender calls it deprecated and its published samples are wrong in secondary fields, so only what is needed to
+//! notify the recipient can reject it.
 
-use super::field_spec;
-use super::field_spec::{FieldSpec, FieldType};
-use super::{ParsedBody, parse};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+
+use super::values::{Amount, BalanceId, CurrencyCode, Id, Name};
 use crate::domain::money::Money;
-use crate::domain::notification::{Content, Transaction, TransactionResult};
-use crate::domain::recipient::IdentifierKind;
-use crate::ingest::fields::{Field, Fields};
+use crate::domain::notification::{Content, Kind, Transaction, TransactionResult};
+use crate::domain::recipient::{Identifier, IdentifierKind};
+use crate::ingest::fields::{Field, FieldReader, Format, Notified, Reading, text, text_or_integer};
+use crate::ingest::openapi::schema;
 use crate::ingest::problem::Problem;
+use crate::ingest::processor::WireBody;
+use crate::ingest::strict_json::JsonValue;
 
 /// A UUID has 36 characters.
 const REFERENCE_MAX: usize = 64;
 
-/// The fields of a body.
-pub(super) const MEMBERS: [FieldSpec; 10] = [
-    FieldSpec::required("status", FieldType::Open(outcomes), "SUCCESS", "How the attempt ended."),
-    FieldSpec::required(
-        "transaction.id",
-        FieldType::Printable(REFERENCE_MAX),
-        "91b7ab2c-4d5b-4b4f-9d6c-1d6b3f3f7a11",
-        "Names the payment.",
-    ),
-    FieldSpec::noted("transaction.balanceId", FieldType::Uuid, "b334b384-328c-11ed-a261-0242ac120002", "The balance."),
-    FieldSpec::required(
-        "transaction.cardId",
-        FieldType::Digits(parse::ID_DIGITS_MAX),
-        "1337",
-        "The card, by which the customer is found.",
-    ),
-    FieldSpec::noted(
-        "transaction.category",
-        FieldType::Open(categories),
-        "DEBIT",
-        "Whether money goes out or comes in.",
-    ),
-    FieldSpec::required("transaction.amount", FieldType::Digits(parse::AMOUNT_DIGITS_MAX), "1000", "Minor units."),
-    FieldSpec::required("transaction.currency", FieldType::Currency, "PLN", "What the amount is counted in."),
-    FieldSpec::required("transaction.status", FieldType::Open(stages), "AUTHORIZED", "How far the payment is."),
-    FieldSpec::noted("transaction.description", FieldType::Name, "Corner Shop", "Where. Cleaned before it is shown."),
-    FieldSpec::noted(
-        "transaction.transactionData.lastFourDigits",
-        FieldType::LastDigits(LAST_DIGITS),
-        "1234",
-        "The end of the card's number.",
-    ),
-];
-
-const LAST_DIGITS: usize = 4;
-
-const WANTED: &[&str] = &field_spec::names(&MEMBERS);
-
-fn outcomes() -> Vec<&'static str> {
-    vec!["SUCCESS", "DECLINED", "INVALID"]
+#[derive(Deserialize, ToSchema)]
+pub(super) struct TransactionBody {
+    /// How the attempt ended.
+    status: AttemptStatus,
+    #[schema(value_type = Payment, inline)]
+    transaction: JsonValue<Payment>,
 }
 
-fn categories() -> Vec<&'static str> {
-    vec!["DEBIT", "CREDIT"]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Payment {
+    /// The payment.
+    id: PaymentId,
+    /// The balance.
+    #[schema(required = false)]
+    balance_id: BalanceId,
+    /// The card, by which the customer is looked up.
+    card_id: Id,
+    /// Whether money goes out or comes in.
+    #[schema(required = false)]
+    category: Category,
+    /// Minor units.
+    amount: Amount,
+    /// The currency of the amount.
+    currency: CurrencyCode,
+    /// The stage of the payment.
+    status: PaymentStatus,
+    /// The merchant. Cleaned before it is shown.
+    #[schema(required = false)]
+    description: Name,
+    #[schema(value_type = TransactionData, inline, required = false)]
+    transaction_data: JsonValue<TransactionData>,
 }
 
-fn stages() -> Vec<&'static str> {
-    vec!["AUTHORIZED", "CLEARED", "REVERSED"]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct TransactionData {
+    /// The end of the card's number.
+    #[schema(required = false)]
+    last_four_digits: LastFourDigits,
 }
 
-/// Reads a body.
-pub(super) fn read(body: &[u8]) -> Result<ParsedBody, Problem> {
-    let mut fields = Fields::read(body, WANTED)?;
-    let reference = reference(&mut fields)?;
-    let mut subjects = vec![parse::identifier(&mut fields, "transaction.cardId", IdentifierKind::StorageCard)?];
-    subjects.extend(parse::balance(&mut fields, "transaction.balanceId"));
-    let minor = parse::amount(&mut fields, "transaction.amount")?;
-    let currency = parse::currency(&mut fields, "transaction.currency")?;
-    let result = result(&mut fields)?;
-    let content = Content::Transaction(Transaction {
-        reference,
-        money: Money { minor, currency },
-        result,
-        incoming: incoming(&mut fields),
-        merchant: parse::name(&mut fields, "transaction.description"),
-        last_four: last_four(&mut fields),
-    });
-    Ok((subjects, content, fields.warnings))
+impl WireBody for TransactionBody {
+    fn read(self, _: Kind, fields: &mut FieldReader) -> Result<Notified, Problem> {
+        let payment = self.transaction.into_object();
+        let reference = fields.required("transaction.id", payment.id)?;
+        let card = fields.required("transaction.cardId", payment.card_id)?;
+        let balance = fields.noted("transaction.balanceId", payment.balance_id);
+        let minor = fields.required("transaction.amount", payment.amount)?;
+        let currency = fields.required("transaction.currency", payment.currency)?;
+        let attempt = fields.required("status", self.status)?;
+        let stage = fields.required("transaction.status", payment.status)?;
+        let result = result(&attempt, &stage);
+        if result == TransactionResult::Other {
+            fields.warn("status", "unknown: described in general terms");
+        }
+        let last_four = payment.transaction_data.into_object().last_four_digits;
+        let transaction = Transaction {
+            reference,
+            money: Money { minor, currency },
+            result,
+            incoming: fields.noted("transaction.category", payment.category).unwrap_or_default(),
+            merchant: fields.noted("transaction.description", payment.description).unwrap_or_default(),
+            last_four: fields.noted("transaction.transactionData.lastFourDigits", last_four).unwrap_or_default(),
+        };
+        let mut identifiers = vec![Identifier { kind: IdentifierKind::StorageCard, value: card }];
+        identifiers.extend(balance.map(|value| Identifier { kind: IdentifierKind::Balance, value }));
+        Ok((identifiers, Content::Transaction(transaction)))
+    }
+
+    fn sample() -> Value {
+        json!({
+            "status": "SUCCESS",
+            "transaction": {
+                "id": "91b7ab2c-4d5b-4b4f-9d6c-1d6b3f3f7a11",
+                "balanceId": "b334b384-328c-11ed-a261-0242ac120002",
+                "cardId": "1337",
+                "category": "DEBIT",
+                "amount": "1000",
+                "currency": "PLN",
+                "status": "AUTHORIZED",
+                "description": "Corner Shop",
+                "transactionData": { "lastFourDigits": "1234" },
+            },
+        })
+    }
 }
 
-fn reference(fields: &mut Fields) -> Result<String, Problem> {
-    let wrong = Problem::Invalid("transaction.id", "expected 1 to 64 printable ASCII characters");
-    let text = match fields.take("transaction.id") {
-        Some(Field::Template(ref text)) => text.clone(),
-        Some(Field::Integer(number)) => number.to_string(),
-        Some(Field::Null | Field::Other) | None => return Err(wrong),
-    };
-    let fits = (1..=REFERENCE_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-    if fits { Ok(text) } else { Err(wrong) }
-}
-
-// The attempt's outcome decides; of one that succeeded, the payment's stage.
-fn result(fields: &mut Fields) -> Result<TransactionResult, Problem> {
-    let outcome = parse::word(fields, "status", "expected a status")?;
-    let stage = parse::word(fields, "transaction.status", "expected a status")?;
-    let result = match (outcome.to_ascii_uppercase().as_str(), stage.to_ascii_uppercase().as_str()) {
+// The status of the attempt decides; when it succeeded, the stage of the payment.
+fn result(attempt: &str, stage: &str) -> TransactionResult {
+    match (attempt.to_ascii_uppercase().as_str(), stage.to_ascii_uppercase().as_str()) {
         ("DECLINED", _) => TransactionResult::Declined,
         ("INVALID", _) => TransactionResult::Invalid,
         ("SUCCESS", "AUTHORIZED") => TransactionResult::Authorized,
         ("SUCCESS", "CLEARED") => TransactionResult::Cleared,
         ("SUCCESS", "REVERSED") => TransactionResult::Reversed,
         _ => TransactionResult::Other,
-    };
-    if result == TransactionResult::Other {
-        fields.warn("status", "unknown: told in general words");
     }
-    Ok(result)
 }
 
-fn incoming(fields: &mut Fields) -> bool {
-    match fields.take("transaction.category") {
-        Some(Field::Template(ref text)) if text.eq_ignore_ascii_case("CREDIT") => true,
-        Some(Field::Template(ref text)) if text.eq_ignore_ascii_case("DEBIT") => false,
-        _ => {
-            fields.warn("transaction.category", "missing or unknown: told as a payment");
-            false
+/// The known statuses of the attempt and of the payment, and the names of their schemas.
+const STATUSES: [(&[&str], &str); 2] =
+    [(&["SUCCESS", "DECLINED", "INVALID"], "AttemptStatus"), (&["AUTHORIZED", "CLEARED", "REVERSED"], "PaymentStatus")];
+
+type AttemptStatus = Field<PaymentStatusFormat<0>>;
+type PaymentStatus = Field<PaymentStatusFormat<1>>;
+
+/// A status of those at this index of [`STATUSES`].
+struct PaymentStatusFormat<const INDEX: usize>;
+
+impl<const INDEX: usize> Format for PaymentStatusFormat<INDEX> {
+    type Value = String;
+    const NAME: &'static str = STATUSES[INDEX].1;
+
+    fn schema() -> RefOr<Schema> {
+        schema::known(STATUSES[INDEX].0.iter().copied())
+    }
+
+    fn read(value: JsonValue, _: &mut Reading<'_>) -> Result<String, &'static str> {
+        text(value).ok_or("expected a status")
+    }
+}
+
+type PaymentId = Field<PaymentIdFormat>;
+
+struct PaymentIdFormat;
+
+impl Format for PaymentIdFormat {
+    type Value = String;
+    const NAME: &'static str = "PaymentId";
+
+    fn schema() -> RefOr<Schema> {
+        let description = "1 to 64 printable ASCII characters without blanks";
+        schema::text_or_integer("^[!-~]{1,64}$", REFERENCE_MAX, description)
+    }
+
+    fn read(value: JsonValue, _: &mut Reading<'_>) -> Result<String, &'static str> {
+        let fits =
+            |text: &String| (1..=REFERENCE_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        text_or_integer(value).filter(fits).ok_or("expected 1 to 64 printable ASCII characters")
+    }
+}
+
+/// Whether money comes in.
+type Category = Field<CategoryFormat>;
+
+struct CategoryFormat;
+
+impl Format for CategoryFormat {
+    type Value = bool;
+    const NAME: &'static str = "Category";
+
+    fn schema() -> RefOr<Schema> {
+        schema::known(["DEBIT", "CREDIT"])
+    }
+
+    fn read(value: JsonValue, _: &mut Reading<'_>) -> Result<bool, &'static str> {
+        match text(value).unwrap_or_default().to_ascii_uppercase().as_str() {
+            "CREDIT" => Ok(true),
+            "DEBIT" => Ok(false),
+            _ => Err("missing or unknown: described as an outgoing payment"),
         }
     }
 }
 
-fn last_four(fields: &mut Fields) -> String {
-    match fields.take("transaction.transactionData.lastFourDigits") {
-        Some(Field::Template(ref text)) if text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit()) => text.clone(),
-        Some(Field::Integer(number)) if number <= 9999 => format!("{number:04}"),
-        _ => {
-            fields.warn("transaction.transactionData.lastFourDigits", "expected four digits");
-            String::new()
+type LastFourDigits = Field<LastFourDigitsFormat>;
+
+struct LastFourDigitsFormat;
+
+impl Format for LastFourDigitsFormat {
+    type Value = String;
+    const NAME: &'static str = "LastFourDigits";
+
+    fn schema() -> RefOr<Schema> {
+        schema::text_or_integer("^[0-9]{4}$", 4, "4 ASCII digits")
+    }
+
+    fn read(value: JsonValue, _: &mut Reading<'_>) -> Result<String, &'static str> {
+        match value {
+            JsonValue::Text(text) if text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit()) => {
+                Ok(text.to_string())
+            }
+            JsonValue::Integer(number) if number <= 9999 => Ok(format!("{number:04}")),
+            _ => Err("expected four digits"),
         }
     }
 }

@@ -1,83 +1,132 @@
-//! `POST /notifications/transactionalLockReasonAdded` and `…Removed`: payments of a user or a company are held back.
+//! `POST /notifications/transactionalLockReasonAdded` and `…Removed`: payments of a user or a company are blocked.
 
-use super::field_spec;
-use super::field_spec::{FieldSpec, FieldType};
-use super::{ParsedBody, date, parse};
-use crate::domain::clock::Timestamp;
-use crate::domain::notification::{Content, LockChange, LockHolder, TransactionalLock, TransactionalLockReason};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+
+use super::date::{self, DateTime};
+use super::values::UNKNOWN_REASON;
+use crate::domain::notification::{
+    Content, Kind, LockChange, LockHolder, TransactionalLock, TransactionalLockReason as LockReason,
+};
 use crate::domain::recipient::{IDENTIFIER_MAX, Identifier, IdentifierKind};
-use crate::ingest::fields::{Field, Fields};
+use crate::ingest::fields::{Field, FieldReader, Format, Notified, Reading, text, text_or_integer};
+use crate::ingest::openapi::schema;
 use crate::ingest::problem::Problem;
+use crate::ingest::processor::WireBody;
+use crate::ingest::strict_json::JsonValue;
 
-/// The fields of a body.
-pub(super) const MEMBERS: [FieldSpec; 4] = [
-    FieldSpec::required("resourceType", FieldType::Closed(&["corporation", "user"]), "corporation", "Whose payments."),
-    FieldSpec::required(
-        "resourceId",
-        FieldType::UuidOrDigits(IDENTIFIER_MAX),
-        "a3f33118-946d-4b9c-b27f-e009d28355fa",
-        "Names the company or the user.",
-    ),
-    FieldSpec::required("lockReason", FieldType::Open(reasons), "DOCUMENT_EXPIRED", "Why."),
-    FieldSpec::required("timestamp", FieldType::Moment, date::SAMPLE, "When."),
-];
-
-const WANTED: &[&str] = &field_spec::names(&MEMBERS);
-
-/// Reads a body.
-pub(super) fn read(body: &[u8], change: LockChange, now: Timestamp) -> Result<ParsedBody, Problem> {
-    let mut fields = Fields::read(body, WANTED)?;
-    let holder = holder(&mut fields)?;
-    let resource = resource(&mut fields, holder)?;
-    let reason = reason(&mut fields)?;
-    let at = date::read(&mut fields, "timestamp", now)?;
-    let content = Content::TransactionalLock(TransactionalLock { change, at, reason, holder });
-    Ok((vec![resource], content, fields.warnings))
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TransactionalLockBody {
+    /// Whose payments are blocked.
+    resource_type: ResourceType,
+    /// The company or the user.
+    resource_id: ResourceId,
+    /// Why they are blocked.
+    lock_reason: PaymentLockReason,
+    /// When the reason was added or removed.
+    timestamp: DateTime,
 }
 
-fn holder(fields: &mut Fields) -> Result<LockHolder, Problem> {
-    let wrong = "expected corporation or user";
-    let text = parse::word(fields, "resourceType", wrong)?;
-    let holder = match text.to_ascii_lowercase().as_str() {
-        "user" => LockHolder::User,
-        "corporation" => LockHolder::Corporation,
-        _ => return Err(Problem::Invalid("resourceType", wrong)),
-    };
-    if text.bytes().any(|b| b.is_ascii_uppercase()) {
-        fields.warn("resourceType", "not in small letters");
+impl WireBody for TransactionalLockBody {
+    fn read(self, kind: Kind, fields: &mut FieldReader) -> Result<Notified, Problem> {
+        let holder = fields.required("resourceType", self.resource_type)?;
+        let value = fields.required("resourceId", self.resource_id)?;
+        let reason = fields.required("lockReason", self.lock_reason)?;
+        let at = fields.required("timestamp", self.timestamp)?;
+        let change = if kind == Kind::TransactionalLockAdded { LockChange::Added } else { LockChange::Removed };
+        let kind = match holder {
+            LockHolder::User => IdentifierKind::User,
+            LockHolder::Corporation => IdentifierKind::Corporation,
+        };
+        let lock = TransactionalLock { change, at, reason, holder };
+        Ok((vec![Identifier { kind, value }], Content::TransactionalLock(lock)))
     }
-    Ok(holder)
-}
 
-// A number or a UUID, whichever of the two is meant.
-fn resource(fields: &mut Fields, holder: LockHolder) -> Result<Identifier, Problem> {
-    let wrong = Problem::Invalid("resourceId", "expected 1 to 64 digits or a UUID");
-    let kind = match holder {
-        LockHolder::User => IdentifierKind::User,
-        LockHolder::Corporation => IdentifierKind::Corporation,
-    };
-    let text = match fields.take("resourceId") {
-        Some(Field::Template(ref text)) => text.clone(),
-        Some(Field::Integer(number)) => number.to_string(),
-        Some(Field::Null | Field::Other) | None => return Err(wrong),
-    };
-    // A number first: 32 digits would be a UUID without its hyphens, too.
-    if (1..=IDENTIFIER_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) {
-        return Ok(Identifier { kind, value: text });
+    fn sample() -> Value {
+        json!({
+            "resourceType": "corporation",
+            "resourceId": "a3f33118-946d-4b9c-b27f-e009d28355fa",
+            "lockReason": "DOCUMENT_EXPIRED",
+            "timestamp": date::SAMPLE,
+        })
     }
-    uuid::Uuid::try_parse(&text).map(|id| Identifier { kind, value: id.to_string() }).map_err(|_| wrong)
 }
 
-fn reasons() -> Vec<&'static str> {
-    parse::names(&TransactionalLockReason::ALL, TransactionalLockReason::Other, TransactionalLockReason::name)
-}
+type ResourceType = Field<ResourceTypeFormat>;
 
-fn reason(fields: &mut Fields) -> Result<TransactionalLockReason, Problem> {
-    let text = parse::word(fields, "lockReason", "expected a reason")?;
-    let (all, other) = (TransactionalLockReason::ALL, TransactionalLockReason::Other);
-    let known = parse::known(&all, other, TransactionalLockReason::name, &text);
-    if known.is_none() {
-        fields.warn("lockReason", parse::NOT_KNOWN);
+struct ResourceTypeFormat;
+
+impl Format for ResourceTypeFormat {
+    type Value = LockHolder;
+    const NAME: &'static str = "ResourceType";
+
+    fn schema() -> RefOr<Schema> {
+        schema::one_of(&["corporation", "user"])
     }
-    Ok(known.unwrap_or(other))
+
+    fn read(value: JsonValue, reading: &mut Reading<'_>) -> Result<LockHolder, &'static str> {
+        let text = text(value).unwrap_or_default();
+        let holder = match text.to_ascii_lowercase().as_str() {
+            "user" => LockHolder::User,
+            "corporation" => LockHolder::Corporation,
+            _ => return Err("expected corporation or user"),
+        };
+        if text.bytes().any(|b| b.is_ascii_uppercase()) {
+            reading.warn("not in lower case");
+        }
+        Ok(holder)
+    }
+}
+
+/// A number or a UUID.
+type ResourceId = Field<ResourceIdFormat>;
+
+struct ResourceIdFormat;
+
+impl Format for ResourceIdFormat {
+    type Value = String;
+    const NAME: &'static str = "ResourceId";
+
+    fn schema() -> RefOr<Schema> {
+        let uuid = schema::UUID;
+        let pattern = format!(r"^([0-9]{{1,64}}|{uuid}|[0-9A-Fa-f]{{32}}|\{{{uuid}\}}|urn:uuid:{uuid})$");
+        schema::text_or_integer(&pattern, IDENTIFIER_MAX, "A UUID, 1 to 64 ASCII digits")
+    }
+
+    fn read(value: JsonValue, _: &mut Reading<'_>) -> Result<String, &'static str> {
+        let wrong = "expected 1 to 64 digits or a UUID";
+        let text = text_or_integer(value).ok_or(wrong)?;
+        // The number first: 32 digits would be a UUID without its hyphens, too.
+        if (1..=IDENTIFIER_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) {
+            return Ok(text);
+        }
+        uuid::Uuid::try_parse(&text).map(|id| id.to_string()).map_err(|_| wrong)
+    }
+}
+
+type PaymentLockReason = Field<PaymentLockReasonFormat>;
+
+struct PaymentLockReasonFormat;
+
+impl Format for PaymentLockReasonFormat {
+    type Value = LockReason;
+    const NAME: &'static str = "PaymentLockReason";
+
+    fn schema() -> RefOr<Schema> {
+        let known = LockReason::ALL.into_iter().filter(|reason| *reason != LockReason::Other);
+        schema::known(known.map(LockReason::name))
+    }
+
+    fn read(value: JsonValue, reading: &mut Reading<'_>) -> Result<LockReason, &'static str> {
+        let text = text(value).ok_or("expected a reason")?;
+        let reason = text.parse().unwrap_or(LockReason::Other);
+        if reason == LockReason::Other {
+            reading.warn(UNKNOWN_REASON);
+        }
+        Ok(reason)
+    }
 }

@@ -1,6 +1,6 @@
-//! An authority that signs one environment's certificates: its own server's, and its processors'.
+//! A certificate authority. It signs the server certificate and the client certificates of one environment.
 //!
-//! It copies from a request the key and the subject, nothing else: what a certificate may be used for is ours to say.
+//! From a CSR it takes the key and the subject, and nothing else. The CA decides what a certificate may be used for.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -21,20 +21,20 @@ use crate::domain::secret::Credential;
 use crate::pki::csr::request;
 use crate::pki::{CertifiedKey, Error, KeyKind, asn1_time, key, timestamp};
 
-/// Certificates begin this much before they were made, for peers whose clocks are behind.
+/// Certificates are backdated by this much, for peers whose clocks are behind.
 const BACKDATED: Duration = Duration::from_mins(5);
 
-/// X.509 version 3, as the field counts it.
+/// X.509 version 3 is encoded as 2.
 const VERSION_3: i32 = 2;
 
-/// The bound on a commonName (RFC 5280, appendix A.1: `ub-common-name`).
+/// The length limit of a commonName (RFC 5280, appendix A.1: `ub-common-name`).
 const COMMON_NAME_MAX: usize = 64;
 
-/// A stolen key is of use until its certificate ends, and a renewal that nobody has practised for years fails. 825 days
-/// were the longest that the browsers' authorities agreed on for certificates of two years.
+/// The longest lifetime of a client certificate. A stolen key is usable until its certificate expires, and a renewal
+/// that was not practised for years tends to fail. 825 days was the limit for public CAs until 2020.
 pub const CLIENT_DAYS_MAX: u32 = 825;
 
-/// One environment's authority. Its key signs; it never serves.
+/// The CA of one environment: its certificate and its private key.
 #[derive(Debug)]
 pub struct Authority {
     certificate: X509,
@@ -42,19 +42,24 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes a new one with a P-256 key. It may sign certificates and revocation lists, but no further authority.
+    /// Creates a CA with a P-256 key. It may sign certificates and CRLs, but no intermediate CA.
     pub fn create(common_name: &str, valid_days: u32, now: Timestamp) -> Result<Self, Error> {
-        Self::named(&*common_name_only(common_name)?, valid_days, now)
+        Self::with_subject(&*common_name_only(common_name)?, valid_days, now)
     }
 
-    /// Makes a new one that says for which environment it is: see [`environment`](crate::pki::ca::environment()).
-    pub fn create_for(of: CaEnvironment, common_name: &str, valid_days: u32, now: Timestamp) -> Result<Self, Error> {
-        Self::named(&*of.subject(common_name)?, valid_days, now)
+    /// Creates a CA that is marked for an environment: see [`environment_of`](crate::pki::environment_of).
+    pub fn create_for(
+        environment: CaEnvironment,
+        common_name: &str,
+        valid_days: u32,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        Self::with_subject(&*environment.subject(common_name)?, valid_days, now)
     }
 
-    fn named(name: &X509NameRef, valid_days: u32, now: Timestamp) -> Result<Self, Error> {
+    fn with_subject(name: &X509NameRef, valid_days: u32, now: Timestamp) -> Result<Self, Error> {
         let key = key::generate()?;
-        let mut builder = begin(name, name, &key, now, after_days(now, valid_days))?;
+        let mut builder = builder_for(name, name, &key, now, after_days(now, valid_days))?;
         builder.append_extension(BasicConstraints::new().critical().ca().pathlen(0).build()?)?;
         builder.append_extension(KeyUsage::new().critical().key_cert_sign().crl_sign().build()?)?;
         let subject_key = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
@@ -63,32 +68,32 @@ impl Authority {
         Ok(Self { certificate: builder.build(), key })
     }
 
-    /// Takes up the authority again from its two PEM texts. Nobody is asked for words: an encrypted key needs its
-    /// passphrase here, and for one that is not encrypted the passphrase is left alone.
+    /// Loads a CA from PEM. An encrypted key needs its passphrase; for a key that is not encrypted, the passphrase is
+    /// ignored.
     pub fn load(certificate_pem: &[u8], key_pem: &[u8], passphrase: Option<&Credential>) -> Result<Self, Error> {
         let certificate = X509::from_pem(certificate_pem)?;
-        let key = key::unlock(key_pem, passphrase)?;
+        let key = key::read_private_key(key_pem, passphrase)?;
         if !certificate.public_key()?.public_eq(&key) {
             return Err(Error::KeyMismatch);
         }
-        KeyKind::of(&key).fit()?;
+        KeyKind::of(&key).check_supported()?;
         if !certificate.key_usage().is_some_and(|usage| usage.contains(X509KeyUsage::KEY_CERT_SIGN)) {
-            return Err(Error::NotAnAuthority);
+            return Err(Error::NotACa);
         }
         Ok(Self { certificate, key })
     }
 
-    /// Its own certificate: what the listener trusts, and what the processor may be given.
+    /// The CA certificate.
     pub fn certificate(&self) -> &X509Ref {
         &self.certificate
     }
 
-    /// Its private key, to be written to a file, or to sign a list with.
+    /// The private key.
     pub fn key(&self) -> &PKeyRef<Private> {
         &self.key
     }
 
-    /// Makes a key and a certificate for a server that is reached by `names`, DNS names or IP addresses.
+    /// Creates a key and a certificate for a server with the DNS names or IP addresses `names`.
     pub fn issue_server(&self, names: &[String], days: u32, now: Timestamp) -> Result<CertifiedKey, Error> {
         let key = key::generate()?;
         let alternatives = alternative_names(names)?;
@@ -98,19 +103,19 @@ impl Authority {
         Ok(CertifiedKey { certificate, key })
     }
 
-    /// Signs the request of a client: the certificate it shows when it connects to us.
+    /// Signs the CSR of a client.
     ///
     /// # Errors
-    /// The request is not signed by its own key, or the key is weaker than RSA 2048 or of another kind than RSA,
-    /// P-256 and P-384, or it names nobody, or it is named as this authority is. Or the days are none or too many.
+    /// The CSR is not signed by its own key; its key is not RSA with at least 2048 bits, P-256 or P-384; it has no
+    /// subject, or the subject of this CA; or `days` is 0 or more than [`CLIENT_DAYS_MAX`].
     pub fn sign_client(&self, csr: &X509ReqRef, days: u32, now: Timestamp) -> Result<X509, Error> {
-        let key = request::proven_key(csr)?;
+        let key = request::verified_key(csr)?;
         let subject = csr.subject_name();
         if subject.entries().next().is_none() {
             return Err(Error::NoSubject);
         }
         if subject.try_cmp(self.certificate.subject_name())?.is_eq() {
-            return Err(Error::OwnName);
+            return Err(Error::SubjectIsIssuer);
         }
         if !(1..=CLIENT_DAYS_MAX).contains(&days) {
             return Err(Error::Days(days));
@@ -118,7 +123,8 @@ impl Authority {
         self.issue(subject, &key, days, now, [ExtendedKeyUsage::new().client_auth().build()?])
     }
 
-    /// Nothing it signs outlives it: a chain ends with its first certificate to end.
+    /// A certificate expires with the CA at the latest, because a chain is valid only as long as all of its
+    /// certificates.
     fn issue<T: HasPublic>(
         &self,
         subject: &X509NameRef,
@@ -129,10 +135,10 @@ impl Authority {
     ) -> Result<X509, Error> {
         let end = timestamp(self.certificate.not_after())?;
         if end <= now {
-            return Err(Error::Ended(end));
+            return Err(Error::Expired(end));
         }
         let issuer = self.certificate.subject_name();
-        let mut builder = begin(subject, issuer, key, now, after_days(now, days).min(end))?;
+        let mut builder = builder_for(subject, issuer, key, now, after_days(now, days).min(end))?;
         builder.append_extension(BasicConstraints::new().critical().build()?)?;
         builder.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
         for extension in usage {
@@ -148,7 +154,7 @@ impl Authority {
     }
 }
 
-fn begin<T: HasPublic>(
+fn builder_for<T: HasPublic>(
     subject: &X509NameRef,
     issuer: &X509NameRef,
     key: &PKeyRef<T>,
@@ -168,7 +174,7 @@ fn begin<T: HasPublic>(
     Ok(builder)
 }
 
-// Chance instead of a counter: two desks that share an authority cannot give the same number twice.
+// Random instead of sequential: two copies of a CA cannot issue the same serial number.
 fn random_serial() -> Result<BigNum, ErrorStack> {
     let mut serial = BigNum::new()?;
     serial.rand(128, MsbOption::MAYBE_ZERO, false)?;
@@ -187,7 +193,7 @@ fn common_name_only(text: &str) -> Result<X509Name, ErrorStack> {
 
 fn alternative_names(names: &[String]) -> Result<X509Extension, Error> {
     if names.is_empty() {
-        return Err(Error::BadName(String::new()));
+        return Err(Error::InvalidServerName(String::new()));
     }
     let mut alternatives = SubjectAlternativeName::new();
     for name in names {
@@ -196,13 +202,13 @@ fn alternative_names(names: &[String]) -> Result<X509Extension, Error> {
         } else if is_dns_name(name) {
             alternatives.dns(name);
         } else {
-            return Err(Error::BadName(name.clone()));
+            return Err(Error::InvalidServerName(name.clone()));
         }
     }
     Ok(alternatives.build(&X509::builder()?.x509v3_context(None, None))?)
 }
 
-// A leading `*.` stands for one label.
+// A leading `*.` is a wildcard for one label.
 fn is_dns_name(name: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -1,33 +1,29 @@
-//! Which environment an authority is for, written into its own subject, so that a file alone can be asked.
+//! The environment of a CA, marked in the subject of its certificate.
 //!
-//! The mark is an organizational unit: `OU=otpost dev CA` or `OU=otpost prod CA`. It is a guard against mixing up two
-//! files, not a secret: whoever holds an authority's key can write any subject. An authority made elsewhere has none.
-
-use std::fmt;
+//! The mark is an organizational unit: `OU=otpost dev CA` or `OU=otpost prod CA`. It protects against mixing up two
+//! files. It is not a security boundary: the holder of a CA key can write any subject. A CA created elsewhere has no
+//! mark.
 
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::x509::{X509Name, X509Ref};
+use strum::VariantArray as _;
 
-/// One of the processor's two environments, each with an authority of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// One of the processor's two environments. Each has its own CA.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum CaEnvironment {
-    /// Where things are tried out. A production gateway does not trust it.
+    /// A production gateway does not trust its CA.
     Dev,
-    /// Where people are told.
     Prod,
 }
 
 impl CaEnvironment {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Dev, Self::Prod];
-
-    /// `dev` or `prod`: on the command line, and as the folder's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Dev => "dev",
-            Self::Prod => "prod",
-        }
+    /// `dev` or `prod`, on the command line and as the name of a folder.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     const fn mark(self) -> &'static str {
@@ -37,7 +33,7 @@ impl CaEnvironment {
         }
     }
 
-    /// The subject of an authority of this environment.
+    /// The subject of a CA for this environment.
     pub(crate) fn subject(self, common_name: &str) -> Result<X509Name, ErrorStack> {
         let mut name = X509Name::builder()?;
         name.append_entry_by_nid(Nid::ORGANIZATIONALUNITNAME, self.mark())?;
@@ -46,21 +42,15 @@ impl CaEnvironment {
     }
 }
 
-impl fmt::Display for CaEnvironment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The environment that an authority's certificate says it is for; none when it says nothing.
-/// One that says both is a dev one: what is doubtful is not for production.
-pub fn environment(authority: &X509Ref) -> Option<CaEnvironment> {
+/// The environment that the CA certificate is marked for, if any. A certificate with both marks counts as `dev`, so
+/// that it is not accepted in production.
+pub fn environment_of(authority: &X509Ref) -> Option<CaEnvironment> {
     let units: Vec<_> = authority
         .subject_name()
         .entries_by_nid(Nid::ORGANIZATIONALUNITNAME)
         .filter_map(|unit| unit.data().to_string().ok())
         .collect();
-    CaEnvironment::ALL.into_iter().find(|environment| units.iter().any(|unit| unit == environment.mark()))
+    CaEnvironment::VARIANTS.iter().copied().find(|environment| units.iter().any(|unit| unit == environment.mark()))
 }
 
 #[cfg(test)]
@@ -70,13 +60,13 @@ mod tests {
     use crate::pki::Authority;
 
     #[test]
-    fn an_authority_says_for_which_environment_it_is() {
+    fn a_ca_is_marked_with_its_environment() {
         let now = Timestamp::from_micros(1_800_000_000_000_000);
-        for of in CaEnvironment::ALL {
+        for &of in CaEnvironment::VARIANTS {
             let authority = Authority::create_for(of, "Bank CA", 10, now).unwrap();
-            assert_eq!(environment(authority.certificate()), Some(of));
+            assert_eq!(environment_of(authority.certificate()), Some(of));
         }
         let unmarked = Authority::create("otpost dev CA", 10, now).unwrap();
-        assert_eq!(environment(unmarked.certificate()), None, "a common name is no mark");
+        assert_eq!(environment_of(unmarked.certificate()), None, "a common name is not a mark");
     }
 }

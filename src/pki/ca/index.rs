@@ -1,7 +1,7 @@
-//! What an authority has issued and taken back: one readable file, `index.json`, replaced as a whole.
+//! The index of issued and revoked certificates: a JSON file, `index.json`, which is replaced as a whole.
 //!
-//! It is the record and not the certificates: those stand beside it, each in a file named after its number. A
-//! certificate is written down here before anybody can have it.
+//! The certificates themselves are in separate files, named after their serial numbers. A certificate is recorded in
+//! the index before it is handed out.
 
 use openssl::bn::BigNum;
 use openssl::x509::X509Ref;
@@ -13,87 +13,77 @@ use crate::pki::expiry;
 use crate::pki::expiry::ExpiryWarning;
 use crate::pki::{Error, describe, serial};
 
-/// The form of the file.
+/// The version of the file format.
 const VERSION: u32 = 1;
 
-/// Everything one authority has issued.
+/// Every certificate that one CA has issued.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateIndex {
     version: u32,
-    /// The number of the newest list of what was revoked; it only grows.
-    pub(crate) list_number: u32,
-    /// The oldest first.
+    /// The number of the latest CRL. It only grows.
+    #[serde(rename = "list_number")]
+    pub(crate) crl_number: u32,
+    /// Oldest first.
     pub certificates: Vec<IssuedCertificate>,
 }
 
-/// One certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuedCertificate {
-    /// Its number, in hexadecimal.
+    /// In upper-case hexadecimal.
     pub serial: String,
-    /// The name under which its holder stands in the configuration.
+    /// The name of the client in the configuration.
     pub client: String,
-    /// Whom it names.
     pub subject: String,
-    /// What names its key: see [`spki_pin`](crate::pki::spki_pin).
+    /// See [`spki_pin`](crate::pki::spki_pin).
     pub pin: String,
-    /// When it was signed.
-    #[serde(with = "moment")]
+    #[serde(with = "rfc3339")]
     pub issued: Timestamp,
-    /// Its last moment.
-    #[serde(with = "moment")]
+    #[serde(with = "rfc3339")]
     pub not_after: Timestamp,
-    /// That it was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<RevocationRecord>,
 }
 
-/// That a certificate was taken back.
+/// When and why a certificate was revoked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevocationRecord {
-    /// When.
-    #[serde(with = "moment")]
+    #[serde(with = "rfc3339")]
     pub at: Timestamp,
-    /// Why.
     pub reason: RevocationReason,
 }
 
-/// What can be said of a certificate at some hour.
+/// The state of an issued certificate at a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CertificateState {
-    /// It can be used.
     Valid,
-    /// It can be used for less than 30 days.
+    /// It expires in less than 30 days.
     ExpiresSoon,
-    /// It is over.
     Expired,
-    /// It was taken back.
-    RevokedEntry,
+    Revoked,
 }
 
 impl IssuedCertificate {
-    /// Writes down what was just signed for `client`.
+    /// The record of a certificate that was just signed for `client`.
     pub(crate) fn of(certificate: &X509Ref, client: &str, now: Timestamp) -> Result<Self, Error> {
-        let said = describe(certificate)?;
+        let summary = describe(certificate)?;
         Ok(Self {
             serial: serial(certificate)?,
             client: client.to_owned(),
-            subject: said.subject,
-            pin: said.pin,
+            subject: summary.subject,
+            pin: summary.pin,
             issued: now,
-            not_after: said.not_after,
+            not_after: summary.not_after,
             revoked: None,
         })
     }
 
-    /// What can be said of it `now`.
     pub fn state(&self, now: Timestamp) -> CertificateState {
         match expiry::warning(self.not_after, now) {
-            _ if self.revoked.is_some() => CertificateState::RevokedEntry,
+            _ if self.revoked.is_some() => CertificateState::Revoked,
             Some(ExpiryWarning::Ended) => CertificateState::Expired,
             Some(_) => CertificateState::ExpiresSoon,
             None => CertificateState::Valid,
@@ -103,15 +93,15 @@ impl IssuedCertificate {
 
 impl CertificateIndex {
     pub(crate) fn new() -> Self {
-        Self { version: VERSION, list_number: 0, certificates: Vec::new() }
+        Self { version: VERSION, crl_number: 0, certificates: Vec::new() }
     }
 
     pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
-        let register: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        if register.version != VERSION {
-            return Err(format!("version {}: this otpost knows {VERSION}", register.version));
+        let index: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        if index.version != VERSION {
+            return Err(format!("version {} is not supported; this otpost supports version {VERSION}", index.version));
         }
-        Ok(register)
+        Ok(index)
     }
 
     pub(crate) fn write(&self) -> Result<Vec<u8>, String> {
@@ -120,7 +110,6 @@ impl CertificateIndex {
         Ok(json)
     }
 
-    /// The certificate of that number.
     pub fn find(&self, serial: &str) -> Option<&IssuedCertificate> {
         self.certificates.iter().find(|record| record.serial == serial)
     }
@@ -129,22 +118,21 @@ impl CertificateIndex {
         self.certificates.iter_mut().find(|record| record.serial == serial)
     }
 
-    /// Everything that was taken back.
+    /// The entries of the CRL.
     pub fn revoked(&self) -> Vec<RevokedEntry<'_>> {
-        let line = |record: &'_ IssuedCertificate| record.revoked.clone().map(|it| (it.at, it.reason));
-        let lines = self.certificates.iter().filter_map(|record| line(record).map(|said| (record, said)));
-        lines.map(|(record, (at, reason))| RevokedEntry { serial: &record.serial, at, reason }).collect()
+        let revoked = self.certificates.iter().filter_map(|record| Some((record, record.revoked.as_ref()?)));
+        revoked.map(|(record, it)| RevokedEntry { serial: &record.serial, at: it.at, reason: it.reason }).collect()
     }
 
-    /// The certificate of this key that was taken back because somebody else may have the key.
+    /// A certificate with this key that was revoked because the key was compromised.
     pub fn compromised(&self, pin: &str) -> Option<&IssuedCertificate> {
-        let is_lost = |record: &&IssuedCertificate| {
+        let is_compromised = |record: &&IssuedCertificate| {
             record.pin == pin && record.revoked.as_ref().is_some_and(|it| it.reason == RevocationReason::KeyCompromise)
         };
-        self.certificates.iter().find(is_lost)
+        self.certificates.iter().find(is_compromised)
     }
 
-    /// The certificate that takes over from `record`: of the same client, not taken back, and ending later.
+    /// The certificate that replaces `record`: the same client's, not revoked, and expiring later.
     pub fn successor(&self, record: &IssuedCertificate) -> Option<&IssuedCertificate> {
         let later = |other: &&IssuedCertificate| {
             other.client == record.client && other.revoked.is_none() && other.not_after > record.not_after
@@ -153,9 +141,9 @@ impl CertificateIndex {
     }
 }
 
-/// Brings a number into the form of the register: without colons and blanks, in capitals, whole bytes.
-/// Nothing when it is no number.
-pub fn normal_serial(text: &str) -> Option<String> {
+/// Normalizes a serial number to the form of the index: upper-case hexadecimal digits of whole bytes, without
+/// separators. Returns `None` if it is not a serial number.
+pub fn normalize_serial(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(|c| !matches!(c, ':' | ' ')).collect();
     let digits = digits.trim_start_matches("0x");
     let is_number = (1..=40).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
@@ -163,13 +151,13 @@ pub fn normal_serial(text: &str) -> Option<String> {
     Some(number.to_hex_str().ok()?.to_string())
 }
 
-/// Moments that a person can read, RFC 3339.
-mod moment {
+/// Timestamps in RFC 3339.
+mod rfc3339 {
     use serde::{Deserialize, Deserializer, Serializer};
 
     use crate::domain::clock::Timestamp;
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(crate) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&at.to_jiff())
     }
@@ -200,22 +188,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back_and_a_recipient_can_read_it() {
+    fn an_index_is_read_back_as_it_was_written_with_readable_times() {
         let revoked = Some(RevocationRecord { at: NOW, reason: RevocationReason::KeyCompromise });
-        let mut register = CertificateIndex::new();
-        register.certificates = vec![IssuedCertificate { revoked, ..record("0A", 1) }, record("0B", 2)];
+        let mut index = CertificateIndex::new();
+        index.certificates = vec![IssuedCertificate { revoked, ..record("0A", 1) }, record("0B", 2)];
 
-        let json = register.write().unwrap();
+        let json = index.write().unwrap();
         let again = CertificateIndex::read(&json).unwrap();
 
-        assert_eq!(again.certificates, register.certificates);
+        assert_eq!(again.certificates, index.certificates);
         let text = String::from_utf8(json).unwrap();
         assert!(text.contains("\"not_after\": \"2027-01-16T08:00:00Z\"") && text.contains("keyCompromise"), "{text}");
         assert!(CertificateIndex::read(b"{\"version\": 2, \"list_number\": 0, \"certificates\": []}").is_err());
     }
 
     #[test]
-    fn a_certificate_is_valid_then_ends_soon_then_is_over_unless_it_was_taken_back() {
+    fn a_certificate_is_valid_then_expires_soon_then_is_expired_unless_it_was_revoked() {
         let state = |days| record("0A", days).state(NOW.after(Duration::from_hours(48)));
         assert_eq!(
             (state(90), state(31), state(1)),
@@ -225,25 +213,25 @@ mod tests {
             revoked: Some(RevocationRecord { at: NOW, reason: RevocationReason::default() }),
             ..record("0A", 90)
         };
-        assert_eq!(back.state(NOW), CertificateState::RevokedEntry);
+        assert_eq!(back.state(NOW), CertificateState::Revoked);
     }
 
     #[test]
-    fn a_successor_ends_later_and_is_of_the_same_client() {
-        let mut register = CertificateIndex::new();
-        register.certificates = vec![record("0A", 10), record("0B", 90), record("0C", 400)];
-        register.certificates[2].client = "somebody else".to_owned();
-        assert_eq!(register.successor(&register.certificates[0]).unwrap().serial, "0B");
-        assert_eq!(register.successor(&register.certificates[1]), None);
+    fn a_successor_expires_later_and_belongs_to_the_same_client() {
+        let mut index = CertificateIndex::new();
+        index.certificates = vec![record("0A", 10), record("0B", 90), record("0C", 400)];
+        index.certificates[2].client = "another client".to_owned();
+        assert_eq!(index.successor(&index.certificates[0]).unwrap().serial, "0B");
+        assert_eq!(index.successor(&index.certificates[1]), None);
     }
 
     #[test]
-    fn a_number_is_known_however_it_is_written() {
+    fn a_serial_number_is_normalized_from_every_common_notation() {
         for text in ["4fa0", "4F:A0", "0x4fa0", "004FA0", "4F A0"] {
-            assert_eq!(normal_serial(text).as_deref(), Some("4FA0"), "{text}");
+            assert_eq!(normalize_serial(text).as_deref(), Some("4FA0"), "{text}");
         }
         for bad in ["", "-4f", "xyz", "pki/4f.pem", &"4f".repeat(21)] {
-            assert_eq!(normal_serial(bad), None, "{bad}");
+            assert_eq!(normalize_serial(bad), None, "{bad}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The certificate authority that signs the processors' requests, and the files it keeps.
+//! The certificate authority that signs the processors' CSRs, and its files.
 
 pub(crate) mod authority;
 pub(crate) mod environment;

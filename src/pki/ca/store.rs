@@ -1,8 +1,7 @@
-//! The certificate desk of one environment: a folder with its authority, all it has issued, and what it took back.
+//! The files of one environment's CA: `ca.pem`, `ca.key`, `crl.pem`, `issued/index.json`, `issued/<serial>.pem`.
 //!
-//! `ca.pem`, `ca.key`, `crl.pem`, `issued/index.json`, `issued/<number>.pem`. The folder appears whole or not at all, and
-//! each file in it is replaced at once. Something is written down first and handed out then, so that a crash between
-//! any two lines leaves at most a certificate that nobody has. A lock keeps two desks from writing at once.
+//! The folder is created atomically, and so is each file. A certificate is recorded before it is handed out, so a crash
+//! at any point leaves at most a recorded certificate that was not handed out. A lock prevents concurrent writes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -12,251 +11,203 @@ use std::time::Duration;
 
 use openssl::bn::BigNum;
 use openssl::x509::{CrlStatus, X509, X509Crl};
+use strum::VariantArray as _;
 use zeroize::Zeroizing;
 
-use super::environment::{CaEnvironment, environment};
+use super::environment::{CaEnvironment, environment_of};
 use super::index::{CertificateIndex, IssuedCertificate};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Credential;
-use crate::pki::crl::builder::{CrlValidity, revocation_list};
+use crate::pki::crl::builder::{CrlValidity, build_crl};
 use crate::pki::{Authority, PEM_MAX, files, key, serial};
 
 pub use super::unlocked::UnlockedCa;
 
-/// A list is read from our own disk and not from a network, so its end guards against nothing but being forgotten: it
-/// outlives certificates of a year.
-pub const LIST_DAYS: u32 = 400;
+/// Default validity of a CRL. The gateway reads it from its own disk, so its expiry only protects against a forgotten
+/// renewal. It outlives certificates of one year.
+pub const CRL_DAYS: u32 = 400;
 
-/// Room for tens of thousands of certificates, in the register as in the list.
-const REGISTER_MAX: u64 = 16 * 1024 * 1024;
+/// The size limit of the index and the CRL: tens of thousands of certificates.
+const INDEX_MAX: u64 = 16 * 1024 * 1024;
 
-/// Why the desk cannot do what it was asked.
+/// Why an operation of the CA failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An authority that was overwritten would be gone, and with it every certificate it signed.
-    #[error("{}: is there already and stays as it is", .0.display())]
+    #[error("{} already exists; left unchanged", .0.display())]
     Exists(PathBuf),
-    /// There is no authority of that environment.
-    #[error("{}: there is no {environment} CA; otpost ca init --env {environment} makes one", path.display())]
-    Missing {
-        /// Its folder.
-        path: PathBuf,
-        /// Which.
-        environment: CaEnvironment,
-    },
-    /// A file could not be read.
+    #[error("{}: there is no {environment} CA; create it with `otpost ca init --env {environment}`", path.display())]
+    Missing { path: PathBuf, environment: CaEnvironment },
     #[error("{}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A folder or lock could not be made.
-    #[error("{} could not be written", path.display())]
-    Write {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file is not what it should be.
+    Read { path: PathBuf, source: io::Error },
+    #[error("cannot write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    /// A file has invalid content.
     #[error("{}: {what}", path.display())]
-    Garbled {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// The authority of one environment lies in the folder of the other.
-    #[error("{}: is the {found} CA, in the place of the {expected} CA", path.display())]
-    Mixed {
-        /// Its file.
-        path: PathBuf,
-        /// What it is.
-        found: CaEnvironment,
-        /// What it should be.
-        expected: CaEnvironment,
-    },
-    /// The authority's own pair cannot be used.
+    Invalid { path: PathBuf, what: String },
+    #[error("{} is the {found} CA, in the folder of the {expected} CA", path.display())]
+    WrongEnvironment { path: PathBuf, found: CaEnvironment, expected: CaEnvironment },
+    /// The CA's key or certificate cannot be used.
     #[error("{}", path.display())]
-    Key {
-        /// The key's file.
-        path: PathBuf,
-        /// Why.
-        source: crate::pki::Error,
-    },
-    /// It has not issued that certificate.
-    #[error("{serial}: the {environment} CA has issued no certificate of that number; otpost ca list shows them")]
-    Unknown {
-        /// The number.
-        serial: String,
-        /// Of whom.
-        environment: CaEnvironment,
-    },
-    /// Whoever has that key besides its owner would be let in again.
-    #[error("its key was revoked as compromised (certificate {0}); ask for a new key and a request made with it")]
+    Key { path: PathBuf, source: crate::pki::Error },
+    #[error("{serial}: the {environment} CA has not issued this certificate; see `otpost ca list`")]
+    Unknown { serial: String, environment: CaEnvironment },
+    /// The other holder of the key could connect again.
+    #[error("the key was revoked as compromised (certificate {0}); request a CSR with a new key")]
     Compromised(String),
-    /// Nothing is left to be done.
-    #[error("{serial}: was revoked on {at} already, and is in the list")]
-    AlreadyRevoked {
-        /// The number.
-        serial: String,
-        /// When.
-        at: Timestamp,
-    },
-    /// A certificate or list could not be made or kept.
+    #[error("{serial} was already revoked on {at} and is in the CRL")]
+    AlreadyRevoked { serial: String, at: Timestamp },
+    /// A certificate or CRL could not be created or stored.
     #[error(transparent)]
     Pki(#[from] crate::pki::Error),
 }
 
 impl Error {
-    /// Whether the machine failed and not the one who asked.
-    pub fn is_failure(&self) -> bool {
+    /// Whether the system failed, as opposed to invalid input.
+    pub fn is_system_failure(&self) -> bool {
         matches!(self, Self::Write { .. } | Self::Pki(crate::pki::Error::File { .. } | crate::pki::Error::OpenSsl(_)))
     }
 }
 
-/// How an authority begins.
+/// The parameters of a new CA.
 #[derive(Debug)]
 pub struct CaParams<'a> {
-    /// What it is called, its common name.
+    /// The common name.
     pub name: &'a str,
-    /// How long it lives.
     pub days: u32,
-    /// How long its first list may be used.
-    pub list_days: u32,
-    /// What its key is encrypted with.
+    /// Validity of the first CRL.
+    pub crl_days: u32,
+    /// Encrypts the private key.
     pub passphrase: Option<&'a Credential>,
 }
 
-/// A desk that can be read by anybody who can read its files.
+/// The files of a CA. Reading them does not need the private key.
 #[derive(Debug, Clone)]
 pub struct CaStore {
     folder: PathBuf,
-    /// Of which environment.
     pub environment: CaEnvironment,
 }
 
 impl CaStore {
-    /// The desk of an environment, below the folder of all; whether it exists is not asked.
+    /// The CA of an environment in `folder`. It does not have to exist.
     pub fn at(folder: &Path, environment: CaEnvironment) -> Self {
         Self { folder: folder.join(environment.name()), environment }
     }
 
-    /// The desks that exist below `folder`.
+    /// The CAs that exist in `folder`.
     pub fn all(folder: &Path) -> Vec<Self> {
-        CaEnvironment::ALL.map(|of| Self::at(folder, of)).into_iter().filter(CaStore::exists).collect()
+        CaEnvironment::VARIANTS.iter().map(|&of| Self::at(folder, of)).filter(Self::exists).collect()
     }
 
-    /// Whether it has an authority.
     pub fn exists(&self) -> bool {
         self.path("ca.pem").exists()
     }
 
-    /// One of its files.
+    /// The path of a file in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Makes the authority with its first, empty list and an empty register, all of them or nothing.
-    pub fn create(&self, founding: &CaParams<'_>, now: Timestamp) -> Result<UnlockedCa, Error> {
+    /// Creates the CA with an empty CRL and an empty index, atomically.
+    pub fn create(&self, params: &CaParams<'_>, now: Timestamp) -> Result<UnlockedCa, Error> {
         if fs::read_dir(&self.folder).is_ok_and(|mut entries| entries.next().is_some()) || self.folder.is_file() {
             return Err(Error::Exists(self.folder.clone()));
         }
-        let above = self.folder.parent().unwrap_or(Path::new("."));
-        let aside = Self {
-            folder: above.join(format!(".{}.new-{}", self.environment, std::process::id())),
+        let parent = self.folder.parent().unwrap_or(Path::new("."));
+        let temporary = Self {
+            folder: parent.join(format!(".{}.new-{}", self.environment, std::process::id())),
             environment: self.environment,
         };
-        let made = fs::create_dir_all(aside.path("issued"))
-            .map_err(unwritten(&aside.folder))
-            .and_then(|()| aside.found(founding, now))
-            // An empty folder of that name gives way.
+        let created = fs::create_dir_all(temporary.path("issued"))
+            .map_err(write_error(&temporary.folder))
+            .and_then(|()| temporary.initialize(params, now))
+            // A rename replaces an empty folder.
             .and_then(|authority| {
-                fs::rename(&aside.folder, &self.folder).map_err(unwritten(&self.folder)).map(|()| authority)
+                fs::rename(&temporary.folder, &self.folder).map_err(write_error(&self.folder)).map(|()| authority)
             });
-        if made.is_err() {
-            let _ = fs::remove_dir_all(&aside.folder);
+        if created.is_err() {
+            let _ = fs::remove_dir_all(&temporary.folder);
         }
-        let authority = made?;
-        File::open(above).and_then(|above| above.sync_all()).map_err(unwritten(above))?;
+        let authority = created?;
+        File::open(parent).and_then(|parent| parent.sync_all()).map_err(write_error(parent))?;
         Ok(UnlockedCa::new(self, authority, self.lock()?))
     }
 
-    fn found(&self, founding: &CaParams<'_>, now: Timestamp) -> Result<Authority, Error> {
-        let authority = Authority::create_for(self.environment, founding.name, founding.days, now)?;
-        match founding.passphrase {
-            Some(passphrase) => files::write_locked_key(&self.path("ca.key"), authority.key(), passphrase)?,
+    fn initialize(&self, params: &CaParams<'_>, now: Timestamp) -> Result<Authority, Error> {
+        let authority = Authority::create_for(self.environment, params.name, params.days, now)?;
+        match params.passphrase {
+            Some(passphrase) => files::write_encrypted_key(&self.path("ca.key"), authority.key(), passphrase)?,
             None => files::write_key(&self.path("ca.key"), authority.key())?,
         }
         files::write_certificate(&self.path("ca.pem"), authority.certificate())?;
-        self.write_list(&authority, &mut CertificateIndex::new(), now, founding.list_days)?;
+        self.write_crl(&authority, &mut CertificateIndex::new(), now, params.crl_days)?;
         Ok(authority)
     }
 
-    /// The authority's certificate.
+    /// The CA certificate.
     pub fn certificate(&self) -> Result<X509, Error> {
         let path = self.path("ca.pem");
         let pem = self.read("ca.pem", PEM_MAX)?;
-        let certificate = X509::from_pem(&pem).map_err(|_| garbled(&path, "is not a certificate in PEM"))?;
-        match environment(&certificate) {
-            Some(found) if found != self.environment => Err(Error::Mixed { path, found, expected: self.environment }),
+        let certificate = X509::from_pem(&pem).map_err(|_| invalid(&path, "is not a certificate in PEM"))?;
+        match environment_of(&certificate) {
+            Some(found) if found != self.environment => {
+                Err(Error::WrongEnvironment { path, found, expected: self.environment })
+            }
             _ => Ok(certificate),
         }
     }
 
-    /// What it has issued.
-    pub fn register(&self) -> Result<CertificateIndex, Error> {
-        let json = self.read(INDEX, REGISTER_MAX)?;
-        CertificateIndex::read(&json).map_err(|what| garbled(&self.path(INDEX), &what))
+    /// The issued certificates.
+    pub fn index(&self) -> Result<CertificateIndex, Error> {
+        let json = self.read(INDEX, INDEX_MAX)?;
+        CertificateIndex::read(&json).map_err(|what| invalid(&self.path(INDEX), &what))
     }
 
-    /// The newest list of what it took back.
-    pub fn list(&self) -> Result<X509Crl, Error> {
-        let pem = self.read("crl.pem", REGISTER_MAX)?;
-        X509Crl::from_pem(&pem)
-            .map_err(|_| garbled(&self.path("crl.pem"), "is not a list of revoked certificates in PEM"))
+    /// The latest CRL.
+    pub fn crl(&self) -> Result<X509Crl, Error> {
+        let pem = self.read("crl.pem", INDEX_MAX)?;
+        X509Crl::from_pem(&pem).map_err(|_| invalid(&self.path("crl.pem"), "is not a CRL in PEM"))
     }
 
-    /// When its newest list must have been replaced.
-    pub fn list_until(&self) -> Result<Timestamp, Error> {
-        let list = self.list()?;
-        let until = list.next_update().ok_or_else(|| garbled(&self.path("crl.pem"), "says no nextUpdate"))?;
+    /// When the latest CRL expires.
+    pub fn crl_expires_at(&self) -> Result<Timestamp, Error> {
+        let crl = self.crl()?;
+        let until = crl.next_update().ok_or_else(|| invalid(&self.path("crl.pem"), "has no nextUpdate"))?;
         Ok(crate::pki::timestamp(until).map_err(crate::pki::Error::from)?)
     }
 
-    /// Certificates that were taken back and that the newest list does not name: a crash came between.
-    pub fn missing_in_list(&self) -> Result<Vec<String>, Error> {
-        let (register, list) = (self.register()?, self.list()?);
+    /// Serial numbers of revoked certificates that the latest CRL does not list, because of a crash before it was
+    /// signed.
+    pub fn missing_from_crl(&self) -> Result<Vec<String>, Error> {
+        let (index, crl) = (self.index()?, self.crl()?);
         let mut missing = Vec::new();
-        for revoked in register.revoked() {
-            if !names(&list, revoked.serial)? {
+        for revoked in index.revoked() {
+            if !lists(&crl, revoked.serial)? {
                 missing.push(revoked.serial.to_owned());
             }
         }
         Ok(missing)
     }
 
-    /// Whether it has a certificate that is on record. If not, a crash came between, and nobody else has it either.
-    pub fn holds(&self, record: &IssuedCertificate) -> bool {
+    /// Whether the file of a recorded certificate exists. If not, a crash prevented it, and the certificate was not
+    /// handed out.
+    pub fn has_certificate(&self, record: &IssuedCertificate) -> bool {
         self.path(&issued_name(&record.serial)).exists()
     }
 
-    /// A certificate that it has issued.
-    pub fn issued(&self, record: &IssuedCertificate) -> Result<X509, Error> {
+    /// Reads an issued certificate.
+    pub fn issued_certificate(&self, record: &IssuedCertificate) -> Result<X509, Error> {
         let name = issued_name(&record.serial);
         X509::from_pem(&self.read(&name, PEM_MAX)?)
-            .map_err(|_| garbled(&self.path(&name), "is not a certificate in PEM"))
+            .map_err(|_| invalid(&self.path(&name), "is not a certificate in PEM"))
     }
 
-    /// Whether its key opens with a passphrase only.
-    pub fn is_locked(&self) -> Result<bool, Error> {
-        Ok(key::is_locked(&Zeroizing::new(self.read("ca.key", PEM_MAX)?)))
+    /// Whether the private key is encrypted.
+    pub fn is_encrypted(&self) -> Result<bool, Error> {
+        Ok(key::is_encrypted(&Zeroizing::new(self.read("ca.key", PEM_MAX)?)))
     }
 
-    /// Takes the key in hand, once whoever has it now is done.
-    pub fn open(&self, passphrase: Option<&Credential>) -> Result<UnlockedCa, Error> {
+    /// Loads the private key and locks the CA. Waits while another process has the lock.
+    pub fn unlock(&self, passphrase: Option<&Credential>) -> Result<UnlockedCa, Error> {
         let certificate = self.certificate()?.to_pem().map_err(crate::pki::Error::from)?;
         let key = Zeroizing::new(self.read("ca.key", PEM_MAX)?);
         let authority = Authority::load(&certificate, &key, passphrase)
@@ -264,14 +215,14 @@ impl CaStore {
         Ok(UnlockedCa::new(self, authority, self.lock()?))
     }
 
-    // The system frees it when the process ends, however that happens.
+    // The system releases the lock when the process ends.
     fn lock(&self) -> Result<File, Error> {
         let path = self.path("lock");
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = file.map_err(unwritten(&path))?;
-        file.lock().map_err(unwritten(&path))?;
+        let file = file.map_err(write_error(&path))?;
+        file.lock().map_err(write_error(&path))?;
         for folder in [self.folder.clone(), self.path("issued")] {
-            files::sweep(&folder).map_err(unwritten(&folder))?;
+            files::remove_drafts(&folder).map_err(write_error(&folder))?;
         }
         Ok(file)
     }
@@ -284,25 +235,25 @@ impl CaStore {
         files::read_up_to(&path, limit).map_err(|source| Error::Read { path, source })
     }
 
-    pub(super) fn save(&self, register: &CertificateIndex) -> Result<(), Error> {
+    pub(super) fn save(&self, index: &CertificateIndex) -> Result<(), Error> {
         let path = self.path(INDEX);
-        let json = register.write().map_err(|what| garbled(&path, &what))?;
+        let json = index.write().map_err(|what| invalid(&path, &what))?;
         Ok(files::replace(&path, &json)?)
     }
 
-    // The number is written down before the list that has it: two lists of one number could not be told apart.
-    pub(super) fn write_list(
+    // The number is saved before the CRL is signed, so that no two CRLs have the same number.
+    pub(super) fn write_crl(
         &self,
-        by: &Authority,
-        register: &mut CertificateIndex,
+        authority: &Authority,
+        index: &mut CertificateIndex,
         now: Timestamp,
         days: u32,
     ) -> Result<(), Error> {
-        register.list_number += 1;
-        self.save(register)?;
+        index.crl_number += 1;
+        self.save(index)?;
         let until = now.after(Duration::from_hours(24 * u64::from(days)));
-        let list = revocation_list(by, &register.revoked(), register.list_number, CrlValidity { from: now, until })?;
-        Ok(files::write_list(&self.path("crl.pem"), &list)?)
+        let crl = build_crl(authority, &index.revoked(), index.crl_number, CrlValidity { from: now, until })?;
+        Ok(files::write_crl(&self.path("crl.pem"), &crl)?)
     }
 }
 
@@ -312,28 +263,28 @@ pub(super) fn issued_name(serial: &str) -> String {
     format!("issued/{serial}.pem")
 }
 
-fn names(list: &X509Crl, number: &str) -> Result<bool, Error> {
-    let number = BigNum::from_hex_str(number).and_then(|number| number.to_asn1_integer());
-    Ok(matches!(list.get_by_serial(&*number.map_err(crate::pki::Error::from)?), CrlStatus::Revoked(_)))
+fn lists(crl: &X509Crl, serial: &str) -> Result<bool, Error> {
+    let serial = BigNum::from_hex_str(serial).and_then(|serial| serial.to_asn1_integer());
+    Ok(matches!(crl.get_by_serial(&*serial.map_err(crate::pki::Error::from)?), CrlStatus::Revoked(_)))
 }
 
-fn garbled(path: &Path, what: &str) -> Error {
-    Error::Garbled { path: path.to_owned(), what: what.to_owned() }
+fn invalid(path: &Path, what: &str) -> Error {
+    Error::Invalid { path: path.to_owned(), what: what.to_owned() }
 }
 
-fn unwritten(path: &Path) -> impl FnOnce(io::Error) -> Error {
+fn write_error(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::Write { path, source }
 }
 
-/// Which of `desks` has issued `certificate`, and how it is written down there.
-pub fn find(desks: &[CaStore], certificate: &X509) -> Result<Option<(CaStore, IssuedCertificate)>, Error> {
-    let number = serial(certificate)?;
-    for desk in desks {
-        // A stranger's certificate can have any number: it counts only with our signature.
-        let key = desk.certificate()?.public_key().map_err(crate::pki::Error::from)?;
+/// Finds the CA that issued `certificate`, and its record.
+pub fn find(cas: &[CaStore], certificate: &X509) -> Result<Option<(CaStore, IssuedCertificate)>, Error> {
+    let serial = serial(certificate)?;
+    for ca in cas {
+        // Certificates of other CAs can have any serial number, so the signature is checked.
+        let key = ca.certificate()?.public_key().map_err(crate::pki::Error::from)?;
         if certificate.verify(&key).unwrap_or(false) {
-            return Ok(desk.register()?.find(&number).map(|record| (desk.clone(), record.clone())));
+            return Ok(ca.index()?.find(&serial).map(|record| (ca.clone(), record.clone())));
         }
     }
     Ok(None)

@@ -1,4 +1,4 @@
-//! Certificate revocation lists (RFC 5280): writing our own, reading any.
+//! Certificate revocation lists (RFC 5280): building and reading them.
 
 pub(crate) mod builder;
 pub(crate) mod reader;

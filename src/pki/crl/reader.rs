@@ -1,7 +1,6 @@
-//! Revocation lists: whose they are, until when they hold, and whom they name.
+//! Reads CRLs: their issuer, their expiry, and the serial numbers that they list.
 //!
-//! A list says something only about the certificates of the authority that signed it. Whether one that is too old
-//! still counts is for whoever asks.
+//! A CRL applies only to certificates of the CA that signed it. The caller decides whether an expired CRL still counts.
 
 use std::collections::HashSet;
 
@@ -14,32 +13,34 @@ use crate::pki::{Error, timestamp};
 
 const BEGIN: &str = "-----BEGIN X509 CRL-----";
 
-/// One authority's list, ready to be asked.
+/// The CRL of one CA.
 pub struct RevocationList {
-    /// The authority's name, DER.
+    /// The name of the CA, in DER.
     pub issuer: Vec<u8>,
-    /// When the next one was promised; `None` when it was not.
+    /// When the next CRL is due, if it says so.
     pub until: Option<Timestamp>,
     serials: HashSet<Vec<u8>>,
     list: X509Crl,
 }
 
-/// The number of a certificate, as lists of revoked ones hold it.
+/// The issuer and serial number of a certificate, as a CRL identifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SerialNumber {
-    /// The authority's name, DER.
+    /// The name of the CA, in DER.
     pub issuer: Vec<u8>,
-    /// The number, big-endian.
+    /// Big-endian.
     pub serial: Vec<u8>,
 }
 
-/// What a list must name for `certificate` to be revoked.
-pub fn number_of(certificate: &X509Ref) -> Result<SerialNumber, Error> {
-    Ok(SerialNumber { issuer: certificate.issuer_name().to_der()?, serial: bytes(certificate.serial_number())? })
+impl SerialNumber {
+    /// The issuer and serial number of `certificate`.
+    pub fn of(certificate: &X509Ref) -> Result<Self, Error> {
+        Ok(Self { issuer: certificate.issuer_name().to_der()?, serial: bytes(certificate.serial_number())? })
+    }
 }
 
 impl RevocationList {
-    /// Reads every list of a PEM text. No list in it is an empty answer; one that cannot be read is an error.
+    /// Reads every CRL of a PEM text. A text without a CRL gives an empty list; an unreadable CRL is an error.
     pub fn read_all(pem: &str) -> Result<Vec<Self>, Error> {
         pem.match_indices(BEGIN).map(|(at, _)| Self::read(&pem.as_bytes()[at..])).collect()
     }
@@ -55,14 +56,14 @@ impl RevocationList {
         })
     }
 
-    /// Whether `authority` signed it.
-    pub fn is_by(&self, authority: &X509Ref) -> Result<bool, Error> {
+    /// Whether `authority` signed this CRL.
+    pub fn is_signed_by(&self, authority: &X509Ref) -> Result<bool, Error> {
         let same_name = self.list.issuer_name().try_cmp(authority.subject_name())?.is_eq();
         Ok(same_name && self.list.verify(&*authority.public_key()?).unwrap_or(false))
     }
 
-    /// Whether it names this number.
-    pub fn names(&self, serial: &[u8]) -> bool {
+    /// Whether the serial number is revoked.
+    pub fn contains(&self, serial: &[u8]) -> bool {
         self.serials.contains(serial)
     }
 }

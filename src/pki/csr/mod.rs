@@ -1,4 +1,4 @@
-//! Certificate signing requests (PKCS #10): reading, making and reviewing them.
+//! Certificate signing requests (CSR, PKCS #10): reading, creating and reviewing them.
 
 pub(crate) mod request;
 pub(crate) mod review;

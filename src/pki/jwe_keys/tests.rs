@@ -1,4 +1,4 @@
-//! A rotation from end to end, what is refused on the way, and what a crash leaves.
+//! A key rotation from start to end, rejected changes, and the state after a crash.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,7 +17,7 @@ fn published(folder: &Path, at: Timestamp) -> Option<String> {
 }
 
 #[test]
-fn the_old_key_is_published_until_the_new_ones_time_and_opens_until_it_is_retired() {
+fn the_old_key_is_published_until_the_new_one_is_active_and_decrypts_until_it_is_retired() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let mut change = KeyringEditor::begin(folder).unwrap();
@@ -42,7 +42,7 @@ fn the_old_key_is_published_until_the_new_ones_time_and_opens_until_it_is_retire
 }
 
 #[test]
-fn going_back_to_the_key_before_is_one_more_activation() {
+fn the_previous_key_can_be_activated_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut change = KeyringEditor::begin(folder.path()).unwrap();
     let old = change.add_first(2048, NOW).unwrap();
@@ -55,7 +55,7 @@ fn going_back_to_the_key_before_is_one_more_activation() {
 }
 
 #[test]
-fn what_would_leave_senders_without_a_key_is_refused() {
+fn a_change_that_would_leave_processors_without_a_key_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let mut change = KeyringEditor::begin(folder.path()).unwrap();
     let first = change.add_first(2048, NOW).unwrap();
@@ -67,12 +67,12 @@ fn what_would_leave_senders_without_a_key_is_refused() {
     assert!(matches!(change.activate(&first, NOW, later(1)), Err(Error::Past(_))));
     assert!(matches!(change.activate(&first, later(1), NOW), Err(Error::AlreadyPublished(_))));
     assert!(matches!(change.activate("0000000000000000", NOW, NOW), Err(Error::Unknown(_))));
-    assert!(matches!((change.add(1024, NOW), change.add(8192, NOW)), (Err(Error::SmsSize), Err(Error::SmsSize))));
+    assert!(matches!((change.add(1024, NOW), change.add(8192, NOW)), (Err(Error::KeySize), Err(Error::KeySize))));
     assert_eq!(published(folder.path(), later(1)), Some(first));
 }
 
 #[test]
-fn keys_and_index_are_for_their_owner_only_and_nothing_is_left_beside_them() {
+fn keys_and_index_are_readable_by_their_owner_only() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("made/on/the/way");
     let id = KeyringEditor::begin(&folder).unwrap().add(2048, NOW).unwrap();
@@ -84,65 +84,68 @@ fn keys_and_index_are_for_their_owner_only_and_nothing_is_left_beside_them() {
 }
 
 #[test]
-fn a_key_whose_making_was_cut_short_is_used_for_nothing_and_is_found() {
+fn a_key_whose_creation_was_interrupted_is_not_used_and_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let mut change = KeyringEditor::begin(folder.path()).unwrap();
     let first = change.add_first(2048, NOW).unwrap();
     let before = fs::read(folder.path().join("index.json")).unwrap();
     let second = change.add(2048, NOW).unwrap();
-    // As if the power had gone between the two files.
+    // Simulates a power failure between the two writes.
     fs::write(folder.path().join("index.json"), before).unwrap();
 
     let keyring = JweKeyring::read(folder.path()).unwrap();
 
     assert_eq!(keyring.entries().iter().map(|entry| &entry.id).collect::<Vec<_>>(), [&first]);
-    assert_eq!(keyring.strays(), [keyring.path(&second)]);
+    assert_eq!(keyring.unindexed_files(), [keyring.path(&second)]);
 }
 
 #[test]
-fn a_file_that_is_not_the_key_its_name_stands_for_is_named() {
+fn a_file_that_does_not_match_its_id_is_named_in_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut change = KeyringEditor::begin(folder.path()).unwrap();
     let (one, other) = (change.add(2048, NOW).unwrap(), change.add(2048, NOW).unwrap());
     let keyring = change.keyring();
-    let said = || keyring.key(&one).unwrap_err().to_string();
+    let error = || keyring.key(&one).unwrap_err().to_string();
 
     fs::copy(keyring.path(&other), keyring.path(&one)).unwrap();
-    assert!(said().contains(&one) && said().contains("another key"), "{}", said());
+    assert!(error().contains(&one) && error().contains("a different key"), "{}", error());
     let curve = crate::pki::key::generate().unwrap();
     fs::write(keyring.path(&one), curve.private_key_to_pem_pkcs8().unwrap()).unwrap();
-    assert!(said().contains("is P-256"), "{}", said());
-    let locked = curve.private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_256_cbc(), b"secret").unwrap();
-    fs::write(keyring.path(&one), locked).unwrap();
-    assert!(said().contains("without a password"), "{}", said());
+    assert!(error().contains("is P-256"), "{}", error());
+    let encrypted = curve.private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_256_cbc(), b"secret").unwrap();
+    fs::write(keyring.path(&one), encrypted).unwrap();
+    assert!(error().contains("not an unencrypted"), "{}", error());
     fs::remove_file(keyring.path(&one)).unwrap();
-    assert!(said().contains("No such file"), "{}", said());
+    assert!(error().contains("No such file"), "{}", error());
 }
 
 #[test]
-fn an_index_that_cannot_be_read_is_named_and_its_names_cannot_lead_elsewhere() {
+fn an_invalid_index_is_named_in_the_error_and_its_ids_cannot_leave_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index.json");
     let entry = |id: &str| format!("{{\"id\":\"{id}\",\"created_at\":0,\"bits\":2048}}");
-    let twice = [entry("00112233445566aa"), entry("00112233445566aa")].join(",");
+    let duplicate = [entry("00112233445566aa"), entry("00112233445566aa")].join(",");
 
-    for keys in [entry("../../etc/passwd"), entry("00112233445566AA"), twice, "1".to_owned()] {
+    for keys in [entry("../../etc/passwd"), entry("00112233445566AA"), duplicate, "1".to_owned()] {
         fs::write(&path, format!("{{\"keys\":[{keys}]}}")).unwrap();
-        let said = JweKeyring::read(folder.path()).unwrap_err().to_string();
-        assert!(said.contains("index.json"), "{said}");
+        let error = JweKeyring::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("index.json"), "{error}");
     }
     fs::write(&path, format!("{{\"keys\":[{}]}}", entry("00112233445566aa"))).unwrap();
     assert!(JweKeyring::read(folder.path()).is_ok());
 }
 
 #[test]
-fn a_public_key_is_written_in_three_candidates_that_say_the_same() {
+fn the_three_formats_encode_the_same_public_key() {
     let folder = tempfile::tempdir().unwrap();
     let mut change = KeyringEditor::begin(folder.path()).unwrap();
     let id = change.add(2048, NOW).unwrap();
     let key = change.keyring().key(&id).unwrap();
 
-    let [der, base64, pem] = PublicKeyFormat::ALL.map(|format| format.write(&key).unwrap());
+    let encode = |format: PublicKeyFormat| format.encode(&key).unwrap();
+    let der = encode(PublicKeyFormat::SpkiDer);
+    let base64 = encode(PublicKeyFormat::PemBase64);
+    let pem = encode(PublicKeyFormat::Pem);
 
     assert_eq!(openssl::base64::decode_block(&der).unwrap(), key.public_key_to_der().unwrap());
     assert_eq!(openssl::base64::decode_block(&base64).unwrap(), pem.as_bytes());

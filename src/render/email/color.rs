@@ -1,10 +1,8 @@
-//! The colours that an operator chooses, and the letters that can be read on them (WCAG 2.2, 1.4.3).
-//!
-//! Knows neither a page nor where a colour is used.
+//! The colours that an operator chooses, and the text colours with enough contrast on them (WCAG 2.2, 1.4.3).
 
 use std::fmt;
 
-/// What letters of any size need against what lies behind them (WCAG 2.2, 1.4.3, level AA).
+/// The contrast that text of any size needs (WCAG 2.2, 1.4.3, level AA).
 const CONTRAST_MIN: f64 = 4.5;
 
 /// An opaque colour in sRGB.
@@ -16,7 +14,7 @@ impl Color {
     pub(crate) const WHITE: Self = Self([255; 3]);
     pub(crate) const GREY: Self = Self([0x5c; 3]);
 
-    /// Reads `#rrggbb` and nothing else.
+    /// Parses `#rrggbb` and nothing else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
         let all =
@@ -25,9 +23,9 @@ impl Color {
         Some(Self([red, green, blue]))
     }
 
-    /// The colour of letters on this one: `wanted` where it can be read, else black or white, whichever stands out
-    /// more. One of those two always can be.
-    pub(crate) fn letters(self, wanted: Self) -> Self {
+    /// The colour of text on this one: `wanted` if its contrast is high enough, else black or white, whichever has more.
+    /// One of these two always has enough.
+    pub(crate) fn text_color(self, wanted: Self) -> Self {
         if self.contrast(wanted) >= CONTRAST_MIN {
             return wanted;
         }
@@ -62,30 +60,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_can_be_read_on_every_colour() {
+    fn text_has_enough_contrast_on_every_colour() {
         for red in (0..=255).step_by(5) {
             for green in (0..=255).step_by(5) {
                 for blue in (0..=255).step_by(5) {
                     let color = Color([red, green, blue]);
                     for wanted in [Color::WHITE, Color::GREY] {
-                        assert!(color.contrast(color.letters(wanted)) >= CONTRAST_MIN, "{color}");
+                        assert!(color.contrast(color.text_color(wanted)) >= CONTRAST_MIN, "{color}");
                     }
                 }
             }
         }
-        let letters = |text| Color::parse(text).unwrap().letters(Color::WHITE).to_string();
-        assert_eq!([letters("#1a1a1a"), letters("#FFD500")], ["#ffffff", "#000000"]);
+        let text_color = |text| Color::parse(text).unwrap().text_color(Color::WHITE).to_string();
+        assert_eq!([text_color("#1a1a1a"), text_color("#FFD500")], ["#ffffff", "#000000"]);
     }
 
     #[test]
-    fn the_contrast_is_the_one_that_the_standard_gives() {
+    fn the_contrast_is_that_of_the_standard() {
         assert!((Color::BLACK.contrast(Color::WHITE) - 21.0).abs() < 1e-9);
         let grey = Color::parse("#767676").unwrap().contrast(Color::WHITE);
         assert!((grey - 4.54).abs() < 0.01, "{grey}");
     }
 
     #[test]
-    fn a_colour_is_six_digits_behind_a_hash() {
+    fn a_colour_is_a_hash_and_six_digits() {
         for bad in ["", "#fff", "red", "1a1a1a", "#1a1a1g", "#1a1a1a;", "#+a1a1a", "#żżż", "#1a1a1a "] {
             assert_eq!(Color::parse(bad), None, "{bad}");
         }

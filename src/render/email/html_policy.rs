@@ -1,11 +1,11 @@
-//! What an operator's own HTML of a mail may hold: the content between the layout's head and foot, in simple markup.
+//! The HTML allowed in `email.html.hbs`: simple markup for the content between the header and the footer of the layout.
 //!
-//! It is read as signs, not as a page: which elements and attributes there are. What mail programs drop or block, what
-//! fetches something, and what would end the page around it, is refused with its place.
+//! The source is scanned for elements and attributes, not parsed as a page. Rejected with its position is what mail programs
+//! drop or block, what fetches something, and what would close the page around the content.
 
-use crate::render::template::syntax_limits::Location;
+use crate::render::validate::diagnostic::Violation;
 
-/// Elements that every mail program shows and that need nothing from the page around them.
+/// Elements that every mail program shows and that do not depend on the page around them.
 const ELEMENTS: [&str; 24] = [
     "a",
     "b",
@@ -33,7 +33,7 @@ const ELEMENTS: [&str; 24] = [
     "ul",
 ];
 
-/// Attributes that neither run nor fetch anything.
+/// Attributes that neither run code nor fetch anything.
 const ATTRIBUTES: [&str; 16] = [
     "align",
     "bgcolor",
@@ -53,29 +53,30 @@ const ATTRIBUTES: [&str; 16] = [
     "width",
 ];
 
-/// The first thing in `source` that is more than content.
-pub(crate) fn fault(source: &str) -> Option<Location> {
+/// The first element or attribute in `source` that is not allowed.
+pub(crate) fn violation(source: &str) -> Option<Violation> {
     let mut rest = 0;
     while let Some(found) = source[rest..].find('<') {
         let start = rest + found;
         let inside = &source[start + 1..];
         let end = inside.find('>').unwrap_or(inside.len());
-        if let Some(what) = fault_in(&inside[..end]) {
-            return Some(Location::behind(source, start, what));
+        if let Some(message) = rejection(&inside[..end]) {
+            return Some(Violation::at(source, start, "mail-content", message));
         }
         rest = start + 1 + end;
     }
     None
 }
 
-fn fault_in(tag: &str) -> Option<String> {
+fn rejection(tag: &str) -> Option<String> {
     let closing = tag.strip_prefix('/');
     let tag = closing.unwrap_or(tag);
     let name: String = tag.chars().take_while(char::is_ascii_alphanumeric).collect();
     if !ELEMENTS.contains(&name.to_ascii_lowercase().as_str()) {
-        let sign: String = tag.chars().take(8).filter(|c| !c.is_control()).collect();
+        let start: String = tag.chars().take(8).filter(|c| !c.is_control()).collect();
         return Some(format!(
-            "<{sign}: this is the content between the layout's head and foot, with no more than {}; write &lt; for the sign",
+            "<{start} is not allowed: this file is the content between header and footer; allowed elements: {}; write &lt; \
+             for a less-than sign",
             ELEMENTS.join(", ")
         ));
     }
@@ -83,17 +84,22 @@ fn fault_in(tag: &str) -> Option<String> {
     while let Some((attribute, value, rest)) = next_attribute(attributes) {
         let known = ATTRIBUTES.contains(&attribute.to_ascii_lowercase().as_str());
         if !known {
-            return Some(format!("<{name}> takes no {attribute} here, only {}", ATTRIBUTES.join(", ")));
+            return Some(format!(
+                "{attribute} is not allowed in <{name}>; allowed attributes: {}",
+                ATTRIBUTES.join(", ")
+            ));
         }
         if value.to_ascii_lowercase().contains("url(") {
-            return Some(format!("{attribute} fetches something, which tells a stranger who reads the mail"));
+            return Some(format!(
+                "{attribute} fetches something, which reveals to a third party that the mail was opened"
+            ));
         }
         attributes = rest;
     }
     None
 }
 
-// `name="value"` and what follows it; without a value it is empty.
+// The name and value of the first attribute, and the rest. A missing value is empty.
 fn next_attribute(text: &str) -> Option<(&str, &str, &str)> {
     let text = text.trim_start();
     let name = text.split(|c: char| c == '=' || c.is_whitespace()).next().filter(|_| !text.is_empty())?;
@@ -111,38 +117,38 @@ fn next_attribute(text: &str) -> Option<(&str, &str, &str)> {
 mod tests {
     use super::*;
 
-    fn said(source: &str) -> String {
-        fault(source).map(|fault| fault.what).unwrap_or_default()
+    fn message(source: &str) -> String {
+        violation(source).map(|violation| violation.message).unwrap_or_default()
     }
 
     #[test]
-    fn content_is_taken_and_a_page_is_not() {
+    fn content_is_accepted_and_a_page_is_rejected() {
         for good in [
             "<p>Code {{otp}}</p>",
             "a &lt; b<br/><a href=\"https://bank.example/\" style='color:#000'>more</a>",
             "<table role=presentation width=100%><tr><td>{{amount}}</td></tr></table>",
             "{{#if merchant}}<p>{{merchant}}</p>{{/if}}",
         ] {
-            assert_eq!(said(good), "", "{good}");
+            assert_eq!(message(good), "", "{good}");
         }
         for (bad, expected) in [
-            ("<!doctype html><html>", "<!doctype: this is the content"),
-            ("<style>p{}</style>", "<style: this"),
-            ("<p>a</p></td>x<script>", "<script: this"),
+            ("<!doctype html><html>", "<!doctype is not allowed: this file is the content"),
+            ("<style>p{}</style>", "<style is not allowed"),
+            ("<p>a</p></td>x<script>", "<script is not allowed"),
             ("<img src=\"https://x.example/pixel\">", "<img src="),
-            ("<!-- note -->", "<!-- note: this"),
-            ("a < b", "< b: this"),
-            ("<p onclick=\"x\">", "<p> takes no onclick here"),
-            ("<p class=x>", "<p> takes no class here"),
+            ("<!-- note -->", "<!-- note is not allowed"),
+            ("a < b", "< b is not allowed"),
+            ("<p onclick=\"x\">", "onclick is not allowed in <p>"),
+            ("<p class=x>", "class is not allowed in <p>"),
             ("<p style=\"background:URL(https://x.example)\">", "style fetches something"),
         ] {
-            assert!(said(bad).starts_with(expected), "{bad}: {}", said(bad));
+            assert!(message(bad).starts_with(expected), "{bad}: {}", message(bad));
         }
     }
 
     #[test]
-    fn the_place_is_where_the_element_begins() {
+    fn the_position_is_that_of_the_element() {
         let source = "<p>ł</p>\n ł <img>";
-        assert_eq!(fault(source).and_then(|fault| fault.at), Some((2, 4)));
+        assert_eq!(violation(source).and_then(|violation| violation.at), Some((2, 4)));
     }
 }

@@ -1,4 +1,4 @@
-//! What is special about e-mail: the page around a text, and the HTML made from it.
+//! E-mail: the HTML page around the content, and the HTML that is made from plain text.
 
 pub(crate) mod color;
 pub(crate) mod html_policy;

@@ -1,27 +1,31 @@
-//! The HTML of a mail's content, made from its plain text: paragraphs, line breaks, and a code that stands out.
+//! Makes the HTML of a mail's content from its plain text: paragraphs, line breaks, and a highlighted code.
 //!
-//! Works on borrowed stretches of the text and copies none of them: what it writes goes straight to whoever asked.
-//! Knows neither the page around the content nor a setting.
+//! Works on borrowed spans of the text and does not copy the code: the HTML goes directly to the caller. Knows neither the
+//! page around the content nor any setting.
+
+use icu_casemap::TitlecaseMapper;
+use icu_casemap::options::{LeadingAdjustment, TitlecaseOptions, TrailingCase};
+use icu_locale::LanguageIdentifier;
 
 use crate::render::template::ast::{TextSpan, escape};
 use crate::render::template::values::Variable;
 
-/// A code longer than this is written smaller, so that one of sixteen letters still fits a narrow phone.
+/// A code longer than this is shown in a smaller font, so that one of 16 characters still fits a narrow phone.
 const CODE_WIDE: usize = 8;
 
-/// Signs and blanks that only made sense beside the code, or beside the name that a headline does without.
+/// Punctuation and spaces that only make sense next to the code, or next to the brand that a headline omits.
 const JOINTS: [char; 11] = [' ', '\u{a0}', ':', '：', ',', '.', ';', '|', '-', '–', '—'];
-/// Those of them that part a name from what it says; behind a blank alone a sentence goes on.
+/// The punctuation that separates the brand from the rest of a subject. After a space alone, the sentence continues.
 const SEPARATORS: [char; 6] = [':', '：', '|', '-', '–', '—'];
 
-/// What sets a value apart in plain text (Unicode annex 9).
+/// The marks around an isolated value in plain text (Unicode annex 9).
 const ISOLATES: [char; 2] = ['\u{2068}', '\u{2069}'];
 
-/// Where HTML goes, piece by piece.
+/// Receives the HTML in pieces.
 pub(crate) type Put<'p> = dyn FnMut(&str) + 'p;
 
-/// Writes the text as HTML: a blank line ends a paragraph, and the code has a place of its own. Which lines there are
-/// is known only now, because a choice may begin in one paragraph and end in another.
+/// Writes the text as HTML: an empty line ends a paragraph, and the code has its own block. The lines are known only after
+/// rendering, because a condition may begin in one paragraph and end in another.
 pub(crate) fn content(spans: &[TextSpan<'_>], put: &mut Put<'_>) {
     let mut open = false;
     for block in lines(spans).iter().flat_map(|line| blocks(line)) {
@@ -58,68 +62,68 @@ fn blocks<'a>(line: &[TextSpan<'a>]) -> Vec<Block<'a>> {
     }
     let Some(at) = line.iter().position(is_code) else { return vec![Block::Line(line.to_vec())] };
     let before = Some(line[..at].to_vec()).filter(|before| !is_blank(before)).map(Block::Line);
-    let after = Some(beyond_joints(&line[at + 1..])).filter(|after| !is_blank(after));
+    let after = Some(without_joints(&line[at + 1..])).filter(|after| !is_blank(after));
     let rest = after.map_or_else(Vec::new, |after| blocks(&after));
     before.into_iter().chain([Block::Code(line[at].text())]).chain(rest).collect()
 }
 
-/// Writes one line of words alone, for a title or a list of mails.
+/// Writes one line without markup, for a title or a list of mails.
 pub(crate) fn plain(spans: &[TextSpan<'_>], put: &mut Put<'_>) {
     for span in spans {
         escape(span.text(), put);
     }
 }
 
-/// Writes a mail's subject as its headline: without the name it begins or ends with, which stands above it.
-pub(crate) fn headline(subject: &[TextSpan<'_>], language: &str, put: &mut Put<'_>) {
+/// Writes a mail's subject as its headline: with a capital letter, and without the brand at its beginning or end, which the
+/// page shows above it.
+pub(crate) fn headline(subject: &[TextSpan<'_>], language: &LanguageIdentifier, put: &mut Put<'_>) {
     let own = without_brand(subject);
-    let Some((TextSpan::Words(words), rest)) = own.split_first() else { return inline(&own, put) };
-    // A Turkish i has a capital of its own.
-    let first = words.chars().next().filter(|_| !matches!(language, "tr" | "az"));
-    let capital: String = first.into_iter().flat_map(char::to_uppercase).collect();
-    escape(&capital, put);
-    escape(&words[first.map_or(0, char::len_utf8)..], put);
+    let Some((TextSpan::Fixed(text), rest)) = own.split_first() else { return inline(&own, put) };
+    let mut options = TitlecaseOptions::default();
+    options.leading_adjustment = Some(LeadingAdjustment::None);
+    options.trailing_case = Some(TrailingCase::Unchanged);
+    escape(&TitlecaseMapper::new().titlecase_segment_to_string(text, language, options), put);
     inline(rest, put);
 }
 
 fn without_brand<'a>(subject: &[TextSpan<'a>]) -> Vec<TextSpan<'a>> {
-    let written =
+    let non_empty =
         |spans: Vec<TextSpan<'a>>| spans.into_iter().filter(|span| !span.text().is_empty()).collect::<Vec<_>>();
-    let all = written(subject.to_vec());
+    let all = non_empty(subject.to_vec());
     let own = match all.as_slice() {
-        [TextSpan::Value(Variable::Brand, _), TextSpan::Words(words), rest @ ..]
-            if words.trim_start().starts_with(SEPARATORS) =>
+        [TextSpan::Value(Variable::Brand, _), TextSpan::Fixed(text), rest @ ..]
+            if text.trim_start().starts_with(SEPARATORS) =>
         {
-            [&[TextSpan::Words(words.trim_start_matches(JOINTS))], rest].concat()
+            [&[TextSpan::Fixed(text.trim_start_matches(JOINTS))], rest].concat()
         }
-        [rest @ .., TextSpan::Words(words), TextSpan::Value(Variable::Brand, _)]
-            if words.trim_end().ends_with(SEPARATORS) =>
+        [rest @ .., TextSpan::Fixed(text), TextSpan::Value(Variable::Brand, _)]
+            if text.trim_end().ends_with(SEPARATORS) =>
         {
-            [rest, &[TextSpan::Words(words.trim_end_matches(JOINTS))]].concat()
+            [rest, &[TextSpan::Fixed(text.trim_end_matches(JOINTS))]].concat()
         }
         _ => Vec::new(),
     };
-    if is_blank(&own) { all } else { written(own) }
+    if is_blank(&own) { all } else { non_empty(own) }
 }
 
-/// Writes what a list of mails shows beside the subject: the first lines of the text without any that holds the code,
-/// one at least, and more as long as they come to no more than `most` signs.
+/// Writes what a list of mails shows next to the subject: the first lines of the text that do not hold the code, at least
+/// one, and more up to `most` characters.
 pub(crate) fn preheader(spans: &[TextSpan<'_>], most: usize, put: &mut Put<'_>) {
-    let mut written = 0;
+    let mut length = 0;
     for line in lines(spans).iter().filter(|line| !is_blank(line) && !line.iter().any(is_code)) {
-        let length = line.iter().map(|span| span.text().chars().count()).sum::<usize>() + 1;
-        if written > 0 && written + length > most {
+        let of_line = line.iter().map(|span| span.text().chars().count()).sum::<usize>() + 1;
+        if length > 0 && length + of_line > most {
             return;
         }
-        if written > 0 {
+        if length > 0 {
             put(" ");
         }
         plain(line, put);
-        written += length;
+        length += of_line;
     }
 }
 
-// The text line by line. Values have no line breaks: they are cleaned before they come here.
+// The lines of the text. Values have no line breaks: they were removed before.
 fn lines<'a>(spans: &[TextSpan<'a>]) -> Vec<Vec<TextSpan<'a>>> {
     let mut lines = vec![Vec::new()];
     let add = |span, lines: &mut Vec<Vec<TextSpan<'a>>>| {
@@ -130,12 +134,12 @@ fn lines<'a>(spans: &[TextSpan<'a>]) -> Vec<Vec<TextSpan<'a>>> {
     for span in spans {
         match span {
             TextSpan::Value(..) => add(*span, &mut lines),
-            TextSpan::Words(words) => {
-                for (number, words) in words.split('\n').enumerate() {
+            TextSpan::Fixed(text) => {
+                for (number, line) in text.split('\n').enumerate() {
                     if number > 0 {
                         lines.push(Vec::new());
                     }
-                    add(TextSpan::Words(words.trim_end_matches('\r')), &mut lines);
+                    add(TextSpan::Fixed(line.trim_end_matches('\r')), &mut lines);
                 }
             }
         }
@@ -151,14 +155,14 @@ fn is_blank(line: &[TextSpan<'_>]) -> bool {
     line.iter().all(|span| span.text().trim().is_empty())
 }
 
-// The stretches without the signs they begin with, and without those that are empty.
-fn beyond_joints<'a>(spans: &[TextSpan<'a>]) -> Vec<TextSpan<'a>> {
+// The spans without empty ones, and without the punctuation at the beginning.
+fn without_joints<'a>(spans: &[TextSpan<'a>]) -> Vec<TextSpan<'a>> {
     let mut rest = spans.iter().copied().filter(|span| !span.text().is_empty()).peekable();
     let mut first = None;
     while first.is_none()
-        && let Some(TextSpan::Words(words)) = rest.peek()
+        && let Some(TextSpan::Fixed(text)) = rest.peek()
     {
-        first = Some(words.trim_start_matches(JOINTS)).filter(|words| !words.is_empty()).map(TextSpan::Words);
+        first = Some(text.trim_start_matches(JOINTS)).filter(|text| !text.is_empty()).map(TextSpan::Fixed);
         rest.next();
     }
     first.into_iter().chain(rest).collect()
@@ -167,7 +171,7 @@ fn beyond_joints<'a>(spans: &[TextSpan<'a>]) -> Vec<TextSpan<'a>> {
 fn inline(line: &[TextSpan<'_>], put: &mut Put<'_>) {
     for span in line {
         match span {
-            TextSpan::Words(words) => escape(words, put),
+            TextSpan::Fixed(text) => escape(text, put),
             TextSpan::Value(_, "") => {}
             TextSpan::Value(variable, value) => {
                 let (open, close) = match variable {
@@ -175,7 +179,7 @@ fn inline(line: &[TextSpan<'_>], put: &mut Put<'_>) {
                     _ => ("<bdi>", "</bdi>"),
                 };
                 put(open);
-                // The element sets the value apart already.
+                // The element isolates the value already.
                 escape(value.trim_matches(ISOLATES), put);
                 put(close);
             }
@@ -183,7 +187,7 @@ fn inline(line: &[TextSpan<'_>], put: &mut Put<'_>) {
     }
 }
 
-// A table around it, because Outlook knows no boxes; letters of one width, in which 0 and O differ.
+// In a table, because Outlook does not support boxes; in a monospaced font, in which 0 and O differ.
 fn code(text: &str, put: &mut Put<'_>) {
     put(
         "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\">\n<tr><td align=\"center\" ",
@@ -207,6 +211,8 @@ fn code(text: &str, put: &mut Put<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use icu_locale::langid;
+
     use super::*;
     use crate::domain::notification::Kind;
     use crate::render::template::ast::Template;
@@ -218,21 +224,21 @@ mod tests {
         Values { otp, brand, amount, date, merchant: merchant.into(), card, ..Values::default() }
     }
 
-    fn written(
+    fn html(
         kind: Kind,
         part: TemplatePart,
         source: &str,
         values: &Values<'_>,
         write: fn(&[TextSpan<'_>], &mut Put<'_>),
     ) -> String {
-        let text = Template::read(kind, part, source).ok().unwrap();
+        let template = Template::compile(kind, part, source).ok().unwrap();
         let mut out = String::new();
-        write(&text.spans(values), &mut |text| out.push_str(text));
+        write(&template.spans(values), &mut |text| out.push_str(text));
         out
     }
 
     #[test]
-    fn a_choice_may_begin_in_one_paragraph_and_end_in_another() {
+    fn a_condition_may_begin_in_one_paragraph_and_end_in_another() {
         let template =
             "{{#if merchant}}A{{/if}}\n\nB{{#if merchant}}\nC\n\nD{{/if}}{{#if card}}\r\n\r\nE{{/if}}\n\n \n\nF";
         for (merchant, card, expected) in [
@@ -241,15 +247,15 @@ mod tests {
             ("", "1", "<p>B</p><p>E</p><p>F</p>"),
             ("", "", "<p>B</p><p>F</p>"),
         ] {
-            let html = written(Kind::Transaction, TemplatePart::EmailText, template, &values(merchant, card), content);
+            let html = html(Kind::Transaction, TemplatePart::EmailText, template, &values(merchant, card), content);
             assert_eq!(html.replace(" style=\"margin:0 0 16px\"", "").replace('\n', ""), expected);
         }
     }
 
     #[test]
-    fn a_code_in_the_midst_of_a_sentence_leaves_no_stray_signs() {
+    fn a_code_in_the_middle_of_a_sentence_leaves_no_stray_punctuation() {
         let source = "Code {{otp}}: {{amount}} to\n{{merchant}}\n{{otp}}.";
-        let html = written(Kind::Otp, TemplatePart::EmailText, source, &values("A < B", ""), content);
+        let html = html(Kind::Otp, TemplatePart::EmailText, source, &values("A < B", ""), content);
         let paragraphs: Vec<_> = html.split("<p ").skip(1).map(|part| &part[part.find('>').unwrap() + 1..]).collect();
         let said: Vec<_> = paragraphs.iter().map(|part| &part[..part.find("</p>").unwrap()]).collect();
         let payment = "<strong><bdi>PLN 1,234.50</bdi></strong> to<br>\n<strong><bdi>A &lt; B</bdi></strong>";
@@ -257,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_headline_does_without_the_name_that_stands_above_it() {
+    fn a_headline_omits_the_brand_that_the_page_shows_above_it() {
         for (subject, expected) in [
             ("{{brand}}: your card", "Your card"),
             ("{{brand}}: {{#if date}}łatwo{{/if}}", "Łatwo"),
@@ -267,19 +273,16 @@ mod tests {
             ("a card of {{brand}}", "A card of <bdi>Bank Testowy</bdi>"),
             ("{{brand}}:", "<bdi>Bank Testowy</bdi>:"),
         ] {
-            let write = |spans: &[TextSpan<'_>], put: &mut Put<'_>| headline(spans, "en", put);
-            assert_eq!(
-                written(Kind::CardUnlocked, TemplatePart::EmailSubject, subject, &values("", ""), write),
-                expected
-            );
+            let write = |spans: &[TextSpan<'_>], put: &mut Put<'_>| headline(spans, &langid!("en"), put);
+            assert_eq!(html(Kind::CardUnlocked, TemplatePart::EmailSubject, subject, &values("", ""), write), expected);
         }
     }
 
     #[test]
-    fn a_list_of_mails_shows_whole_lines_and_never_the_code() {
+    fn a_preheader_has_whole_lines_and_never_the_code() {
         let source = "Code {{otp}} now\n\nFor {{merchant}}\n{{amount}}\nmore than there is room for";
         let write = |spans: &[TextSpan<'_>], put: &mut Put<'_>| preheader(spans, 24, put);
-        let shown = written(Kind::Otp, TemplatePart::EmailText, source, &values("A & B", ""), write);
+        let shown = html(Kind::Otp, TemplatePart::EmailText, source, &values("A & B", ""), write);
         assert_eq!(shown, "For A &amp; B PLN 1,234.50");
     }
 }

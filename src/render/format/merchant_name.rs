@@ -1,50 +1,30 @@
-//! Makes a merchant's name safe to stand in a bank's message.
+//! Makes a merchant name safe for a bank's message.
 //!
-//! The name is chosen by whoever runs the shop, so it may be chosen by an attacker. What comes out is one short
-//! line of visible characters in which no phone, mail program or messenger finds anything to tap, and no card
-//! number. It is a value, never a template. Whether the name is *true* is not decided here.
+//! The merchant chooses the name, so an attacker may choose it. The safe form is one short line of visible characters, without
+//! a card number and without anything that a phone, mail program or messenger turns into a link. It is a value, never a
+//! template. Whether the name is *true* is not decided here.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The longest name shown, in what a reader would call characters.
-pub(crate) const NAME_MAX: usize = 40;
+use crate::domain::merchant_name::LONG_NUMBER;
+pub(crate) use crate::domain::merchant_name::SHOWN_MAX as NAME_MAX;
 
-/// Of a longer input only the beginning is looked at, in characters.
+/// Only the beginning of a longer input is used, in characters.
 const INPUT_MAX: usize = 400;
 
-/// So many digits in a row may be a phone number.
-const LONG_NUMBER: usize = 7;
-
-/// Digits with at most so many signs and blanks between them count as one number: `4111 - 1111`.
+/// Digits with at most this many other characters between them count as one number: `4111 - 1111`.
 const GAP_MAX: usize = 3;
 
-/// Languages write a few marks on one letter; more are made to spill over the lines around.
+/// Languages put a few marks on one letter; more of them cover the lines around.
 const MARKS_MAX: usize = 2;
 
-/// What stands in a message where the name was, `None` when nothing is left of it.
+/// The safe form of the name; `None` when nothing is left of it.
 pub(crate) fn clean(name: &str) -> Option<String> {
     let line = one_line(&break_links(&mask_numbers(&one_line(&visible(name).replace("://", " ")))));
     let says_something = line.chars().any(|c| c.is_alphanumeric() || !c.is_ascii());
     says_something.then(|| shorten(&line))
-}
-
-/// What is said in place of a name that is empty.
-pub(crate) fn stand_in(language: &str) -> &'static str {
-    match language {
-        "pl" => "sprzedawca",
-        "de" => "Händler",
-        // In letters that an SMS has room for.
-        "fr" => "le vendeur",
-        "es" => "el comercio",
-        "it" => "l'esercente",
-        "cs" => "obchod",
-        "ro" => "comerciant",
-        "ar" => "التاجر",
-        "uk" => "продавець",
-        _ => "the merchant",
-    }
 }
 
 fn one_line(text: &str) -> String {
@@ -55,7 +35,7 @@ fn one_line(text: &str) -> String {
 fn visible(name: &str) -> String {
     let mut out = String::with_capacity(name.len().min(INPUT_MAX * 4));
     let mut marks = 0;
-    // Before too: what stands between a letter and its mark would keep them from becoming one character.
+    // Hidden characters are removed before, too: between a letter and its mark they would prevent the composition.
     for c in name.chars().take(INPUT_MAX).filter(|c| !is_hidden(*c)).nfkc() {
         marks = if is_combining_mark(c) { marks + 1 } else { 0 };
         if c.is_whitespace() || c.is_control() {
@@ -67,7 +47,7 @@ fn visible(name: &str) -> String {
     out
 }
 
-// Characters that take no room, turn the direction of writing, or mean something else on every device.
+// Characters that have no width, change the direction of text, or differ between devices.
 fn is_hidden(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -77,9 +57,9 @@ fn is_hidden(c: char) -> bool {
         | '\u{e0000}'..='\u{10ffff}')
 }
 
-// Seven digits or more, however they are spaced, become `***`: a phone number could be tapped. Digits in one piece
-// behind a letter are part of a word, such as an order's reference, and nothing makes a number of them; they stay,
-// unless they end the word and are a card's number, which has no business in a message.
+// Seven digits or more, with any spacing, become `***`, because a phone number could be tapped. Digits directly after a
+// letter are part of a word, such as an order reference, and never become a link. They stay, unless they end the word and
+// are a card number, which must not be in a message.
 fn mask_numbers(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
@@ -122,8 +102,8 @@ fn number(chars: &[char]) -> (usize, usize) {
     (length, digits)
 }
 
-// A blank behind every dot, colon and at sign inside a word: `evil.example` becomes `evil. example`, which is still
-// readable and which nothing turns into a link.
+// Adds a space after every dot, colon and at sign inside a word: `evil.example` becomes `evil. example`, which is readable
+// and never becomes a link.
 fn break_links(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut before = ' ';
@@ -161,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn honest_names_stay_as_they_are() {
+    fn honest_names_are_unchanged() {
         for name in [
             "Żabka Łódź",
             "H&M",
@@ -180,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_names_lose_their_teeth() {
+    fn hostile_names_become_harmless() {
         let table = [
             ("evil.example", "evil. example"),
             ("cancel at evil.example/login", "cancel at evil. example/login"),
@@ -258,10 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_name_is_worded() {
+    fn an_empty_name_has_no_safe_form() {
         for empty in ["", " ", "\u{200b}\u{202e}", "...", "---", "\r\n"] {
             assert_eq!(clean(empty), None, "{empty:?}");
         }
-        assert_eq!((stand_in("pl"), stand_in("xx")), ("sprzedawca", "the merchant"));
     }
 }

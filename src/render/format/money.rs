@@ -1,133 +1,124 @@
-//! Amounts as people of a locale write them.
+//! Amounts in the format of a locale.
 //!
-//! CLDR (through icu) gives digits, separators, symbols and their places; the minor units of ISO 4217 alone decide
-//! how many decimals there are. CLDR shows HUF or IQD without any, and rounds: an amount that somebody is about to
-//! confirm is never rounded. Everything is learned when the templates are loaded, so that no formatter is built,
-//! locked or cached because of what a stranger sends.
+//! CLDR (through icu) gives digits, separators, symbols and their positions; the minor units of ISO 4217 alone determine the
+//! number of decimals. CLDR shows HUF or IQD without decimals, and rounds: an amount that a payer confirms must not be
+//! rounded. The formats are loaded with the templates, so that no formatter is built, locked or cached for a request.
 //!
-//! The digits are those of the locale it is given. Texts give it locales with Latin ones: a code is typed as it is
-//! read, so it is in Latin digits everywhere, and a message with two kinds of digits is hard to read. In Arabic CLDR
-//! begins an amount with U+200F, so that number and currency stand in the order they are read in; an SMS goes without,
-//! because the words before the amount have the same effect there and the mark takes up room.
+//! The digits are those of the given locale. Templates use locales with Latin digits: a code is typed as it is shown, so it
+//! has Latin digits everywhere, and a message with two kinds of digits is hard to read. In Arabic, CLDR begins an amount
+//! with U+200F, which keeps number and currency in order. An SMS has no such mark: the words before the amount have the same
+//! effect, and the mark takes up space.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 use icu_experimental::dimension::currency::CurrencyType;
 use icu_experimental::dimension::currency::formatter::{CurrencyFormatter, CurrencyFormatterPreferences};
 
+use super::FormatError;
 use crate::domain::money::{Currency, Money};
 use crate::render::sms::gsm_safe::plain;
 
-/// The letters and signs of GSM 03.38 that currency symbols are made of; a single other one makes every segment of
-/// an SMS hold 70 characters instead of 160.
-const GSM_SIGNS: &str = "$£¥€.'";
+/// The characters of GSM 03.38 that occur in currency symbols. Any other one reduces a segment of an SMS from 160 to 70
+/// characters.
+const GSM_SYMBOLS: &str = "$£¥€.'";
 
-/// Why a locale's way of writing money could not be learned.
-pub(crate) type MoneyDataError = Box<dyn std::error::Error + Send + Sync>;
-
-/// How one locale writes money.
+/// The formats of all currencies in one locale.
 pub(crate) struct MoneyFormat {
     numerals: Numerals,
-    currencies: HashMap<Currency, Forms>,
+    currencies: HashMap<Currency, CurrencyFormats>,
 }
 
-// The same amount with the symbol people know, and with one that an SMS can afford.
-struct Forms {
+// A currency with its usual symbol, and with one that is in GSM 03.38.
+struct CurrencyFormats {
     exponent: usize,
-    usual: Frame,
-    sms: Frame,
+    usual: Affixes,
+    sms: Affixes,
 }
 
-// What stands before and behind the number.
+// The text before and after the number.
 #[derive(Clone)]
-struct Frame {
+struct Affixes {
     before: String,
-    behind: String,
+    after: String,
 }
 
 impl MoneyFormat {
-    /// Learns how `locale` writes every currency of ISO 4217.
-    pub(crate) fn learn(locale: &icu_locale::Locale) -> Result<Self, MoneyDataError> {
+    /// Loads the format of `locale` for every currency of ISO 4217.
+    pub(crate) fn load(locale: &icu_locale::Locale) -> Result<Self, FormatError> {
         let preferences = CurrencyFormatterPreferences::from(locale);
-        let numerals = Numerals::learn(preferences)?;
-        let mut currencies = HashMap::new();
-        for (currency, exponent) in listed() {
-            currencies.insert(currency, Forms::learn(preferences, currency, exponent.into())?);
+        let numerals = Numerals::load(preferences)?;
+        let mut formats = HashMap::new();
+        for (currency, exponent) in currencies() {
+            formats.insert(currency, CurrencyFormats::load(preferences, currency, exponent.into())?);
         }
-        Ok(Self { numerals, currencies })
+        Ok(Self { numerals, currencies: formats })
     }
 
-    /// The amount as it is usually written: `10,00 zł`.
-    pub(crate) fn write(&self, money: Money) -> String {
-        self.framed(money, |forms| &forms.usual)
+    /// The amount in the usual format: `10,00 zł`.
+    pub(crate) fn format(&self, money: Money) -> String {
+        self.with_affixes(money, |formats| &formats.usual)
     }
 
-    /// The amount for an SMS: ordinary blanks, and the code where the symbol is outside GSM 03.38: `10,00 PLN`.
-    pub(crate) fn write_for_sms(&self, money: Money) -> String {
-        plain(&self.framed(money, |forms| &forms.sms))
+    /// The amount for an SMS: with ordinary spaces, and with the currency code if the symbol is outside GSM 03.38:
+    /// `10,00 PLN`.
+    pub(crate) fn format_for_sms(&self, money: Money) -> String {
+        plain(&self.with_affixes(money, |formats| &formats.sms))
     }
 
-    // A code that ISO 4217 does not list is shown with the plain number: where its decimals begin, nobody knows.
-    fn framed(&self, money: Money, form: impl Fn(&Forms) -> &Frame) -> String {
-        let Some(forms) = self.currencies.get(&money.currency) else {
+    // The decimals of a currency outside ISO 4217 are unknown, so it is shown with the number of minor units.
+    fn with_affixes(&self, money: Money, choose: impl Fn(&CurrencyFormats) -> &Affixes) -> String {
+        let Some(formats) = self.currencies.get(&money.currency) else {
             return format!("{} {}", money.minor, money.currency.as_str());
         };
-        let frame = form(forms);
-        let mut text = frame.before.clone();
-        self.numerals.write(money.minor, forms.exponent, &mut text);
-        text.push_str(&frame.behind);
+        let affixes = choose(formats);
+        let mut text = affixes.before.clone();
+        self.numerals.write(money.minor, formats.exponent, &mut text);
+        text.push_str(&affixes.after);
         text
     }
 }
 
-/// Every currency that ISO 4217 gives decimals, with them; found once by asking for each code there can be.
-pub(crate) fn listed() -> impl Iterator<Item = (Currency, u8)> {
-    static LISTED: LazyLock<Vec<(Currency, u8)>> = LazyLock::new(|| {
-        let letters = || 'A'..='Z';
-        let codes = letters().flat_map(move |a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
-        let known = codes.filter_map(|code| {
-            let currency = Currency::parse(&String::from_iter(code)).ok()?;
-            Some((currency, currency.exponent()?))
-        });
-        known.collect()
-    });
-    LISTED.iter().copied()
+/// Every currency for which ISO 4217 defines decimals, with their number.
+pub(crate) fn currencies() -> impl Iterator<Item = (Currency, u8)> {
+    <iso_currency::Currency as iso_currency::IntoEnumIterator>::iter().filter_map(|known| {
+        let currency = Currency::parse(known.code()).ok()?;
+        Some((currency, currency.exponent()?))
+    })
 }
 
-impl Forms {
-    fn learn(
+impl CurrencyFormats {
+    fn load(
         preferences: CurrencyFormatterPreferences,
         currency: Currency,
         exponent: usize,
-    ) -> Result<Self, MoneyDataError> {
+    ) -> Result<Self, FormatError> {
         let kind = CurrencyType::try_from_str(currency.as_str()).map_err(|error| error.to_string())?;
-        let usual = Frame::around_one(&CurrencyFormatter::try_new_symbol(preferences, kind, <_>::default())?)?;
+        let usual = Affixes::around_one(&CurrencyFormatter::try_new_symbol(preferences, kind, <_>::default())?)?;
         let sms = if usual.fits_an_sms() {
             usual.clone()
         } else {
-            Frame::around_one(&CurrencyFormatter::try_new_code(preferences, kind, <_>::default())?)?
+            Affixes::around_one(&CurrencyFormatter::try_new_code(preferences, kind, <_>::default())?)?
         };
         Ok(Self { exponent, usual, sms })
     }
 }
 
-impl Frame {
-    fn around_one(formatter: &CurrencyFormatter<icu_decimal::DecimalFormatter>) -> Result<Self, MoneyDataError> {
+impl Affixes {
+    fn around_one(formatter: &CurrencyFormatter<icu_decimal::DecimalFormatter>) -> Result<Self, FormatError> {
         let sample = formatter.format_fixed_decimal(&1.into()).to_string();
         let (before, number, _) = around(&sample)?;
-        Ok(Self { before: before.to_owned(), behind: sample[before.len() + number.len()..].to_owned() })
+        Ok(Self { before: before.to_owned(), after: sample[before.len() + number.len()..].to_owned() })
     }
 
     fn fits_an_sms(&self) -> bool {
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == ' ' || GSM_SIGNS.contains(c);
-        plain(&self.before).chars().chain(plain(&self.behind).chars()).all(fits)
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == ' ' || GSM_SYMBOLS.contains(c);
+        plain(&self.before).chars().chain(plain(&self.after).chars()).all(fits)
     }
 }
 
-// Splits a formatted amount at its first and behind its last digit.
-fn around(sample: &str) -> Result<(&str, &str, &str), MoneyDataError> {
-    let first = sample.find(char::is_numeric).ok_or("a number without digits")?;
+// Splits a formatted amount before its first and after its last digit.
+fn around(sample: &str) -> Result<(&str, &str, &str), FormatError> {
+    let first = sample.find(char::is_numeric).ok_or("the format has no digits")?;
     let last = sample.char_indices().rfind(|(_, c)| c.is_numeric()).map_or(first, |(at, c)| at + c.len_utf8());
     Ok((&sample[..first], &sample[first..last], &sample[last..]))
 }
@@ -137,19 +128,19 @@ struct Numerals {
     digits: [char; 10],
     decimal: String,
     group: String,
-    // Digits of the last group and of those before it: 3 and 3, or 3 and 2 in India. Zero where nothing is grouped.
+    // The digits of the last group and of those before it: 3 and 3, or 3 and 2 in India. Zero for no groups.
     last_group: usize,
     other_groups: usize,
-    // From how many digits on there are groups: Polish writes 1234 and 12 345.
+    // The smallest number of digits with groups: 1234 but 12 345 in Polish.
     grouped_from: usize,
 }
 
 impl Numerals {
-    // Euros have two decimals everywhere, so one sample shows every digit and both separators.
-    fn learn(preferences: CurrencyFormatterPreferences) -> Result<Self, MoneyDataError> {
+    // Euros have two decimals in every locale, so one sample shows every digit and both separators.
+    fn load(preferences: CurrencyFormatterPreferences) -> Result<Self, FormatError> {
         let euro = CurrencyType::try_from_str("EUR").map_err(|error| error.to_string())?;
         let formatter = CurrencyFormatter::try_new_code(preferences, euro, <_>::default())?;
-        let sample = |text: &str| -> Result<String, MoneyDataError> {
+        let sample = |text: &str| -> Result<String, FormatError> {
             let value = text.parse().map_err(|_| "not a number")?;
             let written = formatter.format_fixed_decimal(&value).to_string();
             Ok(around(&written)?.1.to_owned())
@@ -201,7 +192,7 @@ impl Numerals {
     }
 }
 
-// A number taken apart into runs of digits and what stands between them.
+// The runs of digits of a number, and the separators between them.
 struct Runs<'a> {
     digits: Vec<&'a str>,
     separators: Vec<&'a str>,
@@ -225,7 +216,7 @@ mod tests {
     use super::*;
 
     fn money_format(locale: &str) -> MoneyFormat {
-        MoneyFormat::learn(&locale.parse().unwrap()).unwrap()
+        MoneyFormat::load(&locale.parse().unwrap()).unwrap()
     }
 
     fn money(minor: u64, currency: &str) -> Money {
@@ -233,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_written_as_the_locale_writes_them() {
+    fn amounts_are_in_the_format_of_the_locale() {
         let table = [
             ("pl", 1000, "PLN", "10,00\u{a0}zł"),
             ("pl", 123_456, "PLN", "1234,56\u{a0}zł"),
@@ -248,12 +239,12 @@ mod tests {
             ("en", 0, "EUR", "€0.00"),
         ];
         for (locale, minor, currency, expected) in table {
-            assert_eq!(money_format(locale).write(money(minor, currency)), expected, "{minor} {currency} in {locale}");
+            assert_eq!(money_format(locale).format(money(minor, currency)), expected, "{minor} {currency} in {locale}");
         }
     }
 
     #[test]
-    fn an_sms_gets_ordinary_blanks_and_no_sign_that_would_shorten_its_segments() {
+    fn an_sms_has_ordinary_spaces_and_no_symbol_outside_gsm() {
         let table = [
             ("pl", 1_234_567, "PLN", "12 345,67 PLN"),
             ("pl", 1000, "EUR", "10,00 €"),
@@ -266,27 +257,27 @@ mod tests {
             ("ar", 1000, "PLN", "10.00 PLN"),
         ];
         for (locale, minor, currency, expected) in table {
-            assert_eq!(money_format(locale).write_for_sms(money(minor, currency)), expected);
+            assert_eq!(money_format(locale).format_for_sms(money(minor, currency)), expected);
         }
     }
 
     #[test]
-    fn a_currency_nobody_lists_is_shown_as_a_plain_number() {
-        assert_eq!(money_format("pl").write(money(1000, "XQQ")), "1000 XQQ");
-        assert_eq!(money_format("en").write_for_sms(money(1_000_000, "XAU")), "1000000 XAU");
+    fn an_unlisted_currency_is_shown_as_a_plain_number() {
+        assert_eq!(money_format("pl").format(money(1000, "XQQ")), "1000 XQQ");
+        assert_eq!(money_format("en").format_for_sms(money(1_000_000, "XAU")), "1000000 XAU");
     }
 
     #[test]
-    fn numbers_are_grouped_exactly_as_icu_groups_them() {
+    fn numbers_are_grouped_exactly_as_by_icu() {
         for locale in ["en", "pl", "de", "fr", "ar", "hi", "es", "de-CH", "en-IN", "bg", "pt"] {
             let parsed: icu_locale::Locale = locale.parse().unwrap();
             let euro = CurrencyType::try_from_str("EUR").unwrap();
-            let money_format = MoneyFormat::learn(&parsed).unwrap();
+            let money_format = MoneyFormat::load(&parsed).unwrap();
             let icu = CurrencyFormatter::try_new_symbol((&parsed).into(), euro, <_>::default()).unwrap();
             for minor in [0u64, 12, 100_000, 123_456, 1_234_567, 12_345_678, 123_456_789_012, 98_765_432_109_876] {
                 let value = format!("{}.{:02}", minor / 100, minor % 100).parse().unwrap();
                 let expected = icu.format_fixed_decimal(&value).to_string();
-                assert_eq!(money_format.write(money(minor, "EUR")), expected, "{locale}");
+                assert_eq!(money_format.format(money(minor, "EUR")), expected, "{locale}");
             }
         }
     }

@@ -1,21 +1,21 @@
-//! The last lines of a text message, by which a phone takes the code out of it by itself: the hash of an app (Android's
-//! SMS Retriever) and the domain of a page (origin-bound one-time codes of the WICG, which iOS and Chrome read).
+//! The last lines of an SMS, by which a phone fills in the code: the hash of an app (Android's SMS Retriever) and the domain
+//! of a page (origin-bound one-time codes of the WICG, supported by iOS and Chrome).
 //!
-//! Both are off unless set. A 3-D Secure code is typed into the challenge page, and that belongs to the access control
-//! server: with the bank's own domain in the message a phone would refuse to fill the code in there, and a hash is of use
-//! only where the bank's app asks for the code.
+//! Both are off unless set. A 3-D Secure code is typed into the challenge page, which belongs to the access control server:
+//! with the bank's own domain in the message a phone would not fill in the code there, and a hash is useful only when the
+//! bank's app asks for the code.
 
 use crate::render::error::Error;
 use crate::render::settings::AutofillSettings;
 
-/// The signs of an app's hash.
+/// The length of an app's hash.
 const HASH: usize = 11;
 
 /// The longest host name and the longest of its labels (RFC 1035, 2.3.4).
 const HOST_MAX: usize = 253;
 const LABEL_MAX: usize = 63;
 
-/// What stands below the text of a code.
+/// The lines below the text of an OTP message.
 #[derive(Debug, Default)]
 pub(crate) struct AutofillLines {
     app_hash: String,
@@ -24,26 +24,25 @@ pub(crate) struct AutofillLines {
 
 impl AutofillLines {
     /// Checks the settings.
-    pub(crate) fn of(settings: &AutofillSettings) -> Result<Self, Error> {
+    pub(crate) fn new(settings: &AutofillSettings) -> Result<Self, Error> {
         let AutofillSettings { app_hash, domain } = settings;
         if !app_hash.is_empty() && !is_app_hash(app_hash) {
-            let expected =
-                "expected the 11 letters, digits, + and / that the SMS Retriever knows the app by, or nothing";
+            let expected = "must be the 11 letters, digits, + and / of the SMS Retriever hash, or empty";
             return Err(Error::Setting { key: "autofill.app_hash", expected });
         }
         if !domain.is_empty() && !is_host_name(domain) {
-            let expected = "expected a host name in ASCII such as pay.bank.example, or nothing";
+            let expected = "must be an ASCII host name such as pay.bank.example, or empty";
             return Err(Error::Setting { key: "autofill.domain", expected });
         }
         Ok(Self { app_hash: app_hash.clone(), domain: domain.to_ascii_lowercase() })
     }
 
-    /// The bytes that they take with a code of so many.
+    /// The length of the lines in bytes, with a code of `code` bytes.
     pub(crate) fn length(&self, code: usize) -> usize {
         self.app_hash.len() + self.domain.len() + code + "\n\n@ #".len()
     }
 
-    /// Writes them to the end of `text`, the one with the domain last.
+    /// Appends the lines to `text`, the one with the domain last.
     pub(crate) fn put(&self, code: &str, text: &mut String) {
         if !self.app_hash.is_empty() {
             text.extend(["\n", &self.app_hash]);
@@ -75,7 +74,7 @@ mod tests {
     use super::*;
 
     fn lines(app_hash: &str, domain: &str) -> Result<AutofillLines, Error> {
-        AutofillLines::of(&AutofillSettings { app_hash: app_hash.into(), domain: domain.into() })
+        AutofillLines::new(&AutofillSettings { app_hash: app_hash.into(), domain: domain.into() })
     }
 
     fn below(app_hash: &str, domain: &str) -> String {
@@ -87,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_domain_with_the_code_is_the_last_line_and_the_hash_stands_alone() {
+    fn the_domain_and_the_code_are_the_last_line_and_the_hash_has_its_own() {
         assert_eq!(below("", ""), "Code 0042");
         assert_eq!(below("FA+9qCX9VSu", ""), "Code 0042\nFA+9qCX9VSu");
         assert_eq!(below("", "Pay.Bank.example"), "Code 0042\n@pay.bank.example #0042");
@@ -95,10 +94,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hash_or_no_host_name_is_refused() {
+    fn an_invalid_hash_or_host_name_is_rejected() {
         for bad in ["short", "FA+9qCX9VSu=", "FA 9qCX9VSu", "FA+9qCX9VS\n", "łłłłł1"] {
             assert!(
-                lines(bad, "").unwrap_err().to_string().starts_with("templates.autofill.app_hash: expected"),
+                lines(bad, "").unwrap_err().to_string().starts_with("templates.autofill.app_hash: must be"),
                 "{bad}"
             );
         }
@@ -115,10 +114,7 @@ mod tests {
             "bänk.example",
             "@bank.example",
         ] {
-            assert!(
-                lines("", bad).unwrap_err().to_string().starts_with("templates.autofill.domain: expected"),
-                "{bad}"
-            );
+            assert!(lines("", bad).unwrap_err().to_string().starts_with("templates.autofill.domain: must be"), "{bad}");
         }
         assert!(lines("", &format!("{}.example", "a".repeat(64))).is_err());
         assert!(lines("", "xn--bnk-qla.example").is_ok());

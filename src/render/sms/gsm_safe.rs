@@ -1,9 +1,9 @@
-//! What an SMS gets instead of signs that nobody sees and everybody pays for: one that is outside GSM 03.38 makes every
-//! segment hold 70 characters instead of 160, and in scripts that pay that price anyway it still takes up room.
+//! Replaces invisible characters of formatted amounts and dates in an SMS: icu writes such characters, and one outside
+//! GSM 03.38 reduces a segment from 160 to 70 characters. In scripts that need UCS-2 anyway, it still takes up space.
 //!
-//! Knows amounts and dates, which icu writes with such signs; it changes no letter and no visible sign but one.
+//! It changes no letter, and of the visible characters only the typographic apostrophe.
 
-/// `text` with ordinary blanks and apostrophes, and without marks of direction.
+/// `text` with ordinary spaces and apostrophes, and without direction marks.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().filter(|c| !is_mark(*c)).map(ordinary).collect()
 }

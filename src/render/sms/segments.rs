@@ -1,33 +1,40 @@
-//! What a text message costs: its encoding, and how many segments are billed for it.
+//! The encoding of an SMS, and the number of segments that are billed for it.
 //!
-//! Pure: it knows neither texts nor prices. A message is written in GSM 03.38 when that has every sign, else in UCS-2
-//! (3GPP TS 23.038); a segment holds 140 octets, less the header that a message of several segments, or one with national
-//! tables, has in each of them (3GPP TS 23.040, 9.2.3.24).
+//! Pure: it knows neither templates nor prices. A message is encoded in GSM 03.38 if that has every character, else in UCS-2
+//! (3GPP TS 23.038). A segment holds 140 octets, less the header that each segment of a longer message has (3GPP TS 23.040,
+//! 9.2.3.24).
 
 use serde::Serialize;
 
-pub use super::tables::{Language, Shift};
 use crate::domain::outbound_message::RenderedMessage;
 
 /// The octets of a segment.
 const OCTETS: usize = 140;
 
-/// The element by which segments are put together again, with a reference of eight bits (9.2.3.24.1).
-const CONCATENATION: usize = 5;
+/// The header of a segment of a longer message: its length, and the information element for concatenation with a reference
+/// of eight bits (9.2.3.24.1).
+const CONCATENATION_HEADER: usize = 6;
 
-/// How the signs of a message are written on the air.
+/// The default alphabet of GSM 03.38, in the order of its codes and without the escape at 0x1B (3GPP TS 23.038, 6.2.1).
+const DEFAULT: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?\
+                       ¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+
+/// Its extension table: two septets each (6.2.1.1).
+const EXTENSION: &str = "\u{c}^{}\\[~]|€";
+
+/// How a message is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Encoding {
-    /// Seven bits a sign, fourteen for those of the extension.
+    /// Seven bits for a character, fourteen for one of the extension table.
     #[serde(rename = "GSM 03.38")]
     Gsm,
-    /// Sixteen bits a sign, thirty-two for those beyond the basic plane.
+    /// Sixteen bits for a character, thirty-two for one outside the basic multilingual plane.
     #[serde(rename = "UCS-2")]
     Ucs2,
 }
 
 impl Encoding {
-    /// The name used in metrics.
+    /// The value of metric labels.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Gsm => "gsm7",
@@ -42,81 +49,72 @@ impl std::fmt::Display for Encoding {
     }
 }
 
-/// How large a message is. The smaller one costs less.
+/// The size of a message. The smaller one costs less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct SmsSize {
-    /// How many segments are billed; one at least.
+    /// The segments that are billed, at least one.
     pub segments: usize,
-    /// How it is written.
     pub encoding: Encoding,
-    /// Septets, or units of UTF-16.
+    /// The length in septets, or in units of UTF-16.
     pub units: usize,
-    /// How many of them that many segments hold.
-    pub room: usize,
+    /// The units that this number of segments holds.
+    pub capacity: usize,
 }
 
-/// What a message costs, and why.
+/// The size of a message, and the characters that determine its encoding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SmsCost {
-    /// How large it is.
     #[serde(flatten)]
     pub size: SmsSize,
-    /// The signs that GSM 03.38 does not have, in the order in which they first appear.
+    /// The characters outside GSM 03.38, in the order in which they first appear.
     pub forcing: Vec<ForcingCharacter>,
 }
 
-/// A sign that GSM 03.38 does not have.
+/// A character outside GSM 03.38, which forces UCS-2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ForcingCharacter {
-    /// Which.
-    pub sign: char,
-    /// The same as `U+0142`.
+    pub character: char,
+    /// The code point, such as `U+0142`.
     pub code_point: String,
-    /// Where it stands, in characters counted from one.
+    /// Its positions, in characters counted from one.
     pub at: Vec<usize>,
 }
 
 impl std::fmt::Display for ForcingCharacter {
-    /// As `ł (U+0142)`; a sign that takes no room by its number alone.
+    /// `ł (U+0142)`, or the code point alone if the character is not visible.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.sign.is_alphanumeric() || self.sign.escape_debug().len() == 1 {
-            write!(f, "{} ({})", self.sign, self.code_point)
+        if self.character.is_alphanumeric() || self.character.escape_debug().len() == 1 {
+            write!(f, "{} ({})", self.character, self.code_point)
         } else {
             f.write_str(&self.code_point)
         }
     }
 }
 
-/// How large `text` is in the default tables. Nothing is allocated.
+/// The size of `text`. Allocates nothing.
 pub fn measure(text: &str) -> SmsSize {
-    measure_in(text, Shift::default())
-}
-
-/// How large `text` is when it may ask for these national tables; those of UCS-2 take none.
-pub fn measure_in(text: &str, shift: Shift) -> SmsSize {
-    let septets = |sign| shift.septets(sign);
-    if text.chars().all(|sign| septets(sign).is_some()) {
-        fill(Encoding::Gsm, shift.octets(), || text.chars().filter_map(septets))
+    if text.chars().all(is_gsm) {
+        fill(Encoding::Gsm, || text.chars().filter_map(septets))
     } else {
-        fill(Encoding::Ucs2, 0, || text.chars().map(char::len_utf16))
+        fill(Encoding::Ucs2, || text.chars().map(char::len_utf16))
     }
 }
 
-/// What `text` costs in the default tables.
+/// The size of `text`, and the characters that force UCS-2.
 pub fn count(text: &str) -> SmsCost {
     let mut forcing: Vec<ForcingCharacter> = Vec::new();
-    for (at, sign) in text.chars().enumerate().filter(|(_, sign)| !is_gsm(*sign)) {
-        match forcing.iter_mut().find(|seen| seen.sign == sign) {
-            Some(seen) => seen.at.push(at + 1),
-            None => {
-                forcing.push(ForcingCharacter { sign, code_point: format!("U+{:04X}", sign as u32), at: vec![at + 1] })
-            }
+    for (at, character) in text.chars().enumerate().filter(|(_, character)| !is_gsm(*character)) {
+        if let Some(seen) = forcing.iter_mut().find(|seen| seen.character == character) {
+            seen.at.push(at + 1);
+        } else {
+            let code_point = format!("U+{:04X}", u32::from(character));
+            forcing.push(ForcingCharacter { character, code_point, at: vec![at + 1] });
         }
     }
     SmsCost { size: measure(text), forcing }
 }
 
-/// How large a message is, if it is one that is billed by its segments.
+/// The size of a message that is billed by segments; `None` for other channels.
 pub fn size_of(message: &RenderedMessage) -> Option<SmsSize> {
     match message {
         RenderedMessage::Sms { text } => Some(measure(text.reveal())),
@@ -124,19 +122,28 @@ pub fn size_of(message: &RenderedMessage) -> Option<SmsSize> {
     }
 }
 
-/// Whether GSM 03.38 has the sign, in its default alphabet or the extension.
-pub(crate) fn is_gsm(sign: char) -> bool {
-    Shift::default().septets(sign).is_some()
+/// Whether GSM 03.38 has the character, in its default alphabet or its extension table.
+pub(crate) fn is_gsm(character: char) -> bool {
+    septets(character).is_some()
 }
 
-// What cannot be torn apart (an escape with its sign, a surrogate pair) goes whole into the next segment.
-fn fill<W: Iterator<Item = usize>>(encoding: Encoding, header: usize, widths: impl Fn() -> W) -> SmsSize {
-    let units = widths().sum();
-    let alone = room(encoding, header);
-    if units <= alone {
-        return SmsSize { encoding, segments: 1, units, room: alone };
+// The septets of a character; `None` outside GSM 03.38.
+fn septets(character: char) -> Option<usize> {
+    if character.is_ascii_alphanumeric() || character == ' ' || DEFAULT.contains(character) {
+        Some(1)
+    } else {
+        EXTENSION.contains(character).then_some(2)
     }
-    let each = room(encoding, header + CONCATENATION);
+}
+
+// An escape with its character and a surrogate pair are not split: they go whole into the next segment.
+fn fill<W: Iterator<Item = usize>>(encoding: Encoding, widths: impl Fn() -> W) -> SmsSize {
+    let units = widths().sum();
+    let alone = capacity(encoding, OCTETS);
+    if units <= alone {
+        return SmsSize { encoding, segments: 1, units, capacity: alone };
+    }
+    let each = capacity(encoding, OCTETS - CONCATENATION_HEADER);
     let (mut segments, mut used) = (1, 0);
     for width in widths() {
         if used + width > each {
@@ -144,12 +151,10 @@ fn fill<W: Iterator<Item = usize>>(encoding: Encoding, header: usize, widths: im
         }
         used += width;
     }
-    SmsSize { encoding, segments, units, room: segments * each }
+    SmsSize { encoding, segments, units, capacity: segments * each }
 }
 
-// What fits beside so many octets of elements, before which stands one that says how many there are.
-const fn room(encoding: Encoding, header: usize) -> usize {
-    let octets = if header == 0 { OCTETS } else { OCTETS - 1 - header };
+const fn capacity(encoding: Encoding, octets: usize) -> usize {
     match encoding {
         Encoding::Gsm => octets * 8 / 7,
         Encoding::Ucs2 => octets / 2,
@@ -165,51 +170,45 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_holds_what_the_standard_says() {
-        for (sign, alone, each) in [("a", 160, 153), ("ł", 70, 67)] {
-            for (length, expected) in [(0, 1), (1, 1), (alone, 1), (alone + 1, 2), (2 * each, 2), (2 * each + 1, 3)] {
-                assert_eq!(segments(&sign.repeat(length)), expected, "{length} x {sign}");
-            }
-        }
-        let size = measure(&"a".repeat(161));
-        assert_eq!((size.encoding, size.units, size.room), (Encoding::Gsm, 161, 306));
+    fn the_default_alphabet_has_one_character_for_each_code_but_the_escape() {
+        let at = |code: usize| DEFAULT.chars().nth(if code > 0x1b { code - 1 } else { code }).unwrap();
+        let mut characters: Vec<_> = DEFAULT.chars().collect();
+        characters.sort_unstable();
+        characters.dedup();
+        assert_eq!((DEFAULT.chars().count(), characters.len()), (127, 127));
+        assert_eq!(
+            [at(0), at(0x0a), at(0x1f), at(0x20), at(0x30), at(0x41), at(0x61)],
+            ['@', '\n', 'É', ' ', '0', 'A', 'a']
+        );
+        assert_eq!([septets('à'), septets('{'), septets('ç')], [Some(1), Some(2), None]);
     }
 
     #[test]
-    fn what_belongs_together_is_not_torn_apart() {
+    fn a_segment_holds_what_the_standard_says() {
+        for (character, alone, each) in [("a", 160, 153), ("ł", 70, 67)] {
+            for (length, expected) in [(0, 1), (1, 1), (alone, 1), (alone + 1, 2), (2 * each, 2), (2 * each + 1, 3)] {
+                assert_eq!(segments(&character.repeat(length)), expected, "{length} x {character}");
+            }
+        }
+        let size = measure(&"a".repeat(161));
+        assert_eq!((size.encoding, size.units, size.capacity), (Encoding::Gsm, 161, 306));
+    }
+
+    #[test]
+    fn characters_of_two_units_are_not_split() {
         assert_eq!(segments(&"€".repeat(80)), 1);
-        // 76 pairs and one septet that stays empty, in each segment.
+        // Each segment holds 76 pairs and one unused septet.
         assert_eq!((segments(&"€".repeat(152)), segments(&"€".repeat(153))), (2, 3));
         assert_eq!((segments(&"😀".repeat(35)), segments(&"😀".repeat(66)), segments(&"😀".repeat(67))), (1, 2, 3));
         assert_eq!(measure(&"€".repeat(153)).units, 306);
     }
 
     #[test]
-    fn national_tables_take_their_octets_from_every_segment() {
-        let single = |language| Shift { single: Some(language), locking: None };
-        let both = |language| Shift { single: Some(language), locking: Some(language) };
-        let size = |shift, length: usize| measure_in(&"a".repeat(length), shift).segments;
-        for (shift, alone, each) in [
-            (single(Language::Spanish), 155, 149),
-            (single(Language::Turkish), 155, 149),
-            (both(Language::Portuguese), 152, 146),
-            (Shift { locking: Some(Language::Turkish), single: None }, 155, 149),
-            (both(Language::Spanish), 155, 149),
-        ] {
-            assert_eq!([size(shift, alone), size(shift, alone + 1)], [1, 2], "{shift:?}");
-            assert_eq!([size(shift, 2 * each), size(shift, 2 * each + 1)], [2, 3], "{shift:?}");
-        }
-        assert_eq!(measure("não").encoding, Encoding::Ucs2);
-        assert_eq!(measure_in("não", both(Language::Portuguese)).units, 3);
-        assert_eq!(measure_in("não", single(Language::Portuguese)).units, 4);
-    }
-
-    #[test]
-    fn the_signs_that_force_ucs_2_are_named_with_their_places() {
+    fn the_characters_that_force_ucs_2_are_reported_with_their_positions() {
         let cost = count("Płać \u{a0}ł{€}");
-        let told: Vec<_> = cost.forcing.iter().map(|forcing| (forcing.to_string(), forcing.at.clone())).collect();
+        let reported: Vec<_> = cost.forcing.iter().map(|forcing| (forcing.to_string(), forcing.at.clone())).collect();
         let expected = [("ł (U+0142)", vec![2, 7]), ("ć (U+0107)", vec![4]), ("U+00A0", vec![6])];
-        assert_eq!(told, expected.map(|(sign, at)| (sign.to_owned(), at)));
+        assert_eq!(reported, expected.map(|(character, at)| (character.to_owned(), at)));
         assert_eq!(count("Kod {1}: 10 €").forcing, []);
     }
 }

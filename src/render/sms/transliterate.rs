@@ -1,25 +1,25 @@
-//! The nearest signs that GSM 03.38 has: a letter without its mark, a quotation mark without its curve.
+//! Replaces characters outside GSM 03.38 by the nearest ones in it: a letter without its accent, a straight quotation mark.
 //!
-//! Only where that lets the whole text be written in GSM 03.38: elsewhere nothing would be saved, and less be said.
-//! Letters of other scripts have no nearest one and stay. A digit never becomes another one, and nothing becomes a dot, a
-//! colon, a slash or an at sign, so that no link can come of it; an ellipsis becomes three dots.
+//! It does so only if the whole text then fits GSM 03.38: otherwise nothing would be saved. Letters of other scripts have no
+//! nearest letter and stay. A digit never becomes another digit, and nothing becomes a dot, a colon, a slash or an at sign,
+//! which could form a link; but an ellipsis becomes three dots.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{compose, is_combining_mark};
 
 use super::segments::is_gsm;
 
-/// The most bytes that one byte can become.
+/// The most bytes that one byte is replaced by.
 pub(crate) const GROWTH: usize = 3;
 
-/// Writes `text` to the end of `out`: as it is, or with the nearest signs where it then is one of GSM 03.38. Without
-/// `letters` only signs are replaced, and no letter.
-pub(crate) fn write(text: &str, letters: bool, out: &mut String) {
-    let signs = || text.chars().flat_map(|c| nearest_sign(c).into_iter());
+/// Appends `text` to `out`: with the nearest characters if it then fits GSM 03.38, else as it is. Letters are replaced only
+/// if `letters` is set, punctuation always.
+pub(crate) fn append(text: &str, letters: bool, out: &mut String) {
+    let punctuation = || text.chars().flat_map(|c| nearest_punctuation(c).into_iter());
     if text.chars().all(is_gsm) {
         out.push_str(text);
-    } else if signs().all(is_gsm) {
-        out.extend(signs());
+    } else if punctuation().all(is_gsm) {
+        out.extend(punctuation());
     } else if letters && nearest(text).all(is_gsm) {
         out.extend(nearest(text));
     } else {
@@ -27,20 +27,19 @@ pub(crate) fn write(text: &str, letters: bool, out: &mut String) {
     }
 }
 
-/// The text with the nearest letters and signs, as far as there are any.
+/// The text with the nearest letters and punctuation, where there are any.
 pub(crate) fn nearest(text: &str) -> impl Iterator<Item = char> {
-    text.nfc().filter(|c| !is_combining_mark(*c)).flat_map(|c| Near::of(c).into_iter())
+    text.nfc().filter(|c| !is_combining_mark(*c)).flat_map(|c| Nearest::of(c).into_iter())
 }
 
-// One sign or a few of them.
-enum Near {
+enum Nearest {
     One(char),
     Few(&'static str),
 }
 
-impl Near {
+impl Nearest {
     fn of(c: char) -> Self {
-        match nearest_sign(c) {
+        match nearest_punctuation(c) {
             Self::One(same) if !is_gsm(same) => nearest_letter(same),
             found => found,
         }
@@ -55,20 +54,20 @@ impl Near {
     }
 }
 
-fn nearest_sign(c: char) -> Near {
-    Near::One(match c {
+fn nearest_punctuation(c: char) -> Nearest {
+    Nearest::One(match c {
         '‘' | '’' | '‚' | '‛' | '‹' | '›' | '′' | '´' | 'ʼ' | '`' => '\'',
         '“' | '”' | '„' | '‟' | '«' | '»' | '″' => '"',
         '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
         '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' => ' ',
-        '…' => return Near::Few("..."),
+        '…' => return Nearest::Few("..."),
         c => c,
     })
 }
 
-// Letters that are no other letter with a mark, and those of which the standard has one with another mark.
-fn nearest_letter(c: char) -> Near {
-    Near::One(match c {
+// Letters that Unicode does not decompose into a letter and an accent.
+fn nearest_letter(c: char) -> Nearest {
+    Nearest::One(match c {
         'ł' => 'l',
         'Ł' => 'L',
         'đ' | 'ð' => 'd',
@@ -87,17 +86,17 @@ fn nearest_letter(c: char) -> Near {
         'ƒ' => 'f',
         'ª' => 'a',
         'º' => 'o',
-        'þ' => return Near::Few("th"),
-        'Þ' => return Near::Few("Th"),
-        'œ' => return Near::Few("oe"),
-        'Œ' => return Near::Few("OE"),
-        'ẞ' => return Near::Few("SS"),
-        c => unmarked(c),
+        'þ' => return Nearest::Few("th"),
+        'Þ' => return Nearest::Few("Th"),
+        'œ' => return Nearest::Few("oe"),
+        'Œ' => return Nearest::Few("OE"),
+        'ẞ' => return Nearest::Few("SS"),
+        c => without_accents(c),
     })
 }
 
-// `ř` is `r` and a mark; of `ǘ` the mark that the standard knows is kept.
-fn unmarked(c: char) -> char {
+// `ř` becomes `r`; of the two marks of `ǘ`, the one that GSM 03.38 has is kept.
+fn without_accents(c: char) -> char {
     let mut parts = std::iter::once(c).nfd();
     let Some(base) = parts.next().filter(|base| is_gsm(*base) && base.is_alphabetic()) else { return c };
     parts.fold(base, |near, mark| compose(near, mark).filter(|marked| is_gsm(*marked)).unwrap_or(near))
@@ -107,14 +106,14 @@ fn unmarked(c: char) -> char {
 mod tests {
     use super::*;
 
-    fn written(text: &str, letters: bool) -> String {
+    fn transliterated(text: &str, letters: bool) -> String {
         let mut out = String::new();
-        write(text, letters, &mut out);
+        append(text, letters, &mut out);
         out
     }
 
     #[test]
-    fn letters_of_europe_become_the_nearest_ones_inside() {
+    fn european_letters_are_replaced_by_the_nearest_ones() {
         for (text, expected) in [
             ("Zażółć gęślą jaźń, ZAŻÓŁĆ GĘŚLĄ JAŹŃ", "Zazolc gesla jazn, ZAZOLC GESLA JAZN"),
             ("Příliš žluťoučký kůň úpěl ďábelské ódy", "Prilis zlutoucky kun upel dabelské ody"),
@@ -127,28 +126,31 @@ mod tests {
             ("Đorđe, þórr, ǘ", "Dorde, thorr, ü"),
             ("e\u{301}a\u{328}", "éa"),
         ] {
-            assert_eq!(written(text, true), expected);
+            assert_eq!(transliterated(text, true), expected);
             assert!(expected.chars().all(is_gsm), "{expected}");
         }
     }
 
     #[test]
-    fn typographic_signs_are_replaced_whatever_is_set() {
+    fn typographic_punctuation_is_always_replaced() {
         for letters in [false, true] {
-            assert_eq!(written("„Kod” – ‘a’ «b» 10\u{a0}000\u{202f}€…", letters), "\"Kod\" - 'a' \"b\" 10 000 €...");
+            assert_eq!(
+                transliterated("„Kod” – ‘a’ «b» 10\u{a0}000\u{202f}€…", letters),
+                "\"Kod\" - 'a' \"b\" 10 000 €..."
+            );
         }
-        assert_eq!(written("kod – ł", false), "kod – ł");
+        assert_eq!(transliterated("kod – ł", false), "kod – ł");
     }
 
     #[test]
-    fn what_would_not_be_cheaper_stays_as_it_is() {
+    fn a_text_that_would_not_be_cheaper_is_unchanged() {
         for text in ["Зв’яжіться – ł", "رمز… ł", "Żabka 🍕", "Кав'ярня"] {
-            assert_eq!(written(text, true), text);
+            assert_eq!(transliterated(text, true), text);
         }
     }
 
     #[test]
-    fn no_sign_becomes_one_that_could_link_or_another_number() {
+    fn no_character_becomes_part_of_a_link_or_another_digit() {
         for c in ('\0'..=char::MAX).filter(|c| !is_gsm(*c) && *c != '…') {
             let near: String = nearest(&c.to_string()).collect();
             assert!(!near.contains(['.', ':', '/', '@']) && !near.contains(|c: char| c.is_ascii_digit()), "{c:?}");

@@ -1,7 +1,7 @@
-//! A template, read: fixed words, values and choices.
+//! A compiled template: fixed text, values and choices.
 //!
-//! `reader` makes it; there is nothing else in it than the three pieces below. Writing is a walk that comes to each of
-//! them at most once: it cannot fail or go on without end, and it leaves no copy of a code in an engine's buffers.
+//! Rendering visits each node at most once. It cannot fail or run forever, and it leaves no copy of a code in the buffers of
+//! an engine.
 
 use super::values::{Values, Variable};
 use crate::domain::secret::RenderedText;
@@ -9,78 +9,77 @@ use crate::domain::secret::RenderedText;
 /// `&quot;` is the longest escape.
 const ESCAPE_MAX: usize = 6;
 
-/// One part of a message, ready to be written.
+/// The compiled template of one part of a message.
 pub(crate) struct Template {
-    pub(crate) pieces: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     pub(crate) escaped: bool,
-    // Bytes of all fixed pieces, and how many values there are: enough to reserve the room once.
+    // The bytes of all fixed nodes and the number of values: enough to allocate the text once.
     pub(crate) fixed: usize,
     pub(crate) values: usize,
 }
 
-/// A step of writing.
 pub(crate) enum Node {
     Fixed(String),
     Value(Variable),
-    Choice { test: Condition, then: Vec<Node>, otherwise: Vec<Node> },
+    Choice { condition: Condition, then: Vec<Node>, otherwise: Vec<Node> },
 }
 
-/// A stretch of a text as it is written: fixed words, or the value behind a name.
+/// A span of the rendered text: fixed text, or the value of a variable.
 #[derive(Clone, Copy)]
 pub(crate) enum TextSpan<'a> {
-    Words(&'a str),
+    Fixed(&'a str),
     Value(Variable, &'a str),
 }
 
-/// What a choice depends on.
+/// The condition of a choice.
 pub(crate) struct Condition {
     pub(crate) variable: Variable,
-    /// Compared with this text; without one the variable has to be there at all.
+    /// The text that the variable must equal; `None` if any value will do.
     pub(crate) equals: Option<String>,
     pub(crate) negated: bool,
 }
 
 impl Template {
-    /// Writes the text. The room is reserved beforehand: a buffer that grows would leave a code behind, unwiped.
-    pub(crate) fn write(&self, values: &Values<'_>) -> RenderedText {
-        let mut out = String::with_capacity(self.room(values));
-        self.put(&self.pieces, values, &mut out);
+    /// Renders the text. The buffer is allocated once: one that grows would leave a copy of the code in freed memory.
+    pub(crate) fn render(&self, values: &Values<'_>) -> RenderedText {
+        let mut out = String::with_capacity(self.size_bound(values));
+        self.put(&self.nodes, values, &mut out);
         RenderedText::new(out)
     }
 
-    /// The most bytes that can be written with `values`: all that is fixed, and each value as long as the longest. No
-    /// piece is written twice, so this bounds the time it takes as well.
-    pub(crate) fn room(&self, values: &Values<'_>) -> usize {
+    /// The most bytes of the text with `values`: all fixed text, and each value as long as the longest. No node is rendered
+    /// twice, so this bounds the time as well.
+    pub(crate) fn size_bound(&self, values: &Values<'_>) -> usize {
         self.fixed + self.values * values.longest() * if self.escaped { ESCAPE_MAX } else { 1 }
     }
 
-    /// How a value is written in this text; nothing where it is empty.
-    pub(crate) fn of_value(&self, value: &str) -> Option<String> {
-        let mut written = String::with_capacity(value.len() * ESCAPE_MAX);
+    /// A value as this template renders it; `None` when it is empty.
+    pub(crate) fn rendered_value(&self, value: &str) -> Option<String> {
+        let mut rendered = String::with_capacity(value.len() * ESCAPE_MAX);
         if self.escaped {
-            escape(value, &mut |text| written.push_str(text));
+            escape(value, &mut |text| rendered.push_str(text));
         } else {
-            written.push_str(value);
+            rendered.push_str(value);
         }
-        (!written.is_empty()).then_some(written)
+        (!rendered.is_empty()).then_some(rendered)
     }
 
-    /// What is written one after the other, borrowed: nothing of a code is copied by asking.
+    /// The spans of the text, borrowed, so that the code is not copied.
     pub(crate) fn spans<'a>(&'a self, values: &'a Values<'_>) -> Vec<TextSpan<'a>> {
         let mut spans = Vec::new();
-        gather(&self.pieces, values, &mut spans);
+        collect_spans(&self.nodes, values, &mut spans);
         spans
     }
 
-    fn put(&self, pieces: &[Node], values: &Values<'_>, out: &mut String) {
-        for piece in pieces {
-            match piece {
+    fn put(&self, nodes: &[Node], values: &Values<'_>, out: &mut String) {
+        for node in nodes {
+            match node {
                 Node::Fixed(text) => out.push_str(text),
                 Node::Value(variable) if self.escaped => {
                     escape(values.text(*variable), &mut |text| out.push_str(text));
                 }
                 Node::Value(variable) => out.push_str(values.text(*variable)),
-                Node::Choice { test, then, .. } if test.holds(values) => self.put(then, values, out),
+                Node::Choice { condition, then, .. } if condition.holds(values) => self.put(then, values, out),
                 Node::Choice { otherwise, .. } => self.put(otherwise, values, out),
             }
         }
@@ -88,10 +87,9 @@ impl Template {
 }
 
 impl<'a> TextSpan<'a> {
-    /// The words, or the value.
     pub(crate) const fn text(&self) -> &'a str {
         match self {
-            Self::Words(text) | Self::Value(_, text) => text,
+            Self::Fixed(text) | Self::Value(_, text) => text,
         }
     }
 }
@@ -103,18 +101,18 @@ impl Condition {
     }
 }
 
-fn gather<'a>(pieces: &'a [Node], values: &'a Values<'_>, spans: &mut Vec<TextSpan<'a>>) {
-    for piece in pieces {
-        match piece {
-            Node::Fixed(text) => spans.push(TextSpan::Words(text)),
+fn collect_spans<'a>(nodes: &'a [Node], values: &'a Values<'_>, spans: &mut Vec<TextSpan<'a>>) {
+    for node in nodes {
+        match node {
+            Node::Fixed(text) => spans.push(TextSpan::Fixed(text)),
             Node::Value(variable) => spans.push(TextSpan::Value(*variable, values.text(*variable))),
-            Node::Choice { test, then, .. } if test.holds(values) => gather(then, values, spans),
-            Node::Choice { otherwise, .. } => gather(otherwise, values, spans),
+            Node::Choice { condition, then, .. } if condition.holds(values) => collect_spans(then, values, spans),
+            Node::Choice { otherwise, .. } => collect_spans(otherwise, values, spans),
         }
     }
 }
 
-/// Gives `text` to `put` so that it means itself in HTML.
+/// Passes `text` to `put`, escaped for HTML.
 pub(crate) fn escape(text: &str, put: &mut (impl FnMut(&str) + ?Sized)) {
     let mut rest = text;
     while let Some((at, entity)) = rest.char_indices().find_map(|(at, c)| entity(c).map(|entity| (at, entity))) {
@@ -125,7 +123,7 @@ pub(crate) fn escape(text: &str, put: &mut (impl FnMut(&str) + ?Sized)) {
     put(rest);
 }
 
-// What stands for `c` in HTML where it would not mean itself.
+// The entity for a character with a meaning in HTML.
 const fn entity(c: char) -> Option<&'static str> {
     match c {
         '&' => Some("&amp;"),

@@ -1,6 +1,4 @@
-//! The parts a message is made of, one template file each, and what each of them may hold.
-//!
-//! Knows no text and reads no file.
+//! The parts of a message, one template file each, and their limits.
 
 use crate::domain::contact::Channel;
 
@@ -16,12 +14,10 @@ pub(crate) enum TemplatePart {
 }
 
 impl TemplatePart {
-    /// Every part that there may be a file for.
     pub(crate) const ALL: [Self; 6] =
         [Self::Sms, Self::PushTitle, Self::PushBody, Self::EmailSubject, Self::EmailText, Self::EmailHtml];
 
-    /// The parts that a message on `channel` needs, all of them. The HTML of a mail is made from its text unless there
-    /// is a file for it.
+    /// The parts that a message on `channel` must have. The HTML of a mail is made from its text unless it has a file.
     pub(crate) const fn of(channel: Channel) -> &'static [Self] {
         match channel {
             Channel::Sms => &[Self::Sms],
@@ -42,17 +38,17 @@ impl TemplatePart {
         }
     }
 
-    /// One line that shows on a locked screen or in a list of mails, so it never holds a code.
+    /// Whether the part is one line that is shown on a locked screen or in a list of mails. It never holds a code.
     pub(crate) const fn is_headline(self) -> bool {
         matches!(self, Self::PushTitle | Self::EmailSubject)
     }
 
-    /// Whether values are escaped when they are put in.
+    /// Whether values are escaped.
     pub(crate) const fn is_html(self) -> bool {
         matches!(self, Self::EmailHtml)
     }
 
-    /// The largest template file taken, in bytes.
+    /// The largest template file, in bytes.
     pub(crate) const fn source_limit(self) -> usize {
         match self {
             Self::EmailHtml => 16 * 1024,
@@ -60,8 +56,8 @@ impl TemplatePart {
         }
     }
 
-    /// The longest finished text handed to a provider, in characters. Seven SMS segments are more than anybody
-    /// reads, and push services refuse payloads over 4 KiB.
+    /// The longest rendered text, in characters. Seven SMS segments are more than recipients read, and push services
+    /// reject payloads over 4 KiB.
     pub(crate) const fn output_limit(self) -> usize {
         match self {
             Self::PushTitle | Self::EmailSubject => 200,
@@ -70,9 +66,9 @@ impl TemplatePart {
         }
     }
 
-    /// Whether a finished text is short enough to be handed to a provider.
-    pub(crate) fn takes(self, text: &str) -> bool {
-        // Counting bytes is quicker, and nearly always enough.
+    /// Whether a rendered text is within the limit.
+    pub(crate) fn fits(self, text: &str) -> bool {
+        // Counting bytes is faster, and nearly always enough.
         text.len() <= self.output_limit() || text.chars().count() <= self.output_limit()
     }
 }

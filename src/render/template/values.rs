@@ -1,12 +1,12 @@
-//! What a template may name, and the values behind the names.
+//! The variables of templates, and their values for one message.
 //!
-//! A variable that is not listed here does not exist: nothing else about a person, a card or this gateway can
-//! get into a text. None of them is a count, so there are no plural forms; and names stand in the nominative, which is
-//! why languages that call people in another case (Polish, Czech, Ukrainian) greet without one.
+//! A variable that is not listed here does not exist: nothing else about a recipient, a card or this gateway can get into a
+//! message. No variable is a count, so there are no plural forms. Names are in the nominative, so templates in languages
+//! that greet in another case (Polish, Czech, Ukrainian) greet without a name.
 
 use crate::domain::notification::{Kind, LockReason, RejectionReason, TransactionResult, TransactionalLockReason};
 
-/// A name that templates may use.
+/// A variable that templates may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Variable {
     Otp,
@@ -22,9 +22,9 @@ pub(crate) enum Variable {
     Result,
     Incoming,
     Card,
-    /// Nothing is paid: the shop only asks whether the card is good.
+    /// The amount is zero: the merchant only checks whether the card is valid.
     Zero,
-    /// The sender named no merchant, or none that can be shown; `merchant` is the stand-in.
+    /// The processor sent no merchant name, or none that can be shown; `merchant` is that of the locale file.
     Unnamed,
 }
 
@@ -69,8 +69,8 @@ impl Variable {
         }
     }
 
-    /// Whether it is either true or false: asked about, and never written.
-    pub(crate) const fn is_a_question(self) -> bool {
+    /// Whether it is true or false: used in conditions, and never written.
+    pub(crate) const fn is_boolean(self) -> bool {
         matches!(self, Self::Temporary | Self::Company | Self::Incoming | Self::Zero | Self::Unnamed)
     }
 
@@ -79,13 +79,13 @@ impl Variable {
         Self::of(kind).iter().copied().find(|variable| variable.name() == name)
     }
 
-    /// The questions that messages of `kind` answer.
-    pub(crate) fn questions(kind: Kind) -> impl Iterator<Item = Self> {
-        Self::of(kind).iter().copied().filter(|variable| variable.is_a_question())
+    /// The boolean variables of messages of `kind`.
+    pub(crate) fn booleans(kind: Kind) -> impl Iterator<Item = Self> {
+        Self::of(kind).iter().copied().filter(|variable| variable.is_boolean())
     }
 
-    /// Whether `text` could ever be this variable's value in messages of `kind`.
-    pub(crate) fn could_be(self, kind: Kind, text: &str) -> bool {
+    /// Whether `text` is a possible value in messages of `kind`.
+    pub(crate) fn can_be(self, kind: Kind, text: &str) -> bool {
         match self {
             Self::Reason => reasons(kind).contains(&text),
             Self::Result => results(kind).contains(&text),
@@ -94,7 +94,7 @@ impl Variable {
     }
 }
 
-/// The names that `reason` can have in messages of `kind`.
+/// The values of `reason` in messages of `kind`.
 pub(crate) fn reasons(kind: Kind) -> Vec<&'static str> {
     match kind {
         Kind::CardLocked => LockReason::ALL.map(LockReason::name).to_vec(),
@@ -110,7 +110,7 @@ pub(crate) fn reasons(kind: Kind) -> Vec<&'static str> {
     }
 }
 
-/// The names that `result` can have in messages of `kind`.
+/// The values of `result` in messages of `kind`.
 pub(crate) fn results(kind: Kind) -> Vec<&'static str> {
     if kind == Kind::Transaction { TransactionResult::ALL.map(TransactionResult::name).to_vec() } else { Vec::new() }
 }
@@ -128,12 +128,12 @@ pub(crate) struct Values<'a> {
     pub(crate) name: String,
     pub(crate) result: &'static str,
     pub(crate) card: &'a str,
-    /// The questions whose answer is yes.
+    /// The boolean variables that are true.
     pub(crate) yes: Vec<Variable>,
 }
 
 impl Values<'_> {
-    /// These values with everything that messages of `kind` may have to choose their words by.
+    /// These values with every combination of reason, result and boolean variables of `kind`.
     pub(crate) fn variations(&self, kind: Kind) -> Vec<Self> {
         let any = |names: Vec<&'static str>| if names.is_empty() { vec![""] } else { names };
         let results = any(results(kind));
@@ -141,15 +141,15 @@ impl Values<'_> {
         for reason in any(reasons(kind)) {
             variations.extend(results.iter().map(|result| Self { reason, result, ..self.clone() }));
         }
-        for question in Variable::questions(kind) {
-            let yes = |values: &Self| Self { yes: [values.yes.as_slice(), &[question]].concat(), ..values.clone() };
+        for variable in Variable::booleans(kind) {
+            let yes = |values: &Self| Self { yes: [values.yes.as_slice(), &[variable]].concat(), ..values.clone() };
             let other: Vec<_> = variations.iter().map(yes).collect();
             variations.extend(other);
         }
         variations
     }
 
-    /// The value as text; what is either true or false is `yes` or nothing.
+    /// The value as text. A boolean variable is `yes` or empty.
     pub(crate) fn text(&self, variable: Variable) -> &str {
         match variable {
             Variable::Otp => self.otp,
@@ -168,7 +168,7 @@ impl Values<'_> {
         }
     }
 
-    /// The bytes of the longest value.
+    /// The length of the longest value, in bytes.
     pub(crate) fn longest(&self) -> usize {
         let texts = [
             self.otp,

@@ -1,8 +1,8 @@
-//! Names that payees choose to say something else in a bank's message, in every shipped language and on every channel.
+//! Merchant names that try to change the meaning of a message, in every shipped locale and on every channel.
 
 use super::*;
 
-/// A name that nobody chooses for what it says.
+/// A harmless name.
 const PLAIN: &str = "Allegro";
 
 fn names() -> Vec<String> {
@@ -101,9 +101,9 @@ fn no_name_links_adds_a_line_or_markup_or_hides_code_and_amount() {
     assert!(names.len() >= 50);
     for tag in SHIPPED_LOCALES {
         for channel in Channel::ALL {
-            let plain = written(&renderer, &otp(PLAIN), channel, tag);
+            let plain = rendered(&renderer, &otp(PLAIN), channel, tag);
             for name in &names {
-                let told = written(&renderer, &otp(name), channel, tag);
+                let told = rendered(&renderer, &otp(name), channel, tag);
                 for (part, (text, usual)) in told.iter().zip(&plain).enumerate() {
                     let about = format!("{tag} {channel} {part}, {name:?}: {text}");
                     let is_html = usual.starts_with('<');

@@ -1,4 +1,4 @@
-//! What texts cost, and what a payee's name, a code and the settings change about it.
+//! The cost of SMS messages, and how merchant name, code and settings change it.
 
 use super::*;
 use crate::render::sms::budget;
@@ -31,9 +31,9 @@ fn refused(settings: &Settings) -> String {
 }
 
 fn of_budget(settings: &Settings) -> Vec<Diagnostic> {
-    let mut findings = review_folder(settings).unwrap();
-    findings.retain(|finding| finding.rule == budget::RULE);
-    findings
+    let mut diagnostics = validate_folder(settings).unwrap();
+    diagnostics.retain(|diagnostic| diagnostic.rule == budget::RULE);
+    diagnostics
 }
 
 fn in_polish(renderer: &Renderer, merchant: &str) -> String {
@@ -41,7 +41,7 @@ fn in_polish(renderer: &Renderer, merchant: &str) -> String {
 }
 
 #[test]
-fn every_shipped_text_keeps_to_the_budget_whatever_the_payee_is_called_and_with_the_longest_brand() {
+fn every_shipped_sms_is_within_the_budget_with_any_merchant_and_with_the_longest_brand() {
     let (_dir, mut settings) = shipped();
     (settings.time_zone, settings.reveal_fraud_reason) = ("Europe/Warsaw".into(), true);
     let usual = of_budget(&settings);
@@ -49,42 +49,42 @@ fn every_shipped_text_keeps_to_the_budget_whatever_the_payee_is_called_and_with_
     let with_a_long_brand = of_budget(&settings);
 
     assert_eq!(usual, []);
-    assert!(with_a_long_brand.iter().all(|finding| !finding.refused), "{with_a_long_brand:#?}");
+    assert!(with_a_long_brand.iter().all(|diagnostic| !diagnostic.is_error), "{with_a_long_brand:#?}");
 }
 
 #[test]
-fn a_text_that_may_need_more_is_refused_with_what_forces_it() {
+fn a_template_that_may_need_more_segments_is_rejected_with_the_reason() {
     let long = "{{otp}} {{amount}} {{merchant}} ".to_owned() + &"ę–".repeat(90);
     let (_dir, mut settings) = with_sms(&long, |_| {});
 
-    let told = refused(&settings);
+    let message = refused(&settings);
     settings.sms.max_segments = 4;
     let taken = Renderer::load(&settings);
 
-    assert!(told.contains("pl/otp/sms.hbs: with the longest values it takes 4 segments ("), "{told}");
-    let forcing = "in UCS-2), and max_segments is 3; outside GSM 03.38: ę (U+0119), – (U+2013); replace them, or have them replaced with transliterate";
-    assert!(told.contains(forcing), "{told}");
+    assert!(message.contains("pl/otp/sms.hbs: with the longest values it needs 4 segments ("), "{message}");
+    let forcing = "in UCS-2); max_segments is 3; outside GSM 03.38: ę (U+0119), – (U+2013); replace them, or list the locale in transliterate";
+    assert!(message.contains(forcing), "{message}");
     assert!(taken.is_ok());
 
     settings.sms = SmsSettings { max_segments: 3, transliterate: vec![locale("pl")] };
     assert!(Renderer::load(&settings).is_ok());
     settings.sms.max_segments = 0;
-    assert_eq!(refused(&settings), "templates.sms.max_segments: expected 1 or more");
+    assert_eq!(refused(&settings), "templates.sms.max_segments: must be 1 or more");
 }
 
 #[test]
-fn a_name_that_may_bring_a_text_over_the_budget_is_worth_a_look() {
+fn a_merchant_name_that_may_exceed_the_budget_is_a_warning() {
     let (_dir, settings) = with_sms("{{otp}} {{amount}} {{merchant}}. Nie podawaj go nikomu.", with_one_segment);
 
-    let findings = of_budget(&settings);
+    let diagnostics = of_budget(&settings);
 
-    let of_code = findings.iter().find(|finding| finding.place.ends_with("pl/otp/sms.hbs")).unwrap();
-    assert_eq!((of_code.rule, of_code.refused), (budget::RULE, false));
-    assert_eq!(of_code.fault.what, "with a name outside GSM 03.38 it takes 2 segments");
+    let of_code = diagnostics.iter().find(|diagnostic| diagnostic.path.ends_with("pl/otp/sms.hbs")).unwrap();
+    assert_eq!((of_code.rule, of_code.is_error), (budget::RULE, false));
+    assert_eq!(of_code.message, "with a merchant name outside GSM 03.38 it needs 2 segments");
 }
 
 #[test]
-fn a_payees_name_is_shortened_until_the_text_fits_and_never_below_eight_characters() {
+fn a_merchant_name_is_shortened_until_the_text_fits_and_never_below_eight_characters() {
     let padding = "x".repeat(90);
     let text = format!("{{{{otp}}}} {{{{amount}}}} {{{{merchant}}}} {padding}");
     let (_dir, settings) = with_sms(&text, with_one_segment);
@@ -139,13 +139,13 @@ fn an_otp_ends_with_the_lines_for_phones_and_no_other_news_does() {
 
     let text = sms(&renderer, &otp("Allegro"), "pl");
     let news = sms(&renderer, &unlocked(), "pl");
-    let push = written(&renderer, &otp("Allegro"), Channel::Push, "pl");
+    let push = rendered(&renderer, &otp("Allegro"), Channel::Push, "pl");
 
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[1..], ["FA+9qCX9VSu", "@pay.bank.example #048291"]);
     assert_eq!((news.lines().count(), push[1].lines().count()), (1, 1));
     settings.autofill.domain = "https://pay.bank.example".into();
-    assert!(refused(&settings).starts_with("templates.autofill.domain: expected a host name"));
+    assert!(refused(&settings).starts_with("templates.autofill.domain: must be an ASCII host name"));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn the_lines_for_phones_count_in_the_budget() {
 
     settings.autofill = AutofillSettings { app_hash: "FA+9qCX9VSu".into(), domain: "pay.bank.example".into() };
 
-    assert!(refused(&settings).contains("it takes 4 segments"));
+    assert!(refused(&settings).contains("it needs 4 segments"));
 }
 
 #[test]
@@ -177,6 +177,6 @@ fn what_recipients_are_shown_of_a_text_is_what_it_costs() {
     assert!(open("de").err().unwrap().to_string().contains("de/otp/sms.hbs:1:1: "));
     assert_eq!(
         open("sv").err().unwrap().to_string(),
-        "there are no texts in sv, only in ar, cs, de, en, es, fr, it, pl, ro, uk"
+        "no templates for sv; locales with templates: ar, cs, de, en, es, fr, it, pl, ro, uk"
     );
 }

@@ -1,58 +1,87 @@
-//! What is wrong with the texts, one finding a place, in words for whoever wrote them.
+//! What validation reports: a violation of a rule at a position, and a diagnostic that adds the file.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Serialize;
+/// A rule that a source violates, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) rule: &'static str,
+    /// Line and column, both counted from one; `None` for the whole file.
+    pub(crate) at: Option<(usize, usize)>,
+    pub(crate) message: String,
+}
 
-use crate::render::template::syntax_limits::{Location, Violation};
+impl Violation {
+    /// A violation by the whole file.
+    pub(crate) fn of_file(rule: &'static str, message: impl Into<String>) -> Self {
+        Self { rule, at: None, message: message.into() }
+    }
 
-/// One thing that is wrong with a text, or should be looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+    /// A violation `offset` bytes into `source`.
+    pub(crate) fn at(source: &str, offset: usize, rule: &'static str, message: impl Into<String>) -> Self {
+        let before = source.get(..offset).unwrap_or(source).trim_start_matches('\u{feff}');
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Self { rule, at: Some((line, column)), message: message.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some((line, column)) => write!(f, "line {line}, column {column}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+/// One result of validation: an error or a warning about a file or folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file, or the folder where one is missing.
-    pub place: PathBuf,
-    /// The rule it breaks, such as `payee-shown`; the same name in the list of rules.
+    /// The file, or the folder when a file is missing.
+    pub path: PathBuf,
+    /// The rule, such as `merchant-shown`, by its name in [`RULES`](crate::render::RULES).
     pub rule: &'static str,
-    /// Whether a text with it is not taken; otherwise it is worth a look.
-    pub refused: bool,
-    /// Where in the file, and what to do.
-    pub fault: Location,
+    /// Whether templates with it are rejected. Otherwise it is a warning.
+    pub is_error: bool,
+    /// Line and column, both counted from one; `None` for the whole file.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong, and what to do.
+    pub message: String,
 }
 
 impl Diagnostic {
-    /// A breach, in its file.
-    pub(crate) fn in_file(place: impl Into<PathBuf>, breach: Violation) -> Self {
-        let Violation { rule, fault } = breach;
-        Self { place: place.into(), rule, refused: true, fault }
+    /// An error: a violation and its file.
+    pub(crate) fn in_file(path: impl Into<PathBuf>, violation: Violation) -> Self {
+        let Violation { rule, at, message } = violation;
+        Self { path: path.into(), rule, is_error: true, at, message }
     }
 
-    /// Something about a whole file or folder.
-    pub(crate) fn about(place: impl Into<PathBuf>, rule: &'static str, what: impl Into<String>) -> Self {
-        Self::in_file(place, Violation::everywhere(rule, what))
+    /// An error about a whole file or folder.
+    pub(crate) fn about(path: impl Into<PathBuf>, rule: &'static str, message: impl Into<String>) -> Self {
+        Self::in_file(path, Violation::of_file(rule, message))
     }
 
-    /// The same, to be looked at and not refused.
-    pub(crate) fn tolerated(self) -> Self {
-        Self { refused: false, ..self }
+    /// The same as a warning.
+    pub(crate) fn into_warning(self) -> Self {
+        Self { is_error: false, ..self }
     }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.place.display())?;
-        if let Some((line, column)) = self.fault.at {
+        write!(f, "{}", self.path.display())?;
+        if let Some((line, column)) = self.at {
             write!(f, ":{line}:{column}")?;
         }
-        write!(f, ": {} ({})", self.fault.what, self.rule)
+        write!(f, ": {} ({})", self.message, self.rule)
     }
 }
 
-/// Everything that is refused, as the last word about it: how much, and each on a line of its own.
-pub(crate) fn listed(findings: &[Diagnostic]) -> String {
-    let lines: Vec<_> = findings.iter().map(|finding| format!("\n  {finding}")).collect();
-    match findings.len() {
-        1 => format!("the texts are refused for one reason:{}", lines.concat()),
-        count => format!("the texts are refused for {count} reasons:{}", lines.concat()),
-    }
+/// The message of an error with all of its diagnostics, one per line.
+pub(crate) fn listed(diagnostics: &[Diagnostic]) -> String {
+    let lines: Vec<_> = diagnostics.iter().map(|diagnostic| format!("\n  {diagnostic}")).collect();
+    let plural = if diagnostics.len() == 1 { "" } else { "s" };
+    format!("{} template error{plural}:{}", diagnostics.len(), lines.concat())
 }

@@ -1,58 +1,66 @@
-//! What may not stand in a text that can be read: links elsewhere, words about fraud, signs that nobody sees.
+//! Checks one template: its syntax, and the fixed text that it could render: foreign links, mentions of fraud, invisible
+//! characters.
 //!
-//! Looks at one sheet alone, and at every word that it could write whatever the values are. It opens no file and writes
-//! nothing.
+//! Checks every word that the template could render, whatever the values are. It opens no file and renders nothing.
 
 mod characters;
 mod fraud;
 mod links;
-mod required;
+mod words;
 
-use super::diagnostic::Diagnostic;
+pub(crate) use self::fraud::FraudWords;
+use super::diagnostic::{Diagnostic, Violation};
 use crate::render::email::html_policy;
 use crate::render::settings::Settings;
 use crate::render::template::ast::Template;
 use crate::render::template::compiler::CompiledTemplate;
 use crate::render::template::file::TemplateFile;
-use crate::render::template::syntax_limits::Violation;
 
-/// The text of a sheet as far as it can be read, and everything that is wrong with it.
-pub(crate) fn look(file: &TemplateFile, settings: &Settings) -> (Option<Template>, Vec<Diagnostic>) {
-    let (text, mut breaches) = match Template::understand(file.kind, file.part, &file.source) {
-        Ok(CompiledTemplate { text, places, mut breaches }) => {
-            breaches.extend(told(file, settings, &text, &places));
-            (Some(text), breaches)
+/// Compiles `file` as far as possible, and reports everything that is wrong with it.
+pub(crate) fn check(
+    file: &TemplateFile,
+    settings: &Settings,
+    fraud_words: &FraudWords,
+) -> (Option<Template>, Vec<Diagnostic>) {
+    let (template, mut violations) = match Template::compile_partial(file.kind, file.part, &file.source) {
+        Ok(CompiledTemplate { template, offsets, mut violations }) => {
+            violations.extend(text_violations(file, settings, fraud_words, &template, &offsets));
+            (Some(template), violations)
         }
-        Err(breaches) => (None, breaches),
+        Err(violations) => (None, violations),
     };
-    breaches.sort_by_key(|breach| breach.fault.at);
-    breaches.dedup();
-    (text, breaches.into_iter().map(|breach| Diagnostic::in_file(&file.place, breach)).collect())
+    violations.sort_by_key(|violation| violation.at);
+    violations.dedup();
+    (template, violations.into_iter().map(|violation| Diagnostic::in_file(&file.path, violation)).collect())
 }
 
-fn told(file: &TemplateFile, settings: &Settings, text: &Template, places: &[usize]) -> Vec<Violation> {
-    let at = |offset, rule, what| Violation::behind(&file.source, offset, rule, what);
-    let mut breaches = Vec::new();
-    if let Some(fault) = html_policy::fault(&file.source).filter(|_| file.part.is_html()) {
-        breaches.push(Violation { rule: "mail-content", fault });
+fn text_violations(
+    file: &TemplateFile,
+    settings: &Settings,
+    fraud_words: &FraudWords,
+    template: &Template,
+    offsets: &[usize],
+) -> Vec<Violation> {
+    let at = |offset, rule, message| Violation::at(&file.source, offset, rule, message);
+    let mut violations = Vec::new();
+    violations.extend(html_policy::violation(&file.source).filter(|_| file.part.is_html()));
+    for (offset, c) in characters::hidden(words::fixed(template, offsets), &file.locale) {
+        let message = format!("U+{:04X} is invisible: remove it, and save the file as UTF-8", u32::from(c));
+        violations.push(at(offset, "hidden-characters", message));
     }
-    for (offset, sign) in characters::hidden(required::fixed(text, places), &file.locale) {
-        let what = format!("U+{:04X} cannot be seen: take it out, and save the file as UTF-8", u32::from(sign));
-        breaches.push(at(offset, "hidden-characters", what));
-    }
-    let words = required::written(text, places, file.part.is_html());
-    if let Some(offset) = words.too_many {
-        let what = "too many choices inside one word: write blanks between them, or whole words in each";
-        breaches.push(at(offset, "nesting", what.to_owned()));
+    let words = words::of(template, offsets, file.part.is_html());
+    if let Some(offset) = words.too_many_forms {
+        let message = "too many conditions inside one word: separate them with spaces, or put whole words in each";
+        violations.push(at(offset, "nesting", message.to_owned()));
     }
     for word in &words.all {
-        breaches.extend(
-            links::foreign(word, &settings.link_domains).map(|(offset, what)| at(offset, "foreign-link", what)),
-        );
-        if let Some(offset) = fraud::told(word) {
-            let where_it_may = "say it where (eq reason \"suspected_fraud\") or (eq reason \"fraud_suspected\") holds";
-            breaches.push(at(offset, "fraud-told", format!("nobody is told of a suspicion here: {where_it_may}")));
+        let links = links::foreign(word, &settings.link_domains);
+        violations.extend(links.map(|(offset, message)| at(offset, "foreign-link", message)));
+        if let Some(offset) = fraud_words.find(word) {
+            let condition = "(eq reason \"suspected_fraud\") or (eq reason \"fraud_suspected\")";
+            let message = format!("fraud must not be mentioned here: move it into {{{{#if}}}} with {condition}");
+            violations.push(at(offset, "fraud-mentioned", message));
         }
     }
-    breaches
+    violations
 }

@@ -1,130 +1,129 @@
-//! The rules that texts keep to: what each asks, and a text that breaks it and no other.
+//! The rules for templates, each with an example that violates it and no other rule.
 //!
-//! For people and for tests. What decides is in `guard`, `text`, `lint`, `coverage`, `budget` and `rehearsal`.
+//! For documentation and tests. The checks are in `syntax_limits`, `compiler`, `locale_file`, `lint`, `coverage`, `budget` and
+//! `dry_run`.
 
 /// One rule.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
 pub struct Rule {
-    /// How findings name it.
     pub name: &'static str,
-    /// What it asks for.
-    pub asks: &'static str,
-    /// Whether a text that breaks it is refused; otherwise it is worth a look.
-    pub refused: bool,
-    /// Which file the example is.
+    pub description: &'static str,
+    /// Whether templates that violate it are rejected. Otherwise it is a warning.
+    pub is_error: bool,
+    /// The file of the example.
     pub file: &'static str,
-    /// What stands in that file.
+    /// The content of that file.
     pub example: &'static str,
 }
 
-const fn rule(name: &'static str, asks: &'static str, file: &'static str, example: &'static str) -> Rule {
-    Rule { name, asks, refused: true, file, example }
+const fn rule(name: &'static str, description: &'static str, file: &'static str, example: &'static str) -> Rule {
+    Rule { name, description, is_error: true, file, example }
 }
 
-/// Every rule there is, those about the law first.
-pub const RULES: [Rule; 25] = [
+/// All rules.
+pub const RULES: [Rule; 26] = [
     rule(
-        "payee-shown",
-        "a code is always shown with amount and payee, whatever the values are (Delegated Regulation (EU) 2018/389, \
-         article 5(1)(a))",
+        "merchant-shown",
+        "A code must be shown with amount and merchant in every case (Delegated Regulation (EU) 2018/389, article \
+         5(1)(a)).",
         "en/otp/sms.hbs",
         "{{otp}} is your code to pay {{amount}}.",
     ),
     rule(
         "code-in-headline",
-        "a title or subject never holds the code: it shows on a locked screen",
+        "A title or subject must not contain the code, because a locked screen shows it.",
         "en/otp/push.title.hbs",
         "{{otp}} is your code",
     ),
     rule(
         "raw-reason",
-        "reason, result and what is true or false choose words and are never written themselves",
+        "reason, result and boolean variables are used in conditions and must not be written.",
         "en/card_locked/sms.hbs",
         "Your card is locked: {{reason}}.",
     ),
     rule(
-        "fraud-told",
-        "a suspicion is told only where (eq reason \"suspected_fraud\") or (eq reason \"fraud_suspected\") holds: nobody \
-         else learns of it unless reveal_fraud_reason says so",
+        "fraud-mentioned",
+        "A word about fraud (fraud_words of all locale.toml files) is allowed only where (eq reason \
+         \"suspected_fraud\") or (eq reason \"fraud_suspected\") is true, which reveal_fraud_reason controls.",
         "en/card_locked/sms.hbs",
         "Your card is locked because we suspect fraud.",
     ),
     rule(
         "foreign-link",
-        "links and mail addresses lead to [templates] link_domains, over https, and no value stands beside one",
+        "Links and mail addresses must be in [templates] link_domains, links must use https, and no value may touch one.",
         "en/card_unlocked/sms.hbs",
         "Your card is unlocked: https://elsewhere.example/card",
     ),
     rule(
         "coverage",
-        "every locale that people are written to in has every text, its own or a parent's",
+        "Every locale in use must have every template and a locale.toml, its own or that of a shorter tag.",
         "pl/otp/sms.hbs",
-        "(there is no such file)",
+        "(no such file)",
     ),
     rule(
         "unknown-name",
-        "only the values that this kind of message has, and reasons that there are",
+        "A template may use only the variables of its kind, and compare them with existing values.",
         "en/otp/sms.hbs",
         "{{otp}} {{amount}} {{merchant}} {{pan}}",
     ),
     rule(
         "unknown-helper",
-        "only {{#if ..}}, {{#unless ..}} and (eq variable \"text\")",
+        "Only {{#if ..}}, {{#unless ..}} and (eq variable \"text\") are available.",
         "en/otp/sms.hbs",
         "{{otp}} {{amount}} {{merchant}} {{#each amount}}{{/each}}",
     ),
     rule(
         "include",
-        "a text stands alone: no partials, layouts, decorators",
+        "A template must not use partials, layouts or decorators.",
         "en/otp/sms.hbs",
         "{{otp}} {{amount}} {{merchant}} {{> footer}}",
     ),
     rule(
         "raw-value",
-        "values are written with two braces: nothing goes around the escaping",
+        "Values must be written with two braces, so that they are escaped.",
         "en/otp/sms.hbs",
         "{{otp}} {{amount}} {{{merchant}}}",
     ),
     rule(
         "value-in-tag",
-        "in HTML a value stands between tags, never inside one",
+        "In HTML, values are allowed between tags, not inside a tag.",
         "en/otp/email.html.hbs",
         "<p lang=\"{{brand}}\">{{otp}} {{amount}} {{merchant}}</p>",
     ),
     rule(
         "mail-content",
-        "an HTML file is the content between the layout's head and foot: simple elements, and nothing that runs or is \
-         fetched",
+        "An HTML file is the content between the header and footer of the layout: simple elements only, and nothing that \
+         runs or is fetched.",
         "en/otp/email.html.hbs",
         "<p class=\"big\">{{otp}}</p><p>{{amount}} {{merchant}}</p>",
     ),
     rule(
         "nesting",
-        "at most 16 blocks or parentheses lie in each other",
+        "At most 16 blocks or parentheses may be nested, and a word may have at most 32 forms.",
         "en/otp/sms.hbs",
         "{{otp}} {{amount}} {{merchant}} {{#if ((((((((((((((((( otp",
     ),
     rule(
         "syntax",
-        "blocks are closed, and nothing stray stands inside {{ }}",
+        "Blocks must be closed, and {{ }} must contain valid syntax.",
         "en/otp/sms.hbs",
         "{{otp}} {{amount}} {{merchant}} {{#if brand}}",
     ),
     rule(
         "size",
-        "a file has at most 4096 bytes, an HTML file 16384",
+        "A file may have at most 4096 bytes, an HTML file 16384.",
         "en/card_unlocked/sms.hbs",
-        // One byte more than allowed; what stands in it does not matter.
+        // One byte more than allowed.
         match std::str::from_utf8(&[b' '; 4097]) {
-            Ok(blanks) => blanks,
+            Ok(spaces) => spaces,
             Err(_) => "",
         },
     ),
     rule(
         "too-long",
-        "the finished text fits its channel: 1000 characters in an SMS or push message, 200 in a title or subject",
+        "A rendered SMS or push message may have at most 1000 characters, a title or subject 200.",
         "en/card_unlocked/push.body.hbs",
-        // Never wrapped, never a blank: 1001 letters.
+        // One letter more than allowed.
         match std::str::from_utf8(&[b'x'; 1001]) {
             Ok(letters) => letters,
             Err(_) => "",
@@ -132,8 +131,8 @@ pub const RULES: [Rule; 25] = [
     ),
     rule(
         "sms-budget",
-        "with the longest values there are in practice an SMS takes no more segments than [templates.sms] max_segments; a \
-         payee's name is shortened to eight characters first",
+        "With the longest values that occur in practice, an SMS must not need more segments than [templates.sms] \
+         max_segments. A merchant name is shortened to 8 characters first.",
         "en/card_unlocked/sms.hbs",
         // One letter more than three segments hold.
         match std::str::from_utf8(&[b'x'; 460]) {
@@ -141,49 +140,61 @@ pub const RULES: [Rule; 25] = [
             Err(_) => "",
         },
     ),
-    rule("one-line", "a title or subject is one line", "en/card_unlocked/push.title.hbs", "Your card\nis unlocked"),
+    rule(
+        "one-line",
+        "A title or subject must be one line.",
+        "en/card_unlocked/push.title.hbs",
+        "Your card\nis unlocked",
+    ),
     rule(
         "hidden-characters",
-        "every sign can be seen: no controls, nothing without width, nothing that turns the direction of writing; marks \
-         of direction (U+200E, U+200F) only in languages written from right to left",
+        "A template must not contain invisible characters: control characters, characters without width, direction \
+         controls. Direction marks (U+200E, U+200F) are allowed in right-to-left languages.",
         "en/card_unlocked/sms.hbs",
         "Your card is \u{202e}dekcol",
     ),
     rule(
         "empty",
-        "whatever the values are, something is written",
+        "The rendered text must not be empty in any case.",
         "en/card_unlocked/sms.hbs",
         "{{#unless date}}Hello{{/unless}}",
     ),
     rule(
         "unknown-file",
-        "a file is called after a part of a message: sms.hbs, push.title.hbs, push.body.hbs, email.subject.hbs ..",
+        "A file must have a known name: sms.hbs, push.title.hbs, push.body.hbs, email.subject.hbs, email.text.hbs, \
+         email.html.hbs; or locale.toml in the folder of the locale.",
         "en/otp/sm.hbs",
         "{{otp}} {{amount}} {{merchant}}",
     ),
     rule(
         "language-unknown",
-        "a folder is called after a language that there is",
+        "A folder must be named after an existing language.",
         "xx/card_unlocked/sms.hbs",
         "Your card is unlocked.",
     ),
     rule(
+        "locale-file",
+        "locale.toml must define merchant, the text for a merchant without a name, and fraud_words, a list of words.",
+        "en/locale.toml",
+        "merchant = \"the merchant\"",
+    ),
+    rule(
         "settings",
-        "brand and time_zone of [templates] can be used",
+        "The settings in [templates] must be valid.",
         "otpost.toml",
         "[templates]\ntime_zone = \"Mars/Olympus\"",
     ),
     Rule {
         name: "code-early",
-        asks: "the code is among the first 40 characters, where a notification shows it",
-        refused: false,
+        description: "The code should be in the first 40 characters, which a phone shows before the message is opened.",
+        is_error: false,
         file: "en/otp/sms.hbs",
         example: "For your payment of {{amount}} to {{merchant}} please use the code {{otp}}.",
     },
     Rule {
         name: "draft",
-        asks: "a folder that [templates] locales does not list is not used: what is wrong in it is told and refuses nothing",
-        refused: false,
+        description: "A folder that [templates] locales does not list is a draft: its errors are warnings.",
+        is_error: false,
         file: "sv/card_unlocked/sms.hbs",
         example: "{{pan}}",
     },

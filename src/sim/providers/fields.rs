@@ -1,6 +1,6 @@
-//! Reads the message out of a provider request: JSON of any depth or a form.
+//! Finds the message in a provider request: JSON of any depth, or a form.
 //!
-//! Lenient on purpose: the names differ from one provider to the next, their meanings do not.
+//! It accepts many field names, because every provider has its own.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ const TITLE: [&str; 2] = ["title", "subject"];
 const TEXT: [&str; 4] = ["text", "body", "message", "content"];
 const REFERENCE: [&str; 6] = ["reference", "client_reference", "clientRef", "external_id", "externalId", "id"];
 
-/// The message in a request's body, if there is one.
+/// The message in a request body, if there is one.
 pub(super) fn read(channel: Channel, body: &[u8]) -> Option<LoggedMessage> {
     let mut fields = Fields::default();
     match body.trim_ascii_start().first()? {
@@ -58,12 +58,12 @@ fn from_form(text: &str) -> String {
     text_of(&unescape(text.replace('+', " ").as_bytes(), b'%'))
 }
 
-/// Bytes as text, whatever they are.
+/// Bytes as text. Invalid UTF-8 is replaced.
 pub(super) fn text_of(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Replaces `mark` and two hexadecimal digits by the byte they stand for; anything else stays as it is.
+/// Replaces `mark` and two hexadecimal digits by the byte that they encode.
 pub(super) fn unescape(text: &[u8], mark: u8) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_and_forms_say_the_same() {
+    fn json_and_forms_give_the_same_message() {
         let json = r#"{"to":["+48600100200"],"text":"Zażółć & 5 zł","from":"Bank","reference":"r-1"}"#;
         let form = "to=%2B48600100200&from=Bank&text=Za%C5%BC%C3%B3%C5%82%C4%87+%26+5+z%c5%82&reference=r-1";
         let [json, form] = [json, form].map(|body| read(Channel::Sms, body.as_bytes()).unwrap());
@@ -102,14 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_message_is_nothing() {
+    fn a_body_without_a_message_is_not_read() {
         for body in ["", "{", "hello", "to=1", "{\"text\":\"x\"}"] {
             assert_eq!(read(Channel::Sms, body.as_bytes()), None, "{body:?}");
         }
     }
 
     #[test]
-    fn a_broken_escape_stays_as_it_is() {
+    fn an_invalid_escape_is_kept() {
         assert_eq!(unescape(b"100% %4 %zz %41", b'%'), b"100% %4 %zz A");
     }
 }

@@ -1,7 +1,7 @@
-//! The HTTP face of the practice SMS gateway and push service, and the desk where separate processes ask and tell.
+//! The HTTP interface of the simulated SMS gateway and push service, with control endpoints for other processes.
 //!
-//! `GET` or `POST /__report` and `/__reset`, `GET`, `PUT` or `POST /__behaviour`; each takes `/sms`, `/push` or `/email`
-//! behind it to speak to another provider of the same process. Every other path takes messages.
+//! Control endpoints: `GET` or `POST /__report` and `/__reset`, `GET`, `PUT` or `POST /__faults`. With `/sms`, `/push`
+//! or `/email` appended, they control another provider of the same process. Every other path receives messages.
 
 use std::io;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use tokio::net::TcpStream;
 
 use super::faults::Reaction;
 use super::fields;
-use super::message_log::{MessageLog, PracticeReceipt};
+use super::message_log::{LogResult, MessageLog};
 use crate::sim::http_client::append;
 
-/// The longest request head and the longest body read, in bytes.
+/// Size limits of the request head and the body, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
 const BODY_MAX: usize = 1024 * 1024;
 
-/// Answers one connection until either side closes it.
-pub(super) async fn serve(mut stream: TcpStream, station: &MessageLog, stations: &[Arc<MessageLog>]) -> io::Result<()> {
+/// Serves one connection until either side closes it.
+pub(super) async fn serve(mut stream: TcpStream, log: &MessageLog, logs: &[Arc<MessageLog>]) -> io::Result<()> {
     let mut inbox = Vec::with_capacity(8 * 1024);
     let mut outbox = Vec::with_capacity(1024);
     loop {
@@ -37,8 +37,8 @@ pub(super) async fn serve(mut stream: TcpStream, station: &MessageLog, stations:
                 return stream.write_all(&outbox).await;
             }
         };
-        let Some(reply) = answer(&request, station, stations).await else {
-            return swallow(stream).await;
+        let Some(reply) = answer(&request, log, logs).await else {
+            return ignore(stream).await;
         };
         outbox.clear();
         reply.write(&mut outbox);
@@ -51,60 +51,60 @@ pub(super) async fn serve(mut stream: TcpStream, station: &MessageLog, stations:
     }
 }
 
-async fn answer(request: &HttpInput<'_>, station: &MessageLog, stations: &[Arc<MessageLog>]) -> Option<HttpReply> {
+async fn answer(request: &HttpInput<'_>, log: &MessageLog, logs: &[Arc<MessageLog>]) -> Option<HttpReply> {
     if let Some(command) = request.path.strip_prefix("/__") {
-        return Some(control(command, request, station, stations));
+        return Some(control(command, request, log, logs));
     }
-    let fate = station.fate();
-    let latency = station.behaviour().latency();
+    let reaction = log.next_reaction();
+    let latency = log.faults().latency();
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    match fate {
-        Reaction::Take => Some(take(request, station)),
-        Reaction::Refuse { status, retry_after_s } => {
-            Some(HttpReply { retry_after_s, ..HttpReply::new(status, r#"{"error":"refused for practice"}"#) })
+    match reaction {
+        Reaction::Accept => Some(receive(request, log)),
+        Reaction::Reject { status, retry_after_s } => {
+            Some(HttpReply { retry_after_s, ..HttpReply::new(status, r#"{"error":"rejected by the simulator"}"#) })
         }
-        Reaction::Swallow => None,
+        Reaction::Ignore => None,
     }
 }
 
-fn take(request: &HttpInput<'_>, station: &MessageLog) -> HttpReply {
-    let channel = station.channel();
-    match station.take(request.body, || fields::read(channel, request.body)) {
-        PracticeReceipt::Taken(number) => HttpReply::new(200, format!(r#"{{"id":"{channel}-{number}"}}"#)),
-        PracticeReceipt::Unreadable => HttpReply::new(400, r#"{"error":"no message found"}"#),
-        PracticeReceipt::Gone => HttpReply::new(410, r#"{"error":"the app was removed"}"#),
+fn receive(request: &HttpInput<'_>, log: &MessageLog) -> HttpReply {
+    let channel = log.channel();
+    match log.receive(request.body, || fields::read(channel, request.body)) {
+        LogResult::Accepted(number) => HttpReply::new(200, format!(r#"{{"id":"{channel}-{number}"}}"#)),
+        LogResult::Unreadable => HttpReply::new(400, r#"{"error":"no message found"}"#),
+        LogResult::Gone => HttpReply::new(410, r#"{"error":"the app was uninstalled"}"#),
     }
 }
 
-fn control(command: &str, request: &HttpInput<'_>, own: &MessageLog, stations: &[Arc<MessageLog>]) -> HttpReply {
+fn control(command: &str, request: &HttpInput<'_>, own: &MessageLog, logs: &[Arc<MessageLog>]) -> HttpReply {
     let (command, channel) = command.split_once('/').unwrap_or((command, own.channel().name()));
-    let Some(station) = stations.iter().find(|station| station.channel().name() == channel) else {
-        return HttpReply::new(404, r#"{"error":"no such provider here"}"#);
+    let Some(log) = logs.iter().find(|log| log.channel().name() == channel) else {
+        return HttpReply::new(404, r#"{"error":"no such provider"}"#);
     };
     match (command, request.method) {
-        ("report", "GET" | "POST") => HttpReply::json(&station.report()),
+        ("report", "GET" | "POST") => HttpReply::json(&log.report()),
         ("reset", "GET" | "POST") => {
-            station.reset();
-            HttpReply::json(&station.report())
+            log.reset();
+            HttpReply::json(&log.report())
         }
-        ("behaviour", "GET") => HttpReply::json(&station.behaviour()),
-        ("behaviour", "PUT" | "POST") => match serde_json::from_slice(request.body) {
-            Ok(behaviour) => {
-                station.behave(behaviour);
-                HttpReply::json(&behaviour)
+        ("faults", "GET") => HttpReply::json(&log.faults()),
+        ("faults", "PUT" | "POST") => match serde_json::from_slice(request.body) {
+            Ok(faults) => {
+                log.behave(faults);
+                HttpReply::json(&faults)
             }
             Err(error) => HttpReply::new(422, serde_json::json!({ "error": error.to_string() }).to_string()),
         },
-        _ => HttpReply::new(404, r#"{"error":"report, reset or behaviour"}"#),
+        _ => HttpReply::new(404, r#"{"error":"expected report, reset or faults"}"#),
     }
 }
 
-// Reads until the client gives up, and says nothing.
-async fn swallow(mut stream: TcpStream) -> io::Result<()> {
-    let mut scrap = [0; 1024];
-    while stream.read(&mut scrap).await? > 0 {}
+// Reads until the client gives up, and never answers.
+async fn ignore(mut stream: TcpStream) -> io::Result<()> {
+    let mut discarded = [0; 1024];
+    while stream.read(&mut discarded).await? > 0 {}
     Ok(())
 }
 
@@ -117,7 +117,7 @@ struct HttpInput<'a> {
 }
 
 impl<'a> HttpInput<'a> {
-    // The next whole request, nothing while it is incomplete, or the status that refuses it.
+    // The next complete request, `None` while it is incomplete, or the status of a rejection.
     fn read(bytes: &'a [u8]) -> Result<Option<Self>, u16> {
         let mut headers = [httparse::EMPTY_HEADER; 48];
         let mut request = httparse::Request::new(&mut headers);
@@ -169,7 +169,7 @@ impl HttpReply {
 
     fn write(&self, outbox: &mut Vec<u8>) {
         let Self { status, body, .. } = self;
-        let reason = if *status < 400 { "OK" } else { "Refused" };
+        let reason = if *status < 400 { "OK" } else { "Rejected" };
         append(outbox, format_args!("HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\n"));
         if let Some(seconds) = self.retry_after_s {
             append(outbox, format_args!("Retry-After: {seconds}\r\n"));
@@ -199,7 +199,7 @@ mod tests {
         (provider, Connection::new(target, Duration::from_secs(5)))
     }
 
-    async fn say(address: SocketAddr, request: &str) -> String {
+    async fn exchange(address: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
@@ -208,16 +208,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn messages_are_decoded_numbered_and_told_to_whoever_listens() {
+    async fn messages_are_decoded_numbered_and_sent_to_subscribers() {
         let (provider, mut gateway) = open(Channel::Sms, Keeping::Arrivals).await;
-        let mut news = provider.station().subscribe();
+        let mut messages = provider.station().subscribe();
 
         for number in 1..=2 {
             let reply = gateway.post("/sms", None, SMS).await.unwrap();
             assert_eq!((reply.status, reply.body), (200, format!(r#"{{"id":"sms-{number}"}}"#).as_bytes()));
         }
 
-        let first = news.recv().await.unwrap();
+        let first = messages.recv().await.unwrap();
         assert_eq!((first.to.as_str(), first.text.as_str()), ("+48600100200", "Kod 1111"));
         assert_eq!((first.reference.as_deref(), first.title.as_deref()), (Some("r-1"), None));
         assert_eq!(provider.station().arrivals().len(), 2);
@@ -230,43 +230,43 @@ mod tests {
         let body = "token=abc&title=Kod&body=1111";
         let one = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
 
-        say(
+        exchange(
             provider.address(),
             &format!("{one}{}", one.replace(" /", " /last").replace("Co", "Connection: close\r\nCo")),
         )
         .await;
 
-        let titles: Vec<_> = provider.station().arrivals().iter().map(|arrival| arrival.title.clone()).collect();
+        let titles: Vec<_> = provider.station().arrivals().iter().map(|message| message.title.clone()).collect();
         assert_eq!(titles, [Some("Kod".to_owned()), Some("Kod".to_owned())]);
     }
 
     #[tokio::test]
-    async fn what_holds_no_message_is_refused_and_counted() {
+    async fn a_request_without_a_message_is_rejected_and_counted() {
         let (provider, mut gateway) = open(Channel::Sms, Keeping::Arrivals).await;
         assert_eq!(gateway.post("/sms", None, b"{}").await.unwrap().status, 400);
         assert_eq!((provider.station().report().unreadable, provider.station().report().total), (1, 0));
     }
 
     #[tokio::test]
-    async fn a_push_to_an_app_that_was_removed_is_refused_for_good() {
+    async fn a_push_to_an_uninstalled_app_is_rejected() {
         let (provider, mut gateway) = open(Channel::Push, Keeping::Arrivals).await;
         assert_eq!(gateway.post("/push", None, br#"{"token":"gone-1","body":"Kod 1111"}"#).await.unwrap().status, 410);
-        assert_eq!((provider.station().report().refused, provider.station().report().total), (1, 0));
+        assert_eq!((provider.station().report().rejected, provider.station().report().total), (1, 0));
     }
 
     #[tokio::test]
-    async fn another_process_can_tell_it_to_be_down_and_see_what_came() {
+    async fn another_process_can_inject_faults_and_read_the_report() {
         let (provider, mut gateway) = open(Channel::Sms, Keeping::Tokens).await;
         let token = Token { run: 1, warm_up: false, sequence: 0, due_us: 0 }.to_string();
         gateway.post("/sms", None, token.as_bytes()).await.unwrap();
 
         let down = br#"{"error_rate":1,"status":429,"retry_after_s":7}"#;
-        assert_eq!(gateway.post("/__behaviour", None, down).await.unwrap().status, 200);
-        let answer = say(provider.address(), "POST /sms HTTP/1.0\r\n\r\n").await;
-        let report = say(provider.address(), "GET /__report HTTP/1.0\r\n\r\n").await;
+        assert_eq!(gateway.post("/__faults", None, down).await.unwrap().status, 200);
+        let answer = exchange(provider.address(), "POST /sms HTTP/1.0\r\n\r\n").await;
+        let report = exchange(provider.address(), "GET /__report HTTP/1.0\r\n\r\n").await;
 
         assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("\r\nRetry-After: 7\r\n"), "{answer}");
-        assert!(report.contains(r#""distinct":1"#) && report.contains(r#""refused":1"#), "{report}");
+        assert!(report.contains(r#""distinct":1"#) && report.contains(r#""rejected":1"#), "{report}");
         assert_eq!(gateway.post("/__reset/email", None, b"").await.unwrap().status, 404);
         assert_eq!(gateway.post("/__reset", None, b"").await.unwrap().status, 200);
         assert_eq!(provider.station().report().total, 0);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_black_hole_takes_the_request_and_never_answers() {
+    async fn a_black_hole_reads_the_request_and_never_answers() {
         let (provider, _) = open(Channel::Sms, Keeping::Arrivals).await;
         provider.station().behave(Faults::silent());
         let target = Target::new(&format!("http://{}", provider.address()), None).unwrap();
@@ -282,11 +282,11 @@ mod tests {
         let outcome = Connection::new(target, Duration::from_millis(50)).post("/sms", None, SMS).await.map(|_| ());
 
         assert!(matches!(outcome, Err(Error::TimedOut)), "{outcome:?}");
-        assert_eq!((provider.station().report().swallowed, provider.station().report().total), (1, 0));
+        assert_eq!((provider.station().report().unanswered, provider.station().report().total), (1, 0));
     }
 
     #[tokio::test]
-    async fn a_provider_that_is_closed_hangs_up_and_frees_its_address() {
+    async fn a_closed_provider_closes_its_connections_and_frees_its_address() {
         let (provider, mut gateway) = open(Channel::Sms, Keeping::Arrivals).await;
         gateway.post("/sms", None, SMS).await.unwrap();
 
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_framed_is_refused() {
+    fn a_malformed_request_is_rejected() {
         let status = |request: &str| HttpInput::read(request.as_bytes()).map(|request| request.is_some());
         assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{"), Ok(false));
         assert_eq!(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), Err(411));

@@ -1,13 +1,12 @@
-//! Reads a mail as its reader would: the subject, and the plain part as text (RFC 2045, 2046, 2047).
+//! Reads an e-mail: its subject and its plain-text part (RFC 2045, 2046, 2047).
 //!
-//! Enough for what mail libraries write, no more; text is taken for UTF-8.
+//! It supports what mail libraries write, and expects UTF-8.
 
 use super::fields::{text_of, unescape};
 
-/// Deeper nesting than a message with attachments needs is not followed.
+/// Enough for an e-mail with attachments.
 const DEPTH_MAX: usize = 4;
 
-/// A mail, read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ReceivedMail {
     pub(super) subject: Option<String>,
@@ -37,7 +36,7 @@ impl<'a> MimePart<'a> {
             Some(at) => (&raw[..at], &raw[at + 4..]),
             None => (raw, &[][..]),
         };
-        // A line that begins with a blank continues the one before it.
+        // A line that begins with white space continues the previous one.
         let head = text_of(head).replace("\r\n ", " ").replace("\r\n\t", " ");
         Self { head, body }
     }

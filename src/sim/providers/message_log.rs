@@ -1,7 +1,7 @@
-//! What a practice provider remembers and how it behaves, whichever protocol it speaks.
+//! The log of the messages that a simulated provider received, and its injected faults, for every protocol.
 //!
-//! Shared between its connections and whoever watches. Memory is bounded: the last arrivals are kept, older ones only
-//! counted; in counting mode nothing is kept but tokens.
+//! It is shared by the provider's connections and by observers. Memory is bounded: only the latest messages are kept,
+//! older ones are only counted. In counting mode only tokens are kept.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,161 +14,158 @@ use super::tally::{Tally, TallyReport};
 use crate::domain::contact::Channel;
 use crate::sim::stopwatch::monotonic_us;
 
-/// Arrivals kept; the oldest makes room.
+/// Messages that are kept.
 const KEPT_MAX: usize = 10_000;
 
-/// Arrivals a slow subscriber may lag behind before it misses some.
-const NEWS_MAX: usize = 4_096;
+/// Messages that a slow subscriber may lag behind before it misses some.
+const LAG_MAX: usize = 4_096;
 
-/// Push tokens that begin like this belong to apps that were removed: nothing can be sent to them.
+/// Push tokens with this prefix belong to uninstalled apps and are rejected.
 pub const GONE: &str = "gone-";
 
-/// One message that was taken, as plain text.
+/// A received message, as plain text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LoggedMessage {
-    /// How it came.
     pub channel: Channel,
-    /// To whom: a number, a push token, or mailboxes with commas between.
+    /// A phone number, a push token, or mailboxes separated by commas.
     pub to: String,
-    /// The title of a push message or the subject of a mail.
+    /// The title of a push message or the subject of an e-mail.
     pub title: Option<String>,
-    /// The text; of a mail, the plain part.
+    /// Of an e-mail, the plain-text part.
     pub text: String,
-    /// The sender's own name for it.
+    /// The sender's reference.
     pub reference: Option<String>,
-    /// When, in microseconds of the machine's monotonic clock.
+    /// In microseconds of the monotonic clock.
     pub at_us: u64,
 }
 
 /// How much is kept of every message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeping {
-    /// All of the last ten thousand.
+    /// The latest ten thousand messages.
     Arrivals,
-    /// Only the tokens, for measuring.
+    /// Only the tokens, for measurements.
     Tokens,
 }
 
-/// What a message was met with.
+/// The result of logging a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PracticeReceipt {
-    /// Taken under this number.
-    Taken(u64),
-    /// It holds no message.
+pub(super) enum LogResult {
+    /// With its number.
+    Accepted(u64),
+    /// The request contains no message.
     Unreadable,
-    /// Its push token is of no use any more. Not noticed in counting mode, which reads no messages.
+    /// The app of the push token was uninstalled. Not detected in counting mode, which does not read messages.
     Gone,
 }
 
-/// A provider's memory and manners.
+/// The messages and the faults of one provider.
 #[derive(Debug)]
 pub struct MessageLog {
     channel: Channel,
     keeping: Keeping,
-    desk: Mutex<ReceiptQueue>,
-    news: broadcast::Sender<Arc<LoggedMessage>>,
+    state: Mutex<LogState>,
+    subscribers: broadcast::Sender<Arc<LoggedMessage>>,
 }
 
 #[derive(Debug, Default)]
-struct ReceiptQueue {
-    behaviour: Faults,
-    turn: u32,
-    taken: u64,
-    book: Tally,
+struct LogState {
+    faults: Faults,
+    number: u32,
+    accepted: u64,
+    tally: Tally,
     kept: VecDeque<Arc<LoggedMessage>>,
 }
 
 impl MessageLog {
-    /// A station that nobody has written to, taking everything at once.
+    /// An empty log without faults.
     pub fn new(channel: Channel, keeping: Keeping) -> Self {
-        Self { channel, keeping, desk: Mutex::default(), news: broadcast::Sender::new(NEWS_MAX) }
+        Self { channel, keeping, state: Mutex::default(), subscribers: broadcast::Sender::new(LAG_MAX) }
     }
 
-    /// The channel it serves.
     pub fn channel(&self) -> Channel {
         self.channel
     }
 
-    /// How it behaves.
-    pub fn behaviour(&self) -> Faults {
-        self.desk().behaviour
+    pub fn faults(&self) -> Faults {
+        self.state().faults
     }
 
-    /// Behaves like this from the next message on.
-    pub fn behave(&self, behaviour: Faults) {
-        let mut desk = self.desk();
-        desk.behaviour = behaviour;
-        desk.turn = 0;
+    /// Injects these faults from the next message on.
+    pub fn behave(&self, faults: Faults) {
+        let mut state = self.state();
+        state.faults = faults;
+        state.number = 0;
     }
 
-    /// The last arrivals, the oldest first; empty in counting mode.
+    /// The latest messages, oldest first. Empty in counting mode.
     pub fn arrivals(&self) -> Vec<Arc<LoggedMessage>> {
-        self.desk().kept.iter().cloned().collect()
+        self.state().kept.iter().cloned().collect()
     }
 
-    /// Arrivals from now on; silent in counting mode.
+    /// Messages from now on. None in counting mode.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<LoggedMessage>> {
-        self.news.subscribe()
+        self.subscribers.subscribe()
     }
 
-    /// What arrived since the beginning or the last reset.
+    /// The counts since the start or the last reset.
     pub fn report(&self) -> TallyReport {
-        self.desk().book.report(self.channel)
+        self.state().tally.report(self.channel)
     }
 
-    /// Forgets what arrived. The behaviour stays.
+    /// Removes all messages and counts. The faults stay.
     pub fn reset(&self) {
-        let mut desk = self.desk();
-        desk.book = Tally::default();
-        desk.kept.clear();
+        let mut state = self.state();
+        state.tally = Tally::default();
+        state.kept.clear();
     }
 
-    /// Decides what becomes of the next message, and counts it unless it is to be taken.
-    pub(super) fn fate(&self) -> Reaction {
-        let mut desk = self.desk();
-        let fate = desk.behaviour.fate(desk.turn);
-        desk.turn = desk.turn.wrapping_add(1);
-        match fate {
-            Reaction::Take => {}
-            Reaction::Refuse { .. } => desk.book.refused += 1,
-            Reaction::Swallow => desk.book.swallowed += 1,
+    /// Decides the reaction to the next message, and counts it unless it is accepted.
+    pub(super) fn next_reaction(&self) -> Reaction {
+        let mut state = self.state();
+        let reaction = state.faults.reaction(state.number);
+        state.number = state.number.wrapping_add(1);
+        match reaction {
+            Reaction::Accept => {}
+            Reaction::Reject { .. } => state.tally.rejected += 1,
+            Reaction::Ignore => state.tally.unanswered += 1,
         }
-        fate
+        reaction
     }
 
-    /// Takes a message and numbers it, unless it cannot be read or is for nobody.
-    pub(super) fn take(&self, raw: &[u8], read: impl FnOnce() -> Option<LoggedMessage>) -> PracticeReceipt {
+    /// Logs a message, unless it cannot be read or cannot be delivered.
+    pub(super) fn receive(&self, raw: &[u8], read: impl FnOnce() -> Option<LoggedMessage>) -> LogResult {
         let at_us = monotonic_us();
-        let arrival = match self.keeping {
+        let message = match self.keeping {
             Keeping::Tokens => None,
-            Keeping::Arrivals => Some(read().map(|arrival| Arc::new(LoggedMessage { at_us, ..arrival }))),
+            Keeping::Arrivals => Some(read().map(|message| Arc::new(LoggedMessage { at_us, ..message }))),
         };
-        let mut desk = self.desk();
-        match &arrival {
+        let mut state = self.state();
+        match &message {
             Some(None) => {
-                desk.book.unreadable += 1;
-                return PracticeReceipt::Unreadable;
+                state.tally.unreadable += 1;
+                return LogResult::Unreadable;
             }
-            Some(Some(arrival)) if arrival.channel == Channel::Push && arrival.to.starts_with(GONE) => {
-                desk.book.refused += 1;
-                return PracticeReceipt::Gone;
+            Some(Some(message)) if message.channel == Channel::Push && message.to.starts_with(GONE) => {
+                state.tally.rejected += 1;
+                return LogResult::Gone;
             }
             Some(Some(_)) | None => {}
         }
-        desk.book.note(raw, at_us);
-        desk.taken += 1;
-        if let Some(arrival) = arrival.flatten() {
-            if desk.kept.len() == KEPT_MAX {
-                desk.kept.pop_front();
+        state.tally.record(raw, at_us);
+        state.accepted += 1;
+        if let Some(message) = message.flatten() {
+            if state.kept.len() == KEPT_MAX {
+                state.kept.pop_front();
             }
-            desk.kept.push_back(Arc::clone(&arrival));
-            // Nobody may be listening.
-            drop(self.news.send(arrival));
+            state.kept.push_back(Arc::clone(&message));
+            // Fails only if there are no subscribers.
+            drop(self.subscribers.send(message));
         }
-        PracticeReceipt::Taken(desk.taken)
+        LogResult::Accepted(state.accepted)
     }
 
-    fn desk(&self) -> MutexGuard<'_, ReceiptQueue> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, LogState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
-//! Practice providers on real sockets: an SMS gateway, a push service and a mail relay that take everything, remember
-//! what came, and misbehave when told to.
+//! Simulated providers on real sockets: an SMS gateway, a push service and a mail relay. They accept and log all
+//! messages, and can inject faults.
 
 pub mod faults;
 mod fields;
@@ -20,51 +20,46 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::domain::contact::Channel;
 use message_log::{Keeping, MessageLog};
 
-/// The pause before connections are accepted again after that failed.
-const BREATH: Duration = Duration::from_millis(20);
+/// Delay before the next `accept` after a failure.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);
 
-/// A provider that listens until it is closed or dropped; its connections end with it.
+/// A provider that listens until it is closed or dropped. Its connections are closed with it.
 #[derive(Debug)]
 pub struct PracticeProvider {
     address: SocketAddr,
-    station: Arc<MessageLog>,
+    log: Arc<MessageLog>,
     listening: JoinHandle<()>,
 }
 
 impl PracticeProvider {
-    /// Opens a provider for `channel` at `address`; port 0 takes any free one.
+    /// Opens a provider for `channel` at `address`. Port 0 selects a free port.
     pub async fn open(channel: Channel, address: SocketAddr, keeping: Keeping) -> io::Result<Self> {
-        let station = Arc::new(MessageLog::new(channel, keeping));
-        Self::serve(Arc::clone(&station), address, Arc::new([station])).await
+        let log = Arc::new(MessageLog::new(channel, keeping));
+        Self::serve(Arc::clone(&log), address, Arc::new([log])).await
     }
 
-    /// Opens a provider for a station made before. Over HTTP all of `stations` can be asked and told at its address.
-    pub async fn serve(
-        station: Arc<MessageLog>,
-        address: SocketAddr,
-        stations: Arc<[Arc<MessageLog>]>,
-    ) -> io::Result<Self> {
+    /// Opens a provider for an existing log. The control endpoints at its address serve all of `logs`.
+    pub async fn serve(log: Arc<MessageLog>, address: SocketAddr, logs: Arc<[Arc<MessageLog>]>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let listening = tokio::spawn(listen(listener, Arc::clone(&station), stations));
-        Ok(Self { address, station, listening })
+        let listening = tokio::spawn(listen(listener, Arc::clone(&log), logs));
+        Ok(Self { address, log, listening })
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops listening and hangs up; when it returns, the address is free.
+    /// Stops listening and closes all connections. When it returns, the address is free.
     pub async fn close(mut self) {
         self.listening.abort();
-        // It ends by being cancelled, as it was just told to.
+        // The task was cancelled, so the result is always an error.
         drop((&mut self.listening).await);
     }
 
-    /// What came, and how it behaves.
+    /// The received messages and the injected faults.
     pub fn station(&self) -> &Arc<MessageLog> {
-        &self.station
+        &self.log
     }
 }
 
@@ -74,25 +69,25 @@ impl Drop for PracticeProvider {
     }
 }
 
-async fn listen(listener: TcpListener, station: Arc<MessageLog>, stations: Arc<[Arc<MessageLog>]>) {
-    let mut visits = JoinSet::new();
+async fn listen(listener: TcpListener, log: Arc<MessageLog>, logs: Arc<[Arc<MessageLog>]>) {
+    let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => { visits.spawn(visit(stream, Arc::clone(&station), Arc::clone(&stations))); }
-                // No descriptor left: one may come free when a visit ends, and asking at once would only burn time.
-                Err(_) => tokio::time::sleep(BREATH).await,
+                Ok((stream, _)) => { connections.spawn(serve(stream, Arc::clone(&log), Arc::clone(&logs))); }
+                // No file descriptor is free. One becomes free when a connection is closed.
+                Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
             },
-            Some(_) = visits.join_next() => {}
+            Some(_) = connections.join_next() => {}
         }
     }
 }
 
-// How a visit ends is the visitor's business: a broken connection is an everyday thing here.
-async fn visit(stream: TcpStream, station: Arc<MessageLog>, stations: Arc<[Arc<MessageLog>]>) {
+// Errors are ignored: clients may break their connections at any time.
+async fn serve(stream: TcpStream, log: Arc<MessageLog>, logs: Arc<[Arc<MessageLog>]>) {
     drop(stream.set_nodelay(true));
-    drop(match station.channel() {
-        Channel::Sms | Channel::Push => http::serve(stream, &station, &stations).await,
-        Channel::Email => smtp::serve(stream, &station).await,
+    drop(match log.channel() {
+        Channel::Sms | Channel::Push => http::serve(stream, &log, &logs).await,
+        Channel::Email => smtp::serve(stream, &log).await,
     });
 }

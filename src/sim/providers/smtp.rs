@@ -1,4 +1,5 @@
-//! The SMTP face of the practice mail relay (RFC 5321 without TLS): any sender, any recipient, any password.
+//! The SMTP interface of the simulated mail relay (RFC 5321 without TLS). It accepts any sender, recipient and
+//! password.
 
 use std::io;
 
@@ -10,16 +11,16 @@ use super::mail::{ReceivedMail, find};
 use super::message_log::{LoggedMessage, MessageLog};
 use crate::domain::contact::Channel;
 
-/// The longest command line and the longest mail read, in bytes.
+/// Size limits of a command line and of an e-mail, in bytes.
 const LINE_MAX: usize = 4 * 1024;
 const MAIL_MAX: usize = 2 * 1024 * 1024;
 
-const GREETING: &str = "220 practice ESMTP\r\n";
-const ABILITIES: &str =
-    "250-practice\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 2097152\r\n";
+const GREETING: &str = "220 simulator ESMTP\r\n";
+const EXTENSIONS: &str =
+    "250-simulator\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 2097152\r\n";
 
-/// Answers one connection until either side closes it.
-pub(super) async fn serve(mut stream: TcpStream, station: &MessageLog) -> io::Result<()> {
+/// Serves one connection until either side closes it.
+pub(super) async fn serve(mut stream: TcpStream, log: &MessageLog) -> io::Result<()> {
     let mut session = ServerSession::default();
     let mut inbox = Vec::with_capacity(8 * 1024);
     stream.write_all(GREETING.as_bytes()).await?;
@@ -27,15 +28,15 @@ pub(super) async fn serve(mut stream: TcpStream, station: &MessageLog) -> io::Re
         let mut outbox = String::new();
         let mut open = true;
         while let Some((unit, used)) = session.next_unit(&inbox) {
-            let said = session.hear(unit);
+            let answer = session.handle(unit);
             inbox.drain(..used);
-            match said {
-                Said::Reply(reply) => outbox.push_str(reply),
-                Said::Mail(mail) => match receive(&mail, &mut session, station).await {
+            match answer {
+                SmtpAnswer::Reply(reply) => outbox.push_str(reply),
+                SmtpAnswer::Mail(mail) => match receive(&mail, &mut session, log).await {
                     Some(reply) => outbox.push_str(reply),
-                    None => return swallow(stream).await,
+                    None => return ignore(stream).await,
                 },
-                Said::Bye(reply) => {
+                SmtpAnswer::Quit(reply) => {
                     outbox.push_str(reply);
                     open = false;
                 }
@@ -49,25 +50,25 @@ pub(super) async fn serve(mut stream: TcpStream, station: &MessageLog) -> io::Re
     }
 }
 
-async fn receive(raw: &[u8], session: &mut ServerSession, station: &MessageLog) -> Option<&'static str> {
+async fn receive(raw: &[u8], session: &mut ServerSession, log: &MessageLog) -> Option<&'static str> {
     let recipients = std::mem::take(&mut session.recipients);
-    let fate = station.fate();
-    let latency = station.behaviour().latency();
+    let reaction = log.next_reaction();
+    let latency = log.faults().latency();
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    match fate {
-        Reaction::Take => Some(take(raw, &recipients, station)),
-        Reaction::Refuse { status: 429 | 500..=599, .. } => Some("451 4.3.0 refused for practice\r\n"),
-        Reaction::Refuse { .. } => Some("554 5.6.0 refused for practice\r\n"),
-        Reaction::Swallow => None,
+    match reaction {
+        Reaction::Accept => Some(accept(raw, &recipients, log)),
+        Reaction::Reject { status: 429 | 500..=599, .. } => Some("451 4.3.0 rejected by the simulator\r\n"),
+        Reaction::Reject { .. } => Some("554 5.6.0 rejected by the simulator\r\n"),
+        Reaction::Ignore => None,
     }
 }
 
-fn take(raw: &[u8], recipients: &[String], station: &MessageLog) -> &'static str {
+fn accept(raw: &[u8], recipients: &[String], log: &MessageLog) -> &'static str {
     let mail = ReceivedMail::read(raw);
     let text = mail.text.clone();
-    let arrival = LoggedMessage {
+    let message = LoggedMessage {
         channel: Channel::Email,
         to: recipients.join(","),
         title: mail.subject,
@@ -75,14 +76,14 @@ fn take(raw: &[u8], recipients: &[String], station: &MessageLog) -> &'static str
         reference: mail.message_id,
         at_us: 0,
     };
-    station.take(text.as_bytes(), || Some(arrival));
-    "250 2.0.0 taken\r\n"
+    log.receive(text.as_bytes(), || Some(message));
+    "250 2.0.0 accepted\r\n"
 }
 
-// Reads until the client gives up, and says nothing.
-async fn swallow(mut stream: TcpStream) -> io::Result<()> {
-    let mut scrap = [0; 1024];
-    while stream.read(&mut scrap).await? > 0 {}
+// Reads until the client gives up, and never answers.
+async fn ignore(mut stream: TcpStream) -> io::Result<()> {
+    let mut discarded = [0; 1024];
+    while stream.read(&mut discarded).await? > 0 {}
     Ok(())
 }
 
@@ -90,7 +91,7 @@ async fn swallow(mut stream: TcpStream) -> io::Result<()> {
 enum SmtpState {
     #[default]
     Command,
-    /// So many more lines belong to the authentication.
+    /// This many further lines belong to the authentication.
     Secret(u8),
     Data,
 }
@@ -101,14 +102,14 @@ struct ServerSession {
     recipients: Vec<String>,
 }
 
-enum Said {
+enum SmtpAnswer {
     Reply(&'static str),
     Mail(Vec<u8>),
-    Bye(&'static str),
+    Quit(&'static str),
 }
 
 impl ServerSession {
-    /// The next whole line, or the whole mail while one is being sent; and how many bytes it took.
+    /// The next complete line, or the complete e-mail after `DATA`, and its length in bytes.
     fn next_unit<'a>(&self, inbox: &'a [u8]) -> Option<(&'a [u8], usize)> {
         if self.state != SmtpState::Data {
             return find(inbox, b"\r\n").map(|end| (&inbox[..end], end + 2));
@@ -119,67 +120,67 @@ impl ServerSession {
         find(inbox, b"\r\n.\r\n").map(|end| (&inbox[..end + 2], end + 5))
     }
 
-    fn hear(&mut self, unit: &[u8]) -> Said {
+    fn handle(&mut self, unit: &[u8]) -> SmtpAnswer {
         match std::mem::take(&mut self.state) {
-            SmtpState::Data => Said::Mail(without_stuffing(unit)),
-            SmtpState::Secret(1) => Said::Reply("235 2.7.0 welcome\r\n"),
+            SmtpState::Data => SmtpAnswer::Mail(without_stuffing(unit)),
+            SmtpState::Secret(1) => SmtpAnswer::Reply("235 2.7.0 welcome\r\n"),
             SmtpState::Secret(more) => self.ask_for_secret(more - 1),
-            SmtpState::Command => self.obey(&String::from_utf8_lossy(unit)),
+            SmtpState::Command => self.command(&String::from_utf8_lossy(unit)),
         }
     }
 
-    fn obey(&mut self, line: &str) -> Said {
+    fn command(&mut self, line: &str) -> SmtpAnswer {
         let (verb, argument) = line.split_once(' ').unwrap_or((line, ""));
         match verb.to_ascii_uppercase().as_str() {
-            "EHLO" => Said::Reply(ABILITIES),
+            "EHLO" => SmtpAnswer::Reply(EXTENSIONS),
             "AUTH" => self.authenticate(argument),
             "RCPT" => self.add_recipient(argument),
-            "DATA" if self.recipients.is_empty() => Said::Reply("503 5.5.1 nobody to send it to\r\n"),
+            "DATA" if self.recipients.is_empty() => SmtpAnswer::Reply("503 5.5.1 no recipients\r\n"),
             "DATA" => {
                 self.state = SmtpState::Data;
-                Said::Reply("354 go on\r\n")
+                SmtpAnswer::Reply("354 go on\r\n")
             }
             "MAIL" | "RSET" => {
                 self.recipients.clear();
-                Said::Reply("250 2.0.0 ok\r\n")
+                SmtpAnswer::Reply("250 2.0.0 ok\r\n")
             }
-            "HELO" | "NOOP" => Said::Reply("250 2.0.0 ok\r\n"),
-            "QUIT" => Said::Bye("221 2.0.0 bye\r\n"),
-            _ => Said::Reply("502 5.5.1 not here\r\n"),
+            "HELO" | "NOOP" => SmtpAnswer::Reply("250 2.0.0 ok\r\n"),
+            "QUIT" => SmtpAnswer::Quit("221 2.0.0 bye\r\n"),
+            _ => SmtpAnswer::Reply("502 5.5.1 not implemented\r\n"),
         }
     }
 
-    fn authenticate(&mut self, argument: &str) -> Said {
+    fn authenticate(&mut self, argument: &str) -> SmtpAnswer {
         let mut words = argument.split_ascii_whitespace();
         let method = words.next().unwrap_or_default().to_ascii_uppercase();
         match (method.as_str(), words.next().is_some()) {
-            ("PLAIN", true) => Said::Reply("235 2.7.0 welcome\r\n"),
+            ("PLAIN", true) => SmtpAnswer::Reply("235 2.7.0 welcome\r\n"),
             ("PLAIN", false) | ("LOGIN", true) => self.ask_for_secret(1),
             ("LOGIN", false) => self.ask_for_secret(2),
-            _ => Said::Reply("504 5.5.4 PLAIN or LOGIN\r\n"),
+            _ => SmtpAnswer::Reply("504 5.5.4 PLAIN or LOGIN\r\n"),
         }
     }
 
     // The prompts are base64 for `Username:` and `Password:`; with PLAIN the client expects any.
-    fn ask_for_secret(&mut self, lines: u8) -> Said {
+    fn ask_for_secret(&mut self, lines: u8) -> SmtpAnswer {
         self.state = SmtpState::Secret(lines);
-        Said::Reply(if lines == 2 { "334 VXNlcm5hbWU6\r\n" } else { "334 UGFzc3dvcmQ6\r\n" })
+        SmtpAnswer::Reply(if lines == 2 { "334 VXNlcm5hbWU6\r\n" } else { "334 UGFzc3dvcmQ6\r\n" })
     }
 
-    fn add_recipient(&mut self, argument: &str) -> Said {
+    fn add_recipient(&mut self, argument: &str) -> SmtpAnswer {
         let mailbox = argument.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
         match mailbox {
             Some((mailbox, _)) if self.recipients.len() < 100 => {
                 self.recipients.push(mailbox.to_owned());
-                Said::Reply("250 2.1.5 ok\r\n")
+                SmtpAnswer::Reply("250 2.1.5 ok\r\n")
             }
-            Some(_) => Said::Reply("452 4.5.3 too many recipients\r\n"),
-            None => Said::Reply("501 5.5.4 RCPT TO:<name@example.org>\r\n"),
+            Some(_) => SmtpAnswer::Reply("452 4.5.3 too many recipients\r\n"),
+            None => SmtpAnswer::Reply("501 5.5.4 RCPT TO:<name@example.org>\r\n"),
         }
     }
 }
 
-// A line that began with a dot was sent with another one before it (RFC 5321, 4.5.2).
+// Lines that begin with a dot are sent with an additional dot (RFC 5321, section 4.5.2).
 fn without_stuffing(mail: &[u8]) -> Vec<u8> {
     let lines = mail.split_inclusive(|byte| *byte == b'\n');
     lines.flat_map(|line| line.strip_prefix(b".").unwrap_or(line)).copied().collect()
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_with_polish_text_arrives_as_it_was_written() {
+    async fn an_e_mail_with_polish_text_is_decoded() {
         let relay = relay().await;
 
         for mechanism in [Mechanism::Plain, Mechanism::Login] {
@@ -242,20 +243,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_relay_that_is_down_refuses_for_now_and_one_that_dislikes_us_for_good() {
+    async fn faults_are_transient_or_permanent_smtp_errors() {
         let relay = relay().await;
 
-        for (status, for_now) in [(503, true), (429, true), (400, false)] {
+        for (status, transient) in [(503, true), (429, true), (400, false)] {
             relay.station().behave(Faults::down(status));
-            let refusal = mailer(&relay, Mechanism::Plain).send(mail()).await.unwrap_err();
-            assert_eq!((refusal.is_transient(), refusal.is_permanent()), (for_now, !for_now), "{status}");
+            let error = mailer(&relay, Mechanism::Plain).send(mail()).await.unwrap_err();
+            assert_eq!((error.is_transient(), error.is_permanent()), (transient, !transient), "{status}");
         }
-        assert_eq!(relay.station().report().refused, 3);
+        assert_eq!(relay.station().report().rejected, 3);
         assert!(relay.station().arrivals().is_empty());
     }
 
     #[tokio::test]
-    async fn commands_may_come_all_at_once_and_be_nonsense() {
+    async fn commands_can_be_pipelined_and_invalid() {
         let relay = relay().await;
         let mut stream = TcpStream::connect(relay.address()).await.unwrap();
         let commands = "HELO me\r\nTURN\r\nDATA\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:nobody\r\nRCPT TO:<d@e.f>\r\n\

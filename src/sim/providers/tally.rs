@@ -1,6 +1,6 @@
-//! Counts arrivals by their tokens: how many, how late, how many twice, how many missing.
+//! Counts received messages by their tokens: rate, latency, duplicates and losses.
 //!
-//! One bit a message, so that a long load run is counted in the memory of a short one.
+//! It needs one bit per message, so that long load runs fit into memory.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,46 +11,45 @@ use crate::domain::contact::Channel;
 use crate::sim::latency::{Latencies, Percentiles, per_second};
 use crate::sim::token::Token;
 
-/// Runs told apart; arrivals of further ones are counted as without a token.
+/// Load runs that are counted separately. Messages of further runs count as messages without a token.
 const RUNS_MAX: usize = 64;
 
-/// The highest sequence counted in one run: 8 MiB of bits.
+/// The highest sequence number that is counted in a run: 8 MiB of bits.
 const SEQUENCE_MAX: u64 = 64 * 1024 * 1024;
 
-/// What arrived at one provider since it was opened or reset.
+/// The counts of one provider since it was opened or reset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TallyReport {
-    /// The provider's channel.
     pub channel: Channel,
-    /// Messages taken, with or without a token.
+    /// Accepted messages, with or without a token.
     pub total: u64,
-    /// Of them, those without a token that can be counted.
+    /// Of these, without a valid token.
     pub without_token: u64,
-    /// Of them, those sent before measuring began; left out of all that follows.
+    /// Of these, from the warm-up. Not part of the following counts.
     pub warm_up: u64,
-    /// Tokens seen.
+    /// Distinct tokens.
     pub distinct: u64,
-    /// Arrivals of a token seen before.
+    /// Messages with a token that was seen before.
     pub duplicates: u64,
-    /// Sequence numbers never seen below the highest of their run.
+    /// Missing sequence numbers below the highest of each run.
     pub missing: u64,
-    /// Distinct tokens a second, from the first arrival to the last.
+    /// Distinct tokens per second, from the first message to the last.
     pub rate: f64,
-    /// From the moment the request was due at the gateway to the first arrival here.
+    /// From the due time of the request at the gateway to the first message here.
     pub end_to_end: Percentiles,
-    /// Messages refused on purpose.
-    pub refused: u64,
-    /// Messages that vanished on purpose.
-    pub swallowed: u64,
-    /// Requests that held no message.
+    /// Messages rejected on purpose.
+    pub rejected: u64,
+    /// Messages ignored on purpose.
+    pub unanswered: u64,
+    /// Requests without a message.
     pub unreadable: u64,
 }
 
-/// Where tokens are crossed off.
+/// Counts messages by their tokens.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    pub(super) refused: u64,
-    pub(super) swallowed: u64,
+    pub(super) rejected: u64,
+    pub(super) unanswered: u64,
     pub(super) unreadable: u64,
     total: u64,
     without_token: u64,
@@ -66,16 +65,16 @@ pub(super) struct Tally {
 struct Run {
     seen: Vec<u64>,
     distinct: u64,
-    beyond: u64,
+    end: u64,
 }
 
 impl Tally {
-    /// Counts a message that arrived at `now_us`.
-    pub(super) fn note(&mut self, message: &[u8], now_us: u64) {
+    /// Counts a message that was received at `now_us`.
+    pub(super) fn record(&mut self, message: &[u8], now_us: u64) {
         self.total += 1;
         match Token::find(message) {
             Some(token) if token.warm_up => self.warm_up += 1,
-            Some(token) if self.has_room_for(&token) => self.cross_off(&token, now_us),
+            Some(token) if self.has_room_for(&token) => self.mark_seen(&token, now_us),
             _ => self.without_token += 1,
         }
     }
@@ -84,8 +83,8 @@ impl Tally {
         token.sequence < SEQUENCE_MAX && (self.runs.len() < RUNS_MAX || self.runs.contains_key(&token.run))
     }
 
-    fn cross_off(&mut self, token: &Token, now_us: u64) {
-        if !self.runs.entry(token.run).or_default().cross_off(token.sequence) {
+    fn mark_seen(&mut self, token: &Token, now_us: u64) {
+        if !self.runs.entry(token.run).or_default().mark_seen(token.sequence) {
             self.duplicates += 1;
             return;
         }
@@ -103,19 +102,19 @@ impl Tally {
             warm_up: self.warm_up,
             distinct,
             duplicates: self.duplicates,
-            missing: self.runs.values().map(|run| run.beyond - run.distinct).sum(),
+            missing: self.runs.values().map(|run| run.end - run.distinct).sum(),
             rate: per_second(distinct, Duration::from_micros(self.last_us - self.first_us)),
             end_to_end: self.end_to_end.percentiles(),
-            refused: self.refused,
-            swallowed: self.swallowed,
+            rejected: self.rejected,
+            unanswered: self.unanswered,
             unreadable: self.unreadable,
         }
     }
 }
 
 impl Run {
-    /// Whether this is the first time.
-    fn cross_off(&mut self, sequence: u64) -> bool {
+    /// Returns whether the sequence number is new.
+    fn mark_seen(&mut self, sequence: u64) -> bool {
         let word = usize::try_from(sequence / 64).unwrap_or(usize::MAX);
         let bit = 1 << (sequence % 64);
         if self.seen.len() <= word {
@@ -124,7 +123,7 @@ impl Run {
         let first = self.seen[word] & bit == 0;
         self.seen[word] |= bit;
         self.distinct += u64::from(first);
-        self.beyond = self.beyond.max(sequence + 1);
+        self.end = self.end.max(sequence + 1);
         first
     }
 }
@@ -134,16 +133,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losses_and_duplicates_are_told_apart() {
-        let mut book = Tally::default();
+    fn losses_and_duplicates_are_counted_separately() {
+        let mut tally = Tally::default();
         let token = |sequence, warm_up| Token { run: 7, warm_up, sequence, due_us: 1_000 }.to_string();
         for sequence in [0, 1, 3, 1, 200] {
-            book.note(token(sequence, false).as_bytes(), 3_000);
+            tally.record(token(sequence, false).as_bytes(), 3_000);
         }
-        book.note(token(2, true).as_bytes(), 3_000);
-        book.note(b"hello", 3_000);
+        tally.record(token(2, true).as_bytes(), 3_000);
+        tally.record(b"hello", 3_000);
 
-        let found = book.report(Channel::Sms);
+        let found = tally.report(Channel::Sms);
 
         assert_eq!((found.total, found.without_token, found.warm_up), (7, 1, 1));
         assert_eq!((found.distinct, found.duplicates, found.missing), (4, 1, 197));

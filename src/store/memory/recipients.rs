@@ -1,50 +1,59 @@
-//! The directory of people: found by hashes, kept sealed.
+//! Recipients: found by hashes, stored sealed.
 
+use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::rows::Tables;
+use super::MemoryBackend;
+use super::tables::Tables;
 use crate::domain::audit_event::AuditEvent;
-use crate::store::backend::{ContactRow, ImportRows, RecipientQuery, RecipientRows};
+use crate::store::Error;
+use crate::store::recipients::SealedRecipients;
+use crate::store::rows::{ContactRow, ImportRows, NewContactRow, RecipientQuery, RecipientRows};
 
-impl Tables {
-    /// Everybody who is meant.
-    pub(super) fn recipients(&self, whom: &RecipientQuery) -> Vec<RecipientRows> {
-        let is_meant = |entry: &&ImportRows| match whom {
-            RecipientQuery::Named(hash) => entry.identifiers.iter().any(|(its, _)| its == hash),
-            RecipientQuery::Is(id) => entry.id == *id,
-        };
-        self.recipients.values().filter(is_meant).map(recipient).collect()
+#[async_trait]
+impl SealedRecipients for MemoryBackend {
+    async fn find(&self, queries: &[RecipientQuery]) -> Result<Vec<Vec<RecipientRows>>, Error> {
+        self.call("find", |tables| queries.iter().map(|query| tables.matching(query)).collect()).await
     }
 
-    /// Writes people whole.
-    pub(super) fn import(&mut self, entries: &[ImportRows], event: &AuditEvent) {
-        self.recipients.extend(entries.iter().map(|entry| (entry.id, entry.clone())));
-        self.log(event);
+    async fn import(&self, recipients: &[ImportRows], event: &AuditEvent) -> Result<(), Error> {
+        self.call("import", |tables| {
+            tables.recipients.extend(recipients.iter().map(|recipient| (recipient.id, recipient.clone())));
+            tables.events.push(event.clone());
+        })
+        .await
     }
 
-    /// Removes a person; `false` when there is nobody of that id.
-    pub(super) fn erase(&mut self, recipient: Uuid, event: &AuditEvent) -> bool {
-        let was_there = self.recipients.remove(&recipient).is_some();
-        if was_there {
-            self.log(event);
-        }
-        was_there
+    async fn erase(&self, recipient: Uuid, event: &AuditEvent) -> Result<bool, Error> {
+        self.call("erase", |tables| {
+            let is_known = tables.recipients.remove(&recipient).is_some();
+            tables.events.extend(is_known.then(|| event.clone()));
+            is_known
+        })
+        .await
     }
 }
 
-fn recipient(entry: &ImportRows) -> RecipientRows {
-    let mut contacts: Vec<_> = entry.contacts.iter().collect();
+impl Tables {
+    fn matching(&self, query: &RecipientQuery) -> Vec<RecipientRows> {
+        let matches = |rows: &&ImportRows| match query {
+            RecipientQuery::Identifier(hash) => rows.identifiers.iter().any(|(its, _)| its == hash),
+            RecipientQuery::Id(id) => rows.id == *id,
+        };
+        self.recipients.values().filter(matches).map(recipient).collect()
+    }
+}
+
+fn recipient(rows: &ImportRows) -> RecipientRows {
+    let mut contacts: Vec<_> = rows.contacts.iter().collect();
     contacts.sort_by_key(|contact| (contact.channel, contact.position));
-    let contact = |row: &&crate::store::backend::NewContactRow| ContactRow {
-        channel: row.channel.to_owned(),
-        sealed: row.sealed.clone(),
-    };
+    let contact = |row: &NewContactRow| ContactRow { channel: row.channel.to_owned(), sealed: row.sealed.clone() };
     RecipientRows {
-        id: entry.id,
-        locale: entry.locale.clone(),
-        status: entry.status.to_owned(),
-        channels: entry.channels.clone(),
-        time_zone: entry.time_zone.clone(),
-        contacts: contacts.iter().map(contact).collect(),
+        id: rows.id,
+        locale: rows.locale.clone(),
+        status: rows.status.to_owned(),
+        channels: rows.channels.clone(),
+        time_zone: rows.time_zone.clone(),
+        contacts: contacts.into_iter().map(contact).collect(),
     }
 }

@@ -1,77 +1,77 @@
-//! Words and when they went live.
+//! Template versions and their activations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 
 use super::MemoryBackend;
+use super::tables::Tables;
 use crate::domain::audit_event::AuditEvent;
-use crate::domain::delivery::DeliveryId;
 use crate::domain::template_version::{TemplateActivation, TemplateKey, TemplateSnapshot, TemplateVersion};
-use crate::store::Error;
-use crate::store::template_versions::TemplateVersions;
+use crate::store::template_versions::{FOUND_MAX, versions_with_prefix};
+use crate::store::{Error, TemplateVersions};
 
 #[async_trait]
 impl TemplateVersions for MemoryBackend {
-    async fn keep_words(
+    async fn activate(
         &self,
-        words: &[&TemplateSnapshot],
-        changes: &[TemplateActivation],
+        snapshots: &[&TemplateSnapshot],
+        activations: &[TemplateActivation],
         event: Option<&AuditEvent>,
     ) -> Result<(), Error> {
-        self.ask("keep_words", |tables| {
-            for words in words {
-                tables.words.entry(words.template_version).or_insert_with(|| (*words).clone());
+        self.call("activate", |tables| {
+            for snapshot in snapshots {
+                tables.snapshots.entry(snapshot.template_version).or_insert_with(|| (*snapshot).clone());
             }
-            for change in changes {
-                let seq = i64::try_from(tables.words_changes.len()).unwrap_or(i64::MAX).saturating_add(1);
-                tables.words_changes.push(TemplateActivation { seq, ..change.clone() });
+            for (activation, seq) in activations.iter().zip(tables.activations.len() + 1..) {
+                let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+                tables.activations.push(TemplateActivation { seq, ..activation.clone() });
             }
-            if let Some(event) = event {
-                tables.log(event);
-            }
+            tables.events.extend(event.cloned());
         })
         .await
     }
 
-    async fn words_in_force(&self) -> Result<Vec<TemplateActivation>, Error> {
-        self.ask("words_in_force", |tables| {
-            let last: BTreeMap<&TemplateKey, &TemplateActivation> =
-                tables.words_changes.iter().map(|change| (&change.topic, change)).collect();
-            let mut last: Vec<_> = last.into_values().cloned().collect();
-            last.sort_by_key(|change| std::cmp::Reverse(change.seq));
-            last
+    async fn last_activations(&self) -> Result<Vec<TemplateActivation>, Error> {
+        self.call("last_activations", |tables| tables.last_activations().cloned().collect()).await
+    }
+
+    async fn activations(&self) -> Result<Vec<TemplateActivation>, Error> {
+        self.call("activations", |tables| tables.activations.iter().rev().cloned().collect()).await
+    }
+
+    async fn active(&self) -> Result<Vec<TemplateSnapshot>, Error> {
+        self.call("active", |tables| {
+            let versions = tables.last_activations().filter_map(|activation| activation.template_version);
+            versions.filter_map(|version| tables.snapshots.get(&version)).cloned().collect()
         })
         .await
     }
 
-    async fn words_changes(&self) -> Result<Vec<TemplateActivation>, Error> {
-        self.ask("words_changes", |tables| tables.words_changes.iter().rev().cloned().collect()).await
-    }
-
-    async fn words(&self, names: &[TemplateVersion]) -> Result<Vec<TemplateSnapshot>, Error> {
-        self.ask("words", |tables| {
-            let mut names = names.to_vec();
-            names.sort_unstable();
-            names.dedup();
-            names.iter().filter_map(|name| tables.words.get(name)).cloned().collect()
-        })
-        .await
-    }
-
-    async fn words_between(
+    async fn snapshots(
         &self,
-        low: TemplateVersion,
-        high: TemplateVersion,
-        limit: u32,
-    ) -> Result<Vec<TemplateSnapshot>, Error> {
-        self.ask("words_between", |tables| {
-            tables.words.range(low..=high).map(|(_, words)| words.clone()).take(limit as usize).collect()
+        versions: &[TemplateVersion],
+    ) -> Result<HashMap<TemplateVersion, TemplateSnapshot>, Error> {
+        self.call("snapshots", |tables| {
+            let known = |version: &TemplateVersion| Some((*version, tables.snapshots.get(version)?.clone()));
+            versions.iter().filter_map(known).collect()
         })
         .await
     }
 
-    async fn sealed(&self, delivery: DeliveryId) -> Result<Option<Vec<u8>>, Error> {
-        self.ask("sealed", |tables| tables.deliveries.get(&delivery.0).and_then(|row| row.sealed.clone())).await
+    async fn find(&self, prefix: &str) -> Result<Vec<TemplateSnapshot>, Error> {
+        let Some((low, high)) = versions_with_prefix(prefix) else { return Ok(Vec::new()) };
+        self.call("find", |tables| {
+            tables.snapshots.range(low..=high).map(|(_, snapshot)| snapshot.clone()).take(FOUND_MAX as usize).collect()
+        })
+        .await
+    }
+}
+
+impl Tables {
+    fn last_activations(&self) -> impl Iterator<Item = &TemplateActivation> {
+        let last: BTreeMap<&TemplateKey, &TemplateActivation> =
+            self.activations.iter().map(|activation| (&activation.topic, activation)).collect();
+        last.into_values()
     }
 }

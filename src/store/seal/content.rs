@@ -1,4 +1,4 @@
-//! The plain form of a notification's content: what is sealed, and what is compared. It never outlives the call.
+//! The plain form of a notification's content, which is sealed or hashed. It never outlives the call.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -13,7 +13,7 @@ use crate::domain::notification::{
 use crate::domain::recipient::Identifier;
 use crate::domain::secret::Code;
 
-/// The stored form. Fields may be added; none may change its meaning while old rows live.
+/// The stored form. Fields may be added; none may change its meaning while old rows exist.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SealedContent<C, S> {
     subjects: S,
@@ -67,7 +67,7 @@ impl What<()> {
                 reference: reference.clone(),
                 status: *status,
                 first_name: first_name.clone(),
-                email: email.as_ref().map(|address| address.expose().to_owned()),
+                email: email.as_ref().map(|contact| contact.expose().to_owned()),
             },
             Content::TransactionalLock(TransactionalLock { change, at, reason, holder }) => {
                 Self::TransactionalLock { change: *change, at: *at, reason: *reason, holder: *holder }
@@ -107,10 +107,10 @@ impl What<String> {
 }
 
 impl SealedContent<(), ()> {
-    /// The bytes to seal; wiped when dropped.
+    /// The bytes to seal, zeroed when dropped.
     pub(super) fn write(content: &Content, subjects: &[Identifier]) -> Zeroizing<Vec<u8>> {
-        // Room for all of it at once (a name of 256 characters, escaped, is the largest part): a buffer that grows
-        // leaves copies of the code behind.
+        // Enough capacity for all of it (a name of 256 characters, escaped, is the largest part): a buffer that grows
+        // leaves copies of the code in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(4 * 1024));
         let written = match content {
             Content::Otp(otp) => otp.code.under_seal(|code| {
@@ -123,7 +123,7 @@ impl SealedContent<(), ()> {
         bytes
     }
 
-    /// The content and whom it concerns, or `None` when the bytes are not what [`SealedContent::write`] wrote.
+    /// The content and the identifiers, or `None` when [`SealedContent::write`] did not write these bytes.
     pub(super) fn read(bytes: &[u8]) -> Option<(Content, Vec<Identifier>)> {
         let read: SealedContent<String, Vec<Identifier>> = serde_json::from_slice(bytes).ok()?;
         let content = read.what.content()?;
@@ -131,7 +131,7 @@ impl SealedContent<(), ()> {
     }
 }
 
-/// Every field but the code, in a fixed order, for the fingerprint.
+/// Every field except the code, in a fixed order, for the fingerprint.
 pub(super) fn fields(notification: &Notification) -> Vec<Vec<u8>> {
     let mut fields = vec![notification.content.kind().name().as_bytes().to_vec()];
     for subject in &notification.subjects {
@@ -164,8 +164,8 @@ pub(super) fn fields(notification: &Notification) -> Vec<Vec<u8>> {
         Content::Transaction(Transaction { reference, money, result, incoming, merchant, last_four }) => {
             fields.push(money.minor.to_be_bytes().to_vec());
             fields.push(vec![u8::from(*incoming)]);
-            let texts = [reference, money.currency.as_str(), result.name(), merchant, last_four];
-            fields.extend(texts.map(Vec::from));
+            let rest = [reference, money.currency.as_str(), result.name(), merchant, last_four];
+            fields.extend(rest.map(Vec::from));
         }
     }
     fields

@@ -1,7 +1,7 @@
 //! The keys that seal: one master key in a file, and an epoch key for each quarter of an hour in a file of its own.
 //!
-//! Keys never enter the database or a backup of it. Codes are sealed with the epoch's key; when that file is
-//! destroyed, every copy of the ciphertext (WAL, free pages, backups) is unreadable for good.
+//! Keys are never in the database or in a backup of it. Codes are sealed with the key of their epoch; when its file is
+//! destroyed, every copy of the ciphertext (WAL, free pages, backups) is permanently unreadable.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -19,10 +19,10 @@ use zeroize::{Zeroize, Zeroizing};
 use super::Error;
 use crate::domain::clock::Timestamp;
 
-/// Long enough that a key file is written rarely, short enough that a code's key dies soon after its deadline.
+/// Long enough that a key file is written rarely, short enough that a code's key is destroyed soon after its deadline.
 const EPOCH: Duration = Duration::from_mins(15);
 
-/// A deadline may be passed by this much before its key goes, so that a slow last attempt can still be settled.
+/// An epoch key is kept for this much longer than the deadline of its codes, so that a slow last attempt can be settled.
 const GRACE: Duration = Duration::from_mins(1);
 
 const KEY_BYTES: usize = 32;
@@ -30,10 +30,10 @@ const KEY_BYTES: usize = 32;
 /// 256 bits.
 pub(super) type Key = Zeroizing<[u8; KEY_BYTES]>;
 
-/// Number of a quarter of an hour since 1970; 0 stands for the master key.
+/// The number of a quarter of an hour since 1970; 0 for the master key.
 pub(super) type Epoch = u32;
 
-/// What the master key's uses are called; each gets a key of its own.
+/// The uses of the master key; each has a key of its own.
 #[derive(Clone, Copy)]
 pub(super) enum Use {
     Content,
@@ -64,13 +64,13 @@ pub(super) struct Keyring {
 }
 
 impl Keyring {
-    /// Makes a new master key at `path`, mode 0600. Fails when the file exists.
+    /// Creates a master key at `path`, mode 0600. An error when the file exists.
     pub(super) fn create(path: &Path) -> Result<(), Error> {
         let key = random_key()?;
         write_key(path, &key).map_err(|source| Error::KeyFile { path: path.to_owned(), source })
     }
 
-    /// Reads the master key and the epoch keys that are still there.
+    /// Reads the master key and the epoch keys that exist.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let at = |path: &Path| {
             let path = path.to_owned();
@@ -101,7 +101,7 @@ impl Keyring {
         })
     }
 
-    /// The master's key for one use.
+    /// The master key for one use.
     pub(super) fn key_for(&self, purpose: Use) -> &Key {
         match purpose {
             Use::Content => &self.content,
@@ -111,7 +111,7 @@ impl Keyring {
         }
     }
 
-    /// The key of an epoch, unless it was never here or has been destroyed. Another process may have made it.
+    /// The key of an epoch, unless it was never made or has been destroyed. Another process may have made it.
     pub(super) fn epoch(&self, epoch: Epoch) -> Option<Arc<Key>> {
         let known = self.epochs.read().unwrap_or_else(PoisonError::into_inner).get(&epoch).cloned();
         known.or_else(|| {
@@ -125,13 +125,13 @@ impl Keyring {
         self.folder.join(format!("{epoch}.key"))
     }
 
-    /// How many epoch keys there are.
+    /// The number of epoch keys.
     pub(super) fn epochs(&self) -> usize {
         self.epochs.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// The epoch of `now` and its key. The first caller of an epoch makes the key and waits until it is on disk:
-    /// a code must not be accepted under a key that a power cut would take away.
+    /// The epoch of `now` and its key. The first caller in an epoch makes the key and waits until it is on disk: a code
+    /// must not be accepted under a key that is lost in a power failure.
     pub(super) fn current(&self, now: Timestamp) -> Result<(Epoch, Arc<Key>), Error> {
         let epoch = epoch_at(now);
         if let Some(key) = self.epoch(epoch) {
@@ -147,21 +147,20 @@ impl Keyring {
         Ok((epoch, key))
     }
 
-    /// Destroys the epoch keys under which nothing can be alive any more, given the longest time a code lives.
-    /// Returns how many.
+    /// Destroys the epoch keys whose codes have all expired, given the longest time to live of a code. Returns how many.
     pub(super) fn shred(&self, now: Timestamp, longest: Duration) -> Result<usize, Error> {
-        let alive = epoch_at(now.before(longest + GRACE));
+        let oldest_open = epoch_at(now.before(longest + GRACE));
         let mut epochs = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
-        let dead: Vec<Epoch> = epochs.range(..alive).map(|(epoch, _)| *epoch).collect();
-        for epoch in &dead {
+        let expired: Vec<Epoch> = epochs.range(..oldest_open).map(|(epoch, _)| *epoch).collect();
+        for epoch in &expired {
             let path = self.file_of(*epoch);
             destroy(&path).map_err(|source| Error::KeyFile { path, source })?;
             epochs.remove(epoch);
         }
-        Ok(dead.len())
+        Ok(expired.len())
     }
 
-    // Of several processes that come to a new epoch together, the first makes its key and the others take it.
+    // When several processes reach a new epoch together, the first makes the key and the others read it.
     fn make_epoch(&self, path: &Path) -> io::Result<Key> {
         fs::create_dir_all(&self.folder)?;
         let key = random_key().map_err(io::Error::other)?;
@@ -212,12 +211,12 @@ pub(super) fn hmac(key: &Key, parts: &[&[u8]]) -> Result<[u8; 32], Error> {
 fn write_key(path: &Path, key: &Key) -> io::Result<()> {
     let mut text = Zeroizing::new(openssl::base64::encode_block(key.as_slice()));
     text.push('\n');
-    // A key that a crash cut short must not be taken for a key: it is written aside and then given its name.
-    let mut aside =
+    // A file that a crash truncated must not be read as a key: it is written under another name and then renamed.
+    let mut temporary =
         NamedTempFile::new_in(path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
-    aside.write_all(text.as_bytes())?;
-    aside.as_file().sync_all()?;
-    aside.persist_noclobber(path).map(drop).map_err(|error| error.error)
+    temporary.write_all(text.as_bytes())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }
 
 fn read_key(path: &Path) -> io::Result<Key> {

@@ -1,7 +1,7 @@
-//! Seals what must not lie in the database in clear, and makes the keyed hashes it is found by.
+//! Encryption of what must not be in the database in clear, and the keyed hashes that it is found by.
 //!
-//! AES-256-GCM with a random 96-bit nonce; the associated data ties a ciphertext to its row and column, so that
-//! one copied elsewhere does not open. Codes use the epoch's key, everything else the master's.
+//! AES-256-GCM with a random 96-bit nonce. The associated data ties a ciphertext to its row and column, so that a copy in
+//! another row does not open. Codes are sealed with the key of their epoch, everything else with the master key.
 
 mod content;
 mod keyring;
@@ -29,17 +29,17 @@ const TAG_BYTES: usize = 16;
 const EPOCH_BYTES: usize = 4;
 const HEAD_BYTES: usize = EPOCH_BYTES + NONCE_BYTES;
 
-/// The master key: ciphertexts that are not tied to an epoch.
+/// The epoch of ciphertexts under the master key.
 const MASTER: Epoch = 0;
 
-/// A keyed hash by which a value is found without being stored: the first 128 bits of an HMAC-SHA-256.
+/// A keyed hash that finds a value without storing it: the first 128 bits of an HMAC-SHA-256.
 pub type LookupHash = [u8; 16];
 
 /// `[seal]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The master key. Epoch keys live in a folder beside it, named after it.
+    /// The master key. Epoch keys are in a folder of the same name with the extension `epochs`.
     pub key_file: PathBuf,
 }
 
@@ -54,25 +54,21 @@ impl Default for Settings {
 pub enum Error {
     /// A key file is missing, unreadable or not a key.
     #[error("key file {}", path.display())]
-    KeyFile {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// OpenSSL refused.
+    KeyFile { path: PathBuf, source: std::io::Error },
+    /// OpenSSL returned an error.
     #[error("the cryptographic library failed")]
     Crypto(#[from] ErrorStack),
-    /// Its key has been destroyed, as it should be after the deadline.
-    #[error("the key it was sealed with is gone")]
-    KeyGone,
-    /// Cut, altered, or copied from another row.
-    #[error("the sealed text does not open")]
+    /// The epoch key has been destroyed, as it is after the deadline of its codes.
+    #[error("the epoch key has been destroyed")]
+    KeyDestroyed,
+    /// The ciphertext is truncated, altered, or copied from another row.
+    #[error("the ciphertext does not open")]
     Damaged,
 }
 
-/// Compares a repeated request with the first: a keyed hash over the fields, and one over the code that only
-/// lives as long as the epoch's key. A few digits could be found from a hash by trying them all, so that one must die.
+/// Compares a repeated request with the first: a keyed hash of the fields, and one of the code under the epoch key. The
+/// digits of a code can be found from its hash by trying all of them, so its hash is of no use once the epoch key is
+/// destroyed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
     fields: LookupHash,
@@ -80,7 +76,7 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Fields, epoch and code hash one after another; 36 bytes, or 16 where there is no code.
+    /// Hash of the fields, epoch and hash of the code: 36 bytes, or 16 without a code.
     pub(super) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = self.fields.to_vec();
         if let Some((epoch, hash)) = self.code {
@@ -110,7 +106,7 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Makes a new master key file, mode 0600; refuses to overwrite.
+    /// Creates a master key file, mode 0600. An error when the file exists.
     pub fn create_key(path: &Path) -> Result<(), Error> {
         Keyring::create(path)
     }
@@ -120,22 +116,22 @@ impl Sealer {
         Ok(Self { keys: Keyring::open(&settings.key_file)? })
     }
 
-    /// Makes the key of `at`'s epoch if it is not there yet, so that nobody who is waiting has to.
+    /// Creates the key of `at`'s epoch unless it exists, so that no request has to wait for it.
     pub fn prepare(&self, at: Timestamp) -> Result<(), Error> {
         self.keys.current(at).map(drop)
     }
 
-    /// Destroys epoch keys that no living code needs; returns how many.
+    /// Destroys epoch keys that no open code needs; returns how many.
     pub fn shred(&self, now: Timestamp, longest_life: Duration) -> Result<usize, Error> {
         self.keys.shred(now, longest_life)
     }
 
-    /// How many epoch keys were read or made.
+    /// The number of epoch keys.
     pub fn epoch_keys(&self) -> usize {
         self.keys.epochs()
     }
 
-    /// Seals what a delivery says. A code goes under the key of `now`'s epoch.
+    /// Seals the content of a delivery: a code with the key of `now`'s epoch, any other with the master key.
     pub fn seal_content(
         &self,
         content: &Content,
@@ -163,51 +159,51 @@ impl Sealer {
         let plain = if epoch == MASTER {
             open(self.keys.key_for(Use::Content), sealed, id.0.as_bytes())?
         } else {
-            let key = self.keys.epoch(epoch).ok_or(Error::KeyGone)?;
+            let key = self.keys.epoch(epoch).ok_or(Error::KeyDestroyed)?;
             open(&key, sealed, id.0.as_bytes())?
         };
         SealedContent::read(&plain).ok_or(Error::Damaged)
     }
 
-    /// Seals an address of a person.
-    pub fn seal_address(&self, recipient: RecipientId, address: &Contact) -> Result<Vec<u8>, Error> {
-        let aad = address_aad(recipient, address.channel());
-        seal(self.keys.key_for(Use::Contact), MASTER, &aad, address.expose().as_bytes())
+    /// Seals a contact of a recipient.
+    pub fn seal_contact(&self, recipient: RecipientId, contact: &Contact) -> Result<Vec<u8>, Error> {
+        let aad = contact_aad(recipient, contact.channel());
+        seal(self.keys.key_for(Use::Contact), MASTER, &aad, contact.expose().as_bytes())
     }
 
-    /// Opens what [`Sealer::seal_address`] sealed for the same person and channel.
-    pub fn open_address(&self, recipient: RecipientId, channel: Channel, sealed: &[u8]) -> Result<Contact, Error> {
-        let plain = open(self.keys.key_for(Use::Contact), sealed, &address_aad(recipient, channel))?;
+    /// Opens what [`Sealer::seal_contact`] sealed for the same recipient and channel.
+    pub fn open_contact(&self, recipient: RecipientId, channel: Channel, sealed: &[u8]) -> Result<Contact, Error> {
+        let plain = open(self.keys.key_for(Use::Contact), sealed, &contact_aad(recipient, channel))?;
         let text = std::str::from_utf8(&plain).map_err(|_| Error::Damaged)?;
         Contact::parse(channel, text).map_err(|_| Error::Damaged)
     }
 
-    /// The hash under which an identifier is kept.
+    /// The hash that an identifier is stored as.
     pub fn identifier_hash(&self, identifier: &Identifier) -> Result<LookupHash, Error> {
         self.lookup_hash(identifier.kind.name(), &identifier.value)
     }
 
-    /// The hash under which a value of some sort is kept; equal values of different sorts differ.
-    pub fn lookup_hash(&self, sort: &str, value: &str) -> Result<LookupHash, Error> {
-        hmac(self.keys.key_for(Use::Lookup), &[sort.as_bytes(), value.as_bytes()]).map(shorten)
+    /// The hash that a value is stored as. Equal values with different labels have different hashes.
+    pub fn lookup_hash(&self, label: &str, value: &str) -> Result<LookupHash, Error> {
+        hmac(self.keys.key_for(Use::Lookup), &[label.as_bytes(), value.as_bytes()]).map(shorten)
     }
 
-    /// The hash under which a request is remembered: of its key, or, where it has none, of all its fields.
+    /// The hash that makes a second request the same as a first: of its idempotency key, or without one of its fields.
     pub fn scope(
         &self,
         client: &str,
         endpoint: &str,
         key: Option<&str>,
-        print: &Fingerprint,
+        fingerprint: &Fingerprint,
     ) -> Result<LookupHash, Error> {
-        let (sort, value): (&[u8], &[u8]) = match key {
+        let (label, value): (&[u8], &[u8]) = match key {
             Some(key) => (b"key", key.as_bytes()),
-            None => (b"fields", &print.fields),
+            None => (b"fields", &fingerprint.fields),
         };
-        hmac(self.keys.key_for(Use::Lookup), &[client.as_bytes(), endpoint.as_bytes(), sort, value]).map(shorten)
+        hmac(self.keys.key_for(Use::Lookup), &[client.as_bytes(), endpoint.as_bytes(), label, value]).map(shorten)
     }
 
-    /// Hashes all parsed fields of a notification, so that spacing and order of the JSON do not matter.
+    /// Hashes the parsed fields of a notification, so that whitespace and order of the JSON do not matter.
     pub fn fingerprint(&self, notification: &Notification, now: Timestamp) -> Result<Fingerprint, Error> {
         let fields = content::fields(notification);
         let parts: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
@@ -226,9 +222,9 @@ impl Sealer {
         Ok(Fingerprint { fields, code })
     }
 
-    /// Whether `notification` says the same as the one `first` was made of. Once the first one's epoch key is gone
-    /// its code cannot be compared any more, and the other fields decide.
-    pub fn same(&self, first: &Fingerprint, notification: &Notification, now: Timestamp) -> Result<bool, Error> {
+    /// Whether `notification` has the same fields as the one that `first` was made of. Once the epoch key of the first is
+    /// destroyed, its code cannot be compared and the other fields decide.
+    pub fn matches(&self, first: &Fingerprint, notification: &Notification, now: Timestamp) -> Result<bool, Error> {
         let second = self.fingerprint(notification, now)?;
         if first.fields != second.fields {
             return Ok(false);
@@ -251,7 +247,7 @@ fn shorten(mac: [u8; 32]) -> LookupHash {
     hash
 }
 
-fn address_aad(recipient: RecipientId, channel: Channel) -> Vec<u8> {
+fn contact_aad(recipient: RecipientId, channel: Channel) -> Vec<u8> {
     let uuid: Uuid = recipient.0;
     [uuid.as_bytes().as_slice(), channel.name().as_bytes()].concat()
 }

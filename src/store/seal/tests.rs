@@ -1,4 +1,4 @@
-//! What sealing promises: only the right row and a living key open anything.
+//! A ciphertext opens only in its own row, and only while its key exists.
 
 use super::*;
 use crate::domain::money::{Currency, Money};
@@ -32,12 +32,12 @@ fn otp(code: &str, merchant: &str) -> Notification {
     }
 }
 
-fn seal_of(sealer: &Sealer, note: &Notification, id: DeliveryId) -> Vec<u8> {
-    sealer.seal_content(&note.content, &note.subjects, id, NOW).unwrap()
+fn seal_of(sealer: &Sealer, notification: &Notification, id: DeliveryId) -> Vec<u8> {
+    sealer.seal_content(&notification.content, &notification.subjects, id, NOW).unwrap()
 }
 
 #[test]
-fn what_was_sealed_opens_for_the_same_delivery_only() {
+fn sealed_content_opens_for_its_own_delivery_only() {
     let folder = tempfile::tempdir().unwrap();
     let sealer = sealer(folder.path());
     let (id, other) = (DeliveryId(Uuid::now_v7()), DeliveryId(Uuid::now_v7()));
@@ -54,7 +54,7 @@ fn what_was_sealed_opens_for_the_same_delivery_only() {
 }
 
 #[test]
-fn a_code_cannot_be_read_once_its_epoch_is_over_not_even_with_the_master_key() {
+fn a_code_cannot_be_opened_after_its_epoch_not_even_with_the_master_key() {
     let folder = tempfile::tempdir().unwrap();
     let sealer = sealer(folder.path());
     let id = DeliveryId(Uuid::now_v7());
@@ -65,12 +65,12 @@ fn a_code_cannot_be_read_once_its_epoch_is_over_not_even_with_the_master_key() {
     assert_eq!(sealer.shred(within, TEN_MINUTES).unwrap(), 0);
     assert!(sealer.open_content(&sealed, id).is_ok());
     assert_eq!(sealer.shred(over, TEN_MINUTES).unwrap(), 1);
-    assert!(matches!(sealer.open_content(&sealed, id), Err(Error::KeyGone)));
-    assert!(matches!(self::sealer(folder.path()).open_content(&sealed, id), Err(Error::KeyGone)));
+    assert!(matches!(sealer.open_content(&sealed, id), Err(Error::KeyDestroyed)));
+    assert!(matches!(self::sealer(folder.path()).open_content(&sealed, id), Err(Error::KeyDestroyed)));
 }
 
 #[test]
-fn a_restart_still_opens_what_was_sealed_before() {
+fn sealed_content_opens_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let id = DeliveryId(Uuid::now_v7());
     let sealed = seal_of(&sealer(folder.path()), &otp("123456", "shop"), id);
@@ -79,31 +79,31 @@ fn a_restart_still_opens_what_was_sealed_before() {
 }
 
 #[test]
-fn a_repeat_is_told_from_a_change_of_any_field() {
+fn a_repeated_request_matches_and_a_change_of_any_field_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let sealer = sealer(folder.path());
     let first = sealer.fingerprint(&otp("1111", "shop"), NOW).unwrap();
     let stored = Fingerprint::from_bytes(&first.to_bytes()).unwrap();
 
-    assert!(sealer.same(&stored, &otp("1111", "shop"), NOW).unwrap());
-    assert!(!sealer.same(&stored, &otp("1112", "shop"), NOW).unwrap());
-    assert!(!sealer.same(&stored, &otp("1111", "stop"), NOW).unwrap());
+    assert!(sealer.matches(&stored, &otp("1111", "shop"), NOW).unwrap());
+    assert!(!sealer.matches(&stored, &otp("1112", "shop"), NOW).unwrap());
+    assert!(!sealer.matches(&stored, &otp("1111", "stop"), NOW).unwrap());
 }
 
 #[test]
-fn once_the_epoch_is_over_the_fingerprint_says_nothing_about_the_code() {
+fn after_the_epoch_the_fingerprint_no_longer_compares_the_code() {
     let folder = tempfile::tempdir().unwrap();
     let sealer = sealer(folder.path());
     let first = sealer.fingerprint(&otp("1111", "shop"), NOW).unwrap();
     let later = NOW.after(Duration::from_hours(1));
     sealer.shred(later, TEN_MINUTES).unwrap();
 
-    assert!(sealer.same(&first, &otp("2222", "shop"), later).unwrap());
-    assert!(!sealer.same(&first, &otp("1111", "stop"), later).unwrap());
+    assert!(sealer.matches(&first, &otp("2222", "shop"), later).unwrap());
+    assert!(!sealer.matches(&first, &otp("1111", "stop"), later).unwrap());
 }
 
 #[test]
-fn a_key_file_is_made_once_and_for_its_owner_only() {
+fn a_key_file_is_created_once_and_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("seal.key");
@@ -114,14 +114,14 @@ fn a_key_file_is_made_once_and_for_its_owner_only() {
 }
 
 #[test]
-fn an_address_opens_for_its_own_recipient_only() {
+fn a_contact_opens_for_its_own_recipient_and_channel_only() {
     let folder = tempfile::tempdir().unwrap();
     let sealer = sealer(folder.path());
-    let address = Contact::parse(Channel::Sms, "+48600100200").unwrap();
+    let contact = Contact::parse(Channel::Sms, "+48600100200").unwrap();
     let (leon, other) = (RecipientId(Uuid::now_v7()), RecipientId(Uuid::now_v7()));
-    let sealed = sealer.seal_address(leon, &address).unwrap();
+    let sealed = sealer.seal_contact(leon, &contact).unwrap();
 
-    assert_eq!(sealer.open_address(leon, Channel::Sms, &sealed).unwrap(), address);
-    assert!(sealer.open_address(other, Channel::Sms, &sealed).is_err());
-    assert!(sealer.open_address(leon, Channel::Email, &sealed).is_err());
+    assert_eq!(sealer.open_contact(leon, Channel::Sms, &sealed).unwrap(), contact);
+    assert!(sealer.open_contact(other, Channel::Sms, &sealed).is_err());
+    assert!(sealer.open_contact(leon, Channel::Email, &sealed).is_err());
 }

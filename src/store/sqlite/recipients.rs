@@ -1,144 +1,219 @@
-//! The directory of people: found by hashes, kept sealed.
+//! Recipients: found by hashes, stored sealed.
 
-use serde_json::{Value, json};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use sqlx::Connection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::claim::insert_event;
-use super::{Sqlite, hex, unhex};
+use super::Sqlite;
+use super::audit_events::insert_event;
+use super::json_rows::{Hex, array};
 use crate::domain::audit_event::AuditEvent;
 use crate::store::Error;
-use crate::store::backend::{ContactRow, ImportRows, RecipientQuery, RecipientRows};
+use crate::store::recipients::SealedRecipients;
+use crate::store::rows::{ContactRow, ImportRows, RecipientQuery, RecipientRows};
 
-// One row for all answers: each row of a result is a message of its own from the database thread.
-const NAMED: &str = "SELECT json_group_array(json_array(q.value->>0, hex(p.id), p.locale, p.status, c.channel,
-      hex(c.sealed), p.channels, p.time_zone) ORDER BY q.value->>0, p.id, c.channel, c.position)
-  FROM json_each(?1) AS q CROSS JOIN identifier AS i ON i.hash = unhex(q.value->>1)
+// All results in one row: each row of a result is a message of its own from the database thread.
+const RESULTS: &str = "SELECT json_group_array(json_object('query', q.value->>'query', 'id', hex(p.id),
+      'locale', p.locale, 'status', p.status, 'channels', p.channels, 'time_zone', p.time_zone,
+      'channel', c.channel, 'sealed', hex(c.sealed)) ORDER BY q.value->>'query', p.id, c.channel, c.position)";
+
+const BY_IDENTIFIER: &str = " FROM json_each(?1) AS q CROSS JOIN identifier AS i ON i.hash = unhex(q.value->>'value')
   CROSS JOIN recipient AS p ON p.id = i.recipient_id LEFT JOIN contact AS c ON c.recipient_id = p.id";
 
-const IS: &str = "SELECT json_group_array(json_array(q.value->>0, hex(p.id), p.locale, p.status, c.channel,
-      hex(c.sealed), p.channels, p.time_zone) ORDER BY q.value->>0, p.id, c.channel, c.position)
-  FROM json_each(?1) AS q CROSS JOIN recipient AS p ON p.id = unhex(q.value->>1)
+const BY_ID: &str = " FROM json_each(?1) AS q CROSS JOIN recipient AS p ON p.id = unhex(q.value->>'value')
   LEFT JOIN contact AS c ON c.recipient_id = p.id";
 
-/// Question, person, locale, standing, channel, sealed address, agreed channels, time zone; bytes in hexadecimal.
-type RecipientRow = (usize, String, String, String, Option<String>, String, Option<String>, Option<String>);
+#[derive(Serialize)]
+struct QueryObject<'a> {
+    query: usize,
+    value: Hex<'a>,
+}
 
-impl Sqlite {
-    /// For each question everybody who is meant, with their contacts in order.
-    pub(super) async fn find_recipients(&self, whom: &[RecipientQuery]) -> Result<Vec<Vec<RecipientRows>>, Error> {
-        let mut answers: Vec<Vec<RecipientRows>> = whom.iter().map(|_| Vec::new()).collect();
-        let (mut named, mut known) = (Vec::new(), Vec::new());
-        for (at, whom) in whom.iter().enumerate() {
-            match whom {
-                RecipientQuery::Named(hash) => named.push(json!([at, hex(hash)])),
-                RecipientQuery::Is(id) => known.push(json!([at, hex(id.as_bytes())])),
+/// A recipient and one of its contacts, or none.
+#[derive(Deserialize)]
+struct FoundRow {
+    query: usize,
+    id: String,
+    locale: String,
+    status: String,
+    channels: Option<String>,
+    time_zone: Option<String>,
+    channel: Option<String>,
+    sealed: String,
+}
+
+#[async_trait]
+impl SealedRecipients for Sqlite {
+    async fn find(&self, queries: &[RecipientQuery]) -> Result<Vec<Vec<RecipientRows>>, Error> {
+        let mut results: Vec<Vec<RecipientRows>> = queries.iter().map(|_| Vec::new()).collect();
+        let (mut by_identifier, mut by_id) = (Vec::new(), Vec::new());
+        for (query, by) in queries.iter().enumerate() {
+            match by {
+                RecipientQuery::Identifier(hash) => by_identifier.push(QueryObject { query, value: Hex(hash) }),
+                RecipientQuery::Id(id) => by_id.push(QueryObject { query, value: Hex(id.as_bytes()) }),
             }
         }
-        for (text, questions) in [(NAMED, named), (IS, known)] {
-            if questions.is_empty() {
+        for (tables, queries) in [(BY_IDENTIFIER, by_identifier), (BY_ID, by_id)] {
+            if queries.is_empty() {
                 continue;
             }
-            let query = sqlx::query_scalar(text).bind(Value::Array(questions).to_string());
-            let Json(found): Json<Vec<RecipientRow>> = query.fetch_one(&self.read).await?;
+            let text = sqlx::AssertSqlSafe([RESULTS, tables].concat());
+            let Json(found): Json<Vec<FoundRow>> =
+                sqlx::query_scalar(text).bind(array(queries)).fetch_one(&self.read).await?;
             for row in found {
-                note(&mut answers, row)?;
+                add(&mut results, row)?;
             }
         }
-        Ok(answers)
+        Ok(results)
     }
 
-    /// Writes people whole: what an entry does not name any more is removed. All entries or none.
-    pub(super) async fn import_entries(&self, entries: &[ImportRows], event: &AuditEvent) -> Result<(), Error> {
+    async fn import(&self, recipients: &[ImportRows], event: &AuditEvent) -> Result<(), Error> {
+        self.failure.watch(self.replace(recipients, event)).await
+    }
+
+    async fn erase(&self, recipient: Uuid, event: &AuditEvent) -> Result<bool, Error> {
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let query = sqlx::query("DELETE FROM recipient WHERE id = ?1").bind(recipient);
+                if query.execute(&mut *transaction).await?.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                for text in
+                    ["DELETE FROM identifier WHERE recipient_id = ?1", "DELETE FROM contact WHERE recipient_id = ?1"]
+                {
+                    sqlx::query(text).bind(recipient).execute(&mut *transaction).await?;
+                }
+                insert_event(&mut transaction, event).await?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
+    }
+}
+
+impl Sqlite {
+    async fn replace(&self, recipients: &[ImportRows], event: &AuditEvent) -> Result<(), Error> {
         let mut write = self.writing().await?;
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-        let recipients: Vec<Value> = entries.iter().map(recipient).collect();
-        let numbers: Vec<Value> = entries.iter().flat_map(identifiers).collect();
-        let contacts: Vec<Value> = entries.iter().flat_map(contacts).collect();
+        let rows = array(recipients.iter().map(RecipientObject::of));
         sqlx::query(
             "INSERT INTO recipient (id, locale, status, channels, time_zone, updated_at)
-               SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, ?2 FROM json_each(?1) WHERE true
+               SELECT unhex(value->>'id'), value->>'locale', value->>'status', value->>'channels', value->>'time_zone', ?2
+               FROM json_each(?1) WHERE true
                ON CONFLICT (id) DO UPDATE SET
                  locale = excluded.locale, status = excluded.status, channels = excluded.channels,
                  time_zone = excluded.time_zone, updated_at = excluded.updated_at",
         )
-        .bind(Value::Array(recipients.clone()).to_string())
+        .bind(&rows)
         .bind(event.at.micros())
         .execute(&mut *transaction)
         .await?;
         for text in [
-            "DELETE FROM identifier WHERE recipient_id IN (SELECT unhex(value->>0) FROM json_each(?1))",
-            "DELETE FROM contact WHERE recipient_id IN (SELECT unhex(value->>0) FROM json_each(?1))",
+            "DELETE FROM identifier WHERE recipient_id IN (SELECT unhex(value->>'id') FROM json_each(?1))",
+            "DELETE FROM contact WHERE recipient_id IN (SELECT unhex(value->>'id') FROM json_each(?1))",
         ] {
-            sqlx::query(text).bind(Value::Array(recipients.clone()).to_string()).execute(&mut *transaction).await?;
+            sqlx::query(text).bind(&rows).execute(&mut *transaction).await?;
         }
         sqlx::query(
             "INSERT INTO identifier (hash, recipient_id, kind)
-               SELECT unhex(value->>0), unhex(value->>1), value->>2 FROM json_each(?1) WHERE true
+               SELECT unhex(value->>'hash'), unhex(value->>'recipient_id'), value->>'kind' FROM json_each(?1) WHERE true
                ON CONFLICT (hash, recipient_id) DO NOTHING",
         )
-        .bind(Value::Array(numbers).to_string())
+        .bind(array(recipients.iter().flat_map(IdentifierObject::of)))
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
             "INSERT INTO contact (recipient_id, channel, position, hash, sealed)
-               SELECT unhex(value->>0), value->>1, value->>2, unhex(value->>3), unhex(value->>4) FROM json_each(?1)",
+               SELECT unhex(value->>'recipient_id'), value->>'channel', value->>'position', unhex(value->>'hash'),
+                 unhex(value->>'sealed')
+               FROM json_each(?1)",
         )
-        .bind(Value::Array(contacts).to_string())
+        .bind(array(recipients.iter().flat_map(ContactObject::of)))
         .execute(&mut *transaction)
         .await?;
         insert_event(&mut transaction, event).await?;
         transaction.commit().await?;
         if self.lock.is_none() {
-            // No gateway may be there to do it, and a long import would write a log of many times the database.
+            // Without a gateway nothing else checkpoints, and a long import would make the write-ahead log many times
+            // as large as the database.
             sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
         }
         Ok(())
     }
-
-    /// Removes a person, their numbers and addresses. `false` when there is nobody of that id.
-    pub(super) async fn erase_recipient(&self, recipient: Uuid, event: &AuditEvent) -> Result<bool, Error> {
-        let mut write = self.writing().await?;
-        let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-        let gone =
-            sqlx::query("DELETE FROM recipient WHERE id = ?1").bind(recipient).execute(&mut *transaction).await?;
-        if gone.rows_affected() == 0 {
-            return Ok(false);
-        }
-        for text in ["DELETE FROM identifier WHERE recipient_id = ?1", "DELETE FROM contact WHERE recipient_id = ?1"] {
-            sqlx::query(text).bind(recipient).execute(&mut *transaction).await?;
-        }
-        insert_event(&mut transaction, event).await?;
-        transaction.commit().await?;
-        Ok(true)
-    }
 }
 
-fn note(answers: &mut [Vec<RecipientRows>], found: RecipientRow) -> Result<(), Error> {
-    let (at, recipient, locale, status, channel, sealed, channels, time_zone) = found;
-    let odd = |what| Error::Inconsistent { table: "recipient", id: recipient.clone(), what };
-    let id = Uuid::try_parse(&recipient).map_err(|_| odd("id"))?;
-    let recipients = answers.get_mut(at).ok_or(odd("question"))?;
+fn add(results: &mut [Vec<RecipientRows>], found: FoundRow) -> Result<(), Error> {
+    let FoundRow { query, id: hex_id, locale, status, channels, time_zone, channel, sealed } = found;
+    let inconsistent = |what| Error::Inconsistent { table: "recipient", id: hex_id.clone(), what };
+    let id = Uuid::try_parse(&hex_id).map_err(|_| inconsistent("id"))?;
+    let recipients = results.get_mut(query).ok_or(inconsistent("query"))?;
     if recipients.last().is_none_or(|last| last.id != id) {
         recipients.push(RecipientRows { id, locale, status, channels, time_zone, contacts: Vec::new() });
     }
     if let (Some(channel), Some(recipient)) = (channel, recipients.last_mut()) {
-        recipient.contacts.push(ContactRow { channel, sealed: unhex(&sealed).ok_or(odd("sealed"))? });
+        let sealed = hex::decode(sealed).map_err(|_| inconsistent("sealed"))?;
+        recipient.contacts.push(ContactRow { channel, sealed });
     }
     Ok(())
 }
 
-fn recipient(entry: &ImportRows) -> Value {
-    json!([hex(entry.id.as_bytes()), entry.locale, entry.status, entry.channels, entry.time_zone])
+#[derive(Serialize)]
+struct RecipientObject<'a> {
+    id: Hex<'a>,
+    locale: &'a str,
+    status: &'static str,
+    channels: Option<&'a str>,
+    time_zone: Option<&'a str>,
 }
 
-fn identifiers(entry: &ImportRows) -> impl Iterator<Item = Value> {
-    entry.identifiers.iter().map(|(hash, kind)| json!([hex(hash), hex(entry.id.as_bytes()), kind]))
+impl<'a> RecipientObject<'a> {
+    fn of(rows: &'a ImportRows) -> Self {
+        Self {
+            id: Hex(rows.id.as_bytes()),
+            locale: &rows.locale,
+            status: rows.status,
+            channels: rows.channels.as_deref(),
+            time_zone: rows.time_zone.as_deref(),
+        }
+    }
 }
 
-fn contacts(entry: &ImportRows) -> impl Iterator<Item = Value> {
-    entry.contacts.iter().map(|contact| {
-        json!([hex(entry.id.as_bytes()), contact.channel, contact.position, hex(&contact.hash), hex(&contact.sealed)])
-    })
+#[derive(Serialize)]
+struct IdentifierObject<'a> {
+    hash: Hex<'a>,
+    recipient_id: Hex<'a>,
+    kind: &'static str,
+}
+
+impl<'a> IdentifierObject<'a> {
+    fn of(rows: &'a ImportRows) -> impl Iterator<Item = Self> {
+        let recipient_id = rows.id.as_bytes();
+        rows.identifiers.iter().map(|(hash, kind)| Self { hash: Hex(hash), recipient_id: Hex(recipient_id), kind })
+    }
+}
+
+#[derive(Serialize)]
+struct ContactObject<'a> {
+    recipient_id: Hex<'a>,
+    channel: &'static str,
+    position: usize,
+    hash: Hex<'a>,
+    sealed: Hex<'a>,
+}
+
+impl<'a> ContactObject<'a> {
+    fn of(rows: &'a ImportRows) -> impl Iterator<Item = Self> {
+        let recipient_id = rows.id.as_bytes();
+        rows.contacts.iter().map(|contact| Self {
+            recipient_id: Hex(recipient_id),
+            channel: contact.channel,
+            position: contact.position,
+            hash: Hex(&contact.hash),
+            sealed: Hex(&contact.sealed),
+        })
+    }
 }

@@ -1,79 +1,99 @@
-//! What is forgotten after its time, in steps so small that nobody who waits for a commit notices.
+//! Removal of what is too old.
 //!
-//! Ids begin with the time they were made (UUID version 7), so what is old stands at the beginning of its table and no
-//! index is needed to find it. Audit events stay.
+//! Ids begin with the time they were made at (UUID version 7), so old rows are at the beginning of their tables and no
+//! index is needed to find them.
 
+use async_trait::async_trait;
 use sqlx::Connection;
 use uuid::Uuid;
 
 use super::Sqlite;
+use super::json_rows::{Hex, array};
 use crate::domain::clock::Timestamp;
-use crate::store::Error;
+use crate::store::retention::{NOTIFICATIONS_PER_STEP, PARKED_FOR, REMOVED, ROWS_PER_STEP};
+use crate::store::{Error, Retention};
 
-impl Sqlite {
-    /// Forgets up to `limit` idempotency keys, and as many purchases, whose time is over;
-    /// returns the larger number.
-    pub(super) async fn prune_keys(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
-        let mut write = self.writing().await?;
-        let mut forgotten = 0;
-        for text in [
-            "DELETE FROM idempotency WHERE scope IN
-               (SELECT scope FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-            "DELETE FROM newest_code WHERE purchase IN
-               (SELECT purchase FROM newest_code WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-        ] {
-            let done = sqlx::query(text).bind(now.micros()).bind(limit).execute(&mut *write).await?;
-            forgotten = done.rows_affected().max(forgotten);
-        }
-        Ok(forgotten)
+#[async_trait]
+impl Retention for Sqlite {
+    async fn prune_keys(&self, now: Timestamp) -> Result<u64, Error> {
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut removed = 0;
+                for text in [
+                    "DELETE FROM idempotency WHERE scope IN
+                       (SELECT scope FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+                    "DELETE FROM newest_code WHERE purchase IN
+                       (SELECT purchase FROM newest_code WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+                ] {
+                    let query = sqlx::query(text).bind(now.micros()).bind(ROWS_PER_STEP);
+                    removed = query.execute(&mut *write).await?.rows_affected().max(removed);
+                }
+                Ok(removed)
+            })
+            .await
     }
 
-    /// Removes up to `limit` notifications of before `before` with all that belongs to them, unless one of their
-    /// deliveries is open.
-    pub(super) async fn purge_notifications(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
-        let mut write = self.writing().await?;
-        let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-        let old: Vec<Uuid> = sqlx::query_scalar(
-            "SELECT n.id FROM notification AS n WHERE n.id < ?1 AND NOT EXISTS
-               (SELECT 1 FROM delivery AS d WHERE d.notification_id = n.id AND d.state = 'open')
-             ORDER BY n.id LIMIT ?2",
-        )
-        .bind(first_id(before))
-        .bind(limit)
-        .fetch_all(&mut *transaction)
-        .await?;
-        let ids = old.iter().map(|id| super::hex(id.as_bytes())).collect::<Vec<_>>();
-        let ids = serde_json::Value::from(ids).to_string();
-        for text in [
-            "DELETE FROM attempt WHERE delivery_id IN (SELECT d.id FROM json_each(?1) AS q
-               CROSS JOIN delivery AS d ON d.notification_id = unhex(q.value))",
-            "DELETE FROM delivery WHERE notification_id IN (SELECT unhex(value) FROM json_each(?1))",
-            "DELETE FROM notification WHERE id IN (SELECT unhex(value) FROM json_each(?1))",
-        ] {
-            if !old.is_empty() {
-                sqlx::query(text).bind(&ids).execute(&mut *transaction).await?;
-            }
-        }
-        transaction.commit().await?;
-        Ok(old.len() as u64)
+    async fn prune_receipts(&self, now: Timestamp) -> Result<u64, Error> {
+        let text = "DELETE FROM parked_receipt WHERE id IN
+            (SELECT id FROM parked_receipt WHERE parked_at < ?1 ORDER BY parked_at LIMIT ?2)";
+        self.failure
+            .watch(async {
+                let query = sqlx::query(text).bind(now.before(PARKED_FOR).micros()).bind(ROWS_PER_STEP);
+                Ok(query.execute(&mut *self.writing().await?).await?.rows_affected())
+            })
+            .await
     }
 
-    /// Takes the masked address out of up to `limit` attempts at deliveries of before `before`.
-    pub(super) async fn blank_addresses(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
-        let done = sqlx::query(
-            "UPDATE attempt SET masked_contact = 'removed' WHERE (delivery_id, number) IN
-               (SELECT delivery_id, number FROM attempt INDEXED BY attempt_addressed
-                  WHERE masked_contact <> 'removed' AND delivery_id < ?1 ORDER BY delivery_id LIMIT ?2)",
-        )
-        .bind(first_id(before))
-        .bind(limit)
-        .execute(&mut *self.writing().await?)
-        .await?;
-        Ok(done.rows_affected())
+    async fn mask_contacts(&self, before: Timestamp) -> Result<u64, Error> {
+        // The constant is part of the text, because an index is only used for the condition that it was made with.
+        let text = format!(
+            "UPDATE attempt SET masked_contact = '{REMOVED}' WHERE (delivery_id, number) IN
+               (SELECT delivery_id, number FROM attempt INDEXED BY attempt_masked_contact
+                  WHERE masked_contact <> '{REMOVED}' AND delivery_id < ?1 ORDER BY delivery_id LIMIT ?2)"
+        );
+        self.failure
+            .watch(async {
+                let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(first_id(before)).bind(ROWS_PER_STEP);
+                Ok(query.execute(&mut *self.writing().await?).await?.rows_affected())
+            })
+            .await
+    }
+
+    async fn purge(&self, before: Timestamp) -> Result<u64, Error> {
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let old: Vec<Uuid> = sqlx::query_scalar(
+                    "SELECT n.id FROM notification AS n WHERE n.id < ?1 AND NOT EXISTS
+                       (SELECT 1 FROM delivery AS d WHERE d.notification_id = n.id AND d.state = 'open')
+                     ORDER BY n.id LIMIT ?2",
+                )
+                .bind(first_id(before))
+                .bind(NOTIFICATIONS_PER_STEP)
+                .fetch_all(&mut *transaction)
+                .await?;
+                if old.is_empty() {
+                    return Ok(0);
+                }
+                let ids = array(old.iter().map(|id| Hex(id.as_bytes())));
+                for text in [
+                    "DELETE FROM attempt WHERE delivery_id IN (SELECT d.id FROM json_each(?1) AS q
+                       CROSS JOIN delivery AS d ON d.notification_id = unhex(q.value))",
+                    "DELETE FROM delivery WHERE notification_id IN (SELECT unhex(value) FROM json_each(?1))",
+                    "DELETE FROM notification WHERE id IN (SELECT unhex(value) FROM json_each(?1))",
+                ] {
+                    sqlx::query(text).bind(&ids).execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
+                Ok(old.len() as u64)
+            })
+            .await
     }
 }
 
-// Smaller than every id made at that time or later.
+/// Smaller than every id that was made at that time or later.
 pub(super) fn first_id(at: Timestamp) -> Uuid {
     let millis = u64::try_from(at.micros() / 1000).unwrap_or(0);
     Uuid::from_u128(u128::from(millis) << 80)

@@ -1,7 +1,7 @@
-//! The one connection that writes, lent to one at a time and in good order: no transaction of anybody else is open on it.
+//! The one connection that writes. A caller gets it locked and without an open transaction.
 //!
 //! sqlx counts transactions itself. When a commit fails, on a full disk say, SQLite may have ended the transaction on its
-//! own; the rollback that sqlx then sends fails too, the count stays, and nothing could ever be begun again. And were one
+//! own; the rollback that sqlx then sends fails too, the count stays, and no transaction could be begun again. If one were
 //! really left open, the next batch would be written into it and answered without a commit.
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -10,7 +10,7 @@ use tokio::sync::MutexGuard;
 use super::{Sqlite, commit, verify};
 use crate::store::Error;
 
-/// Checks that the connection keeps its word, and gives it what batches are written into.
+/// Verifies the connection's settings and creates the view that batches are inserted into.
 pub(super) async fn prepare(connection: &mut SqliteConnection) -> Result<(), Error> {
     verify(connection).await?;
     sqlx::raw_sql(commit::BATCH).execute(connection).await.map_err(Error::Open)?;
@@ -18,14 +18,14 @@ pub(super) async fn prepare(connection: &mut SqliteConnection) -> Result<(), Err
 }
 
 impl Sqlite {
-    /// The connection, once nobody else has it; another one in its place when somebody has left it in a transaction.
+    /// The connection, once it is free; replaced when a transaction was left open on it.
     pub(super) async fn writing(&self) -> Result<MutexGuard<'_, SqliteConnection>, Error> {
         let mut write = self.write.lock().await;
         if write.is_in_transaction() {
-            // The rollback of whoever went away may still be on its way; this comes behind it.
+            // The rollback of a cancelled caller may still be queued; the ping is queued behind it.
             write.ping().await?;
             if write.is_in_transaction() {
-                tracing::warn!("a transaction could not be ended: its connection to the database is replaced");
+                tracing::warn!("a transaction could not be rolled back; its database connection is replaced");
                 let mut fresh = self.options.connect().await.map_err(Error::Open)?;
                 prepare(&mut fresh).await?;
                 *write = fresh;

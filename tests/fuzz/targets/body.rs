@@ -4,29 +4,29 @@
 use libfuzzer_sys::fuzz_target;
 use otpost::domain::clock::Timestamp;
 use otpost::ingest::fuzz_api;
-use otpost::ingest::verestro::Endpoint;
+use otpost::ingest::processor::endpoints;
 
 /// 2025-06-17T13:42:54Z, the date of the published samples.
 const NOW: Timestamp = Timestamp::from_micros(1_750_167_774_000_000);
 
-/// Longer than every text that the door has to say.
+/// Longer than every `detail` of an answer.
 const DETAIL_MAX: usize = 120;
 
 fuzz_target!(|input: &[u8]| {
     let Some((choice, body)) = input.split_first() else { return };
-    let endpoint = Endpoint::ALL[usize::from(*choice) % Endpoint::ALL.len()];
+    let Some(endpoint) = endpoints().nth(usize::from(*choice) % endpoints().count()) else { return };
 
-    let read = fuzz_api::read(endpoint, body, NOW);
+    let read = fuzz_api::parse(endpoint, body, NOW);
 
     match &read {
         Ok(arrival) => {
-            assert!(!arrival.subjects.is_empty(), "nobody is concerned");
+            assert!(!arrival.subjects.is_empty(), "no recipient");
             assert!(arrival.subjects.iter().all(|subject| (1..=64).contains(&subject.value.len())));
-            assert!(serde_json::from_slice::<serde_json::Value>(without_mark(body)).is_ok(), "taken, and no JSON");
+            assert!(serde_json::from_slice::<serde_json::Value>(without_mark(body)).is_ok(), "accepted, but not JSON");
         }
-        Err(detail) => assert!(detail.is_ascii() && detail.len() <= DETAIL_MAX, "said: {detail}"),
+        Err(detail) => assert!(detail.is_ascii() && detail.len() <= DETAIL_MAX, "detail: {detail}"),
     }
-    assert_eq!(format!("{read:?}"), format!("{:?}", fuzz_api::read(endpoint, body, NOW)), "read twice, found two things");
+    assert_eq!(format!("{read:?}"), format!("{:?}", fuzz_api::parse(endpoint, body, NOW)), "parsed twice with two results");
 });
 
 fn without_mark(body: &[u8]) -> &[u8] {

@@ -1,21 +1,21 @@
-//! The head of a request as far as our own code reads it: the path, and headers one a line, each led by a letter
-//! that names it or by its name and a colon.
+//! The parts of a request head that otpost parses itself: the path, and headers, one a line, each with a letter that
+//! stands for its name, or its name and a colon.
 //!
-//! A certificate that a proxy hands on in a header (`Client-Cert`, RFC 9440) belongs here too: as one more name below,
-//! and one more call.
+//! The certificate that a proxy passes in a header (`Client-Cert`, RFC 9440) can be added as one more name below and one
+//! more call.
 #![no_main]
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::test::TestRequest;
 use libfuzzer_sys::fuzz_target;
 use otpost::ingest::fuzz_api;
-use otpost::ingest::verestro::Endpoint;
+use otpost::ingest::processor::at;
 
 fuzz_target!(|input: &[u8]| {
     let mut lines = input.split(|byte| *byte == b'\n');
     let path = lines.next().unwrap_or_default();
-    if let Some(endpoint) = std::str::from_utf8(path).ok().and_then(Endpoint::at) {
-        assert_eq!(endpoint.path().as_bytes(), path);
+    if let Some((_, endpoint)) = std::str::from_utf8(path).ok().and_then(at) {
+        assert_eq!(endpoint.path.as_bytes(), path);
     }
     let mut request = TestRequest::post();
     for header in lines.take(32).filter_map(header) {

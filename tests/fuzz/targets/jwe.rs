@@ -1,5 +1,5 @@
-//! Encrypted bodies: as a compact text, as its five parts before they are encoded, as a whole body, and as a text
-//! that was sealed well and then changed in one place.
+//! Encrypted bodies: as a compact text, as its five parts before they are encoded, as a whole body, and as a valid text
+//! that was changed in one place.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -15,9 +15,9 @@ use openssl::symm::{Cipher, encrypt_aead};
 use otpost::ingest::fuzz_api;
 use otpost::ingest::jwe::{self, DecryptionKey};
 
-/// Opens nothing but what is sealed here.
+/// Decrypts only what is encrypted here.
 static PAIR: LazyLock<PKey<Private>> =
-    LazyLock::new(|| PKey::private_key_from_pem(include_bytes!("../key.pem")).expect("the key beside this file"));
+    LazyLock::new(|| PKey::private_key_from_pem(include_bytes!("../key.pem")).expect("the key of this folder"));
 static KEYS: LazyLock<[DecryptionKey; 1]> = LazyLock::new(|| [DecryptionKey::new(&PAIR).ok().expect("an RSA key of 2048 bits")]);
 
 const HEADER: &str = r#"{"alg":"RSA-OAEP-256","enc":"A256GCM"}"#;
@@ -34,7 +34,7 @@ fuzz_target!(|input: &[u8]| {
 
 fn open_text(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
-    assert!(jwe::open(&*KEYS, text).is_err(), "opened what nobody sealed");
+    assert!(jwe::open(&*KEYS, text).is_err(), "decrypted a text that was never encrypted");
 }
 
 // Five parts with a line end between them; an empty first one stands for the right header.
@@ -44,7 +44,7 @@ fn open_parts(parts: &[u8]) {
         parts[0] = HEADER.as_bytes();
     }
     let text = parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect::<Vec<_>>().join(".");
-    assert!(jwe::open(&*KEYS, &text).is_err(), "opened what nobody sealed");
+    assert!(jwe::open(&*KEYS, &text).is_err(), "decrypted a text that was never encrypted");
 }
 
 // Three bytes say where one character is put in place of another; the rest is the plaintext.
@@ -62,8 +62,8 @@ fn open_changed(input: &[u8]) {
     let opened = jwe::open(&*KEYS, &text);
 
     match opened {
-        Ok(opened) => assert!(same && opened.as_slice() == plaintext, "opened what was changed"),
-        Err(_) => assert!(!same, "did not open what was not changed"),
+        Ok(opened) => assert!(same && opened.as_slice() == plaintext, "decrypted a text that was changed"),
+        Err(_) => assert!(!same, "did not decrypt a valid text"),
     }
 }
 

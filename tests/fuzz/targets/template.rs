@@ -13,8 +13,8 @@ fuzz_target!(|input: &[u8]| {
     let source = parts.next().unwrap_or_default();
     let values: Vec<_> = parts.take(16).collect();
 
-    let read = fuzz_api::write(kind, file, source, &values);
-    let said = fuzz_api::review_one(file, source);
+    let read = fuzz_api::render(kind, file, source, &values);
+    let said = fuzz_api::lint(file, source);
 
     match &read {
         Ok(written) => {
@@ -28,6 +28,6 @@ fuzz_target!(|input: &[u8]| {
         }
         Err(why) => assert!(!why.is_empty(), "refused, and nobody says why"),
     }
-    assert_eq!(read, fuzz_api::write(kind, file, source, &values), "read twice, found two things");
-    assert_eq!(said, fuzz_api::review_one(file, source), "looked at twice, found two things");
+    assert_eq!(read, fuzz_api::render(kind, file, source, &values), "read twice, found two things");
+    assert_eq!(said, fuzz_api::lint(file, source), "looked at twice, found two things");
 });

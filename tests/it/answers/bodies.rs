@@ -1,6 +1,6 @@
-//! What a body may be before anybody asks what its fields mean.
+//! The syntax of a body, before its fields are read.
 
-use super::{CANARY, Refused, Taken, Warned, check};
+use super::{Accepted, CANARY, Rejected, Warned, check};
 use crate::support::notice::every;
 use crate::support::{Gateway, otp};
 
@@ -53,24 +53,24 @@ async fn only_one_strict_json_object_is_a_notification() {
     ];
 
     for (row, body) in rows {
-        check(&gateway, row, &otp().body(body), Refused("")).await;
+        check(&gateway, row, &otp().body(body), Rejected("")).await;
     }
 }
 
 #[tokio::test]
-async fn what_is_more_than_the_contract_asks_for_is_passed_over() {
+async fn unknown_fields_and_a_byte_order_mark_are_accepted() {
     let gateway = Gateway::start().await;
     let good = otp().json();
     let cut = &good[..good.len() - 1];
-    // As many as 16 KiB can hold.
+    // As many as fit into 16 KiB.
     let many = (0..1500).map(|number| format!(",\"{number}\":0")).collect::<Vec<_>>().concat();
 
     let rows = [
-        ("unknown field", format!("{cut},\"x\":\"{CANARY}\"}}"), Taken),
-        ("unknown fields of every sort", format!("{cut},\"a\":[1,{{}}],\"b\":{{\"c\":null}},\"d\":-1.5e3}}"), Taken),
-        ("nested 20 deep", format!("{cut},\"x\":{}{}}}", "[".repeat(20), "]".repeat(20)), Taken),
-        ("blank around everything", format!(" \t\r\n{} \n", good.replace(',', " ,\n ")), Taken),
-        ("escaped name", good.replace("\"otp\"", "\"\\u006ftp\""), Taken),
+        ("unknown field", format!("{cut},\"x\":\"{CANARY}\"}}"), Accepted),
+        ("unknown fields of every sort", format!("{cut},\"a\":[1,{{}}],\"b\":{{\"c\":null}},\"d\":-1.5e3}}"), Accepted),
+        ("nested 20 deep", format!("{cut},\"x\":{}{}}}", "[".repeat(20), "]".repeat(20)), Accepted),
+        ("blank around everything", format!(" \t\r\n{} \n", good.replace(',', " ,\n ")), Accepted),
+        ("escaped name", good.replace("\"otp\"", "\"\\u006ftp\""), Accepted),
         ("byte order mark", format!("\u{feff}{good}"), Warned("byte order mark")),
         ("very many unknown fields", format!("{cut}{many}}}"), Warned("very many unknown fields")),
     ];
@@ -81,14 +81,14 @@ async fn what_is_more_than_the_contract_asks_for_is_passed_over() {
 }
 
 #[tokio::test]
-async fn every_endpoint_is_as_strict_about_json() {
+async fn every_endpoint_is_equally_strict_about_json() {
     let gateway = Gateway::start().await;
 
     for notice in every(gateway.now()) {
         let good = notice.json();
         let cut = &good[..good.len() - 1];
         let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&good).unwrap();
-        // The last in the alphabet is one that each of them reads.
+        // The last field in alphabetical order is one that every endpoint reads.
         let name = fields.keys().next_back().unwrap();
         let rows: Vec<(&str, Vec<u8>)> = vec![
             ("empty", Vec::new()),
@@ -112,14 +112,14 @@ async fn every_endpoint_is_as_strict_about_json() {
             ("NaN", format!("{cut},\"x\":NaN}}").into()),
         ];
         for (row, body) in rows {
-            check(&gateway, &format!("{}: {row}", notice.path), &notice.clone().body(body), Refused("")).await;
+            check(&gateway, &format!("{}: {row}", notice.path), &notice.clone().body(body), Rejected("")).await;
         }
         let many = (0..1000).map(|number| format!(",\"{number}\":0")).collect::<Vec<_>>().concat();
-        // One each that can only be noted as the same event when it has a key.
+        // With a key each, so that none is a duplicate of the sample.
         for (row, body, expected) in [
             ("byte order mark", format!("\u{feff}{good}"), Warned("byte order mark")),
             ("very many unknown fields", format!("{cut}{many}}}"), Warned("very many unknown fields")),
-            ("unknown field", format!("{cut},\"x\":1}}"), Taken),
+            ("unknown field", format!("{cut},\"x\":1}}"), Accepted),
         ] {
             let notice = notice.clone().key(row).body(body);
             check(&gateway, &format!("{}: {row}", notice.path), &notice, expected).await;
@@ -128,10 +128,10 @@ async fn every_endpoint_is_as_strict_about_json() {
 }
 
 #[tokio::test]
-async fn a_name_in_another_case_is_another_name() {
+async fn field_names_are_case_sensitive() {
     let gateway = Gateway::start().await;
     let notice = otp().without("otp").with("OTP", CANARY);
-    check(&gateway, "OTP", &notice, Refused("otp: ")).await;
+    check(&gateway, "OTP", &notice, Rejected("otp: ")).await;
 }
 
 fn nested(good: &str, depth: usize) -> String {

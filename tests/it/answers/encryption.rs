@@ -1,4 +1,4 @@
-//! Encrypted bodies: they do what plain ones do, and whatever is wrong with one, nobody is told what.
+//! Encrypted bodies: they have the effect of plain ones, and every one that cannot be decrypted gets the same answer.
 
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
@@ -15,15 +15,15 @@ use crate::support::{Gateway, Setup, otp, recipient};
 
 const THIRD: &str = "[[ingest.client]]\nname = \"third\"\nsubject = \"CN=third,O=Processor\"\njwe = ";
 
-/// The answer without what differs from moment to moment.
-fn told(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
+/// The answer without its date.
+fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let mut headers = answer.headers.clone();
     headers.retain(|(name, _)| !name.eq_ignore_ascii_case("date"));
     (answer.status, headers, answer.body.clone())
 }
 
 #[tokio::test]
-async fn an_encrypted_code_is_delivered_as_a_plain_one_is() {
+async fn an_encrypted_otp_is_delivered_like_a_plain_one() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
     let key = published(&gateway).await;
@@ -34,14 +34,14 @@ async fn an_encrypted_code_is_delivered_as_a_plain_one_is() {
     assert_eq!((encrypted.status, encrypted.body.as_str()), (204, ""));
     assert!(gateway.sms("primary").received()[0].text.contains("73519"));
     let mut invalid = otp().with("amount", CANARY).sealed(&key);
-    check(&gateway, "a field of an encrypted body", &invalid, Expect::Refused("amount")).await;
+    check(&gateway, "a field of an encrypted body", &invalid, Expect::Rejected("amount")).await;
     invalid = otp().with("otp", 1111).sealed(&key);
     check(&gateway, "a number in an encrypted body", &invalid, Expect::Warned("otp")).await;
 }
 
 #[tokio::test]
-async fn a_library_that_is_not_ours_encrypts_to_the_key_in_each_candidate_it_is_written() {
-    for format in PublicKeyFormat::ALL.map(PublicKeyFormat::name) {
+async fn an_independent_library_encrypts_to_the_key_in_each_of_its_formats() {
+    for format in <PublicKeyFormat as strum::VariantNames>::VARIANTS {
         let gateway = Setup::new().ingest(&format!("public_key_format = \"{format}\"")).start().await;
         gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
         published(&gateway).await;
@@ -54,9 +54,9 @@ async fn a_library_that_is_not_ours_encrypts_to_the_key_in_each_candidate_it_is_
             let sealed = jose::seal(&json!({ "alg": alg, "enc": "A256GCM" }), &notice.json(), key, format);
             gateway.post(&notice.encrypted(&sealed)).await.expect_status(204);
         }
-        let squeezed = json!({ "alg": "RSA-OAEP-256", "enc": "A256GCM", "zip": "DEF" });
-        let squeezed = jose::seal(&squeezed, &otp().json(), key, format);
-        gateway.post(&otp().encrypted(&squeezed)).await.expect_status(422);
+        let compressed = json!({ "alg": "RSA-OAEP-256", "enc": "A256GCM", "zip": "DEF" });
+        let compressed = jose::seal(&compressed, &otp().json(), key, format);
+        gateway.post(&otp().encrypted(&compressed)).await.expect_status(422);
         gateway.drain().await;
 
         let texts: Vec<_> = gateway.sms("primary").received().iter().map(|message| message.text.clone()).collect();
@@ -65,7 +65,7 @@ async fn a_library_that_is_not_ours_encrypts_to_the_key_in_each_candidate_it_is_
 }
 
 #[test]
-fn a_library_that_is_not_ours_reads_what_the_practice_processor_encrypts() {
+fn an_independent_library_decrypts_what_the_simulator_encrypts() {
     let key = PKey::from_rsa(Rsa::generate(3072).unwrap()).unwrap();
     let text = otp().json();
 
@@ -75,10 +75,10 @@ fn a_library_that_is_not_ours_reads_what_the_practice_processor_encrypts() {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_an_encrypted_body_the_answer_is_the_same() {
+async fn every_encrypted_body_that_cannot_be_decrypted_gets_the_same_answer() {
     let gateway = Gateway::start().await;
     let key = published(&gateway).await;
-    let stranger = public(&PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap());
+    let unknown = public(&PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap());
     let longer = public(&PKey::from_rsa(Rsa::generate(3072).unwrap()).unwrap());
     let seal = |text: &[u8]| jwe::seal(&key, text).unwrap();
     let good = seal(&otp().bytes());
@@ -105,7 +105,7 @@ async fn whatever_is_wrong_with_an_encrypted_body_the_answer_is_the_same() {
         ("another ciphertext", with(3, other[3])),
         ("another tag", with(4, other[4])),
         ("a short tag", with(4, &parts[4][..12])),
-        ("to a stranger", otp().sealed(&stranger)),
+        ("to an unknown key", otp().sealed(&unknown)),
         ("to a longer key", otp().sealed(&longer)),
         ("truncated", otp().encrypted(&good[..good.len() - 30])),
         ("cut in half", otp().encrypted(&good[..good.len() / 2])),
@@ -123,13 +123,13 @@ async fn whatever_is_wrong_with_an_encrypted_body_the_answer_is_the_same() {
         ("a megabyte", otp().encrypted(&CANARY.repeat(1024 * 1024 / CANARY.len()))),
     ];
 
-    let first = told(&gateway.post(&rows[0].1).await);
+    let first = comparable(&gateway.post(&rows[0].1).await);
     for (row, notice) in &rows {
-        // Two in a row on one connection: it lives on.
+        // Twice on one connection, which stays open.
         let mut line = gateway.line().await;
         for _ in 0..2 {
             line.send(&notice.request()).await;
-            assert_eq!(told(&line.answer().await.unwrap()), first, "{row}");
+            assert_eq!(comparable(&line.answer().await.unwrap()), first, "{row}");
         }
     }
 
@@ -140,7 +140,7 @@ async fn whatever_is_wrong_with_an_encrypted_body_the_answer_is_the_same() {
 }
 
 #[tokio::test]
-async fn an_encrypted_body_that_is_only_announced_as_endless_is_refused_at_once() {
+async fn an_encrypted_body_that_is_announced_as_too_large_is_rejected_at_once() {
     let gateway = Gateway::start().await;
     let first = gateway.post(&otp().encrypted("")).await;
 
@@ -149,11 +149,11 @@ async fn an_encrypted_body_that_is_only_announced_as_endless_is_refused_at_once(
     let endless = gateway.exchange(&gateway.house.processor, head).await;
 
     assert_eq!((endless.status, &endless.body), (422, &first.body));
-    assert!(endless.closes(), "nobody will read the rest");
+    assert!(endless.closes(), "the rest of the body is not read");
 }
 
 #[tokio::test]
-async fn a_plain_and_an_encrypted_request_with_one_key_and_the_same_fields_are_one() {
+async fn a_plain_and_an_encrypted_request_with_the_same_key_and_fields_are_one_notification() {
     let gateway = Gateway::start().await;
     let key = published(&gateway).await;
 
@@ -168,7 +168,7 @@ async fn a_plain_and_an_encrypted_request_with_one_key_and_the_same_fields_are_o
 }
 
 #[tokio::test]
-async fn a_client_may_be_held_to_encrypting_or_to_never_doing_it() {
+async fn encryption_can_be_required_or_forbidden_for_a_client() {
     for (policy, plain, encrypted) in [("off", 204, 422), ("optional", 204, 204), ("required", 422, 204)] {
         let gateway = Setup::new().more(&format!("{THIRD}\"{policy}\"")).start().await;
         let key = published(&gateway).await;
@@ -189,7 +189,7 @@ async fn a_client_may_be_held_to_encrypting_or_to_never_doing_it() {
 }
 
 #[tokio::test]
-async fn an_encrypted_body_is_known_by_its_header_in_any_case_or_by_its_only_field() {
+async fn an_encrypted_body_is_recognised_by_its_header_in_any_case_or_by_its_only_field() {
     let gateway = Gateway::start().await;
     let key = published(&gateway).await;
     let body = otp().sealed(&key).bytes();
@@ -211,7 +211,7 @@ async fn an_encrypted_body_is_known_by_its_header_in_any_case_or_by_its_only_fie
 }
 
 #[tokio::test]
-async fn an_encrypted_body_may_say_as_much_as_a_plain_one() {
+async fn an_encrypted_body_may_hold_as_much_as_a_plain_one() {
     let gateway = Gateway::start().await;
     let key = published(&gateway).await;
     let padded = |length: usize| {
@@ -227,7 +227,7 @@ async fn an_encrypted_body_may_say_as_much_as_a_plain_one() {
 }
 
 #[tokio::test]
-async fn during_a_rotation_both_keys_open_and_afterwards_the_old_one_does_not() {
+async fn during_a_rotation_both_keys_decrypt_and_afterwards_the_old_one_does_not() {
     let gateway = Gateway::start().await;
     let mut keys = DecryptionKeys::of(&gateway);
     let (old, new) = (keys.stage(&gateway), keys.stage(&gateway));
@@ -249,7 +249,7 @@ async fn during_a_rotation_both_keys_open_and_afterwards_the_old_one_does_not() 
 }
 
 #[tokio::test]
-async fn new_keys_that_cannot_be_read_leave_the_old_ones_at_work() {
+async fn new_keys_that_cannot_be_read_leave_the_old_ones_active() {
     let gateway = Gateway::start().await;
     let key = published(&gateway).await;
     std::fs::write(gateway.house.path("pki/encryption/index.json"), "{").unwrap();
@@ -261,14 +261,14 @@ async fn new_keys_that_cannot_be_read_leave_the_old_ones_at_work() {
 }
 
 #[tokio::test]
-async fn without_keys_an_encrypted_body_is_answered_like_any_that_cannot_be_opened() {
+async fn without_keys_an_encrypted_body_is_answered_like_any_that_cannot_be_decrypted() {
     let gateway = Gateway::start().await;
     let key = public(&PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap());
 
-    let without = told(&gateway.post(&otp().sealed(&key)).await);
+    let without = comparable(&gateway.post(&otp().sealed(&key)).await);
     published(&gateway).await;
     let with: Notice = otp().sealed(&key);
 
-    assert_eq!(told(&gateway.post(&with).await), without);
+    assert_eq!(comparable(&gateway.post(&with).await), without);
     assert_eq!(without.0, 422);
 }

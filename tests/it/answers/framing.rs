@@ -1,16 +1,16 @@
-//! Requests whose end two readers would see in different places: none may let a second request through.
+//! Requests whose end is ambiguous (request smuggling): none may let a second request through.
 //!
-//! Behind each stands a canary, a good request of its own. It must never run, whatever the first one is answered.
+//! Each is followed by a canary, a valid request of its own. It must never run, whatever the answer to the first one is.
 
 use std::time::Duration;
 
 use crate::support::{Gateway, otp};
 
-/// An answer that has not come by then will not come.
+/// After this time no further answer is expected.
 const QUIET: Duration = Duration::from_secs(2);
 
 #[tokio::test]
-async fn a_request_without_one_clear_end_is_refused_and_nothing_behind_it_runs() {
+async fn a_request_without_an_unambiguous_end_is_rejected_and_no_request_after_it_runs() {
     let gateway = Gateway::start().await;
     let body = otp().json();
     let length = body.len();
@@ -56,17 +56,17 @@ async fn a_request_without_one_clear_end_is_refused_and_nothing_behind_it_runs()
     let mut differing = Vec::new();
     for (row, request) in &rows {
         let found = attack(&gateway, row, request).await;
-        if found != REFUSED {
+        if found != REJECTED {
             differing.push((*row, found));
         }
     }
     assert!(differing.is_empty(), "{differing:#?}");
 }
 
-// RFC 9112, 2.2 lets a reader take a lone LF for the end of a line, and the parser does. Its end is as clear as with
-// CRLF, and nothing stands in front of this door that could see another one.
+// RFC 9112, 2.2 allows a reader to accept a bare LF as the end of a line, and the parser does. The end of the request is
+// unambiguous, and no proxy in front of the gateway could see another one.
 #[tokio::test]
-async fn a_request_with_bare_line_feeds_is_read_as_one_with_line_ends() {
+async fn a_request_with_bare_line_feeds_is_read_like_one_with_crlf() {
     let gateway = Gateway::start().await;
     let request = String::from_utf8(otp().key("first").request()).unwrap().replace("\r\n", "\n");
 
@@ -78,18 +78,18 @@ async fn a_request_with_bare_line_feeds_is_read_as_one_with_line_ends() {
 
 #[derive(Debug, PartialEq)]
 struct Found {
-    /// The first answer.
+    /// The status of the first answer.
     status: Option<u16>,
-    /// Whether the gateway hung up.
+    /// Whether the gateway closed the connection.
     closed: bool,
-    /// Whether the second request was taken.
+    /// Whether the second request was accepted.
     ran: bool,
 }
 
-const REFUSED: Found = Found { status: Some(400), closed: true, ran: false };
+const REJECTED: Found = Found { status: Some(400), closed: true, ran: false };
 
 async fn attack(gateway: &Gateway, row: &str, request: &str) -> Found {
-    let key = format!("behind {row}");
+    let key = format!("after {row}");
     let mut line = gateway.line().await;
     line.send(&[request.as_bytes(), &otp().key(&key).request()].concat()).await;
     let (answers, closed) = line.answers(QUIET).await;

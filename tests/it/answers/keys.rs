@@ -1,10 +1,10 @@
-//! What a key means, on every endpoint alike.
+//! Idempotency keys, which mean the same on every endpoint.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{CANARY, Refused, Taken, check, is_a_detail};
+use super::{Accepted, CANARY, Rejected, check, is_a_detail};
 use crate::support::notice::{Notice, every, rfc3339};
 use crate::support::{Gateway, transaction, transactional_lock, verification};
 
@@ -35,17 +35,17 @@ async fn a_key_is_printable_ascii_of_1_to_255_characters_or_absent_on_every_endp
 
     for notice in every(gateway.now()) {
         for (row, notice, expected) in [
-            ("absent", notice.clone(), Taken),
-            ("empty", notice.clone().key(""), Refused("X-Idempotency-Key")),
+            ("absent", notice.clone(), Accepted),
+            ("empty", notice.clone().key(""), Rejected("X-Idempotency-Key")),
             (
                 "256 characters",
                 notice.clone().key(&format!("{CANARY}{}", "k".repeat(250))),
-                Refused("X-Idempotency-Key"),
+                Rejected("X-Idempotency-Key"),
             ),
-            ("tab inside", notice.clone().key(&format!("{CANARY}\tx")), Refused("X-Idempotency-Key")),
-            ("non-ASCII", notice.clone().key(&format!("{CANARY}ż")), Refused("X-Idempotency-Key")),
-            ("two different headers", notice.clone().key(CANARY).key("other"), Refused("X-Idempotency-Key")),
-            ("two equal headers", notice.clone().key("equal").key("equal"), Taken),
+            ("tab inside", notice.clone().key(&format!("{CANARY}\tx")), Rejected("X-Idempotency-Key")),
+            ("non-ASCII", notice.clone().key(&format!("{CANARY}ż")), Rejected("X-Idempotency-Key")),
+            ("two different headers", notice.clone().key(CANARY).key("other"), Rejected("X-Idempotency-Key")),
+            ("two equal headers", notice.clone().key("equal").key("equal"), Accepted),
         ] {
             check(&gateway, &format!("{}: {row}", notice.path), &notice, expected).await;
         }
@@ -53,7 +53,7 @@ async fn a_key_is_printable_ascii_of_1_to_255_characters_or_absent_on_every_endp
 }
 
 #[tokio::test]
-async fn the_same_key_with_the_same_fields_is_one_and_with_others_is_refused_on_every_endpoint() {
+async fn the_same_key_with_the_same_fields_is_one_notification_and_with_others_is_rejected_on_every_endpoint() {
     let gateway = Gateway::start().await;
 
     for (sample, other) in otherwise(&gateway) {
@@ -81,11 +81,11 @@ async fn the_same_key_on_another_endpoint_or_of_another_client_is_another_key() 
 }
 
 #[tokio::test]
-async fn spacing_order_and_unknown_fields_make_no_other_body_on_any_endpoint() {
+async fn spacing_order_and_unknown_fields_do_not_change_a_body_on_any_endpoint() {
     let gateway = Gateway::start().await;
 
     for notice in every(gateway.now()) {
-        let notice = notice.key("written twice");
+        let notice = notice.key("rewritten");
         let fields: Value = serde_json::from_str(&notice.json()).unwrap();
         gateway.post(&notice).await.expect_status(204);
         for body in
@@ -99,7 +99,7 @@ async fn spacing_order_and_unknown_fields_make_no_other_body_on_any_endpoint() {
 }
 
 #[tokio::test]
-async fn twins_in_flight_are_one_on_every_endpoint() {
+async fn concurrent_duplicates_are_one_notification_on_every_endpoint() {
     let gateway = Gateway::start().await;
     let mut lines = Vec::new();
     for _ in 0..8 {
@@ -136,7 +136,7 @@ async fn a_key_is_free_again_after_72_hours_on_every_endpoint() {
 }
 
 #[tokio::test]
-async fn without_a_key_a_payment_lock_or_a_stage_of_a_payment_is_one_event_for_24_hours() {
+async fn without_a_key_equal_payment_locks_and_payments_are_one_notification_for_24_hours() {
     let gateway = Gateway::start().await;
     let now = gateway.now();
     let events = [transactional_lock("Added", now), transactional_lock("Removed", now), transaction(now)];
@@ -152,7 +152,7 @@ async fn without_a_key_a_payment_lock_or_a_stage_of_a_payment_is_one_event_for_2
 }
 
 #[tokio::test]
-async fn without_a_key_any_other_field_makes_another_event() {
+async fn without_a_key_any_other_field_makes_another_notification() {
     let gateway = Gateway::start().await;
     let now = gateway.now();
     let lock = transactional_lock("Added", now);
@@ -183,7 +183,7 @@ async fn without_a_key_any_other_field_makes_another_event() {
 }
 
 #[tokio::test]
-async fn without_a_key_a_check_of_an_identity_is_always_new() {
+async fn without_a_key_an_identity_verification_is_always_new() {
     let gateway = Gateway::start().await;
 
     for step in ["InProgress", "Accepted", "Rejected"] {
@@ -195,7 +195,7 @@ async fn without_a_key_a_check_of_an_identity_is_always_new() {
 }
 
 #[tokio::test]
-async fn with_a_key_the_same_event_under_another_key_is_new() {
+async fn the_same_fields_under_another_key_are_a_new_notification() {
     let gateway = Gateway::start().await;
 
     for notice in every(gateway.now()) {
@@ -206,7 +206,7 @@ async fn with_a_key_the_same_event_under_another_key_is_new() {
     assert_eq!(gateway.deliveries().await.len(), 18);
 }
 
-// The same fields, the last one first, each on a line of its own.
+// The same fields in reverse order, each on a line of its own.
 fn backwards(value: &Value) -> String {
     let Value::Object(fields) = value else { return value.to_string() };
     let written: Vec<_> =

@@ -1,4 +1,4 @@
-//! Sizes and times.
+//! Limits of size and time.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{Gateway, otp};
 const BODY_MAX: usize = 16 * 1024;
 
 #[tokio::test]
-async fn a_body_of_16_kib_is_taken_and_one_byte_more_is_not() {
+async fn a_body_of_16_kib_is_accepted_and_one_byte_more_is_not() {
     let gateway = Gateway::start().await;
     let padded = |length: usize| {
         let json = otp().json();
@@ -32,7 +32,7 @@ async fn a_body_of_16_kib_is_taken_and_one_byte_more_is_not() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_only_announced_as_too_large_is_refused_at_once() {
+async fn a_body_that_is_announced_as_too_large_is_rejected_at_once() {
     let gateway = Gateway::start().await;
     let mut line = gateway.line().await;
 
@@ -41,9 +41,9 @@ async fn a_body_that_is_only_announced_as_too_large_is_refused_at_once() {
     line.answer().await.unwrap().expect_status(413);
 }
 
-// Five real seconds, all three senders at once.
+// Takes five real seconds, all three clients at once.
 #[tokio::test]
-async fn a_body_that_does_not_come_is_waited_for_five_seconds() {
+async fn a_body_that_does_not_arrive_times_out_after_five_seconds() {
     let gateway = Gateway::start().await;
     let request = otp().request();
     let (head, body) = request.split_at(request.len() - otp().bytes().len());
@@ -73,14 +73,14 @@ async fn a_body_that_does_not_come_is_waited_for_five_seconds() {
 }
 
 #[tokio::test]
-async fn more_headers_than_anybody_needs_are_refused() {
+async fn too_many_headers_are_rejected() {
     let gateway = Gateway::start().await;
     let with = |count: usize| {
         let headers = (0..count).map(|number| (format!("X-{number}"), CANARY.to_owned()));
         headers.fold(otp(), |notice, (name, value)| notice.header(&name, &value))
     };
 
-    // Host, Content-Type and Content-Length count too.
+    // Host, Content-Type and Content-Length are counted, too.
     gateway.post(&with(93)).await.expect_status(204);
     let many = gateway.post(&with(94)).await;
     let large = gateway.post(&otp().header("X-Large", &CANARY.repeat(128 * 1024 / CANARY.len()))).await;

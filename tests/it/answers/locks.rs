@@ -5,7 +5,7 @@ use std::time::Duration;
 use otpost::domain::clock::Timestamp;
 use serde_json::{Value, json};
 
-use super::{CANARY, Expect, Refused, Taken, Warned, check, dates};
+use super::{Accepted, CANARY, Expect, Rejected, Warned, check, dates};
 use crate::support::notice::Notice;
 use crate::support::{Gateway, locked, recipient, unlocked};
 
@@ -16,26 +16,26 @@ const BOTH: [Sample; 2] = [locked, unlocked];
 #[tokio::test]
 async fn a_card_is_1_to_20_digits_as_text_or_number() {
     let rows = [
-        (json!("11"), Taken),
-        (json!(12), Taken),
-        (json!("0013"), Taken),
-        (Value::Null, Refused("dcCardId: ")),
-        (json!(""), Refused("dcCardId: ")),
-        (json!(CANARY), Refused("dcCardId: ")),
-        (json!("-1"), Refused("dcCardId: ")),
-        (json!(-1), Refused("dcCardId: ")),
-        (json!("1".repeat(21)), Refused("dcCardId: ")),
+        (json!("11"), Accepted),
+        (json!(12), Accepted),
+        (json!("0013"), Accepted),
+        (Value::Null, Rejected("dcCardId: ")),
+        (json!(""), Rejected("dcCardId: ")),
+        (json!(CANARY), Rejected("dcCardId: ")),
+        (json!("-1"), Rejected("dcCardId: ")),
+        (json!(-1), Rejected("dcCardId: ")),
+        (json!("1".repeat(21)), Rejected("dcCardId: ")),
     ];
     of("dcCardId", |_| rows.to_vec()).await;
 }
 
 #[tokio::test]
-async fn a_date_is_any_spelling_of_one_moment_near_now() {
+async fn a_date_may_be_written_in_any_way_that_means_one_moment_near_now() {
     of("date", |now| dates::rows("date: ", now)).await;
 }
 
 #[tokio::test]
-async fn every_published_reason_is_taken_and_any_other_is_told_in_general_words() {
+async fn every_published_reason_is_accepted_and_any_other_is_described_in_general_terms() {
     let gateway = Gateway::start().await;
     let now = gateway.now();
     let known = [
@@ -49,27 +49,27 @@ async fn every_published_reason_is_taken_and_any_other_is_told_in_general_words(
         "CARD_REPLACED",
     ];
     for reason in known {
-        check(&gateway, reason, &locked(now).with("reason", reason), Taken).await;
+        check(&gateway, reason, &locked(now).with("reason", reason), Accepted).await;
     }
     for (card, reason) in [("101", CANARY), ("102", "OTHER"), ("103", "NEW_REASON")] {
         let notice = locked(now).card(card).with("reason", reason);
         check(&gateway, reason, &notice, Warned("reason: unknown")).await;
     }
     for reason in [Value::Null, json!(""), json!(7), json!([CANARY])] {
-        check(&gateway, &reason.to_string(), &locked(now).with("reason", reason.clone()), Refused("reason: ")).await;
+        check(&gateway, &reason.to_string(), &locked(now).with("reason", reason.clone()), Rejected("reason: ")).await;
     }
-    check(&gateway, "missing", &locked(now).without("reason"), Refused("reason: ")).await;
+    check(&gateway, "missing", &locked(now).without("reason"), Rejected("reason: ")).await;
 }
 
 #[tokio::test]
-async fn an_unlock_with_a_reason_is_an_unlock() {
+async fn a_reason_in_an_unlock_is_ignored() {
     let gateway = Gateway::start().await;
     let notice = unlocked(gateway.now()).with("reason", CANARY);
-    check(&gateway, "reason on unlock", &notice, Taken).await;
+    check(&gateway, "reason on unlock", &notice, Accepted).await;
 }
 
 #[tokio::test]
-async fn an_unlock_before_a_lock_and_a_quick_change_of_mind_are_told_as_they_came() {
+async fn locks_and_unlocks_are_sent_in_the_order_of_arrival() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
     let now = gateway.now();
@@ -85,7 +85,7 @@ async fn an_unlock_before_a_lock_and_a_quick_change_of_mind_are_told_as_they_cam
 }
 
 #[tokio::test]
-async fn an_event_that_must_wait_for_its_provider_is_not_overtaken_by_later_events_of_its_card() {
+async fn a_delivery_that_waits_for_its_provider_is_not_overtaken_by_later_ones_of_its_card() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
     gateway.knows([recipient("other").card("12").phone("+48600100300")]).await;
@@ -105,7 +105,7 @@ async fn an_event_that_must_wait_for_its_provider_is_not_overtaken_by_later_even
     let at_once: Vec<_> = gateway.sms("primary").received().iter().map(|sms| sms.to.clone()).collect();
     gateway.drain().await;
 
-    assert_eq!(at_once, ["+48600100300"], "another card's event waits for nobody");
+    assert_eq!(at_once, ["+48600100300"], "another card's notification does not wait");
     let of_the_card = gateway.sms("primary").received();
     let told: Vec<_> =
         of_the_card.iter().filter(|sms| sms.to == "+48600100200").map(|sms| sms.text.contains("zablokowana")).collect();
@@ -113,7 +113,7 @@ async fn an_event_that_must_wait_for_its_provider_is_not_overtaken_by_later_even
 }
 
 #[tokio::test]
-async fn events_of_a_card_that_come_within_a_moment_are_told_one_after_the_other() {
+async fn notifications_of_a_card_that_arrive_together_are_sent_one_after_the_other() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
     let now = gateway.now();
@@ -129,7 +129,7 @@ async fn events_of_a_card_that_come_within_a_moment_are_told_one_after_the_other
     assert_eq!(told, [true, false].repeat(10));
 }
 
-// Each row on both endpoints, each time with another card, so that none is the repetition of another.
+// Each row on both endpoints, each with another card, so that none is a duplicate.
 async fn of(field: &str, rows: impl Fn(Timestamp) -> Vec<(Value, Expect)>) {
     let gateway = Gateway::start().await;
     for sample in BOTH {

@@ -1,4 +1,4 @@
-//! `GET /public-key`: the same bytes each time, the old key until the new one's time, and nothing for strangers.
+//! `GET /public-key`: the same bytes each time, the old key until the new one is active, nothing without authorization.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn get(path: &str) -> Notice {
 }
 
 /// The key in the answer, as DER.
-async fn handed_out(gateway: &Gateway) -> Vec<u8> {
+async fn published_key(gateway: &Gateway) -> Vec<u8> {
     let answer = gateway.post(&get("/public-key")).await.expect_status(200);
     let said: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(said.as_object().unwrap().len(), 1, "{said}");
@@ -23,7 +23,7 @@ async fn handed_out(gateway: &Gateway) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn the_public_key_is_handed_out_in_the_same_bytes_each_time() {
+async fn the_public_key_is_answered_in_the_same_bytes_each_time() {
     let gateway = Gateway::start().await;
     let key = published(&gateway).await;
 
@@ -34,11 +34,11 @@ async fn the_public_key_is_handed_out_in_the_same_bytes_each_time() {
 
     assert_eq!((first.status, first.header("content-type")), (200, Some("application/json")));
     assert_eq!((&asked.body, &again.body), (&first.body, &first.body));
-    assert_eq!(handed_out(&restarted).await, key.public_key_to_der().unwrap());
+    assert_eq!(published_key(&restarted).await, key.public_key_to_der().unwrap());
 }
 
 #[tokio::test]
-async fn head_says_how_long_the_answer_would_be_and_leaves_the_connection_usable() {
+async fn head_answers_the_length_and_leaves_the_connection_usable() {
     let gateway = Gateway::start().await;
     published(&gateway).await;
     let length = gateway.post(&get("/public-key")).await.body.len();
@@ -55,7 +55,7 @@ async fn head_says_how_long_the_answer_would_be_and_leaves_the_connection_usable
 }
 
 #[tokio::test]
-async fn other_methods_paths_and_a_body_are_refused() {
+async fn other_methods_other_paths_and_a_body_are_rejected() {
     let gateway = Gateway::start().await;
     published(&gateway).await;
 
@@ -77,18 +77,18 @@ async fn other_methods_paths_and_a_body_are_refused() {
 }
 
 #[tokio::test]
-async fn whoever_may_not_post_gets_no_key_either() {
+async fn an_unauthorized_client_gets_no_public_key() {
     let gateway = Gateway::start().await;
     published(&gateway).await;
 
-    let stranger = gateway.post_as(&client(&gateway.house.authority, "stranger"), &get("/public-key")).await;
+    let unlisted = gateway.post_as(&client(&gateway.house.authority, "unlisted"), &get("/public-key")).await;
 
-    assert_eq!(stranger.status, 403);
-    assert!(is_a_detail(&stranger.body));
+    assert_eq!(unlisted.status, 403);
+    assert!(is_a_detail(&unlisted.body));
 }
 
 #[tokio::test]
-async fn without_an_active_key_there_is_nothing_to_hand_out() {
+async fn without_an_active_key_the_public_key_is_unavailable() {
     let gateway = Gateway::start().await;
     let without = gateway.post(&get("/public-key")).await;
     DecryptionKeys::of(&gateway).stage(&gateway);
@@ -102,7 +102,7 @@ async fn without_an_active_key_there_is_nothing_to_hand_out() {
 }
 
 #[tokio::test]
-async fn the_old_key_is_handed_out_until_the_new_ones_time_without_anybody_doing_anything() {
+async fn the_old_key_is_published_until_the_new_one_becomes_active_by_itself() {
     let gateway = Gateway::start().await;
     let mut keys = DecryptionKeys::of(&gateway);
     let (old, new) = (keys.stage(&gateway), keys.stage(&gateway));
@@ -113,17 +113,17 @@ async fn the_old_key_is_handed_out_until_the_new_ones_time_without_anybody_doing
     let der = |id: &str| keys.private(id).public_key_to_der().unwrap();
 
     gateway.clock.move_to(time.before(Duration::from_micros(1)));
-    let before = handed_out(&gateway).await;
+    let before = published_key(&gateway).await;
     gateway.post(&otp().sealed(&keys.public(&new))).await.expect_status(204);
     gateway.clock.move_to(time);
-    let after = handed_out(&gateway).await;
+    let after = published_key(&gateway).await;
     gateway.post(&otp().sealed(&keys.public(&old))).await.expect_status(204);
 
     assert_eq!((before, after), (der(&old), der(&new)));
 }
 
 #[tokio::test]
-async fn below_a_base_path_the_key_is_found_there_and_nowhere_else() {
+async fn with_a_base_path_the_public_key_is_below_it_only() {
     let gateway = Setup::new().ingest("base_path = \"/bank\"\npublic_key_format = \"pem\"").start().await;
     let key = published(&gateway).await;
 

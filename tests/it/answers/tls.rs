@@ -1,4 +1,4 @@
-//! Whom the handshake lets in, and whom only the gate behind it refuses.
+//! Clients that fail in the handshake, and clients that are rejected only after it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::support::{Gateway, Setup, otp};
 const DAY: Duration = Duration::from_hours(24);
 
 #[tokio::test]
-async fn whoever_shows_no_good_certificate_gets_no_answer_at_all() {
+async fn a_client_without_a_valid_certificate_gets_no_answer() {
     let gateway = Gateway::start().await;
     let authority = &gateway.house.authority;
     let other = Authority::create("Practice CA", 400, SystemClock.now()).unwrap();
@@ -29,12 +29,12 @@ async fn whoever_shows_no_good_certificate_gets_no_answer_at_all() {
         ("self-signed", Some(certificates::self_signed())),
         ("RSA 1024", Some(certificates::with_rsa_key(authority, 1024))),
         ("chain too deep", Some(certificates::below_a_second_authority(authority))),
-        // OpenSSL asks for the purpose itself, so the gate's 403 is not reached.
+        // OpenSSL checks the purpose itself, so there is no 403.
         ("for servers only", Some(certificates::for_servers_only(authority))),
     ];
 
     for (row, identity) in rows {
-        // The server refuses a certificate of TLS 1.3 only after the client's own handshake is done.
+        // With TLS 1.3 the server rejects a certificate only after the client has finished its handshake.
         for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
             let mut tls = tls(identity.as_ref());
             tls.set_max_proto_version(Some(version)).unwrap();
@@ -47,7 +47,7 @@ async fn whoever_shows_no_good_certificate_gets_no_answer_at_all() {
 }
 
 #[tokio::test]
-async fn nothing_older_than_tls_1_2_is_spoken() {
+async fn nothing_older_than_tls_1_2_is_accepted() {
     let gateway = Gateway::start().await;
 
     for (version, fine) in
@@ -62,7 +62,7 @@ async fn nothing_older_than_tls_1_2_is_spoken() {
 }
 
 #[tokio::test]
-async fn no_session_is_handed_out_that_could_carry_a_certificate_into_another_connection() {
+async fn no_session_is_issued_that_could_be_resumed() {
     let gateway = Gateway::start().await;
 
     for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
@@ -80,11 +80,11 @@ async fn no_session_is_handed_out_that_could_carry_a_certificate_into_another_co
 }
 
 #[tokio::test]
-async fn a_good_certificate_that_is_not_listed_is_forbidden_to_post() {
+async fn a_valid_certificate_that_is_not_listed_is_forbidden() {
     let gateway = Gateway::start().await;
-    let stranger = client(&gateway.house.authority, "processor");
+    let unlisted = client(&gateway.house.authority, "processor");
 
-    let answer = gateway.post_as(&stranger, &otp()).await;
+    let answer = gateway.post_as(&unlisted, &otp()).await;
 
     assert_eq!(answer.status, 403);
     assert!(is_a_detail(&answer.body));
@@ -92,7 +92,7 @@ async fn a_good_certificate_that_is_not_listed_is_forbidden_to_post() {
 }
 
 #[tokio::test]
-async fn a_good_key_under_another_subject_than_the_configured_one_is_forbidden() {
+async fn a_certificate_with_another_subject_than_the_configured_one_is_forbidden() {
     let gateway =
         Setup::new().more("[[ingest.client]]\nname = \"third\"\nsubject = \"CN=third,O=Processor\"").start().await;
     let authority = &gateway.house.authority;
@@ -104,7 +104,7 @@ async fn a_good_key_under_another_subject_than_the_configured_one_is_forbidden()
 }
 
 #[tokio::test]
-async fn a_certificate_that_ends_while_its_connection_lives_is_forbidden_from_then_on() {
+async fn a_certificate_that_expires_on_an_open_connection_is_forbidden_from_then_on() {
     let gateway = Gateway::start().await;
     let mut line = gateway.line().await;
     line.send(&otp().request()).await;
@@ -122,7 +122,7 @@ async fn exchange(gateway: &Gateway, tls: SslConnectorBuilder) -> Result<Answer,
     line.answer().await
 }
 
-// A certificate for one day that was signed `ago`, or will be signed in so many days.
+// A certificate for one day that was signed `ago`, or will be signed in `days_ahead` days.
 fn signed_at(authority: &Authority, ago: Duration, days_ahead: u32) -> Identity {
     let at = SystemClock.now().before(ago * 2).after(DAY * 2 * days_ahead);
     let request = pki::request("processor", "Processor").unwrap();

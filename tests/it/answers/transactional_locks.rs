@@ -1,9 +1,9 @@
-//! Payments that are held back: every field.
+//! Blocked payments: every field.
 
 use otpost::domain::clock::Timestamp;
 use serde_json::{Value, json};
 
-use super::{CANARY, Expect, Refused, Taken, Warned, check, dates};
+use super::{Accepted, CANARY, Expect, Rejected, Warned, check, dates};
 use crate::support::{Gateway, locked, recipient, transactional_lock};
 
 const CHANGES: [&str; 2] = ["Added", "Removed"];
@@ -11,41 +11,41 @@ const CHANGES: [&str; 2] = ["Added", "Removed"];
 #[tokio::test]
 async fn a_resource_type_is_a_corporation_or_a_user() {
     let rows = [
-        (json!("merchant"), Refused("resourceType: ")),
-        (Value::Null, Refused("resourceType: ")),
+        (json!("merchant"), Rejected("resourceType: ")),
+        (Value::Null, Rejected("resourceType: ")),
         (json!("User"), Warned("resourceType: ")),
-        // What the table does not name.
-        (json!("user"), Taken),
-        (json!("corporation"), Taken),
+        // Not in the table.
+        (json!("user"), Accepted),
+        (json!("corporation"), Accepted),
         (json!("CORPORATION"), Warned("resourceType: ")),
-        (json!(""), Refused("resourceType: ")),
-        (json!(CANARY), Refused("resourceType: ")),
-        (json!(1), Refused("resourceType: ")),
-        (json!(["user"]), Refused("resourceType: ")),
+        (json!(""), Rejected("resourceType: ")),
+        (json!(CANARY), Rejected("resourceType: ")),
+        (json!(1), Rejected("resourceType: ")),
+        (json!(["user"]), Rejected("resourceType: ")),
     ];
     of("resourceType", |_| rows.to_vec()).await;
 }
 
 #[tokio::test]
-async fn a_resource_is_a_number_or_a_uuid_whichever_the_type() {
+async fn a_resource_of_either_type_is_a_number_or_a_uuid() {
     let rows = [
-        (json!(CANARY), Refused("resourceId: ")),
-        (json!("a3f33118-946d-4b9c-b27f-e009d28355fa"), Taken),
-        (json!("1337"), Taken),
-        (json!("1".repeat(65)), Refused("resourceId: ")),
-        (json!(format!("{}-{CANARY}", "a3f33118-946d-4b9c-b27f-e009d28355fa".repeat(2))), Refused("resourceId: ")),
-        // What the table does not name.
-        (json!(1338), Taken),
-        (json!("2".repeat(64)), Taken),
-        (json!("12345678901234567890123456789012"), Taken),
-        (json!("B3F33118-946D-4B9C-B27F-E009D28355FA"), Taken),
-        (Value::Null, Refused("resourceId: ")),
-        (json!(""), Refused("resourceId: ")),
-        (json!(-1), Refused("resourceId: ")),
-        (json!(1.5), Refused("resourceId: ")),
-        (json!("13 37"), Refused("resourceId: ")),
-        (json!("١٣٣٧"), Refused("resourceId: ")),
-        (json!([1337]), Refused("resourceId: ")),
+        (json!(CANARY), Rejected("resourceId: ")),
+        (json!("a3f33118-946d-4b9c-b27f-e009d28355fa"), Accepted),
+        (json!("1337"), Accepted),
+        (json!("1".repeat(65)), Rejected("resourceId: ")),
+        (json!(format!("{}-{CANARY}", "a3f33118-946d-4b9c-b27f-e009d28355fa".repeat(2))), Rejected("resourceId: ")),
+        // Not in the table.
+        (json!(1338), Accepted),
+        (json!("2".repeat(64)), Accepted),
+        (json!("12345678901234567890123456789012"), Accepted),
+        (json!("B3F33118-946D-4B9C-B27F-E009D28355FA"), Accepted),
+        (Value::Null, Rejected("resourceId: ")),
+        (json!(""), Rejected("resourceId: ")),
+        (json!(-1), Rejected("resourceId: ")),
+        (json!(1.5), Rejected("resourceId: ")),
+        (json!("13 37"), Rejected("resourceId: ")),
+        (json!("١٣٣٧"), Rejected("resourceId: ")),
+        (json!([1337]), Rejected("resourceId: ")),
     ];
     for holder in ["user", "corporation"] {
         let gateway = Gateway::start().await;
@@ -55,34 +55,34 @@ async fn a_resource_is_a_number_or_a_uuid_whichever_the_type() {
                 let row = format!("{change} {holder} resourceId = {value}");
                 check(&gateway, &row, &sample.clone().with("resourceId", value.clone()), *expected).await;
             }
-            check(&gateway, "missing", &sample.without("resourceId"), Refused("resourceId: ")).await;
+            check(&gateway, "missing", &sample.without("resourceId"), Rejected("resourceId: ")).await;
         }
     }
 }
 
 #[tokio::test]
-async fn an_unknown_lock_reason_is_told_in_general_words_and_a_missing_one_is_refused() {
+async fn an_unknown_lock_reason_is_described_in_general_terms_and_a_missing_one_is_rejected() {
     let rows = [
         (json!(CANARY), Warned("lockReason: unknown")),
-        (Value::Null, Refused("lockReason: ")),
-        // What the table does not name.
-        (json!("DOCUMENT_EXPIRED"), Taken),
-        (json!("FRAUD_SUSPECTED"), Taken),
+        (Value::Null, Rejected("lockReason: ")),
+        // Not in the table.
+        (json!("DOCUMENT_EXPIRED"), Accepted),
+        (json!("FRAUD_SUSPECTED"), Accepted),
         (json!("OTHER"), Warned("lockReason: unknown")),
-        (json!(""), Refused("lockReason: ")),
-        (json!(7), Refused("lockReason: ")),
-        (json!([CANARY]), Refused("lockReason: ")),
+        (json!(""), Rejected("lockReason: ")),
+        (json!(7), Rejected("lockReason: ")),
+        (json!([CANARY]), Rejected("lockReason: ")),
     ];
     of("lockReason", |_| rows.to_vec()).await;
 }
 
 #[tokio::test]
-async fn a_timestamp_is_any_spelling_of_one_moment_near_now() {
+async fn a_timestamp_may_be_written_in_any_way_that_means_one_moment_near_now() {
     of("timestamp", |now| dates::rows("timestamp: ", now)).await;
 }
 
 #[tokio::test]
-async fn a_suspicion_of_fraud_reads_like_a_reason_that_nobody_knows_on_every_channel() {
+async fn a_suspicion_of_fraud_reads_like_an_unknown_reason_on_every_channel() {
     let gateway = Gateway::start().await;
     let company = "a3f33118-946d-4b9c-b27f-e009d28355fa";
     gateway
@@ -94,13 +94,13 @@ async fn a_suspicion_of_fraud_reads_like_a_reason_that_nobody_knows_on_every_cha
         .await;
     let now = gateway.now();
     let of_payments = |change, reason| transactional_lock(change, now).with("lockReason", reason);
-    let told = async |notice| {
+    let sent = async |notice| {
         let before = [gateway.push(), gateway.sms("primary"), gateway.email()].map(|fake| fake.received().len());
         gateway.post(&notice).await.expect_status(204);
         gateway.drain().await;
         let fakes = [gateway.push(), gateway.sms("primary"), gateway.email()];
-        let news = fakes.iter().zip(before).flat_map(|(fake, before)| fake.received().split_off(before));
-        news.map(|message| (message.title.clone(), message.text.clone())).collect::<Vec<_>>()
+        let messages = fakes.iter().zip(before).flat_map(|(fake, before)| fake.received().split_off(before));
+        messages.map(|message| (message.title.clone(), message.text.clone())).collect::<Vec<_>>()
     };
 
     for (suspected, unknown) in [
@@ -108,13 +108,13 @@ async fn a_suspicion_of_fraud_reads_like_a_reason_that_nobody_knows_on_every_cha
         (of_payments("Removed", "FRAUD_SUSPECTED"), of_payments("Removed", "NEWLY_INVENTED")),
         (locked(now).with("reason", "SUSPECTED_FRAUD"), locked(now).with("reason", "NEWLY_INVENTED")),
     ] {
-        let suspected = told(suspected).await;
+        let suspected = sent(suspected).await;
         assert_eq!(suspected.len(), 3);
-        assert_eq!(suspected, told(unknown).await);
+        assert_eq!(suspected, sent(unknown).await);
     }
 }
 
-// Each row on both endpoints, each time of another company, so that none is the repetition of another.
+// Each row on both endpoints, each for another company, so that none is a duplicate.
 async fn of(field: &str, rows: impl Fn(Timestamp) -> Vec<(Value, Expect)>) {
     let gateway = Gateway::start().await;
     for change in CHANGES {

@@ -1,87 +1,87 @@
-//! Card payments: what can refuse one, and all that cannot.
+//! Card payments: the fields that can reject one, and all those that cannot.
 
 use serde_json::{Value, json};
 
-use super::{CANARY, Expect, Refused, Taken, Warned, check};
+use super::{Accepted, CANARY, Expect, Rejected, Warned, check};
 use crate::support::notice::Notice;
 use crate::support::{Gateway, recipient, transaction};
 
 #[tokio::test]
-async fn a_payment_needs_a_name_a_card_an_amount_a_currency_and_two_statuses() {
+async fn a_payment_needs_an_id_a_card_an_amount_a_currency_and_two_statuses() {
     of(
         "transaction.id",
         &[
-            (json!("91b7ab2c-4d5b-4b4f-9d6c-1d6b3f3f7a11"), Taken),
-            (json!("9".repeat(64)), Taken),
-            (json!(777), Taken),
-            (Value::Null, Refused("transaction.id: ")),
-            (json!(""), Refused("transaction.id: ")),
-            (json!("9".repeat(65)), Refused("transaction.id: ")),
-            (json!(format!("{CANARY} x")), Refused("transaction.id: ")),
-            (json!("żółw"), Refused("transaction.id: ")),
-            (json!({"id": CANARY}), Refused("transaction.id: ")),
+            (json!("91b7ab2c-4d5b-4b4f-9d6c-1d6b3f3f7a11"), Accepted),
+            (json!("9".repeat(64)), Accepted),
+            (json!(777), Accepted),
+            (Value::Null, Rejected("transaction.id: ")),
+            (json!(""), Rejected("transaction.id: ")),
+            (json!("9".repeat(65)), Rejected("transaction.id: ")),
+            (json!(format!("{CANARY} x")), Rejected("transaction.id: ")),
+            (json!("żółw"), Rejected("transaction.id: ")),
+            (json!({"id": CANARY}), Rejected("transaction.id: ")),
         ],
     )
     .await;
     of(
         "transaction.cardId",
         &[
-            (json!("1337"), Taken),
-            (json!("0042"), Taken),
-            (json!(1337), Taken),
-            (Value::Null, Refused("transaction.cardId: ")),
-            (json!(""), Refused("transaction.cardId: ")),
-            (json!(CANARY), Refused("transaction.cardId: ")),
-            (json!("-1"), Refused("transaction.cardId: ")),
-            (json!("1".repeat(21)), Refused("transaction.cardId: ")),
-            (json!(13.37), Refused("transaction.cardId: ")),
+            (json!("1337"), Accepted),
+            (json!("0042"), Accepted),
+            (json!(1337), Accepted),
+            (Value::Null, Rejected("transaction.cardId: ")),
+            (json!(""), Rejected("transaction.cardId: ")),
+            (json!(CANARY), Rejected("transaction.cardId: ")),
+            (json!("-1"), Rejected("transaction.cardId: ")),
+            (json!("1".repeat(21)), Rejected("transaction.cardId: ")),
+            (json!(13.37), Rejected("transaction.cardId: ")),
         ],
     )
     .await;
     of(
         "transaction.amount",
         &[
-            (json!(1000), Taken),
-            (json!("1000"), Taken),
-            (json!(0), Taken),
-            (Value::Null, Refused("transaction.amount: ")),
-            (json!(-1000), Refused("transaction.amount: ")),
-            (json!(10.5), Refused("transaction.amount: ")),
-            (json!("10.50"), Refused("transaction.amount: ")),
-            (json!("12345678901234567890"), Refused("transaction.amount: ")),
-            (json!(CANARY), Refused("transaction.amount: ")),
+            (json!(1000), Accepted),
+            (json!("1000"), Accepted),
+            (json!(0), Accepted),
+            (Value::Null, Rejected("transaction.amount: ")),
+            (json!(-1000), Rejected("transaction.amount: ")),
+            (json!(10.5), Rejected("transaction.amount: ")),
+            (json!("10.50"), Rejected("transaction.amount: ")),
+            (json!("12345678901234567890"), Rejected("transaction.amount: ")),
+            (json!(CANARY), Rejected("transaction.amount: ")),
         ],
     )
     .await;
     of(
         "transaction.currency",
         &[
-            (json!("PLN"), Taken),
+            (json!("PLN"), Accepted),
             (json!("pln"), Warned("transaction.currency: ")),
             (json!("XQQ"), Warned("transaction.currency: ")),
-            (Value::Null, Refused("transaction.currency: ")),
-            (json!("985"), Refused("transaction.currency: ")),
-            (json!(CANARY), Refused("transaction.currency: ")),
+            (Value::Null, Rejected("transaction.currency: ")),
+            (json!("985"), Rejected("transaction.currency: ")),
+            (json!(CANARY), Rejected("transaction.currency: ")),
         ],
     )
     .await;
     for field in ["status", "transaction.status"] {
-        let refused = if field == "status" { Refused("status: ") } else { Refused("transaction.status: ") };
+        let refused = if field == "status" { Rejected("status: ") } else { Rejected("transaction.status: ") };
         let rows = [Value::Null, json!(""), json!(1), json!([CANARY])].map(|value| (value, refused));
         of(field, &rows).await;
     }
 }
 
 #[tokio::test]
-async fn an_unknown_status_is_told_in_general_words() {
+async fn an_unknown_status_is_described_in_general_terms() {
     let gateway = Gateway::start().await;
     let rows = [
-        ("SUCCESS", "AUTHORIZED", Taken),
-        ("SUCCESS", "CLEARED", Taken),
-        ("SUCCESS", "REVERSED", Taken),
-        ("DECLINED", "AUTHORIZED", Taken),
-        ("INVALID", "AUTHORIZED", Taken),
-        ("DECLINED", CANARY, Taken),
+        ("SUCCESS", "AUTHORIZED", Accepted),
+        ("SUCCESS", "CLEARED", Accepted),
+        ("SUCCESS", "REVERSED", Accepted),
+        ("DECLINED", "AUTHORIZED", Accepted),
+        ("INVALID", "AUTHORIZED", Accepted),
+        ("DECLINED", CANARY, Accepted),
         ("SUCCESS", CANARY, Warned("status: unknown")),
         (CANARY, "AUTHORIZED", Warned("status: unknown")),
     ];
@@ -93,7 +93,7 @@ async fn an_unknown_status_is_told_in_general_words() {
 }
 
 #[tokio::test]
-async fn nothing_else_refuses_a_payment() {
+async fn no_other_field_rejects_a_payment() {
     let odd = [Value::Null, json!(""), json!("x".repeat(3000)), json!(-1.5), json!(true), json!([CANARY]), json!({})];
     let noted = [
         ("transaction.balanceId", Warned("transaction.balanceId: ")),
@@ -120,27 +120,27 @@ async fn nothing_else_refuses_a_payment() {
         "transaction.transactionData.acquirerCountry",
     ];
 
-    for (field, expected) in noted.into_iter().chain(unread.map(|field| (field, Taken))) {
+    for (field, expected) in noted.into_iter().chain(unread.map(|field| (field, Accepted))) {
         of(field, &odd.clone().map(|value| (value, expected))).await;
     }
-    of("transaction.transactionData.lastFourDigits", &[(json!("0042"), Taken), (json!(42), Taken)]).await;
-    of("transaction.category", &[(json!("CREDIT"), Taken), (json!("debit"), Taken)]).await;
+    of("transaction.transactionData.lastFourDigits", &[(json!("0042"), Accepted), (json!(42), Accepted)]).await;
+    of("transaction.category", &[(json!("CREDIT"), Accepted), (json!("debit"), Accepted)]).await;
 }
 
 #[tokio::test]
-async fn without_a_payment_inside_there_is_none() {
+async fn a_transaction_without_a_payment_object_is_rejected() {
     let gateway = Gateway::start().await;
     let sample = transaction(gateway.now());
 
     for value in [json!(CANARY), json!([{"id": "1"}]), Value::Null, json!(7), json!(false), json!({})] {
         let row = format!("transaction = {value}");
-        check(&gateway, &row, &sample.clone().with("transaction", value), Refused("transaction.id: ")).await;
+        check(&gateway, &row, &sample.clone().with("transaction", value), Rejected("transaction.id: ")).await;
     }
-    check(&gateway, "transaction missing", &sample.without("transaction"), Refused("transaction.id: ")).await;
+    check(&gateway, "transaction missing", &sample.without("transaction"), Rejected("transaction.id: ")).await;
 }
 
 #[tokio::test]
-async fn the_objects_inside_are_read_as_strictly_as_the_one_around_them() {
+async fn inner_objects_are_read_as_strictly_as_the_outer_one() {
     let gateway = Gateway::start().await;
     let json = transaction(gateway.now()).json();
     let inside = |more: &str| json.replacen("\"transaction\":{", &format!("\"transaction\":{{{more},"), 1);
@@ -163,19 +163,19 @@ async fn the_objects_inside_are_read_as_strictly_as_the_one_around_them() {
         ("NUL", inside("\"x\":\"a\\u0000b\"")),
         ("lone surrogate", deeper("\"x\":\"\\ud800\"")),
     ] {
-        check(&gateway, row, &transaction(gateway.now()).body(body), Refused("")).await;
+        check(&gateway, row, &transaction(gateway.now()).body(body), Rejected("")).await;
     }
 }
 
 #[tokio::test]
-async fn unknown_fields_are_passed_over_wherever_they_stand_and_whatever_they_are_called() {
+async fn unknown_fields_are_ignored_in_every_object_and_under_every_name() {
     let gateway = Gateway::start().await;
     let many = (0..700).map(|number| (number.to_string(), json!(0))).collect::<serde_json::Map<_, _>>();
     let rows = [
-        ("inside", "transaction.x", json!(CANARY), Taken),
-        ("further in", "transaction.transactionData.x", json!([{"id": CANARY}]), Taken),
-        ("an object like one that is known", "transactionData", json!({"lastFourDigits": CANARY}), Taken),
-        ("a field like one inside", "id", json!(CANARY), Taken),
+        ("inside", "transaction.x", json!(CANARY), Accepted),
+        ("further in", "transaction.transactionData.x", json!([{"id": CANARY}]), Accepted),
+        ("an object like one that is known", "transactionData", json!({"lastFourDigits": CANARY}), Accepted),
+        ("a field like one inside", "id", json!(CANARY), Accepted),
         ("very many, further in", "transaction.transactionData", Value::Object(many), Warned("very many unknown")),
     ];
 
@@ -186,7 +186,7 @@ async fn unknown_fields_are_passed_over_wherever_they_stand_and_whatever_they_ar
     {
         for (of, value) in [json!(CANARY), json!({"lastFourDigits": CANARY, "mcc": 1})].into_iter().enumerate() {
             let notice = numbered(&gateway, 10 + 2 * at + of).with(name, value);
-            check(&gateway, &format!("a field called {name:?}"), &notice, Taken).await;
+            check(&gateway, &format!("a field called {name:?}"), &notice, Accepted).await;
         }
     }
 }
@@ -220,7 +220,7 @@ async fn a_hostile_description_becomes_no_link_no_number_and_no_template() {
     }
 }
 
-// No two are the same event.
+// No two are duplicates.
 fn numbered(gateway: &Gateway, at: usize) -> Notice {
     transaction(gateway.now()).with_inner("transaction.id", format!("row-{at}"))
 }

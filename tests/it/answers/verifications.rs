@@ -1,21 +1,21 @@
-//! Checks of an identity: every field, and the order in which they are told.
+//! Identity verifications: every field, and the order in which they are sent.
 
 use serde_json::{Value, json};
 
-use super::{CANARY, Expect, Refused, Taken, Warned, check};
+use super::{Accepted, CANARY, Expect, Rejected, Warned, check};
 use crate::support::notice::Notice;
 use crate::support::{Gateway, recipient, verification};
 
 const STEPS: [&str; 3] = ["InProgress", "Accepted", "Rejected"];
 
 #[tokio::test]
-async fn a_status_of_another_path_is_refused_and_a_reason_out_of_place_is_noted() {
+async fn a_status_of_another_path_is_rejected_and_an_unexpected_reason_is_accepted_with_a_warning() {
     let gateway = Gateway::start().await;
 
     for (row, notice, expected) in [
-        ("REJECTED on -Accepted", verification("Accepted").with("status", "REJECTED"), Refused("status: ")),
-        ("ACCEPTED on -InProgress", verification("InProgress").with("status", "ACCEPTED"), Refused("status: ")),
-        ("IN_PROGRESS on -Rejected", verification("Rejected").with("status", "IN_PROGRESS"), Refused("status: ")),
+        ("REJECTED on -Accepted", verification("Accepted").with("status", "REJECTED"), Rejected("status: ")),
+        ("ACCEPTED on -InProgress", verification("InProgress").with("status", "ACCEPTED"), Rejected("status: ")),
+        ("IN_PROGRESS on -Rejected", verification("Rejected").with("status", "IN_PROGRESS"), Rejected("status: ")),
         ("reason on ACCEPTED", verification("Accepted").with("reason", "BLURRED_SELFIE"), Warned("reason: given")),
         ("reason on IN_PROGRESS", verification("InProgress").with("reason", CANARY), Warned("reason: given")),
         ("reason null on REJECTED", verification("Rejected").with("reason", Value::Null), Warned("reason: missing")),
@@ -27,7 +27,7 @@ async fn a_status_of_another_path_is_refused_and_a_reason_out_of_place_is_noted(
 }
 
 #[tokio::test]
-async fn an_unknown_reason_is_told_in_general_words_and_an_unknown_status_is_refused() {
+async fn an_unknown_reason_is_described_in_general_terms_and_an_unknown_status_is_rejected() {
     let gateway = Gateway::start().await;
 
     for reason in [
@@ -37,7 +37,7 @@ async fn an_unknown_reason_is_told_in_general_words_and_an_unknown_status_is_ref
         "BLURRED_SELFIE",
         "INVALID_SELFIE",
     ] {
-        check(&gateway, reason, &verification("Rejected").with("reason", reason), Taken).await;
+        check(&gateway, reason, &verification("Rejected").with("reason", reason), Accepted).await;
     }
     for reason in [json!(CANARY), json!("OTHER"), json!(""), json!(7), json!([CANARY])] {
         let notice = verification("Rejected").with("reason", reason.clone());
@@ -46,18 +46,18 @@ async fn an_unknown_reason_is_told_in_general_words_and_an_unknown_status_is_ref
     for step in STEPS {
         for status in [json!(CANARY), json!("EXPIRED"), json!(""), Value::Null, json!(1), json!([])] {
             let notice = verification(step).with("status", status.clone());
-            check(&gateway, &format!("{step} {status}"), &notice, Refused("status: ")).await;
+            check(&gateway, &format!("{step} {status}"), &notice, Rejected("status: ")).await;
         }
-        check(&gateway, "status missing", &verification(step).without("status"), Refused("status: ")).await;
+        check(&gateway, "status missing", &verification(step).without("status"), Rejected("status: ")).await;
     }
 }
 
 #[tokio::test]
-async fn a_reference_in_any_spelling_is_taken_and_a_user_is_1_to_20_digits() {
+async fn a_verification_id_may_be_written_in_any_way_and_a_user_is_1_to_20_digits() {
     of(
         "verificationId",
         &[
-            (json!("6faaa45a-41f6-4922-95fe-16e316ba7e91"), Taken),
+            (json!("6faaa45a-41f6-4922-95fe-16e316ba7e91"), Accepted),
             (json!("b334b384-328c-11ed-a261-0242ac120002"), Warned("verificationId: ")),
             (json!("6FAAA45A-41F6-4922-95FE-16E316BA7E91"), Warned("verificationId: ")),
             (json!("{6faaa45a-41f6-4922-95fe-16e316ba7e91}"), Warned("verificationId: ")),
@@ -71,51 +71,51 @@ async fn a_reference_in_any_spelling_is_taken_and_a_user_is_1_to_20_digits() {
     of(
         "userId",
         &[
-            (json!("1337"), Taken),
-            (json!("0042"), Taken),
-            (json!(1337), Taken),
-            (Value::Null, Refused("userId: ")),
-            (json!(""), Refused("userId: ")),
-            (json!("-1"), Refused("userId: ")),
-            (json!(-1), Refused("userId: ")),
-            (json!("1".repeat(21)), Refused("userId: ")),
-            (json!(CANARY), Refused("userId: ")),
-            (json!("6faaa45a-41f6-4922-95fe-16e316ba7e91"), Refused("userId: ")),
-            (json!([1337]), Refused("userId: ")),
+            (json!("1337"), Accepted),
+            (json!("0042"), Accepted),
+            (json!(1337), Accepted),
+            (Value::Null, Rejected("userId: ")),
+            (json!(""), Rejected("userId: ")),
+            (json!("-1"), Rejected("userId: ")),
+            (json!(-1), Rejected("userId: ")),
+            (json!("1".repeat(21)), Rejected("userId: ")),
+            (json!(CANARY), Rejected("userId: ")),
+            (json!("6faaa45a-41f6-4922-95fe-16e316ba7e91"), Rejected("userId: ")),
+            (json!([1337]), Rejected("userId: ")),
         ],
     )
     .await;
 }
 
 #[tokio::test]
-async fn a_mailbox_is_one_plain_address_or_none() {
+async fn a_mailbox_is_one_plain_address_or_absent() {
     of(
         "email",
         &[
             (Value::Null, Warned("email: missing")),
-            (json!(format!("{CANARY}@example.org,b@example.org")), Refused("email: ")),
-            (json!(format!("{CANARY}@example.org\r\nBcc:x@example.org")), Refused("email: ")),
-            (json!(format!("Somebody <{CANARY}@example.org>")), Refused("email: ")),
-            (json!("somebody@żółw.example"), Taken),
-            (json!(format!("{}@example.org", "a".repeat(288))), Refused("email: ")),
-            (json!("\"a b\"@example.org"), Taken),
-            // What the table does not name.
+            (json!(format!("{CANARY}@example.org,b@example.org")), Rejected("email: ")),
+            (json!(format!("{CANARY}@example.org\r\nBcc:x@example.org")), Rejected("email: ")),
+            (json!(format!("Somebody <{CANARY}@example.org>")), Rejected("email: ")),
+            (json!("somebody@żółw.example"), Accepted),
+            (json!(format!("{}@example.org", "a".repeat(288))), Rejected("email: ")),
+            (json!("\"a b\"@example.org"), Accepted),
+            // Not in the table.
             (json!(""), Warned("email: empty")),
-            (json!(mailbox_of(254)), Taken),
-            (json!(mailbox_of(255)), Refused("email: ")),
-            (json!("źdźbło@example.org"), Taken),
-            (json!(format!("{CANARY}@example.org;b@example.org")), Refused("email: ")),
-            (json!(format!("{CANARY}@@example.org")), Refused("email: ")),
-            (json!(CANARY), Refused("email: ")),
-            (json!(7), Refused("email: ")),
-            (json!([CANARY]), Refused("email: ")),
+            (json!(mailbox_of(254)), Accepted),
+            (json!(mailbox_of(255)), Rejected("email: ")),
+            (json!("źdźbło@example.org"), Accepted),
+            (json!(format!("{CANARY}@example.org;b@example.org")), Rejected("email: ")),
+            (json!(format!("{CANARY}@@example.org")), Rejected("email: ")),
+            (json!(CANARY), Rejected("email: ")),
+            (json!(7), Rejected("email: ")),
+            (json!([CANARY]), Rejected("email: ")),
         ],
     )
     .await;
 }
 
 #[tokio::test]
-async fn without_a_mailbox_and_without_anybody_in_the_directory_nobody_is_told() {
+async fn without_a_mailbox_and_without_a_recipient_nothing_is_sent() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("with a phone only").user("2").phone("+48600100200")]).await;
 
@@ -132,11 +132,11 @@ async fn without_a_mailbox_and_without_anybody_in_the_directory_nobody_is_told()
 }
 
 #[tokio::test]
-async fn a_mailbox_that_is_taken_at_the_door_is_one_that_a_mail_reaches() {
+async fn an_e_mail_reaches_every_mailbox_that_is_accepted() {
     let gateway = Gateway::start().await;
     let rows = [
         ("\"a b\"@example.org".to_owned(), "\"a b\"@example.org".to_owned()),
-        // In this form every relay takes it.
+        // Every relay accepts it in this form.
         ("somebody@żółw.example".to_owned(), "somebody@xn--w-uga1v8h.example".to_owned()),
         ("źdźbło@example.org".to_owned(), "źdźbło@example.org".to_owned()),
         (mailbox_of(254), mailbox_of(254)),
@@ -151,7 +151,7 @@ async fn a_mailbox_that_is_taken_at_the_door_is_one_that_a_mail_reaches() {
 }
 
 #[tokio::test]
-async fn a_name_is_whatever_a_stranger_wrote() {
+async fn a_name_may_be_any_text() {
     let odd = [
         json!(format!("<b>{CANARY}</b>")),
         json!(format!("{CANARY}\u{202e}abc")),
@@ -168,7 +168,7 @@ async fn a_name_is_whatever_a_stranger_wrote() {
     ];
     for field in ["firstName", "lastName"] {
         let mut rows: Vec<_> = odd.iter().map(|name| (name.clone(), Warned(field))).collect();
-        rows.extend([(json!("Łucja"), Taken), (json!("Anna-Maria"), Taken), (json!("דוד"), Taken)]);
+        rows.extend([(json!("Łucja"), Accepted), (json!("Anna-Maria"), Accepted), (json!("דוד"), Accepted)]);
         of(field, &rows).await;
     }
 }
@@ -202,7 +202,7 @@ async fn a_hostile_name_becomes_no_link_no_number_no_markup_and_no_template() {
 }
 
 #[tokio::test]
-async fn checks_are_told_in_the_order_in_which_they_came_and_each_of_them() {
+async fn every_identity_verification_is_sent_in_the_order_of_arrival() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("somebody").user("1337").app("token")]).await;
 
@@ -221,7 +221,7 @@ async fn checks_are_told_in_the_order_in_which_they_came_and_each_of_them() {
     assert_eq!(recorded, ["1", "2", "3", "4", "5"]);
 }
 
-// On each of the three endpoints.
+// Each row on all three endpoints.
 async fn of(field: &'static str, rows: &[(Value, Expect)]) {
     let gateway = Gateway::start().await;
     for step in STEPS {
@@ -236,7 +236,7 @@ async fn of(field: &'static str, rows: &[(Value, Expect)]) {
     }
 }
 
-// As long a mailbox as there are bytes asked for: every part of it as long as it may be, the last one shorter.
+// A mailbox of this many bytes: every part has its maximum length but the last one.
 fn mailbox_of(bytes: usize) -> String {
     let rest = bytes - 64 - 1 - 64 - 64;
     format!("{}@{}.{}.{}", "a".repeat(64), "b".repeat(63), "c".repeat(63), "d".repeat(rest))

@@ -12,6 +12,8 @@ pub(super) struct Source {
     pub(super) path: String,
     pub(super) text: String,
     pub(super) words: Vec<Word>,
+    /// String literals, with their quotes.
+    pub(super) literals: Vec<Word>,
     /// Lines of test modules.
     tests: Vec<RangeInclusive<usize>>,
 }
@@ -25,8 +27,8 @@ pub(super) struct Word {
 
 impl Source {
     pub(super) fn new(path: &str, text: &str) -> Self {
-        let words = words(text);
-        Self { path: path.to_owned(), text: text.to_owned(), tests: test_modules(&words), words }
+        let (words, literals) = words(text);
+        Self { literals, path: path.to_owned(), text: text.to_owned(), tests: test_modules(&words), words }
     }
 
     /// The module path of the file: `flow/intake.rs` is `["flow", "intake"]`, `lib.rs` and `main.rs` are themselves.
@@ -39,7 +41,7 @@ impl Source {
     }
 
     /// The top-level module that the file belongs to.
-    pub(super) fn room(&self) -> String {
+    pub(super) fn top(&self) -> String {
         self.module().swap_remove(0)
     }
 
@@ -47,13 +49,21 @@ impl Source {
         self.tests.iter().any(|lines| lines.contains(&line))
     }
 
-    pub(super) fn at(&self, line: usize, complaint: &str) -> String {
-        format!("src/{}:{line}: {complaint}", self.path)
+    pub(super) fn at(&self, line: usize, violation: &str) -> String {
+        format!("src/{}:{line}: {violation}", self.path)
     }
 
     /// The lines that are not tests, numbered from 1.
     pub(super) fn plain_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.text.lines().enumerate().map(|(at, line)| (at + 1, line)).filter(|(at, _)| !self.is_test(*at))
+    }
+
+    /// The types that the file defines, with their lines. Associated types of an `impl` are none.
+    pub(super) fn types(&self) -> impl Iterator<Item = (usize, &str)> {
+        let indented = |line: usize| self.text.lines().nth(line - 1).is_some_and(|text| text.starts_with(' '));
+        let defines = |pair: &&[Word]| matches!(pair[0].text.as_str(), "struct" | "enum" | "trait" | "type");
+        let types = self.words.windows(2).filter(defines).map(|pair| (pair[1].line, pair[1].text.as_str()));
+        types.filter(move |(line, _)| !indented(*line))
     }
 
     /// Where `pattern` stands, word for word.
@@ -155,10 +165,10 @@ pub(super) fn closing(words: &[Word], open: usize) -> usize {
     words.len()
 }
 
-fn words(text: &str) -> Vec<Word> {
+fn words(text: &str) -> (Vec<Word>, Vec<Word>) {
     let chars: Vec<char> = text.chars().collect();
     let at = |index: usize| chars.get(index).copied().unwrap_or('\0');
-    let (mut found, mut line, mut index) = (Vec::new(), 1, 0);
+    let (mut found, mut literals, mut line, mut index) = (Vec::new(), Vec::new(), 1, 0);
     while index < chars.len() {
         let c = at(index);
         let end = match c {
@@ -174,10 +184,13 @@ fn words(text: &str) -> Vec<Word> {
         if is_word(c) && !starts_literal(&chars, index) || (c.is_ascii_punctuation() && !skipped(c, at(index + 1))) {
             found.push(Word { line, text: chars[index..end].iter().collect() });
         }
+        if c == '"' || starts_literal(&chars, index) {
+            literals.push(Word { line, text: chars[index..end].iter().collect() });
+        }
         line += chars[index..end].iter().filter(|c| **c == '\n').count();
         index = end;
     }
-    found
+    (found, literals)
 }
 
 fn is_word(c: char) -> bool {

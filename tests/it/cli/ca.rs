@@ -1,23 +1,22 @@
-//! `otpost ca`: requests that the `openssl` command makes, certificates and lists that it verifies, and a gateway that
-//! lets in whom the desk has signed.
+//! `otpost ca` with CSRs that the `openssl` command creates, certificates and CRLs that it verifies, and a gateway that
+//! authorizes the signed clients.
 
+mod authorization;
 mod bad_input;
-mod letting_in;
 
 use std::path::Path;
 use std::process::Command;
 
-use super::{Desk, Said, run};
+use super::{CommandOutput, Workspace, run};
 
-/// Everything but the ends of lines: a key, and a request for it.
 const SUBJECT: &str = "/C=PL/O=Processor/CN=otp";
 
-impl Desk {
+impl Workspace {
     fn file(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    /// A key of `kind`, as in `rsa:2048` or `ec:P-256`, and `NAME.csr`.
+    /// Creates a key of `kind`, such as `rsa:2048` or `ec:P-256`, and its CSR `NAME.csr`.
     fn request(&self, name: &str, kind: &str, more: &[&str]) -> String {
         let (algorithm, option) = match kind.split_once(':').unwrap() {
             ("ec", curve) => ("ec", format!("ec_paramgen_curve:{curve}")),
@@ -29,7 +28,7 @@ impl Desk {
         csr
     }
 
-    fn sign(&self, csr: &str, more: &[&str]) -> Said {
+    fn sign(&self, csr: &str, more: &[&str]) -> CommandOutput {
         let days = if more.contains(&"--days") { &[][..] } else { &["--days", "90"][..] };
         let fixed = ["ca", "sign", csr, "--client", "verestro", "--env", "dev"];
         self.run(&[&fixed[..], days, more].concat())
@@ -68,7 +67,7 @@ fn openssl(args: &[&str]) -> String {
     String::from_utf8(said.stdout).unwrap()
 }
 
-fn refused(said: &Said, part: &str) {
+fn refused(said: &CommandOutput, part: &str) {
     assert_eq!(said.code, 2, "{}{}", said.out, said.err);
     assert!(said.err.contains(part), "{part}: {}", said.err);
 }
@@ -79,18 +78,18 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn what_the_processors_own_openssl_asked_for_is_signed_for_a_client_and_nothing_else() {
-    let desk = Desk::new();
-    let preferences =
+fn a_certificate_is_for_a_client_only_whatever_the_csr_requests() {
+    let workspace = Workspace::new();
+    let extensions =
         ["-addext", "basicConstraints=critical,CA:true", "-addext", "extendedKeyUsage=serverAuth,codeSigning"];
-    let csr = desk.request("theirs", "rsa:4096", &preferences);
+    let csr = workspace.request("theirs", "rsa:4096", &extensions);
 
-    let told = desk.signed(&csr, &[]);
+    let told = workspace.signed(&csr, &[]);
 
-    let certificate = desk.file("theirs.pem");
+    let certificate = workspace.file("theirs.pem");
     assert_eq!(told["certificate"], certificate);
-    assert!(desk.verify(&certificate, &["-purpose", "sslclient"]).is_ok());
-    assert!(desk.verify(&certificate, &["-purpose", "sslserver"]).is_err());
+    assert!(workspace.verify(&certificate, &["-purpose", "sslclient"]).is_ok());
+    assert!(workspace.verify(&certificate, &["-purpose", "sslserver"]).is_err());
     let text = openssl(&["x509", "-in", &certificate, "-noout", "-text", "-serial", "-nameopt", "RFC2253"]);
     assert!(text.contains("CA:FALSE") && text.contains("TLS Web Client Authentication"), "{text}");
     assert!(!text.contains("TLS Web Server") && !text.contains("Code Signing"), "{text}");
@@ -102,143 +101,157 @@ fn what_the_processors_own_openssl_asked_for_is_signed_for_a_client_and_nothing_
 }
 
 #[test]
-fn a_request_is_shown_with_what_becomes_of_each_wish() {
-    let desk = Desk::new();
-    let csr = desk.request("theirs", "ec:P-256", &["-addext", "basicConstraints=CA:true", "-addext", "nsComment=hi"]);
+fn a_csr_is_shown_with_the_result_of_each_requested_extension() {
+    let workspace = Workspace::new();
+    let csr =
+        workspace.request("theirs", "ec:P-256", &["-addext", "basicConstraints=CA:true", "-addext", "nsComment=hi"]);
 
-    let said = desk.run(&["ca", "show", &csr]);
-    let told = desk.run(&["ca", "show", &csr, "--json"]).json();
-    let pin = desk.signed(&csr, &[])["spki"].clone();
-    let again = desk.run(&["ca", "show", &csr, "--json"]).json();
+    let said = workspace.run(&["ca", "show", &csr]);
+    let told = workspace.run(&["ca", "show", &csr, "--json"]).json();
+    let pin = workspace.signed(&csr, &[])["spki_pin"].clone();
+    let again = workspace.run(&["ca", "show", &csr, "--json"]).json();
 
     assert_eq!(said.code, 0, "{}", said.err);
     for line in
-        ["CN=otp,O=Processor,C=PL", "P-256", "basicConstraints: ignored; we set CA:FALSE", "nsComment: ignored\n"]
+        ["CN=otp,O=Processor,C=PL", "P-256", "basicConstraints: ignored; set to CA:FALSE", "nsComment: ignored\n"]
     {
         said.place_of(line);
     }
-    assert_eq!((&told["fit"], &told["signed_by_its_key"], &told["spki"]), (&true.into(), &true.into(), &pin));
+    assert_eq!((&told["fit"], &told["signed_by_its_key"], &told["spki_pin"]), (&true.into(), &true.into(), &pin));
     assert_eq!(told["earlier"].as_array().unwrap().len(), 0);
     assert_eq!(again["earlier"][0]["client"], "verestro");
 }
 
 #[test]
-fn keys_that_are_common_and_strong_are_signed_and_others_are_not() {
-    let desk = Desk::new();
+fn only_common_and_strong_keys_are_signed() {
+    let workspace = Workspace::new();
     for (name, kind) in [("a", "rsa:2048"), ("b", "ec:P-256"), ("c", "ec:P-384")] {
-        let csr = desk.request(name, kind, &[]);
-        assert_eq!(desk.sign(&csr, &[]).code, 0, "{kind}");
-        assert!(desk.verify(&desk.file(&format!("{name}.pem")), &["-purpose", "sslclient"]).is_ok(), "{kind}");
+        let csr = workspace.request(name, kind, &[]);
+        assert_eq!(workspace.sign(&csr, &[]).code, 0, "{kind}");
+        assert!(
+            workspace.verify(&workspace.file(&format!("{name}.pem")), &["-purpose", "sslclient"]).is_ok(),
+            "{kind}"
+        );
     }
     for (name, kind, called) in [("d", "rsa:1024", "RSA 1024"), ("e", "ec:P-521", "secp521r1")] {
-        let csr = desk.request(name, kind, &[]);
-        refused(&desk.sign(&csr, &[]), called);
-        let shown = desk.run(&["ca", "show", &csr]);
+        let csr = workspace.request(name, kind, &[]);
+        refused(&workspace.sign(&csr, &[]), called);
+        let shown = workspace.run(&["ca", "show", &csr]);
         assert_eq!(shown.code, 2);
-        shown.place_of(&format!("it will not be signed: the key is {called}"));
-        assert!(!desk.path(&format!("{name}.pem")).exists());
+        shown.place_of(&format!("it cannot be signed: the key is {called}"));
+        assert!(!workspace.path(&format!("{name}.pem")).exists());
     }
-    assert_eq!(desk.issued().len(), 4, "the three, and the workspace's own");
+    assert_eq!(workspace.issued().len(), 4, "the three, and the workspace's own");
 }
 
 #[test]
-fn what_was_issued_is_listed_for_recipients_and_machines() {
-    let desk = Desk::new();
-    let told = desk.signed(&desk.request("theirs", "ec:P-256", &[]), &[]);
-    desk.signed(&desk.request("short", "ec:P-256", &[]), &["--days", "20"]);
+fn issued_certificates_are_listed_as_a_table_and_as_json() {
+    let workspace = Workspace::new();
+    let told = workspace.signed(&workspace.request("theirs", "ec:P-256", &[]), &[]);
+    workspace.signed(&workspace.request("short", "ec:P-256", &[]), &["--days", "20"]);
 
-    let said = desk.run(&["ca", "list"]);
+    let said = workspace.run(&["ca", "list"]);
 
-    assert!(said.out.starts_with("env  client         state         not after   days left  serial"), "{}", said.out);
-    let lines = desk.issued();
+    assert!(said.out.starts_with("ENV  CLIENT         STATE         NOT AFTER   DAYS LEFT  SERIAL"), "{}", said.out);
+    let lines = workspace.issued();
     assert_eq!(lines[1]["serial"], told["serial"]);
     assert_eq!((&lines[1]["state"], &lines[1]["environment"]), (&"valid".into(), &"dev".into()));
     assert_eq!(lines[1]["days_left"], 89);
     assert_eq!(lines[2]["state"], "expires_soon");
-    refused(&desk.run(&["ca", "list", "--env", "prod"]), "there is no prod CA");
+    refused(&workspace.run(&["ca", "list", "--env", "prod"]), "there is no prod CA");
 }
 
 #[test]
-fn a_revoked_certificate_is_refused_by_whoever_reads_the_list() {
-    let desk = Desk::new();
-    let (kept, lost) = (desk.request("kept", "ec:P-256", &[]), desk.request("lost", "ec:P-256", &[]));
-    let numbers = [&kept, &lost].map(|csr| desk.signed(csr, &[])["serial"].as_str().unwrap().to_owned());
-    let lost_file = desk.file("lost.pem");
-    assert!(desk.verify_with_list(&lost_file).is_ok(), "an empty list revokes nobody");
+fn a_revoked_certificate_is_rejected_by_readers_of_the_crl() {
+    let workspace = Workspace::new();
+    let (kept, lost) = (workspace.request("kept", "ec:P-256", &[]), workspace.request("lost", "ec:P-256", &[]));
+    let numbers = [&kept, &lost].map(|csr| workspace.signed(csr, &[])["serial"].as_str().unwrap().to_owned());
+    let lost_file = workspace.file("lost.pem");
+    assert!(workspace.verify_with_list(&lost_file).is_ok(), "an empty CRL revokes nothing");
 
-    let said = desk.run(&["ca", "revoke", &lost_file, "--reason", "keyCompromise"]);
+    let said = workspace.run(&["ca", "revoke", &lost_file, "--reason", "keyCompromise"]);
 
     assert_eq!(said.code, 0, "{}", said.err);
     said.place_of("ingest.crl");
-    assert!(desk.verify_with_list(&lost_file).unwrap_err().contains("certificate revoked"));
-    assert!(desk.verify_with_list(&desk.file("kept.pem")).is_ok());
-    let list = openssl(&["crl", "-in", &desk.file("pki/dev/crl.pem"), "-noout", "-text"]);
+    assert!(workspace.verify_with_list(&lost_file).unwrap_err().contains("certificate revoked"));
+    assert!(workspace.verify_with_list(&workspace.file("kept.pem")).is_ok());
+    let list = openssl(&["crl", "-in", &workspace.file("pki/dev/crl.pem"), "-noout", "-text"]);
     assert!(list.contains(&numbers[1]) && list.contains("Key Compromise") && !list.contains(&numbers[0]), "{list}");
-    assert_eq!(desk.issued()[2]["state"], "revoked");
-    refused(&desk.run(&["ca", "revoke", &lost_file]), "already");
-    refused(&desk.run(&["ca", "revoke", &numbers[1].to_lowercase()]), "already");
-    refused(&desk.sign(&lost, &["--out", &desk.file("again.pem")]), "compromised");
-    assert_eq!(desk.run(&["ca", "revoke", &numbers[0].to_lowercase()]).code, 0, "by its number, in small letters");
+    assert_eq!(workspace.issued()[2]["state"], "revoked");
+    refused(&workspace.run(&["ca", "revoke", &lost_file]), "already revoked");
+    refused(&workspace.run(&["ca", "revoke", &numbers[1].to_lowercase()]), "already revoked");
+    refused(&workspace.sign(&lost, &["--out", &workspace.file("again.pem")]), "compromised");
+    assert_eq!(
+        workspace.run(&["ca", "revoke", &numbers[0].to_lowercase()]).code,
+        0,
+        "by its serial number in lower case"
+    );
 }
 
 #[test]
-fn a_list_is_renewed_with_a_higher_number_for_as_long_as_asked() {
-    let desk = Desk::new();
-    let (list, copy) = (desk.file("pki/dev/crl.pem"), desk.file("copy.pem"));
+fn a_crl_is_renewed_with_a_higher_number_for_the_requested_time() {
+    let workspace = Workspace::new();
+    let (list, copy) = (workspace.file("pki/dev/crl.pem"), workspace.file("copy.pem"));
     let number = |file: &str| openssl(&["crl", "-in", file, "-noout", "-crlnumber"]);
     let before = number(&list);
 
     for _ in 0..2 {
-        let said = desk.run(&["ca", "crl", "--days", "10", "--out", &copy]);
+        let said = workspace.run(&["ca", "crl", "--days", "10", "--out", &copy]);
         assert_eq!(said.code, 0, "{}", said.err);
     }
 
     assert_eq!((before.trim(), number(&list).trim()), ("crlNumber=0x01", "crlNumber=0x03"));
     assert_eq!(std::fs::read(&list).unwrap(), std::fs::read(&copy).unwrap());
-    let said =
-        Command::new("openssl").args(["crl", "-noout", "-in", &list, "-CAfile", &desk.file("pki/dev/ca.pem")]).output();
+    let said = Command::new("openssl")
+        .args(["crl", "-noout", "-in", &list, "-CAfile", &workspace.file("pki/dev/ca.pem")])
+        .output();
     assert!(String::from_utf8_lossy(&said.unwrap().stderr).contains("verify OK"));
-    let checked = desk.run(&["check"]);
-    assert!(checked.out.contains("9 days from now: renew it; otpost ca crl"), "{}", checked.out);
-    let key = desk.file("pki/dev/ca.key");
-    refused(&desk.run(&["ca", "crl", "--out", &key]), "is there already");
+    let checked = workspace.run(&["check"]);
+    assert!(checked.out.contains(": renew it; run `otpost ca crl`"), "{}", checked.out);
+    let key = workspace.file("pki/dev/ca.key");
+    refused(&workspace.run(&["ca", "crl", "--out", &key]), "already exists");
 }
 
 #[test]
-fn a_production_ca_is_made_once_with_an_encrypted_key_and_everything_in_its_place() {
-    let desk = Desk::new();
-    let words = desk.write("words", "correct horse\n");
+fn a_production_ca_is_created_once_with_an_encrypted_key() {
+    let workspace = Workspace::new();
+    let words = workspace.write("words", "correct horse\n");
     let init = ["ca", "init", "--env", "prod", "--name", "Bank CA", "--passphrase-file", &words];
-    let csr = desk.request("theirs", "ec:P-256", &[]);
-    let prod = ["--env", "prod", "--out", &desk.file("prod.pem")];
+    let csr = workspace.request("theirs", "ec:P-256", &[]);
+    let prod = ["--env", "prod", "--out", &workspace.file("prod.pem")];
 
-    let made = desk.run(&init);
+    let made = workspace.run(&init);
 
     assert_eq!(made.code, 0, "{}", made.err);
     assert!(!made.err.contains("warning"), "{}", made.err);
-    assert_eq!(mode(&desk.path("pki/prod/ca.key")), 0o600);
-    assert_eq!(openssl(&["asn1parse", "-in", &desk.file("pki/prod/ca.key")]).matches("aes-256-cbc").count(), 1);
-    assert!(openssl(&["x509", "-in", &desk.file("pki/prod/ca.pem"), "-noout", "-subject"]).contains("otpost prod CA"));
-    refused(&desk.run(&init), "is there already");
+    assert_eq!(mode(&workspace.path("pki/prod/ca.key")), 0o600);
+    assert_eq!(openssl(&["asn1parse", "-in", &workspace.file("pki/prod/ca.key")]).matches("aes-256-cbc").count(), 1);
+    assert!(
+        openssl(&["x509", "-in", &workspace.file("pki/prod/ca.pem"), "-noout", "-subject"]).contains("otpost prod CA")
+    );
+    refused(&workspace.run(&init), "already exists");
     let sign = |more: &[&str]| {
-        desk.run(&[&["ca", "sign", &csr, "--client", "verestro", "--days", "90"], &prod[..], more].concat())
+        workspace.run(&[&["ca", "sign", &csr, "--client", "verestro", "--days", "90"], &prod[..], more].concat())
     };
-    refused(&sign(&[]), "is encrypted; give --passphrase-file");
-    refused(&sign(&["--passphrase-file", &desk.write("wrong", "wrong horse")]), "does not open the private key");
+    refused(&sign(&[]), "is encrypted; use --passphrase-file");
+    refused(
+        &sign(&["--passphrase-file", &workspace.write("wrong", "wrong horse")]),
+        "does not decrypt the private key",
+    );
     let signed = sign(&["--passphrase-file", &words]);
     assert_eq!(signed.code, 0, "{}", signed.err);
     signed.keeps("correct horse");
-    assert!(signed.err.contains("ingest.client_ca must be"), "the configuration trusts the other CA: {}", signed.err);
-    refused(&desk.run(&["ca", "crl"]), "--env");
+    assert!(signed.err.contains("set ingest.client_ca to"), "the configuration trusts the other CA: {}", signed.err);
+    refused(&workspace.run(&["ca", "crl"]), "--env");
 }
 
 #[test]
-fn a_production_ca_without_a_passphrase_is_made_and_warned_of() {
+fn a_production_ca_without_a_passphrase_gives_a_warning() {
     let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("desk");
+    let dir = folder.path().join("ca");
     let made = run(&["ca", "init", "--env", "prod", "--dir", dir.to_str().unwrap()]);
     assert_eq!(made.code, 0, "{}", made.err);
-    assert!(made.err.contains("warning: the key of a production CA lies here unencrypted"), "{}", made.err);
+    assert!(made.err.contains("warning: the key of this production CA is not encrypted"), "{}", made.err);
     assert_eq!(mode(&dir.join("prod/ca.key")), 0o600);
 }
 
@@ -257,22 +270,22 @@ fn the_passphrase_can_come_from_the_environment() {
 }
 
 #[test]
-fn what_is_exported_is_the_ca_or_a_client_with_its_chain_and_never_a_key() {
-    let desk = Desk::new();
-    let (old, new) = (desk.request("old", "ec:P-256", &[]), desk.request("new", "ec:P-256", &[]));
-    desk.signed(&old, &[]);
-    desk.signed(&new, &["--days", "120"]);
-    let (der, chain) = (desk.file("ca.der"), desk.file("chain.pem"));
+fn the_ca_or_a_client_with_its_chain_is_exported_but_never_a_key() {
+    let workspace = Workspace::new();
+    let (old, new) = (workspace.request("old", "ec:P-256", &[]), workspace.request("new", "ec:P-256", &[]));
+    workspace.signed(&old, &[]);
+    workspace.signed(&new, &["--days", "120"]);
+    let (der, chain) = (workspace.file("ca.der"), workspace.file("chain.pem"));
 
-    let ca = desk.run(&["ca", "export"]);
-    assert_eq!(desk.run(&["ca", "export", "--der", "--out", &der]).code, 0);
-    assert_eq!(desk.run(&["ca", "export", "--client", "verestro", "--out", &chain]).code, 0);
+    let ca = workspace.run(&["ca", "export"]);
+    assert_eq!(workspace.run(&["ca", "export", "--der", "--out", &der]).code, 0);
+    assert_eq!(workspace.run(&["ca", "export", "--client", "verestro", "--out", &chain]).code, 0);
 
-    assert_eq!(ca.out, std::fs::read_to_string(desk.path("pki/dev/ca.pem")).unwrap());
+    assert_eq!(ca.out, std::fs::read_to_string(workspace.path("pki/dev/ca.pem")).unwrap());
     assert!(openssl(&["x509", "-inform", "der", "-in", &der, "-noout", "-subject"]).contains("otpost dev CA"));
     let text = std::fs::read_to_string(&chain).unwrap();
-    assert!(text.starts_with(&std::fs::read_to_string(desk.path("new.pem")).unwrap()), "the newest one");
+    assert!(text.starts_with(&std::fs::read_to_string(workspace.path("new.pem")).unwrap()), "the newest one");
     assert_eq!((text.matches("BEGIN CERTIFICATE").count(), text.matches("KEY").count()), (2, 0));
-    refused(&desk.run(&["ca", "export", "--client", "nobody"]), "nobody: no valid certificate");
-    refused(&desk.run(&["ca", "export", "--out", &chain]), "is there already");
+    refused(&workspace.run(&["ca", "export", "--client", "unknown"]), "unknown: no valid certificate");
+    refused(&workspace.run(&["ca", "export", "--out", &chain]), "already exists");
 }

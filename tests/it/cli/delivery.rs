@@ -1,4 +1,4 @@
-//! `otpost delivery`: a list of what was delivered, and the story of each one.
+//! `otpost delivery`: the list of deliveries, and the history of each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use otpost::domain::delivery::{Attempt, EndReason, ProviderName};
 use otpost::domain::notification::{CardUnlocked, ClientName, Content, Kind, Notification, NotificationId, Warning};
 use otpost::domain::outcome::{Cause, Outcome, Reference};
 use otpost::domain::recipient::{Identifier, IdentifierKind};
-use otpost::store::{Acceptance, Accepted, Claimed, Dedupe, Role, Settings, Store, seal};
+use otpost::store::{Acceptance, Accepted, Claimed, Dedupe, OpenMode, Settings, Store, seal};
 use uuid::Uuid;
 
-use super::Desk;
+use super::Workspace;
 
-async fn open(desk: &Desk) -> Store {
-    let settings = Settings { url: format!("sqlite:{}", desk.path("otpost.db").display()), ..Settings::default() };
-    let sealing = seal::Settings { key_file: desk.path("keys/seal.key") };
-    Store::open(&settings, &sealing, Role::Gateway, Arc::new(SystemClock)).await.unwrap()
+async fn open(workspace: &Workspace) -> Store {
+    let settings = Settings { url: format!("sqlite:{}", workspace.path("otpost.db").display()), ..Settings::default() };
+    let sealing = seal::Settings { key_file: workspace.path("keys/seal.key") };
+    Store::open(&settings, &sealing, OpenMode::Gateway, Arc::new(SystemClock)).await.unwrap()
 }
 
 async fn accept(store: &Store) -> Claimed {
@@ -52,27 +52,28 @@ fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
 }
 
 #[tokio::test]
-async fn deliveries_are_listed_newest_first_and_one_is_told_from_beginning_to_end() {
-    let desk = Desk::new();
-    let store = open(&desk).await;
+async fn deliveries_are_listed_newest_first_and_each_is_shown_with_its_history() {
+    let workspace = Workspace::new();
+    let store = open(&workspace).await;
     let claimed = accept(&store).await;
     let (id, notification) = (claimed.id.to_string(), claimed.notification.to_string());
-    let claimed = store.go_on(claimed, attempt(1, "first", Outcome::deferred(Cause::ProviderDown))).await.unwrap();
+    let claimed =
+        store.record_attempt(claimed, attempt(1, "first", Outcome::deferred(Cause::ProviderDown))).await.unwrap();
     store.settle(claimed, attempt(2, "second", Outcome::accepted(Reference::new("ref-7")))).await.unwrap();
-    let lost = accept(&store).await;
-    store.give_up(lost, None, EndReason::UnknownRecipient).await.unwrap();
+    let failed = accept(&store).await;
+    store.give_up(failed, None, EndReason::UnknownRecipient).await.unwrap();
 
-    let list = desk.run(&["delivery", "list"]);
-    let some = desk.run(&["delivery", "list", "--state", "sent", "--kind", "card_unlocked", "--json"]).json();
-    let shown = desk.run(&["delivery", "show", &id]);
-    let told = desk.run(&["delivery", "show", &notification, "--json"]).json();
+    let list = workspace.run(&["delivery", "list"]);
+    let filtered = workspace.run(&["delivery", "list", "--state", "sent", "--kind", "card_unlocked", "--json"]).json();
+    let shown = workspace.run(&["delivery", "show", &id]);
+    let json = workspace.run(&["delivery", "show", &notification, "--json"]).json();
 
     let lines: Vec<_> = list.out.lines().collect();
     assert_eq!((list.code, lines.len()), (0, 3), "{}{}", list.out, list.err);
     assert!(lines[1].contains("undeliverable (unknown_recipient)"), "{}", list.out);
     assert!(lines[2].contains(&id) && lines[2].ends_with("sms second +48*****0200"), "{}", list.out);
-    assert_eq!(some["deliveries"].as_array().unwrap().len(), 1);
-    assert_eq!(some["deliveries"][0]["id"], id);
+    assert_eq!(filtered["deliveries"].as_array().unwrap().len(), 1);
+    assert_eq!(filtered["deliveries"][0]["id"], id);
     let order: Vec<_> = ["accepted", "attempt 1", "provider_down", "attempt 2", "reference ref-7 (12 ms)", "sent  "]
         .iter()
         .map(|part| shown.place_of(part))
@@ -80,33 +81,33 @@ async fn deliveries_are_listed_newest_first_and_one_is_told_from_beginning_to_en
     assert!(order.is_sorted(), "{}", shown.out);
     assert!(shown.out.contains("date: odd"), "{}", shown.out);
     shown.keeps("424242");
-    assert_eq!((&told["id"], &told["state"]), (&id.into(), &"sent".into()));
-    assert!(told["received_at"].as_str().unwrap().ends_with('Z'), "{told}");
-    assert_eq!(told["timeline"][1]["entry"], "attempt");
-    assert_eq!(told["timeline"][1]["cause"], "provider_down");
+    assert_eq!((&json["id"], &json["state"]), (&id.into(), &"sent".into()));
+    assert!(json["received_at"].as_str().unwrap().ends_with('Z'), "{json}");
+    assert_eq!(json["timeline"][1]["entry"], "attempt");
+    assert_eq!(json["timeline"][1]["cause"], "provider_down");
 }
 
 #[test]
 fn deliveries_can_be_listed_by_every_kind_and_by_no_other() {
-    let desk = Desk::new();
+    let workspace = Workspace::new();
 
     for kind in Kind::ALL {
-        let listed = desk.run(&["delivery", "list", "--kind", kind.name()]);
+        let listed = workspace.run(&["delivery", "list", "--kind", kind.name()]);
         assert_eq!((listed.code, listed.out.as_str()), (0, "no deliveries\n"), "{kind}: {}", listed.err);
     }
-    let unknown = desk.run(&["delivery", "list", "--kind", "verification"]);
+    let unknown = workspace.run(&["delivery", "list", "--kind", "verification"]);
 
     assert_eq!(unknown.code, 2);
     assert!(Kind::ALL.iter().all(|kind| unknown.err.contains(kind.name())), "{}", unknown.err);
 }
 
 #[test]
-fn a_delivery_that_is_not_there_is_an_answer_too() {
-    let desk = Desk::new();
+fn an_unknown_delivery_is_reported() {
+    let workspace = Workspace::new();
 
-    let none = desk.run(&["delivery", "list"]);
-    let unknown = desk.run(&["delivery", "show", "0195d3a0-0000-7000-8000-000000000000"]);
-    let wrong = desk.run(&["delivery", "show", "latest"]);
+    let none = workspace.run(&["delivery", "list"]);
+    let unknown = workspace.run(&["delivery", "show", "0195d3a0-0000-7000-8000-000000000000"]);
+    let wrong = workspace.run(&["delivery", "show", "latest"]);
 
     assert_eq!((none.code, none.out.as_str()), (0, "no deliveries\n"));
     assert_eq!(unknown.code, 1);

@@ -1,25 +1,25 @@
-//! `otpost recipients`: what is taken, what is refused, and that nobody's number is ever repeated.
+//! `otpost recipient`: which rows are imported and which are rejected, and that no personal data is ever printed.
 
-use super::{Desk, Said};
+use super::{CommandOutput, Workspace};
 
-const TABLE: &str = "recipient,locale,standing,storage_customer,dc_card,sms,email\n\
+const CSV: &str = "recipient,locale,status,storage_customer,dc_card,sms,email\n\
     c-1,pl-PL,,1337,77;78,+48 600-100-200;+48600100300,reader@example.org\n\
     c-2,en,opted_out,1338,,,\n";
 
-fn import(desk: &Desk, name: &str, text: &str) -> Said {
-    let file = desk.write(name, text);
-    desk.run(&["recipient", "import", &file])
+fn import(workspace: &Workspace, name: &str, text: &str) -> CommandOutput {
+    let file = workspace.write(name, text);
+    workspace.run(&["recipient", "import", &file])
 }
 
 #[test]
-fn recipients_are_taken_from_a_table_and_shown_with_masked_addresses_in_order() {
-    let desk = Desk::new();
+fn recipients_are_imported_from_csv_and_shown_with_masked_contacts_in_order() {
+    let workspace = Workspace::new();
 
-    let taken = import(&desk, "recipients.csv", TABLE);
-    let shown = desk.run(&["recipient", "show", "dc_card", "78"]);
-    let told = desk.run(&["recipient", "show", "storage_customer", "1337", "--json"]);
+    let imported = import(&workspace, "recipients.csv", CSV);
+    let shown = workspace.run(&["recipient", "show", "dc_card", "78"]);
+    let json = workspace.run(&["recipient", "show", "storage_customer", "1337", "--json"]);
 
-    assert_eq!((taken.code, taken.out.as_str(), taken.err.as_str()), (0, "taken 2, refused 0\n", ""));
+    assert_eq!((imported.code, imported.out.as_str(), imported.err.as_str()), (0, "imported 2, rejected 0\n", ""));
     assert_eq!(shown.code, 0, "{}", shown.err);
     let order: Vec<_> = ["pl-PL", "active", "+48*****0200", "+48*****0300", "r***@e***.org"]
         .iter()
@@ -28,65 +28,65 @@ fn recipients_are_taken_from_a_table_and_shown_with_masked_addresses_in_order() 
     assert!(order.is_sorted(), "{}", shown.out);
     shown.keeps("600100200");
     shown.keeps("reader");
-    let recipient = &told.json()["recipients"][0];
+    let recipient = &json.json()["recipients"][0];
     assert_eq!(recipient["contacts"][0]["channel"], "sms");
-    assert_eq!(recipient["contacts"][0]["address"], "+48*****0200");
-    assert_eq!(recipient["standing"], "active");
+    assert_eq!(recipient["contacts"][0]["contact"], "+48*****0200");
+    assert_eq!(recipient["status"], "active");
 }
 
 #[test]
-fn whatever_the_processor_names_recipients_by_is_a_column_and_the_help_says_so() {
-    let desk = Desk::new();
+fn every_kind_of_identifier_is_a_column_and_the_help_lists_it() {
+    let workspace = Workspace::new();
     let columns = ["storage_customer", "storage_card", "dc_card", "user", "corporation", "balance"];
     let values = ["1", "2", "3", "A3F33118-946D-4B9C-B27F-E009D28355FA", "5", "b334b384-328c-11ed-a261-0242ac120002"];
     let table = format!("recipient,locale,{}\nc-1,pl,{}\n", columns.join(","), values.join(","));
 
-    let taken = import(&desk, "recipients.csv", &table);
-    let help = desk.run(&["recipient", "import", "--help"]);
+    let imported = import(&workspace, "recipients.csv", &table);
+    let help = workspace.run(&["recipient", "import", "--help"]);
 
-    assert_eq!(taken.out, "taken 1, refused 0\n", "{}", taken.err);
+    assert_eq!(imported.out, "imported 1, rejected 0\n", "{}", imported.err);
     for (column, value) in columns.into_iter().zip(values) {
-        assert_eq!(desk.run(&["recipient", "show", column, value]).code, 0, "{column}");
+        assert_eq!(workspace.run(&["recipient", "show", column, value]).code, 0, "{column}");
         assert!(help.out.contains(&format!("\n  {column} ")), "{column}: {}", help.out);
     }
-    let written_otherwise = ["recipient", "show", "user", "a3f33118-946d-4b9c-b27f-e009d28355fa"];
-    assert_eq!(desk.run(&written_otherwise).code, 0);
+    let other_spelling = ["recipient", "show", "user", "a3f33118-946d-4b9c-b27f-e009d28355fa"];
+    assert_eq!(workspace.run(&other_spelling).code, 0);
 }
 
 #[test]
-fn the_same_file_again_replaces_and_adds_nobody() {
-    let desk = Desk::new();
-    import(&desk, "recipients.csv", TABLE);
-    let moved = TABLE.replace("+48600100300", "+48600100400");
+fn importing_a_file_again_replaces_recipients_and_adds_none() {
+    let workspace = Workspace::new();
+    import(&workspace, "recipients.csv", CSV);
+    let moved = CSV.replace("+48600100300", "+48600100400");
 
-    let again = import(&desk, "recipients.csv", &moved);
-    let shown = desk.run(&["recipient", "show", "storage_customer", "1337", "--json"]).json();
+    let again = import(&workspace, "recipients.csv", &moved);
+    let shown = workspace.run(&["recipient", "show", "storage_customer", "1337", "--json"]).json();
 
     assert_eq!(again.code, 0);
     assert_eq!(shown["recipients"].as_array().unwrap().len(), 1);
-    assert_eq!(shown["recipients"][0]["contacts"][1]["address"], "+48*****0400");
+    assert_eq!(shown["recipients"][0]["contacts"][1]["contact"], "+48*****0400");
 }
 
 #[test]
-fn a_list_of_objects_says_the_same_as_a_table() {
-    let desk = Desk::new();
-    let text = "\u{feff}{\"person\":\"c-1\",\"locale\":\"pl\",\"identifiers\":{\"user\":[\"u-1\"]},\
+fn json_lines_mean_the_same_as_csv() {
+    let workspace = Workspace::new();
+    let text = "\u{feff}{\"recipient\":\"c-1\",\"locale\":\"pl\",\"identifiers\":{\"user\":[\"u-1\"]},\
         \"contacts\":{\"push\":[\"token-abcd\"]}}\n\n\
-        {\"person\":\"c-2\",\"locale\":\"pl\",\"surname\":\"x\",\"identifiers\":{\"user\":[\"u-2\"]}}\n";
+        {\"recipient\":\"c-2\",\"locale\":\"pl\",\"surname\":\"x\",\"identifiers\":{\"user\":[\"u-2\"]}}\n";
 
-    let taken = import(&desk, "recipients.jsonl", text);
-    let shown = desk.run(&["recipient", "show", "user", "u-1"]);
+    let imported = import(&workspace, "recipients.jsonl", text);
+    let shown = workspace.run(&["recipient", "show", "user", "u-1"]);
 
-    assert_eq!((taken.code, taken.out.as_str()), (1, "taken 1, refused 1\n"));
-    assert!(taken.err.starts_with("line 3: an unknown key"), "{}", taken.err);
-    taken.keeps("surname");
-    assert!(shown.out.contains("push      …abcd"), "{}", shown.out);
+    assert_eq!((imported.code, imported.out.as_str()), (1, "imported 1, rejected 1\n"));
+    assert!(imported.err.starts_with("line 3: unknown key"), "{}", imported.err);
+    imported.keeps("surname");
+    assert!(shown.out.contains("push       …abcd"), "{}", shown.out);
 }
 
 #[test]
-fn rows_are_refused_one_by_one_with_line_and_column_and_without_what_stood_there() {
-    let desk = Desk::new();
-    let text = "\u{feff}person,locale,storage_customer,sms\n\
+fn rows_are_rejected_one_by_one_with_line_and_column_and_without_their_content() {
+    let workspace = Workspace::new();
+    let text = "\u{feff}recipient,locale,storage_customer,sms\n\
         good,pl,1,+48600100200\n\
         national,pl,2,600100999\n\
         short,pl,3,+48600\n\
@@ -95,105 +95,106 @@ fn rows_are_refused_one_by_one_with_line_and_column_and_without_what_stood_there
         tongue,p_l,6,+48600100203\n\
         ragged,pl,7\n";
 
-    let said = import(&desk, "recipients.csv", text);
-    let told = desk.run(&["recipient", "import", desk.path("recipients.csv").to_str().unwrap(), "--json"]);
+    let output = import(&workspace, "recipients.csv", text);
+    let json = workspace.run(&["recipient", "import", workspace.path("recipients.csv").to_str().unwrap(), "--json"]);
 
-    assert_eq!((said.code, said.out.as_str()), (1, "taken 1, refused 6\n"));
-    let lines: Vec<_> = said.err.lines().collect();
-    assert!(lines[0].starts_with("line 3, sms: has no country code"), "{}", said.err);
+    assert_eq!((output.code, output.out.as_str()), (1, "imported 1, rejected 6\n"));
+    let lines: Vec<_> = output.err.lines().collect();
+    assert!(lines[0].starts_with("line 3, sms: has no country code"), "{}", output.err);
     assert_eq!(lines[1], "line 4, sms: too short for its country");
-    assert!(lines[2].starts_with("line 5: no number of the processor"), "{}", said.err);
-    assert_eq!(lines[3], "line 6, person: the same as in line 2");
-    assert!(lines[4].starts_with("line 7, locale:"), "{}", said.err);
+    assert!(lines[2].starts_with("line 5: no identifier"), "{}", output.err);
+    assert_eq!(lines[3], "line 6, recipient: duplicate of line 2");
+    assert!(lines[4].starts_with("line 7, locale:"), "{}", output.err);
     assert_eq!(lines[5], "line 8: expected 4 cells, found 3");
-    said.keeps("600100");
-    said.keeps("national");
-    assert_eq!(told.json()["refused"], 6);
-    assert_eq!(told.json()["refusals"][0]["column"], "sms");
+    output.keeps("600100");
+    output.keeps("national");
+    assert_eq!(json.json()["rejected"], 6);
+    assert_eq!(json.json()["rejections"][0]["column"], "sms");
 }
 
 #[test]
-fn of_many_refusals_the_first_twenty_are_told_and_the_others_counted() {
-    let desk = Desk::new();
+fn the_first_twenty_rejected_rows_are_listed_and_the_rest_is_counted() {
+    let workspace = Workspace::new();
     let row = |at: u32| format!("c-{at},pl,{at},{}", if at < 30 { "1" } else { "" });
     let rows = (0..1_100).map(row).collect::<Vec<_>>().join("\n");
 
-    let said = import(&desk, "recipients.csv", &format!("recipient,locale,storage_customer,sms\n{rows}"));
+    let output = import(&workspace, "recipients.csv", &format!("recipient,locale,storage_customer,sms\n{rows}"));
 
-    assert_eq!((said.code, said.out.as_str()), (1, "taken 1070, refused 30\n"));
-    assert_eq!(said.err.lines().count(), 21);
-    assert!(said.err.ends_with("and 10 more\n"), "{}", said.err);
+    assert_eq!((output.code, output.out.as_str()), (1, "imported 1070, rejected 30\n"));
+    assert_eq!(output.err.lines().count(), 21);
+    assert!(output.err.ends_with("and 10 more\n"), "{}", output.err);
 }
 
 #[test]
-fn a_file_that_is_no_table_of_recipients_is_refused_as_a_whole() {
-    let desk = Desk::new();
-    let unknown = import(&desk, "recipients.csv", "recipient,locale,phone\n");
-    let headless = import(&desk, "recipients.csv", "c-1,pl,+48600100200\n");
+fn a_file_of_another_format_is_refused_as_a_whole() {
+    let workspace = Workspace::new();
+    let unknown = import(&workspace, "recipients.csv", "recipient,locale,phone\n");
+    let headless = import(&workspace, "recipients.csv", "c-1,pl,+48600100200\n");
     let endless =
-        import(&desk, "recipients.csv", &format!("recipient,locale,user\nc-1,pl,\"{}", "x\n".repeat(700_000)));
-    let missing = desk.run(&["recipient", "import", "/nowhere/recipients.csv"]);
-    let other = import(&desk, "recipients.xls", "");
+        import(&workspace, "recipients.csv", &format!("recipient,locale,user\nc-1,pl,\"{}", "x\n".repeat(700_000)));
+    let missing = workspace.run(&["recipient", "import", "/nowhere/recipients.csv"]);
+    let other = import(&workspace, "recipients.xls", "");
 
-    for (said, part) in [
+    for (output, part) in [
         (
             &unknown,
-            "column phone is not known; columns are person, locale, standing, channels, time_zone, storage_customer",
+            "unknown column phone; columns are separated by commas and named recipient, locale, status, channels, time_zone, \
+             storage_customer",
         ),
-        (&headless, "column 1 of the first line is not known"),
+        (&headless, "unknown column 1 in the header"),
         (&endless, "a row is longer than 1 MiB"),
         (&missing, "/nowhere/recipients.csv"),
         (&other, ".csv or .jsonl"),
     ] {
-        assert_eq!(said.code, 2, "{}", said.err);
-        assert!(said.err.contains(part), "{}", said.err);
+        assert_eq!(output.code, 2, "{}", output.err);
+        assert!(output.err.contains(part), "{}", output.err);
     }
     headless.keeps("600100200");
 }
 
 #[test]
-fn a_dry_run_writes_nothing() {
-    let desk = Desk::new();
-    let file = desk.write("recipients.csv", TABLE);
+fn a_dry_run_stores_nothing() {
+    let workspace = Workspace::new();
+    let file = workspace.write("recipients.csv", CSV);
 
-    let said = desk.run(&["recipient", "import", &file, "--dry-run"]);
-    let shown = desk.run(&["recipient", "show", "storage_customer", "1337"]);
+    let output = workspace.run(&["recipient", "import", &file, "--dry-run"]);
+    let shown = workspace.run(&["recipient", "show", "storage_customer", "1337"]);
 
-    assert_eq!((said.code, said.out.as_str()), (0, "would take 2, refused 0 (dry run: nothing was written)\n"));
+    assert_eq!((output.code, output.out.as_str()), (0, "would import 2, rejected 0 (dry run: nothing was stored)\n"));
     assert_eq!(shown.code, 1);
     shown.keeps("1337");
 }
 
 #[test]
-fn a_recipient_is_erased_only_by_somebody_who_means_it() {
-    let desk = Desk::new();
-    import(&desk, "recipients.csv", TABLE);
+fn a_recipient_is_erased_only_with_confirmation() {
+    let workspace = Workspace::new();
+    import(&workspace, "recipients.csv", CSV);
 
-    let unasked = desk.run(&["recipient", "erase", "storage_customer", "1337"]);
-    let erased = desk.run(&["recipient", "erase", "storage_customer", "1337", "--yes"]);
-    let again = desk.run(&["recipient", "erase", "storage_customer", "1337", "--yes"]);
+    let unconfirmed = workspace.run(&["recipient", "erase", "storage_customer", "1337"]);
+    let erased = workspace.run(&["recipient", "erase", "storage_customer", "1337", "--yes"]);
+    let again = workspace.run(&["recipient", "erase", "storage_customer", "1337", "--yes"]);
 
-    assert_eq!(unasked.code, 2);
-    assert!(unasked.err.contains("--yes"), "{}", unasked.err);
+    assert_eq!(unconfirmed.code, 2);
+    assert!(unconfirmed.err.contains("--yes"), "{}", unconfirmed.err);
     assert_eq!(erased.code, 0, "{}", erased.err);
     assert_eq!(again.code, 1);
-    assert_eq!(desk.run(&["recipient", "show", "dc_card", "77"]).code, 1);
-    assert_eq!(desk.run(&["recipient", "show", "storage_customer", "1338"]).code, 0);
+    assert_eq!(workspace.run(&["recipient", "show", "dc_card", "77"]).code, 1);
+    assert_eq!(workspace.run(&["recipient", "show", "storage_customer", "1338"]).code, 0);
 }
 
 #[test]
-fn where_a_number_names_several_recipients_the_id_decides() {
-    let desk = Desk::new();
-    import(&desk, "recipients.csv", "recipient,locale,corporation\na,pl,9\nb,de,9\n");
-    let recipients = desk.run(&["recipient", "show", "corporation", "9", "--json"]).json();
+fn the_id_chooses_among_several_recipients_with_the_same_identifier() {
+    let workspace = Workspace::new();
+    import(&workspace, "recipients.csv", "recipient,locale,corporation\na,pl,9\nb,de,9\n");
+    let recipients = workspace.run(&["recipient", "show", "corporation", "9", "--json"]).json();
     let id = recipients["recipients"][1]["id"].as_str().unwrap();
 
-    let unsaid = desk.run(&["recipient", "erase", "corporation", "9", "--yes"]);
-    let erased = desk.run(&["recipient", "erase", "corporation", "9", "--yes", "--id", id]);
+    let ambiguous = workspace.run(&["recipient", "erase", "corporation", "9", "--yes"]);
+    let erased = workspace.run(&["recipient", "erase", "corporation", "9", "--yes", "--id", id]);
 
-    assert_eq!(unsaid.code, 2);
-    assert!(unsaid.err.contains(id) && unsaid.err.contains("--id"), "{}", unsaid.err);
+    assert_eq!(ambiguous.code, 2);
+    assert!(ambiguous.err.contains(id) && ambiguous.err.contains("--id"), "{}", ambiguous.err);
     assert_eq!(erased.code, 0, "{}", erased.err);
-    let left = desk.run(&["recipient", "show", "corporation", "9", "--json"]).json();
+    let left = workspace.run(&["recipient", "show", "corporation", "9", "--json"]).json();
     assert_eq!(left["recipients"].as_array().unwrap().len(), 1);
 }

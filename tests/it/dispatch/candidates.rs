@@ -1,4 +1,4 @@
-//! Which way is taken, and which is taken next.
+//! Which candidate is tried first, and which next.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use otpost::domain::outcome::{Cause, Outcome};
 use crate::support::{Gateway, Setup, locked, otp, recipient};
 
 #[tokio::test]
-async fn a_code_goes_to_the_app_and_nowhere_else_when_the_app_takes_it() {
+async fn an_otp_is_sent_by_push_only_when_the_push_is_accepted() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("both").customer("1337").app("token").phone("+48600100200")]).await;
 
@@ -22,7 +22,7 @@ async fn a_code_goes_to_the_app_and_nowhere_else_when_the_app_takes_it() {
 }
 
 #[tokio::test]
-async fn a_code_goes_by_sms_when_the_app_was_removed() {
+async fn an_otp_is_sent_by_sms_when_the_app_was_removed() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("both").customer("1337").app("token").phone("+48600100200")]).await;
     gateway.push().answers(410);
@@ -30,15 +30,15 @@ async fn a_code_goes_by_sms_when_the_app_was_removed() {
     gateway.post(&otp()).await.expect_status(204);
     gateway.drain().await;
 
-    let told = gateway.last().await;
-    assert_eq!(told.line.state, "sent");
-    assert_eq!(told.attempts[0].outcome, Outcome::refused(Cause::InvalidContact));
+    let last = gateway.last().await;
+    assert_eq!(last.line.state, "sent");
+    assert_eq!(last.attempts[0].outcome, Outcome::rejected(Cause::InvalidContact));
     assert_eq!(gateway.sms("primary").received()[0].to, "+48600100200");
 }
 
 #[tokio::test]
 async fn the_second_provider_is_tried_when_the_first_one_is_down() {
-    let gateway = told_by_sms(Setup::new()).await;
+    let gateway = sms_gateway(Setup::new()).await;
     gateway.sms("primary").answers(503);
 
     gateway.post(&otp()).await.expect_status(204);
@@ -49,8 +49,8 @@ async fn the_second_provider_is_tried_when_the_first_one_is_down() {
 }
 
 #[tokio::test]
-async fn everybody_is_asked_again_after_a_pause_when_everybody_deferred() {
-    let gateway = told_by_sms(Setup::new()).await;
+async fn all_providers_are_retried_after_a_backoff_when_all_deferred() {
+    let gateway = sms_gateway(Setup::new()).await;
     gateway.sms("primary").answers(503);
     gateway.sms("backup").answers(503);
 
@@ -61,15 +61,15 @@ async fn everybody_is_asked_again_after_a_pause_when_everybody_deferred() {
     gateway.drain().await;
 
     assert!((Duration::from_millis(500)..Duration::from_millis(1500)).contains(&pause), "{pause:?}");
-    let told = gateway.last().await;
-    let asked: Vec<_> = told.attempts.iter().map(|attempt| attempt.provider.0.as_str()).collect();
+    let last = gateway.last().await;
+    let asked: Vec<_> = last.attempts.iter().map(|attempt| attempt.provider.0.as_str()).collect();
     assert_eq!(asked, ["primary", "backup", "primary"]);
-    assert_eq!(told.line.state, "sent");
+    assert_eq!(last.line.state, "sent");
 }
 
 #[tokio::test]
-async fn a_provider_that_wants_a_short_pause_is_waited_for() {
-    let gateway = told_by_sms(Setup::new()).await;
+async fn a_short_retry_after_is_waited_for() {
+    let gateway = sms_gateway(Setup::new()).await;
     gateway.sms("primary").answers_with_retry_after(429, 3);
 
     gateway.post(&otp()).await.expect_status(204);
@@ -84,8 +84,8 @@ async fn a_provider_that_wants_a_short_pause_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_provider_that_wants_a_long_pause_is_passed_over_at_once() {
-    let gateway = told_by_sms(Setup::new()).await;
+async fn a_long_retry_after_means_the_next_provider_at_once() {
+    let gateway = sms_gateway(Setup::new()).await;
     gateway.sms("primary").answers_with_retry_after(429, 60);
 
     gateway.post(&otp()).await.expect_status(204);
@@ -95,23 +95,23 @@ async fn a_provider_that_wants_a_long_pause_is_passed_over_at_once() {
 }
 
 #[tokio::test]
-async fn a_provider_that_never_answers_costs_one_time_out_and_no_more() {
-    let gateway = told_by_sms(Setup::new().timeout("300ms")).await;
+async fn a_provider_that_never_answers_costs_one_timeout() {
+    let gateway = sms_gateway(Setup::new().timeout("300ms")).await;
     gateway.sms("primary").swallows();
 
     gateway.post(&otp()).await.expect_status(204);
     gateway.settle().await;
 
-    let told = gateway.last().await;
-    assert_eq!(told.attempts[0].outcome, Outcome::unknown(Cause::TimedOut));
-    assert!(told.attempts[0].took < Duration::from_millis(800), "{:?}", told.attempts[0].took);
+    let last = gateway.last().await;
+    assert_eq!(last.attempts[0].outcome, Outcome::unknown(Cause::TimedOut));
+    assert!(last.attempts[0].took < Duration::from_millis(800), "{:?}", last.attempts[0].took);
     assert_eq!(gateway.sms("backup").received().len(), 1);
 }
 
-// The one slow test of this file: eight real seconds, because the bound itself is promised.
+// The only slow test of this file: eight real seconds, because the bound itself is promised.
 #[tokio::test]
-async fn the_next_provider_is_asked_within_eight_and_a_half_seconds_of_a_black_hole() {
-    let gateway = told_by_sms(Setup::new()).await;
+async fn the_next_provider_is_tried_within_eight_and_a_half_seconds() {
+    let gateway = sms_gateway(Setup::new()).await;
     gateway.sms("primary").swallows();
     let began = tokio::time::Instant::now();
 
@@ -131,15 +131,15 @@ async fn each_holder_of_a_card_gets_one_message() {
     gateway.post(&locked(gateway.now())).await.expect_status(204);
     gateway.drain().await;
 
-    let mut told: Vec<_> = gateway.sms("primary").received().iter().map(|message| message.to.clone()).collect();
-    told.sort();
-    assert_eq!(told, numbers);
+    let mut received: Vec<_> = gateway.sms("primary").received().iter().map(|message| message.to.clone()).collect();
+    received.sort();
+    assert_eq!(received, numbers);
     let ended: Vec<_> = gateway.deliveries().await.into_iter().map(|line| (line.state, line.attempts)).collect();
     assert_eq!(ended, ["sent", "sent", "sent"].map(|state| (state.to_owned(), 1)));
 }
 
 #[tokio::test]
-async fn a_mail_arrives_in_the_language_of_its_reader() {
+async fn an_email_is_in_the_language_of_its_recipient() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("reader").card("11").mailbox("reader@example.org")]).await;
 
@@ -152,8 +152,8 @@ async fn a_mail_arrives_in_the_language_of_its_reader() {
     assert!(mail.text.contains("po zgłoszeniu utraty") && mail.text.contains("Blokada jest trwała"), "{}", mail.text);
 }
 
-async fn told_by_sms(setup: Setup) -> Gateway {
+async fn sms_gateway(setup: Setup) -> Gateway {
     let gateway = setup.start().await;
-    gateway.knows([recipient("somebody").customer("1337").card("11").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").customer("1337").card("11").phone("+48600100200")]).await;
     gateway
 }

@@ -1,4 +1,4 @@
-//! How a delivery ends that no provider took.
+//! How deliveries end that no provider accepts.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{Gateway, Setup, locked, otp, recipient, unlocked};
 #[tokio::test]
 async fn nothing_is_sent_after_the_deadline() {
     let gateway = Gateway::start().await;
-    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").customer("1337").phone("+48600100200")]).await;
     gateway.sms("primary").answers(503);
     gateway.sms("backup").answers(503);
 
@@ -21,60 +21,60 @@ async fn nothing_is_sent_after_the_deadline() {
     gateway.wait(Duration::from_mins(5)).await;
 
     assert_eq!(gateway.received(), 0);
-    let told = gateway.last().await;
-    assert_eq!((told.line.state.as_str(), told.line.end_reason.as_deref()), ("expired", Some("deadline_passed")));
+    let last = gateway.last().await;
+    assert_eq!((last.line.state.as_str(), last.line.end_reason.as_deref()), ("expired", Some("deadline_passed")));
 }
 
 #[tokio::test]
 async fn retries_end_with_the_deadline_and_not_later() {
     let gateway = Gateway::start().await;
-    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").customer("1337").phone("+48600100200")]).await;
     gateway.sms("primary").answers(503);
     gateway.sms("backup").answers(503);
 
     gateway.post(&otp()).await.expect_status(204);
     gateway.drain().await;
 
-    let told = gateway.last().await;
-    assert!(told.line.ended_at.unwrap() <= told.line.expires_at);
-    assert!(told.attempts.len() > 4 && told.attempts.len() <= 12, "{}", told.attempts.len());
-    assert_eq!(told.line.state, "undeliverable");
+    let last = gateway.last().await;
+    assert!(last.line.ended_at.unwrap() <= last.line.expires_at);
+    assert!(last.attempts.len() > 4 && last.attempts.len() <= 12, "{}", last.attempts.len());
+    assert_eq!(last.line.state, "undeliverable");
 }
 
 #[tokio::test]
 async fn a_message_that_may_have_arrived_ends_as_unconfirmed() {
     let gateway = Setup::new().timeout("300ms").start().await;
-    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").customer("1337").phone("+48600100200")]).await;
     gateway.sms("primary").swallows();
     gateway.sms("backup").swallows();
 
     gateway.post(&otp()).await.expect_status(204);
     gateway.drain().await;
 
-    let told = gateway.last().await;
-    assert_eq!(told.line.state, "unconfirmed");
-    // Two equal messages are better than none; four on each way are not.
+    let last = gateway.last().await;
+    assert_eq!(last.line.state, "unconfirmed");
+    // Two equal messages are better than none; four for each candidate are not.
     assert_eq!(gateway.sms("primary").swallowed() + gateway.sms("backup").swallowed(), 4);
-    assert!(told.attempts.iter().all(|attempt| attempt.outcome.cause() == Some(Cause::TimedOut)));
+    assert!(last.attempts.iter().all(|attempt| attempt.outcome.cause() == Some(Cause::TimedOut)));
 }
 
 #[tokio::test]
-async fn a_number_that_is_refused_for_good_is_not_asked_for_again() {
+async fn a_permanently_rejected_number_is_not_tried_again() {
     let gateway = Gateway::start().await;
-    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").customer("1337").phone("+48600100200")]).await;
     gateway.sms("primary").answers(400);
     gateway.sms("backup").answers(400);
 
     gateway.post(&otp()).await.expect_status(204);
     gateway.drain().await;
 
-    let told = gateway.last().await;
-    assert_eq!((told.line.state.as_str(), told.line.end_reason.as_deref()), ("undeliverable", Some("all_refused")));
-    assert!(told.attempts.len() <= 2, "{}", told.attempts.len());
+    let last = gateway.last().await;
+    assert_eq!((last.line.state.as_str(), last.line.end_reason.as_deref()), ("undeliverable", Some("all_rejected")));
+    assert!(last.attempts.len() <= 2, "{}", last.attempts.len());
 }
 
 #[tokio::test]
-async fn a_card_event_older_than_a_day_is_recorded_and_not_sent() {
+async fn a_card_lock_older_than_a_day_is_stored_and_not_sent() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
     let old = gateway.now().before(Duration::from_hours(25));
@@ -82,16 +82,16 @@ async fn a_card_event_older_than_a_day_is_recorded_and_not_sent() {
     for notice in [locked(old), unlocked(old)] {
         gateway.post(&notice).await.expect_status(204);
         gateway.drain().await;
-        let told = gateway.last().await;
-        assert_eq!((told.line.state.as_str(), told.line.end_reason.as_deref()), ("recorded", Some("stale")));
-        assert!(told.line.warnings.unwrap().contains("older than a day"));
+        let last = gateway.last().await;
+        assert_eq!((last.line.state.as_str(), last.line.end_reason.as_deref()), ("not_sent", Some("stale")));
+        assert!(last.line.warnings.unwrap().contains("older than a day"));
     }
 
     assert_eq!(gateway.received(), 0);
 }
 
 #[tokio::test]
-async fn whoever_cannot_or_must_not_be_told_ends_with_the_reason() {
+async fn a_recipient_that_cannot_or_must_not_be_notified_ends_with_the_reason() {
     let gateway = Gateway::start().await;
     gateway
         .knows([
@@ -120,7 +120,7 @@ async fn whoever_cannot_or_must_not_be_told_ends_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_bad_phone_number_never_gets_into_the_directory() {
+async fn an_invalid_phone_number_is_never_imported() {
     use otpost::domain::contact::{Channel, Contact};
 
     for bad in ["600100200", "+48", "+48 600 100 200", "+00600100200", "tel:+48600100200"] {
@@ -129,7 +129,7 @@ async fn a_bad_phone_number_never_gets_into_the_directory() {
 }
 
 #[tokio::test]
-async fn a_code_by_mail_is_refused_by_the_configuration_until_somebody_answers_for_it() {
+async fn an_otp_by_email_is_rejected_until_the_configuration_allows_it() {
     let gateway = Gateway::start().await;
     let mut config = gateway.house.config();
     let plan = |bound: bool| {
@@ -147,7 +147,7 @@ async fn a_code_by_mail_is_refused_by_the_configuration_until_somebody_answers_f
 }
 
 #[tokio::test]
-async fn a_recipient_with_only_a_mailbox_gets_no_code_by_default() {
+async fn a_recipient_with_only_an_email_address_gets_no_otp_by_default() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("reader").customer("1337").mailbox("reader@example.org")]).await;
 

@@ -1,4 +1,4 @@
-//! What a restart and a crash leave, and what becomes of it.
+//! Deliveries that a restart or a crash interrupts.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::support::sender::{Gone, Line};
 use crate::support::{Gateway, locked, otp, recipient};
 
 #[tokio::test]
-async fn a_message_that_was_being_sent_when_the_process_died_is_delivered_by_the_next() {
-    let gateway = told_by_sms().await;
+async fn a_message_in_flight_at_a_crash_is_delivered_by_the_next_process() {
+    let gateway = sms_gateway().await;
     gateway.sms("primary").swallows();
     gateway.sms("backup").swallows();
     gateway.post(&otp()).await.expect_status(204);
@@ -21,16 +21,16 @@ async fn a_message_that_was_being_sent_when_the_process_died_is_delivered_by_the
     gateway.settle().await;
     gateway.drain().await;
 
-    let told = gateway.last().await;
-    assert_eq!(told.line.state, "sent");
-    assert_eq!(told.attempts[0].outcome, Outcome::unknown(Cause::Interrupted));
-    assert_eq!(told.attempts[0].provider.0, "primary");
+    let last = gateway.last().await;
+    assert_eq!(last.line.state, "sent");
+    assert_eq!(last.attempts[0].outcome, Outcome::unknown(Cause::Interrupted));
+    assert_eq!(last.attempts[0].provider.0, "primary");
     assert_eq!(gateway.sms("backup").received().len(), 1);
 }
 
 #[tokio::test]
 async fn no_notification_that_was_accepted_is_lost_in_a_crash() {
-    let gateway = told_by_sms().await;
+    let gateway = sms_gateway().await;
     gateway.sms("primary").swallows();
     let mut line = gateway.line().await;
     for number in 0..50 {
@@ -50,8 +50,8 @@ async fn no_notification_that_was_accepted_is_lost_in_a_crash() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_makes_no_worker_take_over_what_it_holds_itself() {
-    let gateway = told_by_sms().await;
+async fn a_worker_never_claims_its_own_deliveries_after_the_clock_is_set() {
+    let gateway = sms_gateway().await;
     gateway.sms("primary").swallows();
     gateway.post(&otp()).await.expect_status(204);
     swallowed(&gateway, 1).await;
@@ -64,8 +64,8 @@ async fn a_clock_that_is_set_makes_no_worker_take_over_what_it_holds_itself() {
 }
 
 #[tokio::test]
-async fn a_retry_that_waits_is_kept_over_a_restart() {
-    let gateway = told_by_sms().await;
+async fn a_postponed_retry_survives_a_restart() {
+    let gateway = sms_gateway().await;
     gateway.sms("primary").answers(503);
     gateway.sms("backup").answers(503);
     gateway.post(&otp()).await.expect_status(204);
@@ -75,14 +75,14 @@ async fn a_retry_that_waits_is_kept_over_a_restart() {
     gateway.sms("primary").recovers();
     gateway.drain().await;
 
-    let told = gateway.last().await;
-    assert_eq!(told.line.state, "sent");
-    assert!(told.attempts.iter().all(|attempt| attempt.outcome.cause() != Some(Cause::Interrupted)));
+    let last = gateway.last().await;
+    assert_eq!(last.line.state, "sent");
+    assert!(last.attempts.iter().all(|attempt| attempt.outcome.cause() != Some(Cause::Interrupted)));
 }
 
 #[tokio::test]
-async fn what_is_in_hand_is_finished_before_the_process_ends() {
-    let gateway = told_by_sms().await;
+async fn deliveries_in_flight_are_finished_before_the_process_ends() {
+    let gateway = sms_gateway().await;
     let mut line = gateway.line().await;
     for number in 0..20 {
         line.send(&otp().key(&number.to_string()).with("merchantName", number.to_string()).request()).await;
@@ -98,8 +98,8 @@ async fn what_is_in_hand_is_finished_before_the_process_ends() {
 }
 
 #[tokio::test]
-async fn a_stop_under_load_breaks_no_promise_that_was_made() {
-    let gateway = told_by_sms().await;
+async fn every_notification_answered_with_204_survives_a_stop_under_load() {
+    let gateway = sms_gateway().await;
     let mut senders = Vec::new();
     for sender in 0..8 {
         senders.push(tokio::spawn(post_until_hung_up(gateway.line().await, sender)));
@@ -115,16 +115,17 @@ async fn a_stop_under_load_breaks_no_promise_that_was_made() {
     }
     gateway.drain().await;
 
-    let told = gateway.deliveries().await;
-    let sent_once = |key: &String| told.iter().filter(|line| line.idempotency_key.as_ref() == Some(key)).count() == 1;
+    let deliveries = gateway.deliveries().await;
+    let sent_once =
+        |key: &String| deliveries.iter().filter(|line| line.idempotency_key.as_ref() == Some(key)).count() == 1;
     assert!(promised.len() >= 40 && promised.iter().all(sent_once));
-    assert!(told.iter().all(|line| line.state == "sent" && line.attempts == 1));
-    assert_eq!(gateway.received(), told.len());
+    assert!(deliveries.iter().all(|line| line.state == "sent" && line.attempts == 1));
+    assert_eq!(gateway.received(), deliveries.len());
 }
 
 #[tokio::test]
-async fn a_code_left_by_a_crash_is_not_sent_when_its_time_is_over() {
-    let gateway = told_by_sms().await;
+async fn an_otp_left_by_a_crash_is_not_sent_after_its_deadline() {
+    let gateway = sms_gateway().await;
     gateway.sms("primary").swallows();
     gateway.post(&otp()).await.expect_status(204);
     swallowed(&gateway, 1).await;
@@ -133,13 +134,13 @@ async fn a_code_left_by_a_crash_is_not_sent_when_its_time_is_over() {
     let gateway = gateway.crash().await;
     gateway.drain().await;
 
-    // It was under way when the process died: what was lost is the answer, perhaps not the message.
+    // It was in flight when the process died: the answer was lost, perhaps not the message.
     assert_eq!(gateway.received(), 0);
     assert_eq!(gateway.last().await.line.state, "unconfirmed");
 }
 
 #[tokio::test]
-async fn the_holders_of_a_card_are_all_told_though_the_process_ends_at_once() {
+async fn all_holders_of_a_card_are_notified_even_if_the_process_ends_at_once() {
     let gateway = Gateway::start().await;
     let numbers = ["+48600100201", "+48600100202", "+48600100203"];
     gateway.knows(numbers.map(|number| recipient(number).card("11").phone(number))).await;
@@ -150,12 +151,12 @@ async fn the_holders_of_a_card_are_all_told_though_the_process_ends_at_once() {
 
     assert_eq!(gateway.sms("primary").received().len(), 3);
     for line in gateway.deliveries().await {
-        let told = gateway.store().delivery(line.id).await.unwrap().unwrap();
-        assert_eq!((told.line.state.as_str(), told.attempts.len()), ("sent", 1));
+        let delivery = gateway.store().reports().delivery(line.id).await.unwrap().unwrap();
+        assert_eq!((delivery.line.state.as_str(), delivery.attempts.len()), ("sent", 1));
     }
 }
 
-// The keys that were answered with 204; any other answer must be one that promises nothing.
+// The keys that were answered with 204. Any other answer must be one that promises nothing.
 async fn post_until_hung_up(mut line: Line, sender: usize) -> Vec<String> {
     let mut promised = Vec::new();
     for number in 0.. {
@@ -170,15 +171,15 @@ async fn post_until_hung_up(mut line: Line, sender: usize) -> Vec<String> {
     promised
 }
 
-// Until the provider has read so many messages that it will not answer.
+// Waits until the provider has read this many messages that it will not answer.
 async fn swallowed(gateway: &Gateway, count: u64) {
     while gateway.sms("primary").swallowed() < count {
         tokio::task::yield_now().await;
     }
 }
 
-async fn told_by_sms() -> Gateway {
+async fn sms_gateway() -> Gateway {
     let gateway = Gateway::start().await;
-    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").customer("1337").phone("+48600100200")]).await;
     gateway
 }

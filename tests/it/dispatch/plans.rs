@@ -1,4 +1,4 @@
-//! What people agreed to, when they sleep, and several channels for the same news.
+//! Consent, quiet hours, parallel channels and hedges.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use otpost::domain::outcome::{Cause, Outcome};
 
 use crate::support::{Gateway, Setup, locked, otp, recipient, transaction, transactional_lock, unlocked, verification};
 
-const EVERY_NIGHT: &str = "[plan.card_unlocked]\nsteps = [\"push\", \"sms\"]\nttl = \"24h\"\nquiet = \"22:00-07:00\"\n\
-    [plan.card_locked]\nsteps = [\"push\", \"sms\"]\nttl = \"24h\"\nquiet = \"22:00-07:00\"\n\
-    [plan.transaction]\nsteps = [\"push\"]\nttl = \"1h\"\nquiet = \"22:00-07:00\"\n";
+const EVERY_NIGHT: &str = "[plan.card_unlocked]\nsteps = [\"push\", \"sms\"]\nttl = \"24h\"\nquiet_hours = \"22:00-07:00\"\n\
+    [plan.card_locked]\nsteps = [\"push\", \"sms\"]\nttl = \"24h\"\nquiet_hours = \"22:00-07:00\"\n\
+    [plan.transaction]\nsteps = [\"push\"]\nttl = \"1h\"\nquiet_hours = \"22:00-07:00\"\n";
 
 const HEDGED: &str = "[plan.otp]\nsteps = [\"push\", \"sms\"]\nttl = \"5m\"\nhedge_after = \"30s\"";
 
@@ -28,7 +28,7 @@ fn hour(at: Timestamp) -> String {
 }
 
 #[tokio::test]
-async fn whoever_did_not_agree_to_a_channel_is_not_told_over_it_a_code_neither() {
+async fn a_channel_without_consent_is_never_used_not_even_for_an_otp() {
     let gateway = Gateway::start().await;
     let all = |name: &str| recipient(name).app("token").phone("+48600100200").mailbox("reader@example.org");
     gateway
@@ -49,7 +49,7 @@ async fn whoever_did_not_agree_to_a_channel_is_not_told_over_it_a_code_neither()
 }
 
 #[tokio::test]
-async fn whoever_agreed_to_no_channel_of_the_plan_is_not_told_by_the_mailbox_of_the_body_either() {
+async fn without_consent_the_email_of_the_notification_is_not_used_either() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("phone").user("1337").phone("+48600100200").agrees_to(&[Channel::Sms])]).await;
 
@@ -61,7 +61,7 @@ async fn whoever_agreed_to_no_channel_of_the_plan_is_not_told_by_the_mailbox_of_
 }
 
 #[tokio::test]
-async fn news_of_the_night_are_told_in_the_morning_where_the_recipient_lives() {
+async fn quiet_hours_end_in_the_morning_of_the_recipients_time_zone() {
     let gateway = Setup::new().more(EVERY_NIGHT).start().await;
     gateway
         .knows([
@@ -83,7 +83,7 @@ async fn news_of_the_night_are_told_in_the_morning_where_the_recipient_lives() {
 }
 
 #[tokio::test]
-async fn a_code_and_a_stolen_card_wait_for_no_morning_and_overtake_what_does() {
+async fn otps_and_stolen_cards_ignore_quiet_hours_and_overtake_postponed_deliveries() {
     let gateway = Setup::new().more(EVERY_NIGHT).start().await;
     gateway.knows([recipient("holder").customer("1337").card("11").phone("+48600100200")]).await;
     let night = until(&gateway, 23).await;
@@ -92,15 +92,15 @@ async fn a_code_and_a_stolen_card_wait_for_no_morning_and_overtake_what_does() {
     gateway.post(&locked(night).with("reason", "CARD_STOLEN")).await.expect_status(204);
     gateway.post(&otp()).await.expect_status(204);
     gateway.settle().await;
-    let told = gateway.received();
+    let received = gateway.received();
     gateway.drain().await;
 
-    assert_eq!(told, 2);
+    assert_eq!(received, 2);
     assert_eq!(gateway.received(), 3);
 }
 
 #[tokio::test]
-async fn news_that_would_be_over_by_the_morning_are_told_shortly_before_they_are() {
+async fn a_delivery_that_would_expire_in_quiet_hours_is_sent_shortly_before_its_deadline() {
     let gateway = Setup::new().more(EVERY_NIGHT).start().await;
     gateway.knows([recipient("holder").storage_card("1337").app("token")]).await;
     let night = until(&gateway, 23).await;
@@ -113,7 +113,7 @@ async fn news_that_would_be_over_by_the_morning_are_told_shortly_before_they_are
 }
 
 #[tokio::test]
-async fn channels_side_by_side_are_deliveries_of_their_own_and_come_after_what_stands_before_them() {
+async fn parallel_channels_are_separate_deliveries_and_follow_the_steps_before_them() {
     let gateway = Setup::new().more(ABREAST).start().await;
     gateway.knows([recipient("all").card("11").app("token").phone("+48600100200").mailbox("reader@example.org")]).await;
     gateway.push().answers(410);
@@ -122,14 +122,14 @@ async fn channels_side_by_side_are_deliveries_of_their_own_and_come_after_what_s
     gateway.drain().await;
 
     assert_eq!((gateway.sms("primary").received().len(), gateway.email().received().len()), (1, 1));
-    let told = gateway.deliveries().await;
-    let ends: Vec<_> = told.iter().map(|line| (line.state.as_str(), line.attempts)).collect();
+    let deliveries = gateway.deliveries().await;
+    let ends: Vec<_> = deliveries.iter().map(|line| (line.state.as_str(), line.attempts)).collect();
     assert_eq!(ends, [("sent", 2), ("sent", 1)]);
-    assert_eq!(told[0].recipient, told[1].recipient);
+    assert_eq!(deliveries[0].recipient, deliveries[1].recipient);
 }
 
 #[tokio::test]
-async fn a_channel_beside_another_retries_by_itself_and_tells_nobody_twice() {
+async fn a_parallel_channel_retries_by_itself_and_sends_nothing_twice() {
     let gateway = Setup::new().more(ABREAST).start().await;
     gateway.knows([recipient("both").card("11").phone("+48600100200").mailbox("reader@example.org")]).await;
     gateway.email().answers(503);
@@ -144,7 +144,7 @@ async fn a_channel_beside_another_retries_by_itself_and_tells_nobody_twice() {
 }
 
 #[tokio::test]
-async fn everybody_of_a_company_is_told_over_each_channel_side_by_side_once() {
+async fn every_contact_of_a_corporation_is_notified_once_on_each_parallel_channel() {
     let plan = "[plan.transactional_lock_added]\nsteps = [[\"sms\", \"email\"]]\nttl = \"24h\"";
     let gateway = Setup::new().more(plan).start().await;
     let company = "a3f33118-946d-4b9c-b27f-e009d28355fa";
@@ -164,7 +164,7 @@ async fn everybody_of_a_company_is_told_over_each_channel_side_by_side_once() {
 }
 
 #[tokio::test]
-async fn a_push_that_nobody_confirms_is_followed_by_an_sms_even_over_a_crash() {
+async fn an_unconfirmed_push_is_followed_by_an_sms_even_after_a_crash() {
     let gateway = Setup::new().more(HEDGED).start().await;
     gateway.knows([recipient("both").customer("1337").app("token").phone("+48600100200")]).await;
 
@@ -176,12 +176,12 @@ async fn a_push_that_nobody_confirms_is_followed_by_an_sms_even_over_a_crash() {
     gateway.wait(Duration::from_secs(2)).await;
 
     assert_eq!((gateway.push().received().len(), gateway.sms("primary").received().len()), (1, 1));
-    let told = gateway.last().await;
-    assert_eq!((told.line.state.as_str(), told.attempts.len()), ("sent", 2));
+    let last = gateway.last().await;
+    assert_eq!((last.line.state.as_str(), last.attempts.len()), ("sent", 2));
 }
 
 #[tokio::test]
-async fn a_hedged_push_ends_as_sent_when_nothing_behind_it_works() {
+async fn a_hedged_push_ends_as_sent_when_every_later_step_fails() {
     let gateway = Setup::new().more(HEDGED).start().await;
     gateway
         .knows([
@@ -198,13 +198,13 @@ async fn a_hedged_push_ends_as_sent_when_nothing_behind_it_works() {
     gateway.post(&otp()).await.expect_status(204);
     gateway.drain().await;
 
-    let told = gateway.last().await;
-    assert_eq!(told.line.state, "sent");
-    assert_eq!(told.attempts.last().unwrap().outcome, Outcome::refused(Cause::BadMessage));
+    let last = gateway.last().await;
+    assert_eq!(last.line.state, "sent");
+    assert_eq!(last.attempts.last().unwrap().outcome, Outcome::rejected(Cause::BadMessage));
 }
 
 #[tokio::test]
-async fn a_push_that_fails_is_followed_at_once_however_it_is_hedged() {
+async fn a_failed_push_is_followed_at_once_with_any_hedge() {
     let gateway = Setup::new().more(HEDGED).start().await;
     gateway.knows([recipient("both").customer("1337").app("token").phone("+48600100200")]).await;
     gateway.push().answers(410);

@@ -1,4 +1,4 @@
-//! Who hears of what.
+//! How the recipients of a notification are resolved.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{Gateway, Setup, locked, recipient, transaction, transaction
 const COMPANY: &str = "a3f33118-946d-4b9c-b27f-e009d28355fa";
 
 #[tokio::test]
-async fn of_a_check_the_directory_knows_better_than_the_body_whom_to_tell_and_where() {
+async fn imported_recipients_take_precedence_over_the_email_of_an_identity_check() {
     let gateway = Gateway::start().await;
     gateway
         .knows([
@@ -30,18 +30,18 @@ async fn of_a_check_the_directory_knows_better_than_the_body_whom_to_tell_and_wh
 
     assert_eq!(gateway.push().received().len(), 1);
     let mails = gateway.email().received();
-    let told: Vec<_> = mails.iter().map(|mail| (mail.to.as_str(), mail.text.contains("Dzień dobry"))).collect();
-    // Whoever is not in the directory reads the default language.
+    let received: Vec<_> = mails.iter().map(|mail| (mail.to.as_str(), mail.text.contains("Dzień dobry"))).collect();
+    // A recipient that was not imported gets the default locale.
     let expected = [("own", true), ("sent-3", false), ("sent-4", true), ("sent-5", true)];
     assert_eq!(
-        told,
+        received,
         expected.map(|(to, polish)| (format!("{to}@example.org"), polish)).each_ref().map(|(a, b)| (a.as_str(), *b))
     );
     assert!(gateway.sms("primary").received().is_empty());
 }
 
 #[tokio::test]
-async fn whoever_must_not_be_told_is_not_told_by_the_mailbox_of_the_body_either() {
+async fn a_suppressed_recipient_is_not_notified_at_the_email_of_the_notification() {
     let gateway = Gateway::start().await;
     gateway
         .knows([
@@ -60,17 +60,17 @@ async fn whoever_must_not_be_told_is_not_told_by_the_mailbox_of_the_body_either(
 }
 
 #[tokio::test]
-async fn whoever_is_erased_while_the_news_wait_is_not_told_by_the_mailbox_of_the_body_either() {
+async fn a_recipient_erased_meanwhile_is_not_notified_at_the_email_of_the_notification() {
     let gateway = Gateway::start().await;
-    gateway.knows([recipient("somebody").user("1337").app("token")]).await;
+    gateway.knows([recipient("holder").user("1337").app("token")]).await;
     gateway.push().answers(503);
     gateway.email().answers(503);
     gateway.post(&verification("Accepted")).await.expect_status(204);
     gateway.settle().await;
 
-    let directory = gateway.store().directory();
+    let directory = gateway.store().recipients();
     let user = Identifier { kind: IdentifierKind::User, value: "1337".to_owned() };
-    let id = directory.named(&user).await.unwrap()[0].id;
+    let id = directory.find(&user).await.unwrap()[0].id;
     assert!(directory.erase(id, gateway.now()).await.unwrap());
     gateway.push().recovers();
     gateway.email().recovers();
@@ -81,7 +81,7 @@ async fn whoever_is_erased_while_the_news_wait_is_not_told_by_the_mailbox_of_the
 }
 
 #[tokio::test]
-async fn everybody_of_a_company_is_told_once_and_whoever_cannot_be_reached_ends_alone() {
+async fn every_contact_of_a_corporation_is_notified_once_and_unreachable_ones_end_alone() {
     let gateway = Gateway::start().await;
     let phones = ["+48600100200", "+48600100300", "+48600100400"];
     gateway.knows(phones.map(|phone| recipient(phone).corporation(COMPANY).phone(phone))).await;
@@ -101,9 +101,9 @@ async fn everybody_of_a_company_is_told_once_and_whoever_cannot_be_reached_ends_
 
     let received = gateway.sms("primary").received();
     for phone in phones {
-        let told: Vec<_> =
+        let received: Vec<_> =
             received.iter().filter(|sms| sms.to == phone).map(|sms| sms.text.contains("zdjeto")).collect();
-        assert_eq!(told, [false, true], "{phone}");
+        assert_eq!(received, [false, true], "{phone}");
     }
     assert_eq!(gateway.received(), 6);
     let mut ends: Vec<_> = gateway.deliveries().await.into_iter().map(|line| line.end_reason).collect();
@@ -114,7 +114,7 @@ async fn everybody_of_a_company_is_told_once_and_whoever_cannot_be_reached_ends_
 }
 
 #[tokio::test]
-async fn a_user_may_be_named_by_a_uuid_or_a_number_and_a_company_too() {
+async fn users_and_corporations_are_identified_by_uuid_or_number() {
     let gateway = Gateway::start().await;
     gateway
         .knows([
@@ -133,13 +133,13 @@ async fn a_user_may_be_named_by_a_uuid_or_a_number_and_a_company_too() {
         gateway.drain().await;
     }
 
-    let told: Vec<_> = gateway.sms("primary").received().iter().map(|sms| sms.to.clone()).collect();
-    assert_eq!(told, ["+48600100200", "+48600100300", "+48600100400"]);
+    let received: Vec<_> = gateway.sms("primary").received().iter().map(|sms| sms.to.clone()).collect();
+    assert_eq!(received, ["+48600100200", "+48600100300", "+48600100400"]);
     assert!(gateway.sms("primary").received()[2].text.contains("firmy"));
 }
 
 #[tokio::test]
-async fn a_user_is_looked_for_among_customers_where_both_are_numbered_alike() {
+async fn a_user_is_looked_up_as_a_customer_where_both_use_the_same_ids() {
     let gateway = Setup::new().more("[recipients]\nuser = [\"user\", \"storage_customer\"]").start().await;
     gateway.knows([recipient("customer").customer("1337").app("token")]).await;
 
@@ -152,7 +152,7 @@ async fn a_user_is_looked_for_among_customers_where_both_are_numbered_alike() {
 }
 
 #[tokio::test]
-async fn of_a_payment_the_holder_of_the_card_hears_and_else_the_owner_of_the_balance() {
+async fn a_payment_notifies_the_card_holder_or_else_the_owner_of_the_balance() {
     let gateway = Gateway::start().await;
     gateway
         .knows([
@@ -168,12 +168,12 @@ async fn of_a_payment_the_holder_of_the_card_hears_and_else_the_owner_of_the_bal
         gateway.drain().await;
     }
 
-    let told: Vec<_> = gateway.push().received().iter().map(|push| push.to.clone()).collect();
-    assert_eq!(told, ["holder", "owner"]);
+    let received: Vec<_> = gateway.push().received().iter().map(|push| push.to.clone()).collect();
+    assert_eq!(received, ["holder", "owner"]);
 }
 
 #[tokio::test]
-async fn of_a_payment_the_holder_under_the_other_numbering_hears_where_that_is_configured() {
+async fn a_payment_notifies_the_holder_of_the_dc_card_where_that_is_configured() {
     let gateway = Setup::new().more("[recipients]\ntransaction = [\"dc_card\"]").start().await;
     gateway
         .knows([recipient("storage").storage_card("1337").app("storage"), recipient("dc").card("1337").app("dc")])
@@ -182,12 +182,12 @@ async fn of_a_payment_the_holder_under_the_other_numbering_hears_where_that_is_c
     gateway.post(&transaction(gateway.now())).await.expect_status(204);
     gateway.drain().await;
 
-    let told: Vec<_> = gateway.push().received().iter().map(|push| push.to.clone()).collect();
-    assert_eq!(told, ["dc"]);
+    let received: Vec<_> = gateway.push().received().iter().map(|push| push.to.clone()).collect();
+    assert_eq!(received, ["dc"]);
 }
 
 #[tokio::test]
-async fn news_of_one_recipient_company_or_payment_are_told_in_the_order_in_which_they_were_taken() {
+async fn deliveries_with_the_same_ordering_key_are_sent_in_the_order_of_acceptance() {
     let gateway = Gateway::start().await;
     gateway
         .knows([
@@ -244,9 +244,9 @@ async fn news_of_one_recipient_company_or_payment_are_told_in_the_order_in_which
         assert_eq!(at_once, ["bystander"], "somebody else's news wait for nobody");
 
         gateway.drain().await;
-        let told = gateway.push().received().split_off(before);
+        let received = gateway.push().received().split_off(before);
         let titles: Vec<_> =
-            told.iter().filter(|push| push.to == token).map(|push| push.title.clone().unwrap()).collect();
+            received.iter().filter(|push| push.to == token).map(|push| push.title.clone().unwrap()).collect();
         let expected = match token {
             "user" => [
                 "Sprawdzamy Twoje dane",
@@ -267,12 +267,12 @@ async fn news_of_one_recipient_company_or_payment_are_told_in_the_order_in_which
 }
 
 #[tokio::test]
-async fn locks_older_than_the_configured_age_are_recorded_and_not_told() {
+async fn locks_older_than_the_configured_age_are_stored_and_not_sent() {
     let gateway = Setup::new().more("[delivery]\nmax_age = \"1h\"").start().await;
     gateway.knows([recipient("holder").card("11").corporation(COMPANY).phone("+48600100200")]).await;
     let (old, young) = (gateway.now().before(Duration::from_hours(2)), gateway.now().before(Duration::from_mins(30)));
 
-    for (at, state) in [(old, "recorded"), (young, "sent")] {
+    for (at, state) in [(old, "not_sent"), (young, "sent")] {
         for notice in [locked(at), unlocked(at), transactional_lock("Added", at), transactional_lock("Removed", at)] {
             gateway.post(&notice).await.expect_status(204);
             gateway.drain().await;

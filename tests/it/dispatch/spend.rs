@@ -1,17 +1,17 @@
-//! Providers that have been paid enough for an hour: who is asked instead, what waits, and what is sent all the same.
+//! Providers at their spend cap: fallbacks, waiting, and OTPs beyond the cap.
 
 use std::time::Duration;
 
 use crate::support::{Gateway, Setup, locked, otp, recipient};
 
-/// Two SMS providers of which the first may be paid for two messages an hour and the second for `backup` of them, and
-/// `guard` for what is forbidden.
-async fn paid(backup: u32, guard: &str) -> Gateway {
+/// Two SMS providers: the first has a cap of two messages per hour and the second one of `backup` messages. `limits` is
+/// the `[limits]` section.
+async fn paid(backup: u32, limits: &str) -> Gateway {
     let gateway = Setup::new()
-        .more(&format!("[limits]\n{guard}\n[plan.card_locked]\nsteps = [\"sms\"]\nttl = \"24h\"\n"))
+        .more(&format!("[limits]\n{limits}\n[plan.card_locked]\nsteps = [\"sms\"]\nttl = \"24h\"\n"))
         .start()
         .await;
-    gateway.knows([recipient("somebody").customer("1337").card("11").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").customer("1337").card("11").phone("+48600100200")]).await;
     gateway.house.reconfigure(|text| {
         let capped = |text: String, name: &str, cap: u32| {
             let name = format!("name = \"{name}\"\n");
@@ -38,7 +38,7 @@ fn taken(gateway: &Gateway) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn whoever_has_been_paid_enough_gives_candidate_until_the_hour_has_passed_also_across_restarts() {
+async fn a_provider_at_its_cap_is_skipped_for_the_hour_even_after_a_restart() {
     let gateway = paid(100, "").await;
 
     codes(&gateway, 3).await;
@@ -56,7 +56,7 @@ async fn whoever_has_been_paid_enough_gives_candidate_until_the_hour_has_passed_
 }
 
 #[tokio::test]
-async fn what_was_not_taken_is_not_paid() {
+async fn a_rejected_message_is_not_counted_as_spend() {
     let gateway = paid(100, "").await;
     gateway.sms("primary").answers(400);
     codes(&gateway, 3).await;
@@ -69,7 +69,7 @@ async fn what_was_not_taken_is_not_paid() {
 }
 
 #[tokio::test]
-async fn a_crowd_cannot_pass_a_cap_together() {
+async fn concurrent_deliveries_cannot_exceed_a_cap() {
     let gateway = paid(100, "per_recipient = 0\nper_card = 0").await;
     gateway.sms("primary").takes(Duration::from_millis(300));
 
@@ -83,7 +83,7 @@ async fn a_crowd_cannot_pass_a_cap_together() {
 }
 
 #[tokio::test]
-async fn when_everybody_has_been_paid_enough_a_code_is_sent_all_the_same_and_other_news_wait() {
+async fn at_every_cap_an_otp_is_still_sent_and_standard_deliveries_wait() {
     let gateway = paid(1, "").await;
 
     codes(&gateway, 5).await;
@@ -99,8 +99,8 @@ async fn when_everybody_has_been_paid_enough_a_code_is_sent_all_the_same_and_oth
 }
 
 #[tokio::test]
-async fn codes_are_held_at_the_cap_only_where_that_was_asked_for() {
-    let gateway = paid(1, "hold_at_cap = true").await;
+async fn otps_wait_at_the_cap_only_with_otp_waits_at_cap() {
+    let gateway = paid(1, "otp_waits_at_cap = true").await;
 
     codes(&gateway, 4).await;
     assert_eq!(taken(&gateway), (2, 1));

@@ -1,4 +1,4 @@
-//! A newer code for the same purchase takes the place of one that still waits, and of no other.
+//! A newer OTP for the same purchase replaces one that still waits, and no other.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::support::{Gateway, Setup, otp, recipient};
 
 async fn outage() -> Gateway {
     let gateway = Setup::new().timeout("300ms").start().await;
-    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("holder").customer("1337").phone("+48600100200")]).await;
     gateway.sms("primary").answers(503);
     gateway.sms("backup").answers(503);
     gateway
@@ -30,7 +30,7 @@ fn superseded() -> (String, Option<String>) {
 }
 
 #[tokio::test]
-async fn a_code_that_still_waits_is_not_sent_once_a_newer_one_is_accepted() {
+async fn a_waiting_otp_is_not_sent_after_a_newer_one_is_accepted() {
     let gateway = outage().await;
     gateway.post(&otp()).await.expect_status(204);
     gateway.settle().await;
@@ -45,7 +45,7 @@ async fn a_code_that_still_waits_is_not_sent_once_a_newer_one_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_code_for_another_merchant_or_card_takes_nobodys_place() {
+async fn an_otp_for_another_merchant_or_card_supersedes_nothing() {
     let gateway = outage().await;
     gateway.post(&otp()).await.expect_status(204);
     gateway.settle().await;
@@ -59,7 +59,7 @@ async fn a_code_for_another_merchant_or_card_takes_nobodys_place() {
 }
 
 #[tokio::test]
-async fn a_code_that_a_provider_may_have_is_not_superseded_but_unconfirmed_and_not_sent_again() {
+async fn an_otp_that_a_provider_may_have_ends_unconfirmed_and_is_not_sent_again() {
     let gateway = outage().await;
     gateway.sms("primary").swallows();
     gateway.post(&otp()).await.expect_status(204);
@@ -74,7 +74,7 @@ async fn a_code_that_a_provider_may_have_is_not_superseded_but_unconfirmed_and_n
 }
 
 #[tokio::test]
-async fn a_crash_forgets_neither_the_newer_code_nor_its_purchase() {
+async fn superseding_survives_a_crash() {
     let gateway = outage().await;
     gateway.post(&otp()).await.expect_status(204);
     gateway.settle().await;
@@ -89,7 +89,7 @@ async fn a_crash_forgets_neither_the_newer_code_nor_its_purchase() {
 }
 
 #[tokio::test]
-async fn an_equal_code_that_was_sent_before_is_sent_again() {
+async fn an_equal_otp_is_sent_again_after_the_first_was_sent() {
     let gateway = outage().await;
     recover(&gateway);
 

@@ -51,10 +51,10 @@ async fn every_mail_is_one_that_another_parser_reads_whole() {
         let content = example(kind);
         let delivery = DeliveryId(Uuid::now_v7());
 
-        let sent = outbound(delivery, priority, written(&renderer, &content, tag));
+        let sent = message(delivery, priority, written(&renderer, &content, tag));
         let letter = read(&sent).await;
 
-        let RenderedMessage::Email { subject, text, html, .. } = &sent.message else { panic!("{kind}") };
+        let RenderedMessage::Email { subject, text, html, .. } = &sent.rendered else { panic!("{kind}") };
         assert_eq!(letter.defects, [""; 0], "{kind} {tag}");
         assert!(letter.longest_line <= 998, "{kind} {tag}: a line of {}", letter.longest_line);
         assert_eq!(letter.header("Subject"), Some(subject.reveal()));
@@ -74,22 +74,22 @@ async fn every_mail_is_one_that_another_parser_reads_whole() {
     }
 }
 
-fn outbound(delivery: DeliveryId, priority: Priority, message: RenderedMessage) -> OutboundMessage {
+fn message(delivery: DeliveryId, priority: Priority, rendered: RenderedMessage) -> OutboundMessage {
     let to = Contact::parse(Channel::Email, "leon@mail.example").unwrap();
-    OutboundMessage { delivery, priority, to, message, valid_for: Duration::from_mins(5) }
+    OutboundMessage { delivery, priority, to, rendered, valid_for: Duration::from_mins(5) }
 }
 
 /// Hands the parcel to a relay that takes everything, and reads what it was given.
-async fn read(outbound: &OutboundMessage) -> Letter {
+async fn read(message: &OutboundMessage) -> Letter {
     let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let settings = json!({
         "kind": "smtp", "name": "mail", "host": "127.0.0.1", "port": relay.local_addr().unwrap().port(), "tls": "none",
         "from": "Bank Żółw <no-reply@bank.example>", "list_unsubscribe": "mailto:stop@bank.example",
     });
     let settings: channel::Settings = serde_json::from_value(settings).unwrap();
-    let provider = channel::connect(&settings).unwrap();
+    let provider = settings.connect().unwrap().provider;
 
-    let (outcome, taken) = tokio::join!(provider.send(outbound), take(relay));
+    let (outcome, taken) = tokio::join!(provider.send(message), take(relay));
 
     assert!(matches!(outcome, Outcome::Accepted { .. }), "{}", outcome.name());
     let script = include_str!("../support/mail.py");
@@ -132,7 +132,7 @@ async fn a_repeat_is_the_same_mail_and_another_delivery_another_one() {
 
     let mut names = Vec::new();
     for delivery in [one, one, other] {
-        let letter = read(&outbound(delivery, Priority::Otp, written(&renderer, &example(Kind::Otp), "en"))).await;
+        let letter = read(&message(delivery, Priority::Otp, written(&renderer, &example(Kind::Otp), "en"))).await;
         names.push(letter.header("Message-ID").unwrap().to_owned());
     }
 

@@ -1,5 +1,5 @@
-//! Providers that are busy and say when to come back, in every form that `Retry-After` takes (RFC 9110, 10.2.3) and in
-//! those that it does not: never early, and at the next provider at once when it is long.
+//! Throttling providers with every valid form of `Retry-After` (RFC 9110, 10.2.3), and with invalid ones: they are never
+//! tried early, and when the wait is long, the next provider is tried at once.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tokio::net::TcpListener;
 use super::sms;
 use crate::support::{Gateway, Setup, otp, recipient};
 
-/// A pause that is waited for with a code that has all of its time left.
+/// A `Retry-After` that is waited for when all of the code's time is left.
 const PATIENCE: u64 = 5;
 
-/// What the provider says, and for how many seconds it may not be asked; nothing when that cannot be understood.
+/// The header's value, and for how many seconds the provider must not be tried; `None` when the value is invalid.
 const FORMS: [(&str, Option<u64>); 22] = [
     ("", None),
     ("Retry-After: 0\r\n", Some(0)),
@@ -23,7 +23,7 @@ const FORMS: [(&str, Option<u64>); 22] = [
     ("Retry-After: 5\r\n", Some(5)),
     ("Retry-After: 6\r\n", Some(6)),
     ("Retry-After: 30\r\n", Some(30)),
-    // A minute is the most that anybody is left alone for.
+    // At most a minute is honoured.
     ("Retry-After: 3600\r\n", Some(60)),
     ("Retry-After: 18446744073709551616\r\n", Some(60)),
     ("Retry-After: 99999999999999999999999999999999999999999999\r\n", Some(60)),
@@ -43,7 +43,7 @@ const FORMS: [(&str, Option<u64>); 22] = [
 ];
 
 #[tokio::test]
-async fn no_provider_is_asked_earlier_than_it_wants_and_a_long_pause_is_passed_over_at_once() {
+async fn no_provider_is_tried_before_its_retry_after_and_after_a_long_one_the_next_provider_is_tried_at_once() {
     for status in [429, 503] {
         let (mut gateway, busy) = beside_a_busy_one(status).await;
         for (form, pause) in FORMS {
@@ -67,7 +67,7 @@ async fn no_provider_is_asked_earlier_than_it_wants_and_a_long_pause_is_passed_o
             assert_eq!(gateway.last().await.line.state, "sent", "{status} {form}");
             gateway.clock.move_on(Duration::from_secs(61));
             if status == 503 {
-                // Whoever failed often is asked after the others, and this is not about that.
+                // A provider that failed often would be outranked, which is not what this test is about.
                 gateway = gateway.restart().await;
             }
         }
@@ -75,7 +75,7 @@ async fn no_provider_is_asked_earlier_than_it_wants_and_a_long_pause_is_passed_o
 }
 
 #[tokio::test]
-async fn nor_when_nobody_else_is_there_to_take_it() {
+async fn the_only_provider_is_not_tried_before_its_retry_after_either() {
     for status in [429, 503] {
         let (mut gateway, busy) = beside_a_busy_one(status).await;
         for (form, pause) in FORMS {
@@ -105,7 +105,7 @@ async fn nor_when_nobody_else_is_there_to_take_it() {
 }
 
 #[tokio::test]
-async fn while_one_wants_to_be_left_alone_other_codes_begin_elsewhere_whatever_its_status() {
+async fn while_a_provider_is_throttled_other_codes_use_another_one_first_whatever_its_status() {
     for status in [429, 503] {
         let (gateway, busy) = beside_a_busy_one(status).await;
         busy.says("Retry-After: 30\r\n");
@@ -130,13 +130,13 @@ async fn beside_a_busy_one(status: u16) -> (Gateway, Busy) {
     (gateway, busy)
 }
 
-/// Nothing that was learned about the providers is left.
+/// Restarts the gateway, so that the providers' health is unknown again.
 async fn starts_anew(gateway: Gateway) -> Gateway {
     gateway.clock.move_on(Duration::from_secs(61));
     gateway.restart().await
 }
 
-/// A provider that never takes anything.
+/// A provider that never accepts a message.
 struct Busy {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
@@ -155,7 +155,7 @@ impl Busy {
                 tokio::spawn(async move {
                     let mut heard = Vec::new();
                     while stream.read_buf(&mut heard).await.is_ok_and(|read| read > 0) {
-                        // A small request comes in one piece or two: its end is the end of its JSON.
+                        // A small request arrives in one or two pieces and ends with its JSON.
                         if !heard.ends_with(b"}") {
                             continue;
                         }

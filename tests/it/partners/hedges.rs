@@ -1,4 +1,4 @@
-//! A push that was taken, and the SMS behind it: whether that follows depends on what the push service reports.
+//! Hedged pushes: whether the SMS of the next step is sent depends on the receipts of the push service.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use crate::support::{Gateway, Setup, otp, recipient};
 
 const HEDGED: &str = "[plan.otp]\nsteps = [\"push\", \"sms\"]\nttl = \"5m\"\nhedge_after = \"30s\"\n";
 
-/// Shortly before the SMS is due, and shortly after.
+/// Shortly before the SMS is due, and shortly after it.
 const BEFORE: Duration = Duration::from_secs(29);
 const AFTER: Duration = Duration::from_secs(2);
 
 #[tokio::test]
-async fn a_push_that_is_confirmed_in_time_is_followed_by_no_sms() {
+async fn a_push_that_is_confirmed_in_time_is_not_followed_by_an_sms() {
     for by_ours in [true, false] {
         let (gateway, _desk, reference) = pushed().await;
         let reference = if by_ours { reference.as_str() } else { "desk-1" };
@@ -28,7 +28,7 @@ async fn a_push_that_is_confirmed_in_time_is_followed_by_no_sms() {
 }
 
 #[tokio::test]
-async fn nor_when_the_confirmation_comes_before_the_push_service_has_answered() {
+async fn a_push_that_is_confirmed_before_the_push_service_answers_is_not_followed_by_an_sms() {
     for by_ours in [true, false] {
         let (gateway, desk) = hedged().await;
         gateway.post(&otp()).await.expect_status(204);
@@ -48,7 +48,7 @@ async fn nor_when_the_confirmation_comes_before_the_push_service_has_answered() 
 }
 
 #[tokio::test]
-async fn a_confirmation_is_remembered_over_a_crash() {
+async fn a_confirmation_survives_a_crash() {
     let (gateway, _desk, reference) = pushed().await;
     tell(&gateway, &slip("desk", &reference, "DELIVRD")).await;
 
@@ -61,7 +61,7 @@ async fn a_confirmation_is_remembered_over_a_crash() {
 }
 
 #[tokio::test]
-async fn a_push_that_nobody_confirms_is_followed_by_one_sms_and_what_comes_later_only_says_so() {
+async fn an_unconfirmed_push_is_followed_by_one_sms_and_a_later_confirmation_is_recorded_only() {
     let (gateway, _desk, reference) = pushed().await;
 
     gateway.wait(BEFORE).await;
@@ -78,7 +78,7 @@ async fn a_push_that_nobody_confirms_is_followed_by_one_sms_and_what_comes_later
 }
 
 #[tokio::test]
-async fn what_is_no_confirmation_of_this_push_keeps_no_sms_back() {
+async fn a_callback_that_does_not_confirm_this_push_holds_back_no_sms() {
     for (row, slip_of) in [
         ("did not arrive", (|reference| slip("desk", reference, "UNDELIV")) as fn(&str) -> Slip),
         ("not final", |reference| slip("desk", reference, "ACCEPTD")),
@@ -97,7 +97,7 @@ async fn what_is_no_confirmation_of_this_push_keeps_no_sms_back() {
 }
 
 #[tokio::test]
-async fn a_confirmation_at_the_moment_the_sms_is_due_leads_to_one_sms_at_most_and_to_confirmed() {
+async fn a_confirmation_when_the_sms_is_due_leads_to_at_most_one_sms_and_to_confirmed() {
     for _ in 0..8 {
         let (gateway, _desk, reference) = pushed().await;
         gateway.wait(BEFORE).await;
@@ -111,7 +111,7 @@ async fn a_confirmation_at_the_moment_the_sms_is_due_leads_to_one_sms_at_most_an
     }
 }
 
-/// A gateway whose push service reports, and another that does.
+/// A gateway whose push service sends receipts, and the push service.
 async fn hedged() -> (Gateway, Desk) {
     let desk = Desk::open().await;
     let service = |name| desk.settings(name, "", "").replace("sms_gateway", "push_http");
@@ -121,7 +121,7 @@ async fn hedged() -> (Gateway, Desk) {
     (gateway, desk)
 }
 
-/// The same, and one code that the push service took; returns our reference.
+/// The same, with one code that the push service has accepted; returns our reference, too.
 async fn pushed() -> (Gateway, Desk, String) {
     let (gateway, desk) = hedged().await;
     gateway.post(&otp()).await.expect_status(204);

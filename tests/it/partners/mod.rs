@@ -1,7 +1,7 @@
-//! Providers that misbehave, each promise at its number, over real sockets.
+//! Providers that misbehave, over real sockets.
 //!
-//! Nothing here knows how an adapter is written: what a provider does, what the timeline says, and what people got.
-//! `segments` is about counting alone. `OTPOST_TEST_MESSAGES` is how many codes `repeats` sends through the gateway; without it, 10,000.
+//! The tests know nothing of the adapters: they see what a provider does, the timeline of a delivery, and what recipients
+//! get. `segments` only counts. `OTPOST_TEST_MESSAGES` is the number of codes that `repeats` sends; 10,000 by default.
 
 mod black_holes;
 mod busy;
@@ -15,12 +15,12 @@ mod toxics;
 use std::fmt::Display;
 use std::net::SocketAddr;
 
-/// The `[[provider]]` of an SMS gateway, with more about it.
+/// The `[[provider]]` of an SMS gateway, with further keys.
 fn sms(name: &str, at: impl Display, more: &str) -> String {
     http("sms_gateway", name, at, more)
 }
 
-/// The same of a push service.
+/// The same for a push service.
 fn push(name: &str, at: impl Display, more: &str) -> String {
     http("push_http", name, at, more)
 }

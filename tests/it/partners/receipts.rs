@@ -1,4 +1,4 @@
-//! Receipts that come many times at once, or long after all is over. What single ones change is in `receipts`.
+//! Receipts that arrive many times at once, or long after the delivery has ended. `receipts` tests single ones.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::desk::{Desk, slip};
 use crate::support::{Gateway, Setup, otp, recipient};
 
 #[tokio::test]
-async fn of_many_receipts_at_once_that_contradict_each_other_one_counts_and_is_on_record_once() {
+async fn of_many_contradictory_receipts_at_once_one_is_applied_and_recorded_once() {
     let (gateway, desk) = reported().await;
     gateway.post(&otp()).await.expect_status(204);
     let reference = desk.message().await;
@@ -32,7 +32,7 @@ async fn of_many_receipts_at_once_that_contradict_each_other_one_counts_and_is_o
 }
 
 #[tokio::test]
-async fn receipts_in_any_order_change_each_its_own_delivery() {
+async fn receipts_in_any_order_each_change_their_own_delivery() {
     const CODES: usize = 20;
     let (gateway, desk) = reported().await;
     let mut references = Vec::new();
@@ -49,13 +49,13 @@ async fn receipts_in_any_order_change_each_its_own_delivery() {
     }
 
     for (number, reference) in references.iter().enumerate() {
-        let told = gateway.store().delivery(reference.parse().unwrap()).await.unwrap().unwrap();
+        let told = gateway.store().reports().delivery(reference.parse().unwrap()).await.unwrap().unwrap();
         assert_eq!(told.line.state, if number % 2 == 0 { "confirmed" } else { "undelivered" }, "{number}");
     }
 }
 
 #[tokio::test]
-async fn a_receipt_for_a_code_whose_time_is_over_says_that_it_arrived_and_sends_nothing() {
+async fn a_receipt_for_an_expired_code_confirms_it_and_sends_nothing() {
     let (gateway, desk) = reported().await;
     gateway.sms("primary").answers(503);
     gateway.sms("backup").answers(503);
@@ -78,7 +78,7 @@ async fn a_receipt_for_a_code_whose_time_is_over_says_that_it_arrived_and_sends_
 }
 
 #[tokio::test]
-async fn a_code_that_was_under_candidate_at_a_crash_may_have_arrived_however_late_it_is_taken_up() {
+async fn a_code_in_flight_at_a_crash_may_have_arrived_however_late_it_is_claimed_again() {
     for says_so in [false, true] {
         let (gateway, desk) = reported().await;
         gateway.post(&otp()).await.expect_status(204);

@@ -1,10 +1,10 @@
-//! The number of segments of an SMS, against the counter of a company that bills them: the npm package
-//! `sms-segments-calculator`, with its "smart encoding" off, which would count another text than the one sent.
+//! The number of segments of an SMS, compared with the counter of a company that bills them: the npm package
+//! `sms-segments-calculator`, without its "smart encoding", which counts a different text from the one that is sent.
 //!
 //! It differs on purpose in one thing: it never splits a character of several code points (a flag, a letter with marks
-//! of its own, a family of emoji) between segments, while gateways and phones split wherever sixteen bits end and only
-//! keep a surrogate pair whole. Texts with such characters therefore agree in encoding and units, and here take as many
-//! segments or fewer. Characters of one code point are compared in everything.
+//! of its own, a family of emoji) between segments, while gateways and phones split after any sixteen bits and only
+//! keep a surrogate pair together. For texts with such characters, encoding and units are equal, and we count as many
+//! segments or fewer. For all other texts, everything is equal.
 
 use otpost::render::sms::segments;
 use otpost::render::sms::segments::Encoding;
@@ -18,7 +18,7 @@ use crate::support::node;
 
 const TEXTS: usize = 10_000;
 
-/// Where one segment more is needed, and around it.
+/// The lengths around which another segment is needed.
 const EDGES: [usize; 12] = [0, 67, 70, 134, 140, 153, 160, 201, 268, 306, 459, 612];
 
 const GSM: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCXYZÄÖÑÜ§¿abcxyzäöñüà";
@@ -63,7 +63,7 @@ fn an_independent_counter_finds_the_same_encoding_units_and_segments() {
     assert!(seen[0] > 2_000 && seen[1] > 2_000 && seen[2] > 200 && seen[3] > 0, "{seen:?}");
 }
 
-// Of a length around an edge, with what is wide where a segment may end.
+// A text with a length around such an edge, with wide characters where a segment may end.
 fn text(chance: &mut StdRng) -> String {
     let length = (EDGES.choose(chance).unwrap() + chance.random_range(0..5)).saturating_sub(2);
     let rare = [0.0, 0.02, 0.3][chance.random_range(0..3)];

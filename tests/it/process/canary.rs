@@ -1,4 +1,4 @@
-//! Known codes go in; afterwards everything the process wrote is searched for them, in clear and in disguise.
+//! Known codes are posted; afterwards everything that the process wrote is searched for them, in clear and encoded.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -49,14 +49,14 @@ pub(super) fn get(served: &Served, path: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_code_is_found_nowhere_but_at_the_provider() {
+async fn a_code_is_found_only_at_the_provider() {
     let workspace = Workspace::new("").await;
     let mut gateway = Served::start(&workspace.path("otpost.toml"), "trace");
     let mut processor = gateway.processor(&workspace.identity());
     let mut arrivals = workspace.sms.station().subscribe();
     let otp = |code: &str| OtpSample { otp: code.into(), ..OtpSample::default() }.sample();
 
-    // One is delivered, one fails and waits (so that its row is still sealed), one is refused at the door.
+    // One is delivered, one fails and waits (so that its row is still sealed), one is rejected by ingest.
     let sent = otp(CODES[0]);
     assert_eq!(processor.post(sent.path, &sent.body, Some("a")).await.unwrap().status, 204);
     let arrived = tokio::time::timeout(Duration::from_secs(10), arrivals.recv()).await.unwrap().unwrap();
@@ -97,7 +97,7 @@ async fn a_code_is_found_nowhere_but_at_the_provider() {
     let list: serde_json::Value = serde_json::from_str(&list).unwrap();
     for delivery in list["deliveries"].as_array().unwrap() {
         let id = delivery["id"].as_str().unwrap().to_owned();
-        let said = run(Command::new(OTPOST).args(["delivery", "show", &id, "--words", "--config", config]));
+        let said = run(Command::new(OTPOST).args(["delivery", "show", &id, "--text", "--config", config]));
         search("delivery show", said.as_bytes(), &all);
     }
     let said = run(Command::new(OTPOST).args(["template", "history", "--config", config]));

@@ -1,5 +1,5 @@
-//! The machine's clock is set while the gateway runs, an hour and a day, ahead and back: nobody is told twice, nothing
-//! ends early or late, and an alarm is raised. libfaketime stands between the real binary and the clock.
+//! The system clock is set while the gateway runs, by an hour and a day, ahead and back: nothing is sent twice, nothing expires
+//! early or late, and an alarm is raised. libfaketime sets the clock of the real binary.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ async fn count(text: &'static str, database: &Path) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_set_ends_nothing_early_repeats_nothing_and_raises_an_alarm() {
+async fn a_clock_that_is_set_expires_nothing_early_repeats_nothing_and_raises_an_alarm() {
     let workspace = Workspace::new("").await;
     let mut wall = Wall::new(&workspace);
     let (tally, gateway, database) = (Tally::default(), wall.serve(&workspace), workspace.path("otpost.db"));
@@ -89,7 +89,7 @@ async fn a_clock_that_is_set_ends_nothing_early_repeats_nothing_and_raises_an_al
     let station = workspace.sms.station();
 
     for (number, jump) in (1..).zip([HOUR, -HOUR, DAY, -DAY]) {
-        // One waits for its second attempt, one is in hand.
+        // One waits for its second attempt, one is in flight.
         station.behave(Faults::down(503));
         let [waiting, held, later] = [tally.mark(), tally.mark(), tally.mark()];
         assert_eq!(tally.post(&mut processor, &waiting).await, 204);
@@ -112,11 +112,11 @@ async fn a_clock_that_is_set_ends_nothing_early_repeats_nothing_and_raises_an_al
     assert_eq!(count("SELECT count(*) FROM delivery WHERE state <> 'sent'", &database).await, 0);
     assert_eq!(count("SELECT count(*) FROM audit_event WHERE kind = 'clock_set'", &database).await, 4);
     assert_eq!(count("SELECT count(DISTINCT expires_at - received_at) FROM delivery", &database).await, 1);
-    assert!(gateway.log().contains("the machine's clock was set"), "{}", gateway.log());
+    assert!(gateway.log().contains("system clock was set"), "{}", gateway.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_set_back_lets_nobody_hear_of_a_code_after_its_deadline() {
+async fn no_otp_is_sent_after_its_deadline_when_the_clock_is_set_back() {
     let workspace = Workspace::new("").await;
     let config = workspace.path("otpost.toml");
     let text = fs::read_to_string(&config).unwrap();

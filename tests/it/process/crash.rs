@@ -1,4 +1,4 @@
-//! Killed without warning, again and again, under load: what was answered with 204 reaches the person.
+//! Repeated kills under load: every notification that was answered with 204 reaches its recipient.
 //!
 //! Fifty times; more by command, a thousand in some six minutes:
 //! `OTPOST_TEST_KILLS=1000 cargo test --test it process::crash -- --nocapture`
@@ -28,13 +28,13 @@ const CONNECTIONS: usize = 8;
 const LIFE_MS: std::ops::Range<u64> = 20..120;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_kills_under_load_lose_nothing_and_repeat_only_what_was_in_flight() {
+async fn fifty_kills_under_load_lose_nothing_and_repeat_only_messages_in_flight() {
     let workspace = Workspace::new("").await;
     let accepted = Arc::new(Mutex::new(HashSet::new()));
     let counter = Arc::new(AtomicU64::new(0));
     let mut rng = StdRng::seed_from_u64(20_261_123);
-    let mut news = workspace.sms.station().subscribe();
-    let mut told = HashMap::new();
+    let mut messages = workspace.sms.station().subscribe();
+    let mut sent = HashMap::new();
 
     for _ in 0..chosen(KILLS_BY_COMMAND, KILLS) {
         let gateway = workspace.serve();
@@ -47,19 +47,19 @@ async fn fifty_kills_under_load_lose_nothing_and_repeat_only_what_was_in_flight(
         for sender in senders {
             sender.await.unwrap();
         }
-        hear(&mut news, &mut told);
+        receive(&mut messages, &mut sent);
     }
     let _gateway = workspace.serve();
     let interrupted = settle(&workspace).await;
 
     let accepted = accepted.lock().unwrap();
-    hear(&mut news, &mut told);
-    let lost: Vec<_> = accepted.iter().filter(|mark| !told.contains_key(*mark)).collect();
-    let repeated: u32 = told.values().map(|times| times - 1).sum();
+    receive(&mut messages, &mut sent);
+    let lost: Vec<_> = accepted.iter().filter(|mark| !sent.contains_key(*mark)).collect();
+    let repeated: u32 = sent.values().map(|times| times - 1).sum();
     println!(
-        "{} accepted, {} told, {repeated} repeated, {interrupted} in flight at a kill",
+        "{} accepted, {} sent, {repeated} repeated, {interrupted} in flight at a kill",
         accepted.len(),
-        told.len()
+        sent.len()
     );
     assert!(accepted.len() > 500, "too few to mean anything: {}", accepted.len());
     assert_eq!(lost, Vec::<&String>::new());
@@ -89,23 +89,23 @@ fn send(
 }
 
 // Round by round: the provider itself remembers only the last ten thousand.
-fn hear(news: &mut Receiver<Arc<LoggedMessage>>, told: &mut HashMap<String, u32>) {
+fn receive(messages: &mut Receiver<Arc<LoggedMessage>>, sent: &mut HashMap<String, u32>) {
     loop {
-        match news.try_recv() {
-            Ok(arrival) => *told.entry(mark(&arrival.text)).or_default() += 1,
+        match messages.try_recv() {
+            Ok(arrival) => *sent.entry(mark(&arrival.text)).or_default() += 1,
             Err(TryRecvError::Empty) => return,
             Err(missed) => panic!("{missed}"),
         }
     }
 }
 
-/// The shop that a text names.
+/// The merchant that a message names.
 pub(super) fn mark(text: &str) -> String {
     let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
     words.find(|word| word.starts_with("SHOP")).expect("each text names its shop").to_owned()
 }
 
-/// A shop of its own for each number. Letters only: a run of digits would be masked as a phone number.
+/// A merchant of its own for each number. Letters only: a run of digits would be masked as a phone number.
 pub(super) fn letters(mut number: u64) -> String {
     let mut mark = "SHOP".to_owned();
     for _ in 0..6 {
@@ -120,10 +120,10 @@ async fn settle(workspace: &Workspace) -> u32 {
     let store = workspace.store().await;
     let open = DeliveryFilter { state: Some(DeliveryState::Open), kind: None, limit: 1 };
     let began = Instant::now();
-    while !store.deliveries(&open).await.unwrap().is_empty() {
+    while !store.reports().deliveries(&open).await.unwrap().is_empty() {
         assert!(began.elapsed() < Duration::from_mins(1), "deliveries stay open");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let all = store.deliveries(&DeliveryFilter { state: None, kind: None, limit: 1_000_000 }).await.unwrap();
+    let all = store.reports().deliveries(&DeliveryFilter { state: None, kind: None, limit: 1_000_000 }).await.unwrap();
     all.iter().map(|line| line.attempts.saturating_sub(1)).sum()
 }

@@ -19,7 +19,7 @@ const SIZE: u64 = 48 << 20;
 /// What must stay free, where something must.
 const MIN_FREE: u64 = 8 << 20;
 
-/// A gateway looks at the disk each second.
+/// A gateway checks the disk each second.
 const NOTICES_WITHIN: Duration = Duration::from_secs(5);
 
 const RECOVERS_WITHIN: Duration = Duration::from_secs(10);
@@ -103,7 +103,7 @@ async fn post_until(status: u16, limit: Duration, tally: &Tally, workspace: &Wor
     }
 }
 
-/// All that was accepted is in the file and was told, once; the file is whole.
+/// Every accepted notification is in the file and was sent once; the file is intact.
 async fn nothing_is_lost(workspace: &Workspace, tally: &Tally, database: &Path) {
     tally::settled(database).await;
     let (kept, told) = (tally::kept(database).await, tally::told(workspace));
@@ -114,7 +114,7 @@ async fn nothing_is_lost(workspace: &Workspace, tally: &Tally, database: &Path) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_is_nearly_full_is_refused_in_time_and_taken_again_without_a_restart() {
+async fn a_nearly_full_disk_is_refused_in_time_and_used_again_without_a_restart() {
     let workspace = Workspace::new("").await;
     let Some(disk) = Disk::under(&workspace, MIN_FREE) else { return };
     let (tally, mut gateway) = (Tally::default(), workspace.serve());
@@ -142,7 +142,7 @@ async fn a_disk_that_is_nearly_full_is_refused_in_time_and_taken_again_without_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_is_really_full_costs_503s_and_once_it_has_room_nothing_was_lost_or_told_twice() {
+async fn a_full_disk_costs_503s_and_loses_or_repeats_nothing() {
     let workspace = Workspace::new("").await;
     let Some(disk) = Disk::under(&workspace, 0) else { return };
     let (tally, mut gateway) = (Tally::default(), workspace.serve());

@@ -1,4 +1,4 @@
-//! Told to stop under load: what was accepted is finished, nobody is cut off, the process ends in time with success.
+//! A stop under load: accepted deliveries are finished, no request is cut off, the process ends in time with success.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use otpost::store::reports::DeliveryFilter;
 use super::Workspace;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn told_to_stop_it_finishes_what_it_accepted_and_ends_with_success() {
+async fn on_a_stop_accepted_deliveries_are_finished_and_the_process_ends_with_success() {
     let workspace = Workspace::new("").await;
     workspace.sms.station().behave(Faults::slow(Duration::from_millis(300)));
     let mut gateway = workspace.serve();
@@ -30,7 +30,7 @@ async fn told_to_stop_it_finishes_what_it_accepted_and_ends_with_success() {
                     let otp = OtpSample::default().sample();
                     match processor.post(otp.path, &otp.body, Some(&format!("{sender}-{number}"))).await {
                         Ok(answer) if answer.status == 204 => drop(accepted.fetch_add(1, Ordering::Relaxed)),
-                        // Closed, or told that nothing is taken any more: both are honest.
+                        // Closed, or answered 503: both are correct.
                         Ok(answer) => assert_eq!(answer.status, 503),
                         Err(_) => return,
                     }
@@ -51,14 +51,14 @@ async fn told_to_stop_it_finishes_what_it_accepted_and_ends_with_success() {
 
     assert!(status.success(), "{status}: {}", gateway.log());
     let accepted = accepted.load(Ordering::Relaxed);
-    assert_eq!(workspace.sms.station().arrivals().len(), accepted, "each told once");
+    assert_eq!(workspace.sms.station().arrivals().len(), accepted, "each sent once");
     let store = workspace.store().await;
     let open = DeliveryFilter { state: Some(DeliveryState::Open), kind: None, limit: 1 };
-    assert!(store.deliveries(&open).await.unwrap().is_empty(), "none left open");
+    assert!(store.reports().deliveries(&open).await.unwrap().is_empty(), "none left open");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_provider_that_never_answers_does_not_keep_it_from_stopping_and_the_next_process_goes_on() {
+async fn a_provider_that_never_answers_does_not_delay_the_stop_and_the_next_process_delivers() {
     let workspace = Workspace::new("").await;
     workspace.sms.station().behave(Faults::silent());
     let mut gateway = workspace.serve();
@@ -72,6 +72,6 @@ async fn a_provider_that_never_answers_does_not_keep_it_from_stopping_and_the_ne
     workspace.sms.station().behave(Faults::default());
     let mut arrivals = workspace.sms.station().subscribe();
     let _next = workspace.serve();
-    let told = tokio::time::timeout(Duration::from_secs(15), arrivals.recv()).await;
-    assert!(told.is_ok(), "the next process delivers it");
+    let arrived = tokio::time::timeout(Duration::from_secs(15), arrivals.recv()).await;
+    assert!(arrived.is_ok(), "the next process delivers it");
 }

@@ -18,7 +18,7 @@ use super::{Served, Workspace};
 
 const SENDERS: usize = 3;
 
-/// Senders give up their wait for a fault that does not come.
+/// How long senders wait for a fault that does not occur.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Of all faults, this many in a hundred: `of(20)` is 100 in CI.
@@ -37,7 +37,7 @@ fn is_ready(gateway: &Served) -> bool {
     asked.is_ok() && said.starts_with("HTTP/1.1 200")
 }
 
-/// A workspace, and everything that senders ever heard from its gateways.
+/// A workspace, and all answers of its gateways.
 struct Trial {
     workspace: Workspace,
     trace: Trace,
@@ -91,7 +91,7 @@ impl Trial {
         assert_eq!(lost, Vec::<&String>::new(), "204 and not there after {after}");
     }
 
-    /// A gateway without faults tells all that is left; nobody is told twice but for attempts that were interrupted.
+    /// A gateway without faults sends all that is left; nothing is sent twice except after interrupted attempts.
     async fn all_is_told(&self) -> usize {
         let _gateway = self.workspace.serve();
         let interrupted = tally::settled(&self.database()).await;
@@ -107,7 +107,7 @@ impl Trial {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_before_the_write_before_the_sync_or_before_the_answer_it_loses_nothing() {
+async fn a_kill_before_the_write_the_sync_or_the_answer_loses_nothing() {
     if !strace::may_run() {
         return;
     }
@@ -136,7 +136,7 @@ async fn killed_before_the_write_before_the_sync_or_before_the_answer_it_loses_n
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_fails_once_ends_the_process_and_no_204_was_false() {
+async fn a_disk_failure_ends_the_process_and_no_204_is_false() {
     if !strace::may_run() {
         return;
     }
@@ -159,7 +159,7 @@ async fn a_disk_that_fails_once_ends_the_process_and_no_204_was_false() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_is_full_now_and_then_costs_503s_and_nothing_else() {
+async fn an_intermittently_full_disk_costs_503s_and_nothing_else() {
     if !strace::may_run() {
         return;
     }
@@ -189,7 +189,7 @@ async fn a_disk_that_is_full_now_and_then_costs_503s_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_of_which_nobody_knows_is_no_204_and_its_repeat_is_one() {
+async fn a_commit_with_an_unknown_result_is_not_a_204_and_its_repeat_is() {
     if !strace::may_run() {
         return;
     }
@@ -237,7 +237,7 @@ fn paused(mut command: Command, workspace: &Workspace) -> Served {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_cannot_be_opened_is_not_served() {
+async fn a_gateway_does_not_start_when_its_database_cannot_be_opened() {
     if !strace::may_run() {
         return;
     }

@@ -1,5 +1,5 @@
-//! The operators' door of a real process: what it answers, and metrics that are read by Prometheus' own parser and have
-//! to add up with what was done.
+//! The ops listener of a real process: its answers, and metrics that Prometheus' own parser reads and that must add up with
+//! what was done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,7 +27,7 @@ use crate::support::{locked, otp, python, recipient, unlocked};
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Nobody but the person may see these; they do not occur by chance.
+/// Only the recipient may see these; they do not occur by chance.
 const PRIVATE: [&str; 5] = ["600100200", "4915112345678", "app-token-canary", "48151623", "1337"];
 
 /// As the parser sees them: series with their labels in alphabetical order, `name{a="b"}`.
@@ -95,7 +95,7 @@ impl Scenario {
         ];
         let store = workspace.store().await;
         let entries: Vec<_> = recipients.into_iter().map(|somebody| somebody.0).collect();
-        store.directory().import(&entries, SystemClock.now()).await.unwrap();
+        store.recipients().import(&entries, SystemClock.now()).await.unwrap();
         store.close().await.unwrap();
         let gateway = workspace.serve();
         let processor = gateway.processor(&workspace.identity());
@@ -135,13 +135,13 @@ impl Scenario {
     }
 
     fn drain(&self, verb: &str) {
-        let before = self.gateway.log().matches("operators have changed").count();
+        let before = self.gateway.log().matches("by an operator").count();
         for name in ["sms", "backup"] {
             let config = self.workspace.path("otpost.toml");
             run(Command::new(OTPOST).args(["provider", verb, name]).arg("--config").arg(config));
         }
         let began = Instant::now();
-        while self.gateway.log().matches("operators have changed").count() < before + 2 {
+        while self.gateway.log().matches("by an operator").count() < before + 2 {
             assert!(began.elapsed() < PATIENCE, "the gateway does not see it");
             std::thread::yield_now();
         }
@@ -177,7 +177,7 @@ const EDITS: [(&str, &str); 5] = [
         "[plan.card_unlocked]\nsteps = [\"sms\"]\nttl = \"2s\"",
     ),
     (
-        "[receipts]                            # the providers' door: POST /receipts/NAME says what became of a message\nlisten = \"\"",
+        "[receipts]                            # providers report delivery receipts here: POST /receipts/NAME\nlisten = \"\"",
         "[receipts]\nlisten = \"127.0.0.1:0\"",
     ),
 ];
@@ -197,11 +197,11 @@ fn receipts_in_log(line: &str) -> Option<SocketAddr> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_success_and_every_failure_is_counted_where_prometheus_finds_it() {
+async fn every_success_and_failure_is_counted_in_prometheus_metrics() {
     let mut scene = Scenario::set().await;
     let attempts = "otpost_attempts_total";
 
-    // Told, told again, and refused at the door.
+    // Accepted, replayed, and rejected by ingest.
     scene.post(otp(), Some("a"), 204).await;
     scene.reach(attempts, &[("provider", "sms"), ("outcome", "accepted")], 1.0);
     scene.post(otp(), Some("a"), 204).await;
@@ -211,7 +211,7 @@ async fn every_success_and_every_failure_is_counted_where_prometheus_finds_it() 
     scene.post(otp().customer("404").with("storageCardId", "404"), None, 204).await;
     scene.reach("otpost_deliveries_failed_total", &[("kind", "otp"), ("reason", "unknown_recipient")], 1.0);
 
-    // In a language without texts, and to a country that is not allowed.
+    // In a locale without templates, and to a country that is not allowed.
     scene.post(otp().customer("50"), None, 204).await;
     scene.reach("otpost_template_fallback_total", &[("locale", "de")], 1.0);
     scene.post(otp().customer("49"), None, 204).await;
@@ -241,11 +241,11 @@ async fn every_success_and_every_failure_is_counted_where_prometheus_finds_it() 
     scene.post(otp(), None, 204).await;
     scene.reach("otpost_unconfirmed_total", &[("kind", "otp")], 1.0);
 
-    // Nobody is on duty: what waits is over, or gives way to a newer code.
+    // Every provider is drained: what waits expires or is superseded.
     scene.drain("drain");
     scene.post(unlocked(SystemClock.now()).card("22"), None, 204).await;
     scene.post(otp(), None, 204).await;
-    scene.reach("otpost_queue_depth", &[("lane", "code")], 1.0);
+    scene.reach("otpost_queue_depth", &[("priority", "otp")], 1.0);
     scene.post(otp().code("48151624"), None, 204).await;
     scene.reach("otpost_deliveries_failed_total", &[("reason", "superseded")], 1.0);
     scene.reach("otpost_deadline_missed_total", &[("stage", "waiting")], 1.0);
@@ -254,7 +254,7 @@ async fn every_success_and_every_failure_is_counted_where_prometheus_finds_it() 
     scene.drain("enable");
     scene.reach("otpost_time_to_send_seconds_count", &[("kind", "otp")], 4.0);
 
-    // A storm, and pushes with a step behind them.
+    // A rate limit is exceeded, and pushes are hedged.
     for _ in 0..4 {
         scene.post(otp(), None, 204).await;
     }
@@ -266,13 +266,13 @@ async fn every_success_and_every_failure_is_counted_where_prometheus_finds_it() 
     scene.reach("otpost_hedges_total", &[("outcome", "cancelled")], 1.0);
     scene.post(locked(SystemClock.now()).card("12"), None, 204).await;
     scene.reach("otpost_hedges_total", &[("outcome", "sent")], 1.0);
-    scene.reach("otpost_queue_depth", &[("lane", "code")], 0.0);
-    scene.reach("otpost_queue_depth", &[("lane", "news")], 0.0);
+    scene.reach("otpost_queue_depth", &[("priority", "otp")], 0.0);
+    scene.reach("otpost_queue_depth", &[("priority", "standard")], 0.0);
     // Shown four times a second, and the last messages have just been sent.
     let metrics = scene.until(|metrics| (spent(metrics) - paid(metrics)).abs() < f64::EPSILON);
 
     adds_up(&metrics);
-    shows_everything_and_nobody(&scene.gateway);
+    shows_the_catalog_and_no_personal_data(&scene.gateway);
 }
 
 fn spent(metrics: &Metrics) -> f64 {
@@ -289,12 +289,12 @@ fn paid(metrics: &Metrics) -> f64 {
 /// What was done above, and that every way of counting the same comes to the same.
 fn adds_up(metrics: &Metrics) {
     for (name, labels, value) in [
-        ("otpost_ingest_requests_total", vec![("event", "otp"), ("outcome", "taken")], 12.0),
-        ("otpost_ingest_requests_total", vec![("event", "otp"), ("outcome", "replayed")], 1.0),
-        ("otpost_ingest_requests_total", vec![("event", "otp"), ("outcome", "key_reused")], 1.0),
-        ("otpost_ingest_requests_total", vec![("event", "otp"), ("outcome", "invalid")], 1.0),
-        ("otpost_ingest_requests_total", vec![("event", "none"), ("outcome", "not_found")], 1.0),
-        ("otpost_ingest_requests_total", vec![("environment", "verestro")], 20.0),
+        ("otpost_ingest_requests_total", vec![("kind", "otp"), ("outcome", "taken")], 12.0),
+        ("otpost_ingest_requests_total", vec![("kind", "otp"), ("outcome", "replayed")], 1.0),
+        ("otpost_ingest_requests_total", vec![("kind", "otp"), ("outcome", "key_reused")], 1.0),
+        ("otpost_ingest_requests_total", vec![("kind", "otp"), ("outcome", "invalid")], 1.0),
+        ("otpost_ingest_requests_total", vec![("kind", "none"), ("outcome", "not_found")], 1.0),
+        ("otpost_ingest_requests_total", vec![("processor", "verestro")], 19.0),
         ("otpost_idempotency_replays_total", vec![], 1.0),
         ("otpost_country_rejections_total", vec![], 1.0),
         ("otpost_receipts_total", vec![("provider", "sms"), ("signature", "invalid"), ("outcome", "refused")], 1.0),
@@ -335,8 +335,8 @@ fn adds_up(metrics: &Metrics) {
     assert!(metrics.sum("otpost_certificate_expiry_timestamp_seconds", &[("certificate", "server")]) > 1.7e9);
 }
 
-// Only what is in the catalogue, with its labels and its meaning; nothing that names a person.
-fn shows_everything_and_nobody(gateway: &Served) {
+// Only metrics of the catalog, with their labels and HELP; nothing that identifies a recipient.
+fn shows_the_catalog_and_no_personal_data(gateway: &Served) {
     let text = get(gateway, "/metrics");
     assert!(text.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{text}");
     for secret in PRIVATE {
@@ -345,24 +345,24 @@ fn shows_everything_and_nobody(gateway: &Served) {
     let (_, text) = text.split_once("\r\n\r\n").unwrap();
     for family in parse(text) {
         let is_it = |it: &&catalog::Metric| it.name == family.name || it.name == format!("{}_total", family.name);
-        let series = catalog::ALL.iter().find(is_it).unwrap_or_else(|| panic!("{} is in no list", family.name));
-        assert_eq!(family.help, series.meaning);
+        let metric = catalog::ALL.iter().find(is_it).unwrap_or_else(|| panic!("{} is not in the catalog", family.name));
+        assert_eq!(family.help, metric.help);
         for (_, labels, _) in family.samples {
             let found: BTreeSet<_> = labels.keys().map(String::as_str).filter(|label| *label != "le").collect();
-            assert_eq!(found, series.labels.iter().copied().collect(), "{}", series.name);
+            assert_eq!(found, metric.labels.iter().copied().collect(), "{}", metric.name);
         }
     }
 }
 
 #[test]
-fn every_metric_in_the_source_is_in_the_list_and_every_one_in_the_list_is_in_the_source() {
+fn the_metric_catalog_and_the_source_agree() {
     let mut named = BTreeSet::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else if !path.ends_with("telemetry/series.rs") && !path.ends_with("telemetry.rs") {
+            } else if !path.ends_with("telemetry/catalog.rs") && !path.ends_with("telemetry.rs") {
                 let text = fs::read_to_string(path).unwrap();
                 let names = text.split('"').filter(|it| it.starts_with("otpost_"));
                 named.extend(
@@ -371,14 +371,14 @@ fn every_metric_in_the_source_is_in_the_list_and_every_one_in_the_list_is_in_the
             }
         }
     }
-    // Said once, where the recorder is set up.
+    // Set once, where the recorder is installed.
     named.insert("otpost_build_info".to_owned());
 
-    assert_eq!(named, catalog::ALL.iter().map(|series| series.name.to_owned()).collect());
+    assert_eq!(named, catalog::ALL.iter().map(|metric| metric.name.to_owned()).collect());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_gateway_is_told_which_key_to_change_before_it_touches_anything() {
+async fn a_second_gateway_names_the_key_to_change_before_it_changes_anything() {
     let workspace = Workspace::new("").await;
     let taken = TcpListener::bind(loopback()).unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -398,7 +398,7 @@ async fn a_second_gateway_is_told_which_key_to_change_before_it_touches_anything
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_that_is_told_to_stop_says_so_while_it_finishes() {
+async fn a_stopping_gateway_is_not_ready_while_it_finishes() {
     let workspace = Workspace::new("").await;
     let mut gateway = workspace.serve();
     assert!(get(&gateway, "/healthz").starts_with("HTTP/1.1 200 "));

@@ -1,8 +1,7 @@
-//! Promises about the process: what `otpost serve` does when it is killed, told to stop, or searched for secrets.
+//! Promises about the process: `otpost serve` when it is killed, stopped, suspended, or searched for secrets.
 //!
 //! The real binary, its own workspace, practice providers on loopback sockets in this process.
 
-mod brake;
 mod canary;
 mod clock;
 mod crash;
@@ -12,6 +11,7 @@ mod hangups;
 mod io_errors;
 mod metrics;
 mod overload;
+mod paused;
 mod probe;
 mod providers;
 mod reload;
@@ -38,14 +38,14 @@ use otpost::sim::http_client::Identity;
 use otpost::sim::processor::Processor;
 use otpost::sim::providers::PracticeProvider;
 use otpost::sim::providers::message_log::Keeping;
-use otpost::store::{Role, Store, seal};
+use otpost::store::{OpenMode, Store, seal};
 use tempfile::TempDir;
 
 use crate::support::house::keep_two_locales;
 
 const OTPOST: &str = env!("CARGO_BIN_EXE_otpost");
 
-/// A workspace made by `otpost init`, with one person (customer 1337) and an SMS provider.
+/// A workspace made by `otpost init`, with one recipient (customer 1337) and an SMS provider.
 struct Workspace {
     folder: TempDir,
     sms: PracticeProvider,
@@ -79,7 +79,7 @@ impl Workspace {
             ..otpost::store::Settings::default()
         };
         let sealing = seal::Settings { key_file: self.path("keys/seal.key") };
-        Store::open(&settings, &sealing, Role::Cli, Arc::new(SystemClock)).await.unwrap()
+        Store::open(&settings, &sealing, OpenMode::Cli, Arc::new(SystemClock)).await.unwrap()
     }
 
     async fn import(&self) {
@@ -92,7 +92,7 @@ impl Workspace {
             contacts: vec![Contact::parse(Channel::Sms, "+48600100200").unwrap()],
         };
         let store = self.store().await;
-        store.directory().import(&[recipient], SystemClock.now()).await.unwrap();
+        store.recipients().import(&[recipient], SystemClock.now()).await.unwrap();
         store.close().await.unwrap();
     }
 

@@ -1,7 +1,7 @@
-//! Ten times what the gateway can take, in news, and codes beside it: it says yes or "not now", keeps its memory, keeps
-//! the codes' time, and is as before when it is over.
+//! Ten times the gateway's capacity in standard notifications, together with OTPs: it accepts or answers 503, its memory stays
+//! bounded, OTPs are not delayed, and afterwards it is as before.
 //!
-//! The gateway has one core to itself, so that whoever sends is quicker than it. Twenty seconds; longer by command:
+//! The gateway has a core of its own, so that the load generator is faster. Twenty seconds; longer by command:
 //! `OTPOST_TEST_OVERLOAD_SECONDS=60 cargo test --test it process::overload -- --nocapture`
 
 use std::collections::{BTreeMap, VecDeque};
@@ -35,7 +35,7 @@ const SECONDS: u32 = 20;
 /// Chooses another number.
 const SECONDS_BY_COMMAND: &str = "OTPOST_TEST_OVERLOAD_SECONDS";
 
-/// More than a processor has, and less than the door has seats.
+/// More connections than a processor has, and fewer than the connection limit.
 const CONNECTIONS: usize = 256;
 const CARDS: u64 = 2_000;
 /// A request that is late by so much is not sent any more: everybody who could is waiting for an answer.
@@ -43,13 +43,14 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(1);
 
 const CODE_EVERY: Duration = Duration::from_millis(20);
 const NORMAL_AGAIN_WITHIN: Duration = Duration::from_secs(5);
-/// What a debug build may take of a code's time whatever else there is, on a machine of two cores.
-const FLOOR: Duration = Duration::from_millis(100);
-/// Four thousand deliveries in hand, and what the allocator keeps of them.
+/// Processors wait 1.5 to 3 seconds for an answer. Below this a code is not delayed, however busy the machine is; how much
+/// faster it is belongs in the benchmark.
+const FLOOR: Duration = Duration::from_secs(1);
+/// Four thousand deliveries in flight, and what the allocator keeps of them.
 const GROWTH_KIB: usize = 96 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_times_the_load_it_can_take_costs_codes_nothing_and_leaves_nothing_behind() {
+async fn ten_times_its_capacity_does_not_delay_otps_and_leaks_nothing() {
     let workspace = Workspace::new("").await;
     let recipients = workspace.path("recipients.csv");
     let rows: String = (0..CARDS).fold("recipient,locale,dc_card,sms\n".to_owned(), |mut rows, card| {
@@ -108,7 +109,7 @@ async fn ten_times_the_load_it_can_take_costs_codes_nothing_and_leaves_nothing_b
     println!("{told} of the codes are among the last ten thousand messages");
 }
 
-/// What came of news.
+/// The answers to standard notifications.
 #[derive(Debug, Default)]
 struct Flood {
     length: Duration,
@@ -126,7 +127,7 @@ impl Flood {
     }
 }
 
-/// What came of a code.
+/// The result of an OTP.
 struct Code {
     due: Instant,
     took: Duration,
@@ -164,14 +165,14 @@ impl Sender {
         Self { address: gateway.address, connector, numbers: Arc::default() }
     }
 
-    /// News for so long: at a rate, or each as soon as the one before was answered.
+    /// Standard notifications for this long: at a rate, or each as soon as the previous one is answered.
     fn flood(&self, rate: Option<f64>, length: Duration) -> JoinHandle<Flood> {
         let (address, connector, numbers) = (self.address, Arc::clone(&self.connector), Arc::clone(&self.numbers));
         alone(async move {
             let mut lines = Vec::new();
             for _ in 0..CONNECTIONS {
                 let mut line = Line::open(address, &connector).await;
-                // Whoever says nothing for five seconds would be sent away before all are there.
+                // An idle connection would be closed after five seconds, before all are open.
                 line.exchange(&lock(numbers.fetch_add(1, Ordering::Relaxed))).await;
                 lines.push(line);
             }
@@ -206,14 +207,14 @@ impl Sender {
         })
     }
 
-    /// Codes at a steady rate until they are stopped.
+    /// OTPs at a steady rate until stopped.
     fn codes(&self) -> Codes {
         let (address, connector, stop) = (self.address, Arc::clone(&self.connector), Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop);
         let thread = alone(async move {
             let mut crew = JoinSet::new();
             let mut due = tokio::time::interval(CODE_EVERY);
-            // In turn, or the door hangs up on those that are never used.
+            // In turn, or the server closes the connections that are never used.
             let mut lines = VecDeque::new();
             for _ in 0..64 {
                 lines.push_back(Line::open(address, &connector).await);

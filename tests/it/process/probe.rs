@@ -1,4 +1,4 @@
-//! A gateway seen from outside: what it holds of the machine, and what its database says, by SQL and not by its own code.
+//! A gateway seen from outside: its resources, and its database by SQL instead of its own code.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) struct Held {
     /// Open descriptors; 0 where the system shows them to root only.
     pub(super) descriptors: usize,
-    /// Connections to its door that are not over.
+    /// Open connections to its listener.
     pub(super) connections: usize,
     pub(super) threads: usize,
     pub(super) memory_kib: usize,
@@ -59,7 +59,7 @@ fn connections(address: usize, port: u16) -> usize {
     words.filter(|words| words[address].ends_with(&port) && !["0A", "06"].contains(&words[3])).count()
 }
 
-/// The database file of a workspace, whoever else has it open.
+/// The database file of a workspace, which other processes may have open.
 pub(super) struct Ledger(SqliteConnection);
 
 impl Ledger {

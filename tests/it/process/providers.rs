@@ -1,4 +1,4 @@
-//! Operators take a provider off duty while the gateway runs, and put it on duty again.
+//! Operators drain and enable a provider while the gateway runs.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use serde_json::Value;
 use super::canary::get;
 use super::{OTPOST, Workspace, loopback, run};
 
-/// A running gateway obeys within a second; the rest is for a machine that is busy.
+/// A running gateway reacts within a second; the rest is for a busy machine.
 const OBEYED: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_running_gateway_obeys_whoever_drains_and_enables_a_provider() {
+async fn a_running_gateway_follows_drain_and_enable() {
     let backup = PracticeProvider::open(Channel::Sms, loopback(), Keeping::Arrivals).await.unwrap();
     let url = format!("http://{}/sms", backup.address());
     let workspace =
@@ -46,7 +46,7 @@ async fn a_running_gateway_obeys_whoever_drains_and_enables_a_provider() {
     assert!(metrics.contains("otpost_fallbacks_total{from=\"sms\",to=\"backup\",reason=\"drained\"} 6"), "{metrics}");
     assert!(metrics.contains("otpost_provider_request_duration_seconds_count{provider=\"backup\"} 6"), "{metrics}");
 
-    assert_eq!(provider(&workspace, &["enable", "sms"]), "sms is on duty\n");
+    assert_eq!(provider(&workspace, &["enable", "sms"]), "sms is enabled\n");
     tell_until(&mut processor, || taken(&workspace.sms) + taken(&backup), || taken(&workspace.sms) > before).await;
 }
 
@@ -61,7 +61,7 @@ async fn tell(processor: &mut Processor, arrived: impl Fn() -> usize) {
     assert_eq!(answer.status, 204);
     let began = Instant::now();
     while arrived() == before {
-        assert!(began.elapsed() < Duration::from_secs(15), "nobody was told");
+        assert!(began.elapsed() < Duration::from_secs(15), "no message was sent");
         tokio::task::yield_now().await;
     }
 }

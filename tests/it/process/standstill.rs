@@ -1,6 +1,6 @@
-//! A gateway that the system stops in mid-send for a minute, four times its lease, and lets go on.
+//! A gateway that is suspended while it sends, for a minute, four times its lease, and then continues.
 //!
-//! The minute is real: leases end by the wall clock, and that is what is tried. It costs no work, so all cases share it.
+//! The minute is real, because leases expire in real time. It costs no CPU, so all cases share it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -21,11 +21,11 @@ use super::{OTPOST, Workspace, loopback, run};
 const STOPPED_FOR: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a second node would do once the lease is over: take the work over for an hour ..
+/// What a second node would do after the lease has expired: claim one of two deliveries for an hour ...
 const TAKE_OVER: &str = "UPDATE delivery SET lease_token = 4242, due_at = due_at + 3600000000
     WHERE state = 'open' AND lease_token <> 4242 AND due_at <= unixepoch('subsec') * 1000000";
 
-/// .. and bring one of two deliveries to its end.
+/// ... and end the other.
 const END: [&str; 3] = [
     "INSERT INTO attempt SELECT id, 1, 'sms', 'other', 0, '+48*****0200', received_at, 1, 'accepted', NULL, 'other-1', NULL,
           NULL
@@ -37,7 +37,7 @@ const END: [&str; 3] = [
         WHERE id = (SELECT min(id) FROM delivery)",
 ];
 
-/// Everything that is written down of deliveries.
+/// Everything that is stored about deliveries.
 const PICTURE: &str = "
     SELECT json_array(hex(id), state, end_reason, ended_at, due_at, lease_token, hex(sealed)) FROM delivery
     UNION ALL SELECT json_array(hex(delivery_id), number, provider, outcome, cause) FROM attempt
@@ -47,7 +47,7 @@ const STATES: &str = "SELECT kind || ' ' || state FROM delivery ORDER BY id";
 const POSTPONED: &str = "SELECT count(*) FROM audit_event WHERE kind = 'postponed'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_that_stood_still_overwrites_nobody_loses_nothing_and_sends_nothing_late() {
+async fn a_suspended_gateway_overwrites_nothing_loses_nothing_and_sends_nothing_late() {
     tokio::join!(what_another_took_over_stays_as_it_is(), what_nobody_took_over_goes_on_in_time_or_not_at_all());
 }
 
@@ -75,8 +75,8 @@ async fn what_another_took_over_stays_as_it_is() {
     let before = ledger.texts(PICTURE).await;
     tokio::time::sleep(STOPPED_FOR.saturating_sub(stopped.elapsed())).await;
     gateway.signal("-CONT");
-    let gave_candidate = || gateway.log().matches("another worker has taken the delivery over").count();
-    until("it gives way twice", PATIENCE, || gave_candidate() == 2).await;
+    let gave_way = || gateway.log().matches("another worker has claimed the delivery").count();
+    until("it gives way twice", PATIENCE, || gave_way() == 2).await;
 
     assert_eq!(ledger.texts(PICTURE).await, before);
     assert_eq!(provider.heard("SHOP"), 2);
@@ -115,9 +115,9 @@ async fn what_nobody_took_over_goes_on_in_time_or_not_at_all() {
     ledger.all_ended().await;
 
     assert!(!gateway.log().contains("another worker"), "it took over from itself: {}", gateway.log());
-    // Their time was over.
+    // Their deadline had passed.
     assert_eq!((provider.heard("SHOPHELD"), provider.heard(REFUSED)), (1, refused));
-    // It may be told once more than it was: whether the first arrived is in doubt.
+    // It may be sent once more: the outcome of the first attempt is unknown.
     assert!((1..=2).contains(&provider.heard(LOCKED)), "{}", provider.heard(LOCKED));
     let [held, waited, locked] = &ledger.texts(STATES).await[..] else { unreachable!("three deliveries") };
     assert!(["otp sent", "otp unconfirmed"].contains(&held.as_str()), "{held}");
@@ -136,13 +136,13 @@ async fn behind(provider: &Provider, ttl: &str) -> Workspace {
     workspace
 }
 
-/// A shop whose messages the provider refuses.
+/// A merchant whose messages the provider rejects.
 const REFUSED: &str = "SHOPREFUSED";
 
 /// In the English text about a locked card.
 const LOCKED: &str = "locked";
 
-/// An SMS provider that reads every message at once, and answers none before it is told to.
+/// An SMS provider that reads every message at once and answers none before it is released.
 struct Provider {
     address: SocketAddr,
     messages: Arc<Mutex<Vec<String>>>,
@@ -163,7 +163,7 @@ impl Provider {
         Self { address, messages, answers }
     }
 
-    /// How many messages with this word in them it has read.
+    /// The number of messages with this text that it has read.
     fn heard(&self, word: &str) -> usize {
         self.messages.lock().unwrap().iter().filter(|message| message.contains(word)).count()
     }

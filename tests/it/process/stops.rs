@@ -1,5 +1,5 @@
-//! Told to stop again and again under load, and told twice: whoever has sent a request is answered, and what was
-//! accepted is told once.
+//! Stops under load, and a second signal: every request that was sent before the signal is answered, and what was
+//! accepted is sent once.
 
 use std::collections::HashMap;
 use std::net::TcpStream;
@@ -21,17 +21,17 @@ use crate::support::sender::Line;
 
 const ROUNDS: usize = 50;
 const LINES: usize = 4;
-/// On each line: 200 requests a second in all.
+/// On each connection: 200 requests a second in all.
 const EVERY: Duration = Duration::from_millis(20);
-/// Answered before the process is told to stop.
+/// Requests answered before the signal.
 const BEFORE: usize = 30;
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
 
-/// Requests at once, each on a line of its own: more than can be read before the signal.
+/// Requests at once, each on a connection of its own: more than can be read before the signal.
 const BURST: usize = 100;
 const BURSTS: usize = 5;
 
-/// One request and what came of it.
+/// One request and its result.
 struct Request {
     mark: String,
     sent: Instant,
@@ -54,11 +54,11 @@ async fn fifty_stops_under_two_hundred_requests_a_second_cut_nobody_off_and_repe
             let line = Line::open(gateway.address, &identity).await;
             senders.spawn(send(line, Arc::clone(&counter), Arc::clone(&answered)));
         }
-        until("the load is on", ENDS_WITHIN, || answered.load(Ordering::Relaxed) >= BEFORE as u64).await;
-        let told = Instant::now();
+        until("the load has started", ENDS_WITHIN, || answered.load(Ordering::Relaxed) >= BEFORE as u64).await;
+        let signalled = Instant::now();
         gateway.signal("-TERM");
         let status = gateway.ended_within(ENDS_WITHIN);
-        slowest = slowest.max(told.elapsed());
+        slowest = slowest.max(signalled.elapsed());
         assert!(status.success(), "{status}: {}", gateway.log());
 
         for request in senders.join_all().await.into_iter().flatten() {
@@ -68,7 +68,11 @@ async fn fifty_stops_under_two_hundred_requests_a_second_cut_nobody_off_and_repe
                 None => unanswered += 1,
                 Some(other) => panic!("answered {other}"),
             }
-            assert!(request.status.is_some() || request.sent > told, "it was sent before the stop: {}", gateway.log());
+            assert!(
+                request.status.is_some() || request.sent > signalled,
+                "it was sent before the stop: {}",
+                gateway.log()
+            );
         }
     }
 
@@ -78,7 +82,7 @@ async fn fifty_stops_under_two_hundred_requests_a_second_cut_nobody_off_and_repe
         *times.entry(mark(&arrival.text)).or_default() += 1;
     }
     assert!(times.values().all(|times| *times == 1), "{times:?}");
-    println!("{} told of which the answer was not heard", times.len() - accepted.len());
+    println!("{} sent of which the answer was not received", times.len() - accepted.len());
     let lost: Vec<_> = accepted.iter().filter(|mark| !times.contains_key(*mark)).collect();
     assert_eq!(lost, Vec::<&String>::new());
     assert!(accepted.len() >= ROUNDS * BEFORE, "{}", accepted.len());
@@ -105,7 +109,7 @@ async fn send(mut line: Line, counter: Arc<AtomicU64>, answered: Arc<AtomicU64>)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_burst_that_was_sent_just_before_the_stop_is_answered_to_the_last_request() {
+async fn every_request_of_a_burst_sent_just_before_the_stop_is_answered() {
     let workspace = Workspace::new("").await;
     let identity = identity(&workspace);
     let mut refused = 0;
@@ -136,7 +140,7 @@ async fn a_burst_that_was_sent_just_before_the_stop_is_answered_to_the_last_requ
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn told_to_stop_a_second_time_it_ends_at_once_and_the_next_process_delivers() {
+async fn a_second_signal_ends_the_process_at_once_and_the_next_process_delivers() {
     let workspace = Workspace::new("").await;
     let station = workspace.sms.station();
     station.behave(Faults::silent());
@@ -145,7 +149,7 @@ async fn told_to_stop_a_second_time_it_ends_at_once_and_the_next_process_deliver
     for number in 0..8 {
         assert_eq!(post(&mut processor, &letters(number)).await, 204);
     }
-    until("the provider has read all", ENDS_WITHIN, || station.report().swallowed == 8).await;
+    until("the provider has read all", ENDS_WITHIN, || station.report().unanswered == 8).await;
 
     gateway.signal("-TERM");
     until("it has begun to stop", ENDS_WITHIN, || is_closed(&gateway)).await;

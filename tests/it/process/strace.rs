@@ -1,6 +1,6 @@
-//! The gateway under strace: what it asks of the kernel written to a file, and answers of the kernel made up.
+//! The gateway under strace: its system calls are traced to a file, and their results can be injected.
 //!
-//! The tracer stands beside the gateway (`-D`), so that process id and exit status are the gateway's own.
+//! The tracer is a detached process (`-D`), so that process id and exit status are the gateway's own.
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};

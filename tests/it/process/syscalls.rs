@@ -138,7 +138,7 @@ fn order(trace: &str, port: u16) -> Order {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_answers_all_come_after_the_sync_that_covers_them() {
+async fn a_thousand_answers_follow_the_sync_that_covers_them() {
     if !strace::may_run() {
         return;
     }
@@ -200,7 +200,7 @@ fn traced(between: &[&str]) -> String {
 }
 
 #[test]
-fn an_answer_before_the_end_of_its_own_sync_is_found_in_a_trace() {
+fn an_answer_before_its_sync_is_found_in_a_trace() {
     let write = "6 pwrite64(LOG, \"..KEY..\"..., 4096, 56) = 4096";
     let sync = "6 fsync(LOG) = 0";
     let answer = "7 sendto(SOCKET, \"yy\", 2, MSG_NOSIGNAL, NULL, 0) = 2";

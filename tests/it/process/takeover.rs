@@ -1,5 +1,5 @@
-//! One process after another, and never two at once: what the first had in hand the next one sends, and a second one
-//! beside the first is turned away.
+//! Takeover between processes: the next process resumes deliveries in flight, and a second process at the same time is
+//! rejected.
 
 use std::collections::HashSet;
 use std::process::{Command, Output};
@@ -13,7 +13,7 @@ use super::probe::{Ledger, until};
 use super::{OTPOST, Workspace};
 
 const ROUNDS: u64 = 20;
-/// Messages that the provider has read and not answered when the process dies.
+/// Messages that the provider has read and not answered when the process is killed.
 const IN_HAND: u64 = 8;
 /// From the kill to the next attempt.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(20);
@@ -21,7 +21,7 @@ const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(20);
 const TAKEN_OVER: &str = "SELECT count(*) FROM audit_event WHERE kind = 'claimed' AND detail ->> 'in_doubt' = 1";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_being_sent_at_a_kill_is_sent_by_the_next_process_within_twenty_seconds_and_ends_once() {
+async fn deliveries_in_flight_at_a_kill_are_sent_by_the_next_process_within_twenty_seconds_and_end_once() {
     let workspace = Workspace::new("").await;
     let station = workspace.sms.station();
     let mut ledger = None;
@@ -35,7 +35,7 @@ async fn what_was_being_sent_at_a_kill_is_sent_by_the_next_process_within_twenty
             assert_eq!(post(&mut processor, &letters(round * IN_HAND + number)).await, 204);
         }
         let swallowed = (round + 1) * IN_HAND;
-        until("the provider has read all", TAKEN_OVER_WITHIN, || station.report().swallowed == swallowed).await;
+        until("the provider has read all", TAKEN_OVER_WITHIN, || station.report().unanswered == swallowed).await;
         let mut arrivals = station.subscribe();
 
         let killed = Instant::now();
@@ -64,7 +64,7 @@ async fn what_was_being_sent_at_a_kill_is_sent_by_the_next_process_within_twenty
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_process_on_the_same_database_is_refused_at_once_and_the_first_does_not_notice() {
+async fn a_second_process_on_the_same_database_is_rejected_at_once_and_the_first_is_unaffected() {
     let workspace = Workspace::new("").await;
     let mut gateway = workspace.serve();
     let mut processor = gateway.processor(&workspace.identity());

@@ -1,5 +1,5 @@
-//! Senders that go on until told, what they were answered, and what the database file holds afterwards, read by a
-//! connection that is not the gateway's.
+//! Load generators that run until stopped, the answers they got, and the content of the database afterwards, read over a
+//! separate connection.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::{Served, Workspace};
 
-/// What senders were answered, by the mark that is their key and their merchant.
+/// The answers, by the mark that is both the key and the merchant.
 #[derive(Default)]
 pub(super) struct Answers {
     pub(super) accepted: HashSet<String>,
@@ -130,7 +130,7 @@ pub(super) async fn settled(file: &Path) -> i64 {
     sqlx::query_scalar(text).fetch_one(&mut file).await.unwrap()
 }
 
-/// How often each mark was told.
+/// How often each mark was sent.
 pub(super) fn told(workspace: &Workspace) -> HashMap<String, usize> {
     let mut told = HashMap::new();
     for arrival in workspace.sms.station().arrivals() {

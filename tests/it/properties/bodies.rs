@@ -1,32 +1,31 @@
-//! Bodies: anything at all is taken or refused in fixed words, and the same notification is the same however it is
-//! written.
+//! Bodies: any input is accepted or rejected with a fixed text, and a notification is the same however it is written.
 
 use std::cell::Cell;
 
 use otpost::domain::notification::{Notification, NotificationId};
 use otpost::flow::intake::IncomingNotification;
 use otpost::ingest::fuzz_api;
-use otpost::ingest::verestro::Endpoint;
+use otpost::ingest::processor::{Endpoint, endpoints};
 use otpost::store::seal::{Sealer, Settings};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 
-use super::notices::{Choices, notice, rewritten};
+use super::notices::{self, Choices, notice, rewritten};
 use super::{NOW, cases};
 
-/// Stands in every text that is made up, and in nothing that the door has to say.
+/// Is part of every generated text, and of no answer.
 const MARK: char = '§';
 
 #[test]
-fn whatever_arrives_is_taken_or_refused_in_words_that_repeat_nothing_of_it() {
-    let refused = Cell::new(0);
+fn every_body_is_accepted_or_rejected_with_a_text_that_repeats_nothing_of_it() {
+    let rejected = Cell::new(0);
     let tried = TestRunner::new(cases(500)).run(&(endpoint(), spoiled()), |(endpoint, body)| {
-        let read = fuzz_api::read(endpoint, body.to_string().as_bytes(), NOW);
+        let read = fuzz_api::parse(endpoint, body.to_string().as_bytes(), NOW);
 
         let Err(detail) = read else { return Ok(()) };
-        refused.set(refused.get() + 1);
+        rejected.set(rejected.get() + 1);
         prop_assert!(detail.is_ascii() && detail.len() < 120, "{detail}");
         let mut texts = Vec::new();
         collect(&body, &mut texts);
@@ -35,18 +34,18 @@ fn whatever_arrives_is_taken_or_refused_in_words_that_repeat_nothing_of_it() {
         Ok(())
     });
     tried.unwrap();
-    // Worth something only while both ends are reached.
-    assert!((100..490).contains(&refused.get()), "{} were refused", refused.get());
+    // The test is worth something only while both outcomes occur.
+    assert!((100..490).contains(&rejected.get()), "{} were rejected", rejected.get());
 }
 
 #[test]
-fn no_bytes_make_the_reader_fall() {
+fn no_bytes_make_the_parser_panic() {
     let bytes = prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..200),
         "[\\[\\]{}\":,0-9a-z\\\\. -]{0,200}".prop_map(String::into_bytes),
     ];
     let tried = TestRunner::new(cases(1000)).run(&(endpoint(), bytes), |(endpoint, bytes)| {
-        if let Err(detail) = fuzz_api::read(endpoint, &bytes, NOW) {
+        if let Err(detail) = fuzz_api::parse(endpoint, &bytes, NOW) {
             prop_assert!(detail.is_ascii() && detail.len() < 120);
         }
         Ok(())
@@ -61,15 +60,15 @@ fn a_notification_is_the_same_however_it_is_written() {
     let tried = TestRunner::new(cases(500)).run(&(notice(), Choices::any()), |((endpoint, body), mut choices)| {
         let other = rewritten(&body, &mut choices);
 
-        let first = fuzz_api::read(endpoint, body.to_string().as_bytes(), NOW);
-        let second = fuzz_api::read(endpoint, other.as_bytes(), NOW);
+        let first = fuzz_api::parse(endpoint, body.to_string().as_bytes(), NOW);
+        let second = fuzz_api::parse(endpoint, other.as_bytes(), NOW);
 
         let (Ok(first), Ok(second)) = (first, second) else {
-            return Err(TestCaseError::fail(format!("refused: {body} or {other}")));
+            return Err(TestCaseError::fail(format!("rejected: {body} or {other}")));
         };
         prop_assert_eq!(&first.subjects, &second.subjects);
         let print = sealer.fingerprint(&noted(first), NOW).unwrap();
-        prop_assert!(sealer.same(&print, &noted(second), NOW).unwrap(), "{} is not {}", other, body);
+        prop_assert!(sealer.matches(&print, &noted(second), NOW).unwrap(), "{} is not {}", other, body);
         Ok(())
     });
     tried.unwrap();
@@ -82,7 +81,7 @@ fn another_code_amount_or_merchant_is_another_notification() {
     let body = |code: &str, amount: u64, merchant: &str| {
         let body = json!({"storageCustomerId": "1337", "amount": amount, "currency": "PLN", "merchantName": merchant,
             "otp": code});
-        noted(fuzz_api::read(Endpoint::Otp, body.to_string().as_bytes(), NOW).unwrap())
+        noted(fuzz_api::parse(notices::endpoint("otp"), body.to_string().as_bytes(), NOW).unwrap())
     };
     let said = ("[0-9]{6}", any::<u32>(), "[a-z]{1,20}");
     let tried = TestRunner::new(cases(200)).run(&(said, said, 0..3), |(first, other, changed)| {
@@ -94,7 +93,7 @@ fn another_code_amount_or_merchant_is_another_notification() {
         }
         let print = sealer.fingerprint(&body(&first.0, first.1.into(), &first.2), NOW).unwrap();
 
-        let same = sealer.same(&print, &body(&second.0, second.1.into(), &second.2), NOW).unwrap();
+        let same = sealer.matches(&print, &body(&second.0, second.1.into(), &second.2), NOW).unwrap();
 
         prop_assert_eq!(same, first == second);
         Ok(())
@@ -114,11 +113,11 @@ pub(super) fn noted(arrival: IncomingNotification) -> Notification {
     Notification { id, client, received_at: NOW, subjects, content, warnings }
 }
 
-fn endpoint() -> impl Strategy<Value = Endpoint> {
-    select(Endpoint::ALL.to_vec())
+fn endpoint() -> impl Strategy<Value = &'static Endpoint> {
+    select(endpoints().collect::<Vec<_>>())
 }
 
-// A good notification, often of another endpoint, with some members replaced, dropped or added.
+// A valid notification, often of another endpoint, with some fields replaced, removed or added.
 fn spoiled() -> impl Strategy<Value = Value> {
     let changes = proptest::collection::vec((any::<prop::sample::Index>(), proptest::option::of(tree())), 0..3);
     let spoiled = (notice(), changes, proptest::option::weighted(0.2, ("[a-z§]{1,8}", tree())));

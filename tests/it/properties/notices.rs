@@ -1,33 +1,37 @@
-//! Good notifications of every endpoint, and the many ways of writing the same one.
+//! Valid notifications of every endpoint, and the many ways of writing the same one.
 
 use std::fmt::Write as _;
 
-use otpost::ingest::verestro::Endpoint;
+use otpost::ingest::processor::{Endpoint, at};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-/// An endpoint and a body that it takes.
-pub(super) fn notice() -> impl Strategy<Value = (Endpoint, Value)> {
+/// An endpoint and a body that it accepts.
+pub(super) fn notice() -> impl Strategy<Value = (&'static Endpoint, Value)> {
     prop_oneof![otp(), verification(), card(), transactional_lock(), transaction()]
 }
 
-fn otp() -> BoxedStrategy<(Endpoint, Value)> {
+pub(super) fn endpoint(name: &str) -> &'static Endpoint {
+    at(&format!("/notifications/{name}")).unwrap().1
+}
+
+fn otp() -> BoxedStrategy<(&'static Endpoint, Value)> {
     let code = prop_oneof!["[0-9]{1,16}", "[0-9A-Za-z]{1,16}"];
     (id(), proptest::option::of(id()), uuid(), amount(), currency(), name(), code)
         .prop_map(|(customer, card, balance, amount, currency, merchant, code)| {
             let body = json!({"storageCustomerId": customer, "storageCardId": card, "balanceId": balance,
                 "amount": amount, "currency": currency, "merchantName": merchant, "otp": code});
-            (Endpoint::Otp, body)
+            (endpoint("otp"), body)
         })
         .boxed()
 }
 
-fn verification() -> BoxedStrategy<(Endpoint, Value)> {
+fn verification() -> BoxedStrategy<(&'static Endpoint, Value)> {
     let path = select(vec![
-        (Endpoint::VerificationInProgress, "IN_PROGRESS"),
-        (Endpoint::VerificationAccepted, "ACCEPTED"),
-        (Endpoint::VerificationRejected, "REJECTED"),
+        (endpoint("verificationInProgress"), "IN_PROGRESS"),
+        (endpoint("verificationAccepted"), "ACCEPTED"),
+        (endpoint("verificationRejected"), "REJECTED"),
     ]);
     let email = proptest::option::of("[a-z0-9._+-]{1,40}@([a-z0-9-]{1,20}\\.){1,3}[a-z]{2,10}");
     (path, uuid(), id(), email, name(), word())
@@ -39,16 +43,16 @@ fn verification() -> BoxedStrategy<(Endpoint, Value)> {
         .boxed()
 }
 
-fn card() -> BoxedStrategy<(Endpoint, Value)> {
-    (select(vec![Endpoint::CardLocked, Endpoint::CardUnlocked]), id(), date(), word())
+fn card() -> BoxedStrategy<(&'static Endpoint, Value)> {
+    (select(vec![endpoint("cardLocked"), endpoint("cardUnlocked")]), id(), date(), word())
         .prop_map(|(endpoint, card, date, reason)| {
             (endpoint, json!({"dcCardId": card, "date": date, "reason": reason}))
         })
         .boxed()
 }
 
-fn transactional_lock() -> BoxedStrategy<(Endpoint, Value)> {
-    let endpoint = select(vec![Endpoint::TransactionalLockReasonAdded, Endpoint::TransactionalLockReasonRemoved]);
+fn transactional_lock() -> BoxedStrategy<(&'static Endpoint, Value)> {
+    let endpoint = select(vec![endpoint("transactionalLockReasonAdded"), endpoint("transactionalLockReasonRemoved")]);
     let id = prop_oneof![id(), uuid(), "[0-9]{1,64}"];
     (endpoint, select(vec!["corporation", "user"]), id, word(), date())
         .prop_map(|(endpoint, holder, id, reason, date)| {
@@ -58,7 +62,7 @@ fn transactional_lock() -> BoxedStrategy<(Endpoint, Value)> {
         .boxed()
 }
 
-fn transaction() -> BoxedStrategy<(Endpoint, Value)> {
+fn transaction() -> BoxedStrategy<(&'static Endpoint, Value)> {
     let status = select(vec!["SUCCESS", "DECLINED", "INVALID", "PENDING"]);
     let stage = select(vec!["AUTHORIZED", "CLEARED", "REVERSED", "HELD"]);
     let category = select(vec!["DEBIT", "CREDIT", "OTHER"]);
@@ -67,7 +71,7 @@ fn transaction() -> BoxedStrategy<(Endpoint, Value)> {
             let payment = json!({"id": reference, "cardId": card, "amount": amount, "currency": currency,
                 "status": stage, "category": category, "description": place,
                 "transactionData": {"lastFourDigits": last}});
-            (Endpoint::Transaction, json!({"status": status, "transaction": payment}))
+            (endpoint("transaction"), json!({"status": status, "transaction": payment}))
         })
         .boxed()
 }
@@ -97,7 +101,7 @@ fn word() -> BoxedStrategy<String> {
 }
 
 fn date() -> BoxedStrategy<String> {
-    // From 1970 to the moment the tests call now.
+    // From 1970 to `NOW`.
     (0_i64..1_750_171_374, -720_i64..=720)
         .prop_map(|(second, minutes)| {
             let offset = jiff::tz::Offset::from_seconds(i32::try_from(minutes * 60).unwrap()).unwrap();
@@ -107,7 +111,7 @@ fn date() -> BoxedStrategy<String> {
         .boxed()
 }
 
-/// Chooses how a body is written: an endless supply of small numbers.
+/// Decides how a body is written: an endless sequence of small numbers.
 #[derive(Debug, Clone)]
 pub(super) struct Choices(Vec<u8>, usize);
 
@@ -122,8 +126,8 @@ impl Choices {
     }
 }
 
-/// `body` in other words: fields in any order, unknown ones between them, blanks anywhere, numbers for texts of
-/// digits, characters escaped.
+/// `body` written in another way: fields in any order, unknown ones between them, white space anywhere, numbers in place
+/// of texts of digits, characters escaped.
 pub(super) fn rewritten(body: &Value, choices: &mut Choices) -> String {
     let mut text = if choices.next(8) == 0 { "\u{feff}".to_owned() } else { String::new() };
     write(body, choices, &mut text);
@@ -164,7 +168,7 @@ fn write_object(members: &Map<String, Value>, choices: &mut Choices, out: &mut S
     out.push('}');
 }
 
-/// Values of fields that nobody looks for.
+/// Values of unknown fields.
 const UNKNOWN: [&str; 5] = ["null", "-1.5e3", "\"x\"", "[1, {\"otp\": \"2\"}]", "{\"amount\": [], \"id\": 1}"];
 
 fn write_text(text: &str, choices: &mut Choices, out: &mut String) {

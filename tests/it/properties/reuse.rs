@@ -1,4 +1,4 @@
-//! A key that comes again with anything else in the body: refused every time, and nothing of the first is changed.
+//! An idempotency key that is reused with another body is rejected every time, and the first notification is unchanged.
 
 use otpost::domain::clock::Timestamp;
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ const UUID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{1
 const DATE: &str = "202[34]-0[1-9]-1[0-9]T[01][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{2}[1-9])?(Z|\\+02:00)";
 const LOCK_REASON: &str = "CARD_LOST|CARD_STOLEN|SUSPECTED_FRAUD|CARD_INACTIVE";
 
-/// Every member that says something: of which of the samples, and what it may be.
+/// Every field with a meaning: the index of its sample, its path, and a pattern of values.
 const MEMBERS: [(usize, &str, &str); 31] = [
     (0, "otp", "[0-9A-Za-z]{1,16}"),
     (0, "amount", AMOUNT),
@@ -56,7 +56,7 @@ const MEMBERS: [(usize, &str, &str); 31] = [
     (8, "transaction.transactionData.lastFourDigits", "[0-9]{4}"),
 ];
 
-/// Everything that is kept of notifications.
+/// Everything that is stored of notifications.
 const KEPT: &str = "
     SELECT json_array(hex(id), kind, received_at, idempotency_key, warnings) FROM notification
     UNION ALL SELECT json_array(hex(scope), hex(fingerprint), hex(notification_id), expires_at) FROM idempotency
@@ -65,7 +65,7 @@ const KEPT: &str = "
     UNION ALL SELECT json_array(seq, kind) FROM audit_event";
 
 #[test]
-fn a_key_with_any_other_body_is_refused_always_and_the_first_is_untouched() {
+fn a_key_with_any_other_body_is_always_rejected_and_the_first_notification_is_unchanged() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (gateway, line, database) = runtime.block_on(async {
         let gateway = Gateway::start().await;
@@ -93,7 +93,7 @@ fn a_key_with_any_other_body_is_refused_always_and_the_first_is_untouched() {
     tried.unwrap();
 }
 
-// The same notification but for one member.
+// Two notifications that differ in one field.
 fn two_bodies(now: Timestamp) -> impl Strategy<Value = (Notice, Notice)> {
     let pairs = select(MEMBERS.to_vec()).prop_flat_map(|(sample, path, values)| {
         let two = (values.prop_map(String::from), values.prop_map(String::from));

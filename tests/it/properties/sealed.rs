@@ -1,4 +1,4 @@
-//! What is sealed comes out as it went in, for every kind of notification.
+//! Sealed content opens as it was sealed, for every kind of notification.
 
 use otpost::domain::delivery::DeliveryId;
 use otpost::ingest::fuzz_api;
@@ -11,12 +11,12 @@ use super::notices::notice;
 use super::{NOW, cases};
 
 #[test]
-fn whatever_is_sealed_opens_as_the_same_notification_and_not_at_all_when_a_bit_is_changed() {
+fn sealed_content_opens_as_the_same_notification_and_not_at_all_when_a_bit_is_changed() {
     let folder = tempfile::tempdir().unwrap();
     let sealer = sealer(folder.path());
     let place = any::<prop::sample::Index>();
     let tried = TestRunner::new(cases(300)).run(&(notice(), place, 0..8_u8), |((endpoint, body), place, bit)| {
-        let notification = noted(fuzz_api::read(endpoint, body.to_string().as_bytes(), NOW).unwrap());
+        let notification = noted(fuzz_api::parse(endpoint, body.to_string().as_bytes(), NOW).unwrap());
         let print = sealer.fingerprint(&notification, NOW).unwrap();
         let id = DeliveryId(Uuid::now_v7());
 
@@ -27,10 +27,10 @@ fn whatever_is_sealed_opens_as_the_same_notification_and_not_at_all_when_a_bit_i
         prop_assert_eq!(content.kind(), notification.content.kind());
         prop_assert_eq!(format!("{content:?}"), format!("{:?}", notification.content));
         let opened = otpost::domain::notification::Notification { content, subjects, ..notification };
-        prop_assert!(sealer.same(&print, &opened, NOW).unwrap());
+        prop_assert!(sealer.matches(&print, &opened, NOW).unwrap());
         let at = place.index(sealed.len());
         sealed[at] ^= 1_u8 << bit;
-        prop_assert!(sealer.open_content(&sealed, id).is_err(), "byte {} may be changed", at);
+        prop_assert!(sealer.open_content(&sealed, id).is_err(), "byte {} was changed unnoticed", at);
         Ok(())
     });
     tried.unwrap();

@@ -1,42 +1,42 @@
-//! Each input that a provider, or somebody who plays one, may send, and the answer it gets.
+//! What a provider, or an impostor, may send, and the answer.
 
 use std::time::Duration;
 
-use super::{events, sent, tell};
+use super::{events, report, sent};
 use crate::support::desk::{Desk, SECRET, Slip, sign, slip};
 use crate::support::sender::{Line, tls};
 use crate::support::{Gateway, Setup, otp, recipient};
 
-async fn nothing_happened(gateway: &Gateway) {
+async fn assert_unchanged(gateway: &Gateway) {
     assert_eq!(gateway.last().await.line.state, "sent");
     assert_eq!(events(gateway).await, ["accepted", "sent"]);
 }
 
 #[tokio::test]
-async fn a_receipt_without_a_good_signature_is_refused_and_changes_nothing() {
+async fn a_receipt_without_a_valid_signature_is_rejected_and_changes_nothing() {
     let (gateway, _desk, reference) = sent("").await;
     let good = || slip("desk", &reference, "DELIVRD");
     let foreign = sign("something else");
 
     for (row, wrong) in [
         ("missing", good().unsigned()),
-        ("of something else", good().header("X-Signature", &foreign)),
+        ("of another text", good().header("X-Signature", &foreign)),
         ("empty", good().header("X-Signature", "")),
         ("the secret itself", good().header("X-Signature", SECRET)),
         ("of another provider's path", good().unsigned().header("Authorization", SECRET)),
     ] {
         let answer = wrong.post(gateway.receipts_address()).await.expect_status_of(row, 401);
-        assert_eq!(answer.body, r#"{"detail":"the signature or its time is not good"}"#, "{row}");
+        assert_eq!(answer.body, r#"{"detail":"the signature or its time is not valid"}"#, "{row}");
     }
     let mut twice = good();
     twice.headers.push(("X-Signature".to_owned(), sign(&twice.body)));
     twice.post(gateway.receipts_address()).await.expect_status_of("twice", 401);
 
-    nothing_happened(&gateway).await;
+    assert_unchanged(&gateway).await;
 }
 
 #[tokio::test]
-async fn a_signed_time_older_than_five_minutes_is_refused() {
+async fn a_signed_time_more_than_five_minutes_off_is_rejected() {
     let (gateway, _desk, reference) = sent("timestamp_header = \"X-Time\"").await;
     let at = |moment: otpost::domain::clock::Timestamp| {
         let good = slip("desk", &reference, "DELIVRD");
@@ -49,14 +49,14 @@ async fn a_signed_time_older_than_five_minutes_is_refused() {
     at(now.before(late)).post(gateway.receipts_address()).await.expect_status(401);
     at(now.after(early)).post(gateway.receipts_address()).await.expect_status(401);
     slip("desk", &reference, "DELIVRD").post(gateway.receipts_address()).await.expect_status(401);
-    nothing_happened(&gateway).await;
+    assert_unchanged(&gateway).await;
 
-    tell(&gateway, &at(now)).await;
+    report(&gateway, &at(now)).await;
     assert_eq!(gateway.last().await.line.state, "confirmed");
 }
 
 #[tokio::test]
-async fn a_token_is_as_good_as_a_signature_where_it_is_configured() {
+async fn a_token_replaces_the_signature_where_it_is_configured() {
     let (gateway, _desk, reference) = sent("signature = \"token\"\nheader = \"X-Token\"").await;
     let good = || slip("desk", &reference, "DELIVRD").unsigned();
 
@@ -65,49 +65,49 @@ async fn a_token_is_as_good_as_a_signature_where_it_is_configured() {
         .post(gateway.receipts_address())
         .await
         .expect_status(401);
-    nothing_happened(&gateway).await;
+    assert_unchanged(&gateway).await;
 
-    tell(&gateway, &good().header("X-Token", SECRET)).await;
+    report(&gateway, &good().header("X-Token", SECRET)).await;
     assert_eq!(gateway.last().await.line.state, "confirmed");
 }
 
 #[tokio::test]
-async fn what_was_said_before_is_taken_and_changes_nothing() {
+async fn a_repeated_receipt_is_accepted_and_changes_nothing() {
     let (gateway, _desk, reference) = sent("").await;
     let receipt = slip("desk", &reference, "DELIVRD");
 
     for _ in 0..3 {
-        tell(&gateway, &receipt).await;
+        report(&gateway, &receipt).await;
     }
-    tell(&gateway, &slip("desk", "desk-1", "DELIVRD")).await;
+    report(&gateway, &slip("desk", "desk-1", "DELIVRD")).await;
 
     assert_eq!(events(&gateway).await, ["accepted", "sent", "confirmed"]);
 }
 
 #[tokio::test]
-async fn nobody_learns_from_an_answer_which_messages_there_are() {
+async fn no_answer_reveals_which_messages_exist() {
     let (gateway, _desk, reference) = sent("").await;
     let unknown = uuid::Uuid::now_v7().to_string();
 
     for reference in [unknown.as_str(), "desk-77", "0", &reference.replace('-', "")] {
-        tell(&gateway, &slip("desk", reference, "BUFFERED")).await;
+        report(&gateway, &slip("desk", reference, "BUFFERED")).await;
     }
     for reference in [unknown.as_str(), "desk-77", "0"] {
-        tell(&gateway, &slip("desk", reference, "DELIVRD")).await;
+        report(&gateway, &slip("desk", reference, "DELIVRD")).await;
     }
 
-    nothing_happened(&gateway).await;
+    assert_unchanged(&gateway).await;
 }
 
 #[tokio::test]
-async fn a_provider_has_no_word_about_anothers_message() {
+async fn a_provider_cannot_change_the_delivery_of_another_provider() {
     let (gateway, _desk, reference) = two_desks().await;
 
-    tell(&gateway, &slip("other", &reference, "UNDELIV")).await;
-    tell(&gateway, &slip("other", "desk-1", "UNDELIV")).await;
-    nothing_happened(&gateway).await;
+    report(&gateway, &slip("other", &reference, "UNDELIV")).await;
+    report(&gateway, &slip("other", "desk-1", "UNDELIV")).await;
+    assert_unchanged(&gateway).await;
 
-    tell(&gateway, &slip("desk", "desk-1", "DELIVRD")).await;
+    report(&gateway, &slip("desk", "desk-1", "DELIVRD")).await;
     assert_eq!(gateway.last().await.line.state, "confirmed");
 }
 
@@ -125,7 +125,7 @@ async fn two_desks() -> (Gateway, Desk, String) {
 }
 
 #[tokio::test]
-async fn what_is_no_receipt_is_refused() {
+async fn anything_but_a_receipt_is_rejected() {
     let (gateway, _desk, reference) = sent("").await;
     let good = || slip("desk", &reference, "DELIVRD");
     let form = "application/x-www-form-urlencoded";
@@ -137,15 +137,15 @@ async fn what_is_no_receipt_is_refused() {
         ("64 KiB and a byte", good().body(&" ".repeat(64 * 1024 + 1)), 413),
         ("XML with entities", good().header("Content-Type", "application/xml").body(xml), 400),
         ("form bomb", good().header("Content-Type", form).body(&bomb), 400),
-        ("nothing", good().body(""), 400),
-        ("cut", good().body(r#"{"reference":"#), 400),
+        ("empty", good().body(""), 400),
+        ("truncated", good().body(r#"{"reference":"#), 400),
         ("no status", good().body(r#"{"reference":"a"}"#), 400),
-        ("nested deep", good().body(&"[".repeat(10_000)), 400),
+        ("deeply nested", good().body(&"[".repeat(10_000)), 400),
         ("GET with text", good().method("GET").path("/receipts/desk?text=73915046"), 405),
         ("PUT", good().method("PUT"), 405),
-        ("nobody's", good().path("/receipts/nobody"), 404),
-        ("one that reports nothing", good().path("/receipts/primary"), 404),
-        ("slash behind", good().path("/receipts/desk/"), 404),
+        ("unknown provider", good().path("/receipts/unknown"), 404),
+        ("a provider without receipts", good().path("/receipts/primary"), 404),
+        ("trailing slash", good().path("/receipts/desk/"), 404),
         ("no name", good().path("/receipts/"), 404),
         ("elsewhere", good().path("/notifications/otp"), 404),
     ] {
@@ -155,25 +155,25 @@ async fn what_is_no_receipt_is_refused() {
         assert_eq!(answer.header("allow"), (status == 405).then_some("POST"), "{row}");
     }
 
-    nothing_happened(&gateway).await;
+    assert_unchanged(&gateway).await;
 }
 
 #[tokio::test]
-async fn a_form_is_taken_like_json() {
+async fn a_form_is_accepted_like_json() {
     let (gateway, _desk, _) = sent("reference = \"/MsgId\"\nstatus = \"/status_name\"").await;
     let form = slip("desk", "", "").header("Content-Type", "application/x-www-form-urlencoded");
 
-    tell(&gateway, &form.body("MsgId=desk-1&status_name=DELIVRD&to=48600100200")).await;
+    report(&gateway, &form.body("MsgId=desk-1&status_name=DELIVRD&to=48600100200")).await;
 
     assert_eq!(gateway.last().await.line.state, "confirmed");
 }
 
 #[tokio::test]
-async fn the_door_can_stand_below_a_path_and_speak_tls() {
+async fn the_listener_supports_a_base_path_and_tls() {
     let desk = Desk::open().await;
-    let door = "[receipts]\nlisten = \"127.0.0.1:0\"\nbase_path = \"/otpost\"\n\
+    let listener = "[receipts]\nlisten = \"127.0.0.1:0\"\nbase_path = \"/otpost\"\n\
                 certificate = \"pki/server.pem\"\nkey = \"pki/server.key\"\n";
-    let gateway = Setup::new().first(&(desk.settings("desk", "", "") + door)).start().await;
+    let gateway = Setup::new().first(&(desk.settings("desk", "", "") + listener)).start().await;
     let request = |path: &str| {
         let Slip { body, headers, .. } = slip("desk", "x", "BUFFERED");
         let head = headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect::<String>();

@@ -1,4 +1,4 @@
-//! Receipts as others make them: signed by `openssl`, posted by `curl`.
+//! Receipts made by other programs: signed by `openssl`, posted by `curl`.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +6,7 @@ use super::sent;
 use crate::support::desk::SECRET;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn curl_posts_what_openssl_signed() {
+async fn a_receipt_signed_by_openssl_and_posted_by_curl_is_accepted() {
     let (gateway, _desk, reference) = sent("timestamp_header = \"X-Timestamp\"").await;
     let script = "
         time=$(date +%s)
@@ -15,7 +15,7 @@ async fn curl_posts_what_openssl_signed() {
         curl --silent --output /dev/null --write-out '%{http_code}' --header \"X-Timestamp: $time\" \\
           --header \"X-Signature: $signature\" --json \"$body\" http://$ADDRESS/receipts/desk";
 
-    let said = Command::new("sh")
+    let output = Command::new("sh")
         .args(["-c", script])
         .env("REFERENCE", &reference)
         .env("SECRET", SECRET)
@@ -24,6 +24,6 @@ async fn curl_posts_what_openssl_signed() {
         .output()
         .unwrap();
 
-    assert_eq!(String::from_utf8_lossy(&said.stdout), "200");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "200");
     assert_eq!(gateway.last().await.line.state, "confirmed");
 }

@@ -1,4 +1,4 @@
-//! Compares what happened with what was promised, and says in words what was not kept.
+//! Compares the record of a simulation with the promises, and describes each broken one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -16,22 +16,22 @@ use super::record::{Arrival, IssuedCertificate, Sent};
 use super::story::{LONGEST, calm_store};
 use super::world::{World, true_clock};
 
-/// Attempts of ours at one delivery; those that a crash interrupted are not counted.
+/// Attempts at one delivery; those that a crash interrupted are not counted.
 const ATTEMPTS_MAX: usize = 12;
 
-/// How late an end may be written down when all goes well.
+/// How late an end may be recorded without faults.
 const PROMPTLY: Duration = Duration::from_secs(5);
 
-/// How late after something went wrong: a lease has to end first, and somebody has to notice.
+/// How late an end may be recorded after a fault: a lease has to expire first, and a worker has to claim.
 const AFTER_TROUBLE: Duration = Duration::from_secs(25);
 
-/// Everything that was not kept, in words.
+/// The broken promises.
 pub(super) async fn judge(world: &Arc<World>) -> Vec<String> {
     let store = calm_store(world).await;
     let all = DeliveryFilter { state: None, kind: None, limit: 1_000_000 };
     let mut details = Vec::new();
-    for line in store.deliveries(&all).await.unwrap() {
-        details.push(store.delivery(line.id).await.unwrap().unwrap());
+    for line in store.reports().deliveries(&all).await.unwrap() {
+        details.push(store.reports().delivery(line.id).await.unwrap().unwrap());
     }
     // Past the last deadline, a quarter of an hour and the grace after it.
     tokio::time::sleep(LONGEST + Duration::from_mins(17)).await;
@@ -145,7 +145,7 @@ impl Court<'_> {
         let in_doubt = detail.attempts.iter().filter(|attempt| attempt.outcome.may_have_arrived()).count();
         let accepted = detail.attempts.iter().filter(|attempt| attempt.outcome.is_accepted()).count();
         let taken = self.record.taken.iter().filter(|taken| taken.0 == id).count();
-        // Each message beyond those on record must stand for an attempt whose end nobody could write down.
+        // Each message beyond the recorded ones must belong to an attempt whose end could not be recorded.
         let claimed_in_doubt =
             detail.events.iter().filter(|event| event.kind == "claimed" && event.detail.contains("true")).count();
         if taken > accepted + in_doubt + claimed_in_doubt {
@@ -162,7 +162,7 @@ impl Court<'_> {
         broken.extend(leaked.map(|code| format!("the code {code} can be read in the store")));
     }
 
-    // An older code that waited is not sent once a newer one is there; one on its way meanwhile may be.
+    // An older OTP that waited is not sent after a newer one was accepted; one in flight may be.
     fn newest_code_wins(&self, broken: &mut Vec<String>) {
         let codes: Vec<&Arrival> = self.record.told.iter().filter(|told| told.code.is_some()).collect();
         for older in &codes {
@@ -175,7 +175,7 @@ impl Court<'_> {
         }
     }
 
-    // The right code, to an address of the person, on a channel that fits it.
+    // The right code, to a contact of the recipient, on the channel of that contact.
     fn told_what_was_said(&self, broken: &mut Vec<String>) {
         let of = |delivery: Uuid| self.details.iter().find(|detail| detail.line.id == delivery);
         for sent in &self.record.sent {
@@ -198,7 +198,7 @@ impl Court<'_> {
         }
     }
 
-    // News of one card are told in the order in which they were taken, unless what came first had to wait long.
+    // Notifications of one card are sent in the order of acceptance, unless the first one had to wait long.
     fn in_order(&self, broken: &mut Vec<String>) {
         if !self.is_alone || !self.record.disturbances.is_empty() && self.record.disturbances.len() > 1 {
             return;
@@ -223,7 +223,7 @@ impl Court<'_> {
     }
 }
 
-// The events alone tell the state and the attempts.
+// The audit events alone give the state and the attempts.
 fn audited(detail: &DeliveryDetail, broken: &mut Vec<String>) {
     let (id, mut state, mut attempts) = (detail.line.id, DeliveryState::Open, 0);
     let own = |kind: &str| detail.events.iter().filter(|event| event.kind == kind).count();

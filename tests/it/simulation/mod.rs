@@ -1,15 +1,15 @@
-//! The engine in a world of its own: its real code (intake, worker, dispatch, roster, receipts, janitor, store) over
-//! tables in memory, with time, chance, providers, crashes, freezes and a failing database made from one number.
+//! A deterministic simulation: the real engine (intake, worker, dispatch, provider registry, receipts, cleanup, store) over
+//! tables in memory, with time, randomness, providers, crashes, suspensions and a failing database derived from one seed.
 //!
-//! Each seed is a world. After it the judge compares what happened with what is promised: what was taken is there, once
-//! a key; every delivery has ended, in time; nothing is sent after its deadline or end; a message comes again only
-//! where an attempt was in doubt; the audit log alone tells every state; no code is left; the newest code wins.
+//! After each run the judge compares the record with the promises: every accepted notification is stored, once for each key;
+//! every delivery has ended, in time; nothing is sent after its deadline or end; a message is repeated only where an attempt
+//! had an unknown outcome; the audit log alone gives every state; no code is left; the newest code wins.
 //!
-//! The same seed is the same world, step for step. A failure names its seed:
+//! The same seed runs the same simulation, step for step. A failure names its seed:
 //!
 //! ```text
-//! OTPOST_TEST_SEED=4711 cargo nextest run simulation --no-capture     # that world again, with all that happened
-//! OTPOST_TEST_SEEDS=20000 cargo nextest run --release simulation      # more of them
+//! OTPOST_TEST_SEED=4711 cargo nextest run simulation --no-capture     # that run again, with its record
+//! OTPOST_TEST_SEEDS=20000 cargo nextest run --release simulation      # more runs
 //! ```
 
 mod judge;
@@ -26,7 +26,7 @@ use tokio::task::LocalSet;
 const SEEDS: u64 = 500;
 const FIRST: u64 = 1;
 
-/// What came of one world.
+/// The result of one run.
 struct AcceptResult {
     broken: Vec<String>,
     trace: Vec<String>,
@@ -49,7 +49,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn no_promise_is_broken_in_any_world() {
+fn no_promise_is_broken_with_any_seed() {
     if let Some(seed) = number("OTPOST_TEST_SEED") {
         let verdict = run(seed);
         verdict.trace.iter().for_each(|line| println!("{line}"));
@@ -78,7 +78,7 @@ fn no_promise_is_broken_in_any_world() {
 }
 
 #[test]
-fn the_same_seed_is_the_same_world_step_for_step() {
+fn the_same_seed_runs_the_same_simulation_step_for_step() {
     for seed in 1..=20 {
         let (one, other) = (run(seed), run(seed));
 

@@ -1,12 +1,12 @@
-//! One process of the engine: store, dispatch, worker, intake, receipts. It can be stopped for a while or for good, at
-//! any moment at which it waits for the world.
+//! One process of the engine: store, dispatch, worker, intake, receipts. It can be suspended or killed whenever it waits for
+//! the simulation.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otpost::channel::receipt::ReceiptParser;
+use otpost::channel::HttpProvider;
 use otpost::domain::delivery::ProviderName;
 use otpost::flow::dispatch::{ConfiguredProvider, Dispatch, DispatchPolicy};
 use otpost::flow::intake::Intake;
@@ -32,7 +32,7 @@ enum Phase {
     Dead,
 }
 
-/// What every word between a process and the world goes through. Whoever came first goes on first.
+/// The gate for every call between a process and the simulation. Calls pass in the order of arrival.
 pub(super) struct ClientAuthorizer {
     phase: Mutex<Phase>,
     changed: Notify,
@@ -43,7 +43,7 @@ impl ClientAuthorizer {
         Arc::new(Self { phase: Mutex::new(Phase::Running), changed: Notify::new() })
     }
 
-    /// Comes back when the process runs. One that is dead is never heard of again.
+    /// Returns when the process runs. It never returns in a dead process.
     pub(super) async fn pass(&self) {
         self.until(Phase::Running).await;
     }
@@ -85,7 +85,7 @@ impl ClientAuthorizer {
     }
 }
 
-/// The way of one process to the database.
+/// The database connection of one process.
 struct Road {
     world: Arc<World>,
     gate: Arc<ClientAuthorizer>,
@@ -104,14 +104,14 @@ impl Road {
         if world.is_calm() || !world.happens(world.nature.mishaps) {
             return Ok(());
         }
-        // Whoever does not know whether a commit went through must not go on: there is no passing mishap there.
+        // A process that does not know whether a commit succeeded must not go on: this fault is never transient.
         if act == "commit" && candidate == "back" && !world.happens(world.nature.final_ones) {
             return Ok(());
         }
         let mishap = if act == "commit" && candidate == "back" || world.happens(world.nature.final_ones) {
             InjectedFault::Final
         } else {
-            InjectedFault::Passing
+            InjectedFault::Temporary
         };
         world.disturbed(format_args!("{act} fails on the way {candidate}: {mishap:?}"));
         Err(mishap)
@@ -120,16 +120,16 @@ impl Road {
 
 #[async_trait]
 impl FaultInjector for Road {
-    async fn there(&self, act: &'static str) -> Result<(), InjectedFault> {
+    async fn before(&self, act: &'static str) -> Result<(), InjectedFault> {
         self.go(act, "there").await
     }
 
-    async fn back(&self, act: &'static str) -> Result<(), InjectedFault> {
+    async fn after(&self, act: &'static str) -> Result<(), InjectedFault> {
         self.go(act, "back").await
     }
 }
 
-/// A process that is up.
+/// A running process.
 pub(super) struct Node {
     pub(super) intake: Intake,
     pub(super) receipts: Arc<Receipts>,
@@ -146,16 +146,16 @@ impl Node {
             Box::new(move || world.next_id())
         };
         let sealing = world.sealing();
-        let store = Store::remember(&world.memory, road, &sealing, Arc::clone(&clock), 0, ids).await?;
+        let store = Store::in_memory(&world.memory, road, &sealing, Arc::clone(&clock), 0, ids).await?;
         let store = Arc::new(store);
         if world.nature.nodes == 1 {
-            store.take_over().await?;
+            store.resume().await?;
         }
         let rules = DispatchPolicy {
             recipients: recipients::Settings::default(),
             plans: Arc::clone(plans),
             max_age: Duration::from_hours(24),
-            guard: SendLimits::new(limits::Settings::default()).unwrap(),
+            limits: SendLimits::new(limits::Settings::default()),
         };
         let routes = world.stations.iter().map(|station| {
             let line: ConfiguredProvider = (station.profile(), Arc::new(Line::new(world, gate, station)));
@@ -164,9 +164,9 @@ impl Node {
         let (library, seed) = (Arc::clone(&TEXTS.1), world.below(u64::MAX));
         let dispatch = Dispatch::new(Arc::clone(&store), library, rules, routes.collect(), Arc::clone(&clock), seed);
         let (registry, ended) = (Arc::clone(dispatch.registry()), dispatch.ended());
-        registry.look().await?;
+        registry.refresh().await?;
         let readers = world.stations.iter().map(|station| (station.name(), station.reader()));
-        let readers = readers.collect::<std::collections::HashMap<ProviderName, ReceiptParser>>();
+        let readers = readers.collect::<std::collections::HashMap<ProviderName, Arc<dyn HttpProvider>>>();
         let receipts = Arc::new(Receipts::new(Arc::clone(&store), readers, Arc::clone(&registry), clocks.clone()));
         let settings = worker::Settings::default();
         let worker = Worker::new(&settings, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
@@ -181,7 +181,7 @@ impl Node {
     }
 }
 
-/// Keeps one process running as a supervisor does: whenever it ends it is started anew.
+/// Keeps one process running like a supervisor: it restarts the process whenever it ends.
 pub(super) async fn keep(world: Arc<World>, place: usize, plans: Arc<Plans>) {
     loop {
         let gate = ClientAuthorizer::open();

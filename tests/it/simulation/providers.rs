@@ -1,13 +1,12 @@
-//! Providers with moods: they take, refuse, defer, hang, answer late or lose their answer, and report what became of a
-//! message early, late, twice or never.
+//! Providers with moods: they accept, reject, defer, hang, answer late or lose their answer, and send receipts early, late,
+//! twice or never.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otpost::channel::receipt::ReceiptParser;
-use otpost::channel::{self, Provider};
+use otpost::channel::{self, HttpProvider, Provider};
 use otpost::domain::contact::Channel;
 use otpost::domain::delivery::{DeliveryId, ProviderName};
 use otpost::domain::outbound_message;
@@ -28,19 +27,19 @@ const SECRET: &str = "sixteen characters and more";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mood {
-    /// Takes everything at once.
+    /// Accepts everything at once.
     Good,
-    /// Takes everything, late.
+    /// Accepts everything, late.
     Slow,
-    /// In trouble, and says so.
+    /// Down, with an error answer.
     Down,
-    /// Too busy, and says for how long.
+    /// Throttles, with a retry time.
     Busy,
-    /// Does not know the address.
+    /// Rejects the contact or the message.
     Strict,
-    /// Reads and never answers; it may have taken it.
+    /// Reads and never answers; it may have accepted the message.
     Silent,
-    /// Any of these, each time another.
+    /// A random one of these each time.
     Odd,
 }
 
@@ -49,7 +48,7 @@ impl Mood {
         [Self::Good, Self::Slow, Self::Down, Self::Busy, Self::Strict, Self::Silent, Self::Odd];
 }
 
-/// A provider as the world has it, whatever process speaks to it.
+/// A provider as the simulation knows it, for all processes.
 pub(super) struct MessageLog {
     profile: ProviderProfile,
     pub(super) mood: Mutex<Mood>,
@@ -93,16 +92,17 @@ impl MessageLog {
     }
 
     /// Reads the receipts of this provider as the gateway does.
-    pub(super) fn reader(&self) -> ReceiptParser {
+    pub(super) fn reader(&self) -> Arc<dyn HttpProvider> {
         let settings = json!({
             "kind": "sms_gateway", "name": self.profile.provider.0, "url": "https://provider.example/",
             "receipt": { "secret": SECRET, "signature": "token" },
         });
-        channel::hear(&serde_json::from_value(settings).unwrap()).unwrap().unwrap()
+        let settings: channel::Settings = serde_json::from_value(settings).unwrap();
+        settings.connect().unwrap().receipts.unwrap()
     }
 }
 
-/// How one process speaks to a provider.
+/// The connection of one process to a provider.
 pub(super) struct Line {
     world: Arc<World>,
     gate: Arc<ClientAuthorizer>,
@@ -138,7 +138,7 @@ impl Line {
                 cause: Cause::Throttled,
                 retry_after: Some(Duration::from_secs(*world.pick(&[0, 1, 3, 20, 60]))),
             }),
-            Mood::Strict => says(Outcome::refused(*world.pick(&[Cause::InvalidContact, Cause::BadMessage]))),
+            Mood::Strict => says(Outcome::rejected(*world.pick(&[Cause::InvalidContact, Cause::BadMessage]))),
             Mood::Silent if world.happens(500) => {
                 let answer = world.happens(300).then(|| Outcome::unknown(Cause::Disconnected));
                 Reaction { takes: world.happens(500), after: soon, answer }
@@ -147,7 +147,7 @@ impl Line {
         }
     }
 
-    // What a provider that drops what it has seen takes twice reaches the person once.
+    // A message that a deduplicating provider accepts twice reaches the recipient once.
     fn take(&self, delivery: DeliveryId) -> Reference {
         let mut taken = self.station.taken.lock().unwrap();
         if let Some(known) = taken.get(&delivery).filter(|_| self.station.profile.deduplicates) {
@@ -164,7 +164,7 @@ impl Line {
 #[async_trait]
 impl Provider for Line {
     async fn send(&self, outbound: &OutboundMessage) -> Outcome {
-        // As a real one, which knows by then that nothing was sent.
+        // Like a real adapter, which knows by then that nothing was sent.
         if tokio::time::timeout(channel::ATTEMPT_MAX.min(outbound.valid_for), self.gate.pass()).await.is_err() {
             return Outcome::deferred(Cause::Unreachable);
         }
@@ -176,7 +176,7 @@ impl Provider for Line {
             reaction.takes,
             reaction.answer.as_ref().map(Outcome::name)
         ));
-        let text = match &outbound.message {
+        let text = match &outbound.rendered {
             outbound_message::RenderedMessage::Sms { text }
             | outbound_message::RenderedMessage::Push { body: text, .. }
             | outbound_message::RenderedMessage::Email { text, .. } => text.reveal().to_owned(),
@@ -201,14 +201,14 @@ impl Provider for Line {
     }
 }
 
-/// A message that a provider took, and what it calls it.
+/// A message that a provider accepted, and its reference.
 pub(super) struct Message {
     provider: ProviderName,
     delivery: DeliveryId,
     reference: Reference,
 }
 
-/// Says what became of a message: after a while, by one name or the other, sometimes twice, to whoever is up.
+/// Sends a receipt for a message: after a while, by one reference or the other, sometimes twice, to a running node.
 pub(super) async fn report(world: Arc<World>, message: Message) {
     let Message { provider, delivery, reference } = message;
     if world.happens(300) {
@@ -235,6 +235,6 @@ async fn hand_in(world: &Arc<World>, provider: &ProviderName, body: &str) -> boo
     let Some(node) = world.somebody() else { return false };
     let header = |name: &str| name.eq_ignore_ascii_case("X-Signature").then_some(SECRET.as_bytes());
     let callback = Callback { header: &header, body: body.as_bytes(), now: node.receipts.now() };
-    let taken = Arc::clone(&node.receipts).take(&provider.0, &callback);
+    let taken = Arc::clone(&node.receipts).accept(&provider.0, &callback);
     matches!(tokio::time::timeout(Duration::from_secs(5), taken).await, Ok(Ok(())))
 }

@@ -1,11 +1,11 @@
-//! What is written down while a world runs, for the judge and for whoever reads a failure.
+//! The record of a simulation, for the judge and for the reader of a failure.
 
 use otpost::domain::clock::Timestamp;
 use otpost::domain::contact::Channel;
 use otpost::domain::delivery::{DeliveryId, ProviderName};
 use otpost::domain::notification::NotificationId;
 
-/// A message as a provider was asked to send it.
+/// A message that was handed to a provider.
 pub(super) struct Sent {
     pub(super) delivery: DeliveryId,
     pub(super) provider: ProviderName,
@@ -15,25 +15,25 @@ pub(super) struct Sent {
     pub(super) at: Timestamp,
 }
 
-/// A notification that the sender was told is taken.
+/// A notification that was answered as accepted.
 pub(super) struct Arrival {
     pub(super) id: NotificationId,
     pub(super) key: Option<String>,
     pub(super) at: Timestamp,
-    /// Which card and merchant a code is for; which lane other news are in.
+    /// The card and merchant of an OTP, or the ordering key of another notification.
     pub(super) about: String,
     pub(super) code: Option<String>,
 }
 
-/// All of it.
+/// The whole record.
 #[derive(Default)]
 pub(super) struct IssuedCertificate {
     pub(super) trace: Vec<String>,
     pub(super) sent: Vec<Sent>,
-    /// Messages that reached a person.
+    /// Messages that reached a recipient.
     pub(super) taken: Vec<DeliveryId>,
     pub(super) told: Vec<Arrival>,
-    /// Every code that was ever posted.
+    /// Every code that was posted.
     pub(super) codes: Vec<String>,
     pub(super) disturbances: Vec<Timestamp>,
 }

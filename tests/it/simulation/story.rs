@@ -1,4 +1,4 @@
-//! What happens in one world: people, plans, notifications that come once, twice or with a used key, and trouble.
+//! The events of one simulation: recipients, plans, notifications that arrive once, twice or with a used key, and faults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use otpost::flow::intake::{IncomingNotification, IntakeResult};
 use otpost::route::Plans;
 use otpost::store::Store;
 use otpost::store::memory::NoFaults;
+use otpost::store::providers::Drain;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -26,25 +27,25 @@ use super::providers::{MessageLog, Mood, report};
 use super::record::Arrival;
 use super::world::{World, true_clock};
 
-/// Notifications come for so long.
+/// The time during which notifications arrive.
 const COMING: u64 = 60_000;
 
-/// Things go wrong for so long.
+/// The time during which faults are injected.
 const TROUBLE: Duration = Duration::from_secs(140);
 
-/// The longest life of a notification here.
+/// The longest life of a notification.
 pub(super) const LONGEST: Duration = Duration::from_mins(2);
 
-/// After the last deadline: a lease, a takeover, and time to write it down.
+/// The time after the last deadline: a lease, a takeover, and time to record it.
 const REST: Duration = Duration::from_mins(1);
 
 const CARDS: u64 = 6;
 
-/// Lets the world of this seed pass.
+/// Runs the simulation of this seed.
 pub(super) async fn tell(seed: u64) -> Arc<World> {
     let (reports, mut due) = mpsc::unbounded_channel();
     let world = World::new(seed, MessageLog::some, reports);
-    // Of this thread alone, as the providers' door is.
+    // On this thread alone, like the receipts listener.
     tokio::task::spawn_local({
         let world = Arc::clone(&world);
         async move {
@@ -55,7 +56,7 @@ pub(super) async fn tell(seed: u64) -> Arc<World> {
     });
     let plans = Arc::new(Plans::new(serde_json::from_value(plans(&world)).unwrap()).unwrap());
     let operator = Arc::new(calm_store(&world).await);
-    operator.directory().import(&recipients(&world), world.now()).await.unwrap();
+    operator.recipients().import(&recipients(&world), world.now()).await.unwrap();
     let nature = world.nature;
     world.tell(format_args!("{nature:?} {}", plans.of(otpost::domain::notification::Kind::Otp).unwrap().steps.len()));
     let mut supervisors = JoinSet::new();
@@ -73,24 +74,24 @@ pub(super) async fn tell(seed: u64) -> Arc<World> {
     world.calm_down();
     world.gates.lock().unwrap().iter().for_each(|gate| gate.thaw());
     for station in &world.stations {
-        operator.enable(&station.name()).await.unwrap();
+        operator.providers().enable(&station.name(), world.now()).await.unwrap();
     }
     world.disturbed("from now on all goes well");
     tokio::time::sleep(LONGEST + REST).await;
     supervisors.shutdown().await;
     world.gates.lock().unwrap().iter().for_each(|gate| gate.kill());
-    // Each knows the world that knows it.
+    // They refer to each other.
     world.nodes.lock().unwrap().clear();
     world
 }
 
-/// A store to which nothing happens.
+/// A store without faults.
 pub(super) async fn calm_store(world: &Arc<World>) -> Store {
     let ids = {
         let world = Arc::clone(world);
         Box::new(move || world.next_id())
     };
-    Store::remember(&world.memory, Arc::new(NoFaults), &world.sealing(), true_clock(world), 0, ids).await.unwrap()
+    Store::in_memory(&world.memory, Arc::new(NoFaults), &world.sealing(), true_clock(world), 0, ids).await.unwrap()
 }
 
 fn plans(world: &World) -> Value {
@@ -143,7 +144,7 @@ fn recipients(world: &World) -> Vec<RecipientRecord> {
         ],
         contacts: reached(number),
     };
-    // The last card belongs to nobody.
+    // The last card has no holder.
     (0..CARDS - 1).map(recipient).collect()
 }
 
@@ -155,7 +156,7 @@ enum MetricType {
     CompanyLocked,
 }
 
-/// A notification as the sender has it, to be posted as often as it likes.
+/// A notification that the processor may post repeatedly.
 #[derive(Clone)]
 struct Posting {
     key: Option<String>,
@@ -182,7 +183,7 @@ impl Posting {
             sort,
             card: world.below(CARDS),
             merchant: *world.pick(&["Harbour Books", "Tea and Co"]),
-            // Letters that stand nowhere else.
+            // Letters that occur nowhere else.
             code: format!("Q{}ZX{:04}", world.below(10), world.below(10_000)),
             at: world.now(),
         }
@@ -255,9 +256,9 @@ async fn post(world: &Arc<World>, posting: &Posting) {
         world.record.lock().unwrap().codes.push(posting.code.clone());
     }
     let Some(node) = world.somebody() else { return world.tell("nobody is up") };
-    let taken = tokio::time::timeout(Duration::from_secs(5), node.intake.take(posting.arrival())).await;
+    let taken = tokio::time::timeout(Duration::from_secs(5), node.intake.accept(posting.arrival())).await;
     let id = match taken {
-        Ok(Ok(IntakeResult::Taken(id) | IntakeResult::Replayed(id))) => id,
+        Ok(Ok(IntakeResult::Accepted(id) | IntakeResult::Replayed(id))) => id,
         Ok(Err(refusal)) => return world.tell(format_args!("{:?} is refused: {refusal}", posting.key)),
         Err(_) => return world.tell(format_args!("{:?} is not answered", posting.key)),
     };
@@ -289,7 +290,7 @@ async fn trouble(world: &Arc<World>, operator: &Arc<Store>) {
             gate.thaw();
         });
     }
-    // Whoever is still starting would take the new time over.
+    // A process that is still starting would adopt the new time.
     let all_up = world.nodes.lock().unwrap().iter().all(Option::is_some);
     if world.happens(nature.jumps) && all_up {
         let (hour, sign) = (3_600_000_000, *world.pick(&[1, -1]));
@@ -306,9 +307,9 @@ async fn trouble(world: &Arc<World>, operator: &Arc<Store>) {
     if world.happens(2) {
         let provider = world.pick(&world.stations).name();
         world.disturbed(format_args!("{provider} is taken off duty"));
-        operator.drain(&provider, Some("practice")).await.unwrap();
+        operator.providers().drain(&Drain::new(provider, Some("practice"), world.now())).await.unwrap();
     }
     if world.happens(5) {
-        operator.enable(&world.pick(&world.stations).name()).await.unwrap();
+        operator.providers().enable(&world.pick(&world.stations).name(), world.now()).await.unwrap();
     }
 }

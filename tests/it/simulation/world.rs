@@ -1,4 +1,4 @@
-//! The ground of one simulation: one source of chance, one clock, one order of things, and a list of all that happened.
+//! The environment of one simulation: one random source, one clock, one order of events, and a record of them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,10 +24,10 @@ use super::record::IssuedCertificate;
 /// A Monday morning.
 const BEGINNING: Timestamp = Timestamp::from_micros(1_772_445_600_000_000);
 
-/// The same in every world, or hashes of people would sort otherwise each time.
+/// The same with every seed, or hashes of recipients would sort differently each time.
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
-/// The shipped texts, read once for all seeds.
+/// The built-in templates, loaded once for all seeds.
 pub(super) static TEXTS: LazyLock<(TempDir, Arc<LiveTemplates>)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     render::write_shipped(folder.path()).unwrap();
@@ -58,21 +58,21 @@ pub(super) struct World {
     reports: mpsc::UnboundedSender<Message>,
 }
 
-/// How rough this world is, each in thousandths.
+/// The rates of faults, in thousandths.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Nature {
-    /// Questions to the database that fail and do nothing, or do it and fail to say so.
+    /// Database calls that fail without effect, or take effect and fail to report it.
     pub(super) mishaps: u64,
-    /// Of these, those after which the database must not be trusted any more.
+    /// Of these, calls after which the database must not be trusted.
     pub(super) final_ones: u64,
-    /// Questions that take up to three seconds.
+    /// Database calls that take up to three seconds.
     pub(super) slow: u64,
-    /// Changes of a provider's mood a minute.
+    /// Changes of a provider's mood per minute.
     pub(super) moods: u64,
     /// Crashes, freezes.
     pub(super) crashes: u64,
     pub(super) freezes: u64,
-    /// The wall clock is set, by an hour or a day. Only where no process starts anew: a start takes the new time over.
+    /// The wall clock is set, by an hour or a day. Only where no process restarts, because a start adopts the new time.
     pub(super) jumps: u64,
     /// Processes that share the work.
     pub(super) nodes: usize,
@@ -145,7 +145,7 @@ impl World {
         &among[usize::try_from(self.below(among.len() as u64)).unwrap()]
     }
 
-    /// From now on nothing goes wrong any more.
+    /// From now on no fault is injected.
     pub(super) fn calm_down(&self) {
         self.calm.store(true, Ordering::SeqCst);
     }
@@ -154,52 +154,52 @@ impl World {
         self.calm.load(Ordering::SeqCst)
     }
 
-    /// Version 7 in form: they sort in the order in which they were made, whatever the clocks say.
+    /// In the form of version 7: ids sort in the order of creation, whatever the clocks show.
     pub(super) fn next_id(&self) -> Uuid {
         let number = u128::from(self.ids.fetch_add(1, Ordering::SeqCst));
         let millis = u128::try_from(self.now().micros() / 1000).unwrap();
         Uuid::from_u128((millis << 80) | (0x7 << 76) | (0b10 << 62) | number)
     }
 
-    /// The time of this world, which never jumps.
+    /// The true time, which never jumps.
     pub(super) fn now(&self) -> Timestamp {
         BEGINNING.after(self.born.elapsed())
     }
 
-    /// Moves the wall clock of all machines.
+    /// Sets the wall clock of all processes.
     pub(super) fn jump(&self, micros: i64) {
         self.jumped.fetch_add(micros, Ordering::SeqCst);
     }
 
-    /// A provider will report what became of this message.
+    /// A provider will send a receipt for this message.
     pub(super) fn will_report(&self, message: Message) {
         self.reports.send(message).unwrap();
     }
 
-    /// Writes down what happened.
+    /// Records an event.
     pub(super) fn tell(&self, what: impl std::fmt::Display) {
         let at = self.born.elapsed().as_millis();
         self.record.lock().unwrap().trace.push(format!("{at:>7} {what}"));
     }
 
-    /// Something went wrong that excuses a delay.
+    /// Records a fault that excuses a delay.
     pub(super) fn disturbed(&self, what: impl std::fmt::Display) {
         self.tell(what);
         let now = self.now();
         self.record.lock().unwrap().disturbances.push(now);
     }
 
-    /// Somebody who is up, if anybody is.
+    /// A node that is running, if any is.
     pub(super) fn somebody(&self) -> Option<Arc<Node>> {
         let up: Vec<_> = self.nodes.lock().unwrap().iter().flatten().cloned().collect();
         (!up.is_empty()).then(|| Arc::clone(self.pick(&up)))
     }
 }
 
-/// The wall clock of every machine.
+/// The wall clock of every process.
 struct Wall(Arc<World>);
 
-/// The clock of a process that took the wall's time over when it was that far ahead.
+/// The steady clock of a process that started when the wall clock was this far ahead.
 struct Steady(Arc<World>, i64);
 
 impl Clock for Wall {
@@ -220,7 +220,7 @@ pub(super) fn clocks(world: &Arc<World>) -> Clocks {
     Clocks { steady: Arc::new(Steady(Arc::clone(world), ahead)), wall: Arc::new(Wall(Arc::clone(world))) }
 }
 
-/// The time of the world itself.
+/// The true time.
 pub(super) fn true_clock(world: &Arc<World>) -> Arc<dyn Clock> {
     Arc::new(Steady(Arc::clone(world), 0))
 }

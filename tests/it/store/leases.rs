@@ -1,4 +1,4 @@
-//! Who works on a delivery, and until when.
+//! Claims and leases.
 
 use std::time::Duration;
 
@@ -11,211 +11,211 @@ use otpost::domain::recipient::RecipientId;
 use otpost::store::{Acceptance, Error, LEASE, Share};
 use uuid::Uuid;
 
-use super::{Promise, Room};
+use super::{Fixture, Promise};
 
 pub(super) const PROMISES: &[Promise] = &[
-    ("what is not leased is claimed by one", |room| Box::pin(claimed_by_one(room))),
-    ("what is claimed is opened with all that was tried", |room| Box::pin(claimed_whole(room))),
-    ("a claim takes no more than asked for, the earliest first", |room| Box::pin(claim_limit(room))),
-    ("a lease that ran out is taken over in doubt", |room| Box::pin(taken_over_in_doubt(room))),
-    ("a late worker changes nothing", |room| Box::pin(fence(room))),
-    ("a renewed lease does not run out", |room| Box::pin(renewed(room))),
-    ("a lease that was lost cannot be renewed", |room| Box::pin(renewed_too_late(room))),
-    ("a released delivery is due at once and in doubt", |room| Box::pin(released(room))),
-    ("a new process takes over what was held and not what waits", |room| Box::pin(take_over(room))),
-    ("what was postponed waits for its time and is not in doubt", |room| Box::pin(postponed(room))),
-    ("an attempt that failed keeps the lease", |room| Box::pin(go_on(room))),
-    ("a split gives each person a delivery of their own", |room| Box::pin(split(room))),
-    ("a delivery keeps the channels it was given", |room| Box::pin(split_by_channel(room))),
-    ("a late split adds nothing", |room| Box::pin(late_split(room))),
-    ("what has ended is not claimed again", |room| Box::pin(ended(room))),
+    ("a delivery without a lease is claimed once", |it| Box::pin(claimed_by_one(it))),
+    ("a claimed delivery has its content and all earlier attempts", |it| Box::pin(claimed_whole(it))),
+    ("a claim returns at most its limit, the earliest first", |it| Box::pin(claim_limit(it))),
+    ("a delivery whose lease expired is claimed in doubt", |it| Box::pin(claimed_in_doubt(it))),
+    ("a worker that lost its lease changes nothing", |it| Box::pin(fence(it))),
+    ("a renewed lease does not expire", |it| Box::pin(renewed(it))),
+    ("a lost lease cannot be renewed", |it| Box::pin(renewed_too_late(it))),
+    ("a released delivery is due at once and in doubt", |it| Box::pin(released(it))),
+    ("a new process resumes leased deliveries and not postponed ones", |it| Box::pin(resumed(it))),
+    ("a postponed delivery is due at its time and not in doubt", |it| Box::pin(postponed(it))),
+    ("a recorded attempt keeps the lease", |it| Box::pin(recorded_attempt(it))),
+    ("a split gives each recipient a delivery", |it| Box::pin(split(it))),
+    ("a delivery keeps the channels it was given", |it| Box::pin(split_by_channel(it))),
+    ("a split after a lost lease adds nothing", |it| Box::pin(late_split(it))),
+    ("an ended delivery is not claimed again", |it| Box::pin(ended(it))),
 ];
 
-async fn claimed_by_one(room: Room) {
-    room.store.accept(Acceptance { leased: false, ..room.code("11111111") }).await.unwrap();
+async fn claimed_by_one(it: Fixture) {
+    it.store.accept(Acceptance { leased: false, ..it.code("11111111") }).await.unwrap();
 
-    let (one, other) = tokio::join!(room.store.claim(Priority::Otp, 10), room.store.claim(Priority::Otp, 10));
+    let (one, other) = tokio::join!(it.store.claim(Priority::Otp, 10), it.store.claim(Priority::Otp, 10));
 
     let claims: Vec<_> = one.unwrap().into_iter().chain(other.unwrap()).collect();
     assert_eq!(claims.len(), 1);
     assert!(!claims[0].in_doubt);
 }
 
-async fn claimed_whole(room: Room) {
-    let held = room.held().await;
+async fn claimed_whole(it: Fixture) {
+    let held = it.held().await;
     let id = held.id;
     let deferred =
-        room.attempt(1, Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(Duration::from_secs(3)) });
-    let held = room.store.go_on(held, deferred.clone()).await.unwrap();
-    room.store.postpone(held, Some(room.attempt(2, Outcome::unknown(Cause::TimedOut))), room.now()).await.unwrap();
+        it.attempt(1, Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(Duration::from_secs(3)) });
+    let held = it.store.record_attempt(held, deferred.clone()).await.unwrap();
+    it.store.postpone(held, Some(it.attempt(2, Outcome::unknown(Cause::TimedOut))), it.now()).await.unwrap();
 
-    let claimed = room.claim_one().await;
+    let claimed = it.claim_one().await;
 
     assert_eq!((claimed.id, claimed.in_doubt), (id, false));
-    assert_eq!(claimed.attempts, [deferred, room.attempt(2, Outcome::unknown(Cause::TimedOut))]);
+    assert_eq!(claimed.attempts, [deferred, it.attempt(2, Outcome::unknown(Cause::TimedOut))]);
     assert_eq!(claimed.subjects[0].value, "1337");
     assert!(claimed.content.is_some());
 }
 
-async fn claim_limit(room: Room) {
+async fn claim_limit(it: Fixture) {
     let mut ids = Vec::new();
     for _ in 0..5 {
-        let acceptance = Acceptance { leased: false, ..room.code("11111111") };
+        let acceptance = Acceptance { leased: false, ..it.code("11111111") };
         ids.push(acceptance.notification.id);
-        room.store.accept(acceptance).await.unwrap();
-        room.clock.move_on(Duration::from_millis(1));
+        it.store.accept(acceptance).await.unwrap();
+        it.clock.move_on(Duration::from_millis(1));
     }
 
     let mut first: Vec<_> =
-        room.store.claim(Priority::Otp, 2).await.unwrap().iter().map(|claimed| claimed.notification).collect();
+        it.store.claim(Priority::Otp, 2).await.unwrap().iter().map(|claimed| claimed.notification).collect();
     first.sort();
-    let rest = room.store.claim(Priority::Otp, 10).await.unwrap();
+    let rest = it.store.claim(Priority::Otp, 10).await.unwrap();
 
     assert_eq!(first, ids[..2]);
     assert_eq!(rest.len(), 3);
 }
 
-async fn taken_over_in_doubt(room: Room) {
-    let first = room.held().await;
-    room.clock.move_on(LEASE / 5 * 4);
-    assert!(room.nothing_is_due().await);
+async fn claimed_in_doubt(it: Fixture) {
+    let first = it.held().await;
+    it.clock.move_on(LEASE / 5 * 4);
+    assert!(it.nothing_is_due().await);
 
-    room.clock.move_on(LEASE / 5);
-    let second = room.claim_one().await;
+    it.clock.move_on(LEASE / 5);
+    let second = it.claim_one().await;
 
     assert_eq!(second.id, first.id);
     assert!(second.in_doubt && second.lease() != first.lease());
 }
 
-async fn fence(room: Room) {
-    let id = room.held().await.id.0;
+async fn fence(it: Fixture) {
+    let id = it.held().await.id.0;
     for late in 0..5 {
-        room.clock.move_on(LEASE);
-        let slow = room.claim_one().await;
-        room.clock.move_on(LEASE);
-        let fast = room.claim_one().await;
-        let before = room.events(id).await;
+        it.clock.move_on(LEASE);
+        let slow = it.claim_one().await;
+        it.clock.move_on(LEASE);
+        let fast = it.claim_one().await;
+        let before = it.events(id).await;
         let lost = match late {
-            0 => room.store.settle(slow, room.taken(1)).await,
-            1 => room.store.go_on(slow, room.deferred(1)).await.map(drop),
-            2 => room.store.postpone(slow, Some(room.deferred(1)), room.now()).await,
-            3 => room.store.give_up(slow, None, EndReason::AllRefused).await,
-            _ => room.store.leave_unconfirmed(slow, Some(room.deferred(1))).await,
+            0 => it.store.settle(slow, it.taken(1)).await,
+            1 => it.store.record_attempt(slow, it.deferred(1)).await.map(drop),
+            2 => it.store.postpone(slow, Some(it.deferred(1)), it.now()).await,
+            3 => it.store.give_up(slow, None, EndReason::AllRejected).await,
+            _ => it.store.leave_unconfirmed(slow, Some(it.deferred(1))).await,
         };
         assert!(matches!(lost, Err(Error::LeaseLost(lost)) if lost.0 == id), "{late}: {lost:?}");
-        let told = room.store.delivery(id).await.unwrap().unwrap();
-        assert_eq!((told.line.state.as_str(), told.attempts.len()), ("open", 0), "{late}");
-        assert_eq!(room.events(id).await, before, "{late}");
+        let detail = it.store.reports().delivery(id).await.unwrap().unwrap();
+        assert_eq!((detail.line.state.as_str(), detail.attempts.len()), ("open", 0), "{late}");
+        assert_eq!(it.events(id).await, before, "{late}");
         drop(fast);
     }
 
-    room.clock.move_on(LEASE);
-    let last = room.claim_one().await;
-    room.store.settle(last, room.taken(1)).await.unwrap();
-    assert_eq!(room.state(id).await, "sent");
+    it.clock.move_on(LEASE);
+    let last = it.claim_one().await;
+    it.store.settle(last, it.taken(1)).await.unwrap();
+    assert_eq!(it.state(id).await, "sent");
 }
 
-async fn renewed(room: Room) {
-    let held = room.held().await;
-    room.clock.move_on(LEASE / 3);
-    room.store.renew(&[held.lease()]).await.unwrap();
+async fn renewed(it: Fixture) {
+    let held = it.held().await;
+    it.clock.move_on(LEASE / 3);
+    it.store.renew(&[held.lease()]).await.unwrap();
 
-    room.clock.move_on(LEASE / 3 * 2);
-    assert!(room.nothing_is_due().await);
+    it.clock.move_on(LEASE / 3 * 2);
+    assert!(it.nothing_is_due().await);
 
-    room.clock.move_on(LEASE / 3);
-    assert!(room.claim_one().await.in_doubt);
+    it.clock.move_on(LEASE / 3);
+    assert!(it.claim_one().await.in_doubt);
 }
 
-async fn renewed_too_late(room: Room) {
-    let slow = room.held().await;
-    room.clock.move_on(LEASE);
-    let fast = room.claim_one().await;
-    room.clock.move_on(LEASE / 2);
+async fn renewed_too_late(it: Fixture) {
+    let slow = it.held().await;
+    it.clock.move_on(LEASE);
+    let fast = it.claim_one().await;
+    it.clock.move_on(LEASE / 2);
 
-    room.store.renew(&[slow.lease()]).await.unwrap();
+    it.store.renew(&[slow.lease()]).await.unwrap();
 
-    room.clock.move_on(LEASE / 2);
-    assert_eq!(room.claim_one().await.id, fast.id);
+    it.clock.move_on(LEASE / 2);
+    assert_eq!(it.claim_one().await.id, fast.id);
 }
 
-async fn released(room: Room) {
-    let held = room.held().await;
-    room.store.release(&[held.lease()]).await.unwrap();
+async fn released(it: Fixture) {
+    let held = it.held().await;
+    it.store.release(&[held.lease()]).await.unwrap();
 
-    let again = room.claim_one().await;
+    let again = it.claim_one().await;
 
     assert_eq!(again.id, held.id);
     assert!(again.in_doubt);
 }
 
-async fn take_over(room: Room) {
-    let in_hand = room.held().await.id;
-    let waiting = room.held().await;
-    room.store.postpone(waiting, Some(room.deferred(1)), room.now().after(LEASE)).await.unwrap();
+async fn resumed(it: Fixture) {
+    let leased = it.held().await.id;
+    let waiting = it.held().await;
+    it.store.postpone(waiting, Some(it.deferred(1)), it.now().after(LEASE)).await.unwrap();
 
-    let room = room.reopened().await;
-    let count = room.store.take_over().await.unwrap();
+    let it = it.reopened().await;
+    let count = it.store.resume().await.unwrap();
 
     assert_eq!(count, 1);
-    let claimed = room.claim_one().await;
-    assert_eq!((claimed.id, claimed.in_doubt), (in_hand, true));
+    let claimed = it.claim_one().await;
+    assert_eq!((claimed.id, claimed.in_doubt), (leased, true));
 }
 
-async fn postponed(room: Room) {
-    let held = room.held().await;
-    let until = room.now().after(Duration::from_secs(2));
-    room.store.postpone(held, Some(room.deferred(1)), until).await.unwrap();
-    assert_eq!(room.store.next_due().await.unwrap(), Some(until));
-    assert!(room.nothing_is_due().await);
+async fn postponed(it: Fixture) {
+    let held = it.held().await;
+    let until = it.now().after(Duration::from_secs(2));
+    it.store.postpone(held, Some(it.deferred(1)), until).await.unwrap();
+    assert_eq!(it.store.next_due().await.unwrap(), Some(until));
+    assert!(it.nothing_is_due().await);
 
-    room.clock.move_on(Duration::from_secs(2));
-    let claimed = room.claim_one().await;
+    it.clock.move_on(Duration::from_secs(2));
+    let claimed = it.claim_one().await;
 
     assert_eq!((claimed.in_doubt, claimed.attempts.len()), (false, 1));
 }
 
-async fn go_on(room: Room) {
-    let held = room.held().await;
-    room.clock.move_on(LEASE / 2);
-    let held = room.store.go_on(held, room.deferred(1)).await.unwrap();
+async fn recorded_attempt(it: Fixture) {
+    let held = it.held().await;
+    it.clock.move_on(LEASE / 2);
+    let held = it.store.record_attempt(held, it.deferred(1)).await.unwrap();
 
-    room.clock.move_on(LEASE / 2);
+    it.clock.move_on(LEASE / 2);
 
-    assert!(room.nothing_is_due().await);
+    assert!(it.nothing_is_due().await);
     assert_eq!(held.attempts.len(), 1);
-    room.store.settle(held, room.taken(2)).await.unwrap();
+    it.store.settle(held, it.taken(2)).await.unwrap();
 }
 
-async fn split(room: Room) {
+async fn split(it: Fixture) {
     let recipients = [1, 2, 3].map(|number| RecipientId(Uuid::from_u128(number)));
-    let held = room.held().await;
+    let held = it.held().await;
     let (id, notification) = (held.id, held.notification);
 
-    let held = room.store.split(held, &recipients.map(whole)).await.unwrap();
+    let held = it.store.split(held, &recipients.map(whole)).await.unwrap();
 
     let mut given: Vec<_> = held.iter().map(|claimed| claimed.recipient.unwrap()).collect();
     given.sort();
     assert_eq!(given, recipients);
     assert!(held.iter().any(|claimed| claimed.id == id && claimed.recipient == Some(recipients[0])));
     assert!(held.iter().all(|claimed| claimed.notification == notification && claimed.content.is_some()));
-    assert!(room.nothing_is_due().await);
+    assert!(it.nothing_is_due().await);
     for claimed in held {
-        room.store.settle(claimed, room.taken(1)).await.unwrap();
+        it.store.settle(claimed, it.taken(1)).await.unwrap();
     }
-    assert_eq!((room.count().await, room.store.next_due().await.unwrap()), (3, None));
+    assert_eq!((it.count().await, it.store.next_due().await.unwrap()), (3, None));
 }
 
-async fn split_by_channel(room: Room) {
+async fn split_by_channel(it: Fixture) {
     let recipient = RecipientId(Uuid::from_u128(1));
     let channels = [vec![Channel::Push, Channel::Sms], vec![Channel::Email]];
     let shares = channels.clone().map(|channels| Share { recipient, channels });
-    let held = room.store.split(room.held().await, &shares).await.unwrap();
+    let held = it.store.split(it.held().await, &shares).await.unwrap();
 
     for claimed in held {
-        room.store.postpone(claimed, None, room.clock.now()).await.unwrap();
+        it.store.postpone(claimed, None, it.clock.now()).await.unwrap();
     }
-    let mut claimed = room.store.claim(Priority::Otp, 2).await.unwrap();
+    let mut claimed = it.store.claim(Priority::Otp, 2).await.unwrap();
 
     claimed.sort_by_key(|claimed| claimed.id);
     assert_eq!(claimed.iter().map(|claimed| claimed.channels.clone()).collect::<Vec<_>>(), channels);
@@ -226,25 +226,25 @@ fn whole(recipient: RecipientId) -> Share {
     Share { recipient, channels: Vec::new() }
 }
 
-async fn late_split(room: Room) {
-    let slow = room.held().await;
-    room.clock.move_on(LEASE);
-    let fast = room.claim_one().await;
+async fn late_split(it: Fixture) {
+    let slow = it.held().await;
+    it.clock.move_on(LEASE);
+    let fast = it.claim_one().await;
 
-    let lost = room.store.split(slow, &[1, 2].map(|number| whole(RecipientId(Uuid::from_u128(number))))).await;
+    let lost = it.store.split(slow, &[1, 2].map(|number| whole(RecipientId(Uuid::from_u128(number))))).await;
 
     assert!(matches!(lost, Err(Error::LeaseLost(id)) if id == fast.id), "{lost:?}");
-    assert_eq!(room.count().await, 1);
+    assert_eq!(it.count().await, 1);
 }
 
-async fn ended(room: Room) {
-    room.store.settle(room.held().await, room.taken(1)).await.unwrap();
-    room.store.give_up(room.held().await, None, EndReason::UnknownRecipient).await.unwrap();
-    room.store.leave_unconfirmed(room.held().await, Some(room.deferred(1))).await.unwrap();
+async fn ended(it: Fixture) {
+    it.store.settle(it.held().await, it.taken(1)).await.unwrap();
+    it.store.give_up(it.held().await, None, EndReason::UnknownRecipient).await.unwrap();
+    it.store.leave_unconfirmed(it.held().await, Some(it.deferred(1))).await.unwrap();
 
-    room.clock.move_on(LEASE * 100);
+    it.clock.move_on(LEASE * 100);
 
-    assert_eq!(room.store.next_due().await.unwrap(), None);
-    assert!(room.nothing_is_due().await);
-    assert_eq!(room.store.take_over().await.unwrap(), 0);
+    assert_eq!(it.store.next_due().await.unwrap(), None);
+    assert!(it.nothing_is_due().await);
+    assert_eq!(it.store.resume().await.unwrap(), 0);
 }

@@ -1,15 +1,15 @@
-//! SQLite as the store's database: all promises, and what can only be seen in its file.
+//! SQLite as the store's database: the conformance suite, and what only its file shows.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use otpost::domain::delivery::EndReason;
-use otpost::store::{self, Error, Role, Store, seal};
+use otpost::store::{self, Error, OpenMode, Store, seal};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use super::{Pending, Room, keeps_every_promise};
+use super::{Fixture, Pending, keeps_every_promise};
 use crate::support::clock::ManualClock;
 use crate::support::recipient;
 
@@ -19,14 +19,14 @@ async fn sqlite_keeps_every_promise() {
 }
 
 #[tokio::test]
-async fn the_sealed_content_is_gone_from_every_delivery_that_has_ended() {
-    let room = Room::new(open).await;
-    room.store.settle(room.held().await, room.taken(1)).await.unwrap();
-    room.store.give_up(room.held().await, None, EndReason::NoContact).await.unwrap();
-    room.store.leave_unconfirmed(room.held().await, None).await.unwrap();
-    let open = room.held().await;
+async fn ended_deliveries_have_no_sealed_content() {
+    let it = Fixture::new(open).await;
+    it.store.settle(it.held().await, it.taken(1)).await.unwrap();
+    it.store.give_up(it.held().await, None, EndReason::NoContact).await.unwrap();
+    it.store.leave_unconfirmed(it.held().await, None).await.unwrap();
+    let open = it.held().await;
 
-    let mut database = raw(&room).await;
+    let mut database = raw(&it).await;
     let sealed: Vec<(String, bool)> = sqlx::query_as("SELECT state, sealed IS NOT NULL FROM delivery ORDER BY state")
         .fetch_all(&mut database)
         .await
@@ -38,10 +38,10 @@ async fn the_sealed_content_is_gone_from_every_delivery_that_has_ended() {
 }
 
 #[tokio::test]
-async fn audit_events_can_be_neither_changed_nor_removed() {
-    let room = Room::new(open).await;
-    room.store.settle(room.held().await, room.taken(1)).await.unwrap();
-    let mut database = raw(&room).await;
+async fn audit_events_cannot_be_changed_or_removed() {
+    let it = Fixture::new(open).await;
+    it.store.settle(it.held().await, it.taken(1)).await.unwrap();
+    let mut database = raw(&it).await;
 
     for text in [
         "UPDATE audit_event SET kind = 'accepted'",
@@ -58,20 +58,20 @@ async fn audit_events_can_be_neither_changed_nor_removed() {
 }
 
 #[tokio::test]
-async fn every_change_of_every_delivery_has_its_event() {
-    let room = Room::new(open).await;
+async fn every_change_of_a_delivery_has_an_audit_event() {
+    let it = Fixture::new(open).await;
     for number in 0..20 {
-        let held = room.held().await;
-        let held = room.store.go_on(held, room.deferred(1)).await.unwrap();
+        let held = it.held().await;
+        let held = it.store.record_attempt(held, it.deferred(1)).await.unwrap();
         if number % 2 == 0 {
-            room.store.settle(held, room.taken(2)).await.unwrap();
+            it.store.settle(held, it.taken(2)).await.unwrap();
         } else {
-            room.store.give_up(held, Some(room.deferred(2)), EndReason::AllRefused).await.unwrap();
+            it.store.give_up(held, Some(it.deferred(2)), EndReason::AllRejected).await.unwrap();
         }
     }
-    room.store.directory().import(&[recipient("one").0], room.now()).await.unwrap();
+    it.store.recipients().import(&[recipient("one").0], it.now()).await.unwrap();
 
-    let mut database = raw(&room).await;
+    let mut database = raw(&it).await;
     let (events, last): (i64, i64) =
         sqlx::query_as("SELECT count(*), max(seq) FROM audit_event").fetch_one(&mut database).await.unwrap();
 
@@ -80,25 +80,25 @@ async fn every_change_of_every_delivery_has_its_event() {
 }
 
 #[tokio::test]
-async fn neither_codes_nor_addresses_nor_numbers_lie_in_the_files_in_clear() {
-    let room = Room::new(open).await;
-    let somebody = recipient("reference-of-somebody").customer("998877665544").phone("+48600100200");
-    let somebody = somebody.app("push-token-in-clear").mailbox("reader@example.org");
-    room.store.directory().import(&[somebody.0], room.now()).await.unwrap();
-    room.held().await;
-    room.store.settle(room.held().await, room.taken(1)).await.unwrap();
+async fn no_file_holds_codes_contacts_or_identifiers_in_clear() {
+    let it = Fixture::new(open).await;
+    let one = recipient("reference-of-somebody").customer("998877665544").phone("+48600100200");
+    let one = one.app("push-token-in-clear").mailbox("reader@example.org");
+    it.store.recipients().import(&[one.0], it.now()).await.unwrap();
+    it.held().await;
+    it.store.settle(it.held().await, it.taken(1)).await.unwrap();
 
     let secrets =
         ["48151623", "merchant test", "998877665544", "+48600100200", "push-token", "reader@example", "reference-of"];
     let mut read = 0;
-    for entry in std::fs::read_dir(room.folder.path()).unwrap() {
+    for entry in std::fs::read_dir(it.folder.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {
             let bytes = std::fs::read(&path).unwrap();
             read += bytes.len();
             for secret in secrets {
                 let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-                assert!(!found, "{secret} lies in {}", path.display());
+                assert!(!found, "{secret} is in {}", path.display());
             }
         }
     }
@@ -107,40 +107,45 @@ async fn neither_codes_nor_addresses_nor_numbers_lie_in_the_files_in_clear() {
 }
 
 #[tokio::test]
-async fn a_second_gateway_on_the_same_file_is_refused_and_a_command_beside_it_is_not() {
-    let room = Room::new(open).await;
+async fn a_second_gateway_cannot_open_the_file_but_a_command_can() {
+    let it = Fixture::new(open).await;
 
-    let second = try_open(room.folder.path(), Arc::clone(&room.clock), 0, Role::Gateway).await;
-    let beside = try_open(room.folder.path(), Arc::clone(&room.clock), 0, Role::Cli).await;
+    let second = try_open(it.folder.path(), Arc::clone(&it.clock), 0, OpenMode::Gateway).await;
+    let command = try_open(it.folder.path(), Arc::clone(&it.clock), 0, OpenMode::Cli).await;
 
     assert!(matches!(second, Err(Error::Lock { source: None, .. })));
-    beside.unwrap().directory().import(&[recipient("one").0], room.now()).await.unwrap();
+    command.unwrap().recipients().import(&[recipient("one").0], it.now()).await.unwrap();
 }
 
-async fn raw(room: &Room) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(room.folder.path().join("otpost.db")).connect().await.unwrap()
+async fn raw(it: &Fixture) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(it.folder.path().join("otpost.db")).connect().await.unwrap()
 }
 
 fn open(folder: &Path, clock: Arc<ManualClock>, min_free: u64) -> Pending<Store> {
     let folder = folder.to_owned();
-    Box::pin(async move { try_open(&folder, clock, min_free, Role::Gateway).await.unwrap() })
+    Box::pin(async move { try_open(&folder, clock, min_free, OpenMode::Gateway).await.unwrap() })
 }
 
-async fn try_open(folder: &Path, clock: Arc<ManualClock>, min_free: u64, role: Role) -> Result<Store, Error> {
+pub(super) async fn try_open(
+    folder: &Path,
+    clock: Arc<ManualClock>,
+    min_free: u64,
+    mode: OpenMode,
+) -> Result<Store, Error> {
     let url = format!("sqlite:{}", folder.join("otpost.db").display());
     let sealing = seal::Settings { key_file: folder.join("seal.key") };
-    Store::open(&store::Settings { url, min_free }, &sealing, role, clock).await
+    Store::open(&store::Settings { url, min_free }, &sealing, mode, clock).await
 }
 
 #[tokio::test]
-async fn a_purge_keeps_every_audit_event_and_reads_no_more_than_it_removes() {
-    let room = Room::new(open).await;
-    room.store.settle(room.held().await, room.taken(1)).await.unwrap();
-    room.clock.move_on(Duration::from_hours(24 * 400));
+async fn a_purge_keeps_every_audit_event_and_scans_no_table() {
+    let it = Fixture::new(open).await;
+    it.store.settle(it.held().await, it.taken(1)).await.unwrap();
+    it.clock.move_on(Duration::from_hours(24 * 400));
 
-    assert_eq!(room.store.purge(room.now().before(Duration::from_hours(24))).await.unwrap(), 1);
+    assert_eq!(it.store.retention().purge(it.now().before(Duration::from_hours(24))).await.unwrap(), 1);
 
-    let mut database = raw(&room).await;
+    let mut database = raw(&it).await;
     let rows = "SELECT (SELECT count(*) FROM audit_event), (SELECT count(*) FROM notification),
         (SELECT count(*) FROM delivery), (SELECT count(*) FROM attempt)";
     let left: (i64, i64, i64, i64) = sqlx::query_as(rows).fetch_one(&mut database).await.unwrap();

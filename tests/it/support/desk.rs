@@ -1,4 +1,4 @@
-//! An SMS gateway of our own that calls back: before it answers, after, or never; and a hand that signs receipts.
+//! An SMS gateway that sends receipts before its response, after it, or never; and signed receipts.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use super::sender::{self, Answer};
 
 pub(crate) const SECRET: &str = "practice-secret-practice-secret!";
 
-/// A gateway that waits with its answer until it is told, so that a receipt can be first.
+/// An SMS gateway that delays its response until the test asks for it, so that a receipt can come first.
 pub(crate) struct Desk {
     pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -37,7 +37,7 @@ impl Desk {
         desk
     }
 
-    /// What its `[[provider]]` says, with more for itself and for its `receipt`.
+    /// Its `[[provider]]` table, with additional keys for the provider and for its `receipt`.
     pub(crate) fn settings(&self, name: &str, more: &str, receipt: &str) -> String {
         format!(
             "[[provider]]\nname = \"{name}\"\nkind = \"sms_gateway\"\nurl = \"http://{}/send\"\n{more}\n\
@@ -46,13 +46,13 @@ impl Desk {
         )
     }
 
-    /// Waits for a message; returns our reference in it.
+    /// Waits for a message, and returns its reference.
     pub(crate) async fn message(&self) -> String {
         tokio::time::timeout(std::time::Duration::from_secs(20), self.arrived.notified()).await.unwrap();
         self.asked.lock().unwrap().last().unwrap().clone()
     }
 
-    /// Answers that message; it names the n-th one `desk-n`.
+    /// Answers the message. The id of the n-th message is `desk-n`.
     pub(crate) fn answers(&self) {
         self.answer.notify_one();
     }
@@ -80,7 +80,7 @@ async fn serve(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>, arrived: A
     }
 }
 
-/// The signature over `text` in base64.
+/// The signature of `text` in base64.
 pub(crate) fn sign(text: &str) -> String {
     let key = PKey::hmac(SECRET.as_bytes()).unwrap();
     let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
@@ -88,7 +88,7 @@ pub(crate) fn sign(text: &str) -> String {
     openssl::base64::encode_block(&signer.sign_to_vec().unwrap())
 }
 
-/// A receipt as a provider posts it.
+/// The HTTP request of a receipt.
 pub(crate) struct Slip {
     pub(crate) path: String,
     pub(crate) method: &'static str,
@@ -111,7 +111,7 @@ pub(crate) fn slip(name: &str, reference: &str, status: &str) -> Slip {
 }
 
 impl Slip {
-    /// With another header, in the place of one of that name.
+    /// Sets a header, and replaces one of the same name.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(held, _)| held != name);
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -139,7 +139,7 @@ impl Slip {
         self
     }
 
-    /// Posts it over a connection of its own and returns the answer.
+    /// Posts it on a new connection and returns the response.
     pub(crate) async fn post(&self, to: SocketAddr) -> Answer {
         let Self { path, method, headers, body } = self;
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
@@ -148,7 +148,7 @@ impl Slip {
         }
         write!(request, "Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut stream = TcpStream::connect(to).await.unwrap();
-        // Whoever sends too much is hung up on in the middle of it.
+        // The gateway closes the connection during a request that is too large.
         let _ = stream.write_all(request.as_bytes()).await;
         let mut inbox = Vec::new();
         let _ = stream.read_to_end(&mut inbox).await;

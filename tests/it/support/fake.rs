@@ -59,6 +59,6 @@ impl Fake {
 
     /// How many messages it read and did not answer.
     pub(crate) fn swallowed(&self) -> u64 {
-        self.0.station().report().swallowed
+        self.0.station().report().unanswered
     }
 }

@@ -162,7 +162,7 @@ impl Gateway {
 
     /// Has the texts read at once.
     pub(crate) fn reread_texts(&self) {
-        self.running.reread_texts();
+        self.running.reload_templates();
     }
 
     pub(crate) fn worker(&self) -> &Arc<Worker> {
@@ -179,7 +179,7 @@ impl Gateway {
 
     pub(crate) async fn knows(&self, recipients: impl IntoIterator<Item = Somebody>) {
         let entries: Vec<_> = recipients.into_iter().map(|somebody| somebody.0).collect();
-        self.store().directory().import(&entries, self.now()).await.unwrap();
+        self.store().recipients().import(&entries, self.now()).await.unwrap();
     }
 
     pub(crate) async fn line(&self) -> Line {
@@ -244,7 +244,7 @@ impl Gateway {
     /// All deliveries, the oldest first.
     pub(crate) async fn deliveries(&self) -> Vec<DeliveryLine> {
         let filter = DeliveryFilter { state: None, kind: None, limit: 10_000 };
-        let mut lines = self.store().deliveries(&filter).await.unwrap();
+        let mut lines = self.store().reports().deliveries(&filter).await.unwrap();
         lines.reverse();
         lines
     }
@@ -252,7 +252,7 @@ impl Gateway {
     /// The newest delivery with all that happened to it.
     pub(crate) async fn last(&self) -> DeliveryDetail {
         let filter = DeliveryFilter { state: None, kind: None, limit: 1 };
-        let newest = self.store().deliveries(&filter).await.unwrap().remove(0);
-        self.store().delivery(newest.id).await.unwrap().unwrap()
+        let newest = self.store().reports().deliveries(&filter).await.unwrap().remove(0);
+        self.store().reports().delivery(newest.id).await.unwrap().unwrap()
     }
 }

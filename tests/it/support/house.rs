@@ -89,7 +89,7 @@ impl House {
     /// Adds a client to the configuration file.
     pub(crate) fn list(&self, identity: &Identity) {
         let pin = pki::spki_pin(&identity.certificate).unwrap();
-        let client = format!("[[ingest.client]]\nname = \"{pin}\"\nspki = [\"{pin}\"]\n");
+        let client = format!("[[ingest.client]]\nname = \"{pin}\"\nspki_pins = [\"{pin}\"]\n");
         self.reconfigure(|text| text + "\n" + &client);
     }
 
@@ -122,7 +122,7 @@ impl House {
         );
         for (name, identity) in [("processor", &self.processor), ("second", &self.second)] {
             let pin = pki::spki_pin(&identity.certificate).unwrap();
-            writeln!(text, "[[ingest.client]]\nname = \"{name}\"\nspki = [\"{pin}\"]").unwrap();
+            writeln!(text, "[[ingest.client]]\nname = \"{name}\"\nspki_pins = [\"{pin}\"]").unwrap();
         }
         for (name, kind, fake) in [
             ("primary", "sms_gateway", &fakes.primary),

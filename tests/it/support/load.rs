@@ -28,7 +28,7 @@ pub(crate) async fn load(gateway: &Gateway, codes: u32, rate: f64, customers: Ra
         duration: Duration::from_secs_f64(f64::from(codes) / rate),
         connections: CONNECTIONS,
         customers,
-        patience: PATIENCE,
+        timeout: PATIENCE,
     };
     run(plan, |_| {}).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! What an authority promises, checked by a second reader: the `openssl` command.
+//! The certificates of a CA, checked with the `openssl` command.
 
 use std::fs;
 use std::path::Path;
@@ -23,11 +23,11 @@ fn csr_with(key: &PKey<Private>, common_name: &str, extensions: Vec<X509Extensio
     csr.set_version(0).unwrap();
     csr.set_subject_name(&common_name_only(common_name).unwrap()).unwrap();
     csr.set_pubkey(key).unwrap();
-    let mut wished = Stack::new().unwrap();
+    let mut requested = Stack::new().unwrap();
     for extension in extensions {
-        wished.push(extension).unwrap();
+        requested.push(extension).unwrap();
     }
-    csr.add_extensions(&wished).unwrap();
+    csr.add_extensions(&requested).unwrap();
     let digest = if key.id() == openssl::pkey::Id::ED25519 { MessageDigest::null() } else { MessageDigest::sha256() };
     csr.sign(key, digest).unwrap();
     csr.build()
@@ -41,20 +41,20 @@ fn rsa_key(bits: u32) -> PKey<Private> {
     PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap()
 }
 
-/// Runs `openssl verify` at the moment `at`, and returns what it said when it was not content.
+/// Runs `openssl verify` for the time `at`. Returns its output on failure.
 fn verified(authority: &Authority, certificate: &X509, at: Timestamp, extra: &[&str]) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(path("ca.pem"), authority.certificate().to_pem().unwrap()).unwrap();
     fs::write(path("leaf.pem"), certificate.to_pem().unwrap()).unwrap();
-    let moment = (at.micros() / 1_000_000).to_string();
-    let said = Command::new("openssl")
-        .args(["verify", "-x509_strict", "-check_ss_sig", "-attime", &moment])
+    let time = (at.micros() / 1_000_000).to_string();
+    let output = Command::new("openssl")
+        .args(["verify", "-x509_strict", "-check_ss_sig", "-attime", &time])
         .args(extra)
         .args(["-CAfile".as_ref(), path("ca.pem").as_path(), path("leaf.pem").as_path()] as [&Path; 3])
         .output()
         .unwrap();
-    if said.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said.stderr).into_owned()) }
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 
 fn text_of(certificate: &X509Ref) -> String {
@@ -62,20 +62,20 @@ fn text_of(certificate: &X509Ref) -> String {
 }
 
 #[test]
-fn openssl_takes_a_signed_client_as_a_client_and_not_as_a_server() {
+fn openssl_accepts_a_signed_client_certificate_for_clients_only() {
     let authority = authority();
-    let asked = request("otp-dev", "Processor").unwrap();
+    let csr = request("otp-dev", "Processor").unwrap();
 
-    let client = authority.sign_client(&asked.csr, 365, NOW).unwrap();
+    let client = authority.sign_client(&csr.csr, 365, NOW).unwrap();
 
     assert_eq!(verified(&authority, &client, NOW, &["-purpose", "sslclient"]), Ok(()));
     assert!(verified(&authority, &client, NOW, &["-purpose", "sslserver"]).is_err());
-    assert!(client.public_key().unwrap().public_eq(&asked.key));
+    assert!(client.public_key().unwrap().public_eq(&csr.key));
     assert_eq!(crate::pki::distinguished_name(client.subject_name()), "CN=otp-dev,O=Processor");
 }
 
 #[test]
-fn openssl_takes_an_issued_server_by_each_of_its_names() {
+fn openssl_accepts_a_server_certificate_for_each_of_its_names() {
     let authority = authority();
     let server = authority.issue_server(&["otp.example.org".into(), "192.0.2.7".into()], 90, NOW).unwrap();
     let as_server = |extra: [&str; 2]| {
@@ -90,14 +90,14 @@ fn openssl_takes_an_issued_server_by_each_of_its_names() {
 }
 
 #[test]
-fn an_authority_may_sign_leaves_only() {
+fn a_ca_may_not_sign_intermediate_cas() {
     let text = text_of(authority().certificate());
     assert!(text.contains("CA:TRUE, pathlen:0"), "{text}");
     assert!(text.contains("Certificate Sign, CRL Sign"), "{text}");
 }
 
 #[test]
-fn a_certificate_begins_five_minutes_ago_and_ends_with_its_authority_at_the_latest() {
+fn a_certificate_is_backdated_by_five_minutes_and_expires_with_its_ca_at_the_latest() {
     let authority = Authority::create("Practice CA", 10, NOW).unwrap();
     let csr = request("otp", "Processor").unwrap().csr;
 
@@ -108,12 +108,12 @@ fn a_certificate_begins_five_minutes_ago_and_ends_with_its_authority_at_the_late
     assert_eq!(timestamp(client.not_after()).unwrap(), late);
     assert_eq!(verified(&authority, &client, NOW.before(Duration::from_mins(4)), &[]), Ok(()));
     assert!(verified(&authority, &client, late.after(Duration::from_secs(1)), &[]).is_err());
-    assert!(matches!(authority.sign_client(&csr, 1, late), Err(Error::Ended(end)) if end == late));
+    assert!(matches!(authority.sign_client(&csr, 1, late), Err(Error::Expired(end)) if end == late));
 }
 
 #[test]
-fn what_a_request_preferences_for_is_ignored() {
-    let preferences = vec![
+fn requested_extensions_are_ignored() {
+    let extensions = vec![
         BasicConstraints::new().critical().ca().build().unwrap(),
         KeyUsage::new().critical().key_cert_sign().build().unwrap(),
         ExtendedKeyUsage::new().server_auth().code_signing().build().unwrap(),
@@ -121,7 +121,7 @@ fn what_a_request_preferences_for_is_ignored() {
     ];
     let authority = authority();
 
-    let client = authority.sign_client(&csr_with(&ec_key(Nid::SECP384R1), "greedy", preferences), 30, NOW).unwrap();
+    let client = authority.sign_client(&csr_with(&ec_key(Nid::SECP384R1), "greedy", extensions), 30, NOW).unwrap();
 
     assert_eq!(client.key_usage(), Some(X509KeyUsage::DIGITAL_SIGNATURE));
     assert!(client.subject_alt_names().is_none());
@@ -132,7 +132,7 @@ fn what_a_request_preferences_for_is_ignored() {
 }
 
 #[test]
-fn a_request_that_its_own_key_did_not_sign_is_refused() {
+fn a_csr_without_proof_of_possession_is_rejected() {
     let mut der = request("otp", "Processor").unwrap().csr.to_der().unwrap();
     *der.last_mut().unwrap() ^= 1;
     let forged = X509Req::from_der(&der).unwrap();
@@ -140,11 +140,11 @@ fn a_request_that_its_own_key_did_not_sign_is_refused() {
 }
 
 #[test]
-fn weak_and_uncommon_keys_are_refused_and_common_ones_signed() {
+fn weak_and_uncommon_keys_are_rejected() {
     let sign = |key: PKey<Private>| authority().sign_client(&csr_with(&key, "otp", vec![]), 30, NOW);
     for key in [rsa_key(1024), ec_key(Nid::SECP256K1), ec_key(Nid::SECP521R1), PKey::generate_ed25519().unwrap()] {
         let kind = KeyKind::of(&key);
-        assert!(matches!(sign(key), Err(Error::UnfitKey(found)) if found == kind), "{kind}");
+        assert!(matches!(sign(key), Err(Error::UnsupportedKey(found)) if found == kind), "{kind}");
     }
     for key in [rsa_key(2048), ec_key(Nid::X9_62_PRIME256V1), ec_key(Nid::SECP384R1)] {
         let kind = KeyKind::of(&key);
@@ -153,24 +153,24 @@ fn weak_and_uncommon_keys_are_refused_and_common_ones_signed() {
 }
 
 #[test]
-fn a_request_without_a_name_or_with_the_authoritys_own_is_refused() {
+fn a_csr_without_a_subject_or_with_the_name_of_the_ca_is_rejected() {
     let key = ec_key(Nid::X9_62_PRIME256V1);
     let mut nameless = X509Req::builder().unwrap();
     nameless.set_version(0).unwrap();
     nameless.set_pubkey(&key).unwrap();
     nameless.sign(&key, MessageDigest::sha256()).unwrap();
 
-    let refused = authority().sign_client(&nameless.build(), 30, NOW).unwrap_err();
-    assert!(matches!(refused, Error::NoSubject), "{refused:?}");
+    let error = authority().sign_client(&nameless.build(), 30, NOW).unwrap_err();
+    assert!(matches!(error, Error::NoSubject), "{error:?}");
     let same = csr_with(&key, "Practice CA", vec![]);
-    assert!(matches!(authority().sign_client(&same, 30, NOW), Err(Error::OwnName)));
+    assert!(matches!(authority().sign_client(&same, 30, NOW), Err(Error::SubjectIsIssuer)));
 }
 
 #[test]
-fn a_server_name_that_is_none_is_refused() {
+fn an_invalid_server_name_is_rejected() {
     for bad in ["", "otp example", "-a.example", "a..b", "*.*.example", "https://otp.example", "otp.example:443"] {
-        let refused = authority().issue_server(&[bad.into()], 30, NOW).unwrap_err();
-        assert!(matches!(refused, Error::BadName(name) if name == bad), "{bad:?}");
+        let error = authority().issue_server(&[bad.into()], 30, NOW).unwrap_err();
+        assert!(matches!(error, Error::InvalidServerName(name) if name == bad), "{bad:?}");
     }
     assert!(authority().issue_server(&[], 30, NOW).is_err());
     let long = format!("{}.example.org", "a".repeat(63));
@@ -178,7 +178,7 @@ fn a_server_name_that_is_none_is_refused() {
 }
 
 #[test]
-fn only_a_matching_pair_that_may_sign_is_loaded_as_an_authority() {
+fn a_ca_is_loaded_only_from_a_matching_pair_that_may_sign() {
     let authority = authority();
     let server = authority.issue_server(&["otp.example.org".into()], 30, NOW).unwrap();
     let load = |certificate: &X509Ref, key: &PKeyRef<Private>| {
@@ -187,38 +187,38 @@ fn only_a_matching_pair_that_may_sign_is_loaded_as_an_authority() {
 
     assert!(load(authority.certificate(), authority.key()).is_ok());
     assert!(matches!(load(authority.certificate(), &server.key), Err(Error::KeyMismatch)));
-    assert!(matches!(load(&server.certificate, &server.key), Err(Error::NotAnAuthority)));
+    assert!(matches!(load(&server.certificate, &server.key), Err(Error::NotACa)));
 }
 
 #[test]
-fn an_encrypted_key_opens_with_its_passphrase_only_and_no_one_is_asked_for_it() {
+fn an_encrypted_key_is_read_with_its_passphrase_only_and_without_a_prompt() {
     let authority = authority();
     let pem = authority.certificate().to_pem().unwrap();
     let cipher = openssl::symm::Cipher::aes_256_cbc();
-    let locked = authority.key().private_key_to_pem_pkcs8_passphrase(cipher, b"right words").unwrap();
-    let load = |words: Option<&str>| {
-        let words = words.map(|words| Credential::new(words.to_owned()));
-        Authority::load(&pem, &locked, words.as_ref())
+    let encrypted = authority.key().private_key_to_pem_pkcs8_passphrase(cipher, b"right passphrase").unwrap();
+    let load = |passphrase: Option<&str>| {
+        let passphrase = passphrase.map(|text| Credential::new(text.to_owned()));
+        Authority::load(&pem, &encrypted, passphrase.as_ref())
     };
 
-    assert!(load(Some("right words")).is_ok());
-    assert!(matches!(load(Some("wrong words")), Err(Error::WrongPassphrase)));
+    assert!(load(Some("right passphrase")).is_ok());
+    assert!(matches!(load(Some("wrong passphrase")), Err(Error::WrongPassphrase)));
     assert!(matches!(load(Some("")), Err(Error::WrongPassphrase)));
-    assert!(matches!(load(None), Err(Error::Locked)));
+    assert!(matches!(load(None), Err(Error::EncryptedKey)));
 }
 
 #[test]
-fn a_client_is_not_signed_for_no_days_or_for_longer_than_anybody_should() {
+fn the_lifetime_of_a_client_certificate_is_limited() {
     let csr = request("otp", "Processor").unwrap().csr;
     let sign = |days| authority().sign_client(&csr, days, NOW);
     assert!(matches!(sign(0), Err(Error::Days(0))));
     assert!(sign(CLIENT_DAYS_MAX).is_ok());
-    let refused = sign(CLIENT_DAYS_MAX + 1).unwrap_err().to_string();
-    assert!(refused.contains("826") && refused.contains("825"), "{refused}");
+    let error = sign(CLIENT_DAYS_MAX + 1).unwrap_err().to_string();
+    assert!(error.contains("826") && error.contains("825"), "{error}");
 }
 
 #[test]
-fn serial_numbers_are_drawn_and_not_counted() {
+fn serial_numbers_are_random() {
     let numbers: std::collections::HashSet<_> = (0..64).map(|_| random_serial().unwrap().to_vec()).collect();
     assert_eq!(numbers.len(), 64);
     assert!(numbers.iter().any(|number| number.len() == 16), "128 bits are used");

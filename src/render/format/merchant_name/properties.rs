@@ -1,4 +1,4 @@
-//! Names that nobody thought of: whatever comes in, one short and harmless line comes out.
+//! Random names: the safe form of any name is one short and harmless line.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 
 #[test]
-fn whatever_comes_in_one_short_visible_line_comes_out() {
+fn the_safe_form_of_any_name_is_one_short_visible_line() {
     for_names(|name, line| {
         prop_assert!(line.graphemes(true).count() <= NAME_MAX, "{:?} became {:?}", name, line);
         prop_assert!(!line.is_empty() && line == line.trim(), "{:?} became {:?}", name, line);

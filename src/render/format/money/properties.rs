@@ -1,7 +1,7 @@
-//! Every amount in every currency: what is written is the amount, to the last minor unit.
+//! Every amount in every currency is shown exactly, to the last minor unit.
 //!
-//! CLDR and ISO 4217 disagree about decimals, and a reader knows only the signs on the screen. So amounts are read back
-//! from those alone, with the decimal sign that the readers of a locale learned at school, and nothing of a [`MoneyFormat`].
+//! CLDR and ISO 4217 disagree about decimals, and a reader sees the formatted text only. So amounts are parsed back from the
+//! text and the decimal separator of the locale, without the [`MoneyFormat`].
 
 use std::sync::LazyLock;
 
@@ -11,15 +11,14 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
 
-/// The locales of the shipped texts, as their texts write, and ways of writing that differ: groups of two,
-/// apostrophes, digits of their own; each with its decimal sign.
-static PURSES: LazyLock<Vec<(&str, char, MoneyFormat)>> = LazyLock::new(|| {
-    let learn =
-        |(tag, decimal): (&'static str, char)| (tag, decimal, MoneyFormat::learn(&tag.parse().unwrap()).unwrap());
+/// The locales of the shipped templates, and locales with other formats: groups of two, apostrophes, other digits. Each has
+/// its decimal separator.
+static FORMATS: LazyLock<Vec<(&str, char, MoneyFormat)>> = LazyLock::new(|| {
+    let load = |(tag, decimal): (&'static str, char)| (tag, decimal, MoneyFormat::load(&tag.parse().unwrap()).unwrap());
     SHIPPED
         .into_iter()
         .chain([("hi", '.'), ("de-CH", '.'), ("fa", '٫'), ("ar-EG", '٫'), ("bn", '.'), ("pt-PT", ',')])
-        .map(learn)
+        .map(load)
         .collect()
 });
 
@@ -38,11 +37,11 @@ const SHIPPED: [(&str, char); 10] = [
 
 #[test]
 fn every_currency_is_written_with_the_decimals_of_iso_4217_in_every_locale() {
-    for (tag, decimal, money_format) in &*PURSES {
-        for (currency, exponent) in listed() {
+    for (tag, decimal, money_format) in &*FORMATS {
+        for (currency, exponent) in currencies() {
             for minor in [0, 1, 7, 10, 99, 100, 1000, 99_999, 123_456, 1_234_567_890, u64::MAX] {
                 let amount = Money { minor, currency };
-                for text in [money_format.write(amount), money_format.write_for_sms(amount)] {
+                for text in [money_format.format(amount), money_format.format_for_sms(amount)] {
                     let read = read_back(*decimal, &text);
                     assert_eq!(read, Some((minor, exponent.into())), "{text:?} for {amount:?} in {tag}");
                 }
@@ -53,15 +52,15 @@ fn every_currency_is_written_with_the_decimals_of_iso_4217_in_every_locale() {
 
 #[test]
 fn an_amount_read_back_is_the_amount_with_the_decimals_of_its_currency() {
-    let currencies: Vec<_> = listed().collect();
+    let currencies: Vec<_> = currencies().collect();
     let minor = prop_oneof![any::<u64>(), 0..100_000_u64, Just(0), Just(u64::MAX)];
-    let all = (0..PURSES.len(), select(currencies), minor);
+    let all = (0..FORMATS.len(), select(currencies), minor);
     let config = Config { cases: 3000, failure_persistence: None, ..Config::default() };
     let tried = TestRunner::new(config).run(&all, |(at, (currency, exponent), minor)| {
-        let (tag, decimal, money_format) = &PURSES[at];
+        let (tag, decimal, money_format) = &FORMATS[at];
         let money = Money { minor, currency };
 
-        for text in [money_format.write(money), money_format.write_for_sms(money)] {
+        for text in [money_format.format(money), money_format.format_for_sms(money)] {
             prop_assert_eq!(read_back(*decimal, &text), Some((minor, usize::from(exponent))), "{} {}", tag, text);
         }
         Ok(())
@@ -70,18 +69,18 @@ fn an_amount_read_back_is_the_amount_with_the_decimals_of_its_currency() {
 }
 
 #[test]
-fn an_amount_for_an_sms_has_no_sign_that_an_sms_cannot_afford() {
-    for (tag, _, money_format) in PURSES.iter().take(SHIPPED.len()) {
-        for (currency, _) in listed() {
-            let text = money_format.write_for_sms(Money { minor: 1_234_567, currency });
-            let dear = text.chars().find(|c| !c.is_ascii() && !GSM_SIGNS.contains(*c));
-            assert_eq!(dear, None, "{text} in {tag}");
+fn an_amount_for_an_sms_has_no_symbol_outside_gsm() {
+    for (tag, _, money_format) in FORMATS.iter().take(SHIPPED.len()) {
+        for (currency, _) in currencies() {
+            let text = money_format.format_for_sms(Money { minor: 1_234_567, currency });
+            let outside = text.chars().find(|c| !c.is_ascii() && !GSM_SYMBOLS.contains(*c));
+            assert_eq!(outside, None, "{text} in {tag}");
         }
     }
 }
 
-// The number of minor units, and how many digits stand behind the decimal sign. Nothing but blanks, apostrophes, points
-// and commas may stand between two digits.
+// The number of minor units, and the digits after the decimal separator. Only spaces, apostrophes, points and commas may be
+// between two digits.
 fn read_back(decimal: char, text: &str) -> Option<(u64, usize)> {
     let chars: Vec<char> = text.chars().collect();
     let (first, last) = (chars.iter().position(|c| digit(*c))?, chars.iter().rposition(|c| digit(*c))?);

@@ -1,15 +1,14 @@
-//! Signs that are written and not seen. They could hide a word from this gateway and show it to people, or the other
-//! way round.
+//! Finds invisible characters. They could hide a word from the linter and show it to recipients, or the other way round.
 
 use icu_locale::{LanguageIdentifier, LocaleDirectionality};
 
 use crate::domain::recipient::Locale;
 
-/// Each of them, with its place; `texts` come with theirs.
+/// The invisible characters of `texts`, with their offsets. Each text comes with its own offset.
 pub(crate) fn hidden<'a>(texts: impl Iterator<Item = (usize, &'a str)>, locale: &Locale) -> Vec<(usize, char)> {
     let from_the_right = is_right_to_left(locale);
     let is_mark = |c| matches!(c, '\u{200e}' | '\u{200f}') && from_the_right;
-    let all = texts.flat_map(|(place, text)| text.char_indices().map(move |(offset, c)| (place + offset, c)));
+    let all = texts.flat_map(|(start, text)| text.char_indices().map(move |(offset, c)| (start + offset, c)));
     all.filter(|(_, c)| is_hidden(*c) && !is_mark(*c)).collect()
 }
 
@@ -18,8 +17,8 @@ fn is_right_to_left(locale: &Locale) -> bool {
     LocaleDirectionality::new_common().is_right_to_left(&tag)
 }
 
-// Controls, what has no width, what turns the direction, what stands for a sign that could not be read, and signs that
-// every font draws as it likes. The joiner and the selector of emoji are among those without width.
+// Control characters, characters without width (with the joiner and the selectors of emoji), direction controls, the
+// replacement character, and private-use characters, which each font draws differently.
 fn is_hidden(c: char) -> bool {
     let control = c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     control

@@ -1,51 +1,35 @@
-//! Words about fraud, in the languages that texts come in.
-//!
-//! Stems, without accents and in small letters: what stands before and behind them does not matter. A language that is
-//! not here has no words that are known, and its texts are read by people.
+//! Finds words about fraud outside the case in which the recipient may learn of the suspicion.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::required::Sign;
+use super::words::Letter;
 
-const STEMS: [&str; 18] = [
-    // Nearly everywhere: fraud, Fraud, fraude, fraudă.
-    "fraud", //
-    "oszust",
-    "oszuk",
-    "wyłudz",
-    "wyludz", // Polish
-    "betrug",
-    "betrueg",
-    "schwindel", // German
-    "escroqu",
-    "arnaqu", // French
-    "estafa", // Spanish
-    "frode",
-    "frodi",
-    "truffa",  // Italian
-    "podvod",  // Czech
-    "inselac", // Romanian
-    "шахра",   // Ukrainian
-    "احتيال",  // Arabic
-];
+/// Parts of words, in lower case and without accents. What comes before and after them does not matter.
+#[derive(Debug, Default)]
+pub(crate) struct FraudWords(Vec<Vec<char>>);
 
-/// Where a word tells of fraud outside the branch that is written when the reason is one, in bytes of the source.
-pub(crate) fn told(word: &[Sign]) -> Option<usize> {
-    let plain: Vec<Sign> = word.iter().flat_map(plain).collect();
-    let stems = STEMS.iter().map(|stem| stem.chars().collect::<Vec<_>>());
-    stems.filter_map(|stem| find(&plain, &stem)).min()
+impl FraudWords {
+    /// The words of the locale files.
+    pub(crate) fn new<'a>(words: impl Iterator<Item = &'a str>) -> Self {
+        Self(words.map(|word| word.chars().flat_map(plain).collect()).collect())
+    }
+
+    /// The offset in the source of a mention of fraud that is rendered when the reason is another one.
+    pub(super) fn find(&self, word: &[Letter]) -> Option<usize> {
+        let plain: Vec<Letter> =
+            word.iter().flat_map(|letter| plain(letter.c).map(|c| Letter { c, ..*letter })).collect();
+        self.0.iter().filter_map(|part| find(&plain, part)).min()
+    }
 }
 
-fn find(word: &[Sign], stem: &[char]) -> Option<usize> {
-    let mut windows = word.windows(stem.len());
-    let same = |window: &&[Sign]| window.iter().map(|sign| sign.c).eq(stem.iter().copied());
-    let found = windows.find(|window| same(window) && window.iter().any(|sign| !sign.of_fraud))?;
-    found.first().map(|sign| sign.at)
+fn find(word: &[Letter], part: &[char]) -> Option<usize> {
+    let mut windows = word.windows(part.len());
+    let is_same = |window: &&[Letter]| window.iter().map(|letter| letter.c).eq(part.iter().copied());
+    let found = windows.find(|window| is_same(window) && window.iter().any(|letter| !letter.in_fraud_case))?;
+    found.first().map(|letter| letter.at)
 }
 
-fn plain(sign: &Sign) -> impl Iterator<Item = Sign> {
-    let Sign { c, at, of_fraud } = *sign;
-    let parts = std::iter::once(c).nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase);
-    parts.map(move |c| Sign { c, at, of_fraud })
+fn plain(c: char) -> impl Iterator<Item = char> {
+    std::iter::once(c).nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase)
 }

@@ -1,57 +1,57 @@
-//! What a phone or a mail program makes a link of, and where it leads.
+//! Finds text that a phone or a mail program turns into a link, and its domain.
 //!
-//! Generous in what counts as a link, because every program has its own idea of it: whatever has a scheme, a `www.`, an
-//! at sign, or a dot between letters that could be a domain.
+//! Programs differ in what they turn into a link, so much counts as one: a scheme, a `www.`, an at sign, or a dot between
+//! letters that could be a domain.
 
 use std::net::Ipv4Addr;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::required::{Sign, VALUE};
+use super::words::{Letter, VALUE};
 
-/// Where in `word` a link begins that may not be there, and what to do; `domains` and those below them may be.
-pub(crate) fn foreign(word: &[Sign], domains: &[String]) -> impl Iterator<Item = (usize, String)> {
-    let signs: Vec<Sign> = word.iter().flat_map(plain).collect();
-    let chars: Vec<char> = signs.iter().map(|sign| sign.c).collect();
-    let beside_value = chars.contains(&VALUE);
+/// The offsets of the links in `word` that are not allowed, with what to do. `domains` and their subdomains are allowed.
+pub(crate) fn foreign(word: &[Letter], domains: &[String]) -> impl Iterator<Item = (usize, String)> {
+    let letters: Vec<Letter> = word.iter().flat_map(plain).collect();
+    let chars: Vec<char> = letters.iter().map(|letter| letter.c).collect();
+    let touches_value = chars.contains(&VALUE);
     let links = links(&chars);
     links.into_iter().filter_map(move |link| {
-        let at = signs.get(link.start).map_or(0, |sign| sign.at);
-        link.refusal(domains, beside_value).map(|what| (at, what))
+        let at = letters.get(link.start).map_or(0, |letter| letter.at);
+        link.rejection(domains, touches_value).map(|message| (at, message))
     })
 }
 
-// Forms that browsers take for the same: full-width letters, the full stops of other scripts.
-fn plain(sign: &Sign) -> impl Iterator<Item = Sign> {
-    let Sign { c, at, of_fraud } = *sign;
+// Browsers treat full-width letters and the full stops of other scripts like ASCII.
+fn plain(letter: &Letter) -> impl Iterator<Item = Letter> {
+    let Letter { c, .. } = *letter;
     let parts = std::iter::once(c).nfkc().flat_map(char::to_lowercase);
-    parts.map(move |c| Sign { c: if c == '\u{3002}' { '.' } else { c }, at, of_fraud })
+    parts.map(move |c| Letter { c: if c == '\u{3002}' { '.' } else { c }, ..*letter })
 }
 
 struct Link {
     start: usize,
     host: String,
-    // What stands before `://`.
+    // The part before `://`.
     scheme: Option<String>,
 }
 
 impl Link {
-    fn refusal(&self, domains: &[String], beside_value: bool) -> Option<String> {
+    fn rejection(&self, domains: &[String], touches_value: bool) -> Option<String> {
         let host = self.host.trim_matches('.');
         let is_in = |domain: &String| {
             let domain = domain.trim_matches('.').to_lowercase();
             host == domain || host.strip_suffix(domain.as_str()).is_some_and(|below| below.ends_with('.'))
         };
-        if beside_value {
-            return Some("a value stands directly beside a link: put a blank between them".to_owned());
+        if touches_value {
+            return Some("a value directly next to a link: put a space between them".to_owned());
         }
         if let Some(scheme) = self.scheme.as_deref().filter(|scheme| *scheme != "https") {
-            return Some(format!("{scheme}:// is not used in messages, only https://"));
+            return Some(format!("{scheme}:// is not allowed in messages, only https://"));
         }
         if domains.iter().any(is_in) {
             return None;
         }
-        Some(format!("{host} is not in [templates] link_domains: list it there, or take the link out"))
+        Some(format!("{host} is not in [templates] link_domains: add it there, or remove the link"))
     }
 }
 
@@ -87,7 +87,7 @@ fn is_of_a_host(c: char) -> bool {
     c.is_alphanumeric() || "-._".contains(c) || c == VALUE || unicode_normalization::char::is_combining_mark(c)
 }
 
-// Two names with a dot between, the last of which may be that of a country or a trade; or an address in numbers.
+// Two names with a dot between them, of which the last may be a top-level domain; or an IPv4 address.
 fn is_domain(host: &str) -> bool {
     let host = host.trim_matches('.');
     let Some((before, last)) = host.rsplit_once('.') else { return false };

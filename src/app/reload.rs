@@ -1,0 +1,66 @@
+//! Reloads what can change while the gateway runs: certificates, revocation lists, clients and keys of the listeners.
+//!
+//! All files are read and checked before anything is replaced. With one bad file nothing changes.
+
+use super::{Error, Gateway, environment};
+use crate::config::{self, Config};
+use crate::domain::chain;
+use crate::ingest::{self, Reloaded};
+use crate::receipts;
+
+impl Gateway {
+    /// Applies what a reload can change of a configuration that has been read again: certificates, revocation lists,
+    /// clients and keys of the listeners. If anything is wrong, nothing changes and an alarm is raised.
+    pub async fn reload(&self, config: Result<Config, config::Error>) -> Result<(), Error> {
+        let result = config.map_err(Error::from).and_then(|config| Ok((self.apply(&config)?, config)));
+        metrics::gauge!("otpost_reload_failed").set(f64::from(u8::from(result.is_err())));
+        let outcome = if result.is_ok() { "taken" } else { "failed" };
+        metrics::counter!("otpost_reloads_total", "outcome" => outcome).increment(1);
+        let (reloaded, config) = result.inspect_err(|error| {
+            tracing::error!(error = chain(error), "reload failed; the previous files and clients stay in use");
+        })?;
+        self.expiry.check(self.clock.now());
+        let Reloaded { subject, not_after, pins_added, pins_removed, .. } = &reloaded;
+        tracing::info!(
+            subject,
+            %not_after,
+            pins_added = pins_added.len(),
+            added = pins_added.join(","),
+            pins_removed = pins_removed.len(),
+            removed = pins_removed.join(","),
+            "certificates, revocation lists and clients reloaded"
+        );
+        let changed = self.started_with.differences(&config.written);
+        let restart: Vec<_> = changed.filter(|key| !self.is_reloaded(key, &config)).collect();
+        if !restart.is_empty() {
+            tracing::warn!(keys = restart.join(" "), "these settings changed too and need a restart");
+        }
+        self.audit_log.record_reload(reloaded.detail()).await;
+        Ok(())
+    }
+
+    fn apply(&self, config: &Config) -> Result<Reloaded, Error> {
+        environment::check(config)?;
+        let apply_ingest = self.listener.prepare_reload(&config.ingest)?;
+        let apply_receipts =
+            self.receipt_listener.as_ref().map(|it| it.prepare_reload(&config.receipts)).transpose()?;
+        // Everything has been read: from here on nothing fails.
+        if let Some(apply) = apply_receipts {
+            apply();
+        }
+        Ok(apply_ingest())
+    }
+
+    fn is_reloaded(&self, key: &str, config: &Config) -> bool {
+        match key.split_once('.') {
+            Some(("ingest", key)) => ingest::Settings::RELOADED.iter().any(|section| {
+                key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            }),
+            Some(("receipts", key)) => {
+                receipts::Settings::RELOADED.contains(&key)
+                    && self.receipt_listener.as_ref().is_some_and(|it| it.can_reload(&config.receipts))
+            }
+            _ => false,
+        }
+    }
+}

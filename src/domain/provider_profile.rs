@@ -1,0 +1,51 @@
+//! What routing knows of a configured provider.
+//!
+//! It holds no address and no credentials: those stay with the adapter in `channel`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::contact::{Channel, Contact};
+use super::country_prefix::{self, CountryPrefix};
+use super::delivery::ProviderName;
+use super::price::Price;
+
+/// The keys of a `[[provider]]` that decide when it is used.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ProviderProfile {
+    /// The configured name.
+    #[serde(rename = "name")]
+    pub provider: ProviderName,
+    pub channel: Channel,
+    /// The phone numbers it serves; empty for all.
+    #[serde(default)]
+    pub countries: Vec<CountryPrefix>,
+    /// Whether the provider sends one message when it gets the same reference twice.
+    #[serde(default)]
+    pub deduplicates: bool,
+    /// Its share of the traffic among the providers of its channel that have a weight. Providers without one are tried
+    /// in the order of the file; those with one share the position of the first of them.
+    #[serde(default)]
+    pub weight: Option<u32>,
+    /// With less time left than this, other providers are tried first.
+    #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub min_validity: Duration,
+    /// The price of a message; for SMS, of each segment.
+    #[serde(default)]
+    pub price: Price,
+    /// The most that may be spent on it in an hour; no limit when absent.
+    #[serde(default, rename = "spend_cap_per_hour")]
+    pub spend_cap: Option<Price>,
+    /// Whether characters outside GSM 03.38 are replaced by similar ones; the template settings decide when absent.
+    /// Routing passes it on to `render` and does not use it.
+    #[serde(default)]
+    pub transliterate: Option<bool>,
+}
+
+impl ProviderProfile {
+    /// Whether the provider can send to `contact`.
+    pub fn serves(&self, contact: &Contact) -> bool {
+        self.channel == contact.channel() && country_prefix::allowed(&self.countries, contact)
+    }
+}

@@ -1,0 +1,35 @@
+//! Logs and metrics of circuit breakers. It decides nothing.
+
+use crate::domain::delivery::ProviderName;
+use crate::route::circuit::Circuit;
+use crate::route::ranking::ProviderTable;
+
+/// The state of the provider's circuit.
+pub(super) fn circuit(table: &ProviderTable, provider: &ProviderName) -> Option<Circuit> {
+    table.entry(provider).map(|entry| entry.health.circuit())
+}
+
+/// Logs that a circuit has opened or closed.
+pub(super) fn log_change(provider: &ProviderName, before: Option<Circuit>, after: Option<Circuit>) {
+    match (before, after) {
+        (Some(Circuit::Closed), Some(Circuit::Open)) => {
+            tracing::error!(%provider, "circuit opened: provider is failing");
+        }
+        (Some(Circuit::Open | Circuit::HalfOpen), Some(Circuit::Closed)) => {
+            tracing::info!(%provider, "circuit closed");
+        }
+        _ => {}
+    }
+}
+
+/// Sets the gauge of each provider.
+pub(super) fn observe(table: &ProviderTable) {
+    for (provider, entry) in table.entries() {
+        let level = match entry.health.circuit() {
+            Circuit::Closed => 0.0,
+            Circuit::HalfOpen => 1.0,
+            Circuit::Open => 2.0,
+        };
+        metrics::gauge!("otpost_circuit_state", "provider" => provider.0.clone()).set(level);
+    }
+}

@@ -1,0 +1,46 @@
+//! Logs and metrics of what is spent on providers, and the spending of the hour before this process.
+
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::ProviderName;
+use crate::route::ranking::ProviderTable;
+use crate::store::providers::Billed;
+
+/// Whether any provider has a spend cap.
+pub(super) fn is_capped(table: &ProviderTable) -> bool {
+    table.entries().any(|(_, entry)| entry.spend.cap().is_some())
+}
+
+/// Adds messages that were sent before this process started.
+pub(super) fn load_history(table: &mut ProviderTable, billed: &[Billed]) {
+    for it in billed {
+        table.load_history(&it.provider, it.at, it.messages);
+    }
+}
+
+/// Counts an OTP that is sent beyond the cap of a provider.
+pub(super) fn count_over_cap(provider: &ProviderName) {
+    metrics::counter!("otpost_spend_over_cap_total", "provider" => provider.0.clone()).increment(1);
+}
+
+/// Logs which providers have reached their cap (`true`) or are below it again.
+pub(super) fn log_cap_changes(changes: &[(ProviderName, bool)]) {
+    for (provider, is_capped) in changes {
+        if *is_capped {
+            metrics::counter!("otpost_spend_capped_total", "provider" => provider.0.clone()).increment(1);
+            tracing::error!(%provider, "provider has reached its spend_cap_per_hour; others are tried first");
+        } else {
+            tracing::info!(%provider, "provider is below its spend cap again");
+        }
+    }
+}
+
+/// Sets the gauges of each provider that has a price.
+pub(super) fn observe(table: &ProviderTable, now: Timestamp) {
+    for (provider, entry) in table.entries().filter(|(_, entry)| !entry.spend.price().is_zero()) {
+        let spent = entry.spend.spent(now).units();
+        metrics::gauge!("otpost_spend_last_hour", "provider" => provider.0.clone()).set(spent);
+        if let Some(cap) = entry.spend.cap() {
+            metrics::gauge!("otpost_spend_cap", "provider" => provider.0.clone()).set(cap.units());
+        }
+    }
+}

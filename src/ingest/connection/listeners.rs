@@ -1,0 +1,80 @@
+//! The sockets of the ingest server, for clients and for the trusted proxy, and its run until it is stopped.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_server::Server;
+use actix_web::web::{self, Data, ServiceConfig};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
+
+use super::acceptor::Acceptor;
+use crate::flow::audit::AuditLog;
+use crate::ingest::handler::{AppState, handle};
+use crate::ingest::mtls::rejection_log::RejectionLog;
+use crate::ingest::settings::Settings;
+use crate::server::{HttpOptions, HttpServer};
+
+/// A client that does not keep its connection pays a whole handshake for each code.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Never reached: the [`ConnectionLimiter`](super::limiter::ConnectionLimiter) evicts handshakes and rejects
+/// connections instead of letting all of them wait.
+const NO_LIMIT: usize = 1 << 20;
+
+/// Time for accepted requests once no new ones are accepted. With everything before and after it, the process ends
+/// within fifteen seconds.
+const SHUTDOWN_SECONDS: u64 = 4;
+
+/// How often rejections are logged, if there are any.
+const LOG_REJECTIONS_EVERY: Duration = Duration::from_secs(1);
+
+/// Binds the addresses of `settings`, those of the trusted proxy last. The server runs once it is polled.
+pub(crate) fn open(
+    settings: &Settings,
+    acceptor: &Acceptor,
+    proxy_acceptor: Option<&Acceptor>,
+    state: &Data<AppState>,
+) -> std::io::Result<(Vec<SocketAddr>, Server)> {
+    let options = HttpOptions {
+        workers: settings.threads.max(1),
+        max_connections: NO_LIMIT,
+        keep_alive: KEEP_ALIVE,
+        shutdown_seconds: SHUTDOWN_SECONDS,
+    };
+    let state = state.clone();
+    let routes = move |service: &mut ServiceConfig| {
+        service.app_data(state.clone()).default_service(web::to(handle));
+    };
+    let accept = |acceptor: &Acceptor| {
+        let acceptor = acceptor.clone();
+        move |tcp: TcpStream| acceptor.clone().accept(tcp)
+    };
+    let mut server = HttpServer::new(options, routes).listen("ingest", &settings.listen, accept(acceptor))?;
+    let proxy = &settings.trusted_proxy;
+    match proxy_acceptor {
+        Some(acceptor) if proxy.has_socket() => {
+            let (acceptor, uids): (_, Arc<[u32]>) = (acceptor.clone(), proxy.uids.as_slice().into());
+            let accept = move |stream: UnixStream| acceptor.accept_local(stream, &uids);
+            server = server.listen_unix("ingest proxy", &proxy.socket, accept)?;
+        }
+        Some(acceptor) => server = server.listen("ingest proxy", &proxy.listen, accept(acceptor))?,
+        None => {}
+    }
+    Ok(server.run())
+}
+
+/// Runs the server until it is stopped, and writes rejections to the log and the audit log meanwhile.
+pub(crate) async fn run(server: Server, rejections: Arc<RejectionLog>, audit_log: AuditLog) -> std::io::Result<()> {
+    let mut ticks = tokio::time::interval(LOG_REJECTIONS_EVERY);
+    tokio::pin!(server);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut server => break ended,
+            _ = ticks.tick() => audit_log.record_rejections(&rejections.take_due(Instant::now())).await,
+        }
+    };
+    audit_log.record_rejections(&rejections.take_all()).await;
+    ended
+}

@@ -1,0 +1,89 @@
+//! Why the store did not do what it was asked, and which of these errors are final.
+
+use std::path::PathBuf;
+
+use super::seal;
+use crate::domain::delivery::DeliveryId;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL has no form that this version can open.
+    #[error("store.url: expected sqlite: and a path, such as sqlite:otpost.db")]
+    Url,
+    #[error("the database cannot be opened")]
+    Open(#[source] sqlx::Error),
+    #[error("the database cannot be migrated")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The schema is of another version, and only a gateway may migrate it.
+    #[error("the database has the schema of another version of otpost; `otpost serve` of this version migrates it")]
+    SchemaMismatch,
+    /// The database did not apply a setting that durability depends on.
+    #[error("the database has {setting} = {found}, expected {expected}")]
+    Settings { setting: &'static str, found: String, expected: &'static str },
+    /// The lock file is held by another gateway, or, when there is a `source`, cannot be locked.
+    #[error("another otpost is running on this database (lock file {})", path.display())]
+    Lock { path: PathBuf, source: Option<std::io::Error> },
+    #[error("the free space of the database's disk cannot be read")]
+    Disk(#[source] std::io::Error),
+    /// A key is missing, or a ciphertext does not open.
+    #[error(transparent)]
+    Seal(#[from] seal::Error),
+    /// The write queue is full.
+    #[error("the store's queue is full")]
+    Busy,
+    #[error("the database's disk is nearly full")]
+    DiskNearlyFull,
+    /// The transaction failed and was rolled back: nothing of the change was written.
+    #[error("the change was not committed")]
+    NotCommitted,
+    /// The batch of reads that this one was part of failed.
+    #[error("the database could not be read")]
+    NotRead,
+    /// The store is closed, or has failed permanently.
+    #[error("the store is closed")]
+    Stopped,
+    /// Another worker has claimed the delivery since; nothing was written.
+    #[error("another worker holds delivery {0}")]
+    LeaseLost(DeliveryId),
+    /// A row holds a value that this version never writes.
+    #[error("{table} row {id} cannot be read back: {what}")]
+    Inconsistent {
+        table: &'static str,
+        id: String,
+        /// The column.
+        what: &'static str,
+    },
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Error {
+    /// Whether nothing may be accepted after it, because the disk or the file cannot be trusted any more. A full disk
+    /// and a lock that an import holds are temporary.
+    pub(super) fn is_final(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match code(error) {
+            Some(code) => !is_temporary(code),
+            None => true,
+        }
+    }
+
+    /// Whether the cause is the disk or the file, not the statement.
+    pub(super) fn is_disk_failure(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        // SQLITE_READONLY (8), SQLITE_IOERR (10), SQLITE_CORRUPT (11), SQLITE_CANTOPEN (14) and SQLITE_NOTADB (26).
+        code(error).is_some_and(|code| !is_temporary(code) && matches!(code & 0xff, 8 | 10 | 11 | 14 | 26))
+    }
+}
+
+fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code().map(|code| code.parse().unwrap_or(0))
+}
+
+// SQLITE_BUSY (5), SQLITE_LOCKED (6) and SQLITE_FULL (13), primary code in the low byte; and SQLITE_IOERR_SHMSIZE, which
+// is a full disk too: the index of the write-ahead log could not grow.
+fn is_temporary(code: u32) -> bool {
+    const INDEX_CANNOT_GROW: u32 = 10 + 19 * 256;
+    matches!(code & 0xff, 5 | 6 | 13) || code == INDEX_CANNOT_GROW
+}

@@ -1,0 +1,73 @@
+//! Drained providers, and the gateway's view of all of them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::MemoryBackend;
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, ProviderName};
+use crate::store::Error;
+use crate::store::providers::{Billed, Drain, ProviderState, Providers, billed_since, enabled_event};
+
+#[async_trait]
+impl Providers for MemoryBackend {
+    async fn drain(&self, drain: &Drain) -> Result<bool, Error> {
+        self.call("drain", |tables| {
+            let is_new = !tables.drains.contains_key(&drain.provider);
+            if is_new {
+                tables.drains.insert(drain.provider.clone(), drain.clone());
+                tables.events.push(drain.event());
+            }
+            is_new
+        })
+        .await
+    }
+
+    async fn enable(&self, provider: &ProviderName, at: Timestamp) -> Result<bool, Error> {
+        self.call("enable", |tables| {
+            let was_drained = tables.drains.remove(provider).is_some();
+            tables.events.extend(was_drained.then(|| enabled_event(provider, at)));
+            was_drained
+        })
+        .await
+    }
+
+    async fn drains(&self) -> Result<Vec<Drain>, Error> {
+        self.call("drains", |tables| tables.drains.values().cloned().collect()).await
+    }
+
+    async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error> {
+        let (from, since) = billed_since(now);
+        let is_billed = |attempt: &&Attempt| {
+            attempt.started_at >= since && (attempt.is_taken() || attempt.outcome.may_have_arrived())
+        };
+        self.call("billed", |tables| {
+            let rows = tables.deliveries.values().filter(|row| row.received_at >= from);
+            let mut minutes: BTreeMap<(i64, &ProviderName), (Timestamp, u64)> = BTreeMap::new();
+            for attempt in rows.flat_map(|row| &row.attempts).filter(is_billed) {
+                let at = attempt.started_at;
+                let (first, count) = minutes.entry((at.micros() / 60_000_000, &attempt.provider)).or_insert((at, 0));
+                *first = at.min(*first);
+                *count += 1;
+            }
+            let billed = |((_, provider), (at, messages)): ((i64, &ProviderName), (Timestamp, u64))| Billed {
+                provider: provider.clone(),
+                at,
+                messages,
+            };
+            minutes.into_iter().map(billed).collect()
+        })
+        .await
+    }
+
+    async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error> {
+        let mut states = states.to_vec();
+        states.sort_by(|one, other| one.provider.cmp(&other.provider));
+        self.call("keep_provider_states", |tables| tables.provider_states = states).await
+    }
+
+    async fn provider_states(&self) -> Result<Vec<ProviderState>, Error> {
+        self.call("provider_states", |tables| tables.provider_states.clone()).await
+    }
+}

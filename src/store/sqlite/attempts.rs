@@ -1,0 +1,73 @@
+//! Reading attempts back, for claims, receipts and reports.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::Sqlite;
+use super::json_rows::{Hex, array};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, ProviderName};
+use crate::domain::outcome::{Cause, Outcome, Reference};
+use crate::domain::template_version::TemplateVersion;
+use crate::store::Error;
+
+impl Sqlite {
+    /// The attempts at each of the deliveries, in order; deliveries without any are left out.
+    pub(super) async fn attempts(&self, deliveries: &[Uuid]) -> Result<HashMap<Uuid, Vec<Attempt>>, Error> {
+        let rows = sqlx::query(
+            "SELECT a.* FROM json_each(?1) AS q CROSS JOIN attempt AS a ON a.delivery_id = unhex(q.value)
+               ORDER BY a.delivery_id, a.number",
+        )
+        .bind(array(deliveries.iter().map(|id| Hex(id.as_bytes()))))
+        .fetch_all(&self.read)
+        .await?;
+        let mut attempts: HashMap<Uuid, Vec<Attempt>> = HashMap::new();
+        for row in &rows {
+            attempts.entry(row.try_get("delivery_id")?).or_default().push(attempt(row)?);
+        }
+        Ok(attempts)
+    }
+}
+
+fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
+    let id: Uuid = row.try_get("delivery_id")?;
+    let inconsistent = |what: &'static str| Error::Inconsistent { table: "attempt", id: id.to_string(), what };
+    let channel: String = row.try_get("channel")?;
+    let template_version: Option<Vec<u8>> = row.try_get("template_version")?;
+    Ok(Attempt {
+        number: row.try_get("number")?,
+        channel: channel.parse().map_err(|_| inconsistent("channel"))?,
+        provider: ProviderName(row.try_get("provider")?),
+        contact: row.try_get("contact_position")?,
+        address: row.try_get("masked_contact")?,
+        started_at: Timestamp::from_micros(row.try_get("started_at")?),
+        took: Duration::from_micros(row.try_get("took_us")?),
+        outcome: outcome(row)?.map_err(inconsistent)?,
+        template_version: template_version
+            .map(|bytes| bytes.try_into().map(TemplateVersion))
+            .transpose()
+            .map_err(|_| inconsistent("template_version"))?,
+    })
+}
+
+// The inner error is the column that cannot be read back.
+fn outcome(row: &SqliteRow) -> Result<Result<Outcome, &'static str>, sqlx::Error> {
+    let outcome: String = row.try_get("outcome")?;
+    let cause: Option<String> = row.try_get("cause")?;
+    let reference: Option<String> = row.try_get("reference")?;
+    let retry_after: Option<u64> = row.try_get("retry_after_ms")?;
+    let cause = cause.as_deref().and_then(Cause::from_name).ok_or("cause");
+    Ok(match outcome.as_str() {
+        "accepted" => Ok(Outcome::Accepted { reference: reference.as_deref().and_then(Reference::new) }),
+        "deferred" => {
+            cause.map(|cause| Outcome::Deferred { cause, retry_after: retry_after.map(Duration::from_millis) })
+        }
+        "rejected" => cause.map(|cause| Outcome::Rejected { cause }),
+        "unknown" => cause.map(|cause| Outcome::Unknown { cause }),
+        _ => Err("outcome"),
+    })
+}

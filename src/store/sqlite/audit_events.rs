@@ -1,0 +1,39 @@
+//! Audit events that belong to no change of a delivery.
+
+use async_trait::async_trait;
+use sqlx::{Connection, SqliteConnection};
+
+use super::Sqlite;
+use super::commit_rows::EventObject;
+use super::json_rows::object;
+use crate::domain::audit_event::AuditEvent;
+use crate::store::{AuditEvents, Error};
+
+#[async_trait]
+impl AuditEvents for Sqlite {
+    async fn record(&self, events: &[AuditEvent]) -> Result<(), Error> {
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                for event in events {
+                    insert_event(&mut transaction, event).await?;
+                }
+                Ok(transaction.commit().await?)
+            })
+            .await
+    }
+}
+
+/// Writes one audit event inside the caller's transaction.
+pub(super) async fn insert_event(connection: &mut SqliteConnection, event: &AuditEvent) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
+           SELECT ?1->>'at', ?1->>'actor', ?1->>'kind', unhex(?1->>'notification_id'), unhex(?1->>'delivery_id'),
+             ?1->>'detail'",
+    )
+    .bind(object(&EventObject::of(event)))
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! Paused delivery: notifications are accepted and stored, and sent after the pause.
+
+use std::fs;
+use std::time::Duration;
+
+use otpost::domain::delivery::DeliveryState;
+use otpost::sim::processor::OtpSample;
+use otpost::store::reports::DeliveryFilter;
+
+use super::Workspace;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notifications_accepted_while_paused_are_sent_after_the_pause() {
+    let workspace = Workspace::new("").await;
+    let config = workspace.path("otpost.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("paused = false", "paused = true")).unwrap();
+    let mut gateway = workspace.serve();
+    let mut news = workspace.sms.station().subscribe();
+
+    let answer = gateway.processor(&workspace.identity()).send(&OtpSample::default().sample()).await.unwrap();
+    gateway.signal("-TERM");
+    let status = gateway.ended_within(Duration::from_secs(15));
+
+    assert_eq!(answer.status, 204);
+    assert!(status.success() && gateway.log().contains("delivery is paused"), "{}", gateway.log());
+    assert!(workspace.sms.station().arrivals().is_empty());
+    let store = workspace.store().await;
+    let open = DeliveryFilter { state: Some(DeliveryState::Open), kind: None, limit: 2 };
+    assert_eq!(store.reports().deliveries(&open).await.unwrap().len(), 1, "kept");
+
+    fs::write(&config, text).unwrap();
+    let _gateway = workspace.serve();
+    let told = tokio::time::timeout(Duration::from_secs(15), news.recv()).await.unwrap().unwrap();
+    assert!(told.text.contains("1111"), "{}", told.text);
+}

@@ -1,0 +1,124 @@
+//! Attempts and audit events of a delivery, and its code while it is needed.
+
+use std::time::Duration;
+
+use otpost::domain::delivery::EndReason;
+use otpost::domain::outcome::Outcome;
+use otpost::domain::outcome::Reference;
+use otpost::store::{Acceptance, Accepted, Dedupe, LEASE};
+
+use super::{Fixture, Promise};
+
+pub(super) const PROMISES: &[Promise] = &[
+    ("each change of a delivery is one audit event", |it| Box::pin(one_event_each(it))),
+    ("a call that changes nothing writes no audit event", |it| Box::pin(no_event(it))),
+    ("an ended delivery has its reason and time", |it| Box::pin(endings(it))),
+    ("an attempt is read back as written", |it| Box::pin(attempts(it))),
+    ("audit events are numbered in order", |it| Box::pin(order(it))),
+    ("a delivery whose epoch key is destroyed has no content", |it| Box::pin(shredded(it))),
+    ("no audit event holds the code", |it| Box::pin(silent(it))),
+];
+
+async fn one_event_each(it: Fixture) {
+    let held = it.held().await;
+    let id = held.id.0;
+
+    let held = it.store.record_attempt(held, it.deferred(1)).await.unwrap();
+    it.store.postpone(held, Some(it.deferred(2)), it.now()).await.unwrap();
+    let held = it.claim_one().await;
+    it.store.settle(held, it.taken(3)).await.unwrap();
+
+    assert_eq!(it.events(id).await, ["accepted", "attempted", "postponed", "claimed", "sent"]);
+    assert_eq!(it.store.reports().delivery(id).await.unwrap().unwrap().attempts.len(), 3);
+}
+
+async fn no_event(it: Fixture) {
+    let keyed = |code: &str| {
+        let dedupe = Dedupe::ByKey("key".to_owned(), Duration::from_hours(72));
+        Acceptance { dedupe, ..it.code(code) }
+    };
+    let Accepted::New(Some(held)) = it.store.accept(keyed("11111111")).await.unwrap() else { unreachable!() };
+    it.store.accept(keyed("11111111")).await.unwrap();
+    it.store.accept(keyed("22222222")).await.unwrap();
+    it.store.renew(&[held.lease()]).await.unwrap();
+    it.clock.move_on(LEASE);
+    let taken_over = it.claim_one().await;
+    it.store.settle(*held, it.taken(1)).await.unwrap_err();
+
+    assert_eq!(it.events(taken_over.id.0).await, ["accepted", "claimed"]);
+}
+
+async fn endings(it: Fixture) {
+    for (reason, state) in [
+        (EndReason::UnknownRecipient, "undeliverable"),
+        (EndReason::Suppressed, "undeliverable"),
+        (EndReason::NoContact, "undeliverable"),
+        (EndReason::AllRejected, "undeliverable"),
+        (EndReason::AttemptsExhausted, "undeliverable"),
+        (EndReason::DeadlinePassed, "expired"),
+        (EndReason::Unreadable, "expired"),
+        (EndReason::Stale, "not_sent"),
+        (EndReason::Superseded, "superseded"),
+        (EndReason::RateLimited, "undeliverable"),
+        (EndReason::CountryNotAllowed, "undeliverable"),
+    ] {
+        let held = it.held().await;
+        let id = held.id.0;
+        it.clock.move_on(Duration::from_secs(1));
+        it.store.give_up(held, None, reason).await.unwrap();
+        let line = it.store.reports().delivery(id).await.unwrap().unwrap().line;
+        assert_eq!((line.state.as_str(), line.end_reason.as_deref()), (state, Some(reason.name())));
+        assert_eq!(line.ended_at, Some(it.now()));
+    }
+}
+
+async fn attempts(it: Fixture) {
+    let held = it.held().await;
+    let id = held.id.0;
+    let attempt = it.attempt(1, Outcome::accepted(Reference::new("sms-7")));
+
+    it.store.settle(held, attempt.clone()).await.unwrap();
+
+    let detail = it.store.reports().delivery(id).await.unwrap().unwrap();
+    assert_eq!(detail.attempts, [attempt]);
+    assert!(detail.line.last.unwrap().contains("+48*****0200"));
+}
+
+async fn order(it: Fixture) {
+    let first = it.held().await;
+    let second = it.held().await;
+    let (one, other) = (first.id.0, second.id.0);
+    it.store.settle(second, it.taken(1)).await.unwrap();
+    it.store.settle(first, it.taken(1)).await.unwrap();
+
+    let mut all = Vec::new();
+    for id in [one, other] {
+        let detail = it.store.reports().delivery(id).await.unwrap().unwrap();
+        all.extend(detail.events.into_iter().map(|event| event.seq));
+    }
+
+    all.sort_unstable();
+    assert_eq!(all, [1, 2, 3, 4]);
+}
+
+async fn shredded(it: Fixture) {
+    it.held().await;
+    it.clock.move_on(Duration::from_hours(1));
+
+    let destroyed = it.store.shred_keys(it.now(), Duration::from_mins(5)).unwrap();
+    let claimed = it.claim_one().await;
+
+    assert_eq!(destroyed, 1);
+    assert!(claimed.content.is_none());
+    it.store.give_up(claimed, None, EndReason::Unreadable).await.unwrap();
+}
+
+async fn silent(it: Fixture) {
+    let held = it.held().await;
+    let id = held.id.0;
+    it.store.settle(held, it.taken(1)).await.unwrap();
+
+    let detail = format!("{:?}", it.store.reports().delivery(id).await.unwrap().unwrap());
+
+    assert!(!detail.contains("48151623") && !detail.contains("1337"), "{detail}");
+}

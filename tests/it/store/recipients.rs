@@ -1,0 +1,96 @@
+//! Importing, finding and erasing recipients.
+
+use otpost::domain::contact::{Channel, Contact};
+use otpost::domain::preferences::Preferences;
+use otpost::domain::recipient::{Identifier, IdentifierKind, RecipientStatus};
+
+use super::{Fixture, Promise};
+use crate::support::recipient;
+use crate::support::recipients::Somebody;
+
+pub(super) const PROMISES: &[Promise] = &[
+    ("a recipient is found by each identifier, with all contacts in order", |it| Box::pin(found(it))),
+    ("the same value of another kind is another identifier", |it| Box::pin(kinds(it))),
+    ("several recipients can share an identifier", |it| Box::pin(shared(it))),
+    ("an import replaces a recipient whole", |it| Box::pin(replaced(it))),
+    ("an erased recipient is not found again", |it| Box::pin(erased(it))),
+    ("preferences are stored, and replaced by the next import", |it| Box::pin(agreed(it))),
+    ("a recipient survives a restart", |it| Box::pin(kept(it))),
+];
+
+async fn found(it: Fixture) {
+    let one = || recipient("one").customer("1337").card("11").phone("+48600100200").phone("+48600100201").app("token");
+    import(&it, [one()]).await;
+
+    for identifier in [number(IdentifierKind::StorageCustomer, "1337"), number(IdentifierKind::DcCard, "11")] {
+        let [found] = &it.store.recipients().find(&identifier).await.unwrap()[..] else {
+            unreachable!("one recipient")
+        };
+        assert_eq!(found.locale.as_str(), "pl");
+        let phones: Vec<_> = found.contacts.iter().map(Contact::expose).collect();
+        assert_eq!(phones.len(), 3);
+        let at = |address: &str| phones.iter().position(|held| *held == address).unwrap();
+        assert!(at("+48600100200") < at("+48600100201"));
+    }
+}
+
+async fn agreed(it: Fixture) {
+    let one = || recipient("one").card("11");
+    let find = async || it.store.recipients().find(&number(IdentifierKind::DcCard, "11")).await.unwrap().remove(0);
+    import(&it, [one().agrees_to(&[Channel::Push, Channel::Sms]).lives_in("Europe/Warsaw")]).await;
+
+    let preferences = find().await.preferences;
+    import(&it, [one()]).await;
+
+    assert_eq!(preferences.channels, [Channel::Push, Channel::Sms]);
+    assert_eq!(preferences.time_zone.unwrap().name(), "Europe/Warsaw");
+    assert_eq!(find().await.preferences, Preferences::default());
+}
+
+async fn kinds(it: Fixture) {
+    import(&it, [recipient("one").customer("11").phone("+48600100200")]).await;
+    assert!(it.store.recipients().find(&number(IdentifierKind::DcCard, "11")).await.unwrap().is_empty());
+}
+
+async fn shared(it: Fixture) {
+    import(&it, [recipient("one").card("11"), recipient("two").card("11"), recipient("three").card("12")]).await;
+    assert_eq!(it.store.recipients().find(&number(IdentifierKind::DcCard, "11")).await.unwrap().len(), 2);
+}
+
+async fn replaced(it: Fixture) {
+    import(&it, [recipient("one").customer("1").phone("+48600100200")]).await;
+    let before = it.store.recipients().find(&number(IdentifierKind::StorageCustomer, "1")).await.unwrap().remove(0);
+
+    import(&it, [recipient("one").customer("2").app("token").status(RecipientStatus::OptedOut)]).await;
+
+    assert!(it.store.recipients().find(&number(IdentifierKind::StorageCustomer, "1")).await.unwrap().is_empty());
+    let after = it.store.recipients().find(&number(IdentifierKind::StorageCustomer, "2")).await.unwrap().remove(0);
+    assert_eq!((after.id, after.status, after.contacts.len()), (before.id, RecipientStatus::OptedOut, 1));
+}
+
+async fn erased(it: Fixture) {
+    import(&it, [recipient("one").customer("1").phone("+48600100200")]).await;
+    let recipients = it.store.recipients();
+    let id = recipients.find(&number(IdentifierKind::StorageCustomer, "1")).await.unwrap()[0].id;
+
+    assert!(recipients.erase(id, it.now()).await.unwrap());
+
+    assert!(recipients.get(id).await.unwrap().is_none());
+    assert!(recipients.find(&number(IdentifierKind::StorageCustomer, "1")).await.unwrap().is_empty());
+    assert!(!recipients.erase(id, it.now()).await.unwrap());
+}
+
+async fn kept(it: Fixture) {
+    import(&it, [recipient("one").customer("1").phone("+48600100200")]).await;
+    let it = it.reopened().await;
+    let found = it.store.recipients().find(&number(IdentifierKind::StorageCustomer, "1")).await.unwrap();
+    assert_eq!(found[0].contacts[0].expose(), "+48600100200");
+}
+
+fn number(kind: IdentifierKind, value: &str) -> Identifier {
+    Identifier { kind, value: value.to_owned() }
+}
+
+async fn import<const N: usize>(it: &Fixture, recipients: [Somebody; N]) {
+    it.store.recipients().import(&recipients.map(|one| one.0), it.now()).await.unwrap();
+}
