@@ -21,7 +21,7 @@
 //! | partial answers and resets are classified | 11 toxics on each channel, cut anywhere | `partners::toxics::after_a_corrupt_answer_of_an_sms_gateway_the_next_is_tried_and_each_attempt_is_recorded`, `partners::toxics::after_a_corrupt_answer_of_a_push_service_the_next_is_tried_and_each_attempt_is_recorded`, `partners::toxics::after_a_corrupt_answer_of_a_relay_the_next_is_tried_and_each_attempt_is_recorded` |
 //! | a clock that is set moves no deadline | an hour and a day each way, alarm within 2 s | `process::clock::a_clock_that_is_set_expires_nothing_early_repeats_nothing_and_raises_an_alarm` |
 //! | a stop aborts no request | 50 stops under load, 15 s at most | `process::stops::fifty_stops_under_two_hundred_requests_a_second_cut_nobody_off_and_repeat_nothing` |
-//! | overload does not delay OTPs | 20 s above capacity; `OTPOST_TEST_OVERLOAD_SECONDS=60` | `process::overload::ten_times_its_capacity_does_not_delay_otps_and_leaks_nothing` |
+//! | overload costs no OTP | 20 s above capacity; `OTPOST_TEST_OVERLOAD_SECONDS=60` | `process::overload::ten_times_its_capacity_costs_no_otp_and_leaks_nothing` |
 //! | accepting is fast | p99 of 100 ms at 50/s: measured by `cargo bench`, never in a timed test | – |
 //! | unauthenticated connections do not delay clients | 2,000 idle sockets, 6 s | `mtls::floods` |
 //! | every state change is audited | the events alone give each state, after every simulated crash | `simulation::no_promise_is_broken_with_any_seed` |
