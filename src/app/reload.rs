@@ -19,7 +19,7 @@ impl Gateway {
         let (reloaded, config) = result.inspect_err(|error| {
             tracing::error!(error = chain(error), "reload failed; the previous files and clients stay in use");
         })?;
-        self.expiry.check(self.clock.now());
+        self.expiry.check(self.clocks.wall.now());
         let Reloaded { subject, not_after, pins_added, pins_removed, .. } = &reloaded;
         tracing::info!(
             subject,

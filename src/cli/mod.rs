@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 success; 1 failure, or a check found something; 2 wrong arguments or configuration.
 
+mod audit;
 mod ca;
 mod check;
 mod config_file;
@@ -19,6 +20,7 @@ mod serve;
 mod simulate;
 mod template;
 mod template_output;
+mod time;
 mod workspace;
 
 use std::process::ExitCode;
@@ -64,6 +66,9 @@ enum Command {
     /// Explain how a recipient would be notified
     #[command(subcommand)]
     Route(route::Command),
+    /// List, export and verify the audit log
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Inspect templates: coverage, errors, preview, cost, history
     #[command(subcommand)]
     Template(template::Command),
@@ -129,6 +134,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Route(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Provider(command) => provider::run(command).await,
+            Command::Audit(command) => audit::run(command).await,
             Command::Template(command) => template::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,
             Command::Openapi => openapi::run(),

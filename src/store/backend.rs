@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use super::audit_tree::AuditTree;
 use super::outbox::Outbox;
 use super::providers::Providers;
 use super::recipients::SealedRecipients;
@@ -23,6 +24,7 @@ pub(super) trait Backend:
     + Retention
     + TemplateVersions
     + AuditEvents
+    + AuditTree
 {
     /// Bytes that may still be written.
     async fn free_space(&self) -> Result<u64, Error>;

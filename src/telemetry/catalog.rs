@@ -159,6 +159,14 @@ pub const ALL: &[Metric] = &[
     histogram_of("otpost_store_commit_duration_seconds", &[], "Duration of a transaction, including its sync."),
     histogram_of("otpost_store_commit_changes", &[], "Changes committed in one transaction."),
     gauge_of("otpost_store_free_bytes", &[], "Free bytes on the disk of the database."),
+    gauge_of(
+        "otpost_audit_log_ok",
+        &[],
+        "1 while audit events are signed; 0 when the log cannot be signed or was changed.",
+    ),
+    gauge_of("otpost_audit_lag_seconds", &[], "Age of the oldest audit event that is not signed yet."),
+    counter_of("otpost_audit_checkpoints_total", &[], "Signed checkpoints of the audit log."),
+    gauge_of("otpost_audit_publish_failed", &["place"], "1 while checkpoints cannot be published there."),
     gauge_of("otpost_build_info", &["version"], "Always 1."),
 ];
 

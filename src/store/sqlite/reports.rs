@@ -103,7 +103,7 @@ fn line(row: &SqliteRow) -> Result<DeliveryLine, Error> {
     })
 }
 
-fn event(row: &SqliteRow) -> Result<EventLine, Error> {
+pub(super) fn event(row: &SqliteRow) -> Result<EventLine, Error> {
     Ok(EventLine {
         seq: row.try_get("seq")?,
         at: Timestamp::from_micros(row.try_get("at")?),
