@@ -16,24 +16,26 @@ use source::Source;
 /// What each top-level module may import. `store::reports` means: of `store`, paths that go through `reports`.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("file_access", &[]),
     ("file_watcher", &[]),
     ("route", &["domain"]),
     ("render", &["domain", "file_watcher"]),
     ("channel", &["domain", "test_ca"]),
-    ("store", &["domain"]),
-    ("pki", &["domain"]),
+    ("store", &["domain", "file_access"]),
+    ("pki", &["domain", "file_access"]),
     ("sim", &["domain", "test_ca"]),
-    ("server", &["domain"]),
+    ("server", &["domain", "file_access"]),
     ("telemetry", &["domain"]),
     ("test_ca", &[]),
     ("flow", &["domain", "file_watcher", "route", "render", "channel", "store", "pki"]),
-    ("ingest", &["domain", "server", "pki", "flow", "store::reports"]),
+    ("ingest", &["domain", "file_access", "server", "pki", "flow", "store::reports"]),
     ("receipts", &["domain", "server", "pki", "flow", "store::reports"]),
     ("ops", &["domain", "flow", "store::reports"]),
     (
         "config",
         &[
             "domain",
+            "file_access",
             "ops::Settings",
             "ingest::Settings",
             "receipts::Settings",
@@ -67,6 +69,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "domain",
+            "file_access",
             "file_watcher",
             "route",
             "render",

@@ -14,7 +14,7 @@ use crate::domain::template_version::{TemplateActivation, TemplateSnapshot, Temp
 use crate::store::Error;
 use crate::store::providers::{Drain, ProviderState};
 use crate::store::rows::{AcceptResult, AcceptRows, ImportRows, NextState, SettleResult, SettleRows};
-use crate::store::seal::LookupHash;
+use crate::store::seal::{KeyFingerprint, LookupHash};
 use crate::store::write_batcher::{Batch, Committed};
 
 /// All tables.
@@ -32,6 +32,7 @@ pub(super) struct Tables {
     pub(super) provider_states: Vec<ProviderState>,
     pub(super) snapshots: BTreeMap<TemplateVersion, TemplateSnapshot>,
     pub(super) activations: Vec<TemplateActivation>,
+    pub(super) seal_key: Option<KeyFingerprint>,
 }
 
 pub(super) struct NotificationRow {
