@@ -72,6 +72,7 @@ fn show(guide: &str) -> anyhow::Result<()> {
         return Ok(output::line(guide.trim_end())?);
     }
     let text = markdown::render(guide, output::terminal_width().min(WIDTH_MAX));
+    let text = if output::colours() { text } else { output::plain(&text) };
     if !page(&text) {
         output::line(text.trim_end())?;
     }

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::file_access;
 use config_file::ConfigFile;
 
 /// otpost accepts a card processor's notifications over mutual TLS, stores them durably, and delivers them by SMS, push
@@ -104,8 +105,13 @@ fn usage(error: impl std::error::Error) -> anyhow::Error {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    match execute(Otpost::parse().command) {
+    let command = Otpost::parse().command;
+    let is_service = matches!(command, Command::Serve(_));
+    // Whatever is created holds keys, contacts or the way to them: databases, logs of databases, certificates, archives.
+    file_access::restrict_new_files();
+    match execute(command) {
         Ok(code) => code,
+        Err(error) if !is_service && output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let code = if error.is::<Usage>() { 2 } else { 1 };
             output::error(format_args!("{error:#}"));
@@ -139,7 +145,9 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Simulate(command) => simulate::run(command).await,
             Command::Openapi => openapi::run(),
             Command::Completion { shell } => {
-                clap_complete::generate(shell, &mut Otpost::command(), "otpost", &mut std::io::stdout());
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Otpost::command(), "otpost", &mut script);
+                output::line(String::from_utf8_lossy(&script).trim_end())?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Help(args) => help::run(&args, Otpost::command()),

@@ -9,6 +9,7 @@ use super::outbox::Outbox;
 use super::providers::Providers;
 use super::recipients::SealedRecipients;
 use super::reports::Reports;
+use super::seal_key::SealKeyRecord;
 use super::write_batcher::Batches;
 use super::{AuditEvents, DeliveryReceipts, Error, Retention, TemplateVersions};
 
@@ -25,6 +26,7 @@ pub(super) trait Backend:
     + TemplateVersions
     + AuditEvents
     + AuditTree
+    + SealKeyRecord
 {
     /// Bytes that may still be written.
     async fn free_space(&self) -> Result<u64, Error>;

@@ -113,7 +113,7 @@ async fn a_second_gateway_cannot_open_the_file_but_a_command_can() {
     let second = try_open(it.folder.path(), Arc::clone(&it.clock), 0, OpenMode::Gateway).await;
     let command = try_open(it.folder.path(), Arc::clone(&it.clock), 0, OpenMode::Cli).await;
 
-    assert!(matches!(second, Err(Error::Lock { source: None, .. })));
+    assert!(matches!(second, Err(Error::AlreadyRunning { .. })));
     command.unwrap().recipients().import(&[recipient("one").0], it.now()).await.unwrap();
 }
 
