@@ -4,6 +4,7 @@ mod ca;
 mod check;
 mod delivery;
 mod help;
+mod ingest;
 mod key;
 mod preview;
 mod provider;
