@@ -9,6 +9,7 @@ mod config_file;
 mod delivery;
 mod demo;
 mod help;
+mod ingest;
 mod init;
 mod key;
 mod openapi;
@@ -64,6 +65,9 @@ enum Command {
     /// List, drain and enable providers
     #[command(subcommand)]
     Provider(provider::Command),
+    /// Look at what processors post
+    #[command(subcommand)]
+    Ingest(ingest::Command),
     /// Explain how a recipient would be notified
     #[command(subcommand)]
     Route(route::Command),
@@ -137,6 +141,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Key(command) => key::run(command),
             Command::Ca(command) => ca::run(&command),
             Command::Recipient(command) => recipient::run(command).await,
+            Command::Ingest(command) => ingest::run(command).await,
             Command::Route(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Provider(command) => provider::run(command).await,

@@ -52,6 +52,16 @@ pub const ALL: &[Metric] = &[
     counter_of("otpost_handshake_rejections_total", &["reason"], "Rejected TLS handshakes."),
     counter_of("otpost_client_rejections_total", &["reason"], "Rejected requests of clients with a valid certificate."),
     counter_of(
+        "otpost_ingest_rejections_total",
+        &["client", "reason", "field"],
+        "Rejected requests of a known client by reason and by the field or header to blame (none if there is no single one).",
+    ),
+    gauge_of(
+        "otpost_ingest_client_rejected",
+        &["client", "kind"],
+        "1 while 3 or more of the last 10 notifications of this kind were rejected and none was accepted for good.",
+    ),
+    counter_of(
         "otpost_ingest_forged_headers_total",
         &[],
         "Requests with a proxy header that did not come from the trusted proxy.",
