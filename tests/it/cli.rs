@@ -23,6 +23,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::house::keep_two_locales;
+
 /// A workspace created by `otpost init`.
 struct Workspace {
     folder: TempDir,
@@ -43,6 +45,13 @@ impl Workspace {
         // The default ports may be taken on this machine.
         workspace.configure("127.0.0.1:8443", "127.0.0.1:0");
         workspace.configure("127.0.0.1:9464", "127.0.0.1:0");
+        workspace
+    }
+
+    /// With the templates of two locales, where a test runs `check` or `serve` many times.
+    fn small() -> Self {
+        let workspace = Self::new();
+        keep_two_locales(&workspace.path("templates"));
         workspace
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::cli::config_file::read_store;
-use crate::cli::{ConfigFile, Usage, output, usage};
+use crate::cli::{ConfigFile, Usage, output};
 use crate::config::Config;
 use crate::domain::notification::Kind;
 use crate::domain::recipient::Locale;

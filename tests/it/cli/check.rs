@@ -159,7 +159,7 @@ fn receipts_need_a_listener_and_a_provider_that_sends_them() {
 
 #[test]
 fn a_word_that_is_no_log_level_is_refused_by_check_and_serve() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     workspace.configure("level = \"info\"", "level = \"warning\"");
     assert_eq!(workspace.run(&["check"]).code, 0, "as other programs call it");
     workspace.configure("level = \"warning\"", "level = \"loud\"");
@@ -179,7 +179,7 @@ fn in_production(workspace: &Workspace) {
 
 #[test]
 fn a_provider_without_tls_is_named_and_refused_in_production_unless_it_is_marked() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     workspace.append(
         "[[provider]]\nname = \"plain\"\nkind = \"sms_gateway\"\nurl = \"http://192.0.2.1/send\"\ninsecure = false\n\
          [[provider]]\nname = \"local\"\nkind = \"sms_gateway\"\nurl = \"http://127.0.0.1:1/send\"",
@@ -188,7 +188,7 @@ fn a_provider_without_tls_is_named_and_refused_in_production_unless_it_is_marked
     in_production(&workspace);
     let refused = workspace.run(&["check"]);
     let served = workspace.run(&["serve"]);
-    workspace.configure("insecure = false", "insecure = true");
+    workspace.configure("\ninsecure = false", "\ninsecure = true");
     let marked = workspace.run(&["check"]);
 
     let named = "provider plain: messages travel unencrypted to 192.0.2.1";
@@ -201,7 +201,7 @@ fn a_provider_without_tls_is_named_and_refused_in_production_unless_it_is_marked
 
 #[test]
 fn production_with_the_settings_of_a_workspace_gives_warnings() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     workspace.append("[[provider]]\nname = \"app\"\nkind = \"push_http\"\nurl = \"https://127.0.0.1:1/\"");
     warning(&workspace.run(&["check"]), "templates.brand is \"Your bank\", the default");
     in_production(&workspace);
@@ -214,7 +214,7 @@ fn production_with_the_settings_of_a_workspace_gives_warnings() {
 
 #[test]
 fn an_address_without_a_port_or_in_use_is_an_error_with_its_key() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let holder = TcpListener::bind(taken).unwrap();
     let shipped = std::fs::read_to_string(workspace.path("otpost.toml")).unwrap();
@@ -237,7 +237,7 @@ fn an_address_without_a_port_or_in_use_is_an_error_with_its_key() {
 
 #[test]
 fn a_host_without_an_address_is_a_warning() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     workspace.append("[[provider]]\nname = \"app\"\nkind = \"push_http\"\nurl = \"https://push.invalid/\"");
     let said = workspace.run(&["check"]);
     let line = said.out.lines().find(|line| line.contains("push.invalid")).unwrap();

@@ -27,7 +27,7 @@ fn said_by_all(workspace: &Workspace, part: &str) {
 
 #[tokio::test]
 async fn a_database_of_a_newer_version_says_so() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     change(
         &workspace,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
@@ -39,14 +39,14 @@ async fn a_database_of_a_newer_version_says_so() {
 
 #[tokio::test]
 async fn a_changed_migration_is_named() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     change(&workspace, "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 3").await;
     said_by_all(&workspace, "migration 3 (providers) is not the one that this database was migrated with");
 }
 
 #[tokio::test]
 async fn a_database_of_an_older_version_is_a_warning_of_check_and_no_command_migrates_it() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     change(&workspace, "DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
         .await;
 
@@ -61,7 +61,7 @@ async fn a_database_of_an_older_version_is_a_warning_of_check_and_no_command_mig
 
 #[tokio::test]
 async fn a_second_gateway_is_told_of_the_first() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     let settings = Settings { url: format!("sqlite:{}", workspace.path("otpost.db").display()), ..Settings::default() };
     let sealing = seal::Settings { key_file: workspace.path("keys/seal.key") };
     let _running = Store::open(&settings, &sealing, OpenMode::Gateway, Arc::new(SystemClock)).await.unwrap();

@@ -28,7 +28,7 @@ fn warns(said: &CommandOutput, part: &str) -> bool {
 
 #[test]
 fn everything_that_is_created_is_for_its_owner_only() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     workspace.import("1337");
     workspace.run(&["key", "new", "--bits", "2048"]);
     workspace.run(&["ca", "crl"]);
@@ -43,7 +43,7 @@ fn everything_that_is_created_is_for_its_owner_only() {
 
 #[test]
 fn a_file_that_is_open_to_other_users_is_named_with_what_to_run() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     set(&workspace.path("otpost.toml"), 0o600);
     let closed = workspace.run(&["check"]);
     assert!(!warns(&closed, "file modes") && closed.out.contains("closed to other users"), "{}", closed.out);
@@ -61,7 +61,7 @@ fn a_file_that_is_open_to_other_users_is_named_with_what_to_run() {
 
 #[test]
 fn a_group_of_readers_is_no_warning_for_the_database() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     set(&workspace.path("otpost.db"), 0o640);
     let said = workspace.run(&["check"]);
     assert!(!warns(&said, "otpost.db") && said.out.contains("may read it"), "{}", said.out);
@@ -69,7 +69,7 @@ fn a_group_of_readers_is_no_warning_for_the_database() {
 
 #[test]
 fn a_configuration_is_a_secret_only_if_a_secret_is_written_in_it() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     let provider = |password: &str| {
         format!(
             "[[provider]]\nname = \"sms\"\nkind = \"sms_gateway\"\nurl = \"https://127.0.0.1:1/\"\nuser = \"u\"\n{password}"

@@ -26,7 +26,7 @@ const LOOKING: [&[&str]; 8] = [
     &["template", "list"],
     &["template", "check"],
     &["template", "preview", "--kind", "otp", "--locale", "pl"],
-    &["template", "diff", "--shipped"],
+    &["template", "history"],
     &["key", "list"],
 ];
 
@@ -81,7 +81,7 @@ fn succeeds(said: &CommandOutput, args: &[&str]) {
 
 #[test]
 fn looking_needs_no_secrets_of_providers_and_check_names_the_missing_ones() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     workspace.append(PROVIDER);
     workspace.import("1337");
 
@@ -105,7 +105,7 @@ fn looking_needs_no_secrets_of_providers_and_check_names_the_missing_ones() {
 
 #[tokio::test]
 async fn a_reader_looks_at_deliveries_while_the_gateway_runs_and_after_it_has_stopped() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     workspace.append(PROVIDER);
     workspace.import("1337");
     if !workspace.open_to_readers() {
@@ -134,7 +134,7 @@ async fn a_reader_looks_at_deliveries_while_the_gateway_runs_and_after_it_has_st
 
 #[test]
 fn a_reader_is_told_who_owns_what_is_closed_to_readers() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     workspace.import("1337");
     if !workspace.open_to_readers() {
         return;
@@ -162,7 +162,7 @@ fn a_reader_is_told_who_owns_what_is_closed_to_readers() {
 
 #[test]
 fn a_gateway_that_may_not_write_says_so_and_not_that_another_one_is_running() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     if !workspace.open_to_readers() {
         return;
     }

@@ -30,7 +30,7 @@ fn take_key_of(other: &Workspace, workspace: &Workspace) {
 
 #[test]
 fn a_seal_key_of_another_database_is_refused_by_every_command_that_opens_the_database() {
-    let (workspace, other) = (Workspace::new(), Workspace::new());
+    let (workspace, other) = (Workspace::small(), Workspace::small());
     workspace.import("1337");
     take_key_of(&other, &workspace);
 
@@ -48,7 +48,7 @@ fn a_seal_key_of_another_database_is_refused_by_every_command_that_opens_the_dat
 
 #[test]
 fn a_missing_seal_key_is_named_with_what_to_do() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     fs::remove_file(workspace.path("keys/seal.key")).unwrap();
     for args in [&["check"][..], &["serve"], &["delivery", "list"]] {
         refused(&workspace.run(args), "keys/seal.key: no such file; restore it from your backup");
@@ -57,7 +57,7 @@ fn a_missing_seal_key_is_named_with_what_to_do() {
 
 #[tokio::test]
 async fn a_database_without_a_fingerprint_is_known_by_a_contact_and_gets_a_fingerprint() {
-    let (workspace, other) = (Workspace::new(), Workspace::new());
+    let (workspace, other) = (Workspace::small(), Workspace::small());
     workspace.import("1337");
     forget_fingerprint(&workspace).await;
     let own = fs::read(workspace.path("keys/seal.key")).unwrap();
@@ -79,7 +79,7 @@ async fn a_database_without_a_fingerprint_is_known_by_a_contact_and_gets_a_finge
 
 #[tokio::test]
 async fn an_epoch_key_of_another_seal_key_is_refused() {
-    let (workspace, other) = (Workspace::new(), Workspace::new());
+    let (workspace, other) = (Workspace::small(), Workspace::small());
     for it in [&workspace, &other] {
         let settings = Settings { url: format!("sqlite:{}", it.path("otpost.db").display()), ..Settings::default() };
         let sealing = seal::Settings { key_file: it.path("keys/seal.key") };
@@ -102,7 +102,7 @@ async fn an_epoch_key_of_another_seal_key_is_refused() {
 
 #[test]
 fn an_encryption_key_under_the_name_of_another_or_missing_is_refused() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     let new = || workspace.run(&["key", "new", "--bits", "2048"]).out.trim_end().to_owned();
     let (one, two) = (new(), new());
     let file = |id: &str| workspace.path("pki/encryption").join(format!("{id}.pem"));
@@ -119,7 +119,7 @@ fn an_encryption_key_under_the_name_of_another_or_missing_is_refused() {
 
 #[test]
 fn a_ca_key_of_another_certificate_is_refused() {
-    let (workspace, other) = (Workspace::new(), Workspace::new());
+    let (workspace, other) = (Workspace::small(), Workspace::small());
     fs::copy(other.path("pki/dev/ca.key"), workspace.path("pki/dev/ca.key")).unwrap();
     for args in [&["check"][..], &["ca", "crl"]] {
         let said = workspace.run(args);

@@ -28,7 +28,7 @@ fn widest(text: &str) -> usize {
 
 #[test]
 fn colours_are_for_terminals_that_want_them() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     let config = workspace.path("otpost.toml");
     let args = ["check", "--config", config.to_str().unwrap()];
     let is_coloured = |environment: &[(&str, &str)]| shown(100, environment, &args).contains('\u{1b}');
@@ -41,7 +41,7 @@ fn colours_are_for_terminals_that_want_them() {
 
 #[tokio::test]
 async fn sixty_columns_are_enough() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     let store = open(&workspace).await;
     accept(&store).await;
     store.close().await.unwrap();
@@ -70,7 +70,7 @@ fn the_demo_fits_into_narrow_terminals() {
 
 #[test]
 fn a_reader_that_stops_reading_is_no_error() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::small();
     let config = workspace.path("otpost.toml");
     for args in
         [&["template", "list"][..], &["ca", "export"], &["check", "--json"], &["openapi"], &["completion", "bash"]]
