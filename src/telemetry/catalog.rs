@@ -59,7 +59,7 @@ pub const ALL: &[Metric] = &[
     gauge_of(
         "otpost_ingest_client_rejected",
         &["client", "kind"],
-        "1 while 3 or more of the last 10 notifications of this kind were rejected and none was accepted for good.",
+        "1 once 3 of the last 10 notifications of a client and kind were rejected, until it is accepted again for a minute.",
     ),
     counter_of(
         "otpost_ingest_forged_headers_total",

@@ -80,7 +80,7 @@ impl Group {
 pub(super) fn mask(text: &str) -> Masked {
     let chars: Vec<char> = text.chars().collect();
     let mut groups = groups(&chars);
-    let name = Name { chars: &chars };
+    let name = NameCharacters { chars: &chars };
     for run in groups.chunk_by_mut(|one, next| name.gap(one, next).is_some()) {
         name.mask_long_groups(run);
         for spaced in run.chunk_by_mut(|one, next| one.may_be_phone() && next.may_be_phone()) {
@@ -117,11 +117,11 @@ fn groups(chars: &[char]) -> Vec<Group> {
     groups
 }
 
-struct Name<'a> {
+struct NameCharacters<'a> {
     chars: &'a [char],
 }
 
-impl Name<'_> {
+impl NameCharacters<'_> {
     // What stands between two groups of one number.
     fn gap(&self, one: &Group, next: &Group) -> Option<&[char]> {
         let gap = self.chars.get(one.end..next.start)?;

@@ -27,7 +27,7 @@ const AMBIGUOUS: [(&str, &str); 5] = [("[", "]"), ("<", ">"), ("%", "%"), ("@", 
 const FORMATS: [char; 5] = ['s', 'd', 'i', 'f', '@'];
 
 /// A placeholder in `text`.
-pub(super) struct Placeholder<'a> {
+pub(super) struct ForeignPlaceholder<'a> {
     /// Its offset in the text.
     pub(super) at: usize,
     pub(super) written: &'a str,
@@ -35,7 +35,7 @@ pub(super) struct Placeholder<'a> {
     pub(super) variable: Option<Variable>,
 }
 
-impl Placeholder<'_> {
+impl ForeignPlaceholder<'_> {
     /// What is wrong, and what to do.
     pub(super) fn message(&self) -> String {
         let name = self.variable.map_or("name", |variable| variable.name());
@@ -44,7 +44,7 @@ impl Placeholder<'_> {
 }
 
 /// The placeholders in the fixed text of a template for messages of `kind`.
-pub(super) fn of(text: &str, kind: Kind) -> Vec<Placeholder<'_>> {
+pub(super) fn of(text: &str, kind: Kind) -> Vec<ForeignPlaceholder<'_>> {
     let mut found = Vec::new();
     let mut end = 0;
     for (at, _) in text.char_indices() {
@@ -53,7 +53,7 @@ pub(super) fn of(text: &str, kind: Kind) -> Vec<Placeholder<'_>> {
         }
         if let Some((length, name)) = bracketed(&text[at..], kind).or_else(|| format(text, at)) {
             let variable = Variable::named(kind, &name.to_ascii_lowercase());
-            found.push(Placeholder { at, written: &text[at..at + length], variable });
+            found.push(ForeignPlaceholder { at, written: &text[at..at + length], variable });
             end = at + length;
         }
     }
