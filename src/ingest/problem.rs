@@ -80,8 +80,7 @@ impl Problem {
     /// The field or header that is to blame.
     pub(super) fn field(self) -> Option<&'static str> {
         match self {
-            Self::Invalid("", _) => None,
-            Self::Invalid(field, _) => Some(field),
+            Self::Invalid(field, _) => (!field.is_empty()).then_some(field),
             Self::KeyReused => Some("X-Idempotency-Key"),
             Self::Forbidden
             | Self::NotFound
