@@ -5,6 +5,7 @@
 use super::{Error, Gateway, environment};
 use crate::config::{self, Config};
 use crate::domain::chain;
+use crate::flow::alarms::AlarmKind;
 use crate::ingest::{self, Reloaded};
 use crate::receipts;
 
@@ -17,8 +18,16 @@ impl Gateway {
         let outcome = if result.is_ok() { "taken" } else { "failed" };
         metrics::counter!("otpost_reloads_total", "outcome" => outcome).increment(1);
         let (reloaded, config) = result.inspect_err(|error| {
-            tracing::error!(error = chain(error), "reload failed; the previous files and clients stay in use");
+            let error = chain(error);
+            tracing::error!(
+                alarm = AlarmKind::Reload.name(),
+                error,
+                "reload failed; the previous files and clients stay in use"
+            );
+            self.alarms
+                .raise(AlarmKind::Reload, format!("the last reload failed, the previous files are used: {error}"));
         })?;
+        self.earlier_files.keep(&config);
         self.expiry.check(self.clock.now());
         let Reloaded { subject, not_after, pins_added, pins_removed, .. } = &reloaded;
         tracing::info!(
@@ -30,6 +39,7 @@ impl Gateway {
             removed = pins_removed.join(","),
             "certificates, revocation lists and clients reloaded"
         );
+        self.clear_alarms_about_files();
         let changed = self.started_with.differences(&config.written);
         let restart: Vec<_> = changed.filter(|key| !self.is_reloaded(key, &config)).collect();
         if !restart.is_empty() {
@@ -37,6 +47,15 @@ impl Gateway {
         }
         self.audit_log.record_reload(reloaded.detail()).await;
         Ok(())
+    }
+
+    // All files have been read anew.
+    fn clear_alarms_about_files(&self) {
+        for alarm in
+            [AlarmKind::Reload, AlarmKind::ServerCertificate, AlarmKind::ReceiptsCertificate, AlarmKind::EncryptionKeys]
+        {
+            self.alarms.clear(alarm);
+        }
     }
 
     fn apply(&self, config: &Config) -> Result<Reloaded, Error> {

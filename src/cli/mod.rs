@@ -10,6 +10,7 @@ mod demo;
 mod help;
 mod init;
 mod key;
+mod local_gateway;
 mod openapi;
 mod output;
 mod provider;

@@ -5,11 +5,13 @@
 mod canary;
 mod clock;
 mod crash;
+mod degraded;
 mod disk_full;
 mod drain;
 mod hangups;
 mod io_errors;
 mod metrics;
+mod operators;
 mod overload;
 mod paused;
 mod probe;
