@@ -180,7 +180,7 @@ impl ProviderTable {
         }
     }
 
-    // A provider that is clearly better and could be used instead. An outranked provider stays so until it is nearly as good.
+    // The best provider that is clearly better and could be used instead. An outranked provider stays so until it is nearly as good.
     fn better(&self, name: &ProviderName, entry: &ProviderEntry) -> Option<Outranked> {
         let (failures, latency) = entry.health.stats()?;
         let was_outranked = entry.outranked.is_some();
@@ -190,10 +190,11 @@ impl ProviderTable {
             .iter()
             .filter(|(other, it)| *other != name && it.profile.channel == entry.profile.channel && it.is_available())
             .map(|(other, it)| (other, it.health.stats().unwrap_or(UNKNOWN)))
-            .find(|(_, (best, fastest))| {
+            .filter(|(_, (best, fastest))| {
                 let slower = latency > fastest.mul_f64(times) && latency > *fastest + NOTICEABLE;
                 failures > best + ratio - slack || slower
             })
+            .min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
             .map(|(by, (best, fastest))| Outranked {
                 by: by.clone(),
                 failures: (failures, best),

@@ -159,9 +159,12 @@ async fn recipients_read_times_of_the_system_clock_and_its_offset_is_an_alarm_un
 
     for jump in [HOUR / 3, -HOUR] {
         wall.set_by(jump);
-        let body = shown(&gateway, &["clock_offset"]);
-        let detail = body["alarms"][0]["detail"].as_str().unwrap();
-        assert!(detail.contains(if wall.now > start { "ahead of" } else { "behind" }), "{detail}");
+        let direction = if wall.now > start { "ahead of" } else { "behind" };
+        let is_shown = || shown(&gateway, &["clock_offset"])["alarms"][0]["detail"].as_str().unwrap().contains(direction);
+        let began = Instant::now();
+        while !is_shown() {
+            assert!(began.elapsed() < Duration::from_secs(15), "not {direction}: {}", gateway.log());
+        }
 
         let before = time_of_day(wall.now + 300);
         assert_eq!(processor.send(&OtpSample::default().sample()).await.unwrap().status, 204);

@@ -50,7 +50,7 @@ async fn receives_a_code(workspace: &Workspace, gateway: &Served) -> String {
     let mut arrivals = workspace.sms.station().subscribe();
     let sent = gateway.processor(&workspace.identity()).send(&OtpSample::default().sample()).await.unwrap();
     assert_eq!(sent.status, 204);
-    tokio::time::timeout(PATIENCE, arrivals.recv()).await.unwrap().unwrap().text
+    tokio::time::timeout(PATIENCE, arrivals.recv()).await.unwrap().unwrap().text.clone()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

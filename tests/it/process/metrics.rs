@@ -171,7 +171,7 @@ const EDITS: [(&str, &str); 5] = [
     ("sms_countries = []", "sms_countries = [\"+48\"]"),
     (
         "[plan.card_locked]\nsteps = [\"push\", \"sms\", \"email\"]",
-        "[plan.card_locked]\nhedge_after = \"2s\"\nsteps = [\"push\", \"sms\"]",
+        "[plan.card_locked]\nhedge_after = \"8s\"\nsteps = [\"push\", \"sms\"]",
     ),
     (
         "[plan.card_unlocked]\nsteps = [\"push\", \"sms\", \"email\"]\nttl = \"24h\"",

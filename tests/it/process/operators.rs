@@ -60,7 +60,7 @@ async fn provider_list_and_route_explain_say_what_the_running_gateway_would_do_n
     let explain = ["route", "explain", "--kind", "otp", "--recipient", "storage_customer", "1337"];
 
     let stored = json(&workspace, &explain);
-    assert_eq!((&stored["source"], &stored["recipients"][0]["candidates"][1]["order"]), (&"stored".into(), &1.into()));
+    assert_eq!((&stored["source"], &stored["recipients"][0]["candidates"][0]["order"]), (&"stored".into(), &1.into()));
     assert!(String::from_utf8_lossy(&command(&workspace, &explain).stderr).contains("no running gateway answered"));
 
     let gateway = workspace.serve();
