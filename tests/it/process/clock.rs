@@ -11,7 +11,7 @@ use otpost::sim::processor::OtpSample;
 use otpost::sim::providers::faults::Faults;
 
 use super::canary::get;
-use super::degraded::shown;
+use super::degraded::{log_with_end, shown};
 use super::tally::{self, Tally};
 use super::{OTPOST, Served, Workspace};
 use crate::support::{locked, recipient};
@@ -176,7 +176,7 @@ async fn recipients_read_times_of_the_system_clock_and_its_offset_is_an_alarm_un
     wall.set_by(start - wall.now);
     shown(&gateway, &[]);
 
-    let log = gateway.log();
+    let log = log_with_end(&gateway);
     let about_offset = |line: &&str| line.contains("\"clock_offset\"");
     let lines: Vec<_> = log.lines().filter(about_offset).map(|line| line.contains("alarm cleared")).collect();
     assert_eq!(lines, [false, true], "{log}");

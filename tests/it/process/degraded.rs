@@ -36,6 +36,16 @@ pub(super) fn shown(gateway: &Served, alarms: &[&str]) -> Value {
     }
 }
 
+/// The log, once it says that an alarm was cleared: a line may arrive after `/readyz` has changed.
+pub(super) fn log_with_end(gateway: &Served) -> String {
+    let began = Instant::now();
+    while !gateway.log().contains("alarm cleared") {
+        assert!(began.elapsed() < PATIENCE, "{}", gateway.log());
+        std::thread::yield_now();
+    }
+    gateway.log()
+}
+
 fn stop(mut gateway: Served) {
     gateway.signal("-TERM");
     assert!(gateway.ended_within(Duration::from_secs(15)).success(), "{}", gateway.log());
@@ -78,7 +88,7 @@ async fn a_bad_template_edit_and_a_restart_leave_the_last_templates_in_use_until
     shown(&gateway, &[]);
     let text = receives_a_code(&workspace, &gateway).await;
     assert!(text.starts_with("CORRECTED 1111"), "{text}");
-    let log = gateway.log();
+    let log = log_with_end(&gateway);
     let cleared = log.lines().filter(|line| line.contains("alarm cleared") && line.contains("\"templates\"")).count();
     assert_eq!(cleared, 1, "{log}");
     assert!(get(&gateway, "/metrics").contains("\notpost_alarm_active{alarm=\"templates\"} 0\n"));
@@ -180,6 +190,6 @@ async fn a_failed_reload_is_shown_until_a_reload_succeeds() {
     fs::write(workspace.path("pki/dev/crl.pem"), good).unwrap();
     shown(&gateway, &[]);
 
-    let log = gateway.log();
+    let log = log_with_end(&gateway);
     assert_eq!(log.lines().filter(|line| line.contains("alarm cleared")).count(), 1, "{log}");
 }
