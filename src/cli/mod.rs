@@ -12,6 +12,7 @@ mod help;
 mod ingest;
 mod init;
 mod key;
+mod local_gateway;
 mod openapi;
 mod output;
 mod provider;

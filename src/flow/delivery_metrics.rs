@@ -30,11 +30,12 @@ pub(super) fn given_up(claimed: &Claimed, last: Option<&Attempt>, reason: EndRea
         let stage = if claimed.attempts.is_empty() && last.is_none() { "waiting" } else { "trying" };
         metrics::counter!("otpost_deadline_missed_total", "stage" => stage).increment(1);
     }
-    metrics::counter!("otpost_deliveries_failed_total", "kind" => kind, "reason" => reason.name()).increment(1);
-    // A newer code replaces this one: the recipient misses nothing.
+    // A newer code replaces this one: the recipient misses nothing, and nothing has failed.
     if reason == EndReason::Superseded {
+        metrics::counter!("otpost_superseded_total", "kind" => kind).increment(1);
         tracing::info!(delivery.id = %claimed.id, kind, reason = reason.name(), "delivery superseded by a newer code");
     } else {
+        metrics::counter!("otpost_deliveries_failed_total", "kind" => kind, "reason" => reason.name()).increment(1);
         tracing::warn!(delivery.id = %claimed.id, kind, reason = reason.name(), "delivery failed permanently");
     }
 }

@@ -21,7 +21,7 @@ use super::recipients::ResolvedRecipient;
 use super::sender::{Sender, next_attempt};
 use crate::channel::{ATTEMPT_MAX, Provider};
 use crate::domain::chain;
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clock, Clocks, Timestamp};
 use crate::domain::delivery::{Attempt, EndReason};
 use crate::domain::notification::{Content, Priority};
 use crate::domain::outcome::{Cause, Outcome};
@@ -44,6 +44,7 @@ pub struct Dispatch {
     registry: Arc<ProviderRegistry>,
     templates: Arc<LiveTemplates>,
     clock: Arc<dyn Clock>,
+    clocks: Clocks,
     jitter: Mutex<StdRng>,
     ended: Arc<Notify>,
 }
@@ -57,7 +58,7 @@ pub struct DispatchPolicy {
     /// A card lock or unlock older than this on arrival is stored and not sent.
     pub max_age: Duration,
     /// Rate limits and allowed countries.
-    pub limits: SendLimits,
+    pub limits: Arc<SendLimits>,
 }
 
 /// A provider together with the data that routing needs.
@@ -79,9 +80,10 @@ impl Dispatch {
         templates: Arc<LiveTemplates>,
         policy: DispatchPolicy,
         providers: Vec<ConfiguredProvider>,
-        clock: Arc<dyn Clock>,
+        clocks: Clocks,
         seed: u64,
     ) -> Self {
+        let clock = Arc::clone(&clocks.steady);
         let (profiles, providers): (Vec<ProviderProfile>, HashMap<_, _>) =
             providers.into_iter().map(|(profile, provider)| (profile.clone(), (profile.provider, provider))).unzip();
         let setting = |profile: &ProviderProfile| Some((profile.provider.clone(), profile.transliterate?));
@@ -95,10 +97,11 @@ impl Dispatch {
             store,
             policy,
             profiles,
-            sender: Sender { providers, templates: Arc::clone(&templates), clock: Arc::clone(&clock), transliterate },
+            sender: Sender { providers, templates: Arc::clone(&templates), clocks: clocks.clone(), transliterate },
             registry,
             templates,
             clock,
+            clocks,
             jitter,
             ended: Arc::default(),
         }
@@ -131,9 +134,10 @@ impl Dispatch {
         RunResult::Done
     }
 
+    // How old the notification was on arrival: its own date is of the wall clock.
     fn rejection_reason(&self, claimed: &Claimed) -> Option<EndReason> {
         let Some(content) = &claimed.content else { return Some(EndReason::Unreadable) };
-        let age = content.happened_at().map(|at| claimed.received_at.since(at));
+        let age = content.happened_at().map(|at| self.clocks.to_wall(claimed.received_at).since(at));
         age.is_some_and(|age| age > self.policy.max_age).then_some(EndReason::Stale)
     }
 
@@ -223,7 +227,7 @@ impl Dispatch {
             if !shares.is_empty() {
                 return Ok(RunResult::Split(self.store.split(claimed, &shares).await?));
             }
-            if !self.policy.limits.allows(&claimed, &candidate, self.clock.now()) {
+            if !self.policy.limits.allows(&claimed, &candidate, self.clock.now(), &|id| self.store.recipient_hash(id)) {
                 return self.end(claimed, None, EndReason::RateLimited).await;
             }
             let attempt = self.attempt(&claimed, recipient, &candidate).await;
@@ -251,7 +255,9 @@ impl Dispatch {
         let quiet = plan.quiet_hours.filter(|_| !claimed.content.as_ref().is_some_and(Content::is_urgent))?;
         let templates = self.templates.current();
         let zone = recipient.preferences.time_zone.as_ref().map_or(templates.time_zone(), RecipientTimeZone::rules);
-        quiet.delay(zone, self.clock.now(), claimed.expires_at)
+        // The hours are those of a clock on the recipient's wall.
+        let until = quiet.delay(zone, self.clocks.wall.now(), self.clocks.to_wall(claimed.expires_at))?;
+        Some(self.clocks.to_steady(until))
     }
 
     // Nothing is sent now. After a hedged push the delivery stays open and is due at its next step: this is the only

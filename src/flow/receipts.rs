@@ -37,6 +37,9 @@ const CHECK_PAUSE: Duration = Duration::from_millis(50);
 /// Parked receipts that are read at once.
 const BATCH: u32 = 100;
 
+/// What becomes of an authentic receipt, by the names that metrics give.
+pub const OUTCOMES: [&str; 6] = ["applied", "repeated", "too_late", "parked", "unknown", "failed"];
+
 /// The effect of a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {

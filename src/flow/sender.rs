@@ -10,7 +10,7 @@ use super::delivery_metrics;
 use super::recipients::ResolvedRecipient;
 use crate::channel::{ATTEMPT_MAX, Provider};
 use crate::domain::chain;
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clocks, Timestamp};
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
@@ -29,7 +29,7 @@ const TIMEOUT_GRACE: Duration = Duration::from_millis(250);
 pub(super) struct Sender {
     pub(super) providers: HashMap<ProviderName, Arc<dyn Provider>>,
     pub(super) templates: Arc<LiveTemplates>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clocks: Clocks,
     /// Whether letters that cost more are replaced in an SMS, for the providers that have the setting.
     pub(super) transliterate: HashMap<ProviderName, bool>,
 }
@@ -42,7 +42,7 @@ impl Sender {
         recipient: &ResolvedRecipient,
         candidate: &Candidate,
     ) -> Attempt {
-        let started_at = self.clock.now();
+        let started_at = self.clocks.steady.now();
         let start = Instant::now();
         let (outcome, template_version) = self.send(claimed, recipient, candidate, started_at).await;
         Attempt { started_at, took: start.elapsed(), outcome, template_version, ..next_attempt(claimed, candidate) }
@@ -60,7 +60,8 @@ impl Sender {
         };
         let zone = recipient.preferences.time_zone.as_ref().map(RecipientTimeZone::rules);
         let transliterate = self.transliterate.get(&candidate.provider).copied();
-        let context = RenderContext { locale: &recipient.locale, zone, until: claimed.expires_at, transliterate };
+        let until = self.clocks.to_wall(claimed.expires_at);
+        let context = RenderContext { locale: &recipient.locale, zone, until, transliterate };
         let rendered = match self.templates.current().render(content, candidate.address.channel(), &context) {
             Ok(rendered) => rendered,
             Err(error) => {

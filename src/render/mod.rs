@@ -47,7 +47,7 @@ pub use validate::diagnostic::Diagnostic;
 pub use validate::rules::{RULES, Rule};
 pub use validate::{coverage, validate, validate_files, validate_folder};
 use version::VersionIndex;
-pub use version::{render_snapshot, without_code};
+pub use version::{render_snapshot, set_of_snapshots, without_code};
 
 /// Renders messages from validated templates.
 pub struct Renderer {

@@ -4,7 +4,7 @@
 
 use super::plan::Plan;
 use super::quiet_hours::QuietHours;
-use super::ranking::{ProviderEntry, ProviderTable};
+use super::ranking::{ProviderEntry, ProviderTable, RoutingRequest};
 use super::{Candidate, Decision, ProviderProfile, next};
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
@@ -134,8 +134,12 @@ pub fn split(plan: &Plan, candidates: &[Candidate], next: &Candidate) -> Vec<Vec
 /// What would happen to a notification that arrives now.
 #[derive(Debug, Clone)]
 pub struct Explanation {
-    /// Every entry of the plan, in order.
+    /// Every entry of the plan, in its order.
     pub results: Vec<CandidateResult>,
+    /// The candidates in the order in which they are tried.
+    pub ranked: Vec<Candidate>,
+    /// What the order was asked for.
+    pub request: RoutingRequest,
     /// The end of quiet hours, unless the notification is urgent.
     pub quiet_until: Option<Timestamp>,
     pub expires_at: Timestamp,
@@ -151,49 +155,57 @@ pub struct RoutingState<'a> {
     pub may_exceed: bool,
     /// The time zone of quiet hours.
     pub zone: &'a jiff::tz::TimeZone,
+    /// The time of the providers' state: the notification may arrive at another one.
+    pub now: Timestamp,
 }
 
-/// Explains what would happen to a notification of this plan that arrives `now`, with the rules that delivery uses. It does
+/// Explains what would happen to a notification of this plan that arrives `at`, with the rules that delivery uses. It does
 /// not predict which of the providers with a weight is chosen: the first one stands for all.
 pub fn explain(
     plan: &Plan,
     reach: &Reachability<'_>,
     profiles: &[ProviderProfile],
     state: &RoutingState<'_>,
-    now: Timestamp,
+    at: Timestamp,
 ) -> Explanation {
-    let expires_at = now.after(plan.ttl);
-    let quiet_until = plan.quiet_hours.as_ref().and_then(|it: &QuietHours| it.delay(state.zone, now, expires_at));
-    let results: Vec<_> =
-        evaluate(plan, reach, profiles).into_iter().map(|result| with_state(result, state, now)).collect();
+    let expires_at = at.after(plan.ttl);
+    let quiet_until = plan.quiet_hours.as_ref().and_then(|it: &QuietHours| it.delay(state.zone, at, expires_at));
+    let results: Vec<_> = evaluate(plan, reach, profiles).into_iter().map(|result| with_state(result, state)).collect();
     let is_forbidden = |result: &CandidateResult| {
         matches!(result, CandidateResult::Skipped { reason: SkipReason::NotAllowed(..), .. })
     };
     let waits = |result: &CandidateResult| {
         matches!(result, CandidateResult::Skipped { reason: SkipReason::Drained(..) | SkipReason::AtCap(..), .. })
     };
-    let mut candidates: Vec<_> = results.iter().filter_map(CandidateResult::candidate).cloned().collect();
-    candidates.sort_by_key(|candidate| state.providers.demotion(&candidate.provider, now));
+    let candidates: Vec<_> = results.iter().filter_map(CandidateResult::candidate).cloned().collect();
+    let request = RoutingRequest {
+        delivery: None,
+        now: state.now,
+        expires_at: state.now.after(plan.ttl),
+        may_exceed: state.may_exceed,
+    };
+    let ranked = state.providers.rank(&candidates, &request);
     let first = match quiet_until {
         Some(until) => Decision::RetryAt(until),
         None if candidates.is_empty() && results.iter().any(waits) => Decision::RetryAt(expires_at),
         None if candidates.is_empty() && results.iter().any(is_forbidden) => {
             Decision::GiveUp(EndReason::CountryNotAllowed)
         }
-        None => next(&candidates, &[], now, expires_at, 1.0),
+        None => next(&ranked, &[], at, expires_at, 1.0),
     };
-    Explanation { results, quiet_until, expires_at, first }
+    Explanation { results, ranked, request, quiet_until, expires_at, first }
 }
 
-fn with_state(result: CandidateResult, state: &RoutingState<'_>, now: Timestamp) -> CandidateResult {
+fn with_state(result: CandidateResult, state: &RoutingState<'_>) -> CandidateResult {
     let CandidateResult::Candidate(candidate) = &result else { return result };
     let skip = |reason: fn(ProviderName, u32) -> SkipReason| CandidateResult::Skipped {
         step: candidate.step,
         channel: candidate.address.channel(),
         reason: reason(candidate.provider.clone(), candidate.contact),
     };
-    let is_drained = state.providers.entry(&candidate.provider).is_some_and(ProviderEntry::is_drained);
-    let (is_capped, _) = state.providers.demotion(&candidate.provider, now);
+    let entry = state.providers.entry(&candidate.provider);
+    let is_drained = entry.is_some_and(ProviderEntry::is_drained);
+    let is_capped = entry.is_some_and(|entry| entry.spend.is_capped(state.now));
     match () {
         () if !(state.allows)(&candidate.address) => skip(SkipReason::NotAllowed),
         () if is_drained => skip(SkipReason::Drained),

@@ -155,6 +155,11 @@ impl Health {
         self.throttled_until.is_some_and(|until| now < until)
     }
 
+    /// The end of the last wait that the provider asked for.
+    pub fn throttled_until(&self) -> Option<Timestamp> {
+        self.throttled_until
+    }
+
     /// How many recent answers are known, at most 20.
     pub fn seen(&self) -> usize {
         self.recent.len()

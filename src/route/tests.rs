@@ -278,7 +278,8 @@ fn an_explanation_begins_as_the_delivery_would_and_respects_quiet_hours() {
     let (contacts, preferences) = (contacts(), Preferences::default());
     let reach = Reachability { contacts: &contacts, preferences: &preferences, only: &[] };
     let table = ranking::ProviderTable::new(&profiles());
-    let state = RoutingState { providers: &table, allows: &|_| true, may_exceed: true, zone: &jiff::tz::TimeZone::UTC };
+    let zone = jiff::tz::TimeZone::UTC;
+    let state = RoutingState { providers: &table, allows: &|_| true, may_exceed: true, zone: &zone, now: NOW };
     let explained = |plan: &Plan| explain(plan, &reach, &profiles(), &state, NOW);
 
     assert_eq!(explained(&loud).first, Decision::Send(candidates(&loud, &reach, &profiles())[0].clone()));

@@ -53,6 +53,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::recipient::RecipientId;
 use backend::Backend;
 use fatal_error::FatalError;
 use read_batcher::ReadBatcher;
@@ -213,7 +214,12 @@ impl Store {
         if self.writer.has_failed() {
             return Some("the database has failed");
         }
-        (!self.has_space.load(Ordering::Relaxed)).then_some("the disk is nearly full")
+        (!self.has_space()).then_some("the disk is nearly full")
+    }
+
+    /// Whether the disk had enough free space when it was measured last.
+    pub fn has_space(&self) -> bool {
+        self.has_space.load(Ordering::Relaxed)
     }
 
     /// Measures the free space of the disk; while it is below `min_free`, nothing is accepted. Returns the free bytes.
@@ -231,6 +237,16 @@ impl Store {
     /// Destroys the epoch keys that no open code needs; returns how many.
     pub fn shred_keys(&self, now: Timestamp, longest_life: Duration) -> Result<usize, Error> {
         Ok(self.sealer.shred(now, longest_life)?)
+    }
+
+    /// A name of a recipient for logs, which says nothing without the keys; empty if the cryptographic library fails.
+    pub fn recipient_hash(&self, recipient: RecipientId) -> String {
+        self.sealer.recipient_hash(recipient).unwrap_or_default()
+    }
+
+    /// The recipient that [`Store::recipient_hash`] named so; `None` when the text is not such a name.
+    pub fn recipient_of(&self, hash: &str) -> Result<Option<RecipientId>, Error> {
+        Ok(self.sealer.recipient_of(hash)?)
     }
 
     /// The number of epoch keys: one for each quarter of an hour whose codes may still be open.

@@ -3,7 +3,7 @@
 //! Values are observed elsewhere; nothing is decided here. A label value is a name from the configuration or one of a fixed
 //! set, never an identifier or a contact: `country` is the calling code alone.
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 /// One metric.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +80,8 @@ pub const ALL: &[Metric] = &[
         "By how much the system clock was last set; negative when it was set back.",
     ),
     gauge_of("otpost_clock_offset_seconds", &[], "How far the system clock is ahead of the gateway's own clock."),
+    gauge_of("otpost_alarm_active", &["alarm"], "1 while an alarm is raised; /readyz says what is wrong."),
+    gauge_of("otpost_delivery_paused", &[], "1 while delivery is paused: accepted notifications wait."),
     counter_of(
         "otpost_reloads_total",
         &["outcome"],
@@ -109,7 +111,12 @@ pub const ALL: &[Metric] = &[
     counter_of(
         "otpost_deliveries_failed_total",
         &["kind", "reason"],
-        "Deliveries that ended without being accepted by any provider.",
+        "Deliveries that ended without being accepted by any provider, apart from superseded ones.",
+    ),
+    counter_of(
+        "otpost_superseded_total",
+        &["kind"],
+        "Codes that were not sent because a newer one for the same purchase replaced them.",
     ),
     counter_of(
         "otpost_unconfirmed_total",
@@ -180,8 +187,7 @@ pub const ALL: &[Metric] = &[
     gauge_of("otpost_build_info", &["version"], "Always 1."),
 ];
 
-/// Describes each metric to the recorder of this process, and starts counters without labels at zero, so that their first
-/// increment is visible as an increase.
+/// Describes each metric to the recorder of this process, and starts those without labels at zero.
 pub(super) fn describe() {
     for Metric { name, labels, help, sort } in ALL.iter().copied() {
         match sort {
@@ -189,11 +195,38 @@ pub(super) fn describe() {
             MetricType::Gauge => describe_gauge!(name, help),
             MetricType::Histogram => describe_histogram!(name, help),
         }
-        if sort == MetricType::Counter && labels.is_empty() {
-            counter!(name).absolute(0);
+        if labels.is_empty() {
+            start_at_zero(name, &[]);
         }
     }
     metrics::gauge!("otpost_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// Starts at zero every series of a metric that these values of its labels give, so that the first increment is visible as an
+/// increase, and a dashboard shows 0 and not nothing. The values are in the order of the labels.
+pub fn start_at_zero(name: &'static str, values: &[&[&str]]) {
+    let Some(metric) = ALL.iter().find(|metric| metric.name == name) else { return };
+    let mut series = vec![Vec::new()];
+    for (label, values) in metric.labels.iter().zip(values) {
+        let with = |labels: &Vec<Label>| {
+            let labels = labels.clone();
+            values
+                .iter()
+                .map(move |value| {
+                    let one = Label::new(*label, (*value).to_owned());
+                    labels.iter().cloned().chain([one]).collect::<Vec<_>>()
+                })
+                .collect::<Vec<_>>()
+        };
+        series = series.iter().flat_map(with).collect();
+    }
+    for labels in series {
+        match metric.sort {
+            MetricType::Counter => counter!(metric.name, labels).absolute(0),
+            MetricType::Gauge => gauge!(metric.name, labels).set(0.0),
+            MetricType::Histogram => drop(histogram!(metric.name, labels)),
+        }
+    }
 }
 
 #[cfg(test)]

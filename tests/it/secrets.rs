@@ -99,7 +99,7 @@ fn files(folder: &Path, places: &mut Vec<(String, Vec<u8>)>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files(&path, places);
-        } else {
+        } else if path.is_file() {
             places.push((path.display().to_string(), std::fs::read(&path).unwrap()));
         }
     }

@@ -1,8 +1,8 @@
-//! Logs and metrics of circuit breakers. It decides nothing.
+//! Logs and metrics of circuit breakers and of the order of providers. It decides nothing.
 
 use crate::domain::delivery::ProviderName;
 use crate::route::circuit::Circuit;
-use crate::route::ranking::ProviderTable;
+use crate::route::ranking::{ProviderTable, RankChange};
 
 /// The state of the provider's circuit.
 pub(super) fn circuit(table: &ProviderTable, provider: &ProviderName) -> Option<Circuit> {
@@ -19,6 +19,24 @@ pub(super) fn log_change(provider: &ProviderName, before: Option<Circuit>, after
             tracing::info!(%provider, "circuit closed");
         }
         _ => {}
+    }
+}
+
+/// Logs that providers are tried later than configured, or in their place again.
+pub(super) fn log_rank_changes(changes: &[RankChange]) {
+    for change in changes {
+        match change {
+            RankChange::Outranked(provider, better) => {
+                let (by, reason) = (&better.by, better.to_string());
+                tracing::warn!(%provider, %by, reason, "provider demoted: it is tried after a better one");
+            }
+            RankChange::Throttled(provider, until) => {
+                tracing::warn!(%provider, %until, reason = "it asked for a pause", "provider demoted: others are tried first");
+            }
+            RankChange::Restored(provider) => {
+                tracing::info!(%provider, "provider restored: it is tried in its configured place again");
+            }
+        }
     }
 }
 

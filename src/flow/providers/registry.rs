@@ -17,6 +17,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Cause;
+use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::route::ranking::{ProviderTable, RoutingRequest};
 use crate::route::{self, Candidate, Decision, ProviderProfile};
 use crate::store::providers::ProviderState;
@@ -75,7 +76,7 @@ impl ProviderRegistry {
 
     fn request(&self, claimed: &Claimed) -> RoutingRequest {
         let may_exceed = self.otp_exceeds_cap && claimed.priority() == Priority::Otp;
-        RoutingRequest { delivery: claimed.id, now: self.clock.now(), expires_at: claimed.expires_at, may_exceed }
+        RoutingRequest { delivery: Some(claimed.id), now: self.clock.now(), expires_at: claimed.expires_at, may_exceed }
     }
 
     /// Counts the price of a message that is about to be sent.
@@ -107,8 +108,10 @@ impl ProviderRegistry {
         table.record(attempt, self.clock.now());
         let after = circuit_metrics::circuit(&table, provider);
         let cap_changes = table.cap_changes(self.clock.now());
+        let rank_changes = table.rank_changes(self.clock.now());
         drop(table);
         circuit_metrics::log_change(provider, before, after);
+        circuit_metrics::log_rank_changes(&rank_changes);
         spend::log_cap_changes(&cap_changes);
     }
 
@@ -129,8 +132,10 @@ impl ProviderRegistry {
         let mut table = self.table();
         let changed = table.drain(|name| drains.iter().any(|drain| drain.provider.0 == name));
         let cap_changes = table.cap_changes(self.clock.now());
+        let rank_changes = table.rank_changes(self.clock.now());
         drop(table);
         spend::log_cap_changes(&cap_changes);
+        circuit_metrics::log_rank_changes(&rank_changes);
         for provider in changed {
             if let Some(drain) = drains.iter().find(|drain| drain.provider == provider) {
                 let reason = drain.reason.as_deref().unwrap_or("none given");
@@ -143,7 +148,7 @@ impl ProviderRegistry {
     }
 
     /// Reads operators' decisions, sets metrics and saves the states of providers, until the process ends.
-    pub async fn run(self: Arc<Self>) {
+    pub async fn run(self: Arc<Self>, alarms: Arc<Alarms>) {
         let mut refresh = tokio::time::interval(REFRESH_EVERY);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut saved = SavedStates::default();
@@ -153,10 +158,31 @@ impl ProviderRegistry {
                 Ok(()) => saved.save(&self.store, &self.observe()).await,
                 failed => failed,
             };
-            if let Err(error) = done {
-                tracing::error!(error = chain(&error), "provider states could not be read or saved");
+            match done {
+                Ok(()) => alarms.clear(AlarmKind::ProviderStates),
+                Err(error) => {
+                    let error = chain(&error);
+                    let detail = format!("the states of providers cannot be read or saved: {error}");
+                    if alarms.raise(AlarmKind::ProviderStates, detail) {
+                        tracing::error!(
+                            alarm = AlarmKind::ProviderStates.name(),
+                            error,
+                            "provider states could not be read or saved; retried four times a second"
+                        );
+                    }
+                }
             }
         }
+    }
+
+    /// The providers and their state at this moment.
+    pub fn snapshot(&self) -> ProviderTable {
+        self.table().clone()
+    }
+
+    /// The states that are saved for other processes, at this moment.
+    pub fn states(&self) -> Vec<ProviderState> {
+        saved_states::states(&self.table(), self.clock.now())
     }
 
     fn observe(&self) -> Vec<ProviderState> {

@@ -9,8 +9,12 @@ use super::Sqlite;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::notification::{Kind, Priority};
+use crate::domain::recipient::RecipientId;
 use crate::store::Error;
 use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures, Reports};
+
+/// Deliveries that are read at a time by a search without an index.
+const PAGE: u32 = 5_000;
 
 const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
     d.ended_at, d.recipient_id, n.client, n.idempotency_key, n.warnings,
@@ -32,6 +36,35 @@ impl Reports for Sqlite {
             .fetch_all(&self.read)
             .await?;
         rows.iter().map(line).collect()
+    }
+
+    async fn deliveries_to(
+        &self,
+        recipient: RecipientId,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryLine>, Error> {
+        let (oldest, mut before) = (first_id_at(since), Uuid::max());
+        let mut lines = Vec::new();
+        loop {
+            // In pages, so that no read lasts: an index by recipient would cost every delivery a write for a rare search.
+            let text = "SELECT id, recipient_id FROM delivery WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+            let query = sqlx::query(text).bind(oldest).bind(before).bind(PAGE);
+            let page = query.fetch_all(&self.read).await?;
+            for row in &page {
+                let id: Uuid = row.try_get("id")?;
+                before = id;
+                if row.try_get::<Option<Uuid>, _>("recipient_id")? == Some(recipient.0) {
+                    lines.extend(self.line(id).await?);
+                }
+                if lines.len() >= limit as usize {
+                    return Ok(lines);
+                }
+            }
+            if page.len() < PAGE as usize {
+                return Ok(lines);
+            }
+        }
     }
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
@@ -89,6 +122,20 @@ impl Reports for Sqlite {
             recipients: row.try_get("recipients")?,
         })
     }
+}
+
+impl Sqlite {
+    async fn line(&self, id: Uuid) -> Result<Option<DeliveryLine>, Error> {
+        let text = format!("{LINE} WHERE d.id = ?1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).fetch_optional(&self.read).await?;
+        row.as_ref().map(line).transpose()
+    }
+}
+
+// The ids of deliveries begin with the time in milliseconds (RFC 9562, version 7).
+fn first_id_at(at: Timestamp) -> Uuid {
+    let millis = u128::try_from(at.micros() / 1_000).unwrap_or_default();
+    Uuid::from_u128(millis << 80)
 }
 
 fn line(row: &SqliteRow) -> Result<DeliveryLine, Error> {
