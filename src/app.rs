@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::channel::{self, HttpProvider};
 use crate::config::{self, Config, ConfigValues};
 use crate::domain::chain;
-use crate::domain::clock::{Clock, Clocks};
+use crate::domain::clock::Clocks;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
 use crate::flow::audit::AuditLog;
@@ -24,6 +24,7 @@ use crate::flow::receipts::Receipts;
 use crate::flow::tasks::certificate_expiry::{self, ExpiryMonitor};
 use crate::flow::tasks::cleanup;
 use crate::flow::tasks::clock_monitor;
+use crate::flow::tasks::notary;
 use crate::flow::tasks::template_reload::TemplateReloader;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener};
@@ -82,7 +83,8 @@ pub struct Gateway {
     listener: Listener,
     receipt_listener: Option<receipts::ReceiptListener>,
     expiry: Arc<ExpiryMonitor>,
-    clock: Arc<dyn Clock>,
+    clocks: Clocks,
+    audit: notary::Settings,
     store: Arc<Store>,
     worker: Arc<Worker>,
     audit_log: AuditLog,
@@ -236,7 +238,7 @@ impl Gateway {
         let (listener, serving) =
             ingest::listen(&config.ingest, intake, audit_log.clone(), Arc::clone(&expiry), clocks.clone())?;
         let (receipt_listener, serving_receipts) = listen_for_receipts(&config.receipts, &receipts, &expiry)?.unzip();
-        let wall_clock = Arc::clone(&clocks.wall);
+        let (wall_clock, signed_with) = (Arc::clone(&clocks.wall), clocks.clone());
         let longest_life = plans.ttl(Kind::Otp);
         let serving = tokio::spawn(async move {
             if let Err(error) = serving.await {
@@ -248,7 +250,8 @@ impl Gateway {
             tokio::spawn(Arc::clone(&registry).run()),
             tokio::spawn(receipts.run(ended)),
             tokio::spawn(Arc::clone(&template_reloader).run()),
-            tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks)),
+            tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks.clone())),
+            tokio::spawn(notary::run(Arc::clone(&store), clocks, config.audit.clone())),
             tokio::spawn(certificate_expiry::run(Arc::clone(&expiry), Arc::clone(&wall_clock))),
             tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life)),
         ];
@@ -260,7 +263,8 @@ impl Gateway {
             listener,
             receipt_listener,
             expiry,
-            clock: wall_clock,
+            clocks: signed_with,
+            audit: config.audit.clone(),
             store,
             worker,
             audit_log,
@@ -330,6 +334,7 @@ impl Gateway {
         for task in self.tasks {
             let _ = task.await;
         }
+        notary::finish(&self.store, &self.clocks, &self.audit).await;
         self.store.close().await?;
         tracing::info!(released, "stopped");
         Ok(released)

@@ -26,7 +26,7 @@ impl Gateway {
                 "reload failed; the previous settings, files and clients stay in use"
             );
         })?;
-        self.expiry.check(self.clock.now());
+        self.expiry.check(self.clocks.wall.now());
         let Reloaded { subject, not_after, pins_added, pins_removed, .. } = &reloaded;
         tracing::info!(
             subject,

@@ -2,12 +2,14 @@
 //!
 //! Exit codes: 0 success; 1 failure, or a check found something; 2 wrong arguments or configuration.
 
+mod audit;
 mod ca;
 mod check;
 mod config_file;
 mod delivery;
 mod demo;
 mod help;
+mod ingest;
 mod init;
 mod key;
 mod openapi;
@@ -19,6 +21,7 @@ mod serve;
 mod simulate;
 mod template;
 mod template_output;
+mod time;
 mod workspace;
 
 use std::process::ExitCode;
@@ -62,9 +65,15 @@ enum Command {
     /// List, drain and enable providers
     #[command(subcommand)]
     Provider(provider::Command),
+    /// Look at what processors post
+    #[command(subcommand)]
+    Ingest(ingest::Command),
     /// Explain how a recipient would be notified
     #[command(subcommand)]
     Route(route::Command),
+    /// List, export and verify the audit log
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Inspect templates: coverage, errors, preview, cost, history
     #[command(subcommand)]
     Template(template::Command),
@@ -132,9 +141,11 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Key(command) => key::run(command),
             Command::Ca(command) => ca::run(&command),
             Command::Recipient(command) => recipient::run(command).await,
+            Command::Ingest(command) => ingest::run(command).await,
             Command::Route(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Provider(command) => provider::run(command).await,
+            Command::Audit(command) => audit::run(command).await,
             Command::Template(command) => template::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,
             Command::Openapi => openapi::run(),

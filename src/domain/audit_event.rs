@@ -63,6 +63,12 @@ pub enum AuditKind {
     RecipientErased,
     /// The ingest listener rejected a client, in a handshake or in a request.
     ClientRejected,
+    /// The ingest listener rejected notifications of a client.
+    NotificationRejected,
+    /// A client begins to be rejected: an alarm.
+    RejectionsBegan,
+    /// The client is accepted again.
+    RejectionsEnded,
     /// Certificates, revocation lists and clients were reloaded.
     Reloaded,
     /// Changed templates went live.

@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use super::audit_tree::AuditTree;
 use super::outbox::Outbox;
 use super::providers::Providers;
 use super::recipients::SealedRecipients;
@@ -24,6 +25,7 @@ pub(super) trait Backend:
     + Retention
     + TemplateVersions
     + AuditEvents
+    + AuditTree
     + SealKeyRecord
 {
     /// Bytes that may still be written.

@@ -16,6 +16,7 @@
 
 mod accept;
 mod audit_events;
+pub mod audit_tree;
 mod backend;
 mod channel_list;
 mod error;
@@ -164,6 +165,11 @@ impl Store {
 
     /// Audit events that belong to no other change.
     pub fn audit_events(&self) -> &dyn AuditEvents {
+        &*self.backend
+    }
+
+    /// The Merkle tree over the audit events.
+    pub fn audit_tree(&self) -> &dyn audit_tree::AuditTree {
         &*self.backend
     }
 

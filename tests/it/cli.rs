@@ -5,6 +5,7 @@ mod check;
 mod database;
 mod delivery;
 mod help;
+mod ingest;
 mod key;
 mod modes;
 mod preview;

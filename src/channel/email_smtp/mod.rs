@@ -137,10 +137,13 @@ impl Relay {
     fn new(settings: &Settings, common: &Common) -> Result<Self, Error> {
         let name = common.name();
         check_in_flight(name, "connections", settings.connections)?;
-        let from = settings
+        let from: Mailbox = settings
             .from
             .parse()
             .map_err(|_| Error::new(name, "from: expected a mailbox such as Bank <otp@bank.example>"))?;
+        if from.name.as_deref().is_some_and(headers::looks_encoded) {
+            return Err(Error::new(name, "from: write the name as plain text; it is encoded when it is sent"));
+        }
         let unsubscribe =
             Unsubscribe::read(&settings.list_unsubscribe).map_err(|expected| Error::new(name, expected))?;
         Ok(Self {

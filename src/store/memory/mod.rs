@@ -5,6 +5,7 @@
 //! delays calls, fails them, or loses their results.
 
 mod audit_events;
+mod audit_tree;
 mod outbox;
 mod providers;
 mod receipts;

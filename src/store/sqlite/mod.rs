@@ -6,6 +6,7 @@
 
 mod attempts;
 mod audit_events;
+mod audit_tree;
 mod checkpoint;
 mod commit;
 mod commit_rows;
