@@ -14,6 +14,7 @@ use crate::domain::country_prefix::CountryPrefix;
 use crate::domain::notification::Kind;
 use crate::domain::preferences::{Preferences, RecipientTimeZone};
 use crate::domain::recipient::{IdentifierKind, Locale, Recipient, RecipientStatus};
+use crate::flow::recipients::OtpAmbiguous;
 use crate::route::circuit::Circuit;
 use crate::route::ranking::ProviderTable;
 use crate::route::{
@@ -60,7 +61,12 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let profiles = parts.profiles();
     let providers = provider_table(&config, &profiles, now).await?;
     let mut results = Vec::new();
-    for recipient in recipients(args, &config, &parts).await? {
+    let recipients = recipients(args, &config, &parts).await?;
+    let is_ambiguous = args.kind == Kind::Otp && recipients.len() > 1;
+    if is_ambiguous && !args.json {
+        output::line(ambiguity(recipients.len(), config.recipients.otp_ambiguous))?;
+    }
+    for recipient in recipients {
         let renderer = parts.renderer();
         let zone = recipient.preferences.time_zone.as_ref().map_or(renderer.time_zone(), RecipientTimeZone::rules);
         let reachability =
@@ -78,9 +84,19 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     if args.json {
-        output::json(&json!({ "kind": args.kind, "recipients": results }))?;
+        output::json(&json!({ "kind": args.kind, "ambiguous": is_ambiguous, "recipients": results }))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn ambiguity(count: usize, setting: OtpAmbiguous) -> String {
+    let consequence = match setting {
+        OtpAmbiguous::Reject => "the OTP is not sent (ambiguous_recipient)",
+        OtpAmbiguous::All => "the OTP is sent to each",
+    };
+    format!(
+        "{count} recipients have this identifier; unless another identifier of the OTP names only one, {consequence}\n"
+    )
 }
 
 // Without a database no provider is drained, and no gateway has reported any state.
@@ -173,8 +189,8 @@ impl ExplainOutput<'_> {
     fn print(&self, kind: Kind) -> std::io::Result<()> {
         let Self { recipient, explanation, .. } = self;
         output::line(format_args!("{kind}, locale {}", recipient.locale))?;
-        if recipient.status != RecipientStatus::Active {
-            output::line(format_args!("nothing is sent: the status of the recipient is {}", recipient.status.name()))?;
+        if let Some(text) = suppression(recipient.status, kind) {
+            output::line(text)?;
         }
         let cells = |CandidateLine { step, channel, provider, contact, reason, .. }: CandidateLine| {
             vec![step.to_string(), channel.to_string(), provider, contact, reason]
@@ -259,6 +275,18 @@ impl ExplainOutput<'_> {
             (false, false) => {}
         }
         reasons.join("; ")
+    }
+}
+
+fn suppression(status: RecipientStatus, kind: Kind) -> Option<String> {
+    let may_be_urgent = matches!(kind, Kind::Otp | Kind::CardLocked | Kind::TransactionalLockAdded);
+    match (status.suppresses(false), status.suppresses(may_be_urgent)) {
+        (_, true) => Some(format!("nothing is sent: the status of the recipient is {}", status.name())),
+        (true, false) if kind != Kind::Otp => Some(format!(
+            "sent only for a lost or stolen card or suspected fraud: the status of the recipient is {}",
+            status.name()
+        )),
+        _ => None,
     }
 }
 
