@@ -87,10 +87,14 @@ impl fmt::Display for DeliveryState {
 pub enum EndReason {
     /// No identifier names a recipient.
     UnknownRecipient,
-    /// The recipient opted out or has died.
+    /// The identifiers of an OTP name several recipients.
+    AmbiguousRecipient,
+    /// The recipient opted out, is blocked or has died.
     Suppressed,
     /// The recipient has no contact on any channel of the plan, or no provider serves it.
     NoContact,
+    /// The recipient has contacts on channels of the plan, and agreed to none of these channels.
+    NotAgreed,
     /// Every candidate rejected the message permanently.
     AllRejected,
     /// There were too many attempts.
@@ -122,8 +126,10 @@ impl EndReason {
             Self::Stale => DeliveryState::NotSent,
             Self::Superseded => DeliveryState::Superseded,
             Self::UnknownRecipient
+            | Self::AmbiguousRecipient
             | Self::Suppressed
             | Self::NoContact
+            | Self::NotAgreed
             | Self::AllRejected
             | Self::AttemptsExhausted
             | Self::RateLimited

@@ -40,6 +40,14 @@ pub(super) fn given_up(claimed: &Claimed, last: Option<&Attempt>, reason: EndRea
     }
 }
 
+/// The identifiers of an OTP name several recipients. It is an alarm even if the OTP is sent to all of them.
+pub(super) fn ambiguous(claimed: &Claimed, recipients: usize, is_sent: bool) {
+    let outcome = if is_sent { "sent" } else { "rejected" };
+    metrics::counter!("otpost_ambiguous_recipients_total", "outcome" => outcome).increment(1);
+    tracing::warn!(delivery.id = %claimed.id, recipients, outcome,
+        "the identifiers of an OTP name several recipients; import each customer number and card for one recipient only");
+}
+
 /// A delivery ends after a message that may have arrived.
 pub(super) fn unconfirmed(claimed: &Claimed) {
     metrics::counter!("otpost_unconfirmed_total", "kind" => kind(claimed)).increment(1);

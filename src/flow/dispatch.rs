@@ -17,7 +17,7 @@ use super::limits::SendLimits;
 use super::ordering;
 use super::providers::registry::ProviderRegistry;
 use super::recipients;
-use super::recipients::ResolvedRecipient;
+use super::recipients::{Resolution, ResolvedRecipient};
 use super::sender::{Sender, next_attempt};
 use crate::channel::{ATTEMPT_MAX, Provider};
 use crate::domain::chain;
@@ -26,7 +26,6 @@ use crate::domain::delivery::{Attempt, EndReason};
 use crate::domain::notification::{Content, Priority};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::preferences::RecipientTimeZone;
-use crate::domain::recipient::RecipientStatus;
 use crate::render::LiveTemplates;
 use crate::route::{self, Candidate, Decision, Plan, Plans, ProviderProfile, Reachability};
 use crate::store::{Claimed, Error, Recipients, Share, Store};
@@ -152,7 +151,8 @@ impl Dispatch {
         let locale = templates.default_locale();
         let resolved = recipients::resolve(&self.policy.recipients, &self.directory, &claimed, locale).await;
         let resolved = match resolved {
-            Ok(resolved) => resolved,
+            Ok(Resolution::Recipients(resolved)) => resolved,
+            Ok(Resolution::Ambiguous) => return self.give_up(claimed, None, EndReason::AmbiguousRecipient).await,
             Err(error) => {
                 tracing::error!(delivery.id = %claimed.id, error = chain(&error), "recipient lookup failed; it is retried");
                 return self.postpone(claimed, None, self.clock.now().after(LOOKUP_RETRY)).await;
@@ -171,7 +171,7 @@ impl Dispatch {
 
     async fn notify(&self, mut claimed: Claimed, recipient: &ResolvedRecipient) -> Result<RunResult, Error> {
         claimed.recipient = recipient.id;
-        if recipient.status != RecipientStatus::Active {
+        if recipient.status.suppresses(claimed.content.as_ref().is_some_and(Content::is_urgent)) {
             return self.give_up(claimed, None, EndReason::Suppressed).await;
         }
         let plan = claimed.content.as_ref().and_then(|content| self.policy.plans.of(content.kind()));
@@ -182,6 +182,10 @@ impl Dispatch {
         let only = claimed.channels.clone();
         let reach = Reachability { contacts: &recipient.contacts, preferences: &recipient.preferences, only: &only };
         let mut candidates = route::candidates(plan, &reach, &self.profiles);
+        if candidates.is_empty() {
+            let reason = route::reason_for_no_candidate(&route::evaluate(plan, &reach, &self.profiles));
+            return self.end(claimed, None, reason).await;
+        }
         if !self.policy.limits.retain_allowed_countries(&mut candidates) {
             return self.end(claimed, None, EndReason::CountryNotAllowed).await;
         }

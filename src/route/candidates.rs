@@ -46,10 +46,10 @@ impl CandidateResult {
 /// Why an entry of the plan is skipped. The number is the position of the contact on its channel, from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SkipReason {
-    /// The recipient did not agree to the channel.
-    NotAgreed,
     /// The recipient has no contact on the channel.
     NoAddress,
+    /// The recipient has a contact on the channel and did not agree to it.
+    NotAgreed,
     /// No provider serves the channel.
     NoProvider,
     /// The provider does not serve the country of the contact.
@@ -87,11 +87,11 @@ fn evaluate_channel(
     let skip = |reason| CandidateResult::Skipped { step, channel, reason };
     let contacts: Vec<_> = reach.contacts.iter().filter(|contact| contact.channel() == channel).collect();
     let profiles: Vec<_> = profiles.iter().filter(|profile| profile.channel == channel).collect();
-    if !reach.preferences.allow(channel) {
-        return vec![skip(SkipReason::NotAgreed)];
-    }
     if contacts.is_empty() {
         return vec![skip(SkipReason::NoAddress)];
+    }
+    if !reach.preferences.allow(channel) {
+        return vec![skip(SkipReason::NotAgreed)];
     }
     if profiles.is_empty() {
         return vec![skip(SkipReason::NoProvider)];
@@ -107,6 +107,19 @@ fn evaluate_channel(
         }));
     }
     results
+}
+
+/// Why a plan without candidates has none: the recipient agreed to none of the channels with a contact, or there is no
+/// contact that a provider serves.
+pub fn reason_for_no_candidate(results: &[CandidateResult]) -> EndReason {
+    let is_skipped = |result: &CandidateResult, is: fn(&SkipReason) -> bool| match result {
+        CandidateResult::Candidate(_) => false,
+        CandidateResult::Skipped { reason, .. } => is(reason),
+    };
+    let is_unserved = |reason: &SkipReason| matches!(reason, SkipReason::NoProvider | SkipReason::Country(..));
+    let has_agreed = results.iter().any(|result| is_skipped(result, is_unserved));
+    let has_refused = results.iter().any(|result| is_skipped(result, |reason| *reason == SkipReason::NotAgreed));
+    if has_refused && !has_agreed { EndReason::NotAgreed } else { EndReason::NoContact }
 }
 
 /// The usable candidates of a plan, in order.
@@ -191,6 +204,7 @@ pub fn explain(
         None if candidates.is_empty() && results.iter().any(is_forbidden) => {
             Decision::GiveUp(EndReason::CountryNotAllowed)
         }
+        None if candidates.is_empty() => Decision::GiveUp(reason_for_no_candidate(&results)),
         None => next(&ranked, &[], at, expires_at, 1.0),
     };
     Explanation { results, ranked, request, quiet_until, expires_at, first }

@@ -18,7 +18,8 @@ pub mod spend_window;
 mod step;
 
 pub use candidates::{
-    CandidateResult, Explanation, Reachability, RoutingState, SkipReason, candidates, evaluate, explain, split,
+    CandidateResult, Explanation, Reachability, RoutingState, SkipReason, candidates, evaluate, explain,
+    reason_for_no_candidate, split,
 };
 pub use plan::{Error, Plan, PlanSettings, Plans, Settings};
 pub use quiet_hours::QuietHours;

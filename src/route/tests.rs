@@ -249,8 +249,9 @@ fn every_skipped_entry_of_a_plan_has_a_reason() {
     let plan = plan(Kind::Transaction, [Channel::Push.into(), Channel::Sms.into(), Channel::Email.into()]);
     let preferences = Preferences { channels: vec![Channel::Push, Channel::Sms], time_zone: None };
     let german = ProviderProfile { countries: vec!["+49".parse().unwrap()], ..profile("german", Channel::Sms) };
-    let phone = [Contact::parse(Channel::Sms, "+48600100200").unwrap()];
-    let reach = Reachability { contacts: &phone, preferences: &preferences, only: &[] };
+    let contacts = [(Channel::Sms, "+48600100200"), (Channel::Email, "reader@example.org")]
+        .map(|(channel, text)| Contact::parse(channel, text).unwrap());
+    let reach = Reachability { contacts: &contacts, preferences: &preferences, only: &[] };
 
     let skipped: Vec<_> =
         evaluate(&plan, &reach, &[german, profile("app", Channel::Push), profile("mail", Channel::Email)])
@@ -265,6 +266,22 @@ fn every_skipped_entry_of_a_plan_has_a_reason() {
         skipped,
         [SkipReason::NoAddress, SkipReason::Country(ProviderName("german".into()), 0), SkipReason::NotAgreed]
     );
+}
+
+#[test]
+fn a_plan_without_candidates_says_whether_consent_or_a_contact_is_missing() {
+    let plan = plan(Kind::Transaction, [Channel::Push.into(), Channel::Sms.into()]);
+    let (push, sms) = (profile("app", Channel::Push), profile("sms", Channel::Sms));
+    let phone = [Contact::parse(Channel::Sms, "+48600100200").unwrap()];
+    let reason = |contacts: &[Contact], agreed: &[Channel], profiles: &[ProviderProfile]| {
+        let preferences = Preferences { channels: agreed.to_vec(), time_zone: None };
+        let reach = Reachability { contacts, preferences: &preferences, only: &[] };
+        reason_for_no_candidate(&evaluate(&plan, &reach, profiles))
+    };
+
+    assert_eq!(reason(&phone, &[Channel::Push], &[push.clone(), sms.clone()]), EndReason::NotAgreed);
+    assert_eq!(reason(&[], &[Channel::Push], &[push.clone(), sms]), EndReason::NoContact);
+    assert_eq!(reason(&phone, &[], &[push]), EndReason::NoContact);
 }
 
 #[test]

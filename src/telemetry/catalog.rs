@@ -159,6 +159,11 @@ pub const ALL: &[Metric] = &[
         &["provider"],
         "Share of the messages accepted 5 to 65 minutes ago that have no final receipt; only for providers that send receipts.",
     ),
+    counter_of(
+        "otpost_ambiguous_recipients_total",
+        &["outcome"],
+        "OTPs whose identifiers name several recipients: rejected, or sent to all of them.",
+    ),
     counter_of("otpost_rate_limit_alarms_total", &["scope"], "Times that an OTP rate limit was exceeded, by scope."),
     counter_of(
         "otpost_country_rejections_total",

@@ -19,6 +19,7 @@ use crate::flow::explain::{
     CandidateExplanation, ExplainRequest, ExplainTarget, ExplainedRecipient, Explainer, RecipientExplanation,
 };
 use crate::flow::inspector::{Answer, Question};
+use crate::flow::recipients::OtpAmbiguous;
 use crate::route::ProviderProfile;
 use crate::route::circuit::Circuit;
 use crate::route::ranking::ProviderTable;
@@ -65,12 +66,41 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let (true, ExplainTarget::Identifier(identifier)) = (recipients.is_empty(), &request.target) {
         return Err(recipient::not_found(identifier.kind));
     }
+    let is_ambiguous = args.kind == Kind::Otp && recipients.len() > 1;
     if args.json {
-        output::json(&json!({ "source": source, "kind": args.kind, "recipients": recipients }))?;
+        let ambiguous = is_ambiguous;
+        output::json(
+            &json!({ "source": source, "kind": args.kind, "ambiguous": ambiguous, "recipients": recipients }),
+        )?;
     } else {
+        if is_ambiguous {
+            output::line(ambiguity(recipients.len(), config.recipients.otp_ambiguous))?;
+        }
         recipients.iter().try_for_each(|explanation| print(args.kind, explanation))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn ambiguity(count: usize, setting: OtpAmbiguous) -> String {
+    let consequence = match setting {
+        OtpAmbiguous::Reject => "the OTP is not sent (ambiguous_recipient)",
+        OtpAmbiguous::All => "the OTP is sent to each",
+    };
+    format!(
+        "{count} recipients have this identifier; unless another identifier of the OTP names only one, {consequence}\n"
+    )
+}
+
+fn suppression(status: RecipientStatus, kind: Kind) -> Option<String> {
+    let may_be_urgent = matches!(kind, Kind::Otp | Kind::CardLocked | Kind::TransactionalLockAdded);
+    match (status.suppresses(false), status.suppresses(may_be_urgent)) {
+        (_, true) => Some(format!("nothing is sent: the status of the recipient is {}", status.name())),
+        (true, false) if kind != Kind::Otp => Some(format!(
+            "sent only for a lost or stolen card or suspected fraud: the status of the recipient is {}",
+            status.name()
+        )),
+        _ => None,
+    }
 }
 
 fn target(args: &Args) -> Result<ExplainTarget, Usage> {
@@ -157,8 +187,8 @@ async fn recipients(config: &Config, target: &ExplainTarget) -> anyhow::Result<V
 
 fn print(kind: Kind, explanation: &RecipientExplanation) -> std::io::Result<()> {
     output::line(format_args!("{kind}, locale {}", explanation.locale))?;
-    if explanation.status != RecipientStatus::Active {
-        output::line(format_args!("nothing is sent: the status of the recipient is {}", explanation.status.name()))?;
+    if let Some(text) = suppression(explanation.status, kind) {
+        output::line(text)?;
     }
     let rows: Vec<_> = explanation.candidates.iter().map(row).collect();
     let head = ["STEP", "CHANNEL", "PROVIDER", "CONTACT", "TRIED", "REASON"];

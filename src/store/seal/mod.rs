@@ -238,7 +238,7 @@ impl Sealer {
     pub fn open_contact(&self, recipient: RecipientId, channel: Channel, sealed: &[u8]) -> Result<Contact, Error> {
         let plain = open(self.keys()?.key_for(Use::Contact), sealed, &contact_aad(recipient, channel))?;
         let text = std::str::from_utf8(&plain).map_err(|_| Error::Damaged)?;
-        Contact::parse(channel, text).map_err(|_| Error::Damaged)
+        Ok(Contact::restore(channel, text))
     }
 
     /// The hash that an identifier is stored as.

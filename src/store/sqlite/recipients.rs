@@ -13,6 +13,7 @@ use crate::domain::audit_event::AuditEvent;
 use crate::store::Error;
 use crate::store::recipients::SealedRecipients;
 use crate::store::rows::{ContactRow, ImportRows, RecipientQuery, RecipientRows};
+use crate::store::seal::LookupHash;
 
 // All results in one row: each row of a result is a message of its own from the database thread.
 const RESULTS: &str = "SELECT json_group_array(json_object('query', q.value->>'query', 'id', hex(p.id),
@@ -24,6 +25,9 @@ const BY_IDENTIFIER: &str = " FROM json_each(?1) AS q CROSS JOIN identifier AS i
 
 const BY_ID: &str = " FROM json_each(?1) AS q CROSS JOIN recipient AS p ON p.id = unhex(q.value->>'value')
   LEFT JOIN contact AS c ON c.recipient_id = p.id";
+
+const HOLDERS: &str = "SELECT json_group_array(json_array(q.key, hex(i.recipient_id)))
+  FROM json_each(?1) AS q CROSS JOIN identifier AS i ON i.hash = unhex(q.value)";
 
 #[derive(Serialize)]
 struct QueryObject<'a> {
@@ -67,6 +71,19 @@ impl SealedRecipients for Sqlite {
             }
         }
         Ok(results)
+    }
+
+    async fn holders(&self, identifiers: &[LookupHash]) -> Result<Vec<Vec<Uuid>>, Error> {
+        let mut holders: Vec<Vec<Uuid>> = identifiers.iter().map(|_| Vec::new()).collect();
+        let hashes = array(identifiers.iter().map(|hash| Hex(hash)));
+        let Json(found): Json<Vec<(usize, String)>> =
+            sqlx::query_scalar(HOLDERS).bind(hashes).fetch_one(&self.read).await?;
+        for (at, hex_id) in found {
+            let inconsistent = |what| Error::Inconsistent { table: "identifier", id: hex_id.clone(), what };
+            let id = Uuid::try_parse(&hex_id).map_err(|_| inconsistent("recipient_id"))?;
+            holders.get_mut(at).ok_or(inconsistent("hash"))?.push(id);
+        }
+        Ok(holders)
     }
 
     async fn import(&self, recipients: &[ImportRows], event: &AuditEvent) -> Result<(), Error> {

@@ -57,7 +57,7 @@ async fn without_consent_the_email_of_the_notification_is_not_used_either() {
     gateway.drain().await;
 
     assert_eq!(gateway.received(), 0);
-    assert_eq!(gateway.last().await.line.end_reason.as_deref(), Some("no_contact"));
+    assert_eq!(gateway.last().await.line.end_reason.as_deref(), Some("not_agreed"));
 }
 
 #[tokio::test]
