@@ -6,3 +6,4 @@ pub(crate) mod receipt_rate;
 pub mod registry;
 mod saved_states;
 mod spend;
+mod trouble;
