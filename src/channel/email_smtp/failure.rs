@@ -88,7 +88,11 @@ impl SessionError {
                     &format!("SMTP {code} {when}: {}", redactor.excerpt(text.as_bytes())),
                 )
             }
-            Self::Tls(problem) => SendResult::new(Outcome::failed(Cause::TlsFailed), &format!("TLS: {problem}")),
+            Self::Tls(problem) if step == SmtpStep::Tls => {
+                SendResult::new(Outcome::failed(Cause::TlsFailed), &format!("TLS: {problem}"))
+            }
+            // After the handshake it is a connection like any other: a mail may have arrived before it broke.
+            Self::Tls(problem) => Self::Lost(format!("TLS: {problem}")).result(step, redactor),
             Self::Lost(reason) if step == SmtpStep::Content => {
                 SendResult::new(Outcome::unknown(Cause::Disconnected), &format!("{reason} {when}"))
             }
