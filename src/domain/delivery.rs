@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::contact::Channel;
+use super::failure_detail::FailureDetail;
 use super::outcome::Outcome;
 use super::template_version::TemplateVersion;
 
@@ -153,6 +154,10 @@ pub struct Attempt {
     /// How long the provider took to answer.
     pub took: Duration,
     pub outcome: Outcome,
+    /// What the failure looked like; `None` when there is nothing to say beyond the outcome.
+    pub detail: Option<FailureDetail>,
+    /// The segments of an SMS; `None` on other channels, and when it was not rendered.
+    pub segments: Option<u32>,
     /// The template version of the message; `None` when it was not rendered or is not known any more.
     pub template_version: Option<TemplateVersion>,
 }
@@ -161,5 +166,10 @@ impl Attempt {
     /// Whether the provider accepted the message.
     pub fn is_taken(&self) -> bool {
         self.outcome.is_accepted()
+    }
+
+    /// How many times the provider's price it costs if the message was sent.
+    pub fn billed_units(&self) -> u32 {
+        self.segments.unwrap_or(1)
     }
 }

@@ -1,6 +1,7 @@
 //! Logs and metrics of attempts and of how deliveries end. It decides nothing.
 
 use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
+use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::render::sms::segments::SmsSize;
 use crate::route::Candidate;
@@ -9,10 +10,11 @@ use crate::store::Claimed;
 /// An attempt has ended.
 pub(super) fn attempted(claimed: &Claimed, candidate: &Candidate, attempt: &Attempt) {
     count_attempt(candidate, attempt);
-    let Attempt { number, provider, outcome, took, .. } = attempt;
+    let Attempt { number, provider, outcome, detail, took, .. } = attempt;
     if !attempt.is_taken() {
         tracing::warn!(delivery.id = %claimed.id, provider = %provider, attempt = number,
-            outcome = outcome.name(), cause = outcome.cause().map(Cause::name), "attempt failed");
+            outcome = outcome.name(), cause = outcome.cause().map(Cause::name),
+            detail = detail.as_ref().map(FailureDetail::as_str), "attempt failed");
         return;
     }
     tracing::debug!(delivery.id = %claimed.id, provider = %provider, attempt = number, took_ms = took.as_millis(),

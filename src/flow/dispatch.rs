@@ -249,7 +249,8 @@ impl Dispatch {
     async fn attempt(&self, claimed: &Claimed, recipient: &ResolvedRecipient, candidate: &Candidate) -> Attempt {
         delivery_metrics::hedge(claimed, "sent");
         self.registry.reserve(candidate);
-        let attempt = self.sender.attempt(claimed, recipient, candidate).await;
+        let reserve_segments = |segments: u32| self.registry.reserve_more(candidate, segments.saturating_sub(1));
+        let attempt = self.sender.attempt(claimed, recipient, candidate, reserve_segments).await;
         delivery_metrics::attempted(claimed, candidate, &attempt);
         self.registry.record(&attempt);
         attempt

@@ -19,7 +19,7 @@ use crate::domain::chain;
 use crate::domain::clock::{Clock, Clocks, Timestamp};
 use crate::domain::delivery::{Attempt, DeliveryState, ProviderName};
 use crate::domain::outcome::Outcome;
-use crate::domain::receipt::{Callback, Receipt, ReceiptRejection, ReceiptStatus};
+use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptRejection, ReceiptStatus};
 use crate::store::{Confirmation, Error, Parked, Reported, Store};
 
 /// How often a receipt is tried when the state of its delivery changes in between. A state changes three times at most.
@@ -136,7 +136,12 @@ impl Receipts {
     pub async fn accept(self: Arc<Self>, provider: &str, callback: &Callback<'_>) -> Result<(), CallbackError> {
         let provider = ProviderName(provider.to_owned());
         let parser = self.parsers.get(&provider).ok_or(CallbackError::UnknownProvider)?;
-        let receipts = parser.receipts(callback).inspect_err(|rejection| count_rejection(&provider, *rejection))?;
+        let batch = parser.receipts(callback).inspect_err(|rejection| count_rejection(&provider, *rejection))?;
+        let ReceiptBatch { receipts, unreadable } = batch;
+        if unreadable > 0 {
+            tracing::warn!(%provider, unreadable, "receipts that could not be read were skipped");
+            (0..unreadable).for_each(|_| count(&provider, None, "malformed"));
+        }
         if receipts.is_empty() {
             count(&provider, None, "not_final");
         }

@@ -131,18 +131,18 @@ impl ProviderTable {
         }
     }
 
-    /// Counts a message that is about to be sent as spent. Returns whether it exceeds the spend cap.
-    pub fn reserve(&mut self, provider: &ProviderName, now: Timestamp) -> bool {
+    /// Counts `units` of a message that is about to be sent as spent. Returns whether the spend cap was reached before.
+    pub fn reserve(&mut self, provider: &ProviderName, units: u32, now: Timestamp) -> bool {
         let Some(entry) = self.0.get_mut(provider) else { return false };
         let is_capped = entry.spend.is_capped(now);
-        entry.spend.reserve();
+        entry.spend.reserve(units);
         is_capped
     }
 
-    /// Adds `messages` that were sent in the minute of `at` before this process started. Calls come in the order of time.
-    pub fn load_history(&mut self, provider: &ProviderName, at: Timestamp, messages: u64) {
+    /// Adds `units` that were sent in the minute of `at` before this process started. Calls come in the order of time.
+    pub fn load_history(&mut self, provider: &ProviderName, at: Timestamp, units: u64) {
         if let Some(entry) = self.0.get_mut(provider) {
-            entry.spend.add(at, messages);
+            entry.spend.add(at, units);
         }
     }
 
@@ -161,7 +161,7 @@ impl ProviderTable {
     pub fn record(&mut self, attempt: &Attempt, now: Timestamp) {
         if let Some(entry) = self.0.get_mut(&attempt.provider) {
             entry.health.record(&attempt.outcome, attempt.started_at, attempt.took, now);
-            entry.spend.record(&attempt.outcome, now);
+            entry.spend.record(&attempt.outcome, attempt.billed_units(), now);
         }
         self.compare(attempt.channel);
     }

@@ -64,6 +64,8 @@ fn after(candidate: &Candidate, outcome: Outcome, at: Timestamp) -> Attempt {
         started_at: at,
         took: Duration::ZERO,
         outcome,
+        detail: None,
+        segments: None,
         template_version: None,
     }
 }

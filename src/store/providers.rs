@@ -34,8 +34,7 @@ pub trait Providers: Send + Sync {
     async fn enable(&self, provider: &ProviderName, at: Timestamp) -> Result<bool, Error>;
     /// The drained providers, by name.
     async fn drains(&self) -> Result<Vec<Drain>, Error>;
-    /// The messages of the hour before `now` that providers accepted or may have accepted: by provider and minute, the
-    /// oldest first.
+    /// What providers accepted or may have accepted in the hour before `now`: by provider and minute, the oldest first.
     async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error>;
     /// Replaces the gateway's view of its providers.
     async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error>;
@@ -69,13 +68,14 @@ impl Drain {
     }
 }
 
-/// Messages that a provider accepted or may have accepted.
+/// What a provider accepted or may have accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Billed {
     pub provider: ProviderName,
     /// The minute in which they were sent.
     pub at: Timestamp,
-    pub messages: u64,
+    /// SMS segments, and messages on other channels.
+    pub units: u64,
 }
 
 /// How the gateway sees a provider.

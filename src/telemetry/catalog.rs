@@ -148,6 +148,11 @@ pub const ALL: &[Metric] = &[
     gauge_of("otpost_queue_depth", &["priority"], "Open deliveries, including those in flight."),
     gauge_of("otpost_queue_oldest_age_seconds", &["priority"], "Age of the oldest open delivery; 0 if there is none."),
     histogram_of("otpost_provider_request_duration_seconds", &["provider"], "Time that a provider takes to answer."),
+    gauge_of(
+        "otpost_provider_trouble",
+        &["provider", "cause"],
+        "1 while a provider fails until an operator corrects its configuration or account: credentials, URL, balance, TLS.",
+    ),
     gauge_of("otpost_circuit_state", &["provider"], "Circuit breaker state: 0 closed, 1 half-open, 2 open."),
     counter_of(
         "otpost_receipts_total",

@@ -74,7 +74,7 @@ async fn stored(config: &Config) -> anyhow::Result<Vec<ProviderReport>> {
 fn spent(profile: &ProviderProfile, billed: &[Billed], now: Timestamp) -> Option<Price> {
     let mut window = SpendWindow::new(profile.price, profile.spend_cap);
     let own = billed.iter().filter(|it| it.provider == profile.provider);
-    own.for_each(|it| window.add(it.at, it.messages));
+    own.for_each(|it| window.add(it.at, it.units));
     (!profile.price.is_zero()).then(|| window.spent(now))
 }
 

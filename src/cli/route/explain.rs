@@ -159,7 +159,7 @@ async fn provider_table(
     let billed = if is_capped { store.providers().billed(now).await? } else { Vec::new() };
     store.close().await?;
     for it in &billed {
-        table.load_history(&it.provider, it.at, it.messages);
+        table.load_history(&it.provider, it.at, it.units);
     }
     table.drain(|name| drains.iter().any(|drain| drain.provider.0 == name));
     let fresh = |state: &&ProviderState| now.since(state.observed_at) < FRESH;

@@ -7,3 +7,4 @@ pub mod registry;
 pub mod report;
 mod saved_states;
 mod spend;
+mod trouble;

@@ -11,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::receipt_rate::ReceiptRate;
 use super::saved_states::{self, SavedStates};
+use super::trouble::ProviderTrouble;
 use super::{circuit_metrics, spend};
 use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
@@ -40,6 +41,7 @@ const INSTANT: Duration = Duration::from_micros(1);
 pub struct ProviderRegistry {
     table: Mutex<ProviderTable>,
     receipt_rate: Mutex<ReceiptRate>,
+    trouble: Mutex<ProviderTrouble>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     otp_exceeds_cap: bool,
@@ -50,7 +52,8 @@ impl ProviderRegistry {
     /// its spend cap when no other is left.
     pub fn new(profiles: &[ProviderProfile], store: Arc<Store>, clock: Arc<dyn Clock>, otp_exceeds_cap: bool) -> Self {
         let table = Mutex::new(ProviderTable::new(profiles));
-        Self { table, receipt_rate: Mutex::default(), store, clock, otp_exceeds_cap }
+        let (receipt_rate, trouble) = (Mutex::default(), Mutex::default());
+        Self { table, receipt_rate, trouble, store, clock, otp_exceeds_cap }
     }
 
     /// Decides the next step of a delivery after `attempts`.
@@ -79,11 +82,16 @@ impl ProviderRegistry {
         RoutingRequest { delivery: Some(claimed.id), now: self.clock.now(), expires_at: claimed.expires_at, may_exceed }
     }
 
-    /// Counts the price of a message that is about to be sent.
+    /// Counts the price of a message that is about to be rendered and sent, as one unit.
     pub fn reserve(&self, candidate: &Candidate) {
-        if self.table().reserve(&candidate.provider, self.clock.now()) {
+        if self.table().reserve(&candidate.provider, 1, self.clock.now()) {
             spend::count_over_cap(&candidate.provider);
         }
+    }
+
+    /// Counts the further units of a message that was reserved: the segments of an SMS after the first.
+    pub fn reserve_more(&self, candidate: &Candidate, units: u32) {
+        self.table().reserve(&candidate.provider, units, self.clock.now());
     }
 
     /// Loads what was spent in the hour before this process from the attempts in the table, if any provider has a cap.
@@ -110,8 +118,9 @@ impl ProviderRegistry {
         let cap_changes = table.cap_changes(self.clock.now());
         let rank_changes = table.rank_changes(self.clock.now());
         drop(table);
-        circuit_metrics::log_change(provider, before, after);
+        circuit_metrics::log_change(attempt, before, after);
         circuit_metrics::log_rank_changes(&rank_changes);
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).record(attempt, self.clock.now());
         spend::log_cap_changes(&cap_changes);
     }
 
@@ -192,6 +201,10 @@ impl ProviderRegistry {
         }
         let table = self.table();
         circuit_metrics::observe(&table);
+        self.trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .observe(table.entries().map(|(provider, _)| provider));
         spend::observe(&table, now);
         saved_states::states(&table, now)
     }

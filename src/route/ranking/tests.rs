@@ -63,6 +63,8 @@ fn record(table: &mut ProviderTable, provider: &str, times: usize, outcome: &Out
         started_at: NOW,
         took,
         outcome: outcome.clone(),
+        detail: None,
+        segments: None,
         template_version: None,
     };
     (0..times).for_each(|_| table.record(&attempt, NOW));

@@ -49,12 +49,12 @@ impl Providers for MemoryBackend {
                 let at = attempt.started_at;
                 let (first, count) = minutes.entry((at.micros() / 60_000_000, &attempt.provider)).or_insert((at, 0));
                 *first = at.min(*first);
-                *count += 1;
+                *count += u64::from(attempt.billed_units());
             }
-            let billed = |((_, provider), (at, messages)): ((i64, &ProviderName), (Timestamp, u64))| Billed {
+            let billed = |((_, provider), (at, units)): ((i64, &ProviderName), (Timestamp, u64))| Billed {
                 provider: provider.clone(),
                 at,
-                messages,
+                units,
             };
             minutes.into_iter().map(billed).collect()
         })

@@ -6,6 +6,7 @@ use super::json_rows::Hex;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
+use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::store::rows::{AcceptRows, NextState, SettleRows};
 
@@ -132,12 +133,15 @@ pub(super) struct AttemptObject<'a> {
     reference: Option<&'a str>,
     retry_after_ms: Option<u64>,
     template_version: Option<Hex<'a>>,
+    detail: Option<&'a str>,
+    segments: Option<u32>,
 }
 
 impl<'a> AttemptObject<'a> {
     pub(super) fn of(rows: &'a SettleRows) -> Option<Self> {
-        let Attempt { number, channel, provider, contact, address, started_at, took, outcome, template_version } =
+        let Attempt { number, channel, provider, contact, address, started_at, took, outcome, .. } =
             rows.attempt.as_ref()?;
+        let Attempt { detail, segments, template_version, .. } = rows.attempt.as_ref()?;
         let (reference, retry_after) = match outcome {
             Outcome::Accepted { reference } => (reference.as_ref(), None),
             Outcome::Deferred { retry_after, .. } => (None, retry_after.as_ref()),
@@ -159,6 +163,8 @@ impl<'a> AttemptObject<'a> {
             reference: reference.map(Reference::as_str),
             retry_after_ms: retry_after.map(|span| whole(span.as_millis())),
             template_version: template_version.as_ref().map(|version| Hex(&version.0)),
+            detail: detail.as_ref().map(FailureDetail::as_str),
+            segments: *segments,
         })
     }
 }

@@ -62,15 +62,15 @@ impl Providers for Sqlite {
     // Ids begin with the time they were made at, so that only the end of the table is read.
     async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error> {
         let (from, since) = billed_since(now);
-        let text = "SELECT provider, min(started_at), count(*) FROM attempt
+        let text = "SELECT provider, min(started_at), sum(ifnull(segments, 1)) FROM attempt
             WHERE delivery_id >= ?1 AND started_at >= ?2 AND outcome IN ('accepted', 'unknown')
             GROUP BY started_at / 60000000, provider ORDER BY 2";
         let query = sqlx::query_as(text).bind(first_id(from)).bind(since.micros());
         let rows: Vec<(String, i64, i64)> = query.fetch_all(&self.read).await?;
-        let billed = |(provider, at, messages)| Billed {
+        let billed = |(provider, at, units)| Billed {
             provider: ProviderName(provider),
             at: Timestamp::from_micros(at),
-            messages: u64::try_from(messages).unwrap_or(0),
+            units: u64::try_from(units).unwrap_or(0),
         };
         Ok(rows.into_iter().map(billed).collect())
     }

@@ -63,8 +63,8 @@ async fn a_message_that_may_have_arrived_ends_as_unconfirmed() {
 async fn a_permanently_rejected_number_is_not_tried_again() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("holder").customer("1337").phone("+48600100200")]).await;
-    gateway.sms("primary").answers(400);
-    gateway.sms("backup").answers(400);
+    gateway.sms("primary").answers(413);
+    gateway.sms("backup").answers(413);
 
     gateway.post(&otp()).await.expect_status(204);
     gateway.drain().await;

@@ -189,8 +189,8 @@ async fn a_hedged_push_ends_as_sent_when_every_later_step_fails() {
             recipient("app").customer("1338").app("other"),
         ])
         .await;
-    gateway.sms("primary").answers(400);
-    gateway.sms("backup").answers(400);
+    gateway.sms("primary").answers(413);
+    gateway.sms("backup").answers(413);
 
     gateway.post(&otp().customer("1338")).await.expect_status(204);
     gateway.settle().await;

@@ -26,6 +26,7 @@ mod syscalls;
 mod takeover;
 mod tally;
 mod texts;
+mod trouble;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

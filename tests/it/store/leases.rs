@@ -65,12 +65,13 @@ async fn claimed_whole(it: Fixture) {
     let deferred =
         it.attempt(1, Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(Duration::from_secs(3)) });
     let held = it.store.record_attempt(held, deferred.clone()).await.unwrap();
-    it.store.postpone(held, Some(it.attempt(2, Outcome::unknown(Cause::TimedOut))), it.now()).await.unwrap();
+    let held = it.store.record_attempt(held, it.detailed(2)).await.unwrap();
+    it.store.postpone(held, Some(it.attempt(3, Outcome::unknown(Cause::TimedOut))), it.now()).await.unwrap();
 
     let claimed = it.claim_one().await;
 
     assert_eq!((claimed.id, claimed.in_doubt), (id, false));
-    assert_eq!(claimed.attempts, [deferred, it.attempt(2, Outcome::unknown(Cause::TimedOut))]);
+    assert_eq!(claimed.attempts, [deferred, it.detailed(2), it.attempt(3, Outcome::unknown(Cause::TimedOut))]);
     assert_eq!(claimed.subjects[0].value, "1337");
     assert!(claimed.content.is_some());
 }
