@@ -159,6 +159,22 @@ pub const ALL: &[Metric] = &[
     histogram_of("otpost_store_commit_duration_seconds", &[], "Duration of a transaction, including its sync."),
     histogram_of("otpost_store_commit_changes", &[], "Changes committed in one transaction."),
     gauge_of("otpost_store_free_bytes", &[], "Free bytes on the disk of the database."),
+    gauge_of("otpost_store_wal_bytes", &[], "Size of the write-ahead log's file."),
+    gauge_of(
+        "otpost_store_wal_kept_bytes",
+        &[],
+        "Bytes of the write-ahead log that are not in the database file yet; they stay while a reader needs them.",
+    ),
+    gauge_of(
+        "otpost_store_reader_age_seconds",
+        &[],
+        "For how long at least a read transaction, of any process, has kept bytes in the write-ahead log.",
+    ),
+    gauge_of(
+        "otpost_store_wal_alarm",
+        &[],
+        "1 while a reader keeps more than store.wal_alarm in the write-ahead log, or anything for ten minutes.",
+    ),
     gauge_of("otpost_build_info", &["version"], "Always 1."),
 ];
 

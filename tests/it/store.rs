@@ -7,8 +7,10 @@ mod audit_log;
 mod leases;
 mod memory;
 mod migration;
+mod query_plans;
 mod recipients;
 mod retention;
+mod spending;
 mod sqlite;
 mod template_versions;
 
@@ -49,6 +51,7 @@ fn promises() -> Vec<Promise> {
         audit_log::PROMISES,
         recipients::PROMISES,
         retention::PROMISES,
+        spending::PROMISES,
         template_versions::PROMISES,
     ]
     .concat()

@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -22,8 +23,11 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::recipient::RecipientRecord;
 use crate::store::Recipients;
 
-/// Recipients in one transaction. A running gateway waits for one transaction at most.
-const BATCH: usize = 500;
+/// Recipients in one transaction. A running gateway waits for one transaction at most, which takes some milliseconds.
+const BATCH: usize = 50;
+
+/// The longest pause between two transactions.
+const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// Rejected rows that are listed; the rest is only counted.
 const LISTED: usize = 20;
@@ -171,7 +175,10 @@ impl Import {
     async fn write(&mut self) -> anyhow::Result<()> {
         let Some((first, last)) = self.lines else { return Ok(()) };
         if let Some(directory) = &self.directory {
+            let began = Instant::now();
             let written = directory.import(&self.batch, SystemClock.now()).await;
+            // As long as it took, the database is left to the gateway's codes.
+            tokio::time::sleep(began.elapsed().min(PAUSE_MAX)).await;
             written.with_context(|| format!("lines {first} to {last} and all lines after them were not imported"))?;
         }
         self.report.imported += self.batch.len() as u64;

@@ -1,5 +1,8 @@
 //! SQLite inside the process: one writing connection, a second one that checkpoints, a few that only read.
 //!
+//! A reader of any process delays nobody: it only keeps pages in the write-ahead log, see `checkpoint` and `wal_monitor`.
+//! Our own read transactions are short: each is one statement that reads a bounded number of rows by an index.
+//!
 //! Durable means `WAL` with `synchronous=FULL`: a commit returns after its sync. The settings are read back at
 //! start, because SQLite gives no error for a setting that it did not apply. One gateway owns the file; commands such as
 //! an import share it by SQLite's own locks.
@@ -10,6 +13,7 @@ mod checkpoint;
 mod commit;
 mod commit_rows;
 mod json_rows;
+mod lock_table;
 mod outbox;
 mod providers;
 mod receipts;
@@ -17,11 +21,13 @@ mod recipients;
 mod reports;
 mod retention;
 mod template_versions;
+mod wal_monitor;
 mod writer_connection;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,7 +38,8 @@ use tokio::sync::Mutex;
 
 use super::backend::Backend;
 use super::fatal_error::FatalError;
-use super::{Error, OpenMode};
+use super::{Error, OpenMode, Settings};
+use wal_monitor::WalMonitor;
 
 /// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -67,17 +74,27 @@ pub(super) struct Sqlite {
     failure: Arc<FatalError>,
     // Held until the gateway closes the store; the system releases it when the process dies. Commands have none.
     lock: Option<File>,
+    imported: AtomicU32,
 }
 
 impl Sqlite {
     /// Opens the file, migrates its schema and verifies the settings that durability depends on.
-    pub(super) async fn open(path: &Path, mode: OpenMode, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
+    pub(super) async fn open(
+        settings: &Settings,
+        mode: OpenMode,
+        failure: Arc<FatalError>,
+    ) -> Result<Arc<Self>, Error> {
+        let path = &settings.sqlite_path()?;
         let lock = match mode {
             OpenMode::Gateway => Some(lock(path)?),
             OpenMode::Cli => None,
         };
         let options = options(path, mode);
-        let writing = options.clone().create_if_missing(mode == OpenMode::Gateway).pragma("cache_size", WRITER_CACHE);
+        let writing = options
+            .clone()
+            .create_if_missing(mode == OpenMode::Gateway)
+            .pragma("cache_size", WRITER_CACHE)
+            .pragma("journal_size_limit", checkpoint::WAL_FILE_MAX);
         let mut write = writing.connect().await.map_err(Error::Open)?;
         match mode {
             OpenMode::Gateway => MIGRATIONS.run(&mut write).await.map_err(Error::Migrate)?,
@@ -87,9 +104,12 @@ impl Sqlite {
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
         let (write, statements, path) = (Mutex::new(write), commit::Statements::new(), path.to_owned());
-        let sqlite = Arc::new(Self { write, options: writing, read, statements, path, failure, lock });
+        let imported = AtomicU32::new(0);
+        let sqlite = Arc::new(Self { write, options: writing, read, statements, path, failure, lock, imported });
         if mode == OpenMode::Gateway {
-            checkpoint::start(Arc::downgrade(&sqlite), options.connect().await.map_err(Error::Open)?);
+            let connection = options.busy_timeout(Duration::ZERO).connect().await.map_err(Error::Open)?;
+            let monitor = WalMonitor::new(&sqlite.path, settings.wal_alarm);
+            checkpoint::start(Arc::downgrade(&sqlite), connection, monitor);
         }
         Ok(sqlite)
     }
@@ -110,10 +130,13 @@ fn options(path: &Path, mode: OpenMode) -> SqliteConnectOptions {
         .pragma("cache_size", SMALL_CACHE)
         .pragma("temp_store", "MEMORY")
         .pragma("mmap_size", "0")
+        // An erased contact leaves no ciphertext in the pages that it stood on.
+        .pragma("secure_delete", "ON")
         .disable_statement_logging()
 }
 
-fn lock(path: &Path) -> Result<File, Error> {
+/// Locks the database at `path` as the one gateway of it, until the file is dropped.
+pub(super) fn lock(path: &Path) -> Result<File, Error> {
     let path = path.with_extension("lock");
     let at = |source| Error::Lock { path: path.clone(), source: Some(source) };
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(at)?;
@@ -124,12 +147,16 @@ fn lock(path: &Path) -> Result<File, Error> {
     }
 }
 
+/// The newest version of the schema that this program knows.
+pub(super) fn newest_schema() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
 // A command of another version must not migrate the database under a running gateway.
 async fn check_schema(connection: &mut SqliteConnection) -> Result<(), Error> {
     let found: Option<i64> =
         sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(connection).await?;
-    let ours = MIGRATIONS.iter().map(|migration| migration.version).max();
-    if found == ours { Ok(()) } else { Err(Error::SchemaMismatch) }
+    if found == Some(newest_schema()) { Ok(()) } else { Err(Error::SchemaMismatch) }
 }
 
 async fn verify(connection: &mut SqliteConnection) -> Result<(), Error> {
@@ -141,9 +168,11 @@ async fn verify(connection: &mut SqliteConnection) -> Result<(), Error> {
     if journal_mode != "wal" {
         return Err(Error::Settings { setting: "journal_mode", found: journal_mode, expected: "wal" });
     }
-    for (setting, text, expected) in
-        [("synchronous", "PRAGMA synchronous", "2"), ("wal_autocheckpoint", "PRAGMA wal_autocheckpoint", "0")]
-    {
+    for (setting, text, expected) in [
+        ("synchronous", "PRAGMA synchronous", "2"),
+        ("wal_autocheckpoint", "PRAGMA wal_autocheckpoint", "0"),
+        ("secure_delete", "PRAGMA secure_delete", "1"),
+    ] {
         let found: i64 = sqlx::query_scalar(text).fetch_one(&mut *connection).await?;
         if found.to_string() != expected {
             return Err(Error::Settings { setting, found: found.to_string(), expected });

@@ -14,6 +14,7 @@ mod overload;
 mod paused;
 mod probe;
 mod providers;
+mod readers;
 mod reload;
 mod standstill;
 mod stops;
