@@ -17,6 +17,7 @@
 mod accept;
 mod audit_events;
 mod backend;
+pub mod backup;
 mod channel_list;
 mod error;
 mod fatal_error;
