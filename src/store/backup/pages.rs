@@ -5,13 +5,14 @@
 //! was in the database file when the transaction began: then the file does not change, and the log may be begun again
 //! once. Every state of the log at the end of a transaction makes a consistent database.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::wal_file::{WalFile, WalTransaction};
+use super::wal_file::WalFile;
 
 /// Bytes of one step. Each is on disk before the next is read: a backlog in the system's cache would delay the commits of
 /// the gateway by its whole length.
@@ -25,6 +26,15 @@ const REST_MAX: Duration = Duration::from_millis(100);
 
 /// A log can be begun again once; one more is a defect.
 const RESTARTS_MAX: u32 = 3;
+
+/// What the log holds: the last committed content of each page that is in it.
+#[derive(Default)]
+struct LoggedPages {
+    /// By the page's number; the place of its content in the log.
+    pages: BTreeMap<u32, u64>,
+    /// The size of the database, in pages; `None` when nothing is committed in the log.
+    database_pages: Option<u32>,
+}
 
 /// One database being copied.
 pub(super) struct PageCopy<'a> {
@@ -59,34 +69,48 @@ impl<'a> PageCopy<'a> {
         }
     }
 
-    /// Applies what the write-ahead log holds, and gives the copy its final length.
+    /// Applies what the write-ahead log holds now, and gives the copy its final length. What is written into the log
+    /// meanwhile is left out, so that this ends.
     pub(super) async fn apply_log(&mut self) -> Result<(), Error> {
         let path = self.log_path();
         for _ in 0..=RESTARTS_MAX {
             let Some(mut log) = WalFile::open(&path).map_err(Error::file(&path))? else { break };
-            let mut changed = Vec::new();
-            let mut size = None;
-            while let Some(transaction) = log.read_transaction().map_err(Error::file(&path))? {
-                self.apply(&log, &transaction).await?;
-                size = Some(u64::from(transaction.database_pages) * log.page_size() as u64);
-                changed.extend(transaction.pages.iter().map(|(page, _)| *page));
-            }
+            let logged = self.read_log(&mut log, &path).await?;
+            self.write_pages(&log, &logged.pages, &path).await?;
             if !log.was_restarted().map_err(Error::file(&path))? {
-                if let Some(size) = size {
-                    self.target.set_len(size).map_err(Error::file(self.path))?;
+                if let Some(pages) = logged.database_pages {
+                    let length = u64::from(pages) * log.page_size() as u64;
+                    self.target.set_len(length).map_err(Error::file(self.path))?;
                 }
-                return self.target.sync_all().map_err(Error::file(self.path));
+                break;
             }
             // The database file has everything that the log had before.
-            self.copy_again(&changed, log.page_size()).await?;
+            self.copy_again(logged.pages.keys(), log.page_size()).await?;
         }
         self.target.sync_all().map_err(Error::file(self.path))
     }
 
-    async fn apply(&mut self, log: &WalFile, transaction: &WalTransaction) -> Result<(), Error> {
+    async fn read_log(&mut self, log: &mut WalFile, path: &Path) -> Result<LoggedPages, Error> {
+        let mut state = LoggedPages::default();
+        let (end, mut read) = (log.length().map_err(Error::file(path))?, 0);
+        while log.offset() < end
+            && let Some(transaction) = log.read_transaction().map_err(Error::file(path))?
+        {
+            read += transaction.pages.len() * log.page_size();
+            state.database_pages = Some(transaction.database_pages);
+            state.pages.extend(transaction.pages);
+            if read >= STEP {
+                read = 0;
+                self.rest().await;
+            }
+        }
+        Ok(state)
+    }
+
+    async fn write_pages(&mut self, log: &WalFile, pages: &BTreeMap<u32, u64>, path: &Path) -> Result<(), Error> {
         let mut content = vec![0; log.page_size()];
-        for (page, place) in &transaction.pages {
-            if log.page(*place, &mut content).map_err(Error::file(self.path))? {
+        for (page, place) in pages {
+            if log.page(*place, &mut content).map_err(Error::file(path))? {
                 self.write(&content, offset(*page, content.len()))?;
             }
             if self.unsynced >= STEP {
@@ -96,7 +120,7 @@ impl<'a> PageCopy<'a> {
         Ok(())
     }
 
-    async fn copy_again(&mut self, pages: &[u32], page_size: usize) -> Result<(), Error> {
+    async fn copy_again(&mut self, pages: impl Iterator<Item = &u32>, page_size: usize) -> Result<(), Error> {
         let mut content = vec![0; page_size];
         for page in pages {
             let place = offset(*page, page_size);
@@ -119,9 +143,13 @@ impl<'a> PageCopy<'a> {
     async fn rest_after_step(&mut self) -> Result<(), Error> {
         self.target.sync_data().map_err(Error::file(self.path))?;
         self.unsynced = 0;
+        self.rest().await;
+        Ok(())
+    }
+
+    async fn rest(&mut self) {
         tokio::time::sleep((self.began.elapsed() * REST).min(REST_MAX)).await;
         self.began = Instant::now();
-        Ok(())
     }
 
     fn log_path(&self) -> PathBuf {

@@ -81,6 +81,16 @@ impl WalFile {
         read_whole(&self.file, content, place)
     }
 
+    /// Where the next transaction begins.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The length of the file. What is behind the last transaction belongs to the log before.
+    pub(super) fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
     pub(super) fn page_size(&self) -> usize {
         self.page_size
     }
