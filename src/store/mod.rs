@@ -18,6 +18,7 @@ mod accept;
 mod audit_events;
 pub mod audit_tree;
 mod backend;
+pub mod backup;
 mod channel_list;
 mod error;
 mod fatal_error;
@@ -34,6 +35,7 @@ mod receipts;
 mod recipients;
 pub mod reports;
 mod retention;
+mod retry;
 mod rows;
 pub mod seal;
 mod seal_key;
@@ -79,11 +81,26 @@ pub struct Settings {
     pub url: String,
     /// Bytes that must stay free on the disk. Below it nothing new is accepted, so that open deliveries can be settled.
     pub min_free: u64,
+    /// Bytes of the write-ahead log that a reader may keep before an alarm is raised. Nothing else happens then.
+    #[serde(deserialize_with = "wal_alarm")]
+    pub wal_alarm: u64,
+}
+
+/// The WAL of a healthy gateway grows to some hundred kilobytes between two checkpoints.
+const WAL_ALARM_MIN: u64 = 1024 * 1024;
+
+fn wal_alarm<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let bytes = u64::deserialize(from)?;
+    if bytes < WAL_ALARM_MIN {
+        return Err(serde::de::Error::custom(format_args!("must be at least {WAL_ALARM_MIN} bytes")));
+    }
+    Ok(bytes)
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { url: "sqlite:otpost.db".to_owned(), min_free: 256 * 1024 * 1024 }
+        let mib = 1024 * 1024;
+        Self { url: "sqlite:otpost.db".to_owned(), min_free: 256 * mib, wal_alarm: 256 * mib }
     }
 }
 
@@ -141,7 +158,7 @@ impl Store {
             OpenMode::ReadOnly => Sealer::open_if_permitted(sealing)?,
         };
         let failure = Arc::new(FatalError::new());
-        let backend = sqlite::Sqlite::open(&settings.sqlite_path()?, mode, Arc::clone(&failure)).await?;
+        let backend = sqlite::Sqlite::open(settings, mode, Arc::clone(&failure)).await?;
         let record_at = (mode != OpenMode::ReadOnly).then(|| clock.now());
         seal_key::check(&*backend, &sealer, record_at).await?;
         Self::with_backend(backend, failure, sealer, clock, settings.min_free, Box::new(Uuid::now_v7)).await

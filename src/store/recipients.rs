@@ -108,7 +108,6 @@ impl Recipients {
             contacts.push(NewContactRow {
                 channel: contact.channel().name(),
                 position,
-                hash: self.sealer.lookup_hash(contact.channel().name(), contact.expose())?,
                 sealed: self.sealer.seal_contact(RecipientId(id), contact)?,
             });
         }

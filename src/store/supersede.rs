@@ -3,9 +3,9 @@
 //! Two codes are for the same purchase when card and merchant are the same; no processor sends a purchase number. Only a
 //! keyed hash is stored, and only while a code could still be sent.
 
-use super::lease::Claimed;
+use super::lease::{Claimed, LEASE};
 use super::seal::LookupHash;
-use super::{Error, Store, hash_labels};
+use super::{Error, Store, hash_labels, retry};
 use crate::domain::notification::Content;
 use crate::domain::recipient::{Identifier, IdentifierKind};
 
@@ -18,7 +18,9 @@ impl Store {
             return Ok(false);
         }
         match self.purchase(content, &claimed.subjects)? {
-            Some(purchase) => self.backend.is_superseded(purchase, claimed.notification.0).await,
+            Some(purchase) => {
+                retry::while_temporary(LEASE, || self.backend.is_superseded(purchase, claimed.notification.0)).await
+            }
             None => Ok(false),
         }
     }

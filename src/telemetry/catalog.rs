@@ -194,6 +194,22 @@ pub const ALL: &[Metric] = &[
     gauge_of("otpost_audit_lag_seconds", &[], "Age of the oldest audit event that is not signed yet."),
     counter_of("otpost_audit_checkpoints_total", &[], "Signed checkpoints of the audit log."),
     gauge_of("otpost_audit_publish_failed", &["place"], "1 while checkpoints cannot be published there."),
+    gauge_of("otpost_store_wal_bytes", &[], "Size of the write-ahead log's file."),
+    gauge_of(
+        "otpost_store_wal_kept_bytes",
+        &[],
+        "Bytes of the write-ahead log that are not in the database file yet; they stay while a reader needs them.",
+    ),
+    gauge_of(
+        "otpost_store_reader_age_seconds",
+        &[],
+        "For how long at least a read transaction, of any process, has kept bytes in the write-ahead log.",
+    ),
+    gauge_of(
+        "otpost_store_wal_alarm",
+        &[],
+        "1 while a reader keeps more than store.wal_alarm in the write-ahead log, or anything for ten minutes.",
+    ),
     gauge_of("otpost_build_info", &["version"], "Always 1."),
 ];
 

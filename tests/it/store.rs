@@ -7,6 +7,7 @@ mod audit_log;
 mod leases;
 mod memory;
 mod migration;
+mod query_plans;
 mod recipients;
 mod retention;
 mod spending;

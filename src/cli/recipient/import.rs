@@ -7,6 +7,7 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -25,8 +26,11 @@ use crate::domain::recipient::{Identifier, RecipientId, RecipientRecord};
 use crate::render::Renderer;
 use crate::store::Recipients;
 
-/// Recipients in one transaction. A running gateway waits for one transaction at most.
-const BATCH: usize = 500;
+/// Recipients in one transaction. A running gateway waits for one transaction at most, which takes some milliseconds.
+const BATCH: usize = 50;
+
+/// The longest pause between two transactions.
+const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 const FORMAT: &str = "\
 Columns of a CSV file; recipient, locale and one identifier are required. Semicolons separate values in a cell.
@@ -195,7 +199,11 @@ impl Import<'_> {
             Some(directory) => {
                 let records = self.without_conflicts(&directory, batch).await.context(failed.clone())?;
                 if !self.args.dry_run && !records.is_empty() {
-                    directory.import(&records, SystemClock.now()).await.context(failed)?;
+                    let began = Instant::now();
+                    let written = directory.import(&records, SystemClock.now()).await;
+                    // As long as it took, the database is left to the gateway's codes.
+                    tokio::time::sleep(began.elapsed().min(PAUSE_MAX)).await;
+                    written.context(failed)?;
                 }
                 records
             }

@@ -96,6 +96,7 @@ pub(super) struct StepObject<'a> {
     ended_at: Option<Timestamp>,
     due_at: Option<Timestamp>,
     keeps_lease: u8,
+    wait_recorded: Option<u8>,
 }
 
 impl<'a> StepObject<'a> {
@@ -113,6 +114,7 @@ impl<'a> StepObject<'a> {
             ended_at,
             due_at,
             keeps_lease: u8::from(matches!(rows.next, NextState::Leased(_))),
+            wait_recorded: matches!(rows.next, NextState::Due(_)).then_some(1),
         }
     }
 }
@@ -195,8 +197,9 @@ impl<'a> EventObject<'a> {
         }
     }
 
-    /// A row that is written only while the delivery is held under this lease.
-    pub(super) fn fenced(event: &'a AuditEvent, lease_token: i64) -> Self {
-        Self { lease_token: Some(lease_token), ..Self::of(event) }
+    /// The row of a step, if it has one. It is written only while the delivery is held under the step's lease.
+    pub(super) fn of_step(rows: &'a SettleRows) -> Option<Self> {
+        let event = rows.event.as_ref()?;
+        Some(Self { lease_token: Some(rows.lease_token), ..Self::of(event) })
     }
 }

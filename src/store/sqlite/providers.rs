@@ -7,7 +7,6 @@ use sqlx::{Connection, Row};
 
 use super::Sqlite;
 use super::audit_events::insert_event;
-use super::retention::first_id;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 use crate::store::Error;
@@ -59,13 +58,9 @@ impl Providers for Sqlite {
         Ok(rows.into_iter().map(drain).collect())
     }
 
-    // Ids begin with the time they were made at, so that only the end of the table is read.
     async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error> {
-        let (from, since) = billed_since(now);
-        let text = "SELECT provider, min(started_at), sum(ifnull(segments, 1)) FROM attempt
-            WHERE delivery_id >= ?1 AND started_at >= ?2 AND outcome IN ('accepted', 'unknown')
-            GROUP BY started_at / 60000000, provider ORDER BY 2";
-        let query = sqlx::query_as(text).bind(first_id(from)).bind(since.micros());
+        let text = "SELECT provider, first_at, units FROM provider_spend WHERE minute >= ?1 ORDER BY first_at";
+        let query = sqlx::query_as(text).bind(billed_since(now));
         let rows: Vec<(String, i64, i64)> = query.fetch_all(&self.read).await?;
         let billed = |(provider, at, units)| Billed {
             provider: ProviderName(provider),

@@ -25,6 +25,9 @@ impl Retention for Sqlite {
                        (SELECT scope FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
                     "DELETE FROM newest_code WHERE purchase IN
                        (SELECT purchase FROM newest_code WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+                    "DELETE FROM provider_spend WHERE (minute, provider) IN
+                       (SELECT minute, provider FROM provider_spend WHERE minute < ?1 / 60000000 - 120
+                          ORDER BY minute LIMIT ?2)",
                 ] {
                     let query = sqlx::query(text).bind(now.micros()).bind(ROWS_PER_STEP);
                     removed = query.execute(&mut *write).await?.rows_affected().max(removed);

@@ -3,6 +3,7 @@
 //! The real binary, its own workspace, practice providers on loopback sockets in this process.
 
 mod audit;
+mod backup;
 mod canary;
 mod clock;
 mod crash;
@@ -17,6 +18,7 @@ mod overload;
 mod paused;
 mod probe;
 mod providers;
+mod readers;
 mod reload;
 mod settings;
 mod standstill;
