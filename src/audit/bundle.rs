@@ -233,17 +233,16 @@ impl Tiles for Bundle {
     fn read(&self, tile: TileId, width: u64) -> Result<Vec<TreeHash>, Error> {
         let level = tile.level.unwrap_or(0);
         let cached = self.cache.borrow().get(&level).filter(|cached| cached.0 == tile.number).cloned();
-        let hashes = match cached {
-            Some((_, hashes)) => hashes,
-            None => {
-                let (file, expected) = (tile.path(self.size), tile.width(self.size));
-                let bytes = read(&self.folder.join(&file))?;
-                let found = bytes.len() as u64 / TreeHash::BYTES as u64;
-                let hashes = decode_hashes(&bytes).filter(|_| found == expected);
-                let hashes = hashes.ok_or(Error::TileLength { file, expected, found })?;
-                self.cache.borrow_mut().insert(level, (tile.number, hashes.clone()));
-                hashes
-            }
+        let hashes = if let Some((_, hashes)) = cached {
+            hashes
+        } else {
+            let (file, expected) = (tile.path(self.size), tile.width(self.size));
+            let bytes = read(&self.folder.join(&file))?;
+            let found = bytes.len() as u64 / TreeHash::BYTES as u64;
+            let hashes = decode_hashes(&bytes).filter(|_| found == expected);
+            let hashes = hashes.ok_or(Error::TileLength { file, expected, found })?;
+            self.cache.borrow_mut().insert(level, (tile.number, hashes.clone()));
+            hashes
         };
         Ok(hashes.into_iter().take(usize::try_from(width).unwrap_or(usize::MAX)).collect())
     }

@@ -67,7 +67,9 @@ impl Redactor {
     }
 
     fn add_texts<const N: usize>(&mut self, texts: [&RenderedText; N]) {
-        texts.into_iter().for_each(|text| self.add(text.reveal(), TEXT_PIECE));
+        for text in texts {
+            self.add(text.reveal(), TEXT_PIECE);
+        }
     }
 
     fn add(&mut self, secret: &str, piece: usize) {

@@ -130,9 +130,8 @@ impl RelayReply {
             Some((1, 7 | 8)) => Cause::Account,
             Some((1 | 2, _)) => Cause::InvalidContact,
             Some((7, _)) => Cause::Unauthorized,
-            Some(_) => Cause::Unclassified,
             None if matches!(code, 501 | 550 | 551 | 552 | 553 | 556) => Cause::InvalidContact,
-            None => Cause::Unclassified,
+            _ => Cause::Unclassified,
         }
     }
 
@@ -142,9 +141,8 @@ impl RelayReply {
         match self.detailed_code() {
             Some((6, _) | (2, 3) | (3, 4)) => Cause::BadMessage,
             Some((1 | 2, _)) => Cause::InvalidContact,
-            Some(_) => Cause::Unclassified,
             None if code == 552 => Cause::BadMessage,
-            None => Cause::Unclassified,
+            _ => Cause::Unclassified,
         }
     }
 

@@ -78,7 +78,7 @@ impl AnswerRules {
         }
         let require_reference = require_reference.unwrap_or(reference_path.is_some() && ok.is_none());
         let reference_path = reference_path.unwrap_or(REFERENCE_PATH).to_owned();
-        Ok(Self { reference_path, require_reference, codes })
+        Ok(Self { codes, reference_path, require_reference })
     }
 
     /// The outcome of an answer.

@@ -148,7 +148,7 @@ fn separator_of(header: &[u8]) -> u8 {
     SEPARATORS.into_iter().rev().max_by_key(known).unwrap_or(SEPARATORS[0])
 }
 
-fn name<'a>(cell: &'a Cow<'_, [u8]>) -> Option<&'a str> {
+fn name(cell: &[u8]) -> Option<&str> {
     std::str::from_utf8(cell).ok().map(str::trim)
 }
 

@@ -78,7 +78,7 @@ const fn is_separator(c: char) -> bool {
 }
 
 fn international(digits: &str) -> Result<String, InvalidPhone> {
-    e164(&PHONE_NUMBER_UTIL.parse(&format!("+{digits}"), None).map_err(parse_error)?)
+    e164(&PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).map_err(parse_error)?)
 }
 
 // A number of another country without its + may have a length that this country uses as well, so that the length alone
@@ -90,9 +90,10 @@ fn national(digits: &str, country: Region) -> Result<String, InvalidPhone> {
 }
 
 fn is_valid(digits: &str) -> bool {
-    PHONE_NUMBER_UTIL.parse(&format!("+{digits}"), None).is_ok_and(|number| number.is_valid())
+    PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).is_ok_and(|number| number.is_valid())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn parse_error(error: ParseError) -> InvalidPhone {
     match error {
         ParseError::InvalidCountryCode => InvalidPhone::Country,

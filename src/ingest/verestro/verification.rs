@@ -174,7 +174,7 @@ impl Format for MailboxFormat {
         let quoted = r#""[ !#$%&'*+./0-9=?A-Z^_`a-z{|}~-]{1,62}""#;
         let (end, inner) = (format!("[A-Za-z0-9{beyond_ascii}]"), format!("[A-Za-z0-9_{beyond_ascii}-]"));
         let label = format!("{end}({inner}{{0,61}}{end})?");
-        let mailbox = format!(r#"^(?=[^@]{{1,64}}@)({atom}(\.{atom})*|{quoted})@({label}\.)+(?![0-9]+$){label}$"#);
+        let mailbox = format!(r"^(?=[^@]{{1,64}}@)({atom}(\.{atom})*|{quoted})@({label}\.)+(?![0-9]+$){label}$");
         let description = "One plain mailbox, at most 254 bytes in UTF-8, with letters and digits beyond ASCII; empty is \
                            as if it were absent.";
         schema::text(format!("^$|{mailbox}"), description).max_length(Some(254)).into()
