@@ -256,6 +256,6 @@ pub(super) mod tests {
         assert_eq!(decode_entries(&file), Some(vec![&b"one"[..], b"", &[7; 300]]));
         assert_eq!(decode_entries(&file[..file.len() - 1]), None);
         assert_eq!(decode_hashes(&[0; 33]), None);
-        assert!(encode_entry(&mut file, &[0; 65_536]).is_err());
+        assert!(encode_entry(&mut file, &vec![0; 65_536]).is_err());
     }
 }

@@ -230,8 +230,9 @@ mod tests {
     fn encoded(text: &str, way: usize) -> String {
         let percent = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let html = |text: &str| text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
-        let numeric = |text: &str| text.chars().map(|c| format!("&#{};", u32::from(c))).collect::<String>();
-        let unicode = |text: &str| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+        let numeric = |text: &str| text.chars().map(|c| format!("&#{};", u32::from(c))).collect::<Vec<_>>().concat();
+        let unicode =
+            |text: &str| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>().concat();
         match way {
             0 => text.to_owned(),
             1 => json!(text).to_string(),

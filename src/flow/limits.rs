@@ -226,8 +226,8 @@ mod tests {
         CountedOtp { delivery: DeliveryId(uuid::Uuid::nil()), recipient, hash, now: Timestamp::from_micros(0) }
     }
 
-    fn any_recipient() -> Option<RecipientId> {
-        Some(RecipientId(uuid::Uuid::now_v7()))
+    fn any_recipient() -> RecipientId {
+        RecipientId(uuid::Uuid::now_v7())
     }
 
     fn candidate(channel: Channel, to: &str) -> Candidate {
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn otps_beyond_a_limit_are_rejected_only_with_enforce() {
         let hash = |_| "hash".to_owned();
-        let otp = otp(any_recipient(), &hash);
+        let otp = otp(Some(any_recipient()), &hash);
         for (enforce, sent) in [(false, 12), (true, 10)] {
             let limits = SendLimits::new(Settings { enforce, ..Settings::default() });
             assert_eq!((0..12).filter(|_| limits.count_otp(&otp, &[])).count(), sent);
@@ -276,7 +276,7 @@ mod tests {
         let card = [Identifier { kind: IdentifierKind::StorageCard, value: "7".to_owned() }];
         let hash = |_| "hash".to_owned();
 
-        let sent = (0..4).filter(|_| limits.count_otp(&otp(any_recipient(), &hash), &card)).count();
+        let sent = (0..4).filter(|_| limits.count_otp(&otp(Some(any_recipient()), &hash), &card)).count();
 
         assert_eq!(sent, 2);
     }

@@ -61,6 +61,9 @@ impl Log {
     }
 }
 
+/// A name, what is done to the bundle, and what the verifier says.
+type Case<'a> = (&'a str, &'a dyn Fn(&Path), &'a str);
+
 fn leaf(index: u64) -> Leaf {
     let head = LeafHead {
         format: FORMAT.to_owned(),
@@ -108,7 +111,9 @@ fn rewrite(folder: &Path, file: &str, rewrite: impl FnOnce(&mut Vec<Vec<u8>>)) {
         let mut entries: Vec<_> = decode_entries(bytes).unwrap().into_iter().map(<[u8]>::to_vec).collect();
         rewrite(&mut entries);
         bytes.clear();
-        entries.iter().for_each(|entry| encode_entry(bytes, entry).unwrap());
+        for entry in &entries {
+            encode_entry(bytes, entry).unwrap();
+        }
     });
 }
 
@@ -131,7 +136,7 @@ fn a_bundle_as_it_was_written_is_valid() {
 #[test]
 fn whatever_is_changed_is_found_with_its_index() {
     let log = Log::new(SIZE);
-    let cases: [(&str, &dyn Fn(&Path), &str); 12] = [
+    let cases: [Case<'_>; 12] = [
         ("flip", &|at| change(at, "tile/entries/004", |bytes| bytes[30] ^= 1), "event 1024"),
         ("delete", &|at| rewrite(at, "tile/entries/004", |entries| drop(entries.remove(7))), "found 255"),
         ("insert", &|at| rewrite(at, "tile/entries/004", |entries| entries.insert(7, b"{}".to_vec())), "found 257"),
@@ -196,7 +201,7 @@ fn another_key_a_fork_and_a_rollback_are_found() {
 #[test]
 fn events_out_of_order_and_under_a_wrong_index_are_found_although_they_are_signed() {
     let mut log = Log::new(300);
-    log.leaves[200].head.at = log.leaves[200].head.at.before(std::time::Duration::from_secs(3_600));
+    log.leaves[200].head.at = log.leaves[200].head.at.before(std::time::Duration::from_hours(1));
     assert!(found(&log.bundle("late", 0, &[])).starts_with("event 200 is 3599 s older"));
     log.leaves[199].head.at = log.leaves[200].head.at;
     leaf::CLOCK_SET.clone_into(&mut log.leaves[199].head.kind);

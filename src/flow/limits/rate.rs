@@ -202,7 +202,7 @@ mod tests {
         for key in 0..23 {
             count(&mut counter, key, 0);
             let RateStatus::Exceeded { log, .. } = count(&mut counter, key, 1) else {
-                panic!("{key} is within the limit")
+                unreachable!("{key} is within the limit")
             };
             logs.push(log);
         }

@@ -66,7 +66,7 @@ mod tests {
 
     fn text(source: &str) -> String {
         let template = Template::compile(Kind::CardUnlocked, TemplatePart::Sms, source);
-        let template = template.unwrap_or_else(|violations| panic!("{source}: {violations:?}"));
+        let template = template.unwrap();
         let fixed = template.nodes.iter().map(|node| match node {
             Node::Fixed(text) => text.as_str(),
             Node::Value(_) | Node::Choice { .. } => "*",

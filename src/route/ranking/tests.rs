@@ -258,7 +258,7 @@ fn a_provider_that_is_demoted_and_restored_is_reported_once_each_with_the_reason
     }
 
     let demoted = table.rank_changes(NOW);
-    let [RankChange::Outranked(provider, outranked)] = &demoted[..] else { panic!("{demoted:?}") };
+    let [RankChange::Outranked(provider, outranked)] = &demoted[..] else { unreachable!("{demoted:?}") };
     assert_eq!((provider.0.as_str(), outranked.by.0.as_str()), ("one", "two"));
     let shown = outranked.to_string();
     assert!(shown.starts_with("two does better: failures 33 % against 0 %, latency 100 ms"), "{shown}");

@@ -27,13 +27,17 @@ async fn a_message_outlives_trouble_with_the_account_until_it_is_corrected() {
     for status in [301, 307, 400, 401, 402, 403, 404, 405, 409, 422] {
         let gateway = gateway(Setup::new()).await;
         let providers = [gateway.sms("primary"), gateway.sms("backup")];
-        providers.iter().for_each(|provider| provider.answers(status));
+        for provider in &providers {
+            provider.answers(status);
+        }
 
         gateway.post(&otp()).await.expect_status(204);
         gateway.settle().await;
         gateway.wait(Duration::from_secs(2)).await;
         let waits = gateway.last().await;
-        providers.iter().for_each(|provider| provider.recovers());
+        for provider in &providers {
+            provider.recovers();
+        }
         gateway.drain().await;
 
         assert_eq!(waits.line.state, "open", "{status}");

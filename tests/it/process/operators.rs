@@ -16,7 +16,7 @@ use super::canary::get;
 use super::tally::Tally;
 use super::{OTPOST, Served, Workspace, loopback};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn command(workspace: &Workspace, args: &[&str]) -> Output {
     Command::new(OTPOST).args(args).arg("--config").arg(workspace.path("otpost.toml")).output().unwrap()

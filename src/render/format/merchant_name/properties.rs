@@ -66,7 +66,7 @@ fn passes_the_check_of_cards(digits: &[char]) -> bool {
         .map(|(digit, weight)| (digit * weight).to_string())
         .flat_map(|product| product.bytes().map(|byte| u32::from(byte - b'0')).collect::<Vec<_>>())
         .sum();
-    (13..=19).contains(&values.len()) && sum % 10 == 0
+    (13..=19).contains(&values.len()) && sum.is_multiple_of(10)
 }
 
 #[test]
