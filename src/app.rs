@@ -184,7 +184,7 @@ impl Gateway {
             max_age: config.delivery.max_age,
             limits,
         };
-        let dispatch = Dispatch::new(Arc::clone(&store), templates, policy, routes, Arc::clone(&clock), rand::random());
+        let dispatch = Dispatch::new(Arc::clone(&store), templates, policy, routes, Arc::clone(&clock));
         let registry = Arc::clone(dispatch.registry());
         registry.load_history().await?;
         registry.refresh().await?;

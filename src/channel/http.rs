@@ -104,7 +104,7 @@ impl<P: HttpProvider> Provider for HttpChannel<P> {
         // Waiting for a permit is part of the attempt, and takes at most half of it: a request that is sent without time
         // for an answer would end as "unknown".
         let Ok(Ok(_permit)) = timeout(limit / 2, self.permits.acquire(message.priority)).await else {
-            return Outcome::deferred(Cause::Throttled);
+            return Outcome::deferred(Cause::LocalQueue);
         };
         self.exchange(message, end).await.unwrap_or_else(|error| failure(&error.without_url()))
     }
@@ -449,7 +449,7 @@ mod tests {
         let message = test_servers::sms("Code 0042");
         let outcomes = tokio::join!(channel.send(&message), channel.send(&message));
         assert_eq!(outcomes.0, Outcome::unknown(Cause::TimedOut));
-        assert_eq!((outcomes.1, received.all().len()), (Outcome::deferred(Cause::Throttled), 1));
+        assert_eq!((outcomes.1, received.all().len()), (Outcome::deferred(Cause::LocalQueue), 1));
     }
 
     #[test]

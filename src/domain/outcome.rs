@@ -71,6 +71,19 @@ impl Outcome {
         matches!(self, Self::Unknown { .. })
     }
 
+    /// Whether nothing was tried, because all connections to the provider were in use.
+    pub const fn is_local(&self) -> bool {
+        matches!(self, Self::Deferred { cause: Cause::LocalQueue, .. })
+    }
+
+    /// How long the provider asked us to wait.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Deferred { retry_after, .. } => *retry_after,
+            Self::Accepted { .. } | Self::Rejected { .. } | Self::Unknown { .. } => None,
+        }
+    }
+
     /// The name in storage, metrics and reports.
     pub const fn name(&self) -> &'static str {
         self.into_str()
@@ -95,8 +108,10 @@ pub enum Cause {
     BadMessage,
     /// The provider does not accept our credentials.
     Unauthorized,
-    /// Too many requests, or no free connection in time.
+    /// The provider asks for fewer requests.
     Throttled,
+    /// No connection of ours to the provider was free in time: nothing was sent. This is no attempt.
+    LocalQueue,
     /// The provider reports a failure of its own.
     ProviderDown,
     /// No connection was made: nothing was sent.
@@ -109,6 +124,8 @@ pub enum Cause {
     NotRendered,
     /// The gateway stopped during the attempt.
     Interrupted,
+    /// The code that speaks to the provider failed: the message may have been sent.
+    Panicked,
     /// The provider does not document this answer.
     Unclassified,
 }

@@ -5,7 +5,8 @@
 
 pub(super) mod rate;
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::country_prefix::{self, CountryPrefix};
+use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::Priority;
 use crate::domain::recipient::{Identifier, IdentifierKind, RecipientId};
 use crate::route::Candidate;
@@ -65,6 +67,8 @@ pub struct SendLimits {
     recipients: Mutex<RateCounter>,
     cards: Mutex<RateCounter>,
     countries: Mutex<RateCounter>,
+    // OTPs that were counted and could not be attempted.
+    counted: Mutex<HashSet<DeliveryId>>,
     enforce: bool,
     otp_waits_at_cap: bool,
     sms_countries: Vec<CountryPrefix>,
@@ -78,6 +82,7 @@ impl SendLimits {
             recipients: counter(settings.per_recipient),
             cards: counter(settings.per_card),
             countries: counter(settings.per_country),
+            counted: Mutex::default(),
             enforce: settings.enforce,
             otp_waits_at_cap: settings.otp_waits_at_cap,
             sms_countries: settings.sms_countries,
@@ -110,8 +115,22 @@ impl SendLimits {
         let attempts = &claimed.attempts;
         let is_first = !attempts.iter().any(|attempt| attempt.channel == candidate.address.channel());
         claimed.priority() != Priority::Otp
+            || self.counted().remove(&claimed.id)
             || ((!attempts.is_empty() || self.count_otp(claimed.recipient, &claimed.subjects, now))
                 && (!is_first || self.count_country(&candidate.address, now)))
+    }
+
+    /// The message was allowed and could not be attempted, because no connection was free. It is not counted again.
+    pub fn was_not_attempted(&self, claimed: &Claimed) {
+        let mut counted = self.counted();
+        if counted.len() >= KEYS_MAX {
+            counted.clear();
+        }
+        counted.insert(claimed.id);
+    }
+
+    fn counted(&self) -> MutexGuard<'_, HashSet<DeliveryId>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // Before the first attempt. `false` when the OTP must not be sent.
@@ -149,14 +168,7 @@ mod tests {
 
     fn candidate(channel: Channel, to: &str) -> Candidate {
         let address = Contact::parse(channel, to).unwrap();
-        Candidate {
-            provider: ProviderName("any".to_owned()),
-            contact: 0,
-            address,
-            deduplicates: false,
-            step: 0,
-            hedge_after: None,
-        }
+        Candidate { provider: ProviderName("any".to_owned()), contact: 0, address, deduplicates: false, step: 0 }
     }
 
     fn remaining(countries: &[&str], mut candidates: Vec<Candidate>) -> Option<usize> {

@@ -1,9 +1,11 @@
 //! Makes one attempt: renders the message for its channel and hands it to the provider. It decides nothing.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::delivery_metrics;
@@ -77,8 +79,15 @@ impl Sender {
             rendered: rendered.message,
             valid_for,
         };
-        let sent = tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + TIMEOUT_GRACE, provider.send(&message)).await;
-        let outcome = sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut));
+        let send = AssertUnwindSafe(provider.send(&message)).catch_unwind();
+        let outcome = match tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + TIMEOUT_GRACE, send).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => {
+                delivery_metrics::provider_panicked(claimed, candidate);
+                Outcome::unknown(Cause::Panicked)
+            }
+            Err(_) => Outcome::unknown(Cause::TimedOut),
+        };
         if let Some(size) = size {
             delivery_metrics::count_segments(candidate, &outcome, size);
         }
@@ -98,5 +107,6 @@ pub(super) fn next_attempt(claimed: &Claimed, candidate: &Candidate) -> Attempt 
         took: Duration::ZERO,
         outcome: Outcome::unknown(Cause::Interrupted),
         template_version: None,
+        failure: None,
     }
 }

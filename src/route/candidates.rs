@@ -5,10 +5,10 @@
 use super::plan::Plan;
 use super::quiet_hours::QuietHours;
 use super::ranking::{ProviderEntry, ProviderTable};
-use super::{Candidate, Decision, ProviderProfile, next};
+use super::{Candidate, Decision, Hedge, ProviderProfile, RoutingRequest, Situation, next};
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
-use crate::domain::delivery::{EndReason, ProviderName};
+use crate::domain::delivery::{DeliveryId, EndReason, ProviderName};
 use crate::domain::notification::Kind;
 use crate::domain::preferences::Preferences;
 
@@ -71,14 +71,13 @@ pub fn evaluate(plan: &Plan, reach: &Reachability<'_>, profiles: &[ProviderProfi
     let mut results = Vec::new();
     for (step, channels) in order(plan, reach.preferences).into_iter().enumerate() {
         for channel in channels.iter().filter(is_allowed) {
-            results.extend(evaluate_channel(plan, step, *channel, reach, profiles));
+            results.extend(evaluate_channel(step, *channel, reach, profiles));
         }
     }
     results
 }
 
 fn evaluate_channel(
-    plan: &Plan,
     step: usize,
     channel: Channel,
     reach: &Reachability<'_>,
@@ -100,7 +99,7 @@ fn evaluate_channel(
     for (contact, address) in (0..).zip(contacts) {
         results.extend(profiles.iter().map(|profile| {
             if profile.serves(address) {
-                CandidateResult::Candidate(candidate(plan, step, contact, address, profile))
+                CandidateResult::Candidate(candidate(step, contact, address, profile))
             } else {
                 skip(SkipReason::Country(profile.provider.clone(), contact))
             }
@@ -112,6 +111,13 @@ fn evaluate_channel(
 /// The usable candidates of a plan, in order.
 pub fn candidates(plan: &Plan, reach: &Reachability<'_>, profiles: &[ProviderProfile]) -> Vec<Candidate> {
     evaluate(plan, reach, profiles).iter().filter_map(CandidateResult::candidate).cloned().collect()
+}
+
+/// The hedge of a plan: a push is the one message that may be accepted and never arrive without anyone noticing.
+pub fn hedge(plan: &Plan, preferences: &Preferences) -> Option<Hedge> {
+    let after = plan.hedge_after?;
+    let step = order(plan, preferences).iter().position(|channels| channels.contains(&Channel::Push))?;
+    Some(Hedge { channel: Channel::Push, step, after })
 }
 
 /// The channels of each delivery, when the step of `next` uses several channels in parallel: the first list is for this
@@ -180,9 +186,26 @@ pub fn explain(
         None if candidates.is_empty() && results.iter().any(is_forbidden) => {
             Decision::GiveUp(EndReason::CountryNotAllowed)
         }
-        None => next(&candidates, &[], now, expires_at, 1.0),
+        None => next(&Situation {
+            request: &request(plan, state, now, expires_at),
+            usable: &candidates,
+            held: &[],
+            hedge: None,
+            attempts: &[],
+        }),
     };
     Explanation { results, quiet_until, expires_at, first }
+}
+
+fn request(plan: &Plan, state: &RoutingState<'_>, now: Timestamp, expires_at: Timestamp) -> RoutingRequest {
+    RoutingRequest {
+        delivery: DeliveryId(uuid::Uuid::nil()),
+        priority: plan.kind.priority(),
+        received_at: now,
+        now,
+        expires_at,
+        may_exceed: state.may_exceed,
+    }
 }
 
 fn with_state(result: CandidateResult, state: &RoutingState<'_>, now: Timestamp) -> CandidateResult {
@@ -213,13 +236,12 @@ fn order<'a>(plan: &'a Plan, preferences: &Preferences) -> Vec<&'a [Channel]> {
     steps
 }
 
-fn candidate(plan: &Plan, step: usize, contact: u32, address: &Contact, profile: &ProviderProfile) -> Candidate {
+fn candidate(step: usize, contact: u32, address: &Contact, profile: &ProviderProfile) -> Candidate {
     Candidate {
         provider: profile.provider.clone(),
         contact,
         address: address.clone(),
         deduplicates: profile.deduplicates,
         step,
-        hedge_after: plan.hedge_after.filter(|_| profile.channel == Channel::Push),
     }
 }

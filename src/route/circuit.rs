@@ -184,7 +184,7 @@ fn signal(outcome: &Outcome) -> Signal {
         Outcome::Accepted { .. } | Outcome::Rejected { cause: Cause::InvalidContact | Cause::BadMessage } => {
             Signal::Success
         }
-        Outcome::Deferred { cause: Cause::Throttled, .. } => Signal::Throttled,
+        Outcome::Deferred { cause: Cause::Throttled | Cause::LocalQueue, .. } => Signal::Throttled,
         Outcome::Unknown { cause: Cause::Interrupted } => Signal::Neutral,
         Outcome::Deferred { .. } | Outcome::Unknown { .. } | Outcome::Rejected { cause: Cause::Unauthorized } => {
             Signal::Failure
@@ -252,6 +252,8 @@ mod tests {
             (Outcome::unknown(Cause::Disconnected), Circuit::Open),
             (Outcome::rejected(Cause::Unauthorized), Circuit::Open),
             (Outcome::deferred(Cause::Throttled), Circuit::Closed),
+            (Outcome::deferred(Cause::LocalQueue), Circuit::Closed),
+            (Outcome::unknown(Cause::Panicked), Circuit::Open),
             (Outcome::unknown(Cause::Interrupted), Circuit::Closed),
             (Outcome::rejected(Cause::InvalidContact), Circuit::Closed),
             (Outcome::rejected(Cause::BadMessage), Circuit::Closed),

@@ -227,7 +227,7 @@ fn failed(step: SmtpStep, error: SessionError) -> Outcome {
 
 fn timed_out(step: SmtpStep) -> Outcome {
     match step {
-        SmtpStep::Queue => Outcome::deferred(Cause::Throttled),
+        SmtpStep::Queue => Outcome::deferred(Cause::LocalQueue),
         SmtpStep::Connect | SmtpStep::Login | SmtpStep::Sender | SmtpStep::Recipient | SmtpStep::Data => {
             Outcome::deferred(Cause::Unreachable)
         }

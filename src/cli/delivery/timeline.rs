@@ -78,6 +78,7 @@ impl TimelineEntry<'_> {
                 "outcome": attempt.outcome.name(),
                 "cause": attempt.outcome.cause().map(crate::domain::outcome::Cause::name),
                 "reference": reference(&attempt.outcome),
+                "failure": attempt.failure.map(crate::domain::receipt::ReceiptStatus::name),
                 "template_version": attempt.template_version.map(|version| version.to_string()),
                 "template": template.map(template_output::as_json),
             }),
@@ -107,7 +108,8 @@ fn attempt_text(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> Strin
     let took = duration(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
     let template =
         template.map(|it| format!(", template {} {}", it.template_version.short(), it.topic)).unwrap_or_default();
-    format!("{channel} {provider} {address}: {}{cause}{reference} ({took}){template}", outcome.name())
+    let failure = attempt.failure.map(|status| format!(", then {status}")).unwrap_or_default();
+    format!("{channel} {provider} {address}: {}{cause}{failure}{reference} ({took}){template}", outcome.name())
 }
 
 fn reference(outcome: &Outcome) -> Option<&str> {

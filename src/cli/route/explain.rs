@@ -17,7 +17,8 @@ use crate::domain::recipient::{IdentifierKind, Locale, Recipient, RecipientStatu
 use crate::route::circuit::Circuit;
 use crate::route::ranking::ProviderTable;
 use crate::route::{
-    self, Candidate, CandidateResult, Decision, Explanation, ProviderProfile, Reachability, RoutingState, SkipReason,
+    self, Candidate, CandidateResult, Decision, Explanation, Plan, ProviderProfile, Reachability, RoutingState,
+    SkipReason,
 };
 use crate::store::providers::{FRESH, ProviderState};
 
@@ -69,8 +70,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let may_exceed = parts.limits().may_exceed_cap(args.kind.priority());
         let state = RoutingState { providers: &providers, allows: &allows, may_exceed, zone };
         let explanation = route::explain(plan, &reachability, &profiles, &state, now);
-        let output =
-            ExplainOutput { recipient: &recipient, profiles: &profiles, providers: &providers, explanation, now };
+        let (recipient, profiles, providers) = (&recipient, &profiles, &providers);
+        let output = ExplainOutput { plan, recipient, profiles, providers, explanation, now };
         if args.json {
             results.push(output.as_json());
         } else {
@@ -152,6 +153,7 @@ fn contact(text: &str) -> Result<Contact, Usage> {
 
 /// The explanation for one recipient, and what its reasons refer to.
 struct ExplainOutput<'a> {
+    plan: &'a Plan,
     recipient: &'a ExplainedRecipient,
     profiles: &'a [ProviderProfile],
     providers: &'a ProviderTable,
@@ -250,7 +252,7 @@ impl ExplainOutput<'_> {
         }
         let weight = profile.and_then(|profile| profile.weight);
         reasons.push(weight.map_or_else(|| "configured order".to_owned(), |weight| format!("weight {weight}")));
-        if let Some(wait) = candidate.hedge_after {
+        if let Some(wait) = self.plan.hedge_after.filter(|_| candidate.address.channel() == Channel::Push) {
             reasons.push(format!("next step {}s later unless confirmed", wait.as_secs()));
         }
         match self.providers.demotion(&candidate.provider, self.now) {

@@ -65,7 +65,8 @@ pub(super) struct DeliveryObject<'a> {
     lease_token: Option<i64>,
     ordering_key: Option<Hex<'a>>,
     sealed: Hex<'a>,
-    purchase: Option<Hex<'a>>,
+    replaced: Option<Hex<'a>>,
+    replaces_until: Timestamp,
 }
 
 impl<'a> DeliveryObject<'a> {
@@ -80,7 +81,8 @@ impl<'a> DeliveryObject<'a> {
             lease_token: rows.lease_token,
             ordering_key: rows.ordering_key.as_ref().map(|key| Hex(key)),
             sealed: Hex(&rows.sealed),
-            purchase: rows.purchase.as_ref().map(|purchase| Hex(purchase)),
+            replaced: rows.replaced.as_ref().map(|replaced| Hex(replaced)),
+            replaces_until: rows.replaces_until,
         }
     }
 }
@@ -95,6 +97,7 @@ pub(super) struct StepObject<'a> {
     ended_at: Option<Timestamp>,
     due_at: Option<Timestamp>,
     keeps_lease: u8,
+    keeps_content: u8,
 }
 
 impl<'a> StepObject<'a> {
@@ -102,6 +105,7 @@ impl<'a> StepObject<'a> {
         let (state, reason, ended_at, due_at) = match rows.next {
             NextState::Leased(until) | NextState::Due(until) => (DeliveryState::Open, None, None, Some(until)),
             NextState::Ended(state, reason, at) => (state, reason, Some(at), None),
+            NextState::AwaitsReceipt(at) => (DeliveryState::Sent, None, Some(at), None),
         };
         Self {
             delivery_id: Hex(rows.delivery.as_bytes()),
@@ -112,6 +116,7 @@ impl<'a> StepObject<'a> {
             ended_at,
             due_at,
             keeps_lease: u8::from(matches!(rows.next, NextState::Leased(_))),
+            keeps_content: u8::from(!matches!(rows.next, NextState::Ended(..))),
         }
     }
 }
@@ -136,8 +141,9 @@ pub(super) struct AttemptObject<'a> {
 
 impl<'a> AttemptObject<'a> {
     pub(super) fn of(rows: &'a SettleRows) -> Option<Self> {
-        let Attempt { number, channel, provider, contact, address, started_at, took, outcome, template_version } =
-            rows.attempt.as_ref()?;
+        let Attempt {
+            number, channel, provider, contact, address, started_at, took, outcome, template_version, ..
+        } = rows.attempt.as_ref()?;
         let (reference, retry_after) = match outcome {
             Outcome::Accepted { reference } => (reference.as_ref(), None),
             Outcome::Deferred { retry_after, .. } => (None, retry_after.as_ref()),
