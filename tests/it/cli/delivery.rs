@@ -32,7 +32,8 @@ async fn accept(store: &Store) -> Claimed {
     };
     let expires_at = now.after(Duration::from_mins(5));
     let dedupe = Dedupe::ByKey("key-1".to_owned() + &notification.id.to_string(), Duration::from_mins(5));
-    let acceptance = Acceptance { notification, expires_at, dedupe, endpoint: "/test", leased: true };
+    let acceptance =
+        Acceptance { notification, expires_at, replaces_until: expires_at, dedupe, endpoint: "/test", leased: true };
     let Accepted::New(claimed) = store.accept(acceptance).await.unwrap() else { unreachable!("each has its own key") };
     *claimed.unwrap()
 }
@@ -48,6 +49,7 @@ fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
         took: Duration::from_millis(12),
         outcome,
         template_version: None,
+        failure: None,
     }
 }
 

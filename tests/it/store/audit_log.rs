@@ -54,7 +54,6 @@ async fn endings(it: Fixture) {
         (EndReason::Suppressed, "undeliverable"),
         (EndReason::NoContact, "undeliverable"),
         (EndReason::AllRejected, "undeliverable"),
-        (EndReason::AttemptsExhausted, "undeliverable"),
         (EndReason::DeadlinePassed, "expired"),
         (EndReason::Unreadable, "expired"),
         (EndReason::Stale, "not_sent"),
