@@ -4,7 +4,7 @@ pub mod environment;
 mod reload;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::channel::{self, HttpProvider};
 use crate::config::{self, Config, ConfigValues};
 use crate::domain::chain;
-use crate::domain::clock::{Clock, Clocks};
+use crate::domain::clock::Clocks;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
 use crate::flow::audit::AuditLog;
@@ -24,6 +24,7 @@ use crate::flow::receipts::Receipts;
 use crate::flow::tasks::certificate_expiry::{self, ExpiryMonitor};
 use crate::flow::tasks::cleanup;
 use crate::flow::tasks::clock_monitor;
+use crate::flow::tasks::notary;
 use crate::flow::tasks::template_reload::TemplateReloader;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener};
@@ -32,9 +33,13 @@ use crate::receipts;
 use crate::render::{self, LiveTemplates, Renderer};
 use crate::route::{self, Plan, Plans, ProviderProfile};
 use crate::store::{self, OpenMode, Store};
+use crate::telemetry;
 
 /// How long deliveries in flight may take after a stop was requested: one attempt and its settlement.
 const DRAIN: Duration = Duration::from_secs(9);
+
+/// Logged when delivery is paused, at the start or by a reload.
+const PAUSED: &str = "delivery is paused: accepted notifications wait, and expire unless it is resumed in time";
 
 /// How long the ingest listener may take to write its last rejections to the audit log.
 const AUDIT_FLUSH: Duration = Duration::from_secs(1);
@@ -56,6 +61,9 @@ pub enum Error {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The log level is invalid.
+    #[error(transparent)]
+    Log(#[from] telemetry::Error),
     /// The environment forbids the configuration.
     #[error(transparent)]
     Environment(#[from] environment::Error),
@@ -75,12 +83,15 @@ pub struct Gateway {
     listener: Listener,
     receipt_listener: Option<receipts::ReceiptListener>,
     expiry: Arc<ExpiryMonitor>,
-    clock: Arc<dyn Clock>,
+    clocks: Clocks,
+    audit: notary::Settings,
     store: Arc<Store>,
     worker: Arc<Worker>,
     audit_log: AuditLog,
     template_reloader: Arc<TemplateReloader>,
     started_with: ConfigValues,
+    /// The changes that need a restart, as they were last logged.
+    pending: Mutex<Vec<String>>,
     serving: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -90,28 +101,51 @@ pub struct Parts {
     plans: Plans,
     limits: SendLimits,
     templates: LiveTemplates,
-    routes: Vec<ConfiguredProvider>,
-    readers: HashMap<ProviderName, Arc<dyn HttpProvider>>,
+    profiles: Vec<ProviderProfile>,
+}
+
+/// Adapters, and the parsers of receipts.
+type ConnectedProviders = (Vec<ConfiguredProvider>, HashMap<ProviderName, Arc<dyn HttpProvider>>);
+
+/// Builds the adapters. It needs the secrets of the providers, and contacts none.
+fn connect(providers: &[channel::Settings]) -> Result<ConnectedProviders, Error> {
+    let (mut routes, mut readers) = (Vec::with_capacity(providers.len()), HashMap::new());
+    for settings in providers {
+        let (profile, adapter) = (settings.profile().clone(), settings.connect()?);
+        readers.extend(adapter.receipts.map(|receipts| (profile.provider.clone(), receipts)));
+        routes.push((profile, adapter.provider));
+    }
+    Ok((routes, readers))
+}
+
+fn unique_profiles(providers: &[channel::Settings]) -> Result<Vec<ProviderProfile>, Error> {
+    let mut profiles: Vec<ProviderProfile> = Vec::with_capacity(providers.len());
+    for profile in providers.iter().map(channel::Settings::profile) {
+        if profiles.iter().any(|other| other.provider == profile.provider) {
+            return Err(Error::DuplicateProvider(profile.provider.clone()));
+        }
+        profiles.push(profile.clone());
+    }
+    Ok(profiles)
+}
+
+/// Checks the values that a start would refuse, without files and addresses of listeners and without templates.
+fn validate(config: &Config) -> Result<(), Error> {
+    environment::check(config)?;
+    telemetry::check(&config.log)?;
+    Plans::new(config.plan.clone())?;
+    unique_profiles(&config.provider)?;
+    connect(&config.provider)?;
+    Ok(())
 }
 
 impl Parts {
-    /// Loads templates, plans and providers.
+    /// Loads templates, plans and providers. It needs no secrets.
     pub fn assemble(config: &Config) -> Result<Self, Error> {
         let plans = Plans::new(config.plan.clone())?;
         let limits = SendLimits::new(config.limits.clone());
         let templates = LiveTemplates::open(&config.templates)?;
-        let mut readers = HashMap::new();
-        let mut routes: Vec<ConfiguredProvider> = Vec::with_capacity(config.provider.len());
-        for settings in &config.provider {
-            let profile = settings.profile().clone();
-            if routes.iter().any(|(other, _)| other.provider == profile.provider) {
-                return Err(Error::DuplicateProvider(profile.provider));
-            }
-            let adapter = settings.connect()?;
-            readers.extend(adapter.receipts.map(|receipts| (profile.provider.clone(), receipts)));
-            routes.push((profile, adapter.provider));
-        }
-        Ok(Self { plans, limits, templates, routes, readers })
+        Ok(Self { plans, limits, templates, profiles: unique_profiles(&config.provider)? })
     }
 
     /// The renderer of the templates that were loaded.
@@ -131,7 +165,7 @@ impl Parts {
 
     /// The providers in the order of the configuration.
     pub fn profiles(&self) -> Vec<ProviderProfile> {
-        self.routes.iter().map(|(profile, _)| profile.clone()).collect()
+        self.profiles.clone()
     }
 
     /// Notification kinds that no provider serves.
@@ -139,7 +173,7 @@ impl Parts {
         let served = |kind: &Kind| {
             let plan = self.plans.of(*kind);
             let mut channels = plan.into_iter().flat_map(Plan::channels);
-            channels.any(|channel| self.routes.iter().any(|(profile, _)| profile.channel == channel))
+            channels.any(|channel| self.profiles.iter().any(|profile| profile.channel == channel))
         };
         Kind::ALL.into_iter().filter(|kind| !served(kind)).collect()
     }
@@ -166,9 +200,13 @@ fn listen_for_receipts(
 impl Gateway {
     /// Opens the database and the listeners, and starts to work. Deliveries that a crash left behind resume at once.
     pub async fn start(config: &Config, clocks: Clocks) -> Result<Self, Error> {
-        environment::check(config)?;
+        validate(config)?;
+        for provider in environment::unencrypted_providers(config) {
+            tracing::warn!("{provider}; codes can be read on the way");
+        }
         let clock = Arc::clone(&clocks.steady);
-        let Parts { plans, limits, templates, routes, readers } = Parts::assemble(config)?;
+        let Parts { plans, limits, templates, profiles: _ } = Parts::assemble(config)?;
+        let (routes, readers) = connect(&config.provider)?;
         let store = Arc::new(Store::open(&config.store, &config.seal, OpenMode::Gateway, Arc::clone(&clock)).await?);
         let left = store.resume().await?;
         if left > 0 {
@@ -191,7 +229,7 @@ impl Gateway {
         let receipts = Receipts::new(Arc::clone(&store), readers, Arc::clone(&registry), clocks.clone());
         let (receipts, ended) = (Arc::new(receipts), dispatch.ended());
         if config.delivery.paused {
-            tracing::warn!("delivery is paused: accepted notifications wait, and expire unless it is resumed in time");
+            tracing::warn!("{PAUSED}");
         }
         let worker = Worker::new(&config.delivery, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
         let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(&plans), Arc::clone(&clock));
@@ -200,7 +238,7 @@ impl Gateway {
         let (listener, serving) =
             ingest::listen(&config.ingest, intake, audit_log.clone(), Arc::clone(&expiry), clocks.clone())?;
         let (receipt_listener, serving_receipts) = listen_for_receipts(&config.receipts, &receipts, &expiry)?.unzip();
-        let wall_clock = Arc::clone(&clocks.wall);
+        let (wall_clock, signed_with) = (Arc::clone(&clocks.wall), clocks.clone());
         let longest_life = plans.ttl(Kind::Otp);
         let serving = tokio::spawn(async move {
             if let Err(error) = serving.await {
@@ -212,7 +250,8 @@ impl Gateway {
             tokio::spawn(Arc::clone(&registry).run()),
             tokio::spawn(receipts.run(ended)),
             tokio::spawn(Arc::clone(&template_reloader).run()),
-            tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks)),
+            tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks.clone())),
+            tokio::spawn(notary::run(Arc::clone(&store), clocks, config.audit.clone())),
             tokio::spawn(certificate_expiry::run(Arc::clone(&expiry), Arc::clone(&wall_clock))),
             tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life)),
         ];
@@ -224,12 +263,14 @@ impl Gateway {
             listener,
             receipt_listener,
             expiry,
-            clock: wall_clock,
+            clocks: signed_with,
+            audit: config.audit.clone(),
             store,
             worker,
             audit_log,
             template_reloader,
             started_with,
+            pending: Mutex::default(),
             serving,
             tasks,
         })
@@ -293,6 +334,7 @@ impl Gateway {
         for task in self.tasks {
             let _ = task.await;
         }
+        notary::finish(&self.store, &self.clocks, &self.audit).await;
         self.store.close().await?;
         tracing::info!(released, "stopped");
         Ok(released)

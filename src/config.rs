@@ -4,15 +4,20 @@
 //! them, reads secrets from where they are kept, and names the key and its origin when a value is wrong.
 
 mod renamed;
+mod secrets;
+mod values;
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{channel, flow, ingest, ops, receipts, render, route, store, telemetry};
+use crate::{channel, file_access, flow, ingest, ops, receipts, render, route, store, telemetry};
+use secrets::Missing;
+
+pub use secrets::{MissingSecret, SecretFiles};
+pub use values::ConfigValues;
 
 const FILE_NOT_FOUND: &str =
     "no such file; change to a workspace, create one with otpost init, or name the file with --config";
@@ -29,6 +34,7 @@ pub struct Config {
     pub delivery: flow::worker::Settings,
     pub limits: flow::limits::Settings,
     pub retention: flow::tasks::cleanup::Settings,
+    pub audit: flow::tasks::notary::Settings,
     /// Providers; within a channel they are tried in this order.
     pub provider: Vec<channel::Settings>,
     pub plan: route::Settings,
@@ -39,29 +45,12 @@ pub struct Config {
     /// Every value as it was configured, to compare two configurations.
     #[serde(skip)]
     pub written: ConfigValues,
-}
-
-/// The values of a configuration as hashes: enough to see which keys differ, without a second copy of a secret.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConfigValues(BTreeMap<String, [u8; 32]>);
-
-impl ConfigValues {
-    /// The keys that differ, as in `ingest.client[0].name`.
-    pub fn differences<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
-        let changed = self.0.iter().filter(|(key, value)| other.0.get(*key) != Some(value));
-        let added = other.0.iter().filter(|(key, _)| !self.0.contains_key(*key));
-        changed.chain(added).map(|(key, _)| key.as_str())
-    }
-
-    fn record(&mut self, tree: &Value, key: &str) {
-        match tree {
-            Value::Object(table) => table.iter().for_each(|(name, value)| self.record(value, &join(key, name))),
-            Value::Array(items) => {
-                items.iter().enumerate().for_each(|(at, item)| self.record(item, &format!("{key}[{at}]")));
-            }
-            leaf => drop(self.0.insert(key.to_owned(), openssl::sha::sha256(leaf.to_string().as_bytes()))),
-        }
-    }
+    /// Secrets that are not available to this process; always empty after [`Config::load`].
+    #[serde(skip)]
+    pub missing_secrets: Vec<MissingSecret>,
+    /// Which files hold secrets of this configuration.
+    #[serde(skip)]
+    pub secret_files: SecretFiles,
 }
 
 /// Where a gateway runs. A production gateway does not trust a development CA.
@@ -74,7 +63,7 @@ pub enum Environment {
 }
 
 /// A configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{origin}: {reason}")]
 pub struct Error {
     /// The file and key, or the environment variable.
@@ -86,16 +75,21 @@ impl Config {
     /// Reads `path` and the `OTPOST__SECTION__KEY` variables that override it. Relative paths start at the folder of
     /// the file. A value `file:PATH` or `env:NAME` is replaced by the content of that file or variable.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let variables = config::Environment::with_prefix("OTPOST").prefix_separator("__").separator("__");
-        Self::load_with(path, variables.try_parsing(true))
+        Self::load_with(path, variables(), Missing::Fails)
     }
 
-    fn load_with(path: &Path, variables: config::Environment) -> Result<Self, Error> {
+    /// Like [`Config::load`], for commands that send nothing: secrets that this process cannot read are listed in
+    /// `missing_secrets`, and keep their `file:` or `env:`.
+    pub fn load_without_secrets(path: &Path) -> Result<Self, Error> {
+        Self::load_with(path, variables(), Missing::IsListed)
+    }
+
+    fn load_with(path: &Path, variables: config::Environment, missing: Missing) -> Result<Self, Error> {
         let file = path.display().to_string();
         let wrong = |reason: String| Error { origin: file.clone(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => wrong(FILE_NOT_FOUND.to_owned()),
-            _ => wrong(error.to_string()),
+            _ => wrong(file_access::explain(path, &error)),
         })?;
         let source = config::File::from_str(&text, config::FileFormat::Toml);
         let in_file = parse(config::Config::builder().add_source(source.clone())).map_err(wrong)?;
@@ -105,19 +99,37 @@ impl Config {
 
         let mut whole = parse(config::Config::builder().add_source(source).add_source(variables)).map_err(wrong)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        fetch_secrets(&mut whole, "", folder)
-            .map_err(|(key, reason)| Error { origin: origin(&file, &whole, &overrides, &key), reason })?;
-        let mut config: Self = serde_path_to_error::deserialize(&whole).map_err(|error| Error {
-            origin: origin(&file, &whole, &overrides, &error.path().to_string()),
-            reason: error.inner().to_string(),
+        let secret_files = SecretFiles::of(&in_file, path);
+        let (unread, files) = secrets::fetch(&mut whole, folder);
+        let missing_secrets: Vec<_> = unread
+            .into_iter()
+            .map(|(key, reason)| MissingSecret {
+                error: Error { origin: origin(&file, &whole, &overrides, &key), reason },
+                key,
+            })
+            .collect();
+        if let (Missing::Fails, Some(first)) = (missing, missing_secrets.first()) {
+            return Err(first.error.clone());
+        }
+        let mut config: Self = serde_path_to_error::deserialize(&whole).map_err(|error| {
+            let key = error.path().to_string();
+            // A secret that is missing is not of the form that its key expects.
+            let cause = missing_secrets.iter().find(|missing| missing.key.starts_with(&key));
+            cause.map_or_else(
+                || Error { origin: origin(&file, &whole, &overrides, &key), reason: error.inner().to_string() },
+                |missing| missing.error.clone(),
+            )
         })?;
         config.resolve_paths(folder);
-        config.written.record(&whole, "");
+        config.written.record(&whole);
+        config.missing_secrets = missing_secrets;
+        config.secret_files = secret_files.with(files);
         Ok(config)
     }
 
     fn resolve_paths(&mut self, folder: &Path) {
         let files = self.ingest.files_mut().chain([&mut self.seal.key_file, &mut self.templates.dir]);
+        let files = files.chain([&mut self.audit.key_file]).chain(&mut self.audit.publish);
         files.chain(self.receipts.files_mut()).for_each(|path| *path = folder.join(&*path));
         self.provider.iter_mut().filter_map(|it| it.common.ca.as_mut()).for_each(|path| *path = folder.join(&*path));
         if let Some(file) = self.store.url.strip_prefix("sqlite:").filter(|file| !file.is_empty()) {
@@ -170,34 +182,8 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-// Any string may name a secret, for example one in a header. An error is the key and the reason.
-fn fetch_secrets(tree: &mut Value, key: &str, folder: &Path) -> Result<(), (String, String)> {
-    match tree {
-        Value::Object(table) => {
-            table.iter_mut().try_for_each(|(name, value)| fetch_secrets(value, &join(key, name), folder))
-        }
-        Value::Array(items) => {
-            let mut items = items.iter_mut().enumerate();
-            items.try_for_each(|(at, item)| fetch_secrets(item, &format!("{key}[{at}]"), folder))
-        }
-        Value::String(text) => {
-            if let Some(secret) = secret(text, folder).map_err(|reason| (key.to_owned(), reason))? {
-                *text = secret;
-            }
-            Ok(())
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
-    }
-}
-
-fn secret(text: &str, folder: &Path) -> Result<Option<String>, String> {
-    if let Some(file) = text.strip_prefix("file:") {
-        let file: PathBuf = folder.join(file);
-        let content = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-        return Ok(Some(content.trim_end_matches(['\r', '\n']).to_owned()));
-    }
-    let Some(name) = text.strip_prefix("env:") else { return Ok(None) };
-    variable(name).map(Some).ok_or_else(|| format!("environment variable {name} is not set"))
+fn variables() -> config::Environment {
+    config::Environment::with_prefix("OTPOST").prefix_separator("__").separator("__").try_parsing(true)
 }
 
 /// The value of an environment variable.
@@ -222,7 +208,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let source = config::Environment::with_prefix("OTPOST").prefix_separator("__").separator("__");
-        Config::load_with(&path, source.try_parsing(true).source(Some(variables)))
+        Config::load_with(&path, source.try_parsing(true).source(Some(variables)), Missing::Fails)
     }
 
     const PROVIDER: &str = "[[provider]]\nname = \"app\"\nkind = \"push_http\"\nurl = \"http://127.0.0.1:1/\"\n";
@@ -289,12 +275,42 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_that_differ_are_named() {
-        let (old, new) =
-            ("[ingest]\nthreads = 1\n[log]\nlevel = \"info\"", "[ingest]\nthreads = 2\nbase_path = \"/x\"");
-        let (old, new) = (load(old).unwrap().written, load(new).unwrap().written);
-        let named: Vec<_> = old.differences(&new).collect();
-        assert_eq!(named, ["ingest.threads", "log.level", "ingest.base_path"]);
+    fn without_secrets_everything_else_is_read_and_each_missing_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("otpost.toml");
+        let secrets = "[provider.headers]\nauthorization = \"env:OTPOST_NO_SUCH_THING\"\nx-key = \"file:nowhere\"";
+        std::fs::write(&path, format!("{PROVIDER}{secrets}")).unwrap();
+
+        let config = Config::load_without_secrets(&path).unwrap();
+
+        assert_eq!(config.provider[0].name(), "app");
+        let missing: Vec<_> = config.missing_secrets.iter().map(|it| it.error.to_string()).collect();
+        assert!(missing[0].ends_with("headers.authorization: environment variable OTPOST_NO_SUCH_THING is not set"));
+        assert!(missing[1].contains("provider app: headers.x-key: ") && missing[1].contains("nowhere"), "{missing:?}");
+        assert_eq!(config.missing_secrets[0].provider(), Some(0));
+    }
+
+    #[test]
+    fn a_missing_secret_of_another_form_is_named_and_not_its_form() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("otpost.toml");
+        std::fs::write(&path, format!("{PROVIDER}timeout = \"env:OTPOST_NO_SUCH_THING\"")).unwrap();
+        let error = Config::load_without_secrets(&path).unwrap_err().to_string();
+        assert!(error.ends_with("timeout: environment variable OTPOST_NO_SUCH_THING is not set"), "{error}");
+    }
+
+    #[test]
+    fn a_file_with_a_password_in_it_is_known_and_so_is_the_file_of_a_secret() {
+        let of = |secret: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("otpost.toml");
+            std::fs::write(folder.path().join("token"), "s3cret").unwrap();
+            std::fs::write(&path, format!("{PROVIDER}[provider.headers]\nauthorization = \"{secret}\"")).unwrap();
+            let files = Config::load(&path).unwrap().secret_files;
+            (files.configuration.is_some(), files.named.len())
+        };
+        assert_eq!(of("Bearer 123"), (true, 0));
+        assert_eq!(of("file:token"), (false, 1));
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //!                  │
 //!  flow        intake · worker · dispatch · receipts · providers · tasks
 //!                  │
-//!  libraries   store · render · channel · route · pki       siblings never import each other
+//!  libraries   store · render · channel · route · audit · pki       siblings never import each other
 //!                  │
 //!  domain      types and rules; no async, no I/O, no framework
 //! ```
@@ -33,11 +33,13 @@
 //! 7. The provider's receipt arrives at [`receipts`], and [`flow::receipts`] applies it.
 
 pub mod app;
+pub mod audit;
 pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod docs;
 pub mod domain;
+pub mod file_access;
 pub mod file_watcher;
 pub mod flow;
 pub mod ingest;

@@ -2,8 +2,6 @@
 
 pub mod catalog;
 
-use std::io::IsTerminal;
-
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -36,7 +34,12 @@ impl Default for Settings {
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The level is invalid.
+    #[error(
+        "log.level: {0:?} is not a level; expected error, warn, info, debug, trace or off, and for a part of otpost \
+         directives such as info,otpost::flow=debug"
+    )]
+    UnknownLevel(String),
+    /// A directive has an invalid form.
     #[error("log.level: expected error, warn, info, debug or trace, or directives such as info,otpost::flow=debug")]
     Level(#[source] tracing_subscriber::filter::ParseError),
     /// Logging or metrics were started before.
@@ -50,17 +53,34 @@ const LIBRARIES: &str = "actix_server=warn,actix_http=off";
 
 /// Reads the level as [`start`] would.
 pub fn check(settings: &Settings) -> Result<EnvFilter, Error> {
-    let level = settings.level.as_str();
-    let libraries = if matches!(level, "" | "off" | "error") { "" } else { LIBRARIES };
+    let directives = settings.level.split(',').map(|part| directive(part.trim())).collect::<Result<Vec<_>, _>>()?;
+    let level = directives.join(",");
+    let libraries = if matches!(level.as_str(), "off" | "error") { "" } else { LIBRARIES };
     EnvFilter::builder().parse(format!("{libraries},{level}")).map_err(Error::Level)
 }
 
-/// Writes the logs of this process to standard error.
-pub fn start(settings: &Settings) -> Result<(), Error> {
+// A word that is no level would be read as the name of a part of the program, and silence everything else.
+fn directive(part: &str) -> Result<String, Error> {
+    let (target, word) = part.rsplit_once('=').map_or((None, part), |(target, word)| (Some(target), word));
+    let unknown = || Error::UnknownLevel(part.to_owned());
+    let level = match word.to_ascii_lowercase().as_str() {
+        "warning" => "warn".to_owned(),
+        "error" | "warn" | "info" | "debug" | "trace" | "off" => word.to_ascii_lowercase(),
+        _ => return Err(unknown()),
+    };
+    match target {
+        Some("") => Err(unknown()),
+        Some(target) => Ok(format!("{target}={level}")),
+        None => Ok(level),
+    }
+}
+
+/// Writes the logs of this process to standard error; in colour if `colours` and the format is text.
+pub fn start(settings: &Settings, colours: bool) -> Result<(), Error> {
     let logs = tracing_subscriber::fmt().with_env_filter(check(settings)?).with_writer(std::io::stderr);
     let started = match settings.format {
         LogFormat::Json => logs.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
-        LogFormat::Text => logs.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Text => logs.with_target(false).with_ansi(colours).try_init(),
     };
     started.map_err(|_| Error::AlreadyStarted)
 }
@@ -87,4 +107,32 @@ pub fn collect() -> Result<PrometheusHandle, Error> {
     let handle = builder.install_recorder().map_err(|_| Error::AlreadyStarted)?;
     catalog::describe();
     Ok(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(level: &str) -> Result<String, String> {
+        let settings = Settings { level: level.to_owned(), ..Settings::default() };
+        check(&settings).map(|filter| filter.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_and_named() {
+        for level in ["loud", "debugg", "otpost", "info,loud", "otpost=loud", "=debug", "", "info,", "3"] {
+            let error = filter(level).unwrap_err();
+            assert!(error.starts_with("log.level: ") && error.contains("is not a level"), "{level}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_level_is_read_in_any_case_and_warning_is_warn() {
+        for level in ["error", "warn", "info", "debug", "trace", "off", "INFO", "Warn"] {
+            assert!(filter(level).unwrap().ends_with(&level.to_ascii_lowercase()), "{level}");
+        }
+        assert!(filter("warning").unwrap().ends_with("warn"));
+        assert!(filter("warning,otpost::flow=WARNING").unwrap().contains("otpost::flow=warn"));
+        assert!(filter("info, otpost::flow=debug").unwrap().contains("otpost::flow=debug"));
+    }
 }

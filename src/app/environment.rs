@@ -1,11 +1,13 @@
-//! What `environment = "production"` forbids: trusting a development CA.
+//! What `environment = "production"` forbids: trusting a development CA, and sending codes to another machine in clear.
 //!
 //! The key of a development CA is kept where things are tried out. A thief of that key could post codes as the processor.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use openssl::x509::X509;
 
+use crate::channel::{self, ProviderEndpoint};
 use crate::config::{Config, Environment};
 use crate::pki::{self, CaEnvironment};
 
@@ -19,9 +21,43 @@ pub enum Error {
         .0.display()
     )]
     DevelopmentCa(PathBuf),
+    /// Codes would travel in clear.
+    #[error(
+        "{0}, which environment = \"production\" refuses; use https:// or tls, or set insecure = true on the provider if \
+         another layer encrypts that network"
+    )]
+    Unencrypted(String),
 }
 
-/// Checks the CAs that the configuration trusts. A file that cannot be read is reported when the listener starts.
+/// Messages to this provider are sent to another machine without TLS.
+pub struct UnencryptedProvider<'a> {
+    name: &'a str,
+    host: String,
+    /// Whether the operator accepts that.
+    pub is_allowed: bool,
+}
+
+impl fmt::Display for UnencryptedProvider<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "provider {}: messages travel unencrypted to {}", self.name, self.host)
+    }
+}
+
+/// The providers on other machines that messages are sent to without TLS.
+pub fn unencrypted_providers(config: &Config) -> Vec<UnencryptedProvider<'_>> {
+    let exposed = |provider: &'_ channel::Settings| provider.endpoint().filter(ProviderEndpoint::is_exposed);
+    let providers = config.provider.iter().filter_map(|provider| Some((provider, exposed(provider)?)));
+    providers
+        .map(|(provider, endpoint)| UnencryptedProvider {
+            name: provider.name(),
+            host: endpoint.host,
+            is_allowed: provider.common.insecure,
+        })
+        .collect()
+}
+
+/// Checks the CAs that the configuration trusts, and the way to the providers. A file that cannot be read is reported when
+/// the listener starts.
 pub fn check(config: &Config) -> Result<(), Error> {
     if config.environment == Environment::Dev {
         return Ok(());
@@ -29,7 +65,12 @@ pub fn check(config: &Config) -> Result<(), Error> {
     let path = &config.ingest.client_ca;
     let trusted = std::fs::read(path).ok().and_then(|pem| X509::stack_from_pem(&pem).ok()).unwrap_or_default();
     let is_for_dev = |authority: &X509| pki::environment_of(authority) == Some(CaEnvironment::Dev);
-    if trusted.iter().any(is_for_dev) { Err(Error::DevelopmentCa(path.clone())) } else { Ok(()) }
+    if trusted.iter().any(is_for_dev) {
+        return Err(Error::DevelopmentCa(path.clone()));
+    }
+    let refused: Vec<_> =
+        unencrypted_providers(config).iter().filter(|it| !it.is_allowed).map(ToString::to_string).collect();
+    if refused.is_empty() { Ok(()) } else { Err(Error::Unencrypted(refused.join("; "))) }
 }
 
 #[cfg(test)]
@@ -60,5 +101,33 @@ mod tests {
             let error = checked(Environment::Production, &trusted).unwrap_err().to_string();
             assert!(error.contains("ca.pem: holds a development CA"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_provider_without_tls_on_another_machine_is_refused_in_production_unless_it_is_marked() {
+        let provider = |json: &str| serde_json::from_str(json).unwrap();
+        let config = |environment, insecure: bool| Config {
+            environment,
+            provider: vec![
+                provider(r#"{"kind":"sms_gateway","name":"local","url":"http://127.0.0.1:1/"}"#),
+                provider(r#"{"kind":"smtp","name":"tls","host":"mail.example","from":"a@b.example"}"#),
+                provider(&format!(
+                    r#"{{"kind":"push_http","name":"app","url":"http://push.example/","insecure":{insecure}}}"#
+                )),
+                provider(&format!(
+                    r#"{{"kind":"smtp","name":"mail","host":"mail.example","from":"a@b.example","tls":"none","insecure":{insecure}}}"#
+                )),
+            ],
+            ..Config::default()
+        };
+
+        let refused = check(&config(Environment::Production, false)).unwrap_err().to_string();
+
+        assert!(refused.contains("provider app: messages travel unencrypted to push.example"), "{refused}");
+        assert!(refused.contains("provider mail: ") && !refused.contains("local") && !refused.contains("provider tls"));
+        assert!(refused.contains("insecure = true"), "{refused}");
+        assert!(check(&config(Environment::Production, true)).is_ok());
+        assert!(check(&config(Environment::Dev, false)).is_ok());
+        assert_eq!(unencrypted_providers(&config(Environment::Dev, false)).len(), 2);
     }
 }

@@ -1,8 +1,12 @@
-//! Reloads what can change while the gateway runs: certificates, revocation lists, clients and keys of the listeners.
+//! Reloads what can change while the gateway runs: certificates, revocation lists, clients and keys of the listeners, and
+//! whether delivery is paused.
 //!
-//! All files are read and checked before anything is replaced. With one bad file nothing changes.
+//! The whole configuration and all files are read and checked before anything is replaced. With one bad value nothing
+//! changes, even if it is one that only a restart would use.
 
-use super::{Error, Gateway, environment};
+use std::sync::PoisonError;
+
+use super::{Error, Gateway, PAUSED, validate};
 use crate::config::{self, Config};
 use crate::domain::chain;
 use crate::ingest::{self, Reloaded};
@@ -17,9 +21,12 @@ impl Gateway {
         let outcome = if result.is_ok() { "taken" } else { "failed" };
         metrics::counter!("otpost_reloads_total", "outcome" => outcome).increment(1);
         let (reloaded, config) = result.inspect_err(|error| {
-            tracing::error!(error = chain(error), "reload failed; the previous files and clients stay in use");
+            tracing::error!(
+                error = chain(error),
+                "reload failed; the previous settings, files and clients stay in use"
+            );
         })?;
-        self.expiry.check(self.clock.now());
+        self.expiry.check(self.clocks.wall.now());
         let Reloaded { subject, not_after, pins_added, pins_removed, .. } = &reloaded;
         tracing::info!(
             subject,
@@ -30,17 +37,37 @@ impl Gateway {
             removed = pins_removed.join(","),
             "certificates, revocation lists and clients reloaded"
         );
-        let changed = self.started_with.differences(&config.written);
-        let restart: Vec<_> = changed.filter(|key| !self.is_reloaded(key, &config)).collect();
-        if !restart.is_empty() {
-            tracing::warn!(keys = restart.join(" "), "these settings changed too and need a restart");
+        self.report_pending(&config);
+        let mut detail = reloaded.detail();
+        if self.worker.set_paused(config.delivery.paused) {
+            let paused = config.delivery.paused;
+            detail.insert("delivery_paused".to_owned(), paused.into());
+            if paused {
+                tracing::warn!("{PAUSED}");
+            } else {
+                tracing::warn!("delivery is resumed");
+            }
         }
-        self.audit_log.record_reload(reloaded.detail()).await;
+        self.audit_log.record_reload(detail).await;
         Ok(())
     }
 
+    // Once for each change, and not again at every later reload.
+    fn report_pending(&self, config: &Config) {
+        let changes = self.started_with.changes(&config.written, |key| self.is_reloaded(key, config));
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if *pending != changes {
+            if changes.is_empty() {
+                tracing::info!("no setting needs a restart any more");
+            } else {
+                tracing::warn!(changes = changes.join("; "), "these settings changed too and need a restart");
+            }
+            *pending = changes;
+        }
+    }
+
     fn apply(&self, config: &Config) -> Result<Reloaded, Error> {
-        environment::check(config)?;
+        validate(config)?;
         let apply_ingest = self.listener.prepare_reload(&config.ingest)?;
         let apply_receipts =
             self.receipt_listener.as_ref().map(|it| it.prepare_reload(&config.receipts)).transpose()?;
@@ -60,7 +87,7 @@ impl Gateway {
                 receipts::Settings::RELOADED.contains(&key)
                     && self.receipt_listener.as_ref().is_some_and(|it| it.can_reload(&config.receipts))
             }
-            _ => false,
+            _ => key == "delivery.paused",
         }
     }
 }

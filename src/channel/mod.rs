@@ -5,6 +5,7 @@
 //! what happens next is decided in `route`.
 
 pub mod email_smtp;
+mod endpoint;
 pub mod http;
 pub mod priority_semaphore;
 pub mod push_http;
@@ -16,6 +17,7 @@ pub mod sms_gateway;
 #[cfg(test)]
 mod test_servers;
 
+pub use endpoint::ProviderEndpoint;
 pub use settings::{Common, KindSettings, Settings};
 
 use std::path::Path;

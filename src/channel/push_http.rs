@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
 use super::http::{check_headers, check_url, common_outcome, reference_at, seconds_valid};
 use super::receipt::{self, ReceiptParser};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings};
+use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, Receipt, ReceiptRejection};
@@ -47,6 +47,10 @@ const fn max_in_flight() -> usize {
 impl KindSettings for Settings {
     fn connect(&self, common: &Common) -> Result<Adapter, Error> {
         http::adapter(common, self.max_in_flight, PushService::new(self, common)?, self.receipt.is_some())
+    }
+
+    fn endpoint(&self) -> Option<ProviderEndpoint> {
+        ProviderEndpoint::of_url(&self.url)
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
 use super::http::{check_url, common_outcome, reference_at, seconds_valid};
 use super::receipt::{self, ReceiptParser};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings};
+use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, Receipt, ReceiptRejection};
@@ -33,6 +33,10 @@ impl KindSettings for Settings {
         let receipts = ReceiptParser::configured(common.name(), self.receipt.as_ref())?;
         let reports = receipts.is_some();
         http::adapter(common, MAX_IN_FLIGHT, Sample { url, api_key: self.api_key.clone(), receipts }, reports)
+    }
+
+    fn endpoint(&self) -> Option<ProviderEndpoint> {
+        ProviderEndpoint::of_url(&self.url)
     }
 }
 

@@ -12,15 +12,25 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::{ATTEMPT_MAX, Adapter, Error, KINDS};
+use super::{ATTEMPT_MAX, Adapter, Error, KINDS, ProviderEndpoint};
 use crate::domain::contact::Channel;
 use crate::domain::provider_profile::ProviderProfile;
 
 type Table = Map<String, Value>;
 
 /// The keys of every provider, read into [`ProviderProfile`] and [`ConnectionSettings`].
-const COMMON_KEYS: [&str; 9] =
-    ["name", "channel", "timeout", "ca", "deduplicates", "weight", "min_validity", "price", "spend_cap_per_hour"];
+const COMMON_KEYS: [&str; 10] = [
+    "name",
+    "channel",
+    "timeout",
+    "ca",
+    "insecure",
+    "deduplicates",
+    "weight",
+    "min_validity",
+    "price",
+    "spend_cap_per_hour",
+];
 
 /// The keys that every SMS provider has in addition.
 const SMS_KEYS: [&str; 2] = ["countries", "transliterate"];
@@ -34,6 +44,8 @@ pub struct Common {
     pub timeout: Duration,
     /// A PEM file of certificates to trust in addition to the system's.
     pub ca: Option<PathBuf>,
+    /// Whether a production gateway may send to another machine without TLS.
+    pub insecure: bool,
 }
 
 impl Common {
@@ -48,6 +60,8 @@ struct ConnectionSettings {
     timeout: Duration,
     #[serde(default)]
     ca: Option<PathBuf>,
+    #[serde(default)]
+    insecure: bool,
 }
 
 const fn attempt_max() -> Duration {
@@ -58,6 +72,8 @@ const fn attempt_max() -> Duration {
 pub trait KindSettings: fmt::Debug + Send + Sync {
     /// Builds the adapter. Nothing is contacted yet.
     fn connect(&self, common: &Common) -> Result<Adapter, Error>;
+    /// The server that messages are sent to; `None` if the settings do not name one.
+    fn endpoint(&self) -> Option<ProviderEndpoint>;
 }
 
 /// One line of the provider registry: the name in `kind`, the channel, and how the kind's own keys are parsed.
@@ -109,6 +125,11 @@ impl Settings {
         &self.common.profile
     }
 
+    /// The server that messages are sent to; `None` if the settings do not name one.
+    pub fn endpoint(&self) -> Option<ProviderEndpoint> {
+        self.own.endpoint()
+    }
+
     /// Checks the settings and builds the adapter. Nothing is contacted yet.
     pub fn connect(&self) -> Result<Adapter, Error> {
         let ProviderProfile { channel, price, spend_cap, .. } = self.common.profile;
@@ -133,8 +154,8 @@ impl Settings {
         };
         table.entry("channel").or_insert_with(|| kind.channel.name().into());
         let (common, own): (Table, Table) = table.into_iter().partition(|(key, _)| kind.is_common(key));
-        let ConnectionSettings { timeout, ca } = parse(common.clone())?;
-        let common = Common { profile: parse(common)?, timeout, ca };
+        let ConnectionSettings { timeout, ca, insecure } = parse(common.clone())?;
+        let common = Common { profile: parse(common)?, timeout, ca, insecure };
         let own = (kind.parse)(own).map_err(|what| {
             // A key of a table inside the section cannot be a common one.
             let is_top_level = what.split_once(": unknown field").is_some_and(|(key, _)| !key.contains('.'));
@@ -211,11 +232,12 @@ mod tests {
 
     #[test]
     fn every_common_key_is_read() {
-        let all =
-            sms(r#""channel":"sms","timeout":"3s","ca":"a.pem","deduplicates":true,"weight":2,"min_validity":"9s",
-            "price":"0.5","spend_cap_per_hour":"9","countries":["+48"],"transliterate":true"#);
-        let Common { profile, timeout, ca } = settings(&all).common;
-        assert_eq!((timeout, ca), (Duration::from_secs(3), Some(PathBuf::from("a.pem"))));
+        let all = sms(
+            r#""channel":"sms","timeout":"3s","ca":"a.pem","insecure":true,"deduplicates":true,"weight":2,"min_validity":"9s",
+            "price":"0.5","spend_cap_per_hour":"9","countries":["+48"],"transliterate":true"#,
+        );
+        let Common { profile, timeout, ca, insecure } = settings(&all).common;
+        assert_eq!((timeout, ca, insecure), (Duration::from_secs(3), Some(PathBuf::from("a.pem")), true));
         assert!(profile.deduplicates && profile.weight == Some(2) && profile.min_validity == Duration::from_secs(9));
         assert_eq!((profile.price.to_string(), profile.spend_cap.unwrap().to_string()), ("0.5".into(), "9".into()));
         assert_eq!((profile.countries[0].as_str(), profile.transliterate), ("+48", Some(true)));

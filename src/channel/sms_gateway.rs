@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
 use super::http::{basic, check_headers, check_url, common_outcome, reference_at, scalar, seconds_valid};
 use super::receipt::{self, ReceiptParser};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings};
+use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, Receipt, ReceiptRejection};
@@ -128,6 +128,10 @@ const fn max_in_flight() -> usize {
 impl KindSettings for Settings {
     fn connect(&self, common: &Common) -> Result<Adapter, Error> {
         http::adapter(common, self.max_in_flight, SmsGateway::new(self, common)?, self.receipt.is_some())
+    }
+
+    fn endpoint(&self) -> Option<ProviderEndpoint> {
+        ProviderEndpoint::of_url(&self.url)
     }
 }
 

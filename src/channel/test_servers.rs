@@ -26,7 +26,7 @@ use super::{Common, Provider, Settings};
 /// The settings that every provider has, with their defaults.
 pub(super) fn common(name: &str, channel: Channel) -> Common {
     let profile = serde_json::from_value(serde_json::json!({ "name": name, "channel": channel })).unwrap();
-    Common { profile, timeout: super::ATTEMPT_MAX, ca: None }
+    Common { profile, timeout: super::ATTEMPT_MAX, ca: None, insecure: false }
 }
 
 /// The provider of a `[[provider]]` section.

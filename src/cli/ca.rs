@@ -3,6 +3,7 @@
 //! It works on the CA's folder alone. A running gateway is neither needed nor affected.
 
 mod crl;
+mod encrypt;
 mod export;
 mod init;
 mod list;
@@ -39,6 +40,8 @@ pub(super) enum Command {
     Revoke(revoke::Args),
     /// Sign a new CRL
     Crl(crl::Args),
+    /// Encrypt the CA key, or change its passphrase
+    Encrypt(encrypt::Args),
     /// Export the CA certificate, or the certificate of a client with its chain
     Export(export::Args),
 }
@@ -51,6 +54,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::List(args) => list::run(args),
         Command::Revoke(args) => revoke::run(args),
         Command::Crl(args) => crl::run(args),
+        Command::Encrypt(args) => encrypt::run(args),
         Command::Export(args) => export::run(args),
     }
 }

@@ -10,7 +10,8 @@ use anyhow::Context;
 use super::{Usage, usage};
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
-use crate::store::{OpenMode, Store};
+use crate::file_access::{self, Purpose};
+use crate::store::{self, OpenMode, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ConfigFile {
@@ -20,25 +21,43 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads and validates the configuration.
+    /// Reads and validates the configuration. The secrets of providers are not needed: no command but `serve` sends.
     pub(super) fn load(&self) -> anyhow::Result<Config> {
-        Config::load(&self.config).map_err(usage)
+        Config::load_without_secrets(&self.config).map_err(usage)
     }
 
-    /// Opens the store of the configuration.
+    /// Opens the store of the configuration, to change it.
     pub(super) async fn open_store(&self) -> anyhow::Result<Store> {
         open_store(&self.load()?).await
     }
+
+    /// Opens the store of the configuration, to look at it.
+    pub(super) async fn read_store(&self) -> anyhow::Result<Store> {
+        read_store(&self.load()?).await
+    }
 }
 
-/// Opens the store of a configuration that is already loaded.
+/// Opens the store of a configuration that is already loaded, to change it.
 pub(super) async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    open(config, OpenMode::Cli).await
+}
+
+/// Opens the store of a configuration that is already loaded, to look at it.
+pub(super) async fn read_store(config: &Config) -> anyhow::Result<Store> {
+    open(config, OpenMode::ReadOnly).await
+}
+
+async fn open(config: &Config, mode: OpenMode) -> anyhow::Result<Store> {
     let path = config.store.sqlite_path().map_err(usage)?;
-    if !path.exists() {
+    // A folder that cannot be entered hides a database that exists.
+    if !path.exists() && file_access::denial(&path, Purpose::Read).is_none() {
         let text = format!("{}: no such database; otpost init and otpost serve create it", path.display());
         return Err(Usage(text).into());
     }
-    Store::open(&config.store, &config.seal, OpenMode::Cli, Arc::new(SystemClock))
-        .await
-        .with_context(|| path.display().to_string())
+    let opened = Store::open(&config.store, &config.seal, mode, Arc::new(SystemClock)).await;
+    // These name the file that they are about.
+    match opened {
+        Err(error @ (store::Error::Denied { .. } | store::Error::Seal(_))) => Err(error.into()),
+        opened => opened.with_context(|| path.display().to_string()),
+    }
 }

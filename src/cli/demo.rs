@@ -35,13 +35,13 @@ pub(super) struct Args {
     /// End when every message has arrived; exit code 1 unless each arrived exactly once
     #[arg(long)]
     once: bool,
-    /// Create the workspace in this folder and keep it [default: a temporary folder]
+    /// Create the workspace in this folder and keep it [default: a temporary folder, removed at the end]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Use the templates of this folder [default: the shipped templates]
     #[arg(long, value_name = "DIR")]
     templates: Option<PathBuf>,
-    /// Print one JSON object per message, and nothing else
+    /// Print one JSON object per line: the addresses first, then each request and each message
     #[arg(long)]
     json: bool,
 }
@@ -60,10 +60,10 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         _ = interrupt.recv() => Ok(interrupted),
     };
     let Demo { environment, output, .. } = demo;
-    if !args.once || !environment.is_temporary() {
+    if !environment.is_temporary() {
         output.line(format_args!("\nThe workspace is kept in {}", environment.workspace.folder().display()))?;
     }
-    environment.shut_down(!args.once).await?;
+    environment.shut_down().await?;
     result
 }
 
@@ -87,10 +87,11 @@ impl Demo {
 
     fn print_introduction(&self, once: bool) -> anyhow::Result<()> {
         let Self { environment, output, .. } = self;
+        output.event("gateway", || environment.describe())?;
         output.heading("otpost demo: a gateway with simulated providers and a simulated processor on this machine")?;
         output.item("gateway", format_args!("{}  (mutual TLS)", environment.url()))?;
         environment.addresses().try_for_each(|(channel, address)| output.item(channel.name(), address))?;
-        let note = if once && environment.is_temporary() { "  (removed at the end)" } else { "" };
+        let note = if environment.is_temporary() { "  (removed at the end; --dir keeps it)" } else { "" };
         output.item("workspace", format_args!("{}{note}", environment.workspace.folder().display()))?;
         if !once {
             let templates = environment.templates.display();

@@ -12,7 +12,8 @@ use super::{Usage, output};
 use crate::config;
 
 /// Name and text of each guide. A new guide is one line here.
-const GUIDES: [(&str, &str); 5] = [
+const GUIDES: [(&str, &str); 6] = [
+    ("audit", include_str!("../docs/audit.md")),
     ("glossary", include_str!("../docs/glossary.md")),
     ("operations", include_str!("../docs/operations.md")),
     ("promises", include_str!("../docs/promises.md")),
@@ -71,6 +72,7 @@ fn show(guide: &str) -> anyhow::Result<()> {
         return Ok(output::line(guide.trim_end())?);
     }
     let text = markdown::render(guide, output::terminal_width().min(WIDTH_MAX));
+    let text = if output::colours() { text } else { output::plain(&text) };
     if !page(&text) {
         output::line(text.trim_end())?;
     }

@@ -7,8 +7,7 @@ mod show;
 
 use std::process::ExitCode;
 
-use super::{ConfigFile, usage};
-use crate::config::Config;
+use super::ConfigFile;
 use crate::ingest::Settings;
 
 #[derive(Debug, clap::Subcommand)]
@@ -36,7 +35,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn settings(file: &ConfigFile) -> anyhow::Result<Settings> {
-    Ok(Config::load(&file.config).map_err(usage)?.ingest)
+    Ok(file.load()?.ingest)
 }
 
 const RELOAD_NOTE: &str = "a running gateway loads the change within a second";

@@ -2,12 +2,14 @@
 //!
 //! Exit codes: 0 success; 1 failure, or a check found something; 2 wrong arguments or configuration.
 
+mod audit;
 mod ca;
 mod check;
 mod config_file;
 mod delivery;
 mod demo;
 mod help;
+mod ingest;
 mod init;
 mod key;
 mod openapi;
@@ -19,12 +21,14 @@ mod serve;
 mod simulate;
 mod template;
 mod template_output;
+mod time;
 mod workspace;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::file_access;
 use config_file::ConfigFile;
 
 /// otpost accepts a card processor's notifications over mutual TLS, stores them durably, and delivers them by SMS, push
@@ -61,9 +65,15 @@ enum Command {
     /// List, drain and enable providers
     #[command(subcommand)]
     Provider(provider::Command),
+    /// Look at what processors post
+    #[command(subcommand)]
+    Ingest(ingest::Command),
     /// Explain how a recipient would be notified
     #[command(subcommand)]
     Route(route::Command),
+    /// List, export and verify the audit log
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Inspect templates: coverage, errors, preview, cost, history
     #[command(subcommand)]
     Template(template::Command),
@@ -99,8 +109,13 @@ fn usage(error: impl std::error::Error) -> anyhow::Error {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    match execute(Otpost::parse().command) {
+    let command = Otpost::parse().command;
+    let is_service = matches!(command, Command::Serve(_));
+    // Whatever is created holds keys, contacts or the way to them: databases, logs of databases, certificates, archives.
+    file_access::restrict_new_files();
+    match execute(command) {
         Ok(code) => code,
+        Err(error) if !is_service && output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let code = if error.is::<Usage>() { 2 } else { 1 };
             output::error(format_args!("{error:#}"));
@@ -126,14 +141,18 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Key(command) => key::run(command),
             Command::Ca(command) => ca::run(&command),
             Command::Recipient(command) => recipient::run(command).await,
+            Command::Ingest(command) => ingest::run(command).await,
             Command::Route(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Provider(command) => provider::run(command).await,
+            Command::Audit(command) => audit::run(command).await,
             Command::Template(command) => template::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,
             Command::Openapi => openapi::run(),
             Command::Completion { shell } => {
-                clap_complete::generate(shell, &mut Otpost::command(), "otpost", &mut std::io::stdout());
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Otpost::command(), "otpost", &mut script);
+                output::line(String::from_utf8_lossy(&script).trim_end())?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Help(args) => help::run(&args, Otpost::command()),

@@ -9,7 +9,7 @@ use anyhow::Context;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::usage;
+use super::{output, usage};
 use crate::app::Gateway;
 use crate::config::Config;
 use crate::domain::clock::Clocks;
@@ -24,7 +24,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let mut watch = FileWatcher::on(file);
     let config = Config::load(file).map_err(usage)?;
     watch.follow(config.ingest.files().chain(config.receipts.files()));
-    telemetry::start(&config.log).map_err(usage)?;
+    telemetry::start(&config.log, output::error_colours()).map_err(usage)?;
     let listener = config.ops.bind().map_err(usage)?;
     let metrics = telemetry::collect()?;
     let upkeep = metrics.clone();

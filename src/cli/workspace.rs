@@ -112,7 +112,9 @@ impl Workspace {
 
 // The only differences between the configuration of a workspace and the shipped one.
 fn configuration(pin: &str, more: &str) -> Result<String, std::fmt::Error> {
-    let mut config = SHIPPED.replacen("crl = \"\"               ", "crl = \"pki/dev/crl.pem\"", 1);
+    // The comment behind it stays in its column.
+    let (shipped, ours) = (format!("{:<38}#", "crl = \"\""), format!("{:<38}#", "crl = \"pki/dev/crl.pem\""));
+    let mut config = SHIPPED.replacen(&shipped, &ours, 1);
     write!(config, "\n# The development processor of this workspace: pki/processor.pem.\n")?;
     write!(config, "[[ingest.client]]\nname = \"{CLIENT}\"\nspki_pins = [\"{pin}\"]\n{more}")?;
     Ok(config)

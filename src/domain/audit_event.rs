@@ -1,6 +1,6 @@
 //! Entries of the audit log: what changed, when, and by whom.
 //!
-//! An event holds ids, names, numbers and an operator's reason. It never holds personal data or a code.
+//! An event holds ids, names, numbers, and an operator's account and reason. It never holds a recipient's data or a code.
 
 use serde_json::{Map, Value};
 use strum::IntoStaticStr;
@@ -18,8 +18,8 @@ pub enum Actor {
     Provider(String),
     /// This gateway.
     Gateway,
-    /// A user of the command line.
-    Operator,
+    /// A user of the command line, by the name of the account.
+    Operator(String),
 }
 
 impl std::fmt::Display for Actor {
@@ -28,7 +28,7 @@ impl std::fmt::Display for Actor {
             Self::Client(name) => write!(f, "client:{name}"),
             Self::Provider(name) => write!(f, "provider:{name}"),
             Self::Gateway => f.write_str("gateway"),
-            Self::Operator => f.write_str("operator"),
+            Self::Operator(name) => write!(f, "operator:{name}"),
         }
     }
 }
@@ -65,6 +65,12 @@ pub enum AuditKind {
     RecipientErased,
     /// The ingest listener rejected a client, in a handshake or in a request.
     ClientRejected,
+    /// The ingest listener rejected notifications of a client.
+    NotificationRejected,
+    /// A client begins to be rejected: an alarm.
+    RejectionsBegan,
+    /// The client is accepted again.
+    RejectionsEnded,
     /// Certificates, revocation lists and clients were reloaded.
     Reloaded,
     /// Changed templates went live.

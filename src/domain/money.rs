@@ -1,6 +1,10 @@
 //! Amounts as the processor sends them: minor units and an ISO 4217 code.
 
+mod withdrawn;
+
 use serde::{Deserialize, Serialize};
+
+use withdrawn::WITHDRAWN;
 
 /// A currency by its three capital letters. ISO 4217 need not list it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,11 +35,25 @@ impl Currency {
         std::str::from_utf8(&self.0).expect("three ASCII letters")
     }
 
-    /// The number of decimal digits of an amount: 2 for PLN, 0 for JPY, 3 for KWD.
-    /// `None` when ISO 4217 does not list the code or defines no minor unit (XAU).
+    /// The number of decimal digits of an amount: 2 for PLN, 0 for JPY, 3 for KWD. A currency that ISO 4217 has withdrawn
+    /// keeps its own. `None` when it never listed the code or defines no minor unit (XAU).
     pub fn exponent(&self) -> Option<u8> {
-        let listed = iso_currency::Currency::from_code(self.as_str())?;
-        listed.exponent().and_then(|digits| u8::try_from(digits).ok())
+        let withdrawn = || WITHDRAWN.iter().find(|(code, _)| *code == self.as_str()).map(|(_, digits)| *digits);
+        match iso_currency::Currency::from_code(self.as_str()) {
+            Some(listed) => listed.exponent().and_then(|digits| u8::try_from(digits).ok()),
+            None => withdrawn(),
+        }
+    }
+
+    /// Every currency whose decimals are known, with their number.
+    pub fn known() -> impl Iterator<Item = (Self, u8)> {
+        let listed = <iso_currency::Currency as iso_currency::IntoEnumIterator>::iter().map(|listed| listed.code());
+        let withdrawn = WITHDRAWN.iter().map(|(code, _)| *code);
+        let withdrawn = withdrawn.filter(|code| iso_currency::Currency::from_code(code).is_none());
+        listed.chain(withdrawn).filter_map(|code| {
+            let currency = Self::parse(code).ok()?;
+            Some((currency, currency.exponent()?))
+        })
     }
 }
 
@@ -78,6 +96,16 @@ mod tests {
             (Some(2), Some(0), Some(3), Some(2), Some(3))
         );
         assert_eq!(of("XQQ"), None);
+    }
+
+    #[test]
+    fn a_withdrawn_currency_keeps_its_decimals() {
+        let of = |code| Currency::parse(code).unwrap().exponent();
+        for (code, digits) in WITHDRAWN {
+            assert_eq!(of(code), Some(digits), "{code}");
+            assert_eq!(Currency::known().filter(|(known, _)| known.as_str() == code).count(), 1, "{code}");
+        }
+        assert_eq!((of("ANG"), of("HRK"), of("ITL"), of("TRL")), (Some(2), Some(2), Some(0), Some(0)));
     }
 
     #[test]

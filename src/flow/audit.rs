@@ -1,4 +1,4 @@
-//! Writes the ingest listener's events into the audit log: rejected clients and reloads.
+//! Writes the ingest listener's events into the audit log: rejected clients and notifications, and reloads.
 //!
 //! A failed write is logged and dropped, so that it never delays a request. Events name certificates, never recipients.
 
@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::domain::audit_event::{AuditEvent, AuditKind};
+use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::chain;
 use crate::domain::clock::Clock;
+use crate::domain::notification::ClientName;
 use crate::store::Store;
 
 /// How often clients were rejected for one reason since the last event about it.
@@ -21,6 +22,33 @@ pub struct Rejection {
     /// The client's certificate, if it presented one.
     pub certificate: Option<CertificateId>,
     pub count: u64,
+}
+
+/// How often requests of a client were rejected for one reason since the last event about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedNotifications {
+    pub client: ClientName,
+    /// The kind of notification, by the path.
+    pub kind: &'static str,
+    /// The status of the answers.
+    pub status: u16,
+    /// The reason, as in metrics.
+    pub reason: &'static str,
+    /// The field or header that is to blame.
+    pub field: Option<&'static str>,
+    /// What was expected.
+    pub detail: &'static str,
+    pub count: u64,
+}
+
+/// A client that was accepted before is rejected, or is accepted again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectionAlarm {
+    pub client: ClientName,
+    pub kind: &'static str,
+    pub began: bool,
+    /// Its rejected notifications.
+    pub rejected: u64,
 }
 
 /// Identifies a certificate.
@@ -66,6 +94,29 @@ impl AuditLog {
             })
             .collect();
         self.record(&events).await;
+    }
+
+    /// Records one event for each of `rejected` and `alarms`.
+    pub async fn record_rejected_notifications(&self, rejected: &[RejectedNotifications], alarms: &[RejectionAlarm]) {
+        let now = self.clock.now();
+        let by = |client: &ClientName| Actor::Client(client.0.clone());
+        let rejected = rejected.iter().map(|it| {
+            let event = AuditEvent::new(by(&it.client), AuditKind::NotificationRejected, now)
+                .with("kind", it.kind)
+                .with("status", it.status)
+                .with("reason", it.reason)
+                .with("detail", it.detail)
+                .with("count", it.count);
+            match it.field {
+                Some(field) => event.with("field", field),
+                None => event,
+            }
+        });
+        let alarms = alarms.iter().map(|it| {
+            let kind = if it.began { AuditKind::RejectionsBegan } else { AuditKind::RejectionsEnded };
+            AuditEvent::new(by(&it.client), kind, now).with("kind", it.kind).with("rejected", it.rejected)
+        });
+        self.record(&rejected.chain(alarms).collect::<Vec<_>>()).await;
     }
 
     /// Records that the ingest listener reloaded what `detail` names.

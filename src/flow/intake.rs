@@ -133,7 +133,8 @@ impl Intake {
                 Ok(IntakeResult::Replayed(first))
             }
             Accepted::KeyReused(first) => {
-                tracing::warn!(notification.id = %first, "idempotency key reused with a different body");
+                // Rejections are logged by the listener, at a limited rate.
+                tracing::debug!(notification.id = %first, "idempotency key reused with a different body");
                 Err(IntakeError::KeyReused)
             }
         }

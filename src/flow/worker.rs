@@ -60,7 +60,7 @@ pub struct Worker {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     runtime: Handle,
-    paused: bool,
+    paused: AtomicBool,
     permits: PrioritySemaphore,
     // The leases of deliveries in flight, and since when they are held.
     held: Mutex<HashMap<Lease, Timestamp>>,
@@ -83,7 +83,7 @@ impl Worker {
             renewed_at: Mutex::new(clock.now()),
             clock,
             runtime,
-            paused: settings.paused,
+            paused: AtomicBool::new(settings.paused),
             permits: PrioritySemaphore::new(IN_FLIGHT),
             held: Mutex::default(),
             draining: AtomicBool::new(false),
@@ -92,7 +92,17 @@ impl Worker {
 
     /// A slot for one more delivery of this priority, if one is free. There is none while delivery is paused.
     pub fn reserve(&self, priority: Priority) -> Option<PriorityPermit> {
-        if self.paused { None } else { self.permits.try_acquire(priority) }
+        if self.is_paused() { None } else { self.permits.try_acquire(priority) }
+    }
+
+    /// Whether deliveries wait until they are resumed.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Pauses or resumes delivery; `true` if that changed anything. Deliveries in flight end as they would.
+    pub fn set_paused(&self, paused: bool) -> bool {
+        self.paused.swap(paused, Ordering::Relaxed) != paused
     }
 
     /// The runtime that its tasks run on.
@@ -172,7 +182,7 @@ impl Worker {
 
     /// Claims and starts due deliveries, OTPs first; returns how many. Each call has a limit.
     pub async fn scan(self: &Arc<Self>) -> Result<usize, Error> {
-        if self.paused || self.store.next_due().await?.is_none_or(|due| due > self.clock.now()) {
+        if self.is_paused() || self.store.next_due().await?.is_none_or(|due| due > self.clock.now()) {
             return Ok(0);
         }
         // This process was suspended. Its own leases may have expired, and claiming one of its own deliveries would send

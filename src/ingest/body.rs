@@ -9,7 +9,7 @@ use super::problem::Problem;
 use crate::server::{BodyError, read_body};
 
 /// The largest notification of the contract is under 2 KiB.
-const BODY_MAX: usize = 16 * 1024;
+pub(super) const BODY_MAX: usize = 16 * 1024;
 
 /// The same in base64, with a wrapped key of 4096 bits and a header of 1 KiB, makes 24 KiB.
 const ENCRYPTED_MAX: usize = 32 * 1024;
@@ -21,16 +21,31 @@ const DISCARDED_MAX: usize = 2 * 1024 * 1024;
 const KEY: &str = "X-Idempotency-Key";
 const KEY_MAX: usize = 255;
 
-/// JSON, or nothing said about it, and not compressed.
+/// JSON, or nothing said about it, and not compressed. A header that comes twice, in two lines or in one, counts as often.
 pub(super) fn check_headers(request: &HttpRequest) -> Result<(), Problem> {
-    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-        return Err(Problem::UnsupportedMedia);
-    }
-    let Some(media) = request.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
-    let media = media.to_str().map_err(|_| Problem::UnsupportedMedia)?;
+    let are_all = |name, fits: fn(&str) -> bool| {
+        let values = request.headers().get_all(name);
+        values.map(|value| value.to_str().unwrap_or_default()).flat_map(items).all(fits)
+    };
+    let is_plain = are_all(header::CONTENT_ENCODING, |coding| coding.eq_ignore_ascii_case("identity"));
+    if is_plain && are_all(header::CONTENT_TYPE, is_json) { Ok(()) } else { Err(Problem::UnsupportedMedia) }
+}
+
+// The items of a list; a comma in a quoted parameter separates none (RFC 9110, 5.6.1).
+fn items(list: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let separates = move |c: char| {
+        let is_quote = c == '"' && !escaped;
+        quoted ^= is_quote;
+        escaped = quoted && c == '\\' && !escaped;
+        c == ',' && !quoted
+    };
+    list.split(separates).map(|item| item.trim_matches([' ', '\t']))
+}
+
+fn is_json(media: &str) -> bool {
     let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
-    if json { Ok(()) } else { Err(Problem::UnsupportedMedia) }
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 /// The key the sender gave: 1 to 255 printable ASCII characters; the same one twice is one.
@@ -62,7 +77,7 @@ pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Zero
 /// The whole body around an encrypted notification.
 pub(super) async fn read_encrypted(request: &HttpRequest, payload: Payload) -> Result<Zeroizing<Vec<u8>>, Problem> {
     read_body(request, payload, ENCRYPTED_MAX, DISCARDED_MAX).await.map_err(|error| match error {
-        BodyError::TooLarge => Problem::Undecipherable,
+        BodyError::TooLarge => Problem::Undecipherable("larger than 32 KiB"),
         other => other.into(),
     })
 }

@@ -13,12 +13,14 @@ use super::body;
 use super::jwe;
 use super::jwe::decryptor::Decryptor;
 use super::mtls::authorize::Access;
-use super::mtls::request_authorizer::{Client, RequestAuthorizer};
+use super::mtls::request_authorizer::{Client, RequestAuthorizer, Unauthorized};
 use super::problem::Problem;
 use super::processor;
+use super::rejections::NotificationRejections;
 use super::settings::Jwe;
 use crate::domain::clock::{Clocks, Timestamp};
-use crate::flow::intake::{Intake, IntakeResult};
+use crate::domain::notification::{ClientName, Warning};
+use crate::flow::intake::{IncomingNotification, Intake, IntakeResult};
 
 /// The path of the key that bodies may be encrypted for.
 pub(super) const PUBLIC_KEY: &str = "/public-key";
@@ -27,6 +29,7 @@ pub(super) const PUBLIC_KEY: &str = "/public-key";
 pub(super) struct AppState {
     pub(super) authorizer: RequestAuthorizer,
     pub(super) decryptor: Arc<Decryptor>,
+    pub(super) rejections: Arc<NotificationRejections>,
     pub(super) intake: Intake,
     pub(super) clocks: Clocks,
     pub(super) base_path: String,
@@ -52,7 +55,12 @@ enum Handled {
 pub(super) async fn handle(request: HttpRequest, payload: Payload, state: Data<AppState>) -> HttpResponse {
     let began = Instant::now();
     let (processor, kind) = labels(&request, &state);
-    let result = try_handle(&request, payload, &state).await;
+    let (client, result) = try_handle(&request, payload, &state).await;
+    match (&client, &result) {
+        (Some(client), Ok(Handled::Notification(_))) => state.rejections.accepted(client, kind),
+        (Some(client), Err(problem)) => state.rejections.rejected(client, kind, *problem, began),
+        (_, Ok(_)) | (None, Err(_)) => {}
+    }
     let outcome = match &result {
         Ok(Handled::Notification(IntakeResult::Accepted(_))) => "taken",
         Ok(Handled::Notification(IntakeResult::Replayed(_))) => "replayed",
@@ -75,7 +83,7 @@ pub(super) async fn handle(request: HttpRequest, payload: Payload, state: Data<A
 
 // The processor and the kind, by the path alone, so that rejected requests have them too.
 fn labels(request: &HttpRequest, state: &AppState) -> (&'static str, &'static str) {
-    match request.uri().path().strip_prefix(state.base_path.as_str()) {
+    match path(request, state) {
         Some(PUBLIC_KEY) => ("none", "public_key"),
         Some(path) => {
             processor::at(path).map_or(("none", "none"), |(processor, endpoint)| (processor.name, endpoint.kind.name()))
@@ -84,14 +92,34 @@ fn labels(request: &HttpRequest, state: &AppState) -> (&'static str, &'static st
     }
 }
 
-async fn try_handle(request: &HttpRequest, payload: Payload, state: &AppState) -> Result<Handled, Problem> {
+// The client is known even when its request is rejected, unless it is not authorized at all.
+async fn try_handle(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &AppState,
+) -> (Option<ClientName>, Result<Handled, Problem>) {
     let now = state.clocks.wall.now();
-    let path = request.uri().path().strip_prefix(state.base_path.as_str());
-    let is_read = path == Some(PUBLIC_KEY) && matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_read = path(request, state) == Some(PUBLIC_KEY) && matches!(*request.method(), Method::GET | Method::HEAD);
     let access = if is_read { Access::Read } else { Access::Write };
     // First of all: a client that is not authorized does not learn which paths exist.
-    let Client { name, jwe } = state.authorizer.authorize(request, access, now)?;
-    let path = path.ok_or(Problem::NotFound)?;
+    match state.authorizer.authorize(request, access, now) {
+        Ok(client) => (Some(client.name.clone()), answer(request, payload, state, client, now).await),
+        Err(Unauthorized { problem, client }) => (client, Err(problem)),
+    }
+}
+
+fn path<'a>(request: &'a HttpRequest, state: &AppState) -> Option<&'a str> {
+    request.uri().path().strip_prefix(state.base_path.as_str())
+}
+
+async fn answer(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &AppState,
+    client: Client,
+    now: Timestamp,
+) -> Result<Handled, Problem> {
+    let path = path(request, state).ok_or(Problem::NotFound)?;
     if path == PUBLIC_KEY {
         return public_key(request, state, now).map(Handled::PublicKey);
     }
@@ -104,10 +132,11 @@ async fn try_handle(request: &HttpRequest, payload: Payload, state: &AppState) -
     }
     body::check_headers(request)?;
     let key = body::idempotency_key(request)?;
-    let bytes = plaintext(request, payload, state, jwe).await?;
+    let Client { name, jwe } = client;
     // A notification is from the future only if both clocks say so: after a clock was set back, valid ones must pass.
-    let notification = endpoint.parse(&bytes, name, key, now.max(state.clocks.steady.now()))?;
-    drop(bytes);
+    let latest = now.max(state.clocks.steady.now());
+    let parse = |bytes: &[u8]| endpoint.parse(bytes, name.clone(), key.clone(), latest);
+    let notification = read_notification(request, payload, state, jwe, parse).await?;
     Ok(Handled::Notification(state.intake.accept(notification).await?))
 }
 
@@ -119,13 +148,14 @@ fn public_key(request: &HttpRequest, state: &AppState, now: Timestamp) -> Result
     state.decryptor.public_key(now)
 }
 
-/// The body as the processor's contract describes it, decrypted if it was encrypted.
-async fn plaintext(
+/// Reads the body, decrypts it if it is encrypted, and parses it with `parse`.
+async fn read_notification(
     request: &HttpRequest,
     payload: Payload,
     state: &AppState,
     policy: Jwe,
-) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    parse: impl Fn(&[u8]) -> Result<IncomingNotification, Problem>,
+) -> Result<IncomingNotification, Problem> {
     const NOT_ACCEPTED: Problem = Problem::Invalid("", "encrypted bodies are not accepted from this client");
     const REQUIRED: Problem = Problem::Invalid("", "only encrypted bodies are accepted from this client");
     if jwe::envelope::announced(request) {
@@ -133,13 +163,36 @@ async fn plaintext(
             return Err(NOT_ACCEPTED);
         }
         let body = body::read_encrypted(request, payload).await?;
-        return state.decryptor.open(jwe::envelope::payload(&body)?).await;
+        return match opened(&body, state).await {
+            Ok(plaintext) => parse(&plaintext),
+            Err(problem) if policy == Jwe::Optional => parse_announced(&body, problem, parse),
+            Err(problem) => Err(problem),
+        };
     }
     let body = body::read(request, payload).await?;
     match (jwe::envelope::unannounced(&body), policy) {
         (Some(_), Jwe::Off) => Err(NOT_ACCEPTED),
-        (Some(sealed), _) => state.decryptor.open(sealed).await,
+        (Some(sealed), _) => parse(&*state.decryptor.open(sealed).await?),
         (None, Jwe::Required) => Err(REQUIRED),
-        (None, _) => Ok(body),
+        (None, _) => parse(&body),
     }
+}
+
+async fn opened(body: &[u8], state: &AppState) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    state.decryptor.open(jwe::envelope::payload(body)?).await
+}
+
+// A plain body that was announced as encrypted: a sender's mistake that must not cost a code. Any body that cannot be read
+// gets the answer of one that cannot be decrypted.
+fn parse_announced(
+    body: &[u8],
+    problem: Problem,
+    parse: impl Fn(&[u8]) -> Result<IncomingNotification, Problem>,
+) -> Result<IncomingNotification, Problem> {
+    if body.len() > body::BODY_MAX || !matches!(problem, Problem::Undecipherable(_)) {
+        return Err(problem);
+    }
+    let mut notification = parse(body).map_err(|_| problem)?;
+    notification.warnings.push(Warning { field: jwe::envelope::HEADER, what: "true, but the body is not encrypted" });
+    Ok(notification)
 }

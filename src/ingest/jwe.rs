@@ -35,15 +35,31 @@ const KEY_BYTES: usize = 32;
 const KEY_BITS: std::ops::RangeInclusive<u32> = 2048..=4096;
 
 /// Why a text was not decrypted. The sender learns neither.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecryptError {
     /// Found without a key: not five parts of strict base64url, another algorithm, a wrong length.
-    #[error("not a JWE of the expected form")]
     Malformed,
     /// None of our keys decrypts it, or it was modified.
-    #[error("no key decrypts it")]
     Undecipherable,
 }
+
+impl DecryptError {
+    /// The reason, for our log.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Malformed => "not a JWE of the expected form",
+            Self::Undecipherable => "no key decrypts it",
+        }
+    }
+}
+
+impl std::fmt::Display for DecryptError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl std::error::Error for DecryptError {}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected an RSA key of 2048 to 4096 bits")]

@@ -4,6 +4,7 @@
 //! It knows no database and no provider. A client that is not authorized gets no further than `mtls`; a body that
 //! cannot be parsed gets no further than the processor's module. No answer repeats input.
 
+mod batch_counter;
 mod body;
 mod connection;
 mod fields;
@@ -15,6 +16,7 @@ mod mtls;
 pub mod openapi;
 mod problem;
 pub mod processor;
+mod rejections;
 mod settings;
 mod strict_json;
 mod verestro;
@@ -40,6 +42,7 @@ use jwe::decryptor::{DecryptionKeys, Decryptor};
 use mtls::request_authorizer::RequestAuthorizer;
 use mtls::tls::HandshakeResultIndex;
 use mtls::trust::TrustStore;
+use rejections::NotificationRejections;
 
 pub use mtls::trust::Reloaded;
 pub use settings::{ClientSettings, CrlExpired, Error, Jwe, MinVersion, ProxySettings, Role, Settings};
@@ -150,6 +153,7 @@ pub fn listen(
         Acceptor { trust, limiter: Arc::default(), for_proxy: true, ..acceptor.clone() }
     });
     let shutdown = Arc::<ShutdownState>::default();
+    let rejections = Arc::<NotificationRejections>::default();
     let decryptor = Arc::new(Decryptor::new(DecryptionKeys::read(settings)?));
     let state = Data::new(AppState {
         authorizer: RequestAuthorizer {
@@ -158,6 +162,7 @@ pub fn listen(
             rejections: Arc::clone(&acceptor.rejections),
         },
         decryptor: Arc::clone(&decryptor),
+        rejections: Arc::clone(&rejections),
         intake,
         clocks,
         base_path: base_path(settings)?,
@@ -169,6 +174,6 @@ pub fn listen(
     let over_tls = !settings.trusted_proxy.listen.is_empty();
     let proxy_address = addresses.last().copied().filter(|_| over_tls);
     let handle = server.handle();
-    let serving = listeners::run(server, Arc::clone(&acceptor.rejections), audit_log);
+    let serving = listeners::run(server, Arc::clone(&acceptor.rejections), rejections, audit_log);
     Ok((Listener { address, proxy_address, handle, shutdown, decryptor, acceptor, proxy_acceptor }, serving))
 }

@@ -215,7 +215,7 @@ const ANSWERS: [(&str, &str, &[Problem]); 9] = [
         "The body is not what the path accepts, or the key was used for another notification.",
         &[
             Problem::Invalid("otp", "expected 1 to 16 ASCII letters or digits"),
-            Problem::Undecipherable,
+            Problem::Undecipherable(""),
             Problem::KeyReused,
         ],
     ),

@@ -8,7 +8,7 @@ use crate::flow::intake::IntakeError;
 use crate::server::BodyError;
 
 /// Why a request is rejected. The name of a variant is its `outcome` in metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
 #[strum(const_into_str, serialize_all = "snake_case")]
 pub(super) enum Problem {
     /// The client is not authorized.
@@ -25,8 +25,8 @@ pub(super) enum Problem {
     UnsupportedMedia,
     /// A field, or the body as a whole if the name is empty, violates the contract.
     Invalid(&'static str, &'static str),
-    /// The encrypted body cannot be decrypted. The answer never says why.
-    Undecipherable,
+    /// The encrypted body cannot be decrypted. Why is for our log; the answer never says it.
+    Undecipherable(&'static str),
     NoPublicKey,
     /// The idempotency key was used before with another body.
     KeyReused,
@@ -58,7 +58,7 @@ impl From<BodyError> for Problem {
 }
 
 impl Problem {
-    const fn status(self) -> StatusCode {
+    pub(super) const fn status(self) -> StatusCode {
         match self {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -67,14 +67,63 @@ impl Problem {
             Self::Unreadable => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Invalid(..) | Self::Undecipherable | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Invalid(..) | Self::Undecipherable(_) | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoPublicKey | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Whether the client is to blame, so that the same request would be rejected again.
+    pub(super) fn is_of_the_client(self) -> bool {
+        self.status().is_client_error()
+    }
+
+    /// The field or header that is to blame.
+    pub(super) fn field(self) -> Option<&'static str> {
+        match self {
+            Self::Invalid("", _) => None,
+            Self::Invalid(field, _) => Some(field),
+            Self::KeyReused => Some("X-Idempotency-Key"),
+            Self::Forbidden
+            | Self::NotFound
+            | Self::MethodNotAllowed(_)
+            | Self::TooSlow
+            | Self::Unreadable
+            | Self::TooLarge
+            | Self::UnsupportedMedia
+            | Self::Undecipherable(_)
+            | Self::NoPublicKey
+            | Self::Unavailable => None,
+        }
+    }
+
+    /// The same problem in any field.
+    pub(super) const fn without_field(self) -> Self {
+        match self {
+            Self::Invalid(..) => Self::Invalid("", "various fields"),
+            other => other,
+        }
+    }
+
+    /// What was wrong, for our log: without the name of the field, and more than the answer says about encryption.
+    pub(super) const fn cause(self) -> &'static str {
+        match self {
+            Self::Invalid(_, what) | Self::Undecipherable(what) => what,
+            other => other.fixed(),
         }
     }
 
     /// The explanation in the answer.
     pub(super) fn detail(self) -> String {
-        let fixed = match self {
+        match self {
+            Self::Invalid("", what) => what.to_owned(),
+            Self::Invalid(field, what) => format!("{field}: {what}"),
+            Self::KeyReused => format!("X-Idempotency-Key: {}", self.fixed()),
+            other => other.fixed().to_owned(),
+        }
+    }
+
+    const fn fixed(self) -> &'static str {
+        match self {
             Self::Forbidden => "this client certificate is not authorized",
             Self::NotFound => "no such path",
             Self::MethodNotAllowed(_) => "this path accepts another method",
@@ -82,14 +131,12 @@ impl Problem {
             Self::Unreadable => "the request could not be read",
             Self::TooLarge => "the body is larger than 16 KiB",
             Self::UnsupportedMedia => "expected application/json without compression",
-            Self::Invalid("", what) => what,
-            Self::Invalid(field, what) => return format!("{field}: {what}"),
-            Self::Undecipherable => "the encrypted body cannot be decrypted",
+            Self::Invalid(_, what) => what,
+            Self::Undecipherable(_) => "the encrypted body cannot be decrypted",
             Self::NoPublicKey => "no public key is configured",
-            Self::KeyReused => "X-Idempotency-Key: used before for another notification",
+            Self::KeyReused => "used before for another notification",
             Self::Unavailable => "the notification cannot be accepted now",
-        };
-        fixed.to_owned()
+        }
     }
 
     /// Whether the connection may still contain a part of the request, which is not read.
@@ -118,6 +165,14 @@ mod tests {
     fn the_detail_names_the_field_if_there_is_one() {
         assert_eq!(Problem::Invalid("otp", "expected text").detail(), "otp: expected text");
         assert_eq!(Problem::Invalid("", "expected a JSON object").detail(), "expected a JSON object");
+        assert_eq!(Problem::KeyReused.detail(), "X-Idempotency-Key: used before for another notification");
+    }
+
+    #[test]
+    fn only_our_log_says_why_a_body_cannot_be_decrypted() {
+        let (one, other) = (Problem::Undecipherable("no key decrypts it"), Problem::Undecipherable("not a JWE"));
+        assert_eq!((one.detail(), one.status()), (other.detail(), other.status()));
+        assert_eq!((one.cause(), one.field()), ("no key decrypts it", None));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Describes certificates and distinguished names as text.
+//! Describes certificates as text.
 
 use std::net::IpAddr;
 
-use openssl::nid::Nid;
-use openssl::x509::{GeneralNameRef, X509NameEntryRef, X509NameRef, X509Ref};
+use openssl::x509::{GeneralNameRef, X509Ref};
 
+use super::names::{distinguished_name, escaped};
 use super::{Error, KeyKind, spki_pin, timestamp};
 use crate::domain::clock::Timestamp;
 
@@ -43,46 +43,6 @@ pub fn validity(certificate: &X509Ref) -> Result<(Timestamp, Timestamp), Error> 
     Ok((timestamp(certificate.not_before())?, timestamp(certificate.not_after())?))
 }
 
-/// Formats a distinguished name on one line, most specific part first, as in `CN=otp,O=Processor\, Inc.` (RFC 4514).
-/// Control characters and characters that change the text direction are escaped as bytes.
-pub fn distinguished_name(name: &X509NameRef) -> String {
-    let mut parts: Vec<_> = name.entries().map(name_part).collect();
-    parts.reverse();
-    parts.join(",")
-}
-
-fn name_part(entry: &X509NameEntryRef) -> String {
-    let kind = match entry.object().nid() {
-        Nid::UNDEF => entry.object().to_string(),
-        nid => nid.short_name().map_or_else(|_| entry.object().to_string(), str::to_owned),
-    };
-    match entry.data().to_string() {
-        Ok(text) => format!("{kind}={}", escaped(&text)),
-        Err(_) => format!("{kind}=#{}", hex::encode_upper(entry.data().as_slice())),
-    }
-}
-
-fn escaped(text: &str) -> String {
-    let last = text.chars().count().saturating_sub(1);
-    let mut line = String::with_capacity(text.len());
-    for (at, c) in text.chars().enumerate() {
-        let special = matches!(c, ',' | '+' | '"' | '\\' | '<' | '>' | ';');
-        if special || (at == 0 && matches!(c, ' ' | '#')) || (at == last && c == ' ') {
-            line.push('\\');
-            line.push(c);
-        } else if c.is_control() || changes_direction(c) {
-            line.extend(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:02X}")));
-        } else {
-            line.push(c);
-        }
-    }
-    line
-}
-
-fn changes_direction(c: char) -> bool {
-    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 fn alternative_name(name: &GeneralNameRef) -> String {
     if let Some(dns) = name.dnsname() {
         return format!("DNS:{}", escaped(dns));
@@ -108,32 +68,11 @@ fn ip_address(bytes: &[u8]) -> Option<IpAddr> {
 mod tests {
     use std::time::Duration;
 
-    use openssl::x509::X509Name;
-
     use super::super::Authority;
     use super::super::request;
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
-
-    fn name(parts: &[(Nid, &str)]) -> X509Name {
-        let mut name = X509Name::builder().unwrap();
-        for (nid, text) in parts {
-            name.append_entry_by_nid(*nid, text).unwrap();
-        }
-        name.build()
-    }
-
-    #[test]
-    fn a_name_is_escaped_on_one_line() {
-        let line = |common| distinguished_name(&name(&[(Nid::ORGANIZATIONNAME, "Org"), (Nid::COMMONNAME, common)]));
-        assert_eq!(line("otp"), "CN=otp,O=Org");
-        assert_eq!(line("a,O=Bank"), "CN=a\\,O=Bank,O=Org");
-        assert_eq!(line(" # "), "CN=\\ #\\ ,O=Org");
-        assert_eq!(line("#1"), "CN=\\#1,O=Org");
-        assert_eq!(line("a\r\n\u{202e}z"), "CN=a\\0D\\0A\\E2\\80\\AEz,O=Org");
-        assert_eq!(line("Żółw"), "CN=Żółw,O=Org");
-    }
 
     #[test]
     fn a_servers_certificate_is_described_in_full() {

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::Error;
 use crate::domain::secret::Credential;
+use crate::file_access;
 
 /// Readable by the owner only.
 const SECRET: u32 = 0o600;
@@ -28,8 +29,16 @@ pub fn write_key(path: &Path, key: &PKeyRef<Private>) -> Result<(), Error> {
 
 /// Writes a private key as PKCS#8, encrypted with AES-256 under `passphrase`, readable by its owner only.
 pub fn write_encrypted_key(path: &Path, key: &PKeyRef<Private>, passphrase: &Credential) -> Result<(), Error> {
-    let passphrase = passphrase.expose().as_bytes();
-    write(path, &key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), passphrase)?, SECRET)
+    write(path, &encrypted(key, passphrase)?, SECRET)
+}
+
+/// Like [`write_encrypted_key`], in place of an earlier file.
+pub(super) fn replace_encrypted_key(path: &Path, key: &PKeyRef<Private>, passphrase: &Credential) -> Result<(), Error> {
+    replace_secret(path, &encrypted(key, passphrase)?)
+}
+
+fn encrypted(key: &PKeyRef<Private>, passphrase: &Credential) -> Result<Vec<u8>, Error> {
+    Ok(key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), passphrase.expose().as_bytes())?)
 }
 
 /// Writes a certificate.
@@ -75,7 +84,7 @@ fn replace_or(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     }
     written
         .and_then(|()| File::open(folder_of(path))?.sync_all())
-        .map_err(|source| Error::File { path: path.to_owned(), source })
+        .map_err(|error| Error::File { path: path.to_owned(), source: file_access::explained(path, &error) })
 }
 
 // Sets the mode again, because the umask was applied to the mode of the new file.
@@ -123,7 +132,7 @@ fn write(path: &Path, pem: &[u8], mode: u32) -> Result<(), Error> {
     let _ = fs::remove_file(&draft);
     written
         .and_then(|()| File::open(folder_of(path))?.sync_all())
-        .map_err(|source| Error::File { path: path.to_owned(), source })
+        .map_err(|error| Error::File { path: path.to_owned(), source: file_access::explained(path, &error) })
 }
 
 fn write_draft(draft: &Path, pem: &[u8], mode: u32) -> io::Result<()> {

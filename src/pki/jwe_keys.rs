@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KeyKind;
 use crate::domain::clock::Timestamp;
+use crate::file_access;
 
 pub use change::KeyringEditor;
 pub use public::PublicKeyFormat;
@@ -133,7 +134,14 @@ impl JweKeyring {
     pub fn key(&self, id: &str) -> Result<PKey<Private>, Error> {
         let path = self.path(id);
         let invalid = |what: String| Error::File { path: path.clone(), what };
-        let pem = std::fs::read(&path).map(zeroize::Zeroizing::new).map_err(|error| invalid(error.to_string()))?;
+        let pem = std::fs::read(&path).map(zeroize::Zeroizing::new).map_err(|error| {
+            invalid(match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    "is missing, but the index lists it; restore it from your backup, or retire the key".to_owned()
+                }
+                _ => file_access::explain(&path, &error),
+            })
+        })?;
         // Without the callback OpenSSL would ask for a passphrase at the terminal.
         let key = PKey::private_key_from_pem_callback(&pem, |_| Ok(0));
         let key = key.map_err(|_| invalid("not an unencrypted private key in PEM".to_owned()))?;
@@ -142,7 +150,7 @@ impl JweKeyring {
             kind => return Err(invalid(format!("is {kind}; expected RSA with 2048 to 4096 bits"))),
         }
         if id_of(&key)? != id {
-            return Err(invalid("contains a different key than its name says".to_owned()));
+            return Err(invalid("contains a different key than its name says; restore it from your backup".to_owned()));
         }
         Ok(key)
     }

@@ -8,11 +8,13 @@
 pub mod ca;
 mod crl;
 mod csr;
+mod der;
 mod describe;
 pub mod expiry;
 mod files;
 pub mod jwe_keys;
 mod key;
+mod names;
 
 use std::path::PathBuf;
 
@@ -29,11 +31,12 @@ pub use crl::builder::{CrlValidity, RevocationReason, RevokedEntry, build_crl};
 pub use crl::reader::{RevocationList, SerialNumber};
 pub use csr::request::{InvalidCsr, SigningRequest, read_request, request};
 pub use csr::review::{CsrReview, RequestedExtension, review};
-pub use describe::{CertificateSummary, describe, distinguished_name, validity};
+pub use describe::{CertificateSummary, describe, validity};
 pub use files::{
     read_up_to, replace, write_certificate, write_crl, write_encrypted_key, write_key, write_new, write_request,
 };
 pub use key::{KeyKind, is_encrypted, spki_pin};
+pub use names::{distinguished_name, is_name, is_same_name};
 
 /// The size limit for PEM files: larger than any supported CSR, certificate or key.
 pub const PEM_MAX: u64 = 64 * 1024;
@@ -57,6 +60,14 @@ pub enum Error {
     /// Certificates without a subject cannot be distinguished.
     #[error("the CSR has no subject")]
     NoSubject,
+    /// A forger could make another CSR with the same signature.
+    #[error("the CSR is signed with {0}; expected a signature with SHA-256, SHA-384 or SHA-512")]
+    WeakSignature(String),
+    /// Programs read such a name only up to the NUL.
+    #[error("{0} in the subject of the CSR contains a NUL")]
+    NulInSubject(String),
+    #[error("{kind} in the subject of the CSR has {length} characters; RFC 5280 allows {max}")]
+    SubjectTooLong { kind: String, length: usize, max: usize },
     /// Some implementations treat a certificate whose subject equals its issuer as a CA.
     #[error("the subject of the CSR is the name of the CA")]
     SubjectIsIssuer,
@@ -75,7 +86,7 @@ pub enum Error {
     WrongPassphrase,
     #[error("the certificate is not a CA certificate: it lacks keyCertSign")]
     NotACa,
-    #[error("the private key does not belong to the certificate")]
+    #[error("the private key does not belong to the certificate; restore both from one backup")]
     KeyMismatch,
     #[error("the CA certificate expired at {0}")]
     Expired(Timestamp),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::error::Error;
-use super::format::{date, merchant_name, money};
+use super::format::{date, merchant_name};
 use super::registry::LocaleTemplates;
 use super::settings::Settings;
 use super::sms::budget;
@@ -20,7 +20,7 @@ use super::template::values::Values;
 use super::{RenderContext, Renderer, render_part, validate};
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
-use crate::domain::money::Money;
+use crate::domain::money::{Currency, Money};
 use crate::domain::notification::Kind;
 use crate::domain::recipient::Locale;
 use crate::domain::secret::RenderedText;
@@ -89,8 +89,8 @@ impl Previews {
 
     fn typical(&self, templates: &LocaleTemplates, channel: Channel, now: Timestamp) -> Values<'_> {
         let zone = self.renderer.time_zone();
-        let euro = money::currencies().find(|(currency, _)| currency.as_str() == "EUR");
-        let amount = euro.map(|(currency, _)| templates.amount(Money { minor: 4990, currency }, channel));
+        let euro = Currency::parse("EUR").ok();
+        let amount = euro.map(|currency| templates.amount(Money { minor: 4990, currency }, channel));
         Values {
             otp: "012345",
             until: date::time(now.after(VALID_FOR), zone, false),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::locale_tag::{chain, tag};
 use crate::domain::recipient::Locale;
 
 /// The settings of `[templates]`.
@@ -55,20 +56,27 @@ pub struct SmsSettings {
     /// The most segments of a message. A template that may need more is rejected; a merchant name that makes a message
     /// longer is shortened.
     pub max_segments: u8,
-    /// The locales whose letters outside GSM 03.38 are replaced by the nearest ones in it: `ł` by `l`.
+    /// The locales whose letters outside GSM 03.38 are replaced by the nearest ones in it: `ł` by `l`. A language covers
+    /// its regions: `pl` also means `pl-PL`.
     pub transliterate: Vec<Locale>,
 }
 
 impl SmsSettings {
     /// Whether letters are replaced in messages of `locale`, unless the provider decides otherwise.
     pub(super) fn transliterates(&self, locale: &Locale) -> bool {
-        self.transliterate.iter().any(|listed| listed.as_str().eq_ignore_ascii_case(locale.as_str()))
+        let wanted = tag(locale);
+        chain(&wanted).any(|wanted| self.transliterate.iter().any(|listed| tag(listed) == wanted))
     }
 }
 
+/// The languages whose readers are used to SMS without accents, and whose accents would double the segments of a message.
+const TRANSLITERATED: [&str; 3] = ["cs", "pl", "ro"];
+
 impl Default for SmsSettings {
+    #[expect(clippy::expect_used, reason = "constants")]
     fn default() -> Self {
-        Self { max_segments: 3, transliterate: Vec::new() }
+        let transliterate = TRANSLITERATED.map(|tag| Locale::parse(tag).expect("a language tag")).into();
+        Self { max_segments: 3, transliterate }
     }
 }
 

@@ -243,7 +243,7 @@ fn foreign_text_in_a_mail_is_text_whatever_it_looks_like() {
         ("https://evil.example/x", "https evil. example/x"),
         ("www.evil.example", "www. evil. example"),
         ("ala@evil.example", "ala@ evil. example"),
-        ("+48 600 100 200 Ala", "+*** Ala"),
+        ("+48 600 100 200 Ala", "*** Ala"),
     ] {
         let greeted = rendered(&renderer, &checked(VerificationStatus::Accepted, words), Channel::Email, "en");
         assert!(greeted[2].contains(&format!(">Hello <bdi>{shown}</bdi>,</p>")), "{words:?}: {}", greeted[2]);
@@ -260,7 +260,7 @@ fn foreign_text_in_a_mail_is_text_whatever_it_looks_like() {
 fn a_merchant_name_can_neither_link_nor_run_nor_break_the_line() {
     let renderer = renderer();
     let text = sms(&renderer, &otp("{{otp}}\r\nhttps://evil.example +48 600 100 200"), "en");
-    assert!(text.contains("to {{otp}} https evil. example +***, valid until"), "{text}");
+    assert!(text.contains("to {{otp}} https evil. example ***, valid until"), "{text}");
     assert!(sms(&renderer, &otp(&"W".repeat(5000)), "en").contains(&format!("to {}..., valid", "W".repeat(39))));
     assert!(sms(&renderer, &otp("\u{202e}"), "pl").contains("(odbiorca: sprzedawca)"));
     let html = rendered(&renderer, &otp("<script>alert('x')</script>"), Channel::Email, "en").remove(2);

@@ -9,6 +9,7 @@ mod http;
 mod pem_files;
 mod stream;
 mod tls;
+mod upgrade_filter;
 
 use std::path::{Path, PathBuf};
 

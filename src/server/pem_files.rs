@@ -7,6 +7,7 @@ use openssl::x509::X509;
 use zeroize::Zeroizing;
 
 use super::Error;
+use crate::file_access;
 
 /// The certificate of a listener, the chain above it, and its private key.
 ///
@@ -40,7 +41,7 @@ impl ServerIdentity {
 
 /// Reads at least one certificate from the file that the setting `key` names.
 pub fn read_certificates(key: &str, path: &Path) -> Result<Vec<X509>, Error> {
-    let pem = std::fs::read(path).map_err(|error| Error::file(key, path, error.to_string()))?;
+    let pem = std::fs::read(path).map_err(|error| Error::file(key, path, file_access::explain(path, &error)))?;
     let found = X509::stack_from_pem(&pem).map_err(|_| Error::file(key, path, "not a certificate in PEM"))?;
     if found.is_empty() {
         return Err(Error::file(key, path, "contains no certificate"));
@@ -49,7 +50,9 @@ pub fn read_certificates(key: &str, path: &Path) -> Result<Vec<X509>, Error> {
 }
 
 fn read_key(key: &str, path: &Path) -> Result<PKey<Private>, Error> {
-    let pem = Zeroizing::new(std::fs::read(path).map_err(|error| Error::file(key, path, error.to_string()))?);
+    let pem = Zeroizing::new(
+        std::fs::read(path).map_err(|error| Error::file(key, path, file_access::explain(path, &error)))?,
+    );
     // Without a callback OpenSSL would ask for the passphrase of an encrypted key on the terminal and wait.
     let private = PKey::private_key_from_pem_callback(&pem, |_| Ok(0));
     private.map_err(|_| Error::file(key, path, "not a private key in PEM"))

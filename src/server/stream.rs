@@ -1,4 +1,5 @@
-//! A connection that has been accepted: its bytes, its peer, its permit, and the time limit on request heads.
+//! A connection that has been accepted: its bytes, its peer, its permit, the time limit on request heads, and requests to
+//! change the protocol, which are ignored.
 //!
 //! actix limits the time of the first request head only. Here the head of every request has the same limit, counted
 //! from its first byte, so that a client cannot hold a connection by sending a later head byte by byte.
@@ -15,6 +16,8 @@ use actix_web::dev::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::upgrade_filter::UpgradeFilter;
+
 /// Time for the request line and headers, from the first byte.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -24,6 +27,9 @@ pub struct ClientStream<S, P = ()> {
     peer: P,
     requests: Rc<RequestState>,
     head: Option<(u64, Pin<Box<Sleep>>)>,
+    upgrades: UpgradeFilter,
+    /// The requests that had begun when the filter last began a head.
+    filtered: u64,
     _permit: Box<dyn Any>,
 }
 
@@ -55,12 +61,31 @@ impl Drop for RequestInProgress {
 impl<S: Unpin, P: Clone + Unpin + 'static> ClientStream<S, P> {
     /// A connection with `peer`. `permit` is held until the connection ends.
     pub fn new(stream: S, peer: P, permit: impl Any) -> Self {
-        Self { stream, peer, requests: Rc::default(), head: None, _permit: Box::new(permit) }
+        Self {
+            stream,
+            peer,
+            requests: Rc::default(),
+            head: None,
+            upgrades: UpgradeFilter::default(),
+            filtered: 0,
+            _permit: Box::new(permit),
+        }
     }
 
     pub(super) fn fill_connection_data(&self, data: &mut Extensions) {
         data.insert(self.peer.clone());
         data.insert(Rc::clone(&self.requests));
+    }
+
+    // What arrives after an answer is the next head. A head that a client sends before it is read with the body before it and
+    // not filtered: clients and proxies do not send a POST before the last one is answered (RFC 9112, 9.3.2).
+    fn hide_upgrades(&mut self, received: &mut [u8]) {
+        let begun = self.requests.begun.get();
+        if begun != self.filtered && !self.requests.in_progress.get() {
+            self.filtered = begun;
+            self.upgrades.begin_head();
+        }
+        self.upgrades.apply(received);
     }
 
     fn head_timed_out(&mut self, context: &mut Context<'_>, received: bool) -> bool {
@@ -81,6 +106,7 @@ impl<S: AsyncRead + Unpin, P: Clone + Unpin + 'static> AsyncRead for ClientStrea
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buf);
+        this.hide_upgrades(&mut buf.filled_mut()[before..]);
         if this.head_timed_out(context, buf.filled().len() > before) && read.is_pending() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

@@ -3,7 +3,13 @@
 use async_trait::async_trait;
 
 use super::Error;
-use crate::domain::audit_event::AuditEvent;
+use crate::domain::audit_event::{Actor, AuditEvent};
+use crate::file_access;
+
+/// The user of this command. The account is that of the login, also under sudo or su.
+pub(super) fn operator() -> Actor {
+    Actor::Operator(file_access::login())
+}
 
 /// The audit log, for events that no other verb of the store writes.
 #[async_trait]

@@ -4,10 +4,12 @@
 
 use async_trait::async_trait;
 
+use super::audit_tree::AuditTree;
 use super::outbox::Outbox;
 use super::providers::Providers;
 use super::recipients::SealedRecipients;
 use super::reports::Reports;
+use super::seal_key::SealKeyRecord;
 use super::write_batcher::Batches;
 use super::{AuditEvents, DeliveryReceipts, Error, Retention, TemplateVersions};
 
@@ -23,6 +25,8 @@ pub(super) trait Backend:
     + Retention
     + TemplateVersions
     + AuditEvents
+    + AuditTree
+    + SealKeyRecord
 {
     /// Bytes that may still be written.
     async fn free_space(&self) -> Result<u64, Error>;

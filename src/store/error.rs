@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::seal;
+use super::sqlite::Holder;
 use crate::domain::delivery::DeliveryId;
 
 /// Why the store did not do what it was asked.
@@ -15,15 +16,30 @@ pub enum Error {
     Open(#[source] sqlx::Error),
     #[error("the database cannot be migrated")]
     Migrate(#[source] sqlx::migrate::MigrateError),
-    /// The schema is of another version, and only a gateway may migrate it.
-    #[error("the database has the schema of another version of otpost; `otpost serve` of this version migrates it")]
-    SchemaMismatch,
+    /// Only a gateway may migrate the database.
+    #[error("the database has the schema of an older otpost; `otpost serve` of this version migrates it")]
+    SchemaOlder,
+    #[error(
+        "the database is of a newer otpost: it has migration {found}, and this version knows {newest} and older; use the \
+         newer version, or restore the backup made before the upgrade"
+    )]
+    SchemaNewer { found: i64, newest: i64 },
+    #[error(
+        "migration {version} ({description}) is not the one that this database was migrated with: the database belongs to \
+         another build of otpost; use that build, or restore a backup"
+    )]
+    MigrationChanged { version: i64, description: String },
     /// The database did not apply a setting that durability depends on.
     #[error("the database has {setting} = {found}, expected {expected}")]
     Settings { setting: &'static str, found: String, expected: &'static str },
-    /// The lock file is held by another gateway, or, when there is a `source`, cannot be locked.
-    #[error("another otpost is running on this database (lock file {})", path.display())]
-    Lock { path: PathBuf, source: Option<std::io::Error> },
+    /// The lock file is held by another gateway.
+    #[error("another otpost is running on this database ({holder}lock file {})", path.display())]
+    AlreadyRunning { path: PathBuf, holder: Holder },
+    #[error("the lock file {} cannot be used", path.display())]
+    Lock { path: PathBuf, source: std::io::Error },
+    /// The file or its folder is protected; the text says how.
+    #[error("{}: {denial}", path.display())]
+    Denied { path: PathBuf, denial: String },
     #[error("the free space of the database's disk cannot be read")]
     Disk(#[source] std::io::Error),
     /// A key is missing, or a ciphertext does not open.

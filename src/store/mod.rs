@@ -16,6 +16,7 @@
 
 mod accept;
 mod audit_events;
+pub mod audit_tree;
 mod backend;
 mod channel_list;
 mod error;
@@ -35,6 +36,7 @@ pub mod reports;
 mod retention;
 mod rows;
 pub mod seal;
+mod seal_key;
 mod settle;
 mod split;
 mod sqlite;
@@ -92,6 +94,11 @@ impl Settings {
             _ => Err(Error::Url),
         }
     }
+
+    /// The process of the gateway that runs on this database, as far as this user may see it.
+    pub fn running_gateway(&self) -> Option<u32> {
+        sqlite::running_gateway(&self.sqlite_path().ok()?)
+    }
 }
 
 /// Which process opens the database, and so what it may do.
@@ -99,8 +106,10 @@ impl Settings {
 pub enum OpenMode {
     /// Accepts and delivers. A database file has at most one.
     Gateway,
-    /// A command that reads, imports or erases while a gateway may be running.
+    /// A command that imports, erases or drains while a gateway may be running.
     Cli,
+    /// A command that only looks. Its user needs no write permission, and no key unless it shows what is sealed.
+    ReadOnly,
 }
 
 /// The store as the rest of otpost knows it.
@@ -126,9 +135,14 @@ impl Store {
         mode: OpenMode,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
-        let sealer = Sealer::open(sealing)?;
+        let sealer = match mode {
+            OpenMode::Gateway | OpenMode::Cli => Sealer::open(sealing)?,
+            OpenMode::ReadOnly => Sealer::open_if_permitted(sealing)?,
+        };
         let failure = Arc::new(FatalError::new());
         let backend = sqlite::Sqlite::open(&settings.sqlite_path()?, mode, Arc::clone(&failure)).await?;
+        let record_at = (mode != OpenMode::ReadOnly).then(|| clock.now());
+        seal_key::check(&*backend, &sealer, record_at).await?;
         Self::with_backend(backend, failure, sealer, clock, settings.min_free, Box::new(Uuid::now_v7)).await
     }
 
@@ -151,6 +165,11 @@ impl Store {
 
     /// Audit events that belong to no other change.
     pub fn audit_events(&self) -> &dyn AuditEvents {
+        &*self.backend
+    }
+
+    /// The Merkle tree over the audit events.
+    pub fn audit_tree(&self) -> &dyn audit_tree::AuditTree {
         &*self.backend
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Error;
-use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
+use super::audit_events::operator;
+use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 
@@ -97,7 +98,7 @@ pub(super) fn enabled_event(provider: &ProviderName, at: Timestamp) -> AuditEven
 }
 
 fn event(kind: AuditKind, provider: &ProviderName, at: Timestamp) -> AuditEvent {
-    AuditEvent::new(Actor::Operator, kind, at).with("provider", provider.0.as_str())
+    AuditEvent::new(operator(), kind, at).with("provider", provider.0.as_str())
 }
 
 /// The earliest delivery and the earliest attempt that [`Providers::billed`] counts.

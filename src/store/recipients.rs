@@ -6,13 +6,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::audit_events::operator;
 use super::backend::Backend;
 use super::read_batcher::ReadBatcher;
 use super::rows::{ImportRows, NewContactRow, RecipientQuery, RecipientRows};
 use super::seal;
 use super::seal::Sealer;
 use super::{Error, Store, channel_list, hash_labels};
-use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
+use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
 use crate::domain::notification::Priority;
@@ -74,13 +75,13 @@ impl Recipients {
     /// Writes recipients whole, all or none. One with a known reference is replaced.
     pub async fn import(&self, recipients: &[RecipientRecord], now: Timestamp) -> Result<(), Error> {
         let rows = recipients.iter().map(|recipient| self.seal(recipient)).collect::<Result<Vec<_>, _>>()?;
-        let event = AuditEvent::new(Actor::Operator, AuditKind::RecipientsImported, now);
+        let event = AuditEvent::new(operator(), AuditKind::RecipientsImported, now);
         self.backend.import(&rows, &event.with("recipients", recipients.len())).await
     }
 
     /// Removes a recipient with all identifiers and contacts. `false` when the id is unknown.
     pub async fn erase(&self, id: RecipientId, now: Timestamp) -> Result<bool, Error> {
-        let event = AuditEvent::new(Actor::Operator, AuditKind::RecipientErased, now);
+        let event = AuditEvent::new(operator(), AuditKind::RecipientErased, now);
         self.backend.erase(id.0, &event.with("recipient", id.to_string())).await
     }
 

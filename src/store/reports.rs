@@ -18,6 +18,8 @@ pub trait Reports: Send + Sync {
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error>;
     /// The open deliveries of each priority, in the order of [`Priority::ALL`].
     async fn backlogs(&self) -> Result<[Backlog; 2], Error>;
+    /// The newest rejections of notifications, newest first.
+    async fn rejections(&self, limit: u32) -> Result<Vec<EventLine>, Error>;
     /// The size of the database.
     async fn figures(&self) -> Result<Figures, Error>;
 }
@@ -56,7 +58,7 @@ pub struct DeliveryLine {
     pub last: Option<String>,
 }
 
-/// One audit event of a delivery.
+/// One audit event.
 #[derive(Debug, Clone, Serialize)]
 pub struct EventLine {
     /// Its number in the audit log.

@@ -52,6 +52,16 @@ pub const ALL: &[Metric] = &[
     counter_of("otpost_handshake_rejections_total", &["reason"], "Rejected TLS handshakes."),
     counter_of("otpost_client_rejections_total", &["reason"], "Rejected requests of clients with a valid certificate."),
     counter_of(
+        "otpost_ingest_rejections_total",
+        &["client", "reason", "field"],
+        "Rejected requests of a known client by reason and by the field or header to blame (none if there is no single one).",
+    ),
+    gauge_of(
+        "otpost_ingest_client_rejected",
+        &["client", "kind"],
+        "1 once 3 of the last 10 notifications of a client and kind were rejected, until it is accepted again for a minute.",
+    ),
+    counter_of(
         "otpost_ingest_forged_headers_total",
         &[],
         "Requests with a proxy header that did not come from the trusted proxy.",
@@ -169,6 +179,14 @@ pub const ALL: &[Metric] = &[
     histogram_of("otpost_store_commit_duration_seconds", &[], "Duration of a transaction, including its sync."),
     histogram_of("otpost_store_commit_changes", &[], "Changes committed in one transaction."),
     gauge_of("otpost_store_free_bytes", &[], "Free bytes on the disk of the database."),
+    gauge_of(
+        "otpost_audit_log_ok",
+        &[],
+        "1 while audit events are signed; 0 when the log cannot be signed or was changed.",
+    ),
+    gauge_of("otpost_audit_lag_seconds", &[], "Age of the oldest audit event that is not signed yet."),
+    counter_of("otpost_audit_checkpoints_total", &[], "Signed checkpoints of the audit log."),
+    gauge_of("otpost_audit_publish_failed", &["place"], "1 while checkpoints cannot be published there."),
     gauge_of("otpost_build_info", &["version"], "Always 1."),
 ];
 

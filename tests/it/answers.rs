@@ -14,7 +14,9 @@
 //! | slow bodies | `limits::a_body_that_does_not_arrive_..` |
 //! | large bodies and headers | `limits::a_body_of_16_kib_..`, `a_body_that_is_announced_..`, `too_many_headers_..` |
 //! | `Expect`, `Content-Encoding` | `headers::a_client_that_expects_100_continue_..`, `a_compressed_body_..` |
-//! | `Content-Type` | `headers::only_json_media_types_..` |
+//! | `Content-Type` | `headers::only_json_media_types_..`, `a_content_type_may_come_twice_..` |
+//! | `Connection: Upgrade`, headers of proxies | `headers::headers_of_clients_and_proxies_..`, `a_request_to_upgrade_..` |
+//! | what a rejection leaves | `traces` |
 //! | malformed JSON; encodings; nesting; duplicate fields | `bodies::only_one_strict_json_object_..`, `every_endpoint_is_equally_strict_..` |
 //! | byte order mark, unknown fields | `bodies::unknown_fields_and_a_byte_order_mark_..` |
 //! | a field's name in another case | `bodies::field_names_..` |
@@ -85,6 +87,7 @@
 //! | methods, query, body, no key | `public_key` |
 //! | rotation | `public_key`, `encryption::during_a_rotation_both_keys_decrypt_..` |
 //! | bodies that cannot be decrypted | `encryption::every_encrypted_body_that_cannot_be_decrypted_..` |
+//! | plain bodies announced as encrypted | `encryption::a_plain_body_that_is_announced_..` |
 
 mod bodies;
 mod dates;
@@ -98,6 +101,7 @@ mod locks;
 mod public_key;
 mod rejections;
 mod tls;
+mod traces;
 mod transactional_locks;
 mod transactions;
 mod verifications;

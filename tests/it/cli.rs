@@ -2,20 +2,28 @@
 
 mod ca;
 mod check;
+mod database;
 mod delivery;
 mod help;
+mod ingest;
 mod key;
+mod modes;
 mod preview;
 mod provider;
+mod readers;
 mod recipients;
 mod route;
+mod seal_key;
 mod template;
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::support::house::keep_two_locales;
 
 /// A workspace created by `otpost init`.
 struct Workspace {
@@ -34,7 +42,31 @@ impl Workspace {
         let workspace = Self { folder: tempfile::tempdir().unwrap() };
         let made = run(&["init", workspace.path("").to_str().unwrap()]);
         assert_eq!(made.code, 0, "{}", made.err);
+        // The default ports may be taken on this machine.
+        workspace.configure("127.0.0.1:8443", "127.0.0.1:0");
+        workspace.configure("127.0.0.1:9464", "127.0.0.1:0");
         workspace
+    }
+
+    /// With the templates of two locales, where a test runs `check` or `serve` many times.
+    fn small() -> Self {
+        let workspace = Self::new();
+        keep_two_locales(&workspace.path("templates"));
+        workspace
+    }
+
+    /// Adds to the end of the configuration.
+    fn append(&self, more: &str) {
+        let text = std::fs::read_to_string(self.path("otpost.toml")).unwrap();
+        self.write("otpost.toml", &format!("{text}\n{more}\n"));
+    }
+
+    /// Imports one recipient with this customer number.
+    fn import(&self, customer: &str) {
+        let rows = format!("recipient,locale,storage_customer,sms\nr-{customer},pl,{customer},+48600100200\n");
+        let file = self.write("one.csv", &rows);
+        let said = self.run(&["recipient", "import", &file]);
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -79,8 +111,11 @@ impl CommandOutput {
 }
 
 fn run(args: &[&str]) -> CommandOutput {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_otpost"));
-    let ended = command.args(args).stdin(Stdio::null()).output().unwrap();
+    output(Command::new(env!("CARGO_BIN_EXE_otpost")).args(args))
+}
+
+fn output(command: &mut Command) -> CommandOutput {
+    let ended = command.stdin(Stdio::null()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     CommandOutput { code: ended.status.code().unwrap(), out: text(ended.stdout), err: text(ended.stderr) }
 }

@@ -94,14 +94,20 @@ fn the_demo_uses_the_templates_of_a_folder_and_refuses_invalid_ones() {
 }
 
 #[test]
-fn with_json_the_demo_prints_one_object_per_message() {
+fn with_json_the_demo_prints_its_address_and_one_object_per_request_and_message() {
     let folder = tempfile::tempdir().unwrap();
 
     let shown = demo(folder.path(), &["--once", "--json"]).unwrap();
 
     let out = text(&shown.stdout);
     assert!(shown.status.success(), "{out}{}", text(&shown.stderr));
-    let messages: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events[0]["type"], "gateway");
+    assert!(events[0]["url"].as_str().unwrap().starts_with("https://127.0.0.1:"), "{}", events[0]);
+    assert!(events[0]["certificate"].as_str().unwrap().ends_with("pki/processor.pem"), "{}", events[0]);
+    let of_type = |name: &str| events.iter().filter(|event| event["type"] == name).cloned().collect::<Vec<_>>();
+    let (requests, messages) = (of_type("request"), of_type("message"));
+    assert!(!requests.is_empty() && requests.iter().all(|request| request["status"] == 204), "{requests:?}");
     let mut times = BTreeMap::new();
     for message in &messages {
         let of = |key: &str| message[key].as_str().unwrap().to_owned();
@@ -169,4 +175,5 @@ fn the_printed_command_posts_a_notification_and_the_demo_shows_its_message() {
     assert_eq!(text(&posted.stdout), "204\n", "{printed}{}", text(&posted.stderr));
     assert!(shown.contains("push   …a1b2") && shown.contains(" ms   Confirm your payment"), "{shown}");
     assert!(ended.success(), "{ended}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "keys are left behind");
 }

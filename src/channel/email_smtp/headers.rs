@@ -1,9 +1,11 @@
-//! Mail headers beyond the basic ones: automatic submission, language, and how to unsubscribe.
+//! Mail headers beyond the basic ones: the subject, automatic submission, language, and how to unsubscribe.
 //!
-//! None of them contains any part of the message.
+//! None of them contains any part of the message but the subject.
 
 use std::error::Error;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 
 use crate::domain::recipient::Locale;
@@ -13,6 +15,16 @@ const UNSUBSCRIBE_MAX: usize = 500;
 
 const EXPECTED: &str = "list_unsubscribe: expected mailto:NAME@HOST or https://HOST/…, or both separated by a comma; \
                         leave it out for none";
+
+/// How an encoded word begins (RFC 2047, 2).
+const ENCODED_WORD: &str = "=?";
+
+/// The most bytes of text in one encoded word: with its frame and the name of the header they stay below 76 characters.
+const ENCODED_WORD_MAX: usize = 36;
+
+/// `Subject`.
+#[derive(Clone)]
+pub(super) struct Subject(String);
 
 /// `Auto-Submitted` (RFC 3834): suppresses automatic replies such as vacation notices.
 #[derive(Clone, Copy)]
@@ -29,6 +41,30 @@ pub(super) struct ContentLanguage(pub(super) Locale);
 /// `List-Unsubscribe` (RFC 2369). Without one-click unsubscription (RFC 8058), which needs an address for each recipient.
 #[derive(Clone)]
 pub(super) struct Unsubscribe(String);
+
+impl Subject {
+    pub(super) fn new(line: String) -> Self {
+        Self(line)
+    }
+}
+
+/// Whether mail programs may decode a part of `text` although it was never encoded.
+pub(super) fn looks_encoded(text: &str) -> bool {
+    text.contains(ENCODED_WORD)
+}
+
+// The whole text in encoded words. Readers drop the line breaks between them (RFC 2047, 6.2).
+fn encode(text: &str) -> String {
+    let mut words = vec![String::new()];
+    for c in text.chars() {
+        if words.last().is_some_and(|word| word.len() + c.len_utf8() > ENCODED_WORD_MAX) {
+            words.push(String::new());
+        }
+        words.last_mut().into_iter().for_each(|word| word.push(c));
+    }
+    let encoded: Vec<_> = words.iter().map(|word| format!("=?utf-8?b?{}?=", STANDARD.encode(word))).collect();
+    encoded.join("\r\n ")
+}
 
 impl Unsubscribe {
     /// Parses the setting; `None` when it is empty.
@@ -66,6 +102,26 @@ impl Header for AutoSubmitted {
 
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+impl Header for Subject {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Subject")
+    }
+
+    fn parse(line: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Ok(Self(line.to_owned()))
+    }
+
+    // The library encodes words beyond ASCII only. A merchant's `=?utf-8?b?..?=` would reach the mail program as it is,
+    // which would show what it decodes to: a text that was never cleaned.
+    fn display(&self) -> HeaderValue {
+        if looks_encoded(&self.0) {
+            HeaderValue::dangerous_new_pre_encoded(Self::name(), self.0.clone(), encode(&self.0))
+        } else {
+            HeaderValue::new(Self::name(), self.0.clone())
+        }
     }
 }
 

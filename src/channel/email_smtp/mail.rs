@@ -6,7 +6,7 @@ use lettre::address::Envelope;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{Address, Message as Mail};
 
-use super::headers::{AutoSubmitted, ContentLanguage, NoAutoReply, Unsubscribe};
+use super::headers::{AutoSubmitted, ContentLanguage, NoAutoReply, Subject, Unsubscribe};
 use crate::domain::notification::Priority;
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::Cause;
@@ -36,7 +36,7 @@ impl OutgoingMail {
             .envelope(envelope)
             .from(from.clone())
             .to(Mailbox::new(None, to.clone()))
-            .subject(one_line(subject.reveal()))
+            .header(Subject::new(one_line(subject.reveal())))
             // The same on every attempt, so that a mailbox can drop a duplicate, and different for every delivery, so
             // that it does not drop another mail.
             .message_id(Some(format!("<{}@{}>", message.delivery, from.email.domain())))
@@ -124,6 +124,22 @@ mod tests {
         let standard = written(Priority::Standard).replace("\r\n ", " ");
         assert!(standard.contains(line), "{standard}");
         assert!(!written(Priority::Otp).contains("List-Unsubscribe"));
+    }
+
+    #[test]
+    fn a_subject_with_an_encoded_word_is_encoded_as_a_whole() {
+        for subject in ["Shop =?utf-8?b?ZXZpbC5jb20=?=", "=?", "a=?utf-8?q?b?=c", &format!("{} =?", "ż".repeat(90))] {
+            let mail = written(subject);
+            let (_, header) = mail.split_once("\r\nSubject: ").unwrap();
+            let lines: Vec<_> = header.split("\r\n").take_while(|line| line.contains("=?utf-8?b?")).collect();
+            let words =
+                lines.iter().map(|line| line.trim().strip_prefix("=?utf-8?b?").unwrap().strip_suffix("?=").unwrap());
+            let decoded: String =
+                words.map(|word| String::from_utf8(openssl::base64::decode_block(word).unwrap()).unwrap()).collect();
+            assert_eq!(decoded, subject);
+            assert!(lines.iter().all(|line| line.len() <= 66), "{lines:?}");
+        }
+        assert!(written("50 % off = good? yes").contains("\r\nSubject: 50 % off = good? yes\r\n"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use lettre::message::Mailbox;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{Adapter, Common, Error, KindSettings, Provider, check_in_flight};
+use super::{Adapter, Common, Error, KindSettings, Provider, ProviderEndpoint, check_in_flight};
 use crate::domain::notification::Priority;
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
@@ -62,7 +62,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tls {
-    /// Not protected; for a relay on the same machine or network segment.
+    /// Not protected; for a relay on the same machine.
     None,
     /// TLS after a plain greeting; required before anything is sent.
     #[default]
@@ -82,6 +82,10 @@ const fn connections() -> usize {
 impl KindSettings for Settings {
     fn connect(&self, common: &Common) -> Result<Adapter, Error> {
         Ok(Adapter { provider: Arc::new(Relay::new(self, common)?), receipts: None })
+    }
+
+    fn endpoint(&self) -> Option<ProviderEndpoint> {
+        Some(ProviderEndpoint { host: self.host.clone(), port: self.port, is_encrypted: self.tls != Tls::None })
     }
 }
 
@@ -133,10 +137,13 @@ impl Relay {
     fn new(settings: &Settings, common: &Common) -> Result<Self, Error> {
         let name = common.name();
         check_in_flight(name, "connections", settings.connections)?;
-        let from = settings
+        let from: Mailbox = settings
             .from
             .parse()
             .map_err(|_| Error::new(name, "from: expected a mailbox such as Bank <otp@bank.example>"))?;
+        if from.name.as_deref().is_some_and(headers::looks_encoded) {
+            return Err(Error::new(name, "from: write the name as plain text; it is encoded when it is sent"));
+        }
         let unsubscribe =
             Unsubscribe::read(&settings.list_unsubscribe).map_err(|expected| Error::new(name, expected))?;
         Ok(Self {

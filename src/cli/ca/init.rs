@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     output::line(format_args!("  otpost ca sign REQUEST.csr --client NAME --env {} --days 365 --pin", args.env))?;
     if args.env == CaEnvironment::Prod && passphrase.is_none() {
         output::note(
-            "warning: the key of this production CA is not encrypted; create it with --passphrase-file FILE to encrypt it",
+            "warning: the key of this production CA is not encrypted; encrypt it with `otpost ca encrypt --env prod --new-passphrase-file FILE`",
         );
     }
     Ok(ExitCode::SUCCESS)

@@ -3,13 +3,13 @@
 //! It is never a command-line argument, because every user of the machine can read those.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use crate::cli::Usage;
+use crate::cli::{Usage, output};
 use crate::config;
 use crate::domain::secret::Credential;
 use crate::pki::ca::store::CaStore;
@@ -32,19 +32,19 @@ pub(super) struct PassphraseArgs {
 impl PassphraseArgs {
     /// For a new key: from the file or the environment. `None` if neither is given.
     pub(super) fn for_new_key(&self) -> anyhow::Result<Option<Credential>> {
-        let passphrase = self.configured()?;
-        if passphrase.as_ref().is_some_and(|passphrase| passphrase.expose().chars().count() < LENGTH_MIN) {
-            return Err(
-                Usage(format!("the passphrase is too short: must have at least {LENGTH_MIN} characters")).into()
-            );
-        }
-        Ok(passphrase)
+        self.configured()?.map(long_enough).transpose()
     }
 
     /// For an existing key: from the file, the environment or the terminal. `None` if the key is not encrypted.
     pub(super) fn for_existing_key(&self, ca: &CaStore) -> anyhow::Result<Option<Credential>> {
         let key = ca.path("ca.key");
         if !ca.is_encrypted().map_err(super::cli_error)? {
+            if self.passphrase_file.is_some() {
+                output::note(format_args!(
+                    "note: {} is not encrypted, and the passphrase is not used; encrypt it with `otpost ca encrypt`",
+                    key.display()
+                ));
+            }
             return Ok(None);
         }
         if let Some(passphrase) = self.configured()? {
@@ -58,23 +58,38 @@ impl PassphraseArgs {
     }
 
     fn configured(&self) -> anyhow::Result<Option<Credential>> {
-        let (passphrase, from) = match &self.passphrase_file {
-            Some(file) => {
-                let text = Zeroizing::new(super::read(file)?);
-                let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-                (Zeroizing::new(String::from_utf8_lossy(line).into_owned()), file.display().to_string())
-            }
-            None => match config::variable(VARIABLE) {
-                Some(passphrase) => (Zeroizing::new(passphrase), VARIABLE.to_owned()),
-                None => return Ok(None),
-            },
-        };
-        let passphrase = passphrase.trim_end_matches('\r');
-        if passphrase.is_empty() || passphrase.len() > LENGTH_MAX {
-            return Err(Usage(format!("{from}: the passphrase must have 1 to {LENGTH_MAX} bytes")).into());
+        match &self.passphrase_file {
+            Some(file) => from_file(file).map(Some),
+            None => config::variable(VARIABLE).map(|text| checked(&Zeroizing::new(text), VARIABLE)).transpose(),
         }
-        Ok(Some(Credential::new(passphrase.to_owned())))
     }
+}
+
+/// A new passphrase from the first line of a file.
+pub(super) fn new_from_file(file: &Path) -> anyhow::Result<Credential> {
+    long_enough(from_file(file)?)
+}
+
+fn long_enough(passphrase: Credential) -> anyhow::Result<Credential> {
+    if passphrase.expose().chars().count() < LENGTH_MIN {
+        let text = format!("the passphrase is too short: must have at least {LENGTH_MIN} characters");
+        return Err(Usage(text).into());
+    }
+    Ok(passphrase)
+}
+
+fn from_file(file: &Path) -> anyhow::Result<Credential> {
+    let text = Zeroizing::new(super::read(file)?);
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    checked(&Zeroizing::new(String::from_utf8_lossy(line).into_owned()), &file.display().to_string())
+}
+
+fn checked(passphrase: &str, from: &str) -> anyhow::Result<Credential> {
+    let passphrase = passphrase.trim_end_matches('\r');
+    if passphrase.is_empty() || passphrase.len() > LENGTH_MAX {
+        return Err(Usage(format!("{from}: the passphrase must have 1 to {LENGTH_MAX} bytes")).into());
+    }
+    Ok(Credential::new(passphrase.to_owned()))
 }
 
 fn prompt(text: &str) -> anyhow::Result<Credential> {

@@ -44,7 +44,7 @@ fn earlier(place: &CaLocation, review: &mut CsrReview) -> anyhow::Result<Vec<(Ca
     for ca in CaStore::all(&place.folder()) {
         let index = ca.index().map_err(super::cli_error)?;
         let authority = ca.certificate().map_err(super::cli_error)?;
-        if pki::distinguished_name(authority.subject_name()) == review.subject {
+        if pki::is_same_name(&pki::distinguished_name(authority.subject_name()), &review.subject) {
             review.obstacles.push(format!("{}, in {}", pki::Error::SubjectIsIssuer, ca.environment));
         }
         if let Some(record) = index.compromised(&review.pin) {

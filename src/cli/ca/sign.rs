@@ -95,6 +95,10 @@ fn check_args(args: &Args, out: &Path) -> anyhow::Result<()> {
     if !(1..=NAME_MAX).contains(&args.client.chars().count()) || args.client.chars().any(char::is_control) {
         return Err(Usage(format!("--client: must have 1 to {NAME_MAX} characters")).into());
     }
+    if !(1..=pki::CLIENT_DAYS_MAX).contains(&args.days) {
+        return Err(Usage(format!("--days: {}", pki::Error::Days(args.days))).into());
+    }
+    args.place.ca(args.env).certificate().map_err(super::cli_error)?;
     super::check_new_file(out)?;
     if args.pin {
         // Checks that a pin can be added to the file.
@@ -175,7 +179,7 @@ fn notes(args: &Args, ca: &CaStore, signed: &Signed, now: Timestamp) {
         output::note("note: the CRL expires before the certificate; renew it with `otpost ca crl`");
     }
     let Some(pinned) = pinned else { return };
-    if pinned.subject.as_ref().is_some_and(|subject| *subject != record.subject) {
+    if pinned.subject.as_ref().is_some_and(|subject| !pki::is_same_name(subject, &record.subject)) {
         output::note("note: the configured subject of the client differs; both the pin and the subject must match");
     }
     let config = &args.place.config.config;

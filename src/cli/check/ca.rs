@@ -11,6 +11,7 @@ use super::report::{CheckReport, Severity};
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::ingest;
+use crate::pki;
 use crate::pki::ca::index::{CertificateIndex, IssuedCertificate};
 use crate::pki::ca::store;
 use crate::pki::ca::store::CaStore;
@@ -40,6 +41,12 @@ fn check_ca(
     report: &mut CheckReport,
 ) -> Result<(), store::Error> {
     let certificate = ca.certificate()?;
+    let compared = ca.check_files()?;
+    let (subject, key) = (
+        format!("{} CA", ca.environment),
+        if compared { "" } else { "; its key is encrypted or elsewhere, and was not compared" },
+    );
+    report.ok(&subject, format_args!("{}: signed its CRL{key}", pki::distinguished_name(certificate.subject_name())));
     let is_trusted = trusted.iter().any(|one| one.to_der().ok() == certificate.to_der().ok());
     let max = if is_trusted { Severity::Error } else { Severity::Warning };
     let mut index = ca.index()?;

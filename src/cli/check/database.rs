@@ -10,30 +10,43 @@ use crate::cli::output::counted;
 use crate::config::Config;
 use crate::domain::chain;
 use crate::domain::clock::SystemClock;
-use crate::store::seal::Sealer;
+use crate::file_access::{self, Purpose};
+use crate::store::seal::{self, Sealer};
 use crate::store::{self, OpenMode, Store};
 
 /// Opens the keys and the database, but creates neither.
 pub(super) async fn check(config: &Config, report: &mut CheckReport) {
     key_permissions("seal.key", &config.seal.key_file, report);
-    if let Err(error) = Sealer::open(&config.seal) {
-        return report.error("seal.key", chain(&error));
+    match Sealer::open(&config.seal).and_then(|sealer| sealer.check_epoch_keys()) {
+        // Without the database it is unknown which of the two keys is the wrong one.
+        Ok(()) | Err(seal::Error::ForeignEpochKey { .. }) => {}
+        Err(error) => report.error("seal.key", chain(&error)),
     }
     match config.store.sqlite_path() {
         Err(error) => report.error("database", chain(&error)),
-        Ok(path) if !path.exists() => {
+        Ok(path) if !path.exists() && file_access::denial(&path, Purpose::Read).is_none() => {
             let text = format!("{} does not exist; `otpost serve` creates it", path.display());
             report.warning("database", text);
         }
         Ok(path) => match open(config, report).await {
             Ok(()) => {}
+            Err(error @ store::Error::SchemaOlder) => {
+                report.warning("database", format_args!("{}: {}", path.display(), chain(&error)));
+            }
+            // These name the file that they are about.
+            Err(error @ (store::Error::Denied { .. } | store::Error::Seal(_))) => {
+                let text = chain(&error);
+                if !report.has_error_about(&text) {
+                    report.error("database", text);
+                }
+            }
             Err(error) => report.error("database", format_args!("{}: {}", path.display(), chain(&error))),
         },
     }
 }
 
 async fn open(config: &Config, report: &mut CheckReport) -> Result<(), store::Error> {
-    let store = Store::open(&config.store, &config.seal, OpenMode::Cli, Arc::new(SystemClock)).await?;
+    let store = Store::open(&config.store, &config.seal, OpenMode::ReadOnly, Arc::new(SystemClock)).await?;
     let figures = store.reports().figures().await?;
     let (recipients, open) = (figures.recipients, figures.open);
     report.ok("database", format_args!("SQLite {}, {recipients} recipients, {open} open deliveries", figures.version));

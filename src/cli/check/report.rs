@@ -1,7 +1,6 @@
 //! The results of a check, and their output.
 
 use std::fmt::Display;
-use std::io::IsTerminal;
 
 use serde::Serialize;
 use serde_json::json;
@@ -35,6 +34,16 @@ struct CheckResult {
     text: String,
 }
 
+const LEVEL_WIDTH: usize = 8;
+
+/// A text column that is narrower than this is not worth having.
+const TEXT_MIN: usize = 20;
+
+/// Columns for a text behind subjects of `width` columns.
+fn room(width: usize) -> usize {
+    output::line_limit().saturating_sub(LEVEL_WIDTH + width + 3).max(TEXT_MIN)
+}
+
 /// All results, in the order of the checks.
 #[derive(Debug, Default)]
 pub(super) struct CheckReport(Vec<CheckResult>);
@@ -66,17 +75,25 @@ impl CheckReport {
         self.0.iter().any(|result| result.level == Severity::Error && result.text.contains(text))
     }
 
+    /// Whether a result contains both texts.
+    pub(super) fn mentions(&self, one: &str, other: &str) -> bool {
+        self.0.iter().any(|result| result.text.contains(one) && result.text.contains(other))
+    }
+
     pub(super) fn show(&self, json: bool) -> anyhow::Result<()> {
         let (errors, warnings) = (self.errors(), self.count(Severity::Warning));
         if json {
             let report = json!({ "ok": errors == 0, "errors": errors, "warnings": warnings, "findings": self.0 });
             return output::json(&report);
         }
-        let paint = std::io::stdout().is_terminal();
+        let paint = output::colours();
         let width = self.0.iter().map(|result| result.subject.chars().count()).max().unwrap_or(0);
         for CheckResult { level, subject, text } in &self.0 {
             let (on, off) = if paint { (level.colour(), "\x1b[0m") } else { ("", "") };
-            output::line(format_args!("{on}{:<8}{off} {subject:<width$}  {text}", <&str>::from(level)))?;
+            let indent = LEVEL_WIDTH + width + 3;
+            let lines = output::wrap(text.split(' '), room(width));
+            let text = lines.join(&format!("\n{:indent$}", ""));
+            output::line(format_args!("{on}{:<LEVEL_WIDTH$}{off} {subject:<width$}  {text}", <&str>::from(level)))?;
         }
         output::line("")?;
         output::line(format_args!("{}, {}", counted(errors, "error"), counted(warnings, "warning")))?;

@@ -6,7 +6,7 @@ use super::report::{CheckReport, Severity};
 use crate::app;
 use crate::app::{Parts, environment};
 use crate::cli::output::counted;
-use crate::config::Config;
+use crate::config::{Config, Environment};
 use crate::domain::chain;
 use crate::domain::country_prefix::CountryPrefix;
 use crate::domain::notification::Kind;
@@ -17,6 +17,12 @@ use crate::{channel, ingest, ops, receipts, telemetry};
 pub(super) fn check(config: &Config, report: &mut CheckReport) {
     if let Err(error) = environment::check(config) {
         report.error("environment", error);
+    }
+    for provider in environment::unencrypted_providers(config) {
+        // In production those that are not marked are the error above.
+        if config.environment == Environment::Dev || provider.is_allowed {
+            report.warning("provider", format_args!("{provider}; codes can be read on the way"));
+        }
     }
     match telemetry::check(&config.log) {
         Ok(_) => report.ok("log", &config.log.level),
@@ -37,6 +43,11 @@ pub(super) fn check(config: &Config, report: &mut CheckReport) {
 }
 
 fn templates(config: &Config, report: &mut CheckReport) {
+    let brand = &config.templates.brand;
+    if !config.provider.is_empty() && *brand == render::Settings::default().brand {
+        let text = format!("templates.brand is {brand:?}, the default: recipients read it as the name of their bank");
+        report.warning("templates", text);
+    }
     let (diagnostics, errors) = (render::validate_folder(&config.templates), report.errors());
     match diagnostics {
         Ok(diagnostics) => diagnostics.iter().for_each(|it| {
@@ -73,7 +84,11 @@ fn providers(config: &Config, report: &mut CheckReport) {
             .warning("providers", "no providers configured; no notification can be delivered. Add a [[provider]]");
     }
     let before = report.errors();
-    for provider in &config.provider {
+    for (at, provider) in config.provider.iter().enumerate() {
+        // What else is wrong with it cannot be known before its secrets are.
+        if config.missing_secrets.iter().any(|missing| missing.provider() == Some(at)) {
+            continue;
+        }
         match provider.connect() {
             Ok(_) => report.ok("provider", format_args!("{}: {}", provider.name(), provider.profile().channel)),
             Err(error) => report.error("provider", chain(&error)),
@@ -99,7 +114,7 @@ fn providers(config: &Config, report: &mut CheckReport) {
 
 fn ingest(settings: &ingest::Settings, report: &mut CheckReport) {
     match ingest::check(settings) {
-        Ok(()) => report.ok("ingest", format_args!("will listen on {}", settings.listen)),
+        Ok(()) => {}
         Err(error) => report.error("ingest", chain(&error)),
     }
     if settings.client.is_empty() {
@@ -125,7 +140,7 @@ fn receipts(config: &Config, report: &mut CheckReport) {
         return;
     }
     match receipts::check(&config.receipts) {
-        Ok(()) => report.ok("receipts", format_args!("will listen on {}", config.receipts.listen)),
+        Ok(()) => {}
         Err(error) => report.error("receipts", chain(&error)),
     }
     if reporting.is_empty() {
@@ -137,7 +152,6 @@ fn ops(settings: &ops::Settings, report: &mut CheckReport) {
     if !settings.is_open() {
         return report.ok("ops", "disabled: no metrics and no health checks");
     }
-    report.ok("ops", format_args!("will listen on {}", settings.listen));
     if !settings.is_local() {
         report.warning("ops", "plain HTTP, reachable from other machines; restrict it to a protected network");
     }

@@ -42,7 +42,7 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let store = args.config.open_store().await?;
+    let store = args.config.read_store().await?;
     let filter = DeliveryFilter { state: args.state, kind: args.kind, limit: args.limit };
     let lines = store.reports().deliveries(&filter).await?;
     store.close().await?;

@@ -10,7 +10,7 @@ use super::message_text;
 use super::message_text::AttemptText;
 use super::timeline::{self, TimelineEntry, span};
 use super::{as_json, state};
-use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::config_file::{ConfigFile, read_store};
 use crate::cli::output;
 use crate::store::reports::{DeliveryDetail, DeliveryLine};
 
@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
-    let store = open_store(&config).await?;
+    let store = read_store(&config).await?;
     let Some(detail) = store.reports().delivery(args.id).await? else {
         bail!("no delivery or notification has the id {}", args.id)
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -13,8 +14,8 @@ use uuid::Uuid;
 
 use super::fixtures;
 use crate::app::Gateway;
-use crate::cli::usage;
 use crate::cli::workspace::{CA_CERTIFICATE, Workspace};
+use crate::cli::{output, usage};
 use crate::config::Config;
 use crate::domain::clock::{Clock, Clocks, SystemClock, Timestamp};
 use crate::domain::contact::Channel;
@@ -68,7 +69,7 @@ impl DemoEnvironment {
             config.templates.dir = std::path::absolute(templates)?;
         }
         let templates = config.templates.dir.clone();
-        telemetry::start(&config.log).map_err(usage)?;
+        telemetry::start(&config.log, output::error_colours()).map_err(usage)?;
         let gateway = Gateway::start(&config, Clocks::of_this_machine()).await.map_err(usage)?;
         gateway.store().recipients().import(&fixtures::recipients()?, SystemClock.now()).await?;
         Ok(Self {
@@ -130,13 +131,27 @@ impl DemoEnvironment {
         tokio::time::timeout(IDLE_TIMEOUT, idle).await.unwrap_or(Ok(()))
     }
 
-    /// Stops the gateway, and removes a temporary folder unless `keep` is set.
-    pub(super) async fn shut_down(mut self, keep: bool) -> anyhow::Result<()> {
-        // Dropping the folder removes it, which must not happen before the gateway has stopped.
-        if keep && let Some(folder) = self.temporary_folder.take() {
-            let _ = folder.keep();
-        }
-        self.gateway.stop().await.context("the gateway did not stop cleanly")?;
+    /// Everything that another program needs to post a notification.
+    pub(super) fn describe(&self) -> Value {
+        let file = |name: &str| self.workspace.path(name);
+        let providers: Map<_, _> =
+            self.addresses().map(|(channel, address)| (channel.name().to_owned(), address.into())).collect();
+        json!({
+            "url": self.url(),
+            "ca": file(CA_CERTIFICATE),
+            "certificate": file("pki/processor.pem"),
+            "key": file("pki/processor.key"),
+            "providers": providers,
+            "workspace": self.workspace.folder(),
+            "templates": self.templates,
+        })
+    }
+
+    /// Stops the gateway, and then removes a temporary folder.
+    pub(super) async fn shut_down(self) -> anyhow::Result<()> {
+        let Self { gateway, temporary_folder, .. } = self;
+        gateway.stop().await.context("the gateway did not stop cleanly")?;
+        drop(temporary_folder);
         Ok(())
     }
 }

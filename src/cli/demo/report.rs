@@ -1,9 +1,9 @@
 //! The output of the demo: aligned columns, or one JSON object per message. OTPs are shown, because they are fictional.
 
 use std::fmt::Display;
-use std::io::IsTerminal;
 
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::fixtures::Scenario;
 use crate::cli::output::{self, BOLD, CYAN, DIM, GREEN, RESET};
@@ -14,9 +14,10 @@ use crate::sim::processor::Response;
 const NAME_WIDTH: usize = 24;
 const INDENT: usize = NAME_WIDTH + 10 + 3;
 
-/// Limits of the width of a line.
+/// On a narrower terminal texts have lines of their own, with a smaller indent.
 const WIDTH_MIN: usize = INDENT + 24;
 const WIDTH_MAX: usize = 120;
+const SMALL_INDENT: usize = 4;
 
 /// A message that a provider received.
 #[derive(Debug, Serialize)]
@@ -43,8 +44,8 @@ pub(super) struct DemoOutput {
 
 impl DemoOutput {
     pub(super) fn new(json: bool) -> Self {
-        let width = output::terminal_width().clamp(WIDTH_MIN, WIDTH_MAX);
-        Self { json, colours: std::io::stdout().is_terminal(), width }
+        let width = output::terminal_width().clamp(SMALL_INDENT + 1, WIDTH_MAX);
+        Self { json, colours: output::colours(), width }
     }
 
     /// Prints a line, unless the output is JSON.
@@ -52,9 +53,27 @@ impl DemoOutput {
         if self.json { Ok(()) } else { Ok(output::line(text)?) }
     }
 
-    /// Prints an empty line and a bold line.
+    /// Prints a JSON object of this type, if the output is JSON.
+    pub(super) fn event(&self, name: &str, value: impl FnOnce() -> Value) -> anyhow::Result<()> {
+        if !self.json {
+            return Ok(());
+        }
+        let mut event = Map::from_iter([("type".to_owned(), name.into())]);
+        if let Value::Object(fields) = value() {
+            event.extend(fields);
+        }
+        output::json(&event)
+    }
+
+    /// Prints an empty line and bold lines.
     pub(super) fn heading(&self, text: &str) -> anyhow::Result<()> {
-        self.line(format_args!("\n{}", self.paint(BOLD, text)))
+        self.line("")?;
+        wrap(text, self.width).iter().try_for_each(|line| self.line(self.paint(BOLD, line)))
+    }
+
+    /// Columns before a text.
+    const fn indent(&self) -> usize {
+        if self.width < WIDTH_MIN { SMALL_INDENT } else { INDENT }
     }
 
     /// Prints a name and its value.
@@ -65,11 +84,16 @@ impl DemoOutput {
     /// Prints a request and its response.
     pub(super) fn posted(&self, scenario: &Scenario, response: &Response) -> anyhow::Result<()> {
         let path = scenario.sample.path.rsplit('/').next().unwrap_or_default();
+        let took_ms = response.took.as_secs_f64() * 1_000.0;
+        self.event(
+            "request",
+            || json!({ "path": scenario.sample.path, "status": response.status, "milliseconds": took_ms }),
+        )?;
         let name = format!("POST {path}");
         let status = format!("{:<5}", response.status);
         let status = if response.status == 204 { self.paint(GREEN, &status) } else { self.paint(BOLD, &status) };
-        let took = milliseconds(response.took.as_secs_f64() * 1_000.0);
-        let lines = wrap(scenario.about, self.width - INDENT);
+        let took = milliseconds(took_ms);
+        let lines = wrap(scenario.about, self.width - self.indent());
         self.line("")?;
         // A path that does not fit into its column is printed on a line of its own.
         let fits = name.len() < NAME_WIDTH - 5;
@@ -83,9 +107,10 @@ impl DemoOutput {
     /// Prints a message.
     pub(super) fn message(&self, message: &ShownMessage) -> anyhow::Result<()> {
         if self.json {
-            return output::json(message);
+            let value = serde_json::to_value(message)?;
+            return self.event("message", || value);
         }
-        let width = self.width - INDENT;
+        let width = self.width - self.indent();
         let channel = self.paint(CYAN, &format!("  {:<7}", message.channel.name()));
         let contact = pad(&message.contact, NAME_WIDTH - 9);
         let mut lines: Vec<String> = message.title.map(|title| wrap(title, width)).unwrap_or_default();
@@ -100,14 +125,18 @@ impl DemoOutput {
 
     /// Prints a remark in place of a message.
     pub(super) fn remark(&self, text: &str) -> anyhow::Result<()> {
-        self.line(format_args!("{:INDENT$}{}", "", self.paint(DIM, text)))
+        self.line(format_args!("{:indent$}{}", "", self.paint(DIM, text), indent = self.indent()))
     }
 
     fn block(&self, head: &str, lines: &[String], mut style: impl FnMut(&str) -> String) -> anyhow::Result<()> {
-        let mut lines = lines.iter();
-        self.line(format_args!("{head}   {}", style(lines.next().map_or("", String::as_str))))?;
+        let (mut lines, indent) = (lines.iter(), self.indent());
+        if indent == INDENT {
+            self.line(format_args!("{head}   {}", style(lines.next().map_or("", String::as_str))))?;
+        } else {
+            self.line(head)?;
+        }
         for line in lines {
-            let line = if line.is_empty() { String::new() } else { format!("{:INDENT$}{}", "", style(line)) };
+            let line = if line.is_empty() { String::new() } else { format!("{:indent$}{}", "", style(line)) };
             self.line(line)?;
         }
         Ok(())

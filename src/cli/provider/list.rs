@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::channel::Settings;
-use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::config_file::{ConfigFile, read_store};
 use crate::cli::output;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::country_prefix::CountryPrefix;
@@ -42,7 +42,7 @@ fn spent(profile: &ProviderProfile, billed: &[Billed], now: Timestamp) -> Option
 /// Lists providers in the order of the configuration.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
-    let store = open_store(&config).await?;
+    let store = read_store(&config).await?;
     let (drains, states) = (store.providers().drains().await?, store.providers().provider_states().await?);
     let now = SystemClock.now();
     let is_priced = config.provider.iter().any(|it| !it.profile().price.is_zero());

@@ -24,7 +24,7 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let identifier = args.identifier.parse()?;
-    let store = args.config.open_store().await?;
+    let store = args.config.read_store().await?;
     let recipients = store.recipients().find(&identifier).await?;
     store.close().await?;
     if recipients.is_empty() {

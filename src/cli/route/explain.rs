@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::app::Parts;
-use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::config_file::{ConfigFile, read_store};
 use crate::cli::{Usage, output, recipient, usage};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
@@ -94,7 +94,7 @@ async fn provider_table(
     if !config.store.sqlite_path().is_ok_and(|path| path.exists()) {
         return Ok(table);
     }
-    let store = open_store(config).await?;
+    let store = read_store(config).await?;
     let (drains, states) = (store.providers().drains().await?, store.providers().provider_states().await?);
     let is_capped = profiles.iter().any(|profile| profile.spend_cap.is_some());
     let billed = if is_capped { store.providers().billed(now).await? } else { Vec::new() };
@@ -133,7 +133,7 @@ async fn recipients(args: &Args, config: &Config, parts: &Parts) -> anyhow::Resu
     let Some([kind, value]) = args.recipient.as_deref() else { return Ok(Vec::new()) };
     let kind: IdentifierKind = kind.parse().map_err(|error| Usage(format!("--recipient: {error}")))?;
     let identifier = recipient::parse_identifier(kind, value)?;
-    let store = open_store(config).await?;
+    let store = read_store(config).await?;
     let recipients = store.recipients().find(&identifier).await?;
     store.close().await?;
     if recipients.is_empty() {

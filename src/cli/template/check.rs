@@ -1,13 +1,11 @@
 //! `otpost template check`: validates the templates, or lists the rules. It changes nothing.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
 use crate::cli::{ConfigFile, output, usage};
-use crate::config::Config;
 use crate::render::{self, Diagnostic, RULES, Rule};
 
 /// How much of the example of a rule is printed, in characters.
@@ -33,7 +31,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.rules {
         return list_rules(args.json);
     }
-    let settings = Config::load(&args.config.config).map_err(usage)?.templates;
+    let settings = args.config.load()?.templates;
     let diagnostics = if args.files.is_empty() {
         render::validate_folder(&settings).map_err(usage)?
     } else {
@@ -52,7 +50,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn line(diagnostic: &Diagnostic) -> std::io::Result<()> {
-    let paint = std::io::stdout().is_terminal();
+    let paint = output::colours();
     let (level, colour) = if diagnostic.is_error { ("error", "\x1b[1;31m") } else { ("warning", "\x1b[1;33m") };
     let (on, off) = if paint { (colour, "\x1b[0m") } else { ("", "") };
     let at = diagnostic.at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();

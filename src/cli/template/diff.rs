@@ -3,14 +3,13 @@
 //! It compares sources, so a template with errors is compared as well.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use crate::cli::config_file::open_store;
-use crate::cli::{ConfigFile, Usage, output, usage};
+use crate::cli::config_file::read_store;
+use crate::cli::{ConfigFile, Usage, output};
 use crate::config::Config;
 use crate::domain::notification::Kind;
 use crate::domain::recipient::Locale;
@@ -58,7 +57,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let files: Vec<_> = differences.iter().map(as_json).collect();
         output::json(&json!({ "against": against, "files": files }))?;
     } else {
-        let paint = std::io::stdout().is_terminal();
+        let paint = output::colours();
         for line in differences.iter().flat_map(|difference| difference.lines.lines()) {
             output::line(painted(line, paint))?;
         }
@@ -67,7 +66,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn compare(args: &Args) -> anyhow::Result<Vec<TemplateDiff>> {
-    let config = Config::load(&args.file.config).map_err(usage)?;
+    let config = args.file.load()?;
     let folder = args.filtered(&TemplateSet::load(&config.templates.dir)?);
     let old = if args.shipped { args.filtered(&shipped()) } else { args.active(&config).await? };
     let mut paths: Vec<_> = folder.keys().chain(old.keys()).collect();
@@ -90,7 +89,7 @@ impl Args {
     }
 
     async fn active(&self, config: &Config) -> anyhow::Result<SourcesByPath> {
-        let store = open_store(config).await?;
+        let store = read_store(config).await?;
         let all = store.template_versions().active().await;
         store.close().await?;
         let all = all?;

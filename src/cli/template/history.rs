@@ -44,7 +44,7 @@ struct HistoryRow {
 
 /// Prints all activations, or one template version.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let store = args.config.open_store().await?;
+    let store = args.config.read_store().await?;
     let done = match &args.template_version {
         Some(prefix) => one(&store, prefix, args.json).await,
         None => all(&store, args).await,

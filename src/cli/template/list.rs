@@ -1,15 +1,16 @@
 //! `otpost template list`: which notification kinds and channels each locale covers.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
 use crate::cli::{ConfigFile, output, usage};
-use crate::config::Config;
 use crate::domain::contact::Channel;
 use crate::domain::notification::Kind;
 use crate::render::{self, Coverage, CoverageSource, LocaleCoverage, LocaleStatus};
+
+/// Columns between two locales.
+const GAP: usize = 2;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -22,14 +23,14 @@ pub(crate) struct Args {
 
 /// Prints the table. Missing templates are not an error here.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let settings = Config::load(&args.config.config).map_err(usage)?.templates;
+    let settings = args.config.load()?.templates;
     let coverage = render::coverage(&settings).map_err(usage)?;
     if args.json {
         output::json(&as_json(&coverage))?;
     } else {
-        output::line(grid(&coverage, std::io::stdout().is_terminal()))?;
+        output::line(grid(&coverage, output::colours()))?;
         output::line("")?;
-        output::line(
+        output::wrapped(
             "S sms, P push, E email: own template; s p e: template of a shorter tag; -: missing, the default locale is used",
         )?;
         if coverage.locales().any(|locale| locale.status == LocaleStatus::Draft) {
@@ -59,18 +60,33 @@ fn summary(coverage: &Coverage) -> String {
     }
 }
 
-// `output::table` would count colours as characters.
+// `output::table` would count colours as characters. On a narrow terminal there are several blocks of locales.
 fn grid(coverage: &Coverage, paint: bool) -> String {
     let kinds = Kind::ALL.map(|kind| kind.name().len()).into_iter().max().unwrap_or(0);
+    let room = output::line_limit().saturating_sub(kinds);
+    let mut blocks: Vec<Vec<&LocaleCoverage>> = vec![Vec::new()];
+    let mut taken = 0;
+    for locale in coverage.locales() {
+        taken += width(locale) + GAP;
+        if taken > room && blocks.last().is_some_and(|block| !block.is_empty()) {
+            taken = width(locale) + GAP;
+            blocks.push(Vec::new());
+        }
+        blocks.last_mut().into_iter().for_each(|block| block.push(locale));
+    }
+    blocks.iter().map(|block| one_block(coverage, block, kinds, paint)).collect::<Vec<_>>().join("\n\n")
+}
+
+fn one_block(coverage: &Coverage, locales: &[&LocaleCoverage], kinds: usize, paint: bool) -> String {
     let line = |start: &str, cell: &dyn Fn(&LocaleCoverage) -> String| {
-        let cells: String = coverage.locales().map(cell).collect();
+        let cells: String = locales.iter().map(|locale| cell(locale)).collect();
         format!("{start:<kinds$}{cells}").trim_end().to_owned()
     };
-    let head = line("", &|locale| format!("  {:<width$}", named(locale), width = width(locale)));
+    let head = line("", &|locale| format!("{:GAP$}{:<width$}", "", named(locale), width = width(locale)));
     let of = |kind: Kind| {
         line(kind.name(), &|locale| {
             let marks = Channel::ALL.map(|channel| mark(channel, coverage.source(locale, kind, channel), paint));
-            format!("  {}{}", marks.concat(), " ".repeat(width(locale) - marks.len()))
+            format!("{:GAP$}{}{}", "", marks.concat(), " ".repeat(width(locale) - marks.len()))
         })
     };
     std::iter::once(head).chain(Kind::ALL.map(of)).collect::<Vec<_>>().join("\n")

@@ -71,7 +71,7 @@ impl SampleCost {
 
 /// Prints two messages for each channel: a typical one and the longest.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.file.config).map_err(usage)?;
+    let config = args.file.load()?;
     let previews = Previews::open(&config.templates, args.kind, &args.locale).map_err(usage)?;
     let now = SystemClock.now();
     let mut all = Vec::new();

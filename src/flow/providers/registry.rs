@@ -145,8 +145,9 @@ impl ProviderRegistry {
         drop(table);
         spend::log_cap_changes(&cap_changes);
         for provider in changed {
-            if drains.iter().any(|drain| drain.provider == provider) {
-                tracing::warn!(%provider, "provider drained by an operator");
+            if let Some(drain) = drains.iter().find(|drain| drain.provider == provider) {
+                let reason = drain.reason.as_deref().unwrap_or("none given");
+                tracing::warn!(%provider, reason, "provider drained by an operator");
             } else {
                 tracing::warn!(%provider, "provider enabled by an operator");
             }

@@ -3,4 +3,5 @@
 pub mod certificate_expiry;
 pub mod cleanup;
 pub mod clock_monitor;
+pub mod notary;
 pub mod template_reload;

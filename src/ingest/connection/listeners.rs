@@ -10,9 +10,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
 use super::acceptor::Acceptor;
-use crate::flow::audit::AuditLog;
+use crate::flow::audit::{AuditLog, Rejection};
 use crate::ingest::handler::{AppState, handle};
 use crate::ingest::mtls::rejection_log::RejectionLog;
+use crate::ingest::rejections::{DueRejections, NotificationRejections};
 use crate::ingest::settings::Settings;
 use crate::server::{HttpOptions, HttpServer};
 
@@ -65,16 +66,29 @@ pub(crate) fn open(
     Ok(server.run())
 }
 
-/// Runs the server until it is stopped, and writes rejections to the log and the audit log meanwhile.
-pub(crate) async fn run(server: Server, rejections: Arc<RejectionLog>, audit_log: AuditLog) -> std::io::Result<()> {
+/// Runs the server until it is stopped, and writes rejected clients and notifications to the log and the audit log meanwhile.
+pub(crate) async fn run(
+    server: Server,
+    clients: Arc<RejectionLog>,
+    notifications: Arc<NotificationRejections>,
+    audit_log: AuditLog,
+) -> std::io::Result<()> {
     let mut ticks = tokio::time::interval(LOG_REJECTIONS_EVERY);
     tokio::pin!(server);
     let ended = loop {
         tokio::select! {
             ended = &mut server => break ended,
-            _ = ticks.tick() => audit_log.record_rejections(&rejections.take_due(Instant::now())).await,
+            _ = ticks.tick() => {
+                let now = Instant::now();
+                record(&audit_log, &clients.take_due(now), &notifications.take_due(now)).await;
+            }
         }
     };
-    audit_log.record_rejections(&rejections.take_all()).await;
+    record(&audit_log, &clients.take_all(), &notifications.take_all()).await;
     ended
+}
+
+async fn record(audit_log: &AuditLog, clients: &[Rejection], notifications: &DueRejections) {
+    audit_log.record_rejections(clients).await;
+    audit_log.record_rejected_notifications(&notifications.rejected, &notifications.alarms).await;
 }

@@ -86,10 +86,7 @@ impl Decryptor {
             Problem::Unavailable
         })?;
         count(if opened.is_ok() { "opened" } else { "failed" });
-        opened.map_err(|failure| {
-            tracing::warn!(reason = %failure, "decryption of a body failed");
-            Problem::Undecipherable
-        })
+        opened.map_err(|failure| Problem::Undecipherable(failure.reason()))
     }
 }
 
@@ -139,7 +136,7 @@ mod tests {
         drop((busy, others));
 
         assert_eq!(one_more.unwrap_err(), Problem::Unavailable);
-        assert_eq!(last.await.unwrap_err(), Problem::Undecipherable);
+        assert_eq!(last.await.unwrap_err(), Problem::Undecipherable(DecryptError::Malformed.reason()));
         assert_eq!(decryptor.queued.available_permits(), cores as usize + WAITING_MAX);
     }
 }

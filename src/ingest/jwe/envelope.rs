@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use crate::ingest::problem::Problem;
 use crate::ingest::strict_json::{self, JsonValue};
 
-const HEADER: &str = "Encrypted-Request";
+/// The header that announces an encrypted body.
+pub(crate) const HEADER: &str = "Encrypted-Request";
 const FIELD: &str = "payload";
 
 /// Whether the headers announce an encrypted body: `true` in any case. Any other value means that it is plain.
@@ -19,7 +20,7 @@ pub(crate) fn announced(request: &HttpRequest) -> bool {
 
 /// The encrypted text in a body that was announced as encrypted.
 pub(crate) fn payload(body: &[u8]) -> Result<Zeroizing<String>, Problem> {
-    take(body).map(|(payload, _)| payload).ok_or(Problem::Undecipherable)
+    take(body).map(|(payload, _)| payload).ok_or(Problem::Undecipherable("announced as encrypted, and has no payload"))
 }
 
 /// The encrypted text in a body that was not announced as encrypted. No notification is an object with only this field

@@ -11,6 +11,7 @@ use super::crl::Revocations;
 use super::reason::RejectReason;
 use crate::domain::clock::Timestamp;
 use crate::ingest::settings::{ClientSettings, Role, is_pin};
+use crate::pki::is_name;
 use crate::server::Error;
 
 /// What a request does.
@@ -43,6 +44,9 @@ impl ClientAuthorizer {
             }
             if client.spki_pins.is_empty() && client.subject.is_none() {
                 return wrong("must have spki_pins, subject, or both");
+            }
+            if client.subject.as_ref().is_some_and(|subject| !is_name(subject)) {
+                return wrong("subject: must be a name such as CN=otp,O=Processor, as `otpost ca show` prints it");
             }
             if !client.spki_pins.iter().all(|pin| is_pin(pin)) {
                 return wrong("spki_pins: must be SHA-256 hashes in base64, 44 characters each");

@@ -1,24 +1,16 @@
-//! Counts every rejection, and writes them to the log and the audit log at a limited rate, so that no flood fills a disk.
+//! Counts every rejected client, and writes rejections to the log and the audit log at a limited rate.
 //!
 //! The same certificate or address rejected for the same reason is written once a minute, with the count. Addresses are
 //! written to the log only: what the audit log contains can never be removed.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use strum::IntoStaticStr;
 use tokio::time::Instant;
 
 use super::reason::RejectReason;
 use crate::flow::audit::{CertificateId, Rejection};
-
-/// Time between two entries about the same peer and reason.
-const ENTRY_INTERVAL: Duration = Duration::from_mins(1);
-
-/// Peers beyond this number share one entry for each reason.
-const PEERS_MAX: usize = 200;
+use crate::ingest::batch_counter::{BatchCounter, BatchKey};
 
 /// Where a client is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
@@ -37,24 +29,17 @@ enum RejectedPeer {
     Others,
 }
 
-#[derive(Default)]
-struct RejectionCount {
-    /// Since the last entry.
-    count: u64,
-    last_entry: Option<Instant>,
-}
+type RejectionKey = (RejectionStage, RejectReason, RejectedPeer);
 
-impl RejectionCount {
-    fn is_recent(&self, now: Instant) -> bool {
-        self.last_entry.is_some_and(|last| now.duration_since(last) < ENTRY_INTERVAL)
+impl BatchKey for RejectionKey {
+    fn together(&self) -> Self {
+        (self.0, self.1, RejectedPeer::Others)
     }
 }
 
-type RejectionCounts = HashMap<(RejectionStage, RejectReason, RejectedPeer), RejectionCount>;
-
 /// The rejections that have not been written yet.
 #[derive(Default)]
-pub(crate) struct RejectionLog(Mutex<RejectionCounts>);
+pub(crate) struct RejectionLog(BatchCounter<RejectionKey>);
 
 impl RejectionLog {
     /// Records one rejection.
@@ -75,39 +60,23 @@ impl RejectionLog {
             return;
         }
         let peer = presented.map_or(RejectedPeer::Address(source), RejectedPeer::Certificate);
-        let mut counts = self.counts();
-        let mut key = (stage, reason, peer);
-        if counts.len() >= PEERS_MAX && !counts.contains_key(&key) {
-            key.2 = RejectedPeer::Others;
-        }
-        counts.entry(key).or_default().count += 1;
+        self.0.count((stage, reason, peer));
     }
 
     /// Logs the rejections that are due now, and returns them for the audit log.
     pub(crate) fn take_due(&self, now: Instant) -> Vec<Rejection> {
-        let mut counts = self.counts();
-        counts.retain(|_, entry| entry.count > 0 || entry.is_recent(now));
-        let due = counts.iter_mut().filter(|(_, entry)| entry.count > 0 && !entry.is_recent(now));
-        due.map(|((stage, reason, peer), entry)| {
-            entry.last_entry = Some(now);
-            log(*stage, *reason, peer, std::mem::take(&mut entry.count))
-        })
-        .collect()
+        self.0.take_due(now).into_iter().map(log).collect()
     }
 
     /// The same for all rejections, due or not: the listener stops.
     pub(crate) fn take_all(&self) -> Vec<Rejection> {
-        self.take_due(Instant::now() + ENTRY_INTERVAL)
-    }
-
-    fn counts(&self) -> MutexGuard<'_, RejectionCounts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.take_all().into_iter().map(log).collect()
     }
 }
 
-fn log(stage: RejectionStage, reason: RejectReason, peer: &RejectedPeer, count: u64) -> Rejection {
+fn log(((stage, reason, peer), count): (RejectionKey, u64)) -> Rejection {
     let (at, reason) = (stage.into_str(), reason.into_str());
-    match peer {
+    match &peer {
         RejectedPeer::Certificate(CertificateId { subject, serial, pin }) => {
             tracing::warn!(at, reason, count, subject, serial, spki_pin = pin, "client certificate rejected");
         }
@@ -116,30 +85,17 @@ fn log(stage: RejectionStage, reason: RejectReason, peer: &RejectedPeer, count: 
             tracing::warn!(at, reason, count, "connections rejected");
         }
     }
-    let certificate = if let RejectedPeer::Certificate(id) = peer { Some(id.clone()) } else { None };
+    let certificate = if let RejectedPeer::Certificate(id) = peer { Some(id) } else { None };
     Rejection { at, reason, certificate, count }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::batch_counter::KEYS_MAX;
 
     fn certificate(serial: u32) -> CertificateId {
         CertificateId { subject: "CN=x".into(), serial: serial.to_string(), pin: String::new() }
-    }
-
-    #[test]
-    fn a_repeated_rejection_is_written_at_once_and_then_once_a_minute_with_its_count() {
-        let (log, now) = (RejectionLog::default(), Instant::now());
-        let record = || log.record(RejectionStage::Handshake, RejectReason::Revoked, Some(certificate(1)), None);
-
-        record();
-        assert_eq!(log.take_due(now)[0].count, 1);
-        (0..5).for_each(|_| record());
-        assert!(log.take_due(now + ENTRY_INTERVAL / 2).is_empty());
-        assert_eq!(log.take_due(now + ENTRY_INTERVAL)[0].count, 5);
-        assert!(log.take_due(now + ENTRY_INTERVAL * 2).is_empty());
-        assert!(log.counts().is_empty());
     }
 
     #[test]
@@ -150,7 +106,7 @@ mod tests {
 
         let written = log.take_due(Instant::now());
 
-        assert_eq!(written.len(), PEERS_MAX + 1);
+        assert_eq!(written.len(), KEYS_MAX + 1);
         assert_eq!(written.iter().map(|entry| entry.count).sum::<u64>(), 10_000);
     }
 

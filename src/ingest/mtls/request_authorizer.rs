@@ -37,13 +37,37 @@ pub(crate) struct Client {
     pub(crate) jwe: Jwe,
 }
 
+/// A request that is not authorized.
+#[derive(Debug)]
+pub(crate) struct Unauthorized {
+    pub(crate) problem: Problem,
+    /// The configured client that has the certificate, if there is one.
+    pub(crate) client: Option<ClientName>,
+}
+
+impl From<Problem> for Unauthorized {
+    fn from(problem: Problem) -> Self {
+        Self { problem, client: None }
+    }
+}
+
 impl RequestAuthorizer {
     /// The client that sent the request, if it is authorized for `access` now.
-    pub(crate) fn authorize(&self, request: &HttpRequest, access: Access, now: Timestamp) -> Result<Client, Problem> {
+    pub(crate) fn authorize(
+        &self,
+        request: &HttpRequest,
+        access: Access,
+        now: Timestamp,
+    ) -> Result<Client, Unauthorized> {
         let certificate = self.certificate(request, now)?;
-        match self.trust.load().authorizer.authorize(&certificate, access, now) {
+        let trust = self.trust.load();
+        match trust.authorizer.authorize(&certificate, access, now) {
             Ok(client) => Ok(Client { name: ClientName(client.name.clone()), jwe: client.jwe }),
-            Err(reason) => Err(self.reject(request, reason, Some(certificate.id.clone()))),
+            Err(reason) => {
+                let client = trust.authorizer.client(&certificate).map(|client| ClientName(client.name.clone()));
+                let problem = self.reject(request, reason, Some(certificate.id.clone()));
+                Err(Unauthorized { problem, client })
+            }
         }
     }
 
@@ -124,6 +148,6 @@ mod tests {
 
         let rejected = authorizer.authorize(&request.to_http_request(), Access::Read, SystemClock.now());
 
-        assert_eq!(rejected.unwrap_err(), Problem::Forbidden);
+        assert_eq!(rejected.unwrap_err().problem, Problem::Forbidden);
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use openssl::x509::X509;
 
+use crate::file_access;
 use crate::ingest::settings::Settings;
 use crate::pki::{RevocationList, distinguished_name};
 use crate::server::{Error, ServerIdentity, read_certificates};
@@ -34,7 +35,7 @@ fn read_lists(path: &Path, authorities: &[X509]) -> Result<(Vec<RevocationList>,
         return Ok((Vec::new(), String::new()));
     }
     let wrong = |what: String| Error::file("ingest.crl", path, what);
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(file_access::explain(path, &error)))?;
     let unreadable = |_| wrong("not a revocation list in PEM".to_owned());
     let lists = RevocationList::read_all(&text).map_err(unreadable)?;
     if lists.is_empty() {

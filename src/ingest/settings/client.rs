@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::pki::is_same_name;
+
 /// One `[[ingest.client]]` of the configuration, identified by its key, by its exact subject, or by both.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -11,7 +13,7 @@ pub struct ClientSettings {
     /// SHA-256 of the public key (SubjectPublicKeyInfo) in base64; several while a certificate is replaced.
     #[serde(default)]
     pub spki_pins: Vec<String>,
-    /// The exact subject, as `otpost check` prints it.
+    /// The subject, as `otpost check` prints it.
     pub subject: Option<String>,
     #[serde(default)]
     pub role: Role,
@@ -48,7 +50,7 @@ impl ClientSettings {
     /// Whether a certificate with this SPKI pin and subject is the client's.
     pub fn has(&self, pin: &str, subject: &str) -> bool {
         (self.spki_pins.is_empty() || self.spki_pins.iter().any(|listed| listed == pin))
-            && self.subject.as_ref().is_none_or(|listed| listed == subject)
+            && self.subject.as_ref().is_none_or(|listed| is_same_name(listed, subject))
     }
 }
 

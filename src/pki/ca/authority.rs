@@ -18,7 +18,7 @@ use openssl::x509::{X509, X509Builder, X509Extension, X509KeyUsage, X509Name, X5
 use super::environment::CaEnvironment;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Credential;
-use crate::pki::csr::request;
+use crate::pki::csr::{request, strength};
 use crate::pki::{CertifiedKey, Error, KeyKind, asn1_time, key, timestamp};
 
 /// Certificates are backdated by this much, for peers whose clocks are behind.
@@ -106,14 +106,15 @@ impl Authority {
     /// Signs the CSR of a client.
     ///
     /// # Errors
-    /// The CSR is not signed by its own key; its key is not RSA with at least 2048 bits, P-256 or P-384; it has no
-    /// subject, or the subject of this CA; or `days` is 0 or more than [`CLIENT_DAYS_MAX`].
+    /// The CSR is not signed by its own key, or with a weak hash; its key is not RSA with at least 2048 bits, P-256 or P-384;
+    /// its subject is missing, contains a NUL, is too long, or is that of this CA; or `days` is 0 or more than [`CLIENT_DAYS_MAX`].
     pub fn sign_client(&self, csr: &X509ReqRef, days: u32, now: Timestamp) -> Result<X509, Error> {
         let key = request::verified_key(csr)?;
         let subject = csr.subject_name();
         if subject.entries().next().is_none() {
             return Err(Error::NoSubject);
         }
+        strength::check_subject(subject)?;
         if subject.try_cmp(self.certificate.subject_name())?.is_eq() {
             return Err(Error::SubjectIsIssuer);
         }

@@ -18,6 +18,7 @@ use super::environment::{CaEnvironment, environment_of};
 use super::index::{CertificateIndex, IssuedCertificate};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Credential;
+use crate::file_access;
 use crate::pki::crl::builder::{CrlValidity, build_crl};
 use crate::pki::{Authority, PEM_MAX, files, key, serial};
 
@@ -206,6 +207,27 @@ impl CaStore {
         Ok(key::is_encrypted(&Zeroizing::new(self.read("ca.key", PEM_MAX)?)))
     }
 
+    /// Checks that the private key belongs to the certificate, and that the certificate signed the CRL. `false` if the key is
+    /// encrypted or kept elsewhere, and could not be compared.
+    pub fn check_files(&self) -> Result<bool, Error> {
+        let certificate = self.certificate()?;
+        let public = certificate.public_key().map_err(crate::pki::Error::from)?;
+        if !self.crl()?.verify(&public).unwrap_or(false) {
+            let what = "was not signed by ca.pem; restore both from one backup, or sign a new one with `otpost ca crl`";
+            return Err(invalid(&self.path("crl.pem"), what));
+        }
+        if !self.path("ca.key").exists() {
+            return Ok(false);
+        }
+        let key = Zeroizing::new(self.read("ca.key", PEM_MAX)?);
+        if key::is_encrypted(&key) {
+            return Ok(false);
+        }
+        let certificate = certificate.to_pem().map_err(crate::pki::Error::from)?;
+        let loaded = Authority::load(&certificate, &key, None);
+        loaded.map(|_| true).map_err(|source| Error::Key { path: self.path("ca.key"), source })
+    }
+
     /// Loads the private key and locks the CA. Waits while another process has the lock.
     pub fn unlock(&self, passphrase: Option<&Credential>) -> Result<UnlockedCa, Error> {
         let certificate = self.certificate()?.to_pem().map_err(crate::pki::Error::from)?;
@@ -232,7 +254,8 @@ impl CaStore {
         if !self.exists() {
             return Err(Error::Missing { path: self.folder.clone(), environment: self.environment });
         }
-        files::read_up_to(&path, limit).map_err(|source| Error::Read { path, source })
+        files::read_up_to(&path, limit)
+            .map_err(|source| Error::Read { source: file_access::explained(&path, &source), path })
     }
 
     pub(super) fn save(&self, index: &CertificateIndex) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use openssl::x509::{X509, X509Crl, X509ReqRef};
 use super::index::{IssuedCertificate, RevocationRecord};
 use super::store::{CRL_DAYS, CaStore, Error, issued_name};
 use crate::domain::clock::Timestamp;
+use crate::domain::secret::Credential;
 use crate::pki::{Authority, RevocationReason, files};
 
 /// A CA with its private key. It is locked for other processes until this is dropped.
@@ -65,6 +66,11 @@ impl UnlockedCa {
         let record = record.clone();
         self.ca.write_crl(&self.authority, &mut index, now, CRL_DAYS)?;
         Ok(record)
+    }
+
+    /// Encrypts the private key under `passphrase`, in place of an earlier passphrase or of none.
+    pub fn encrypt_key(&self, passphrase: &Credential) -> Result<(), Error> {
+        Ok(files::replace_encrypted_key(&self.ca.path("ca.key"), self.authority.key(), passphrase)?)
     }
 
     /// Signs a new CRL that is valid for `days`.

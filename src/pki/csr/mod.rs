@@ -2,3 +2,4 @@
 
 pub(crate) mod request;
 pub(crate) mod review;
+pub(crate) mod strength;

@@ -1,10 +1,13 @@
 //! Reads CSRs, and creates them for development and tests.
 
+use std::borrow::Cow;
+
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private, Public};
 use openssl::x509::{X509NameBuilder, X509Req, X509ReqRef};
 
+use super::strength;
 use crate::pki::{Error, KeyKind, key};
 
 /// The only version of PKCS #10 is encoded as 0.
@@ -19,12 +22,15 @@ pub enum InvalidCsr {
     Certificate,
     #[error("contains several CSRs; put each into its own file")]
     Several,
+    #[error("is a text in UTF-16 that is cut short or damaged; save it as plain text (UTF-8)")]
+    BrokenUtf16,
     #[error("is not a CSR (PKCS #10 in PEM or DER)")]
     Unreadable,
 }
 
-/// Reads a CSR from PEM or DER. Nothing is verified.
+/// Reads a CSR from PEM, also in UTF-16 or with a byte order mark, or from DER. Nothing is verified.
 pub fn read_request(bytes: &[u8]) -> Result<X509Req, InvalidCsr> {
+    let bytes = &*in_utf8(bytes)?;
     let text = String::from_utf8_lossy(bytes);
     let count = |what: &str| text.lines().filter(|line| line.starts_with("-----BEGIN ") && line.contains(what)).count();
     match count("CERTIFICATE REQUEST-----") {
@@ -36,6 +42,23 @@ pub fn read_request(bytes: &[u8]) -> Result<X509Req, InvalidCsr> {
         1 => Err(InvalidCsr::Unreadable),
         _ => Err(InvalidCsr::Several),
     }
+}
+
+// Editors and shells of Windows write PEM as UTF-16, or with a byte order mark. DER begins with neither.
+fn in_utf8(bytes: &[u8]) -> Result<Cow<'_, [u8]>, InvalidCsr> {
+    let (big, text) = match bytes {
+        [0xef, 0xbb, 0xbf, text @ ..] => return Ok(Cow::Borrowed(text)),
+        [0xff, 0xfe, text @ ..] | text @ [b'-', 0, ..] => (false, text),
+        [0xfe, 0xff, text @ ..] | text @ [0, b'-', ..] => (true, text),
+        _ => return Ok(Cow::Borrowed(bytes)),
+    };
+    let unit = |pair: &[u8]| {
+        let pair = <[u8; 2]>::try_from(pair).ok()?;
+        Some(if big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) })
+    };
+    let units: Option<Vec<u16>> = text.chunks(2).map(unit).collect();
+    let text = units.and_then(|units| String::from_utf16(&units).ok());
+    text.map(|text| Cow::Owned(text.into_bytes())).ok_or(InvalidCsr::BrokenUtf16)
 }
 
 /// A CSR and its private key.
@@ -66,6 +89,7 @@ pub(crate) fn verified_key(csr: &X509ReqRef) -> Result<PKey<Public>, Error> {
     if !csr.verify(&key)? {
         return Err(Error::BrokenSignature);
     }
+    strength::check_signature(csr)?;
     Ok(key)
 }
 
@@ -80,6 +104,23 @@ mod tests {
         for form in [pem.clone(), csr.to_der().unwrap(), [b"Dear bank,\r\n", pem.as_slice()].concat()] {
             assert!(read_request(&form).is_ok());
         }
+    }
+
+    #[test]
+    fn a_csr_in_utf_16_or_with_a_byte_order_mark_is_read() {
+        let pem = String::from_utf8(request("otp", "Processor").unwrap().csr.to_pem().unwrap()).unwrap();
+        let wide = |encode: fn(u16) -> [u8; 2], mark: &[u8]| {
+            let units = pem.encode_utf16().flat_map(encode);
+            mark.iter().copied().chain(units).collect::<Vec<u8>>()
+        };
+        let marked = [b"\xef\xbb\xbf", pem.as_bytes()].concat();
+        let little = wide(u16::to_le_bytes, b"\xff\xfe");
+        for form in [&marked, &little, &wide(u16::to_be_bytes, b"\xfe\xff"), &wide(u16::to_le_bytes, b"")] {
+            assert!(read_request(form).is_ok());
+        }
+        assert_eq!(read_request(&little[..little.len() - 1]).err(), Some(InvalidCsr::BrokenUtf16));
+        let key = "-----BEGIN PRIVATE KEY-----".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        assert_eq!(read_request(&key).err(), Some(InvalidCsr::PrivateKey));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use openssl::asn1::Asn1Object;
 use openssl::nid::Nid;
 use openssl::x509::{X509ExtensionRef, X509ReqRef};
 
+use super::strength;
+use crate::pki::der::{DerValue, SEQUENCE};
 use crate::pki::{Error, KeyKind, distinguished_name, key};
 
 /// The content of a CSR.
@@ -39,8 +41,10 @@ pub fn review(csr: &X509ReqRef) -> Result<CsrReview, Error> {
     let signed_by_its_key = csr.verify(&key).unwrap_or(false);
     let errors = [
         (!signed_by_its_key).then_some(Error::BrokenSignature),
+        strength::check_signature(csr).err(),
         supported.err(),
         subject.is_empty().then_some(Error::NoSubject),
+        strength::check_subject(csr.subject_name()).err(),
     ];
     let obstacles = errors.into_iter().flatten().map(|error| error.to_string()).collect();
     let (kind, pin) = (KeyKind::of(&key), key::pin_of(&key)?);
@@ -53,7 +57,7 @@ fn extensions(csr: &X509ReqRef) -> Vec<RequestedExtension> {
 }
 
 fn requested_extension(extension: &X509ExtensionRef) -> RequestedExtension {
-    let oid = extension.to_der().ok().and_then(|der| object_identifier(&der)).unwrap_or_default();
+    let oid = extension.to_der().ok().and_then(|der| first_oid(&der)).unwrap_or_default();
     let nid = Asn1Object::from_str(&oid).map_or(Nid::UNDEF, |object| object.nid());
     let name = match nid {
         Nid::UNDEF if oid.is_empty() => "unreadable".to_owned(),
@@ -61,6 +65,10 @@ fn requested_extension(extension: &X509ExtensionRef) -> RequestedExtension {
         nid => nid.short_name().map_or(oid, str::to_owned),
     };
     RequestedExtension { name, granted: granted(nid) }
+}
+
+fn first_oid(der: &[u8]) -> Option<String> {
+    DerValue::read(der)?.0.inside(SEQUENCE)?.first()?.object_identifier()
 }
 
 /// The value that `Authority::issue` writes for a client.
@@ -73,27 +81,6 @@ fn granted(nid: Nid) -> Option<&'static str> {
         Nid::AUTHORITY_KEY_IDENTIFIER => Some("the hash of the CA's key"),
         _ => None,
     }
-}
-
-// Decodes the OID of `SEQUENCE { OBJECT IDENTIFIER, .. }` (X.690, 8.19), which the `openssl` crate does not expose.
-fn object_identifier(extension: &[u8]) -> Option<String> {
-    let content = match extension {
-        [0x30, short, content @ ..] if *short < 0x80 => content,
-        [0x30, long, content @ ..] => content.get(usize::from(long & 0x7f)..)?,
-        _ => return None,
-    };
-    let [0x06, length, rest @ ..] = content else { return None };
-    let (mut arcs, mut arc) = (Vec::new(), 0_u64);
-    for byte in rest.get(..usize::from(*length))? {
-        arc = arc.checked_mul(128)?.checked_add(u64::from(byte & 0x7f))?;
-        if byte & 0x80 == 0 {
-            arcs.push(std::mem::take(&mut arc));
-        }
-    }
-    let (first, rest) = arcs.split_first()?;
-    let top = (first / 40).min(2);
-    let all = [top, first - top * 40].into_iter().chain(rest.iter().copied());
-    Some(all.map(|arc| arc.to_string()).collect::<Vec<_>>().join("."))
 }
 
 #[cfg(test)]
@@ -154,14 +141,5 @@ mod tests {
 
         assert!(!review.signed_by_its_key);
         assert_eq!(review.obstacles, [Error::BrokenSignature.to_string()]);
-    }
-
-    #[test]
-    fn an_identifier_that_is_cut_short_or_too_large_is_not_read() {
-        for bad in [&[][..], &[0x30], &[0x30, 2, 0x06, 5, 1], &[0x30, 0x84], &[0x30, 14, 6, 12, 0xff, 0xff, 0xff, 0xff]]
-        {
-            assert_eq!(object_identifier(bad), None);
-        }
-        assert_eq!(object_identifier(&[0x30, 5, 6, 3, 0x55, 0x1d, 0x13]).as_deref(), Some("2.5.29.19"));
     }
 }

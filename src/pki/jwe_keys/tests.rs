@@ -116,7 +116,7 @@ fn a_file_that_does_not_match_its_id_is_named_in_the_error() {
     fs::write(keyring.path(&one), encrypted).unwrap();
     assert!(error().contains("not an unencrypted"), "{}", error());
     fs::remove_file(keyring.path(&one)).unwrap();
-    assert!(error().contains("No such file"), "{}", error());
+    assert!(error().contains("is missing, but the index lists it"), "{}", error());
 }
 
 #[test]

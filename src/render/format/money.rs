@@ -43,12 +43,12 @@ struct Affixes {
 }
 
 impl MoneyFormat {
-    /// Loads the format of `locale` for every currency of ISO 4217.
+    /// Loads the format of `locale` for every currency whose decimals are known.
     pub(crate) fn load(locale: &icu_locale::Locale) -> Result<Self, FormatError> {
         let preferences = CurrencyFormatterPreferences::from(locale);
         let numerals = Numerals::load(preferences)?;
         let mut formats = HashMap::new();
-        for (currency, exponent) in currencies() {
+        for (currency, exponent) in Currency::known() {
             formats.insert(currency, CurrencyFormats::load(preferences, currency, exponent.into())?);
         }
         Ok(Self { numerals, currencies: formats })
@@ -65,7 +65,7 @@ impl MoneyFormat {
         plain(&self.with_affixes(money, |formats| &formats.sms))
     }
 
-    // The decimals of a currency outside ISO 4217 are unknown, so it is shown with the number of minor units.
+    // The decimals of a currency that ISO 4217 never listed are unknown, so it is shown with the number of minor units.
     fn with_affixes(&self, money: Money, choose: impl Fn(&CurrencyFormats) -> &Affixes) -> String {
         let Some(formats) = self.currencies.get(&money.currency) else {
             return format!("{} {}", money.minor, money.currency.as_str());
@@ -76,14 +76,6 @@ impl MoneyFormat {
         text.push_str(&affixes.after);
         text
     }
-}
-
-/// Every currency for which ISO 4217 defines decimals, with their number.
-pub(crate) fn currencies() -> impl Iterator<Item = (Currency, u8)> {
-    <iso_currency::Currency as iso_currency::IntoEnumIterator>::iter().filter_map(|known| {
-        let currency = Currency::parse(known.code()).ok()?;
-        Some((currency, currency.exponent()?))
-    })
 }
 
 impl CurrencyFormats {
@@ -237,6 +229,9 @@ mod tests {
             ("en", 12345, "HUF", "HUF\u{a0}123.45"),
             ("hi", 1_234_567_890, "INR", "₹1,23,45,678.90"),
             ("en", 0, "EUR", "€0.00"),
+            ("en", 1000, "ANG", "ANG\u{a0}10.00"),
+            ("de", 1000, "HRK", "10,00\u{a0}HRK"),
+            ("en", 1000, "ITL", "ITL\u{a0}1,000"),
         ];
         for (locale, minor, currency, expected) in table {
             assert_eq!(money_format(locale).format(money(minor, currency)), expected, "{minor} {currency} in {locale}");

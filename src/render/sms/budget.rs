@@ -9,12 +9,13 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::segments;
 use super::segments::{SmsCost, SmsSize};
 use super::transliterate;
+use super::transliterate::Letters;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
-use crate::domain::money::Money;
+use crate::domain::money::{Currency, Money};
 use crate::domain::notification::Kind;
 use crate::domain::secret::RenderedText;
-use crate::render::format::{date, merchant_name, money};
+use crate::render::format::{date, merchant_name};
 use crate::render::registry::LocaleTemplates;
 use crate::render::template::file::TemplateFile;
 use crate::render::template::part::TemplatePart;
@@ -44,7 +45,8 @@ pub(crate) fn render(
     values: &Values<'_>,
     context: &RenderContext<'_>,
 ) -> Result<RenderedText, Error> {
-    let letters = context.transliterate.unwrap_or_else(|| transliterates(renderer, templates));
+    let replaced = context.transliterate.unwrap_or_else(|| transliterates(renderer, templates));
+    let letters = letters(replaced, templates);
     let text = finished(renderer, templates, kind, values, letters)?;
     let name = &values.merchant;
     if fits(renderer, &text) || name.is_empty() {
@@ -76,13 +78,17 @@ fn transliterates(renderer: &Renderer, templates: &LocaleTemplates) -> bool {
     renderer.sms.transliterates(templates.locale())
 }
 
+fn letters(replaced: bool, templates: &LocaleTemplates) -> Letters {
+    Letters::of(replaced, templates.language.language.as_str())
+}
+
 // The buffer is allocated once: one that grows would leave a copy of the code in freed memory.
 fn finished(
     renderer: &Renderer,
     templates: &LocaleTemplates,
     kind: Kind,
     values: &Values<'_>,
-    letters: bool,
+    letters: Letters,
 ) -> Result<RenderedText, Error> {
     let text = render_part(templates, kind, TemplatePart::Sms, values)?;
     let tail = renderer.autofill.length(values.otp.len());
@@ -122,7 +128,7 @@ pub(crate) fn diagnostic(renderer: &Renderer, templates: &LocaleTemplates, file:
     if file.part != TemplatePart::Sms {
         return None;
     }
-    let letters = transliterates(renderer, templates);
+    let letters = letters(transliterates(renderer, templates), templates);
     let name = |character: &str| format!("{}{ELLIPSIS}", character.repeat(MERCHANT_MIN));
     let plain = longest(renderer, templates, Channel::Sms, name("W"));
     let foreign = Values { merchant: name("🇵🇱"), ..plain.clone() };
@@ -163,7 +169,7 @@ fn most_expensive(
     templates: &LocaleTemplates,
     kind: Kind,
     values: &Values<'_>,
-    letters: bool,
+    letters: Letters,
 ) -> Option<SmsCost> {
     let texts =
         values.variations(kind).into_iter().filter_map(|it| finished(renderer, templates, kind, &it, letters).ok());
@@ -185,7 +191,7 @@ pub(crate) fn longest<'a>(
             Some(civil::date(2026, month, 28).at(23, 59, 0, 0).to_zoned(zone.clone()).ok()?.timestamp().into())
         })
         .collect();
-    let amounts = money::currencies().map(|(currency, exponent)| {
+    let amounts = Currency::known().map(|(currency, exponent)| {
         let minor = 1_234_567_890 / 10_u64.pow(3_u32.saturating_sub(exponent.into()));
         templates.amount(Money { minor, currency }, channel)
     });

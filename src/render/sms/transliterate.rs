@@ -3,6 +3,9 @@
 //! It does so only if the whole text then fits GSM 03.38: otherwise nothing would be saved. Letters of other scripts have no
 //! nearest letter and stay. A digit never becomes another digit, and nothing becomes a dot, a colon, a slash or an at sign,
 //! which could form a link; but an ellipsis becomes three dots.
+//!
+//! An accent that GSM 03.38 has is kept, with one exception: in Czech and Slovak `é` becomes `e`, because it is the only
+//! accented letter that would be left, and a single accent among plain letters reads like a mistake.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{compose, is_combining_mark};
@@ -12,16 +15,40 @@ use super::segments::is_gsm;
 /// The most bytes that one byte is replaced by.
 pub(crate) const GROWTH: usize = 3;
 
-/// Appends `text` to `out`: with the nearest characters if it then fits GSM 03.38, else as it is. Letters are replaced only
-/// if `letters` is set, punctuation always.
-pub(crate) fn append(text: &str, letters: bool, out: &mut String) {
+/// The languages in which `é` is replaced like every other letter.
+const WITHOUT_ACUTE_E: [&str; 2] = ["cs", "sk"];
+
+/// Which letters are replaced. Punctuation always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Letters {
+    Kept,
+    /// Those outside GSM 03.38.
+    Nearest,
+    /// The same, and `é`.
+    NearestAndAcuteE,
+}
+
+impl Letters {
+    /// For messages in `language`, of which letters are replaced if `replaced` is set.
+    pub(crate) fn of(replaced: bool, language: &str) -> Self {
+        match replaced {
+            false => Self::Kept,
+            true if WITHOUT_ACUTE_E.contains(&language) => Self::NearestAndAcuteE,
+            true => Self::Nearest,
+        }
+    }
+}
+
+/// Appends `text` to `out`: with the nearest characters if it then fits GSM 03.38, else as it is.
+pub(crate) fn append(text: &str, letters: Letters, out: &mut String) {
     let punctuation = || text.chars().flat_map(|c| nearest_punctuation(c).into_iter());
     if text.chars().all(is_gsm) {
         out.push_str(text);
     } else if punctuation().all(is_gsm) {
         out.extend(punctuation());
-    } else if letters && nearest(text).all(is_gsm) {
-        out.extend(nearest(text));
+    } else if letters != Letters::Kept && nearest(text).all(is_gsm) {
+        let without_acute_e = letters == Letters::NearestAndAcuteE;
+        out.extend(nearest(text).map(|c| if without_acute_e { plain_e(c) } else { c }));
     } else {
         out.push_str(text);
     }
@@ -95,6 +122,14 @@ fn nearest_letter(c: char) -> Nearest {
     })
 }
 
+const fn plain_e(c: char) -> char {
+    match c {
+        'é' => 'e',
+        'É' => 'E',
+        c => c,
+    }
+}
+
 // `ř` becomes `r`; of the two marks of `ǘ`, the one that GSM 03.38 has is kept.
 fn without_accents(c: char) -> char {
     let mut parts = std::iter::once(c).nfd();
@@ -107,9 +142,25 @@ mod tests {
     use super::*;
 
     fn transliterated(text: &str, letters: bool) -> String {
+        transliterated_in("", text, letters)
+    }
+
+    fn transliterated_in(language: &str, text: &str, letters: bool) -> String {
         let mut out = String::new();
-        append(text, letters, &mut out);
+        append(text, Letters::of(letters, language), &mut out);
         out
+    }
+
+    #[test]
+    fn czech_and_slovak_keep_no_accent_when_letters_are_replaced_and_all_when_they_are_not() {
+        for language in ["cs", "sk"] {
+            let of = |text, letters| transliterated_in(language, text, letters);
+            assert_eq!(of("Některé údaje, VÝBĚR ÉRY", true), "Nektere udaje, VYBER ERY");
+            assert_eq!(of("Některé údaje", false), "Některé údaje");
+            assert_eq!(of("Müller – Größe ł", true), "Müller - Größe l");
+            assert_eq!(of("Některé, Кав'ярня", true), "Některé, Кав'ярня");
+        }
+        assert_eq!(transliterated_in("fr", "Il a été reçu, œuvre", true), "Il a été recu, oeuvre");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
 use handlebars::{JsonValue, Template as Parsed};
 
 use super::ast::{Condition, Node, Template};
+use super::comments;
 use super::part::TemplatePart;
 use super::syntax_limits;
 use super::values::{Variable, reasons, results};
@@ -36,6 +37,7 @@ impl Template {
         part: TemplatePart,
         source: &str,
     ) -> Result<CompiledTemplate, Vec<Violation>> {
+        let source = &*comments::marked(source);
         let violations = syntax_limits::before_parsing(part, source);
         if !violations.is_empty() {
             return Err(violations);
@@ -130,16 +132,26 @@ impl Compiler<'_> {
     // An element with a violation is left out, so that the elements after it are checked as well.
     fn template(&mut self, template: &Parsed) -> Vec<Node> {
         let mut nodes = Vec::with_capacity(template.elements.len());
+        let mut strips_text = false;
         for (index, element) in template.elements.iter().enumerate() {
             self.at = template.mapping.get(index).map(|position| (position.0, position.1)).or(self.at);
             let node = match element {
+                TemplateElement::RawString(text) if strips_text => self.fixed(text.trim_start()),
                 TemplateElement::RawString(text) => self.fixed(text),
                 TemplateElement::Expression(named) => self.value(named),
                 TemplateElement::HelperBlock(block) => self.choice(block),
-                TemplateElement::Comment(_) => continue,
+                TemplateElement::Comment(text) => {
+                    let (before, behind) = comments::strips(text);
+                    if let (true, Some(Node::Fixed(text))) = (before, nodes.last_mut()) {
+                        text.truncate(text.trim_end().len());
+                    }
+                    strips_text = behind;
+                    continue;
+                }
                 // Partials and decorators, which `syntax_limits::before_parsing` has reported already.
                 _ => self.violation("include", "not supported here"),
             };
+            strips_text = false;
             match node {
                 Ok(node) => nodes.push(node),
                 Err(violation) => self.violations.push(violation),

@@ -2,6 +2,7 @@
 
 pub(crate) mod ast;
 pub(crate) mod bind;
+mod comments;
 pub(crate) mod compiler;
 pub(crate) mod file;
 pub(crate) mod locale_file;

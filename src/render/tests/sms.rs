@@ -55,7 +55,7 @@ fn every_shipped_sms_is_within_the_budget_with_any_merchant_and_with_the_longest
 #[test]
 fn a_template_that_may_need_more_segments_is_rejected_with_the_reason() {
     let long = "{{otp}} {{amount}} {{merchant}} ".to_owned() + &"ę–".repeat(90);
-    let (_dir, mut settings) = with_sms(&long, |_| {});
+    let (_dir, mut settings) = with_sms(&long, |settings| settings.sms.transliterate.clear());
 
     let message = refused(&settings);
     settings.sms.max_segments = 4;
@@ -109,7 +109,7 @@ fn a_merchant_name_is_shortened_until_the_text_fits_and_never_below_eight_charac
 #[test]
 fn letters_are_replaced_where_the_locale_or_the_provider_says_so() {
     let text = "Kod {{otp}}: płatność {{amount}} – „{{merchant}}”. Ważny do {{until}}.";
-    let (_dir, mut settings) = with_sms(text, |_| {});
+    let (_dir, mut settings) = with_sms(text, |settings| settings.sms.transliterate.clear());
     let said = |settings: &Settings, merchant: &str, transliterate| {
         let (renderer, tag) = (Renderer::load(settings).unwrap(), locale("pl"));
         let message =
@@ -119,7 +119,7 @@ fn letters_are_replaced_where_the_locale_or_the_provider_says_so() {
 
     let usual = said(&settings, "Żabka", None);
     let asked = said(&settings, "Żabka", Some(true));
-    settings.sms.transliterate = vec![locale("pl")];
+    settings.sms = SmsSettings::default();
     let set = said(&settings, "Żabka", None);
     let denied = said(&settings, "Żabka", Some(false));
     let in_vain = said(&settings, "Кав'ярня", None);
@@ -129,6 +129,32 @@ fn letters_are_replaced_where_the_locale_or_the_provider_says_so() {
     assert_eq!((usual.as_str(), size(&usual).encoding), (denied.as_str(), Encoding::Ucs2));
     assert!(usual.contains("płatność 1234,50 PLN – „Żabka”"), "{usual}");
     assert!(in_vain.contains("płatność 1234,50 PLN – „Кав'ярня”"), "{in_vain}");
+}
+
+#[test]
+fn czech_polish_and_romanian_are_replaced_by_default_with_their_regions_and_no_other_language() {
+    let settings = Settings::default().sms;
+    let replaced = |tag| settings.transliterates(&locale(tag));
+
+    assert!(["cs", "pl", "ro", "pl-PL", "RO-md", "cs-CZ"].into_iter().all(replaced));
+    assert!(!["de", "fr", "hu", "sk", "pt", "ar"].into_iter().any(replaced));
+}
+
+// The files are written as the language is; what a phone shows is what it showed when they were not.
+#[test]
+fn the_templates_of_czech_polish_and_romanian_have_their_accents_and_the_messages_have_none() {
+    let (_dir, settings) = shipped();
+    let renderer = Renderer::load(&settings).unwrap();
+    for tag in ["cs", "pl", "ro"] {
+        for kind in Kind::ALL {
+            let source = fs::read_to_string(settings.dir.join(format!("{tag}/{kind}/sms.hbs"))).unwrap();
+            assert!(!source.is_ascii(), "{tag}/{kind}: {source}");
+            for (about, content) in snapshots::cases(kind) {
+                let text = sms(&renderer, &content, tag);
+                assert!(text.is_ascii(), "{tag}/{kind}, {about}: {text}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -161,7 +187,8 @@ fn the_lines_for_phones_count_in_the_budget() {
 
 #[test]
 fn what_recipients_are_shown_of_a_text_is_what_it_costs() {
-    let (_dir, settings) = with_sms("Kod {{otp}}: {{amount}}, {{merchant}} ł", |_| {});
+    let unchanged = |settings: &mut Settings| settings.sms.transliterate.clear();
+    let (_dir, settings) = with_sms("Kod {{otp}}: {{amount}}, {{merchant}} ł", unchanged);
     fs::write(settings.dir.join("de/otp/sms.hbs"), "{{#if").unwrap();
     fs::write(settings.dir.join("pl/card_locked/sms.hbs"), "{{otp}}").unwrap();
     let open = |tag| Previews::open(&settings, Kind::Otp, &locale(tag));

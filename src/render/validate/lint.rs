@@ -6,6 +6,7 @@
 mod characters;
 mod fraud;
 mod links;
+mod placeholders;
 mod words;
 
 pub(crate) use self::fraud::FraudWords;
@@ -22,16 +23,28 @@ pub(crate) fn check(
     settings: &Settings,
     fraud_words: &FraudWords,
 ) -> (Option<Template>, Vec<Diagnostic>) {
-    let (template, mut violations) = match Template::compile_partial(file.kind, file.part, &file.source) {
+    let (template, mut violations, warnings) = match Template::compile_partial(file.kind, file.part, &file.source) {
         Ok(CompiledTemplate { template, offsets, mut violations }) => {
             violations.extend(text_violations(file, settings, fraud_words, &template, &offsets));
-            (Some(template), violations)
+            let warnings = text_warnings(file, &template, &offsets);
+            (Some(template), violations, warnings)
         }
-        Err(violations) => (None, violations),
+        Err(violations) => (None, violations, Vec::new()),
     };
     violations.sort_by_key(|violation| violation.at);
     violations.dedup();
-    (template, violations.into_iter().map(|violation| Diagnostic::in_file(&file.path, violation)).collect())
+    let errors = violations.into_iter().map(|violation| Diagnostic::in_file(&file.path, violation));
+    let warnings = warnings.into_iter().map(|violation| Diagnostic::in_file(&file.path, violation).into_warning());
+    (template, errors.chain(warnings).collect())
+}
+
+// What is probably a mistake, and breaks no message.
+fn text_warnings(file: &TemplateFile, template: &Template, offsets: &[usize]) -> Vec<Violation> {
+    let found = words::fixed(template, offsets).flat_map(|(offset, text)| {
+        let placeholders = placeholders::of(text, file.kind).into_iter();
+        placeholders.map(move |it| (offset + it.at, it.message()))
+    });
+    found.map(|(offset, message)| Violation::at(&file.source, offset, "placeholder", message)).collect()
 }
 
 fn text_violations(

@@ -78,7 +78,7 @@ pub(crate) fn compile_partial(set: &TemplateSet, settings: &Settings) -> Result<
     diagnostics.extend(of_templates);
     let versions = VersionIndex::of(&set.templates, &locale_settings, settings);
     let renderer = Renderer::new(registry, versions, settings)?;
-    let is_sound = |file: &&TemplateFile| diagnostics.iter().all(|diagnostic| diagnostic.path != file.path);
+    let is_sound = |file: &&TemplateFile| !diagnostics.iter().any(|it| it.is_error && it.path == file.path);
     let dry_runs: Vec<_> =
         set.templates.iter().filter(is_sound).flat_map(|file| dry_run::diagnostics(&renderer, file)).collect();
     diagnostics.extend(dry_runs);

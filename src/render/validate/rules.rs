@@ -21,7 +21,7 @@ const fn rule(name: &'static str, description: &'static str, file: &'static str,
 }
 
 /// All rules.
-pub const RULES: [Rule; 26] = [
+pub const RULES: [Rule; 27] = [
     rule(
         "merchant-shown",
         "A code must be shown with amount and merchant in every case (Delegated Regulation (EU) 2018/389, article \
@@ -190,6 +190,14 @@ pub const RULES: [Rule; 26] = [
         is_error: false,
         file: "en/otp/sms.hbs",
         example: "For your payment of {{amount}} to {{merchant}} please use the code {{otp}}.",
+    },
+    Rule {
+        name: "placeholder",
+        description: "A variable is written {{name}}. The placeholders of other programs, such as {name}, ((name)), ${name} \
+                      or %s, are sent as they are written.",
+        is_error: false,
+        file: "en/card_unlocked/sms.hbs",
+        example: "Your card was unlocked on {date}.",
     },
     Rule {
         name: "draft",

@@ -5,12 +5,14 @@
 //! delays calls, fails them, or loses their results.
 
 mod audit_events;
+mod audit_tree;
 mod outbox;
 mod providers;
 mod receipts;
 mod recipients;
 mod reports;
 mod retention;
+mod seal_key;
 mod tables;
 mod template_versions;
 
@@ -91,6 +93,7 @@ impl Store {
     ) -> Result<Self, Error> {
         let backend = MemoryBackend { memory: Arc::clone(memory), faults, closed: AtomicBool::new(false) };
         let (failure, sealer) = (Arc::new(FatalError::new()), Sealer::open(sealing)?);
+        super::seal_key::check(&backend, &sealer, Some(clock.now())).await?;
         Self::with_backend(Arc::new(backend), failure, sealer, clock, min_free, next_id).await
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::MemoryBackend;
 use super::tables::{DeliveryRow, Tables};
-use crate::domain::audit_event::AuditEvent;
+use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::delivery::EndReason;
 use crate::domain::notification::Priority;
 use crate::store::Error;
@@ -52,6 +52,17 @@ impl Reports for MemoryBackend {
                 let depth = open.clone().count() as u64;
                 Backlog { priority, depth, oldest: open.map(|row| row.received_at).min() }
             })
+        })
+        .await
+    }
+
+    async fn rejections(&self, limit: u32) -> Result<Vec<EventLine>, Error> {
+        self.call("rejections", |tables| {
+            let rejected = tables.events.iter().zip(1..).filter(|(it, _)| it.kind == AuditKind::NotificationRejected);
+            let mut lines: Vec<_> = rejected.map(|(event, seq)| event_line(event, seq)).collect();
+            lines.sort_by_key(|line| std::cmp::Reverse((line.at, line.seq)));
+            lines.truncate(limit as usize);
+            lines
         })
         .await
     }

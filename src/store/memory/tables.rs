@@ -12,9 +12,10 @@ use crate::domain::notification::Kind;
 use crate::domain::receipt::Receipt;
 use crate::domain::template_version::{TemplateActivation, TemplateSnapshot, TemplateVersion};
 use crate::store::Error;
+use crate::store::audit_tree::StoredCheckpoint;
 use crate::store::providers::{Drain, ProviderState};
 use crate::store::rows::{AcceptResult, AcceptRows, ImportRows, NextState, SettleResult, SettleRows};
-use crate::store::seal::LookupHash;
+use crate::store::seal::{KeyFingerprint, LookupHash};
 use crate::store::write_batcher::{Batch, Committed};
 
 /// All tables.
@@ -32,6 +33,9 @@ pub(super) struct Tables {
     pub(super) provider_states: Vec<ProviderState>,
     pub(super) snapshots: BTreeMap<TemplateVersion, TemplateSnapshot>,
     pub(super) activations: Vec<TemplateActivation>,
+    pub(super) tiles: BTreeMap<(u8, u64), Vec<u8>>,
+    pub(super) checkpoints: BTreeMap<u64, StoredCheckpoint>,
+    pub(super) seal_key: Option<KeyFingerprint>,
 }
 
 pub(super) struct NotificationRow {

@@ -18,6 +18,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::Error;
 use crate::domain::clock::Timestamp;
+use crate::file_access;
 
 /// Long enough that a key file is written rarely, short enough that a code's key is destroyed soon after its deadline.
 const EPOCH: Duration = Duration::from_mins(15);
@@ -40,6 +41,10 @@ pub(super) enum Use {
     Contact,
     Lookup,
     Fingerprint,
+    /// Ties the file of an epoch key to this master key and to its epoch.
+    EpochFile,
+    /// Recognizes the master key that a database was sealed with.
+    Recognition,
 }
 
 impl Use {
@@ -49,6 +54,8 @@ impl Use {
             Self::Contact => b"otpost contact v1",
             Self::Lookup => b"otpost lookup v1",
             Self::Fingerprint => b"otpost fingerprint v1",
+            Self::EpochFile => b"otpost epoch file v1",
+            Self::Recognition => b"otpost recognition v1",
         }
     }
 }
@@ -59,7 +66,11 @@ pub(super) struct Keyring {
     contact: Key,
     lookup: Key,
     fingerprint: Key,
+    epoch_file: Key,
+    recognition: Key,
     epochs: RwLock<BTreeMap<Epoch, Arc<Key>>>,
+    /// The first file that does not belong to the master key.
+    foreign: Option<PathBuf>,
     folder: PathBuf,
 }
 
@@ -67,38 +78,77 @@ impl Keyring {
     /// Creates a master key at `path`, mode 0600. An error when the file exists.
     pub(super) fn create(path: &Path) -> Result<(), Error> {
         let key = random_key()?;
-        write_key(path, &key).map_err(|source| Error::KeyFile { path: path.to_owned(), source })
+        write_key(path, &key, None).map_err(|error| key_file(path, &error))
     }
 
     /// Reads the master key and the epoch keys that exist.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::KeyFile { path, source }
-        };
-        let master = read_key(path).map_err(at(path))?;
-        let folder = path.with_extension("epochs");
-        let mut epochs = BTreeMap::new();
-        match fs::read_dir(&folder) {
-            Ok(entries) => {
-                for entry in entries {
-                    let file = entry.map_err(at(&folder))?.path();
-                    if let Some(epoch) = epoch_of(&file) {
-                        epochs.insert(epoch, Arc::new(read_key(&file).map_err(at(&file))?));
-                    }
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(at(&folder)(error)),
-        }
-        Ok(Self {
+        let master = read_key(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::NoKey { path: path.to_owned() },
+            _ => key_file(path, &error),
+        })?;
+        let mut keyring = Self {
             content: derive(&master, Use::Content)?,
             contact: derive(&master, Use::Contact)?,
             lookup: derive(&master, Use::Lookup)?,
             fingerprint: derive(&master, Use::Fingerprint)?,
-            epochs: RwLock::new(epochs),
-            folder,
-        })
+            epoch_file: derive(&master, Use::EpochFile)?,
+            recognition: derive(&master, Use::Recognition)?,
+            epochs: RwLock::default(),
+            foreign: None,
+            folder: path.with_extension("epochs"),
+        };
+        keyring.read_epochs()?;
+        Ok(keyring)
+    }
+
+    fn read_epochs(&mut self) -> Result<(), Error> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(|error| key_file(&self.folder, &error))?,
+        };
+        let mut epochs = BTreeMap::new();
+        for entry in entries {
+            let file = entry.map_err(|error| key_file(&self.folder, &error))?.path();
+            let Some(epoch) = epoch_of(&file) else { continue };
+            match self.read_epoch(epoch) {
+                Ok(key) => drop(epochs.insert(epoch, Arc::new(key))),
+                // If the master key is the wrong one, all of them are: the caller finds that out first.
+                Err(Error::ForeignEpochKey { path }) => {
+                    self.foreign.get_or_insert(path);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.epochs = RwLock::new(epochs);
+        Ok(())
+    }
+
+    /// Fails if there is an epoch key that does not belong to the master key.
+    pub(super) fn check_epochs(&self) -> Result<(), Error> {
+        self.foreign.clone().map_or(Ok(()), |path| Err(Error::ForeignEpochKey { path }))
+    }
+
+    // The second line is missing in files of earlier versions.
+    fn read_epoch(&self, epoch: Epoch) -> Result<Key, Error> {
+        let path = self.file_of(epoch);
+        let text = fs::read_to_string(&path).map(Zeroizing::new).map_err(|error| key_file(&path, &error))?;
+        let (key, tag) = text.split_once('\n').unwrap_or((&text, ""));
+        let key = key_in(key).map_err(|error| key_file(&path, &error))?;
+        let tag = tag.trim();
+        if tag.is_empty() || openssl::base64::decode_block(tag).is_ok_and(|tag| self.is_tag(&tag, epoch, &key)) {
+            return Ok(key);
+        }
+        Err(Error::ForeignEpochKey { path })
+    }
+
+    fn is_tag(&self, tag: &[u8], epoch: Epoch, key: &Key) -> bool {
+        let own = self.epoch_tag(epoch, key);
+        own.is_ok_and(|own| own.len() == tag.len() && openssl::memcmp::eq(&own, tag))
+    }
+
+    fn epoch_tag(&self, epoch: Epoch, key: &Key) -> Result<[u8; 32], Error> {
+        hmac(&self.epoch_file, &[&epoch.to_be_bytes(), key.as_slice()])
     }
 
     /// The master key for one use.
@@ -108,6 +158,8 @@ impl Keyring {
             Use::Contact => &self.contact,
             Use::Lookup => &self.lookup,
             Use::Fingerprint => &self.fingerprint,
+            Use::EpochFile => &self.epoch_file,
+            Use::Recognition => &self.recognition,
         }
     }
 
@@ -115,7 +167,7 @@ impl Keyring {
     pub(super) fn epoch(&self, epoch: Epoch) -> Option<Arc<Key>> {
         let known = self.epochs.read().unwrap_or_else(PoisonError::into_inner).get(&epoch).cloned();
         known.or_else(|| {
-            let key = Arc::new(read_key(&self.file_of(epoch)).ok()?);
+            let key = Arc::new(self.read_epoch(epoch).ok()?);
             self.epochs.write().unwrap_or_else(PoisonError::into_inner).insert(epoch, Arc::clone(&key));
             Some(key)
         })
@@ -141,8 +193,7 @@ impl Keyring {
         if let Some(key) = epochs.get(&epoch) {
             return Ok((epoch, Arc::clone(key)));
         }
-        let path = self.file_of(epoch);
-        let key = Arc::new(self.make_epoch(&path).map_err(|source| Error::KeyFile { path, source })?);
+        let key = Arc::new(self.make_epoch(epoch)?);
         epochs.insert(epoch, Arc::clone(&key));
         Ok((epoch, key))
     }
@@ -154,24 +205,31 @@ impl Keyring {
         let expired: Vec<Epoch> = epochs.range(..oldest_open).map(|(epoch, _)| *epoch).collect();
         for epoch in &expired {
             let path = self.file_of(*epoch);
-            destroy(&path).map_err(|source| Error::KeyFile { path, source })?;
+            destroy(&path).map_err(|error| key_file(&path, &error))?;
             epochs.remove(epoch);
         }
         Ok(expired.len())
     }
 
     // When several processes reach a new epoch together, the first makes the key and the others read it.
-    fn make_epoch(&self, path: &Path) -> io::Result<Key> {
-        fs::create_dir_all(&self.folder)?;
-        let key = random_key().map_err(io::Error::other)?;
-        match write_key(path, &key) {
+    fn make_epoch(&self, epoch: Epoch) -> Result<Key, Error> {
+        let path = self.file_of(epoch);
+        fs::create_dir_all(&self.folder).map_err(|error| key_file(&self.folder, &error))?;
+        let key = random_key()?;
+        let tag = self.epoch_tag(epoch, &key)?;
+        match write_key(&path, &key, Some(&tag)) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return read_key(path),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return self.read_epoch(epoch),
+            Err(error) => return Err(key_file(&path, &error)),
         }
-        File::open(&self.folder)?.sync_all()?;
+        let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| key_file(&self.folder, &error))?;
         Ok(key)
     }
+}
+
+fn key_file(path: &Path, error: &io::Error) -> Error {
+    Error::KeyFile { path: path.to_owned(), source: file_access::explained(path, error) }
 }
 
 fn epoch_at(now: Timestamp) -> Epoch {
@@ -208,9 +266,14 @@ pub(super) fn hmac(key: &Key, parts: &[&[u8]]) -> Result<[u8; 32], Error> {
     Ok(mac)
 }
 
-fn write_key(path: &Path, key: &Key) -> io::Result<()> {
-    let mut text = Zeroizing::new(openssl::base64::encode_block(key.as_slice()));
+fn write_key(path: &Path, key: &Key, tag: Option<&[u8]>) -> io::Result<()> {
+    let mut text = Zeroizing::new(String::with_capacity(128));
+    text.push_str(&Zeroizing::new(openssl::base64::encode_block(key.as_slice())));
     text.push('\n');
+    if let Some(tag) = tag {
+        text.push_str(&openssl::base64::encode_block(tag));
+        text.push('\n');
+    }
     // A file that a crash truncated must not be read as a key: it is written under another name and then renamed.
     let mut temporary =
         NamedTempFile::new_in(path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
@@ -220,7 +283,10 @@ fn write_key(path: &Path, key: &Key) -> io::Result<()> {
 }
 
 fn read_key(path: &Path) -> io::Result<Key> {
-    let text = Zeroizing::new(fs::read_to_string(path)?);
+    key_in(&Zeroizing::new(fs::read_to_string(path)?))
+}
+
+fn key_in(text: &str) -> io::Result<Key> {
     let mut bytes = openssl::base64::decode_block(text.trim()).unwrap_or_default();
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     let fits = bytes.len() == KEY_BYTES;

@@ -55,6 +55,21 @@ pub enum Error {
     /// A key file is missing, unreadable or not a key.
     #[error("key file {}", path.display())]
     KeyFile { path: PathBuf, source: std::io::Error },
+    #[error("key file {}: no such file; restore it from your backup, or otpost init creates one", path.display())]
+    NoKey { path: PathBuf },
+    /// The database was sealed with another master key: with this one every recipient would be unknown.
+    #[error(
+        "{} is not the key this database was sealed with: restore the key from your backup, together with the database",
+        path.display()
+    )]
+    WrongKey { path: PathBuf },
+    /// The file was written under another master key, or for another epoch.
+    #[error(
+        "{} is not an epoch key of this seal.key: restore both from one backup, or remove this file and lose the codes \
+         that it sealed",
+        path.display()
+    )]
+    ForeignEpochKey { path: PathBuf },
     /// OpenSSL returned an error.
     #[error("the cryptographic library failed")]
     Crypto(#[from] ErrorStack),
@@ -100,9 +115,21 @@ impl Fingerprint {
     }
 }
 
+/// Recognizes a master key without giving anything of it away.
+pub type KeyFingerprint = LookupHash;
+
 /// Seals, opens and hashes with the keys of this gateway.
 pub struct Sealer {
-    keys: Keyring,
+    // A command that only looks may run as a user who cannot read the keys. What needs none of them still works.
+    keys: Result<Keyring, UnreadableKey>,
+    path: PathBuf,
+}
+
+/// Why the keys could not be read, to say so whenever one is needed.
+struct UnreadableKey {
+    path: PathBuf,
+    kind: std::io::ErrorKind,
+    text: String,
 }
 
 impl Sealer {
@@ -113,22 +140,58 @@ impl Sealer {
 
     /// Reads the keys.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
-        Ok(Self { keys: Keyring::open(&settings.key_file)? })
+        let path = settings.key_file.clone();
+        Ok(Self { keys: Ok(Keyring::open(&path)?), path })
+    }
+
+    /// Reads the keys if this user may. If not, every use of a key fails and says so.
+    pub fn open_if_permitted(settings: &Settings) -> Result<Self, Error> {
+        let path = settings.key_file.clone();
+        let keys = match Keyring::open(&path) {
+            Err(Error::KeyFile { path, source }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(UnreadableKey { path, kind: source.kind(), text: source.to_string() })
+            }
+            keys => Ok(keys?),
+        };
+        Ok(Self { keys, path })
+    }
+
+    fn keys(&self) -> Result<&Keyring, Error> {
+        self.keys.as_ref().map_err(|UnreadableKey { path, kind, text }| {
+            let source = std::io::Error::new(*kind, text.clone());
+            Error::KeyFile { path: path.clone(), source }
+        })
+    }
+
+    /// Recognizes the master key; `None` if this user may not read it.
+    pub fn key_fingerprint(&self) -> Result<Option<KeyFingerprint>, Error> {
+        let Ok(keys) = &self.keys else { return Ok(None) };
+        hmac(keys.key_for(Use::Recognition), &[b"seal.key"]).map(shorten).map(Some)
+    }
+
+    /// Fails if there is an epoch key that does not belong to the master key.
+    pub fn check_epoch_keys(&self) -> Result<(), Error> {
+        self.keys.as_ref().map_or(Ok(()), Keyring::check_epochs)
+    }
+
+    /// The error for a database that was sealed with another master key.
+    pub(super) fn wrong_key(&self) -> Error {
+        Error::WrongKey { path: self.path.clone() }
     }
 
     /// Creates the key of `at`'s epoch unless it exists, so that no request has to wait for it.
     pub fn prepare(&self, at: Timestamp) -> Result<(), Error> {
-        self.keys.current(at).map(drop)
+        self.keys()?.current(at).map(drop)
     }
 
     /// Destroys epoch keys that no open code needs; returns how many.
     pub fn shred(&self, now: Timestamp, longest_life: Duration) -> Result<usize, Error> {
-        self.keys.shred(now, longest_life)
+        self.keys()?.shred(now, longest_life)
     }
 
     /// The number of epoch keys.
     pub fn epoch_keys(&self) -> usize {
-        self.keys.epochs()
+        self.keys.as_ref().map_or(0, Keyring::epochs)
     }
 
     /// Seals the content of a delivery: a code with the key of `now`'s epoch, any other with the master key.
@@ -142,14 +205,14 @@ impl Sealer {
         let plain = SealedContent::write(content, subjects);
         match content {
             Content::Otp(_) => {
-                let (epoch, key) = self.keys.current(now)?;
+                let (epoch, key) = self.keys()?.current(now)?;
                 seal(&key, epoch, id.0.as_bytes(), &plain)
             }
             Content::CardLocked(_)
             | Content::CardUnlocked(_)
             | Content::Verification(_)
             | Content::TransactionalLock(_)
-            | Content::Transaction(_) => seal(self.keys.key_for(Use::Content), MASTER, id.0.as_bytes(), &plain),
+            | Content::Transaction(_) => seal(self.keys()?.key_for(Use::Content), MASTER, id.0.as_bytes(), &plain),
         }
     }
 
@@ -157,9 +220,9 @@ impl Sealer {
     pub fn open_content(&self, sealed: &[u8], id: DeliveryId) -> Result<(Content, Vec<Identifier>), Error> {
         let epoch = epoch_of(sealed)?;
         let plain = if epoch == MASTER {
-            open(self.keys.key_for(Use::Content), sealed, id.0.as_bytes())?
+            open(self.keys()?.key_for(Use::Content), sealed, id.0.as_bytes())?
         } else {
-            let key = self.keys.epoch(epoch).ok_or(Error::KeyDestroyed)?;
+            let key = self.keys()?.epoch(epoch).ok_or(Error::KeyDestroyed)?;
             open(&key, sealed, id.0.as_bytes())?
         };
         SealedContent::read(&plain).ok_or(Error::Damaged)
@@ -168,12 +231,12 @@ impl Sealer {
     /// Seals a contact of a recipient.
     pub fn seal_contact(&self, recipient: RecipientId, contact: &Contact) -> Result<Vec<u8>, Error> {
         let aad = contact_aad(recipient, contact.channel());
-        seal(self.keys.key_for(Use::Contact), MASTER, &aad, contact.expose().as_bytes())
+        seal(self.keys()?.key_for(Use::Contact), MASTER, &aad, contact.expose().as_bytes())
     }
 
     /// Opens what [`Sealer::seal_contact`] sealed for the same recipient and channel.
     pub fn open_contact(&self, recipient: RecipientId, channel: Channel, sealed: &[u8]) -> Result<Contact, Error> {
-        let plain = open(self.keys.key_for(Use::Contact), sealed, &contact_aad(recipient, channel))?;
+        let plain = open(self.keys()?.key_for(Use::Contact), sealed, &contact_aad(recipient, channel))?;
         let text = std::str::from_utf8(&plain).map_err(|_| Error::Damaged)?;
         Contact::parse(channel, text).map_err(|_| Error::Damaged)
     }
@@ -185,7 +248,7 @@ impl Sealer {
 
     /// The hash that a value is stored as. Equal values with different labels have different hashes.
     pub fn lookup_hash(&self, label: &str, value: &str) -> Result<LookupHash, Error> {
-        hmac(self.keys.key_for(Use::Lookup), &[label.as_bytes(), value.as_bytes()]).map(shorten)
+        hmac(self.keys()?.key_for(Use::Lookup), &[label.as_bytes(), value.as_bytes()]).map(shorten)
     }
 
     /// The hash that makes a second request the same as a first: of its idempotency key, or without one of its fields.
@@ -200,17 +263,17 @@ impl Sealer {
             Some(key) => (b"key", key.as_bytes()),
             None => (b"fields", &fingerprint.fields),
         };
-        hmac(self.keys.key_for(Use::Lookup), &[client.as_bytes(), endpoint.as_bytes(), label, value]).map(shorten)
+        hmac(self.keys()?.key_for(Use::Lookup), &[client.as_bytes(), endpoint.as_bytes(), label, value]).map(shorten)
     }
 
     /// Hashes the parsed fields of a notification, so that whitespace and order of the JSON do not matter.
     pub fn fingerprint(&self, notification: &Notification, now: Timestamp) -> Result<Fingerprint, Error> {
         let fields = content::fields(notification);
         let parts: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
-        let fields = hmac(self.keys.key_for(Use::Fingerprint), &parts).map(shorten)?;
+        let fields = hmac(self.keys()?.key_for(Use::Fingerprint), &parts).map(shorten)?;
         let code = match &notification.content {
             Content::Otp(otp) => {
-                let (epoch, key) = self.keys.current(now)?;
+                let (epoch, key) = self.keys()?.current(now)?;
                 Some((epoch, otp.code.under_seal(|code| code_hash(&key, code))?))
             }
             Content::CardLocked(_)
@@ -230,7 +293,7 @@ impl Sealer {
             return Ok(false);
         }
         let (Some((epoch, hash)), Content::Otp(otp)) = (first.code, &notification.content) else { return Ok(true) };
-        match self.keys.epoch(epoch) {
+        match self.keys()?.epoch(epoch) {
             Some(key) => Ok(openssl::memcmp::eq(&otp.code.under_seal(|code| code_hash(&key, code))?, &hash)),
             None => Ok(true),
         }

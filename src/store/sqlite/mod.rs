@@ -6,16 +6,21 @@
 
 mod attempts;
 mod audit_events;
+mod audit_tree;
 mod checkpoint;
 mod commit;
 mod commit_rows;
 mod json_rows;
+mod lock;
 mod outbox;
 mod providers;
+mod read_only;
 mod receipts;
 mod recipients;
 mod reports;
 mod retention;
+mod schema;
+mod seal_key;
 mod template_versions;
 mod writer_connection;
 
@@ -25,14 +30,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
 
+pub(super) use lock::Holder;
+
 use super::backend::Backend;
 use super::fatal_error::FatalError;
 use super::{Error, OpenMode};
+use crate::file_access::{self, Purpose};
 
 /// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -54,9 +61,6 @@ const SMALL_CACHE: &str = "-4096";
 /// Connections that read; each has a thread.
 const READERS: u32 = 2;
 
-/// Every version of the schema, in order.
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-
 /// The database file and the connections to it.
 pub(super) struct Sqlite {
     write: Mutex<SqliteConnection>,
@@ -67,38 +71,83 @@ pub(super) struct Sqlite {
     failure: Arc<FatalError>,
     // Held until the gateway closes the store; the system releases it when the process dies. Commands have none.
     lock: Option<File>,
+    is_read_only: bool,
 }
 
 impl Sqlite {
     /// Opens the file, migrates its schema and verifies the settings that durability depends on.
     pub(super) async fn open(path: &Path, mode: OpenMode, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
-        let lock = match mode {
-            OpenMode::Gateway => Some(lock(path)?),
-            OpenMode::Cli => None,
-        };
-        let options = options(path, mode);
-        let writing = options.clone().create_if_missing(mode == OpenMode::Gateway).pragma("cache_size", WRITER_CACHE);
-        let mut write = writing.connect().await.map_err(Error::Open)?;
         match mode {
-            OpenMode::Gateway => MIGRATIONS.run(&mut write).await.map_err(Error::Migrate)?,
-            OpenMode::Cli => check_schema(&mut write).await?,
+            // A database that is open but cannot be written fails later, by number only.
+            OpenMode::Gateway | OpenMode::Cli => match denied(path, mode) {
+                Some(denied) => Err(denied),
+                None => Self::open_to_write(path, mode, failure).await,
+            },
+            OpenMode::ReadOnly => Self::open_to_read(path, failure).await.map_err(|error| match error {
+                Error::Open(_) | Error::Database(_) => denied(path, mode).unwrap_or(error),
+                other => other,
+            }),
+        }
+    }
+
+    async fn open_to_write(path: &Path, mode: OpenMode, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
+        let is_gateway = mode == OpenMode::Gateway;
+        let lock = if is_gateway { Some(lock::take(path)?) } else { None };
+        let options = options(path, mode);
+        let writing = options.clone().create_if_missing(is_gateway).pragma("cache_size", WRITER_CACHE);
+        let mut write = writing.connect().await.map_err(Error::Open)?;
+        if is_gateway {
+            schema::check(&mut write).await?;
+            schema::MIGRATIONS.run(&mut write).await.map_err(Error::Migrate)?;
+        } else {
+            schema::require_current(&mut write).await?;
         }
         writer_connection::prepare(&mut write).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
         let (write, statements, path) = (Mutex::new(write), commit::Statements::new(), path.to_owned());
-        let sqlite = Arc::new(Self { write, options: writing, read, statements, path, failure, lock });
-        if mode == OpenMode::Gateway {
+        let sqlite =
+            Arc::new(Self { write, options: writing, read, statements, path, failure, lock, is_read_only: false });
+        if is_gateway {
             checkpoint::start(Arc::downgrade(&sqlite), options.connect().await.map_err(Error::Open)?);
         }
         Ok(sqlite)
     }
+
+    async fn open_to_read(path: &Path, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
+        let (connection, read, options) = read_only::open(path).await?;
+        let (write, statements, path) = (Mutex::new(connection), commit::Statements::new(), path.to_owned());
+        Ok(Arc::new(Self { write, options, read, statements, path, failure, lock: None, is_read_only: true }))
+    }
+}
+
+/// The process of the gateway that runs on the database `path`, as far as this user may see it.
+pub(super) fn running_gateway(path: &Path) -> Option<u32> {
+    lock::holder(path)
+}
+
+// Why this user cannot use one of the files. SQLite itself reports a missing permission by number only.
+fn denied(path: &Path, mode: OpenMode) -> Option<Error> {
+    let purpose = if mode == OpenMode::ReadOnly { Purpose::Read } else { Purpose::Write };
+    let with_suffix = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let mut files = vec![path.to_owned(), with_suffix("-wal"), with_suffix("-shm")];
+    if mode == OpenMode::Gateway {
+        files.push(lock::path_of(path));
+    }
+    files.into_iter().find_map(|path| {
+        let denial = file_access::denial(&path, purpose)?;
+        Some(Error::Denied { path, denial })
+    })
 }
 
 fn options(path: &Path, mode: OpenMode) -> SqliteConnectOptions {
     let wait = match mode {
         OpenMode::Gateway => GATEWAY_WAITS,
-        OpenMode::Cli => CLI_WAITS,
+        OpenMode::Cli | OpenMode::ReadOnly => CLI_WAITS,
     };
     SqliteConnectOptions::new()
         .filename(path)
@@ -111,25 +160,6 @@ fn options(path: &Path, mode: OpenMode) -> SqliteConnectOptions {
         .pragma("temp_store", "MEMORY")
         .pragma("mmap_size", "0")
         .disable_statement_logging()
-}
-
-fn lock(path: &Path) -> Result<File, Error> {
-    let path = path.with_extension("lock");
-    let at = |source| Error::Lock { path: path.clone(), source: Some(source) };
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(at)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Lock { path: path.clone(), source: None }),
-        Err(std::fs::TryLockError::Error(source)) => Err(at(source)),
-    }
-}
-
-// A command of another version must not migrate the database under a running gateway.
-async fn check_schema(connection: &mut SqliteConnection) -> Result<(), Error> {
-    let found: Option<i64> =
-        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(connection).await?;
-    let ours = MIGRATIONS.iter().map(|migration| migration.version).max();
-    if found == ours { Ok(()) } else { Err(Error::SchemaMismatch) }
 }
 
 async fn verify(connection: &mut SqliteConnection) -> Result<(), Error> {
@@ -173,13 +203,15 @@ impl Backend for Sqlite {
 
     async fn close(&self) -> Result<(), Error> {
         self.read.close().await;
+        if self.is_read_only {
+            return Ok(());
+        }
         let mut write = self.writing().await?;
         sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
         // From here on the file may be another gateway's: a task that still holds this store can change nothing in it.
         sqlx::query("PRAGMA query_only = ON").execute(&mut *write).await?;
         if let Some(lock) = &self.lock {
-            lock.unlock()
-                .map_err(|source| Error::Lock { path: self.path.with_extension("lock"), source: Some(source) })?;
+            lock.unlock().map_err(|source| Error::Lock { path: lock::path_of(&self.path), source })?;
         }
         Ok(())
     }

@@ -71,6 +71,14 @@ impl Reports for Sqlite {
         Ok(backlogs)
     }
 
+    async fn rejections(&self, limit: u32) -> Result<Vec<EventLine>, Error> {
+        // The index of migration 0013.
+        let text = "SELECT seq, at, actor, kind, detail FROM audit_event
+            WHERE kind = 'notification_rejected' ORDER BY at DESC, seq DESC LIMIT ?1";
+        let rows = sqlx::query(text).bind(limit).fetch_all(&self.read).await?;
+        rows.iter().map(event).collect()
+    }
+
     async fn figures(&self) -> Result<Figures, Error> {
         let text = "SELECT sqlite_version() AS version, (SELECT count(*) FROM delivery WHERE state = 'open') AS open,
             (SELECT count(*) FROM recipient) AS recipients";
@@ -103,7 +111,7 @@ fn line(row: &SqliteRow) -> Result<DeliveryLine, Error> {
     })
 }
 
-fn event(row: &SqliteRow) -> Result<EventLine, Error> {
+pub(super) fn event(row: &SqliteRow) -> Result<EventLine, Error> {
     Ok(EventLine {
         seq: row.try_get("seq")?,
         at: Timestamp::from_micros(row.try_get("at")?),

@@ -114,7 +114,8 @@ async fn every_encrypted_body_that_cannot_be_decrypted_gets_the_same_answer() {
         ("nothing", otp().encrypted("")),
         ("not UTF-8 inside", otp().encrypted(&seal(b"{\"otp\":\"\xff\"}"))),
         ("too long inside", otp().encrypted(&seal(&vec![b' '; 16 * 1024 + 1]))),
-        ("a plain body", announced(&otp().json())),
+        ("a plain body with a bad field", announced(&otp().with("amount", CANARY).json())),
+        ("a plain body with trailing garbage", announced(&format!("{} x", otp().json()))),
         ("no JSON", announced(CANARY)),
         ("a number", announced("{\"payload\":1}")),
         ("payload twice", announced(&format!("{{\"payload\":\"{good}\",\"payload\":\"{good}\"}}"))),
@@ -137,6 +138,37 @@ async fn every_encrypted_body_that_cannot_be_decrypted_gets_the_same_answer() {
     assert!(is_a_detail(&first.2) && !first.2.contains(CANARY), "{}", first.2);
     assert!(gateway.deliveries().await.is_empty());
     gateway.post(&otp().encrypted(&good)).await.expect_status(204);
+}
+
+#[tokio::test]
+async fn a_plain_body_that_is_announced_as_encrypted_is_accepted_with_a_warning_where_encryption_is_optional() {
+    for (policy, status) in [("off", 422), ("optional", 204), ("required", 422)] {
+        let gateway = Setup::new().more(&format!("{THIRD}\"{policy}\"")).start().await;
+        let third = client(&gateway.house.authority, "third");
+
+        for (row, notice) in [
+            ("plain", otp()),
+            ("with a payload of its own", otp().with("payload", "a.b.c.d.e")),
+            ("with a number as payload", otp().with("payload", 1)),
+            ("spaced", otp().body(format!("{}{}", otp().json(), " ".repeat(9000)))),
+        ] {
+            let answer = gateway.post_as(&third, &notice.header("Encrypted-Request", "true")).await;
+            assert_eq!(answer.status, status, "{policy}, {row}: {}", answer.body);
+            if status == 204 {
+                let warnings = gateway.last().await.line.warnings.unwrap_or_default();
+                assert!(
+                    warnings.contains("Encrypted-Request: true, but the body is not encrypted"),
+                    "{row}: {warnings}"
+                );
+            }
+        }
+        let longest = otp().json();
+        let padded = |length: usize| otp().body(format!("{longest}{}", " ".repeat(length - longest.len())));
+        for (length, expected) in [(16 * 1024, status), (16 * 1024 + 1, 422)] {
+            let answer = gateway.post_as(&third, &padded(length).header("Encrypted-Request", "true")).await;
+            assert_eq!(answer.status, expected, "{policy}, {length} bytes: {}", answer.body);
+        }
+    }
 }
 
 #[tokio::test]

@@ -49,6 +49,12 @@ async fn a_request_without_an_unambiguous_end_is_rejected_and_no_request_after_i
         ("chunk size with 0x", post(&host("Transfer-Encoding: chunked\r\n"), &format!("0x{chunked}"))),
         ("chunk longer than said", post(&host("Transfer-Encoding: chunked\r\n"), &format!("5\r\n{body}\r\n0\r\n\r\n"))),
         ("chunk size ended by LF", post(&host("Transfer-Encoding: chunked\r\n"), &chunked.replace("\r\n", "\n"))),
+        (
+            "CL and TE, with an upgrade",
+            post(&host(&format!("{cl}Upgrade: websocket\r\nTransfer-Encoding: chunked\r\n")), &chunked),
+        ),
+        ("two CL, with an upgrade", post(&host(&format!("{cl}Connection: Upgrade\r\nContent-Length: 5\r\n")), &body)),
+        ("obs-fold of an upgrade", post(&host(&format!("Connection:\r\n Upgrade\r\n{cl}")), &body)),
         ("no Host", post(&cl, &body)),
         ("two Hosts", post(&format!("Host: a\r\nHost: b\r\n{cl}"), &body)),
     ];

@@ -289,3 +289,44 @@ fn the_ca_or_a_client_with_its_chain_is_exported_but_never_a_key() {
     refused(&workspace.run(&["ca", "export", "--client", "unknown"]), "unknown: no valid certificate");
     refused(&workspace.run(&["ca", "export", "--out", &chain]), "already exists");
 }
+
+#[test]
+fn a_relative_name_of_two_attributes_is_shown_as_one_and_is_another_name_than_two() {
+    let workspace = Workspace::new();
+    let key = workspace.file("one.key");
+    let csr = |name: &str, subject: &str| {
+        let file = workspace.file(&format!("{name}.csr"));
+        let options = ["req", "-new", "-nodes", "-newkey", "rsa:2048", "-keyout", &key, "-out", &file];
+        openssl(&[&options[..], &["-multivalue-rdn", "-subj", subject]].concat());
+        file
+    };
+    let shown = |file: &str| workspace.run(&["ca", "show", file, "--json"]).json()["subject"].clone();
+
+    let (one, two) = (csr("one", "/CN=otp+O=P"), csr("two", "/O=P/CN=otp"));
+
+    // The order inside is that of the encoding.
+    assert!(["CN=otp+O=P", "O=P+CN=otp"].iter().any(|name| shown(&one) == *name), "{}", shown(&one));
+    assert_eq!(shown(&two), "CN=otp,O=P");
+}
+
+#[test]
+fn the_key_of_a_ca_is_encrypted_later_and_its_passphrase_changed() {
+    let workspace = Workspace::new();
+    let (first, second) = (workspace.write("first", "correct horse\n"), workspace.write("second", "battery staple\n"));
+    let csr = workspace.request("theirs", "ec:P-256", &[]);
+    let unused = workspace.sign(&csr, &["--passphrase-file", &first]);
+    assert!(unused.err.contains("is not encrypted, and the passphrase is not used"), "{}", unused.err);
+
+    let encrypted = workspace.run(&["ca", "encrypt", "--new-passphrase-file", &first]);
+    let without = workspace.run(&["ca", "crl"]);
+    let changed = workspace.run(&["ca", "encrypt", "--new-passphrase-file", &second, "--passphrase-file", &first]);
+    let old = workspace.run(&["ca", "crl", "--passphrase-file", &first]);
+    let new = workspace.run(&["ca", "crl", "--passphrase-file", &second]);
+
+    assert_eq!((encrypted.code, changed.code, new.code), (0, 0, 0), "{}{}", encrypted.err, changed.err);
+    refused(&without, "is encrypted; use --passphrase-file");
+    refused(&old, "does not decrypt the private key");
+    assert_eq!(mode(&workspace.path("pki/dev/ca.key")), 0o600);
+    assert!(workspace.run(&["check"]).out.contains("its key is encrypted or elsewhere"));
+    refused(&workspace.run(&["ca", "encrypt", "--new-passphrase-file", &workspace.write("x", "short")]), "too short");
+}

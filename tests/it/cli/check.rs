@@ -1,5 +1,6 @@
 //! `otpost check`: a new workspace has no errors, and each problem is reported on its own line.
 
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -154,4 +155,91 @@ fn receipts_need_a_listener_and_a_provider_that_sends_them() {
     let said = workspace.run(&["check"]);
     complaint(&said, "receipts.certificate: ");
     complaint(&said, "provider sms: receipt.secret: ");
+}
+
+#[test]
+fn a_word_that_is_no_log_level_is_refused_by_check_and_serve() {
+    let workspace = Workspace::small();
+    workspace.configure("level = \"info\"", "level = \"warning\"");
+    assert_eq!(workspace.run(&["check"]).code, 0, "as other programs call it");
+    workspace.configure("level = \"warning\"", "level = \"loud\"");
+
+    complaint(&workspace.run(&["check"]), "log.level: \"loud\" is not a level; expected error, warn, info, debug");
+    let served = workspace.run(&["serve"]);
+    assert_eq!(served.code, 2);
+    assert!(served.err.contains("log.level: \"loud\" is not a level"), "{}", served.err);
+}
+
+fn in_production(workspace: &Workspace) {
+    assert_eq!(workspace.run(&["ca", "init", "--env", "prod"]).code, 0);
+    workspace.configure("environment = \"dev\"", "environment = \"production\"");
+    workspace.configure("client_ca = \"pki/dev/ca.pem\"", "client_ca = \"pki/prod/ca.pem\"");
+    workspace.configure("crl = \"pki/dev/crl.pem\"", "crl = \"pki/prod/crl.pem\"");
+}
+
+#[test]
+fn a_provider_without_tls_is_named_and_refused_in_production_unless_it_is_marked() {
+    let workspace = Workspace::small();
+    workspace.append(
+        "[[provider]]\nname = \"plain\"\nkind = \"sms_gateway\"\nurl = \"http://192.0.2.1/send\"\ninsecure = false\n\
+         [[provider]]\nname = \"local\"\nkind = \"sms_gateway\"\nurl = \"http://127.0.0.1:1/send\"",
+    );
+    let dev = workspace.run(&["check"]);
+    in_production(&workspace);
+    let refused = workspace.run(&["check"]);
+    let served = workspace.run(&["serve"]);
+    workspace.configure("\ninsecure = false", "\ninsecure = true");
+    let marked = workspace.run(&["check"]);
+
+    let named = "provider plain: messages travel unencrypted to 192.0.2.1";
+    warning(&dev, named);
+    complaint(&refused, &format!("{named}, which environment = \"production\" refuses"));
+    assert!(served.code == 2 && served.err.contains(named) && served.err.contains("insecure = true"), "{}", served.err);
+    warning(&marked, named);
+    assert!(!marked.out.contains("provider local: messages"), "{}", marked.out);
+}
+
+#[test]
+fn production_with_the_settings_of_a_workspace_gives_warnings() {
+    let workspace = Workspace::small();
+    workspace.append("[[provider]]\nname = \"app\"\nkind = \"push_http\"\nurl = \"https://127.0.0.1:1/\"");
+    warning(&workspace.run(&["check"]), "templates.brand is \"Your bank\", the default");
+    in_production(&workspace);
+
+    let said = workspace.run(&["check"]);
+
+    warning(&said, "only this machine can connect");
+    warning(&said, "is for DNS:localhost IP:127.0.0.1 IP:::1 only; processors elsewhere do not accept it");
+}
+
+#[test]
+fn an_address_without_a_port_or_in_use_is_an_error_with_its_key() {
+    let workspace = Workspace::small();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let holder = TcpListener::bind(taken).unwrap();
+    let shipped = std::fs::read_to_string(workspace.path("otpost.toml")).unwrap();
+    let with = |section: &str, listen: &str| {
+        let (before, after) = shipped.split_once(&format!("\n[{section}]")).unwrap();
+        let at = after.find("listen = \"").unwrap() + 10;
+        let end = at + after[at..].find('"').unwrap();
+        let text = format!("{before}\n[{section}]{}{listen}{}", &after[..at], &after[end..]);
+        workspace.write("otpost.toml", &text);
+        workspace.run(&["check"])
+    };
+
+    for section in ["ingest", "receipts", "ops"] {
+        complaint(&with(section, "127.0.0.1"), &format!("{section}.listen: expected an address and a port such as"));
+        let expected = format!("{section}.listen: {taken} is in use by another process");
+        complaint(&with(section, &taken.to_string()), &expected);
+    }
+    drop(holder);
+}
+
+#[test]
+fn a_host_without_an_address_is_a_warning() {
+    let workspace = Workspace::small();
+    workspace.append("[[provider]]\nname = \"app\"\nkind = \"push_http\"\nurl = \"https://push.invalid/\"");
+    let said = workspace.run(&["check"]);
+    let line = said.out.lines().find(|line| line.contains("push.invalid")).unwrap();
+    assert!(line.starts_with("warning") && line.contains("app: "), "{line}");
 }

@@ -14,13 +14,13 @@ use uuid::Uuid;
 
 use super::Workspace;
 
-async fn open(workspace: &Workspace) -> Store {
+pub(super) async fn open(workspace: &Workspace) -> Store {
     let settings = Settings { url: format!("sqlite:{}", workspace.path("otpost.db").display()), ..Settings::default() };
     let sealing = seal::Settings { key_file: workspace.path("keys/seal.key") };
     Store::open(&settings, &sealing, OpenMode::Gateway, Arc::new(SystemClock)).await.unwrap()
 }
 
-async fn accept(store: &Store) -> Claimed {
+pub(super) async fn accept(store: &Store) -> Claimed {
     let now = SystemClock.now();
     let notification = Notification {
         id: NotificationId(Uuid::now_v7()),

@@ -11,6 +11,7 @@ fn workspace() -> Workspace {
     let text = std::fs::read_to_string(workspace.path("otpost.toml")).unwrap();
     let (before, _) = text.split_once("[[provider]]").unwrap_or((&text, ""));
     workspace.write("otpost.toml", &format!("{before}{PROVIDERS}"));
+    workspace.configure("transliterate = [\"cs\", \"pl\", \"ro\"]", "transliterate = []");
     let long =
         "Kod {{otp}}: płatność {{amount}}, odbiorca {{merchant}}. Nie podawaj go nikomu, nawet pracownikom banku.";
     workspace.write("templates/pl/otp/sms.hbs", long);

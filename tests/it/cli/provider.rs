@@ -1,5 +1,8 @@
 //! `otpost provider`: the list of providers, and draining and enabling them.
 
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+
 use super::Workspace;
 
 fn workspace() -> Workspace {
@@ -55,4 +58,19 @@ fn an_unknown_provider_is_refused_unless_it_is_drained() {
     let enabled = workspace.run(&["provider", "enable", "poland"]);
 
     assert_eq!((enabled.code, enabled.out.as_str()), (0, "poland is enabled\n"));
+}
+
+#[tokio::test]
+async fn the_audit_log_says_who_drained_and_who_enabled() {
+    let workspace = workspace();
+    workspace.run(&["provider", "drain", "poland", "--reason", "maintenance"]);
+    workspace.run(&["provider", "enable", "poland"]);
+
+    let mut database = SqliteConnectOptions::new().filename(workspace.path("otpost.db")).connect().await.unwrap();
+    let text = "SELECT kind, actor FROM audit_event WHERE kind LIKE 'provider_%' ORDER BY seq";
+    let events: Vec<(String, String)> = sqlx::query_as(text).fetch_all(&mut database).await.unwrap();
+
+    assert_eq!(events.len(), 2);
+    let me = otpost::file_access::login();
+    assert!(!me.is_empty() && events.iter().all(|(_, actor)| *actor == format!("operator:{me}")), "{events:?}");
 }

@@ -8,6 +8,8 @@ use otpost::domain::delivery::DeliveryId;
 use otpost::domain::notification::{Kind, Priority};
 use otpost::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use otpost::domain::outcome::Outcome;
+use otpost::domain::recipient::Locale;
+use otpost::domain::secret::RenderedText;
 use otpost::render::MailSettings;
 use serde::Deserialize;
 use serde_json::json;
@@ -71,6 +73,33 @@ async fn every_mail_is_one_that_another_parser_reads_whole() {
         let parts: Vec<_> = letter.parts.iter().map(|(kind, said)| (kind.as_str(), said.trim_end())).collect();
         assert_eq!(parts, [("text/plain", text.reveal()), ("text/html", html.reveal())], "{kind} {tag}");
         assert!(!letter.head.contains(CODE), "{}", letter.head);
+    }
+}
+
+#[tokio::test]
+async fn a_subject_reads_as_it_was_written_whatever_looks_like_an_encoded_word_in_it() {
+    for written in [
+        "Shop =?utf-8?b?ZXZpbC5jb20=?=",
+        "=?utf-8?q?evil=2Ecom?=",
+        "a=?iso-8859-1?Q?evil?= =?utf-8?B?ZXZpbA==?=b",
+        "Zażółć =?utf-8?b?ZXZpbC5jb20=?= gęślą jaźń, a subject that takes more than one line and another one",
+        "=? ?= =?x? %=41",
+        "Shop: code for 10.00 PLN",
+        "Kod do płatności Żółw",
+    ] {
+        let rendered = RenderedMessage::Email {
+            subject: RenderedText::new(written.to_owned()),
+            text: RenderedText::new("text".to_owned()),
+            html: RenderedText::new("<p>text</p>".to_owned()),
+            locale: Locale::parse("en").unwrap(),
+        };
+
+        let letter = read(&message(DeliveryId(Uuid::now_v7()), Priority::Otp, rendered)).await;
+
+        assert_eq!(letter.header("Subject"), Some(written));
+        assert_eq!(letter.defects, [""; 0], "{written}");
+        let raw = letter.head.split("\r\nSubject:").nth(1).unwrap();
+        assert!(!raw.contains("evil") && !raw.contains("=?iso"), "{raw}");
     }
 }
 

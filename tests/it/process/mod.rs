@@ -2,6 +2,7 @@
 //!
 //! The real binary, its own workspace, practice providers on loopback sockets in this process.
 
+mod audit;
 mod canary;
 mod clock;
 mod crash;
@@ -15,6 +16,7 @@ mod paused;
 mod probe;
 mod providers;
 mod reload;
+mod settings;
 mod standstill;
 mod stops;
 mod strace;
@@ -61,6 +63,8 @@ impl Workspace {
         let config = workspace.join("otpost.toml");
         let mut text = fs::read_to_string(&config).unwrap();
         text = text.replace("steps = [\"push\", \"sms\"]", "steps = [\"sms\"]");
+        // The default ports may be taken on this machine.
+        text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9464", "127.0.0.1:0");
         let url = format!("http://{}/sms", sms.address());
         let text = format!("{text}\n[[provider]]\nname = \"sms\"\nkind = \"sms_gateway\"\nurl = \"{url}\"\n{more}\n");
         fs::write(config, text).unwrap();

@@ -66,7 +66,7 @@ async fn sighup_reloads_everything() {
     let good = fs::read_to_string(workspace.path("otpost.toml")).unwrap();
     replace(&workspace, "otpost.toml", "[ingest");
     gateway.signal("-HUP");
-    logged(&gateway, "the previous files and clients stay in use").await;
+    logged(&gateway, "files and clients stay in use").await;
 
     assert_eq!(post(&mut gateway.processor(&workspace.identity())).await, Some(204));
     replace(&workspace, "otpost.toml", &good);
@@ -157,17 +157,17 @@ async fn until_shown(address: SocketAddr, pin: &str) {
     }
 }
 
-async fn post(processor: &mut Processor) -> Option<u16> {
+pub(super) async fn post(processor: &mut Processor) -> Option<u16> {
     processor.send(&OtpSample::default().sample()).await.ok().map(|answer| answer.status)
 }
 
-fn replace(workspace: &Workspace, name: &str, text: &str) {
+pub(super) fn replace(workspace: &Workspace, name: &str, text: &str) {
     let draft = workspace.path(&format!("{name}.draft"));
     fs::write(&draft, text).unwrap();
     fs::rename(draft, workspace.path(name)).unwrap();
 }
 
-async fn logged(gateway: &Served, text: &str) {
+pub(super) async fn logged(gateway: &Served, text: &str) {
     let began = Instant::now();
     while !gateway.log().contains(text) {
         assert!(began.elapsed() < PATIENCE, "no {text:?} in {}", gateway.log());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use otpost::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use otpost::domain::delivery::EndReason;
 use otpost::domain::outcome::Outcome;
 use otpost::domain::outcome::Reference;
@@ -17,7 +18,31 @@ pub(super) const PROMISES: &[Promise] = &[
     ("audit events are numbered in order", |it| Box::pin(order(it))),
     ("a delivery whose epoch key is destroyed has no content", |it| Box::pin(shredded(it))),
     ("no audit event holds the code", |it| Box::pin(silent(it))),
+    ("the newest rejections of notifications are read without the other events", |it| Box::pin(rejections(it))),
 ];
+
+async fn rejections(it: Fixture) {
+    let event =
+        |kind, count: u64, at| AuditEvent::new(Actor::Client("processor".into()), kind, at).with("count", count);
+    let (now, later) = (it.now(), it.now().after(Duration::from_mins(1)));
+    let events = [
+        event(AuditKind::NotificationRejected, 1, now),
+        event(AuditKind::NotificationRejected, 2, later),
+        event(AuditKind::NotificationRejected, 3, later),
+        event(AuditKind::Reloaded, 4, later),
+    ];
+    it.store.audit_events().record(&events).await.unwrap();
+
+    let counts = async |limit| {
+        let lines = it.store.reports().rejections(limit).await.unwrap();
+        assert!(lines.iter().all(|line| line.actor == "client:processor" && line.kind == "notification_rejected"));
+        let detail = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        lines.iter().map(|line| detail(&line.detail)["count"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+
+    assert_eq!(counts(10).await, [3, 2, 1]);
+    assert_eq!(counts(2).await, [3, 2]);
+}
 
 async fn one_event_each(it: Fixture) {
     let held = it.held().await;

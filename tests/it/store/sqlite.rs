@@ -113,7 +113,7 @@ async fn a_second_gateway_cannot_open_the_file_but_a_command_can() {
     let second = try_open(it.folder.path(), Arc::clone(&it.clock), 0, OpenMode::Gateway).await;
     let command = try_open(it.folder.path(), Arc::clone(&it.clock), 0, OpenMode::Cli).await;
 
-    assert!(matches!(second, Err(Error::Lock { source: None, .. })));
+    assert!(matches!(second, Err(Error::AlreadyRunning { .. })));
     command.unwrap().recipients().import(&[recipient("one").0], it.now()).await.unwrap();
 }
 
@@ -158,4 +158,21 @@ async fn a_purge_keeps_every_audit_event_and_scans_no_table() {
     .await
     .unwrap();
     assert!(plan.iter().all(|(.., step)| !step.starts_with("SCAN") && !step.contains("TEMP B-TREE")), "{plan:?}");
+}
+
+#[tokio::test]
+async fn rejections_are_read_through_an_index() {
+    let it = Fixture::new(open).await;
+    it.store.reports().rejections(10).await.unwrap();
+
+    let mut database = raw(&it).await;
+    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+        "EXPLAIN QUERY PLAN SELECT seq, at, actor, kind, detail FROM audit_event
+           WHERE kind = 'notification_rejected' ORDER BY at DESC, seq DESC LIMIT 10",
+    )
+    .fetch_all(&mut database)
+    .await
+    .unwrap();
+
+    assert!(plan.iter().all(|(.., step)| step.contains("audit_event_notification_rejected")), "{plan:?}");
 }

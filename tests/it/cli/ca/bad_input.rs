@@ -158,3 +158,40 @@ fn a_recorded_certificate_without_a_file_is_reported_and_replaces_no_other() {
     assert!(exported.out.starts_with(&fs::read_to_string(workspace.path("theirs.pem")).unwrap()), "{}", exported.err);
     assert!(!workspace.run(&["check"]).out.contains("because of a crash"));
 }
+
+#[test]
+fn a_csr_with_a_weak_hash_is_refused_by_name() {
+    let workspace = Workspace::new();
+    for (name, digest) in [("sha1", "-sha1"), ("md5", "-md5")] {
+        let csr = workspace.request(name, "rsa:2048", &[digest]);
+        refused(&workspace.sign(&csr, &[]), "expected a signature with SHA-256, SHA-384 or SHA-512");
+        let shown = workspace.run(&["ca", "show", &csr]);
+        assert_eq!(shown.code, 2);
+        shown.place_of(&format!("it cannot be signed: the CSR is signed with RSA-{}", name.to_uppercase()));
+    }
+    assert_eq!(workspace.issued().len(), 1);
+}
+
+#[test]
+fn a_csr_in_utf_16_is_read() {
+    let workspace = Workspace::new();
+    let pem = fs::read_to_string(workspace.request("theirs", "ec:P-256", &[])).unwrap();
+    let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(pem.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    fs::write(workspace.path("wide.csr"), &wide).unwrap();
+    fs::write(workspace.path("cut.csr"), &wide[..wide.len() - 1]).unwrap();
+
+    assert_eq!(workspace.sign(&workspace.file("wide.csr"), &[]).code, 0);
+    refused(&workspace.run(&["ca", "show", &workspace.file("cut.csr")]), "is a text in UTF-16 that is cut short");
+}
+
+#[test]
+fn name_days_and_ca_are_looked_at_before_the_file_that_is_written() {
+    let workspace = Workspace::new();
+    let csr = workspace.request("theirs", "ec:P-256", &[]);
+    workspace.write("theirs.pem", "mine");
+
+    refused(&workspace.sign(&csr, &["--days", "900"]), "must be 1 to 825");
+    let other = workspace.run(&["ca", "sign", &csr, "--client", "verestro", "--env", "prod", "--days", "90"]);
+    refused(&other, "there is no prod CA");
+    refused(&workspace.run(&["ca", "sign", &csr, "--client", "", "--env", "dev", "--days", "90"]), "--client: ");
+}

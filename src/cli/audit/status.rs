@@ -1,0 +1,47 @@
+//! `otpost audit status`: how far the log is signed.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::cli::{ConfigFile, output};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let store = args.config.open_store().await?;
+    let last = store.audit_tree().last_checkpoint().await?;
+    let size = last.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    let waiting = store.audit_tree().logged_events(size, 10_000).await?;
+    store.close().await?;
+    let oldest = waiting.first().map(|event| event.line.at.to_string());
+    if args.json {
+        output::json(&json!({
+            "signed": size,
+            "signed_at": last.as_ref().map(|checkpoint| checkpoint.at.to_string()),
+            "waiting": waiting.len(),
+            "oldest_waiting": oldest,
+            "checkpoint": last.map(|checkpoint| checkpoint.note),
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match &last {
+        Some(last) => output::line(format_args!("signed    {size} events, the last at {}", last.at))?,
+        None => output::line("signed    nothing yet: otpost serve signs")?,
+    }
+    match oldest {
+        Some(oldest) => output::line(format_args!("waiting   {} events, the oldest since {oldest}", waiting.len()))?,
+        None => output::line("waiting   no events")?,
+    }
+    if let Some(last) = last {
+        output::line(format_args!("\n{}", last.note.trim_end()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

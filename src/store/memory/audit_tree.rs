@@ -1,0 +1,79 @@
+//! The Merkle tree over the audit events.
+
+use async_trait::async_trait;
+
+use super::MemoryBackend;
+use crate::domain::clock::Timestamp;
+use crate::store::Error;
+use crate::store::audit_tree::{AuditTree, LoggedEvent, StoredCheckpoint, StoredTile};
+use crate::store::reports::EventLine;
+
+#[async_trait]
+impl AuditTree for MemoryBackend {
+    async fn logged_events(&self, from: u64, limit: u32) -> Result<Vec<LoggedEvent>, Error> {
+        let (from, limit) = (usize::try_from(from).unwrap_or(usize::MAX), limit as usize);
+        self.call("logged_events", |tables| {
+            let events = (1_i64..).zip(&tables.events).skip(from).take(limit);
+            events
+                .map(|(seq, event)| LoggedEvent {
+                    line: EventLine {
+                        seq,
+                        at: event.at,
+                        actor: event.actor.to_string(),
+                        kind: event.kind.name().to_owned(),
+                        detail: serde_json::to_string(&event.detail).unwrap_or_default(),
+                    },
+                    notification: event.notification.map(|id| id.0.simple().to_string()),
+                    delivery: event.delivery.map(|id| id.0.simple().to_string()),
+                })
+                .collect()
+        })
+        .await
+    }
+
+    async fn operations(&self, seq: i64, limit: u32) -> Result<Vec<EventLine>, Error> {
+        let events = self.logged_events(0, u32::MAX).await?.into_iter().rev();
+        let operations = events.filter(|event| event.notification.is_none() && event.line.seq < seq);
+        Ok(operations.take(limit as usize).map(|event| event.line).collect())
+    }
+
+    async fn tile(&self, level: u8, number: u64) -> Result<Option<Vec<u8>>, Error> {
+        self.call("tile", |tables| tables.tiles.get(&(level, number)).cloned()).await
+    }
+
+    async fn last_checkpoint(&self) -> Result<Option<StoredCheckpoint>, Error> {
+        self.call("last_checkpoint", |tables| tables.checkpoints.values().next_back().cloned()).await
+    }
+
+    async fn checkpoints(&self, size: u64, limit: u32) -> Result<Vec<StoredCheckpoint>, Error> {
+        self.call("checkpoints", |tables| {
+            tables
+                .checkpoints
+                .range(size + 1..)
+                .take(limit as usize)
+                .map(|(_, checkpoint)| checkpoint.clone())
+                .collect()
+        })
+        .await
+    }
+
+    async fn checkpoint_before(&self, at: Timestamp) -> Result<Option<StoredCheckpoint>, Error> {
+        self.call("checkpoint_before", |tables| {
+            let before = tables.checkpoints.values().filter(|checkpoint| checkpoint.at < at);
+            before.max_by_key(|checkpoint| (checkpoint.at, checkpoint.size)).cloned()
+        })
+        .await
+    }
+
+    async fn grow(&self, previous: u64, tiles: &[StoredTile], checkpoint: &StoredCheckpoint) -> Result<bool, Error> {
+        self.call("grow", |tables| {
+            if tables.checkpoints.keys().next_back().copied().unwrap_or(0) != previous {
+                return false;
+            }
+            tables.checkpoints.insert(checkpoint.size, checkpoint.clone());
+            tables.tiles.extend(tiles.iter().map(|tile| ((tile.level, tile.number), tile.hashes.clone())));
+            true
+        })
+        .await
+    }
+}

@@ -1,0 +1,123 @@
+//! The Merkle tree over the audit events. Reads run on the read-only connections; the tree grows in one short transaction.
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row};
+
+use super::Sqlite;
+use super::reports::event;
+use crate::domain::clock::Timestamp;
+use crate::store::Error;
+use crate::store::audit_tree::{AuditTree, LoggedEvent, StoredCheckpoint, StoredTile};
+use crate::store::reports::EventLine;
+
+const CHECKPOINT: &str = "SELECT size, at, clock_source, clock_offset_us, note FROM audit_checkpoint";
+
+#[async_trait]
+impl AuditTree for Sqlite {
+    async fn logged_events(&self, from: u64, limit: u32) -> Result<Vec<LoggedEvent>, Error> {
+        let rows = sqlx::query(
+            "SELECT seq, at, actor, kind, detail, lower(hex(notification_id)) AS notification,
+                lower(hex(delivery_id)) AS delivery FROM audit_event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        )
+        .bind(stored(from))
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(logged_event).collect()
+    }
+
+    async fn operations(&self, seq: i64, limit: u32) -> Result<Vec<EventLine>, Error> {
+        let rows = sqlx::query(
+            "SELECT seq, at, actor, kind, detail FROM audit_event INDEXED BY audit_event_operation
+               WHERE notification_id IS NULL AND seq < ?1 ORDER BY seq DESC LIMIT ?2",
+        )
+        .bind(seq)
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(event).collect()
+    }
+
+    async fn tile(&self, level: u8, number: u64) -> Result<Option<Vec<u8>>, Error> {
+        let query = sqlx::query_scalar("SELECT hashes FROM audit_tile WHERE level = ?1 AND number = ?2");
+        Ok(query.bind(level).bind(stored(number)).fetch_optional(&self.read).await?)
+    }
+
+    async fn last_checkpoint(&self) -> Result<Option<StoredCheckpoint>, Error> {
+        let query = format!("{CHECKPOINT} ORDER BY size DESC LIMIT 1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_optional(&self.read).await?;
+        row.as_ref().map(checkpoint).transpose()
+    }
+
+    async fn checkpoints(&self, size: u64, limit: u32) -> Result<Vec<StoredCheckpoint>, Error> {
+        let query = format!("{CHECKPOINT} WHERE size > ?1 ORDER BY size LIMIT ?2");
+        let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(stored(size)).bind(limit);
+        query.fetch_all(&self.read).await?.iter().map(checkpoint).collect()
+    }
+
+    async fn checkpoint_before(&self, at: Timestamp) -> Result<Option<StoredCheckpoint>, Error> {
+        let query = format!("{CHECKPOINT} WHERE at < ?1 ORDER BY at DESC, size DESC LIMIT 1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(at.micros()).fetch_optional(&self.read).await?;
+        row.as_ref().map(checkpoint).transpose()
+    }
+
+    async fn grow(&self, previous: u64, tiles: &[StoredTile], checkpoint: &StoredCheckpoint) -> Result<bool, Error> {
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let added = sqlx::query(
+                    "INSERT INTO audit_checkpoint (size, at, clock_source, clock_offset_us, note)
+                       SELECT ?2, ?3, ?4, ?5, ?6
+                       WHERE coalesce((SELECT size FROM audit_checkpoint ORDER BY size DESC LIMIT 1), 0) = ?1",
+                )
+                .bind(stored(previous))
+                .bind(stored(checkpoint.size))
+                .bind(checkpoint.at.micros())
+                .bind(&checkpoint.clock_source)
+                .bind(checkpoint.clock_offset_us)
+                .bind(&checkpoint.note)
+                .execute(&mut *transaction)
+                .await?;
+                if added.rows_affected() != 1 {
+                    transaction.rollback().await?;
+                    return Ok(false);
+                }
+                for tile in tiles {
+                    sqlx::query(
+                        "INSERT INTO audit_tile (level, number, hashes) VALUES (?1, ?2, ?3)
+                           ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
+                    )
+                    .bind(tile.level)
+                    .bind(stored(tile.number))
+                    .bind(&tile.hashes)
+                    .execute(&mut *transaction)
+                    .await?;
+                }
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
+    }
+}
+
+fn logged_event(row: &SqliteRow) -> Result<LoggedEvent, Error> {
+    let id = |name| row.try_get::<Option<String>, _>(name).map(|id| id.filter(|id| !id.is_empty()));
+    Ok(LoggedEvent { line: event(row)?, notification: id("notification")?, delivery: id("delivery")? })
+}
+
+fn checkpoint(row: &SqliteRow) -> Result<StoredCheckpoint, Error> {
+    Ok(StoredCheckpoint {
+        size: u64::try_from(row.try_get::<i64, _>("size")?).unwrap_or(0),
+        at: Timestamp::from_micros(row.try_get("at")?),
+        clock_source: row.try_get("clock_source")?,
+        clock_offset_us: row.try_get("clock_offset_us")?,
+        note: row.try_get("note")?,
+    })
+}
+
+// SQLite has no unsigned integers.
+fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

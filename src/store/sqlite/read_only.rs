@@ -1,0 +1,55 @@
+//! Opens the file for a user who may only read it.
+//!
+//! While a gateway runs, its WAL and the index of the WAL are read as they are. After a stop there may be neither, and a user
+//! who cannot create them reads the file alone: nothing else is in the WAL then.
+
+use std::path::Path;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::{ConnectOptions, SqliteConnection};
+
+use super::{CLI_WAITS, READERS, SMALL_CACHE, schema};
+use crate::store::Error;
+
+/// A connection and a pool that cannot write, once the schema has been checked.
+pub(super) async fn open(path: &Path) -> Result<(SqliteConnection, SqlitePool, SqliteConnectOptions), Error> {
+    match open_with(options(path)).await {
+        Err(error) if is_unreadable(&error) && !has_wal(path) => open_with(options(path).immutable(true)).await,
+        opened => opened,
+    }
+}
+
+async fn open_with(
+    options: SqliteConnectOptions,
+) -> Result<(SqliteConnection, SqlitePool, SqliteConnectOptions), Error> {
+    let mut connection = options.connect().await.map_err(Error::Open)?;
+    schema::require_current(&mut connection).await?;
+    let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
+    let pool = readers.connect_with(options.clone()).await.map_err(Error::Open)?;
+    Ok((connection, pool, options))
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(CLI_WAITS)
+        .statement_cache_capacity(64)
+        .pragma("cache_size", SMALL_CACHE)
+        .pragma("temp_store", "MEMORY")
+        .pragma("mmap_size", "0")
+        .disable_statement_logging()
+}
+
+// SQLITE_READONLY (8) and SQLITE_CANTOPEN (14): the index of the WAL is missing and cannot be created.
+fn is_unreadable(error: &Error) -> bool {
+    let (Error::Open(error) | Error::Database(error)) = error else { return false };
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 8 | 14))
+}
+
+fn has_wal(path: &Path) -> bool {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    std::fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+}
