@@ -1,25 +1,31 @@
 //! Builds a gateway from its configuration, starts it and stops it gracefully. It decides nothing else.
 
+mod earlier_files;
 pub mod environment;
+mod metrics_at_zero;
+mod parts;
 mod reload;
+mod templates;
+mod trust_error;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::channel::{self, HttpProvider};
+use crate::channel;
 use crate::config::{self, Config, ConfigValues};
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
+use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::flow::audit::AuditLog;
-use crate::flow::dispatch::{ConfiguredProvider, Dispatch, DispatchPolicy};
+use crate::flow::dispatch::{Dispatch, DispatchPolicy};
+use crate::flow::inspector::Inspector;
 use crate::flow::intake::Intake;
-use crate::flow::limits::SendLimits;
+use crate::flow::limits;
 use crate::flow::receipts::Receipts;
 use crate::flow::tasks::certificate_expiry::{self, ExpiryMonitor};
 use crate::flow::tasks::cleanup;
@@ -29,18 +35,20 @@ use crate::flow::tasks::template_reload::TemplateReloader;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener};
 use crate::ops::GatewayStatus;
+use crate::ops::socket::{self, LocalSocket};
 use crate::receipts;
-use crate::render::{self, LiveTemplates, Renderer};
-use crate::route::{self, Plan, Plans, ProviderProfile};
+use crate::render;
+use crate::route;
 use crate::store::{self, OpenMode, Store};
 use crate::telemetry;
+use earlier_files::EarlierFiles;
+pub use parts::Parts;
+use parts::{connect, validate};
 
 /// How long deliveries in flight may take after a stop was requested: one attempt and its settlement.
 const DRAIN: Duration = Duration::from_secs(9);
 
 /// Logged when delivery is paused, at the start or by a reload.
-const PAUSED: &str = "delivery is paused: accepted notifications wait, and expire unless it is resumed in time";
-
 /// How long the ingest listener may take to write its last rejections to the audit log.
 const AUDIT_FLUSH: Duration = Duration::from_secs(1);
 
@@ -50,9 +58,15 @@ pub enum Error {
     /// A plan is invalid.
     #[error(transparent)]
     Plan(#[from] route::Error),
-    /// The templates are invalid.
+    /// The settings of templates are invalid.
     #[error(transparent)]
     Render(#[from] render::Error),
+    /// The templates of the folder cannot be used, and there are no others.
+    #[error(
+        "no templates can be used: those of the folder are rejected, and the database keeps no earlier ones that are valid; \
+         run otpost template check to see what to fix"
+    )]
+    NoTemplates(#[source] render::Error),
     /// A provider cannot be connected.
     #[error(transparent)]
     Provider(#[from] channel::Error),
@@ -70,6 +84,9 @@ pub enum Error {
     /// The ingest listener cannot be started.
     #[error(transparent)]
     Ingest(#[from] ingest::Error),
+    /// What decides which clients are trusted cannot be used.
+    #[error("{}; {advice}", chain(.error))]
+    Trust { error: ingest::Error, advice: &'static str },
     /// The receipts listener cannot be started.
     #[error(transparent)]
     Receipts(#[from] receipts::Error),
@@ -89,6 +106,8 @@ pub struct Gateway {
     worker: Arc<Worker>,
     audit_log: AuditLog,
     template_reloader: Arc<TemplateReloader>,
+    alarms: Arc<Alarms>,
+    earlier_files: EarlierFiles,
     started_with: ConfigValues,
     /// The changes that need a restart, as they were last logged.
     pending: Mutex<Vec<String>>,
@@ -96,86 +115,27 @@ pub struct Gateway {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// The parts that can be built without opening the database or a port.
-pub struct Parts {
-    plans: Plans,
-    limits: SendLimits,
-    templates: LiveTemplates,
-    profiles: Vec<ProviderProfile>,
-}
-
-/// Adapters, and the parsers of receipts.
-type ConnectedProviders = (Vec<ConfiguredProvider>, HashMap<ProviderName, Arc<dyn HttpProvider>>);
-
-/// Builds the adapters. It needs the secrets of the providers, and contacts none.
-fn connect(providers: &[channel::Settings]) -> Result<ConnectedProviders, Error> {
-    let (mut routes, mut readers) = (Vec::with_capacity(providers.len()), HashMap::new());
-    for settings in providers {
-        let (profile, adapter) = (settings.profile().clone(), settings.connect()?);
-        readers.extend(adapter.receipts.map(|receipts| (profile.provider.clone(), receipts)));
-        routes.push((profile, adapter.provider));
-    }
-    Ok((routes, readers))
-}
-
-fn unique_profiles(providers: &[channel::Settings]) -> Result<Vec<ProviderProfile>, Error> {
-    let mut profiles: Vec<ProviderProfile> = Vec::with_capacity(providers.len());
-    for profile in providers.iter().map(channel::Settings::profile) {
-        if profiles.iter().any(|other| other.provider == profile.provider) {
-            return Err(Error::DuplicateProvider(profile.provider.clone()));
+// The gateway works without the socket; then commands show what is stored.
+fn answer_questions(settings: &store::Settings, inspector: Inspector) -> Result<Option<JoinHandle<()>>, Error> {
+    let path = socket::path_of(&settings.sqlite_path()?);
+    match LocalSocket::bind(path.clone()) {
+        Ok(socket) => Ok(Some(tokio::spawn(socket.serve(Arc::new(inspector))))),
+        Err(error) => {
+            let (error, path) = (chain(&error), path.display());
+            tracing::warn!(error, %path, "local socket cannot be opened; otpost provider list shows stored figures only");
+            Ok(None)
         }
-        profiles.push(profile.clone());
     }
-    Ok(profiles)
 }
 
-/// Checks the values that a start would refuse, without files and addresses of listeners and without templates.
-fn validate(config: &Config) -> Result<(), Error> {
-    environment::check(config)?;
-    telemetry::check(&config.log)?;
-    Plans::new(config.plan.clone())?;
-    unique_profiles(&config.provider)?;
-    connect(&config.provider)?;
-    Ok(())
-}
-
-impl Parts {
-    /// Loads templates, plans and providers. It needs no secrets.
-    pub fn assemble(config: &Config) -> Result<Self, Error> {
-        let plans = Plans::new(config.plan.clone())?;
-        let limits = SendLimits::new(config.limits.clone());
-        let templates = LiveTemplates::open(&config.templates)?;
-        Ok(Self { plans, limits, templates, profiles: unique_profiles(&config.provider)? })
-    }
-
-    /// The renderer of the templates that were loaded.
-    pub fn renderer(&self) -> Arc<Renderer> {
-        self.templates.current()
-    }
-
-    /// Rate limits and allowed countries.
-    pub fn limits(&self) -> &SendLimits {
-        &self.limits
-    }
-
-    /// The plans.
-    pub fn plans(&self) -> &Plans {
-        &self.plans
-    }
-
-    /// The providers in the order of the configuration.
-    pub fn profiles(&self) -> Vec<ProviderProfile> {
-        self.profiles.clone()
-    }
-
-    /// Notification kinds that no provider serves.
-    pub fn unserved_kinds(&self) -> Vec<Kind> {
-        let served = |kind: &Kind| {
-            let plan = self.plans.of(*kind);
-            let mut channels = plan.into_iter().flat_map(Plan::channels);
-            channels.any(|channel| self.profiles.iter().any(|profile| profile.channel == channel))
-        };
-        Kind::ALL.into_iter().filter(|kind| !served(kind)).collect()
+fn watch_pause(paused: bool, alarms: &Alarms) {
+    metrics::gauge!("otpost_delivery_paused").set(f64::from(u8::from(paused)));
+    if paused {
+        let detail = "delivery is paused: accepted notifications wait, and expire unless it is resumed in time";
+        alarms.raise(AlarmKind::DeliveryPaused, detail);
+        tracing::warn!(alarm = AlarmKind::DeliveryPaused.name(), "{detail}");
+    } else {
+        alarms.clear(AlarmKind::DeliveryPaused);
     }
 }
 
@@ -205,39 +165,52 @@ impl Gateway {
             tracing::warn!("{provider}; codes can be read on the way");
         }
         let clock = Arc::clone(&clocks.steady);
-        let Parts { plans, limits, templates, profiles: _ } = Parts::assemble(config)?;
+        let parts = Parts::assemble(config)?;
         let (routes, readers) = connect(&config.provider)?;
+        metrics_at_zero::start(config, |provider| readers.contains_key(provider));
+        let alarms = Arc::<Alarms>::default();
         let store = Arc::new(Store::open(&config.store, &config.seal, OpenMode::Gateway, Arc::clone(&clock)).await?);
         let left = store.resume().await?;
         if left > 0 {
             tracing::warn!(left, "deliveries were in flight when the last process ended; they are resumed");
         }
-        let (plans, templates) = (Arc::new(plans), Arc::new(templates));
-        let template_reloader =
-            TemplateReloader::begin(Arc::clone(&templates), Arc::clone(&store), Arc::clone(&clock)).await?;
-        let template_reloader = Arc::new(template_reloader);
+        let (templates, rejected) = templates::open(&config.templates, &store).await?;
+        let templates = Arc::new(templates);
+        let template_reloader = TemplateReloader::begin(
+            Arc::clone(&templates),
+            rejected.as_ref(),
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&alarms),
+        );
+        let template_reloader = Arc::new(template_reloader.await?);
+        let earlier_files = EarlierFiles::of(&config.store.sqlite_path()?);
+        let files = earlier_files.replace_unusable(config, &alarms, clocks.wall.now());
+        let (profiles, Parts { plans, limits, .. }) = (parts.profiles(), parts);
+        let plans = Arc::new(plans);
         let policy = DispatchPolicy {
             recipients: config.recipients.clone(),
             plans: Arc::clone(&plans),
             max_age: config.delivery.max_age,
-            limits,
+            limits: Arc::clone(&limits),
         };
-        let dispatch = Dispatch::new(Arc::clone(&store), templates, policy, routes, Arc::clone(&clock));
+        let dispatch =
+            Dispatch::new(Arc::clone(&store), Arc::clone(&templates), policy, routes, clocks.clone());
         let registry = Arc::clone(dispatch.registry());
         registry.load_history().await?;
         registry.refresh().await?;
         let receipts = Receipts::new(Arc::clone(&store), readers, Arc::clone(&registry), clocks.clone());
         let (receipts, ended) = (Arc::new(receipts), dispatch.ended());
-        if config.delivery.paused {
-            tracing::warn!("{PAUSED}");
-        }
+        watch_pause(config.delivery.paused, &alarms);
         let worker = Worker::new(&config.delivery, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
         let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(&plans), Arc::clone(&clock));
         let audit_log = AuditLog::new(Arc::clone(&store), Arc::clone(&clock));
         let expiry = Arc::<ExpiryMonitor>::default();
         let (listener, serving) =
-            ingest::listen(&config.ingest, intake, audit_log.clone(), Arc::clone(&expiry), clocks.clone())?;
-        let (receipt_listener, serving_receipts) = listen_for_receipts(&config.receipts, &receipts, &expiry)?.unzip();
+            ingest::listen(&files.ingest, intake, audit_log.clone(), Arc::clone(&expiry), clocks.clone(), &alarms)
+                .map_err(trust_error::explain)?;
+        let (receipt_listener, serving_receipts) = listen_for_receipts(&files.receipts, &receipts, &expiry)?.unzip();
+        earlier_files.keep(config);
         let (wall_clock, signed_with) = (Arc::clone(&clocks.wall), clocks.clone());
         let longest_life = plans.ttl(Kind::Otp);
         let serving = tokio::spawn(async move {
@@ -245,17 +218,29 @@ impl Gateway {
                 tracing::error!(error = chain(&error), "ingest listener stopped unexpectedly");
             }
         });
+        let inspector = Inspector {
+            store: Arc::clone(&store),
+            registry: Arc::clone(&registry),
+            profiles,
+            plans: Arc::clone(&plans),
+            limits: Arc::clone(&limits),
+            templates,
+            clocks: clocks.clone(),
+            worker: Arc::clone(&worker),
+        };
         let mut tasks = vec![
             tokio::spawn(Arc::clone(&worker).run()),
-            tokio::spawn(Arc::clone(&registry).run()),
+            tokio::spawn(Arc::clone(&registry).run(Arc::clone(&alarms))),
             tokio::spawn(receipts.run(ended)),
             tokio::spawn(Arc::clone(&template_reloader).run()),
-            tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks.clone())),
+            tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks.clone(), Arc::clone(&alarms))),
             tokio::spawn(notary::run(Arc::clone(&store), clocks, config.audit.clone())),
+            tokio::spawn(limits::run(Arc::clone(&limits), Arc::clone(&clock))),
             tokio::spawn(certificate_expiry::run(Arc::clone(&expiry), Arc::clone(&wall_clock))),
-            tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life)),
+            tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life, Arc::clone(&alarms))),
         ];
         tasks.extend(serving_receipts);
+        tasks.extend(answer_questions(&config.store, inspector)?);
         tracing::info!(listen = %listener.address, "ready");
         metrics::gauge!("otpost_reload_failed").set(0.0);
         let started_with = config.written.clone();
@@ -269,6 +254,8 @@ impl Gateway {
             worker,
             audit_log,
             template_reloader,
+            alarms,
+            earlier_files,
             started_with,
             pending: Mutex::default(),
             serving,
@@ -310,7 +297,9 @@ impl Gateway {
     pub fn status(&self, metrics: Box<dyn Fn() -> String + Send + Sync>) -> GatewayStatus {
         let (store, worker) = (Arc::clone(&self.store), Arc::clone(&self.worker));
         let reason = move || worker.not_ready_reason().or_else(|| store.not_ready_reason());
-        GatewayStatus { metrics, not_ready_reason: Box::new(reason) }
+        let alarms = Arc::clone(&self.alarms);
+        let alarms = Box::new(move || alarms.active());
+        GatewayStatus { metrics, not_ready_reason: Box::new(reason), alarms }
     }
 
     /// Resolves with the reason when the gateway cannot continue and must stop.

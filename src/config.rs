@@ -223,6 +223,7 @@ mod tests {
         assert_eq!(shipped.ingest.public_key_format, plain.ingest.public_key_format);
         assert_eq!(shipped.ingest.client_ca.file_name(), plain.ingest.client_ca.file_name());
         assert_eq!(shipped.store.min_free, plain.store.min_free);
+        assert_eq!(shipped.store.wal_alarm, plain.store.wal_alarm);
         assert_eq!(shipped.receipts.listen, plain.receipts.listen);
         assert_eq!(shipped.ops.listen, plain.ops.listen);
         assert_eq!(shipped.log.level, plain.log.level);
@@ -257,6 +258,13 @@ mod tests {
         assert_eq!(error, "environment: OTPOST__PEOPLE__* was renamed to OTPOST__RECIPIENTS__*");
         let error = load(&format!("{PROVIDER}in_flight = 3")).unwrap_err().to_string();
         assert!(error.ends_with("otpost.toml: provider app: in_flight was renamed to max_in_flight"), "{error}");
+    }
+
+    #[test]
+    fn an_alarm_that_would_always_be_raised_is_refused() {
+        let error = load("[store]\nwal_alarm = 4096").unwrap_err().to_string();
+        assert!(error.ends_with("store.wal_alarm: must be at least 1048576 bytes"), "{error}");
+        assert!(load("[store]\nwal_alarm = 1048576").is_ok());
     }
 
     #[test]

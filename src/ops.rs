@@ -1,14 +1,21 @@
-//! The ops listener: `/healthz`, `/readyz` and `/metrics`.
+//! The ops listener: `/healthz`, `/readyz` and `/metrics`; and the local [`socket`] for questions of operators.
+//!
+//! `/readyz` answers 503 while nothing is accepted, and 200 otherwise: a gateway that works under an alarm is `degraded`, and
+//! load balancers keep it.
 //!
 //! Plain HTTP for loopback or a protected network. It shows numbers and the names of reasons, never a recipient, never
 //! a code.
+
+pub mod socket;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 
 use actix_web::web::Data;
 use actix_web::{App, HttpResponse, HttpServer, web};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use crate::flow::alarms::ActiveAlarm;
 
 /// The content type of the Prometheus text format.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -42,6 +49,26 @@ pub struct GatewayStatus {
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Why no notification is accepted at the moment; `None` when the gateway is ready.
     pub not_ready_reason: Box<dyn Fn() -> Option<&'static str> + Send + Sync>,
+    /// What is wrong while it works.
+    pub alarms: Box<dyn Fn() -> Vec<ActiveAlarm> + Send + Sync>,
+}
+
+/// The body of `/readyz`.
+#[derive(Serialize)]
+struct Readiness {
+    status: ReadinessStatus,
+    /// Why nothing is accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    alarms: Vec<ActiveAlarm>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum ReadinessStatus {
+    Ready,
+    Degraded,
+    NotReady,
 }
 
 /// A bound address. Connections wait until [`listen`] is called.
@@ -79,12 +106,9 @@ pub fn listen(
     let server = HttpServer::new(move || {
         App::new()
             .app_data(status.clone())
-            .route("/healthz", web::get().to(healthz))
-            .route("/healthz", web::head().to(healthz))
-            .route("/readyz", web::get().to(readyz))
-            .route("/readyz", web::head().to(readyz))
-            .route("/metrics", web::get().to(metrics))
-            .route("/metrics", web::head().to(metrics))
+            .service(web::resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
+            .service(web::resource("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)))
+            .service(web::resource("/metrics").route(web::get().to(metrics)).route(web::head().to(metrics)))
     })
     .workers(1)
     .disable_signals()
@@ -97,10 +121,13 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(status: Data<GatewayStatus>) -> HttpResponse {
-    match (status.not_ready_reason)() {
-        None => HttpResponse::Ok().body("ready\n"),
-        Some(reason) => HttpResponse::ServiceUnavailable().body(format!("{reason}\n")),
-    }
+    let (reason, alarms) = ((status.not_ready_reason)(), (status.alarms)());
+    let (mut answer, status) = match reason {
+        Some(_) => (HttpResponse::ServiceUnavailable(), ReadinessStatus::NotReady),
+        None if alarms.is_empty() => (HttpResponse::Ok(), ReadinessStatus::Ready),
+        None => (HttpResponse::Ok(), ReadinessStatus::Degraded),
+    };
+    answer.json(Readiness { status, reason, alarms })
 }
 
 async fn metrics(status: Data<GatewayStatus>) -> HttpResponse {

@@ -6,9 +6,11 @@
 
 use std::sync::PoisonError;
 
-use super::{Error, Gateway, PAUSED, validate};
+use super::parts::validate;
+use super::{Error, Gateway, watch_pause};
 use crate::config::{self, Config};
 use crate::domain::chain;
+use crate::flow::alarms::AlarmKind;
 use crate::ingest::{self, Reloaded};
 use crate::receipts;
 
@@ -21,11 +23,16 @@ impl Gateway {
         let outcome = if result.is_ok() { "taken" } else { "failed" };
         metrics::counter!("otpost_reloads_total", "outcome" => outcome).increment(1);
         let (reloaded, config) = result.inspect_err(|error| {
+            let error = chain(error);
             tracing::error!(
-                error = chain(error),
+                alarm = AlarmKind::Reload.name(),
+                error,
                 "reload failed; the previous settings, files and clients stay in use"
             );
+            self.alarms
+                .raise(AlarmKind::Reload, format!("the last reload failed, the previous files are used: {error}"));
         })?;
+        self.earlier_files.keep(&config);
         self.expiry.check(self.clocks.wall.now());
         let Reloaded { subject, not_after, pins_added, pins_removed, .. } = &reloaded;
         tracing::info!(
@@ -37,16 +44,13 @@ impl Gateway {
             removed = pins_removed.join(","),
             "certificates, revocation lists and clients reloaded"
         );
+        self.clear_alarms_about_files();
         self.report_pending(&config);
         let mut detail = reloaded.detail();
-        if self.worker.set_paused(config.delivery.paused) {
-            let paused = config.delivery.paused;
+        let paused = config.delivery.paused;
+        if self.worker.set_paused(paused) {
             detail.insert("delivery_paused".to_owned(), paused.into());
-            if paused {
-                tracing::warn!("{PAUSED}");
-            } else {
-                tracing::warn!("delivery is resumed");
-            }
+            watch_pause(paused, &self.alarms);
         }
         self.audit_log.record_reload(detail).await;
         Ok(())
@@ -63,6 +67,15 @@ impl Gateway {
                 tracing::warn!(changes = changes.join("; "), "these settings changed too and need a restart");
             }
             *pending = changes;
+        }
+    }
+
+    // All files have been read anew.
+    fn clear_alarms_about_files(&self) {
+        for alarm in
+            [AlarmKind::Reload, AlarmKind::ServerCertificate, AlarmKind::ReceiptsCertificate, AlarmKind::EncryptionKeys]
+        {
+            self.alarms.clear(alarm);
         }
     }
 

@@ -1,23 +1,30 @@
 //! The HTTP client that all providers with an HTTP API share: connections, limits, and the classification of failures.
 //!
-//! It never retries, follows a redirect, uses a proxy or logs. Of an error it keeps the class only, because the text may
-//! contain the contact, the message or a key.
+//! It never retries, follows a redirect, uses a proxy or logs. Of an answer it keeps an excerpt without anything that was
+//! sent, because gateways repeat the message.
+
+pub(super) mod answer;
+mod failure;
+mod request_body;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::priority_semaphore::PrioritySemaphore;
-use super::{Adapter, CONNECT_MAX, Common, Error, HttpProvider, Provider, check_in_flight, read_ca};
+use super::redaction::Redactor;
+use super::{Adapter, CONNECT_MAX, Common, Error, HttpProvider, Provider, SendResult, check_in_flight, read_ca};
 use crate::domain::outbound_message::OutboundMessage;
-use crate::domain::outcome::{Cause, Outcome, Reference};
+use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::secret::Credential;
+use failure::FailedRequest;
+use request_body::{RequestBody, SentFlag};
 
 /// The default of `max_in_flight`. In measurements, more requests at once only waited for each other.
 pub const MAX_IN_FLIGHT: usize = 64;
@@ -49,6 +56,49 @@ pub enum Body {
     Form(Vec<(String, String)>),
 }
 
+impl HttpRequest {
+    /// Everything in it that is the message's or secret: the values of the body and of sensitive headers.
+    fn values(&self) -> Vec<String> {
+        let headers = self.headers.values().filter(|value| value.is_sensitive());
+        let headers = headers.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        self.body.values().into_iter().chain(headers).collect()
+    }
+}
+
+impl Body {
+    fn content_type(&self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json(_) => "application/json",
+            Self::Form(_) => "application/x-www-form-urlencoded",
+        })
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Json(value) => value.to_string().into_bytes(),
+            Self::Form(pairs) => {
+                form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes()
+            }
+        }
+    }
+
+    fn values(&self) -> Vec<String> {
+        match self {
+            Self::Json(value) => strings(value),
+            Self::Form(pairs) => pairs.iter().map(|(_, value)| value.clone()).collect(),
+        }
+    }
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
+        Value::Object(fields) => fields.values().flat_map(strings).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
 /// Builds the adapter for `provider`. `reports` says whether receipts are configured for it.
 pub(super) fn adapter<P: HttpProvider + 'static>(
     common: &Common,
@@ -76,37 +126,57 @@ impl<P: HttpProvider> HttpChannel<P> {
         Ok(Self { provider, client: client(common, max_in_flight)?, permits, timeout: common.timeout })
     }
 
-    async fn exchange(&self, message: &OutboundMessage, end: Instant) -> reqwest::Result<Outcome> {
-        let HttpRequest { method, url, headers, body } = self.provider.request(message);
+    async fn exchange(&self, message: &OutboundMessage, end: Instant) -> SendResult {
+        let HttpRequest { method, url, mut headers, body } = self.provider.request(message);
+        let is_https = url.scheme() == "https";
+        let sent = SentFlag::default();
+        headers.entry(CONTENT_TYPE).or_insert(body.content_type());
+        let body = reqwest::Body::wrap(RequestBody::new(body.into_bytes(), &sent));
         let left = end.saturating_duration_since(Instant::now());
-        let request = self.client.request(method, url).headers(headers).timeout(left);
-        let mut response = match body {
-            Body::Json(value) => request.json(&value),
-            Body::Form(pairs) => request.form(&pairs),
-        }
-        .send()
-        .await?;
+        let failed = |error: reqwest::Error| {
+            FailedRequest { error: &error.without_url(), is_sent: sent.is_set(), is_https }.result()
+        };
+        let response = self.client.request(method, url).headers(headers).timeout(left).body(body).send().await;
+        let mut response = match response {
+            Ok(response) => response,
+            Err(error) => return failed(error),
+        };
         let status = response.status();
         let body = match read_bounded(&mut response).await {
             // The status of a rejection is enough without its body. A success without its body may not be one.
-            Err(error) if status.is_success() => return Err(error),
+            Err(error) if status.is_success() => return failed(error),
             read => read.unwrap_or_default(),
         };
-        Ok(with_retry_after(self.provider.outcome(status, &body), response.headers()))
+        let outcome = with_retry_after(self.provider.outcome(status, &body), response.headers());
+        if outcome.is_accepted() { outcome.into() } else { self.describe(outcome, message, status, &body) }
+    }
+
+    // Asks for the request once more, because all values in it are cut out of the answer.
+    fn describe(&self, outcome: Outcome, message: &OutboundMessage, status: StatusCode, body: &[u8]) -> SendResult {
+        let request = self.provider.request(message);
+        let redactor = request.values().iter().fold(Redactor::of(message), |redactor, value| redactor.and(value));
+        let code = self.provider.error_code(body).and_then(|code| redactor.error_code(code));
+        let code = code.map(|code| format!(", code {code}")).unwrap_or_default();
+        let excerpt = redactor.excerpt(body);
+        let colon = if excerpt.is_empty() { "" } else { ": " };
+        SendResult::new(outcome, &format!("HTTP {}{code}{colon}{excerpt}", status.as_u16()))
     }
 }
 
 #[async_trait]
 impl<P: HttpProvider> Provider for HttpChannel<P> {
-    async fn send(&self, message: &OutboundMessage) -> Outcome {
+    async fn send(&self, message: &OutboundMessage) -> SendResult {
         let limit = self.timeout.min(message.valid_for);
         let end = Instant::now() + limit;
         // Waiting for a permit is part of the attempt, and takes at most half of it: a request that is sent without time
         // for an answer would end as "unknown".
         let Ok(Ok(_permit)) = timeout(limit / 2, self.permits.acquire(message.priority)).await else {
-            return Outcome::deferred(Cause::LocalQueue);
+            return SendResult::new(
+                Outcome::deferred(Cause::LocalQueue),
+                "timed out while all max_in_flight requests were in use",
+            );
         };
-        self.exchange(message, end).await.unwrap_or_else(|error| failure(&error.without_url()))
+        self.exchange(message, end).await
     }
 }
 
@@ -146,16 +216,6 @@ async fn read_bounded(response: &mut Response) -> reqwest::Result<Vec<u8>> {
     Ok(body)
 }
 
-fn failure(error: &reqwest::Error) -> Outcome {
-    if error.is_builder() {
-        return Outcome::rejected(Cause::Unclassified);
-    }
-    if error.is_connect() {
-        return Outcome::deferred(Cause::Unreachable);
-    }
-    Outcome::unknown(if error.is_timeout() { Cause::TimedOut } else { Cause::Disconnected })
-}
-
 fn with_retry_after(outcome: Outcome, headers: &HeaderMap) -> Outcome {
     match outcome {
         Outcome::Deferred { cause, retry_after: None } => {
@@ -186,30 +246,6 @@ fn one_retry_after(text: &str, date: Option<SystemTime>) -> Option<Duration> {
     let then = httpdate::parse_http_date(text).ok()?;
     let wait = date.map_or(RETRY_AFTER_MAX, |date| then.duration_since(date).unwrap_or_default());
     Some(wait.min(RETRY_AFTER_MAX))
-}
-
-/// The outcome of a status other than success, for providers that use statuses as HTTP defines them.
-pub(super) fn common_outcome(status: StatusCode) -> Outcome {
-    match status.as_u16() {
-        401 | 403 => Outcome::rejected(Cause::Unauthorized),
-        408 | 425 | 429 => Outcome::deferred(Cause::Throttled),
-        500..=599 => Outcome::deferred(Cause::ProviderDown),
-        _ => Outcome::rejected(Cause::Unclassified),
-    }
-}
-
-/// The provider's reference: the string or number at the JSON pointer `pointer` of an answer.
-pub(super) fn reference_at(answer: &Value, pointer: &str) -> Option<Reference> {
-    scalar(answer.pointer(pointer)?).as_deref().and_then(Reference::new)
-}
-
-/// A string or a number as text. Gateways use either for codes and ids.
-pub(super) fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 /// The time left until the message expires, in whole seconds; never 0, which some providers read as "no limit".
@@ -262,9 +298,12 @@ mod tests {
 
     use super::super::test_servers;
     use super::super::test_servers::Action;
+    use super::answer::{common_outcome, reference_at};
     use super::*;
     use crate::domain::contact::Channel;
-    use crate::domain::receipt::{Callback, Receipt, ReceiptRejection};
+    use crate::domain::failure_detail::FailureDetail;
+    use crate::domain::outcome::Reference;
+    use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 
     struct Plain(Url);
 
@@ -279,7 +318,11 @@ mod tests {
             if status.is_success() { Outcome::accepted(reference_at(&answer, "/id")) } else { common_outcome(status) }
         }
 
-        fn receipts(&self, _: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
+        fn error_code(&self, _: &[u8]) -> Option<String> {
+            None
+        }
+
+        fn receipts(&self, _: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
             Err(ReceiptRejection::Unsigned)
         }
     }
@@ -295,11 +338,19 @@ mod tests {
     async fn outcome_trusting(url: &str, ca: &NamedTempFile) -> Outcome {
         let plain = Arc::new(Plain(url.parse().unwrap()));
         let channel = HttpChannel::new(&common(Duration::from_secs(5), Some(ca)), 4, plain).unwrap();
-        channel.send(&test_servers::sms("Code 0042")).await
+        channel.send(&test_servers::sms("Code 0042")).await.outcome
     }
 
     async fn outcome(url: &str, timeout_ms: u64) -> Outcome {
+        result(url, timeout_ms).await.outcome
+    }
+
+    async fn result(url: &str, timeout_ms: u64) -> SendResult {
         channel(url, Duration::from_millis(timeout_ms), 4).send(&test_servers::sms("Code 0042")).await
+    }
+
+    fn detail(result: &SendResult) -> &str {
+        result.detail.as_ref().map_or("", FailureDetail::as_str)
     }
 
     async fn outcome_of(action: Action) -> Outcome {
@@ -400,7 +451,7 @@ mod tests {
         let (acceptor, ca) = test_servers::localhost();
         let (_, other) = test_servers::localhost();
         let (url, received) = test_servers::https(test_servers::http_answer("200 OK", &[], "{}"), acceptor).await;
-        assert_eq!(outcome_trusting(&url, &other).await, Outcome::deferred(Cause::Unreachable));
+        assert_eq!(outcome_trusting(&url, &other).await, Outcome::deferred(Cause::TlsFailed));
         assert_eq!(received.all().len(), 0);
         assert_eq!(outcome_trusting(&url, &ca).await, Outcome::accepted(None));
     }
@@ -424,7 +475,7 @@ mod tests {
         let cut = |status: &str| Action::Reply(format!("HTTP/1.1 {status}\r\ncontent-length: 9\r\n\r\n{{"));
         let outcome_of = async |action| outcome(&test_servers::http(action).await.0, 300).await;
         assert_eq!(outcome_of(cut("200 OK")).await, Outcome::unknown(Cause::TimedOut));
-        assert_eq!(outcome_of(cut("403 No")).await, Outcome::rejected(Cause::Unauthorized));
+        assert_eq!(outcome_of(cut("403 No")).await, Outcome::deferred(Cause::Unauthorized));
     }
 
     #[tokio::test]
@@ -439,7 +490,7 @@ mod tests {
         let (elsewhere, received) = test_servers::http(test_servers::http_answer("200 OK", &[], "{}")).await;
         let location = format!("location: {elsewhere}");
         let outcome = outcome_of(test_servers::http_answer("307 There", &[&location], "")).await;
-        assert_eq!((outcome, received.all().len()), (Outcome::rejected(Cause::Unclassified), 0));
+        assert_eq!((outcome, received.all().len()), (Outcome::deferred(Cause::WrongUrl), 0));
     }
 
     #[tokio::test]
@@ -448,24 +499,63 @@ mod tests {
         let channel = channel(&url, Duration::from_millis(300), 1);
         let message = test_servers::sms("Code 0042");
         let outcomes = tokio::join!(channel.send(&message), channel.send(&message));
-        assert_eq!(outcomes.0, Outcome::unknown(Cause::TimedOut));
-        assert_eq!((outcomes.1, received.all().len()), (Outcome::deferred(Cause::LocalQueue), 1));
+        assert_eq!(outcomes.0.outcome, Outcome::unknown(Cause::TimedOut));
+        assert_eq!((outcomes.1.outcome, received.all().len()), (Outcome::deferred(Cause::LocalQueue), 1));
     }
 
-    #[test]
-    fn common_statuses_have_common_outcomes() {
-        for (status, outcome) in [
-            (401, Outcome::rejected(Cause::Unauthorized)),
-            (403, Outcome::rejected(Cause::Unauthorized)),
-            (408, Outcome::deferred(Cause::Throttled)),
-            (425, Outcome::deferred(Cause::Throttled)),
-            (429, Outcome::deferred(Cause::Throttled)),
-            (500, Outcome::deferred(Cause::ProviderDown)),
-            (599, Outcome::deferred(Cause::ProviderDown)),
-            (302, Outcome::rejected(Cause::Unclassified)),
-            (418, Outcome::rejected(Cause::Unclassified)),
+    #[tokio::test]
+    async fn a_failure_names_its_phase_and_its_reason() {
+        let closed = format!("http://{}/", test_servers::closed_port().await);
+        // A label that is too long is refused by the resolver itself.
+        let nowhere = format!("http://{}.example/", "x".repeat(64));
+        let (_listener, silent) = test_servers::silent_port().await;
+        let (acceptor, _) = test_servers::localhost();
+        let (untrusted, _) = test_servers::https(test_servers::http_answer("200 OK", &[], "{}"), acceptor).await;
+        let (plain, _) = test_servers::http(Action::NeverReply).await;
+        let cut = Action::Reply("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{".to_owned());
+        let tls = |what: &str| (Outcome::deferred(Cause::TlsFailed), what.to_owned());
+        let unreachable = |what: &str| (Outcome::deferred(Cause::Unreachable), what.to_owned());
+        for (url, (outcome, expected)) in [
+            (closed, unreachable("connection refused")),
+            (nowhere, unreachable("DNS: ")),
+            (format!("https://{silent}/"), unreachable("timed out while connecting (TCP or TLS)")),
+            (untrusted, tls("TLS: unable to get local issuer certificate")),
+            (plain, (Outcome::unknown(Cause::TimedOut), "timed out while waiting for the answer".to_owned())),
+            (
+                test_servers::http(Action::Disconnect).await.0,
+                (Outcome::unknown(Cause::Disconnected), "after the request was sent".to_owned()),
+            ),
+            (
+                test_servers::http(cut).await.0,
+                (Outcome::unknown(Cause::TimedOut), "timed out while reading the answer".to_owned()),
+            ),
         ] {
-            assert_eq!(common_outcome(StatusCode::from_u16(status).unwrap()), outcome, "{status}");
+            let result = result(&url, 600).await;
+            assert_eq!(result.outcome, outcome, "{url}");
+            assert!(detail(&result).contains(&expected), "{url}: {}", detail(&result));
         }
+    }
+
+    #[tokio::test]
+    async fn an_error_answer_is_kept_without_anything_that_was_sent() {
+        let answer = r#"{"error":"text not allowed","text":"Code 0042","to":"+48600100200"}"#;
+        let (url, _) = test_servers::http(test_servers::http_answer("400 Bad", &[], answer)).await;
+        let result = result(&url, 5000).await;
+        assert_eq!(result.outcome, Outcome::deferred(Cause::Unclassified));
+        assert_eq!(detail(&result), r#"HTTP 400: {"error":"text not allowed","text":"***","to":"+***"}"#);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_accepted_has_no_detail() {
+        let (url, _) = test_servers::http(test_servers::http_answer("200 OK", &[], "{}")).await;
+        assert_eq!(result(&url, 5000).await.detail, None);
+    }
+
+    #[tokio::test]
+    async fn a_request_for_which_the_time_ended_before_a_connection_was_made_was_not_sent() {
+        let (_listener, silent) = test_servers::silent_port().await;
+        let channel = channel(&format!("https://{silent}/"), Duration::from_secs(8), 4);
+        let message = OutboundMessage { valid_for: Duration::from_millis(200), ..test_servers::sms("Code 0042") };
+        assert_eq!(channel.send(&message).await.outcome, Outcome::deferred(Cause::Unreachable));
     }
 }

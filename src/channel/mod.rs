@@ -7,15 +7,19 @@
 pub mod email_smtp;
 mod endpoint;
 pub mod http;
+mod io_problem;
 pub mod priority_semaphore;
 pub mod push_http;
 pub mod receipt;
+mod redaction;
 #[cfg(test)]
 mod sample;
 mod settings;
 pub mod sms_gateway;
 #[cfg(test)]
 mod test_servers;
+mod tls_problem;
+mod unescape;
 
 pub use endpoint::ProviderEndpoint;
 pub use settings::{Common, KindSettings, Settings};
@@ -29,9 +33,10 @@ use openssl::x509::X509;
 use reqwest::StatusCode;
 
 use crate::domain::contact::Channel;
+use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::Outcome;
-use crate::domain::receipt::{Callback, Receipt, ReceiptRejection};
+use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use settings::ProviderKind;
 
 /// The provider registry: one line for each kind of provider.
@@ -57,7 +62,28 @@ const IN_FLIGHT_MAX: usize = 1024;
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// Makes one attempt. There is no `Result`: every failure is classified.
-    async fn send(&self, message: &OutboundMessage) -> Outcome;
+    async fn send(&self, message: &OutboundMessage) -> SendResult;
+}
+
+/// The outcome of one attempt, and what a failure looked like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendResult {
+    pub outcome: Outcome,
+    /// For operators. It contains nothing of the message, the contact or the credentials.
+    pub detail: Option<FailureDetail>,
+}
+
+impl SendResult {
+    /// `detail` must have been redacted.
+    fn new(outcome: Outcome, detail: &str) -> Self {
+        Self { outcome, detail: FailureDetail::new(detail) }
+    }
+}
+
+impl From<Outcome> for SendResult {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, detail: None }
+    }
 }
 
 /// A provider with an HTTP API. Pure functions; [`http::HttpChannel`] does the I/O.
@@ -66,9 +92,11 @@ pub trait HttpProvider: Send + Sync {
     fn request(&self, message: &OutboundMessage) -> http::HttpRequest;
     /// The meaning of an answer.
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome;
+    /// The provider's own code in an answer that is no success, for operators.
+    fn error_code(&self, body: &[u8]) -> Option<String>;
     /// The receipts in a callback: the signature is checked first, then the body is parsed. Empty when the callback reports
     /// nothing final.
-    fn receipts(&self, callback: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection>;
+    fn receipts(&self, callback: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection>;
 }
 
 /// A configured provider, ready for use. Nothing has been sent to it yet.

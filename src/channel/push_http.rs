@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::http::answer::{AnswerCodes, AnswerRules, common_outcome};
 use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
-use super::http::{check_headers, check_url, common_outcome, reference_at, seconds_valid};
+use super::http::{check_headers, check_url, seconds_valid};
 use super::receipt::{self, ReceiptParser};
 use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
-use crate::domain::receipt::{Callback, Receipt, ReceiptRejection};
+use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::domain::secret::Credential;
 
 /// The keys of kind `push_http`.
@@ -27,17 +28,27 @@ pub struct Settings {
     /// Headers of every request, such as `authorization`.
     #[serde(default)]
     pub headers: BTreeMap<String, Credential>,
-    /// JSON pointer (RFC 6901) to the message id in the answer.
-    #[serde(default = "id_pointer")]
-    pub reference_path: String,
+    /// JSON pointer (RFC 6901) to the message id in the answer; `/id` when absent.
+    #[serde(default)]
+    pub reference_path: Option<String>,
+    /// Whether an answer without a message id is no success; by default if `reference_path` is set and `errors.ok` is not.
+    #[serde(default)]
+    pub require_reference: Option<bool>,
+    /// The service's own error codes, if it documents any.
+    #[serde(default)]
+    pub errors: Option<AnswerCodes>,
+    /// The statuses that mean: this token is not valid any more.
+    #[serde(default = "gone")]
+    pub token_gone: Vec<u16>,
     #[serde(default = "max_in_flight")]
     pub max_in_flight: usize,
     #[serde(default)]
     pub receipt: Option<receipt::Settings>,
 }
 
-fn id_pointer() -> String {
-    "/id".to_owned()
+// As APNs and RFC 8030 (section 7.3) use it. 404 is also the answer to a wrong URL.
+fn gone() -> Vec<u16> {
+    vec![410]
 }
 
 const fn max_in_flight() -> usize {
@@ -57,17 +68,23 @@ impl KindSettings for Settings {
 struct PushService {
     url: Url,
     headers: HeaderMap,
-    reference_path: String,
+    token_gone: Vec<u16>,
+    answers: AnswerRules,
     receipts: Option<ReceiptParser>,
 }
 
 impl PushService {
     fn new(settings: &Settings, common: &Common) -> Result<Self, Error> {
         let name = common.name();
+        let Settings { errors, reference_path, require_reference, token_gone, .. } = settings;
+        if token_gone.iter().any(|status| !(400..500).contains(status)) {
+            return Err(Error::new(name, "token_gone: expected statuses from 400 to 499, such as 410"));
+        }
         Ok(Self {
             url: check_url(name, &settings.url)?,
             headers: check_headers(name, &settings.headers)?,
-            reference_path: settings.reference_path.clone(),
+            token_gone: token_gone.clone(),
+            answers: AnswerRules::new(name, errors.as_ref(), reference_path.as_deref(), *require_reference)?,
             receipts: ReceiptParser::configured(name, settings.receipt.as_ref())?,
         })
     }
@@ -96,17 +113,21 @@ impl HttpProvider for PushService {
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {
-        let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-        match status.as_u16() {
-            200..=299 => Outcome::accepted(reference_at(&answer, &self.reference_path)),
-            // The app was removed or registered again: this token will never be valid again.
-            404 | 410 => Outcome::rejected(Cause::InvalidContact),
-            400 | 413 | 422 => Outcome::rejected(Cause::BadMessage),
-            _ => common_outcome(status),
+        let outcome = self.answers.outcome(status, body);
+        let by_status = outcome == common_outcome(status);
+        // The app was removed or registered again.
+        if by_status && self.token_gone.contains(&status.as_u16()) {
+            Outcome::failed(Cause::InvalidContact)
+        } else {
+            outcome
         }
     }
 
-    fn receipts(&self, callback: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
+    fn error_code(&self, body: &[u8]) -> Option<String> {
+        self.answers.code(body)
+    }
+
+    fn receipts(&self, callback: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
         receipt::parse(self.receipts.as_ref(), callback)
     }
 }
@@ -114,6 +135,8 @@ impl HttpProvider for PushService {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use serde_json::Value;
 
     use super::super::test_servers;
     use super::*;
@@ -131,7 +154,7 @@ mod tests {
         let (url, received) =
             test_servers::http(test_servers::http_answer("201 Created", &[], r#"{"id":"p-1"}"#)).await;
 
-        let outcome = connect(&url).send(&test_servers::push("Bank", "Code 0042")).await;
+        let outcome = connect(&url).send(&test_servers::push("Bank", "Code 0042")).await.outcome;
 
         assert_eq!(outcome, Outcome::accepted(Reference::new("p-1")));
         let request = received.all().concat();
@@ -146,24 +169,38 @@ mod tests {
         );
     }
 
+    fn service(mut settings: Value) -> Result<PushService, Error> {
+        settings["url"] = "https://push.example".into();
+        PushService::new(&serde_json::from_value(settings).unwrap(), &test_servers::common("app", Channel::Push))
+    }
+
     #[test]
-    fn every_status_has_an_outcome() {
-        let settings: Settings = serde_json::from_value(json!({ "url": "https://push.example" })).unwrap();
-        let service = PushService::new(&settings, &test_servers::common("app", Channel::Push)).unwrap();
-        for (status, outcome) in [
-            (200, Outcome::accepted(None)),
-            (204, Outcome::accepted(None)),
-            (400, Outcome::rejected(Cause::BadMessage)),
-            (401, Outcome::rejected(Cause::Unauthorized)),
-            (403, Outcome::rejected(Cause::Unauthorized)),
-            (404, Outcome::rejected(Cause::InvalidContact)),
-            (410, Outcome::rejected(Cause::InvalidContact)),
-            (413, Outcome::rejected(Cause::BadMessage)),
-            (429, Outcome::deferred(Cause::Throttled)),
-            (500, Outcome::deferred(Cause::ProviderDown)),
-            (302, Outcome::rejected(Cause::Unclassified)),
+    fn a_token_is_gone_by_its_status_or_a_listed_code_and_by_nothing_else() {
+        let usual = service(json!({})).unwrap();
+        let own = service(json!({
+            "token_gone": [404, 410], "errors": { "path": "/error", "invalid_token": ["UNREGISTERED"], "throttled": ["busy"] },
+        }));
+        let own = own.unwrap();
+        for (status, body, by_default, configured) in [
+            (200, "", Outcome::accepted(None), Outcome::accepted(None)),
+            (400, "", Outcome::deferred(Cause::Unclassified), Outcome::deferred(Cause::Unclassified)),
+            (403, "", Outcome::deferred(Cause::Unauthorized), Outcome::deferred(Cause::Unauthorized)),
+            (404, "", Outcome::deferred(Cause::WrongUrl), Outcome::rejected(Cause::InvalidContact)),
+            (410, "", Outcome::rejected(Cause::InvalidContact), Outcome::rejected(Cause::InvalidContact)),
+            (410, r#"{"error":"busy"}"#, Outcome::rejected(Cause::InvalidContact), Outcome::deferred(Cause::Throttled)),
+            (
+                400,
+                r#"{"error":"unregistered"}"#,
+                Outcome::deferred(Cause::Unclassified),
+                Outcome::rejected(Cause::InvalidContact),
+            ),
+            (413, "", Outcome::rejected(Cause::BadMessage), Outcome::rejected(Cause::BadMessage)),
         ] {
-            assert_eq!(service.outcome(StatusCode::from_u16(status).unwrap(), b""), outcome, "{status}");
+            let outcome =
+                |service: &PushService| service.outcome(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+            assert_eq!((outcome(&usual), outcome(&own)), (by_default, configured), "{status} {body}");
         }
+        let error = service(json!({ "token_gone": [200] })).err().unwrap().to_string();
+        assert_eq!(error, "provider app: token_gone: expected statuses from 400 to 499, such as 410");
     }
 }

@@ -14,10 +14,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Error;
-use super::http::scalar;
+use super::http::answer::scalar;
 use crate::domain::clock::Timestamp;
 use crate::domain::outcome::Reference;
-use crate::domain::receipt::{Callback, Receipt, ReceiptRejection, ReceiptStatus};
+use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptRejection, ReceiptStatus};
 use crate::domain::secret::Credential;
 
 /// The longest accepted difference between a signed time and ours. Providers repeat a callback sooner, or sign it again.
@@ -26,8 +26,8 @@ const CLOCK_SKEW_MAX: Duration = Duration::from_mins(5);
 /// A shorter secret can be guessed from one signed callback.
 const SECRET_MIN: usize = 16;
 
-/// The most fields in a form. Receipts of real providers have two dozen.
-const FIELDS_MAX: usize = 256;
+/// The byte order mark of UTF-8, which some gateways put before a body.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// `receipt` of a `[[provider]]`: how the provider reports delivery, and how its callbacks are authenticated.
 #[derive(Debug, Clone, Deserialize)]
@@ -106,7 +106,7 @@ pub struct ReceiptParser {
 }
 
 /// The receipts in a callback to a provider with `parser`. Without one, no callback is authentic.
-pub(super) fn parse(parser: Option<&ReceiptParser>, callback: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
+pub(super) fn parse(parser: Option<&ReceiptParser>, callback: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
     parser.ok_or(ReceiptRejection::Unsigned)?.parse(callback)
 }
 
@@ -138,9 +138,10 @@ impl ReceiptParser {
         Ok(Self { settings: settings.clone() })
     }
 
-    fn parse(&self, callback: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
+    // One item that cannot be read does not refuse the others: the provider would send all of them again.
+    fn parse(&self, callback: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
         let signed_at = self.authenticate(callback)?;
-        let document = document(callback).ok_or(ReceiptRejection::Malformed)?;
+        let document = self.document(callback).ok_or(ReceiptRejection::Malformed)?;
         let at = signed_at.unwrap_or(callback.now);
         let items: Vec<&Value> = match &self.settings.list {
             None => vec![&document],
@@ -148,8 +149,17 @@ impl ReceiptParser {
                 document.pointer(list).and_then(Value::as_array).ok_or(ReceiptRejection::Malformed)?.iter().collect()
             }
         };
-        let receipts = items.into_iter().map(|item| self.receipt(item, at));
-        Ok(receipts.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        let mut batch = ReceiptBatch::default();
+        for item in &items {
+            match self.receipt(item, at) {
+                Ok(receipt) => batch.receipts.extend(receipt),
+                Err(_) => batch.unreadable += 1,
+            }
+        }
+        if batch.unreadable == items.len() && !items.is_empty() {
+            return Err(ReceiptRejection::Malformed);
+        }
+        Ok(batch)
     }
 
     /// `None` when the status is not final.
@@ -163,8 +173,34 @@ impl ReceiptParser {
             (undelivered, ReceiptStatus::Undelivered),
             (expired, ReceiptStatus::Expired),
         ];
-        let found = table.into_iter().find(|(statuses, _)| statuses.contains(&status));
+        let is_listed = |statuses: &[String]| statuses.iter().any(|it| it.eq_ignore_ascii_case(status.trim()));
+        let found = table.into_iter().find(|(statuses, _)| is_listed(statuses));
         Ok(found.map(|(_, status)| Receipt { reference, status, at }))
+    }
+
+    fn document(&self, callback: &Callback<'_>) -> Option<Value> {
+        let body = callback.body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(callback.body);
+        let media = (callback.header)("Content-Type").unwrap_or_default().to_ascii_lowercase();
+        if media.starts_with(b"application/x-www-form-urlencoded") {
+            return Some(self.form(body));
+        }
+        serde_json::from_slice(body).ok().filter(|value: &Value| value.is_object() || value.is_array())
+    }
+
+    // Only the fields that are read. One that comes twice with different values is ambiguous, and becomes an array, which is
+    // no text.
+    fn form(&self, body: &[u8]) -> Value {
+        let Settings { reference, status, .. } = &self.settings;
+        let is_read = |name: &str| [reference, status].iter().any(|pointer| top_name(pointer) == name);
+        let mut fields = Map::new();
+        for (name, value) in form_urlencoded::parse(body).filter(|(name, _)| is_read(name)) {
+            match fields.get_mut(&*name) {
+                None => drop(fields.insert(name.into_owned(), Value::from(&*value))),
+                Some(known) if known.as_str() == Some(&*value) => {}
+                Some(known) => *known = Value::Array(Vec::new()),
+            }
+        }
+        Value::Object(fields)
     }
 
     /// Checks the signature. Returns the signed time, if the time is signed.
@@ -220,23 +256,10 @@ fn check_time(time: &[u8], now: Timestamp) -> Result<Timestamp, ReceiptRejection
     if now.since(at).max(at.since(now)) > CLOCK_SKEW_MAX { Err(ReceiptRejection::Untimely) } else { Ok(at) }
 }
 
-fn document(callback: &Callback<'_>) -> Option<Value> {
-    let media = (callback.header)("Content-Type").unwrap_or_default().to_ascii_lowercase();
-    if media.starts_with(b"application/x-www-form-urlencoded") {
-        return form(callback.body);
-    }
-    serde_json::from_slice(callback.body).ok().filter(|value: &Value| value.is_object() || value.is_array())
-}
-
-fn form(body: &[u8]) -> Option<Value> {
-    let mut fields = Map::new();
-    for (name, value) in form_urlencoded::parse(body) {
-        // A repeated field is ambiguous.
-        if fields.len() == FIELDS_MAX || fields.insert(name.into_owned(), value.into_owned().into()).is_some() {
-            return None;
-        }
-    }
-    Some(Value::Object(fields))
+/// The first name of a JSON pointer, unescaped (RFC 6901, section 4).
+fn top_name(pointer: &str) -> String {
+    let name = pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
+    name.replace("~1", "/").replace("~0", "~")
 }
 
 #[cfg(test)]
@@ -276,8 +299,8 @@ mod tests {
             let found = headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
             found.map(|(_, value)| value.as_bytes())
         };
-        let receipts = parser.parse(&Callback { header: &header, body: body.as_bytes(), now: NOW })?;
-        Ok(receipts.into_iter().map(|it| (it.reference.as_str().to_owned(), it.status)).collect())
+        let batch = parser.parse(&Callback { header: &header, body: body.as_bytes(), now: NOW })?;
+        Ok(batch.receipts.into_iter().map(|it| (it.reference.as_str().to_owned(), it.status)).collect())
     }
 
     fn delivered() -> Vec<(String, ReceiptStatus)> {
@@ -342,9 +365,50 @@ mod tests {
     }
 
     #[test]
+    fn one_item_that_cannot_be_read_does_not_refuse_the_others() {
+        let many = token(json!({ "list": "/results" }));
+        let receive = |body: &str| {
+            let header = |name: &str| (name == "X-Token").then_some(SECRET.as_bytes());
+            many.parse(&Callback { header: &header, body: body.as_bytes(), now: NOW })
+        };
+        let batch = receive(
+            r#"{"results":[{"reference":"a","status":"DELIVRD"},{"reference":"b"},null,7,{"reference":"c","status":"BUFFERED"},
+               {"reference":{},"status":"DELIVRD"},{"reference":"d","status":"UNDELIV","more":[1]}]}"#,
+        );
+        let batch = batch.unwrap();
+        let references: Vec<_> = batch.receipts.iter().map(|receipt| receipt.reference.as_str()).collect();
+        assert_eq!((references, batch.unreadable), (vec!["a", "d"], 4));
+        assert_eq!(receive(r#"{"results":[{"reference":"b"},null]}"#), Err(ReceiptRejection::Malformed));
+        assert_eq!(receive(r#"{"results":[{"reference":"c","status":"BUFFERED"},null]}"#).unwrap().unreadable, 1);
+        assert_eq!(receive(r#"{"results":[]}"#), Ok(ReceiptBatch::default()));
+    }
+
+    #[test]
+    fn what_does_not_matter_in_a_receipt_is_ignored() {
+        let plain = token(json!({}));
+        let form = "application/x-www-form-urlencoded; charset=utf-8";
+        let all = "x=1&".repeat(5000);
+        for (media, body) in [
+            (form, "reference=m-1&status=DELIVRD&to=1&to=2&=&&%"),
+            (form, "reference=m-1&status=DELIVRD&reference=m-1"),
+            (form, "\u{feff}reference=m-1&status=delivrd"),
+            (form, &format!("{all}reference=m-1&status=DELIVRD")),
+            ("application/json", "\u{feff}{\"reference\":\"m-1\",\"status\":\"DELIVERED\"}"),
+            ("application/json", r#"{"reference":"m-1","status":" Delivered ","a":{"reference":"m-2"},"b":null}"#),
+            ("text/plain", BODY),
+        ] {
+            assert_eq!(
+                read(&plain, &[("x-token", SECRET), ("content-type", media)], body),
+                Ok(delivered()),
+                "{body:.60}"
+            );
+        }
+    }
+
+    #[test]
     fn an_authentic_callback_that_is_not_a_receipt_is_malformed() {
         let plain = token(json!({}));
-        let bomb = (0..=FIELDS_MAX).map(|n| format!("a{n}=1")).collect::<Vec<_>>().join("&");
+        let bomb = "a=1&".repeat(10_000);
         let form = "application/x-www-form-urlencoded";
         for (media, body) in [
             ("application/json", ""),
@@ -355,7 +419,8 @@ mod tests {
             ("application/json", r#"{"reference":"","status":"DELIVRD"}"#),
             ("application/xml", "<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><a>&b;</a>"),
             (form, "reference=a&reference=b&status=DELIVRD"),
-            (form, &format!("reference=a&status=DELIVRD&{bomb}")),
+            (form, "reference=a&status=DELIVRD&status=UNDELIV"),
+            (form, &bomb),
         ] {
             assert_eq!(
                 read(&plain, &[("x-token", SECRET), ("content-type", media)], body),

@@ -8,13 +8,14 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::http::answer::{common_outcome, reference_at};
 use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
-use super::http::{check_url, common_outcome, reference_at, seconds_valid};
+use super::http::{check_url, seconds_valid};
 use super::receipt::{self, ReceiptParser};
 use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
-use crate::domain::receipt::{Callback, Receipt, ReceiptRejection};
+use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::domain::secret::Credential;
 
 /// The keys of kind `sample`.
@@ -66,14 +67,20 @@ impl HttpProvider for Sample {
         let answer: Value = serde_json::from_slice(body).unwrap_or_default();
         match (status.as_u16(), answer["error"].as_str()) {
             (200..=299, None) => Outcome::accepted(reference_at(&answer, "/message_id")),
-            (_, Some("unknown_subscriber")) => Outcome::rejected(Cause::InvalidContact),
-            (_, Some("quota")) => Outcome::deferred(Cause::Throttled),
-            (400, _) => Outcome::rejected(Cause::BadMessage),
+            (_, Some("unknown_subscriber")) => Outcome::failed(Cause::InvalidContact),
+            (_, Some("text_not_allowed")) => Outcome::failed(Cause::BadMessage),
+            (_, Some("quota")) => Outcome::failed(Cause::Throttled),
+            (200..=299, Some(_)) => Outcome::failed(Cause::Unclassified),
             _ => common_outcome(status),
         }
     }
 
-    fn receipts(&self, callback: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
+    fn error_code(&self, body: &[u8]) -> Option<String> {
+        let answer: Value = serde_json::from_slice(body).ok()?;
+        answer["error"].as_str().map(str::to_owned)
+    }
+
+    fn receipts(&self, callback: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
         receipt::parse(self.receipts.as_ref(), callback)
     }
 }
@@ -104,11 +111,11 @@ mod tests {
         let (url, received) = test_servers::http(answer).await;
         let adapter = configured(&url).connect().unwrap();
 
-        let outcome = adapter.provider.send(&test_servers::sms("Code 0042")).await;
+        let outcome = adapter.provider.send(&test_servers::sms("Code 0042")).await.outcome;
         let header = |name: &str| (name == "X-Signature").then_some(SECRET.as_bytes());
         let body = br#"{"reference":"s-1","status":"DELIVRD"}"#;
         let callback = Callback { header: &header, body, now: Timestamp::from_micros(0) };
-        let receipts = adapter.receipts.unwrap().receipts(&callback).unwrap();
+        let receipts = adapter.receipts.unwrap().receipts(&callback).unwrap().receipts;
 
         assert_eq!(outcome, Outcome::accepted(Reference::new("s-1")));
         assert!(received.all()[0].contains(r#""content":"Code 0042""#));
@@ -123,8 +130,10 @@ mod tests {
             (200, r#"{"message_id":"s-1"}"#, Outcome::accepted(Reference::new("s-1"))),
             (200, r#"{"error":"unknown_subscriber"}"#, Outcome::rejected(Cause::InvalidContact)),
             (400, r#"{"error":"quota"}"#, Outcome::deferred(Cause::Throttled)),
-            (400, "", Outcome::rejected(Cause::BadMessage)),
-            (401, "", Outcome::rejected(Cause::Unauthorized)),
+            (400, r#"{"error":"text_not_allowed"}"#, Outcome::rejected(Cause::BadMessage)),
+            (200, r#"{"error":"maintenance"}"#, Outcome::deferred(Cause::Unclassified)),
+            (400, "", Outcome::deferred(Cause::Unclassified)),
+            (401, "", Outcome::deferred(Cause::Unauthorized)),
             (503, "", Outcome::deferred(Cause::ProviderDown)),
         ] {
             assert_eq!(

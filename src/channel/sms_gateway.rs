@@ -10,13 +10,14 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::http::answer::{AnswerCodes, AnswerRules, scalar};
 use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
-use super::http::{basic, check_headers, check_url, common_outcome, reference_at, scalar, seconds_valid};
+use super::http::{basic, check_headers, check_url, seconds_valid};
 use super::receipt::{self, ReceiptParser};
 use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
-use crate::domain::outcome::{Cause, Outcome};
-use crate::domain::receipt::{Callback, Receipt, ReceiptRejection};
+use crate::domain::outcome::Outcome;
+use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::domain::secret::Credential;
 
 /// The keys of kind `sms_gateway`.
@@ -44,12 +45,15 @@ pub struct Settings {
     /// Fields with the same value in every request.
     #[serde(default)]
     pub static_fields: StaticFields,
-    /// JSON pointer (RFC 6901) to the message id in the answer.
-    #[serde(default = "id_pointer")]
-    pub reference_path: String,
+    /// JSON pointer (RFC 6901) to the message id in the answer; `/id` when absent.
+    #[serde(default)]
+    pub reference_path: Option<String>,
+    /// Whether an answer without a message id is no success; by default if `reference_path` is set and `errors.ok` is not.
+    #[serde(default)]
+    pub require_reference: Option<bool>,
     /// The gateway's own error codes, if it documents any.
     #[serde(default)]
-    pub errors: Option<ErrorCodes>,
+    pub errors: Option<AnswerCodes>,
     #[serde(default = "max_in_flight")]
     pub max_in_flight: usize,
     #[serde(default)]
@@ -100,27 +104,6 @@ impl fmt::Debug for StaticFields {
     }
 }
 
-/// The meaning of the codes in the gateway's answers. A code that is listed here takes precedence over the status.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ErrorCodes {
-    /// JSON pointer to the code, a string or a number.
-    pub path: String,
-    /// The number does not exist or cannot receive messages.
-    #[serde(default)]
-    pub invalid_number: Vec<String>,
-    /// Too many requests, or a quota that is renewed later.
-    #[serde(default)]
-    pub throttled: Vec<String>,
-    /// The text or the sender is not allowed.
-    #[serde(default)]
-    pub rejected: Vec<String>,
-}
-
-fn id_pointer() -> String {
-    "/id".to_owned()
-}
-
 const fn max_in_flight() -> usize {
     MAX_IN_FLIGHT
 }
@@ -139,6 +122,7 @@ struct SmsGateway {
     url: Url,
     headers: HeaderMap,
     settings: Settings,
+    answers: AnswerRules,
     receipts: Option<ReceiptParser>,
 }
 
@@ -155,8 +139,10 @@ impl SmsGateway {
         if fields.to.is_empty() || fields.text.is_empty() {
             return Err(Error::new(name, "fields: to and text must not be empty"));
         }
+        let Settings { errors, reference_path, require_reference, .. } = settings;
+        let answers = AnswerRules::new(name, errors.as_ref(), reference_path.as_deref(), *require_reference)?;
         let receipts = ReceiptParser::configured(name, settings.receipt.as_ref())?;
-        Ok(Self { url, headers, settings: settings.clone(), receipts })
+        Ok(Self { url, headers, settings: settings.clone(), answers, receipts })
     }
 
     fn fields(&self, message: &OutboundMessage) -> Map<String, Value> {
@@ -176,18 +162,6 @@ impl SmsGateway {
         all.extend(named.filter_map(|(name, value)| Some((name.clone(), value?))));
         all
     }
-
-    /// The outcome by the gateway's own error code, if the answer has one that is configured.
-    fn coded_outcome(&self, answer: &Value) -> Option<Outcome> {
-        let errors = self.settings.errors.as_ref()?;
-        let code = scalar(answer.pointer(&errors.path)?)?;
-        let table = [
-            (&errors.invalid_number, Outcome::rejected(Cause::InvalidContact)),
-            (&errors.throttled, Outcome::deferred(Cause::Throttled)),
-            (&errors.rejected, Outcome::rejected(Cause::BadMessage)),
-        ];
-        table.into_iter().find(|(codes, _)| codes.contains(&code)).map(|(_, outcome)| outcome)
-    }
 }
 
 impl HttpProvider for SmsGateway {
@@ -203,16 +177,14 @@ impl HttpProvider for SmsGateway {
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {
-        let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-        match (self.coded_outcome(&answer), status.as_u16()) {
-            (Some(outcome), _) => outcome,
-            (None, 200..=299) => Outcome::accepted(reference_at(&answer, &self.settings.reference_path)),
-            (None, 400 | 404 | 422) => Outcome::rejected(Cause::BadMessage),
-            (None, _) => common_outcome(status),
-        }
+        self.answers.outcome(status, body)
     }
 
-    fn receipts(&self, callback: &Callback<'_>) -> Result<Vec<Receipt>, ReceiptRejection> {
+    fn error_code(&self, body: &[u8]) -> Option<String> {
+        self.answers.code(body)
+    }
+
+    fn receipts(&self, callback: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
         receipt::parse(self.receipts.as_ref(), callback)
     }
 }
@@ -224,7 +196,7 @@ mod tests {
     use super::super::test_servers;
     use super::*;
     use crate::domain::contact::Channel;
-    use crate::domain::outcome::Reference;
+    use crate::domain::outcome::{Cause, Reference};
 
     fn gateway(mut given: Value) -> SmsGateway {
         given["url"] = "https://sms.example/send".into();
@@ -257,7 +229,7 @@ mod tests {
             "reference_path": "/sms/0/id", "static_fields": { "fast": 1 },
         }));
 
-        let outcome = provider.send(&test_servers::sms("Code 0042&from=EVE")).await;
+        let outcome = provider.send(&test_servers::sms("Code 0042&from=EVE")).await.outcome;
 
         assert_eq!(outcome, Outcome::accepted(Reference::new("77")));
         let request = received.all().concat();
@@ -272,29 +244,36 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_has_an_outcome() {
-        let gateway = gateway(json!({ "errors": {
-            "path": "/error/code", "invalid_number": ["21211"], "throttled": ["14107"], "rejected": ["30007"],
-        }}));
-        let coded = |code: &str| format!(r#"{{"error":{{"code":{code}}}}}"#);
+    fn answers_are_read_as_the_settings_say() {
+        let gateway = gateway(json!({
+            "reference_path": "/msg/id",
+            "errors": { "path": "/code", "invalid_number": ["21211"], "ok": { "path": "/status", "values": ["0"] } },
+        }));
         for (status, body, outcome) in [
-            (200, r#"{"id":"m-1"}"#.to_owned(), Outcome::accepted(Reference::new("m-1"))),
-            (202, "thanks".to_owned(), Outcome::accepted(None)),
-            (200, coded("0"), Outcome::accepted(None)),
-            (200, coded("21211"), Outcome::rejected(Cause::InvalidContact)),
-            (400, coded("\"21211\""), Outcome::rejected(Cause::InvalidContact)),
-            (400, coded("14107"), Outcome::deferred(Cause::Throttled)),
-            (403, coded("30007"), Outcome::rejected(Cause::BadMessage)),
-            (400, coded("1"), Outcome::rejected(Cause::BadMessage)),
-            (404, String::new(), Outcome::rejected(Cause::BadMessage)),
-            (422, String::new(), Outcome::rejected(Cause::BadMessage)),
-            (401, String::new(), Outcome::rejected(Cause::Unauthorized)),
-            (429, String::new(), Outcome::deferred(Cause::Throttled)),
-            (502, String::new(), Outcome::deferred(Cause::ProviderDown)),
-            (301, String::new(), Outcome::rejected(Cause::Unclassified)),
+            (200, r#"{"status":0,"msg":{"id":"m-1"}}"#, Outcome::accepted(Reference::new("m-1"))),
+            (200, r#"{"status":29}"#, Outcome::deferred(Cause::Unclassified)),
+            (400, r#"{"code":21211}"#, Outcome::rejected(Cause::InvalidContact)),
+            (404, "", Outcome::deferred(Cause::WrongUrl)),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(gateway.outcome(status, body.as_bytes()), outcome, "{status} {body}");
         }
+        assert_eq!(gateway.error_code(br#"{"code":21211}"#).as_deref(), Some("21211"));
+    }
+
+    #[tokio::test]
+    async fn credentials_in_a_rejection_are_not_kept() {
+        let answer = r#"{"code":17,"error":"unknown key k-Zx81qPwL0 with Basic bWU6aHVzaGh1c2g="}"#;
+        let (url, _) = test_servers::http(test_servers::http_answer("401 No", &[], answer)).await;
+        let provider = test_servers::connect(json!({
+            "kind": "sms_gateway", "name": "primary", "url": url, "user": "me", "password": "hushhush",
+            "static_fields": { "key": "k-Zx81qPwL0" }, "errors": { "path": "/code" },
+        }));
+
+        let result = provider.send(&test_servers::sms("Code 0042")).await;
+
+        assert_eq!(result.outcome, Outcome::deferred(Cause::Unauthorized));
+        let detail = result.detail.unwrap();
+        assert_eq!(detail.as_str(), r#"HTTP 401, code 17: {"code":17,"error":"unknown key *** with ***="}"#);
     }
 }

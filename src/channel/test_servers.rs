@@ -41,7 +41,7 @@ pub(super) fn delivery() -> DeliveryId {
 fn message(channel: Channel, to: &str, rendered: RenderedMessage) -> OutboundMessage {
     let to = Contact::parse(channel, to).unwrap();
     let valid_for = Duration::from_millis(299_900);
-    OutboundMessage { delivery: delivery(), priority: Priority::Otp, to, rendered, valid_for }
+    OutboundMessage { delivery: delivery(), priority: Priority::Otp, to, rendered, code: None, valid_for }
 }
 
 fn text(text: &str) -> RenderedText {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 success; 1 failure, or a check found something; 2 wrong arguments or configuration.
 
 mod audit;
+mod backup;
 mod ca;
 mod check;
 mod config_file;
@@ -12,10 +13,12 @@ mod help;
 mod ingest;
 mod init;
 mod key;
+mod local_gateway;
 mod openapi;
 mod output;
 mod provider;
 mod recipient;
+mod restore;
 mod route;
 mod serve;
 mod simulate;
@@ -56,6 +59,10 @@ enum Command {
     Serve(ConfigFile),
     /// Check configuration, templates, keys, certificates and database
     Check(check::Args),
+    /// Copy the database while the gateway runs, and verify the copy
+    Backup(backup::Args),
+    /// Put a backup in the place of the database
+    Restore(restore::Args),
     /// Import, show and erase recipients
     #[command(subcommand)]
     Recipient(recipient::Command),
@@ -138,6 +145,8 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => demo::run(&args).await,
             Command::Serve(file) => serve::run(&file.config).await,
             Command::Check(args) => check::run(&args).await,
+            Command::Backup(args) => backup::run(&args).await,
+            Command::Restore(args) => restore::run(&args).await,
             Command::Key(command) => key::run(command),
             Command::Ca(command) => ca::run(&command),
             Command::Recipient(command) => recipient::run(command).await,

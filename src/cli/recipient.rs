@@ -1,15 +1,21 @@
 //! `otpost recipient`: imports, shows and erases recipients. Contacts are shown masked; identifiers are never shown.
 
+mod csv_line;
 mod csv_rows;
+mod encoding;
 mod erase;
+mod file_index;
 mod identifier;
 mod import;
+mod import_report;
 mod jsonl;
+mod lines;
 mod phone;
 mod progress;
 mod reader;
 mod row;
 mod show;
+mod spreadsheet;
 
 use std::process::ExitCode;
 

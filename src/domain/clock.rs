@@ -1,7 +1,7 @@
 //! Time as an argument: code that needs the time receives a [`Clock`].
 //!
 //! A gateway has two clocks. Deadlines, leases, backoff and the lifetime of keys use the steady clock. Dates that others wrote,
-//! as in certificates and signatures, are compared with the wall clock.
+//! as in certificates and signatures, are compared with the wall clock, and times that recipients read follow it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,8 +123,47 @@ impl Clocks {
         Self { steady: Arc::new(SteadyClock::start(&SystemClock)), wall: Arc::new(SystemClock) }
     }
 
+    /// The wall-clock time of a moment of the steady clock: what people read as the time of a deadline. It counts the
+    /// time until then from now, so it is right however the system clock was set.
+    pub fn to_wall(&self, at: Timestamp) -> Timestamp {
+        moved(self.wall.now(), at, self.steady.now())
+    }
+
+    /// The moment of the steady clock at which the wall clock will show `at`, unless it is set.
+    pub fn to_steady(&self, at: Timestamp) -> Timestamp {
+        moved(self.steady.now(), at, self.wall.now())
+    }
+
     /// One clock for both purposes.
     pub fn both(clock: Arc<dyn Clock>) -> Self {
         Self { steady: Arc::clone(&clock), wall: clock }
+    }
+}
+
+// `at` of one clock, as another clock shows it.
+fn moved(now: Timestamp, at: Timestamp, now_there: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_add(at.0.saturating_sub(now_there.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(i64);
+
+    impl Clock for Fixed {
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0)
+        }
+    }
+
+    #[test]
+    fn a_time_of_one_clock_is_as_far_from_now_on_the_other() {
+        let clocks = Clocks { steady: Arc::new(Fixed(1_000)), wall: Arc::new(Fixed(61_000)) };
+
+        assert_eq!(clocks.to_wall(Timestamp(1_500)), Timestamp(61_500));
+        assert_eq!(clocks.to_wall(Timestamp(400)), Timestamp(60_400));
+        assert_eq!(clocks.to_steady(Timestamp(61_500)), Timestamp(1_500));
+        assert_eq!(clocks.to_steady(clocks.to_wall(Timestamp(7))), Timestamp(7));
     }
 }

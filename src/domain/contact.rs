@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
+use super::mailbox;
+
 /// How a message reaches a recipient.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr,
@@ -55,7 +57,7 @@ pub enum InvalidContact {
     /// Empty, longer than 4096 bytes, or with spaces or control characters.
     #[error("a push token is 1 to 4096 printable ASCII characters without spaces")]
     Push,
-    /// Not one plain mailbox of at most 254 bytes (RFC 5321, 4.5.3.1.3).
+    /// Not one plain mailbox that a mail relay accepts; see [`mailbox`].
     #[error("an e-mail address is one plain mailbox such as name@example.org, at most 254 bytes")]
     Email,
 }
@@ -69,7 +71,7 @@ impl Contact {
         let fits = match channel {
             Channel::Sms => is_e164(text),
             Channel::Push => (1..=4096).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()),
-            Channel::Email => is_mailbox(text),
+            Channel::Email => mailbox::parse(text).is_some(),
         };
         if fits {
             return Ok(Self { channel, text: text.to_owned() });
@@ -79,6 +81,12 @@ impl Contact {
             Channel::Push => InvalidContact::Push,
             Channel::Email => InvalidContact::Email,
         })
+    }
+
+    /// A contact that was checked when it was stored. It is not checked again: a rule that has become stricter since then
+    /// must not hide the other contacts of its recipient.
+    pub fn restore(channel: Channel, text: &str) -> Self {
+        Self { channel, text: text.to_owned() }
     }
 
     pub fn channel(&self) -> Channel {
@@ -120,25 +128,6 @@ impl fmt::Debug for Contact {
 fn is_e164(text: &str) -> bool {
     let Some(digits) = text.strip_prefix('+') else { return false };
     (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0')
-}
-
-fn is_mailbox(text: &str) -> bool {
-    // The specials of RFC 5322, 3.2.3 except the dot: characters that could end the address or begin an address literal.
-    let special = |c: char| matches!(c, '(' | ')' | '<' | '>' | '[' | ']' | ':' | ';' | '@' | '\\' | ',' | '"');
-    let plain = |c: char| !c.is_control() && !c.is_whitespace() && !special(c);
-    let Some((local, domain)) = text.split_once('@') else { return false };
-    text.len() <= 254
-        && (1..=64).contains(&local.len())
-        && (local.chars().all(plain) || is_quoted(local, plain))
-        && domain.chars().all(plain)
-        && domain.contains('.')
-        && domain.split('.').all(|label| (1..=63).contains(&label.len()))
-}
-
-// Quotes allow spaces. Of the rest that they allow (RFC 5321, 4.1.2), nothing is accepted that could end the address.
-fn is_quoted(local: &str, plain: impl Fn(char) -> bool) -> bool {
-    let inside = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    inside.is_some_and(|inside| !inside.is_empty() && inside.chars().all(|c| c == ' ' || plain(c)))
 }
 
 fn tail(text: &str, count: usize) -> &str {
@@ -189,9 +178,6 @@ mod tests {
             "a@b\\.cd",
             "a:b@c.de",
         ] {
-            assert_eq!(Contact::parse(Channel::Email, bad), Err(InvalidContact::Email), "{bad:?}");
-        }
-        for bad in ["\"\"@c.de", "\"a@c.de", "\"a>b\"@c.de", "\"a\\\"b\"@c.de", "\"a@b\"@c.de", "\"a\nb\"@c.de"] {
             assert_eq!(Contact::parse(Channel::Email, bad), Err(InvalidContact::Email), "{bad:?}");
         }
         assert!(Contact::parse(Channel::Email, "\"a b\"@c.de").is_ok());

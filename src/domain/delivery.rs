@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::contact::Channel;
+use super::failure_detail::FailureDetail;
 use super::outcome::Outcome;
 use super::receipt::ReceiptStatus;
 use super::template_version::TemplateVersion;
@@ -82,16 +83,20 @@ impl fmt::Display for DeliveryState {
 }
 
 /// Why a delivery ended without being accepted by any provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumIter, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum EndReason {
     /// No identifier names a recipient.
     UnknownRecipient,
-    /// The recipient opted out or has died.
+    /// The identifiers of an OTP name several recipients.
+    AmbiguousRecipient,
+    /// The recipient opted out, is blocked or has died.
     Suppressed,
     /// The recipient has no contact on any channel of the plan, or no provider serves it.
     NoContact,
+    /// The recipient has contacts on channels of the plan, and agreed to none of these channels.
+    NotAgreed,
     /// Every candidate rejected the message permanently.
     AllRejected,
     /// The deadline passed.
@@ -121,8 +126,10 @@ impl EndReason {
             Self::Stale => DeliveryState::NotSent,
             Self::Superseded => DeliveryState::Superseded,
             Self::UnknownRecipient
+            | Self::AmbiguousRecipient
             | Self::Suppressed
             | Self::NoContact
+            | Self::NotAgreed
             | Self::AllRejected
             | Self::RateLimited
             | Self::CountryNotAllowed => DeliveryState::Undeliverable,
@@ -145,6 +152,10 @@ pub struct Attempt {
     /// How long the provider took to answer.
     pub took: Duration,
     pub outcome: Outcome,
+    /// What the failure looked like; `None` when there is nothing to say beyond the outcome.
+    pub detail: Option<FailureDetail>,
+    /// The segments of an SMS; `None` on other channels, and when it was not rendered.
+    pub segments: Option<u32>,
     /// The template version of the message; `None` when it was not rendered or is not known any more.
     pub template_version: Option<TemplateVersion>,
     /// What a receipt reported of the message, if it reported that it was not delivered.
@@ -160,5 +171,10 @@ impl Attempt {
     /// Whether the message was sent without an answer, and nothing was heard of it since.
     pub fn may_have_arrived(&self) -> bool {
         self.outcome.may_have_arrived() && self.failure.is_none()
+    }
+
+    /// How many times the provider's price it costs if the message was sent.
+    pub fn billed_units(&self) -> u32 {
+        self.segments.unwrap_or(1)
     }
 }

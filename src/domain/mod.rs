@@ -8,6 +8,8 @@ pub mod clock;
 pub mod contact;
 pub mod country_prefix;
 pub mod delivery;
+pub mod failure_detail;
+pub mod mailbox;
 pub mod merchant_name;
 pub mod money;
 pub mod notification;

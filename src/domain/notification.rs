@@ -194,6 +194,18 @@ impl Content {
         }
     }
 
+    /// The code in it.
+    pub fn code(&self) -> Option<&Code> {
+        match self {
+            Self::Otp(otp) => Some(&otp.code),
+            Self::CardLocked(_)
+            | Self::CardUnlocked(_)
+            | Self::Verification(_)
+            | Self::TransactionalLock(_)
+            | Self::Transaction(_) => None,
+        }
+    }
+
     /// Whether a delay could do harm: an OTP, or payments that are blocked because someone else may have the card. A
     /// cardholder who learns of a stolen card in the morning has lost the night in which to act.
     pub fn is_urgent(&self) -> bool {

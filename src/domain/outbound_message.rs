@@ -16,6 +16,8 @@ pub struct OutboundMessage {
     pub priority: Priority,
     pub to: Contact,
     pub rendered: RenderedMessage,
+    /// The code in it, for removing it from what the provider answers.
+    pub code: Option<RenderedText>,
     /// The time left until the message expires, from the start of the attempt. Never zero.
     pub valid_for: Duration,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strum::{Display, EnumString, IntoStaticStr};
+use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
 /// The provider's id for a message that it accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +89,15 @@ impl Outcome {
         self.into_str()
     }
 
+    /// The outcome of an answer that means `cause`. Only what is about this message is final; what is about the provider, or
+    /// about our account there, is deferred until the deadline.
+    pub const fn failed(cause: Cause) -> Self {
+        match cause.scope() {
+            Scope::Message => Self::Rejected { cause },
+            Scope::Provider => Self::Deferred { cause, retry_after: None },
+        }
+    }
+
     /// Why the message was not accepted; `None` when it was.
     pub const fn cause(&self) -> Option<Cause> {
         match self {
@@ -98,16 +107,31 @@ impl Outcome {
     }
 }
 
+/// What a failure is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// This message, this contact or this attempt. Other messages are not affected.
+    Message,
+    /// The provider, the way to it, or our account there. Every message is affected.
+    Provider,
+}
+
 /// Why an attempt was not accepted, in terms that are the same for every provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumIter, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Cause {
     /// The contact does not exist, or cannot be reached on this channel.
     InvalidContact,
-    /// The provider does not allow this text or sender.
+    /// The provider does not allow this text.
     BadMessage,
     /// The provider does not accept our credentials.
     Unauthorized,
+    /// The account may not send: it has no balance, it is suspended, or its sender is not allowed.
+    Account,
+    /// The URL does not lead to the provider's API: a redirect, an unknown path, or a web page.
+    WrongUrl,
+    /// The TLS handshake failed: nothing was sent.
+    TlsFailed,
     /// The provider asks for fewer requests.
     Throttled,
     /// No connection of ours to the provider was free in time: nothing was sent. This is no attempt.
@@ -138,5 +162,62 @@ impl Cause {
 
     pub fn from_name(name: &str) -> Option<Self> {
         name.parse().ok()
+    }
+
+    pub const fn scope(self) -> Scope {
+        match self {
+            Self::InvalidContact | Self::BadMessage | Self::NotRendered | Self::Interrupted | Self::Panicked => {
+                Scope::Message
+            }
+            Self::Unauthorized
+            | Self::Account
+            | Self::WrongUrl
+            | Self::TlsFailed
+            | Self::Throttled
+            | Self::LocalQueue
+            | Self::ProviderDown
+            | Self::Unreachable
+            | Self::TimedOut
+            | Self::Disconnected
+            | Self::Unclassified => Scope::Provider,
+        }
+    }
+
+    /// Whether it lasts until an operator changes the configuration or asks the provider.
+    pub const fn needs_operator(self) -> bool {
+        match self {
+            Self::Unauthorized | Self::Account | Self::WrongUrl | Self::TlsFailed | Self::Unclassified => true,
+            Self::InvalidContact
+            | Self::BadMessage
+            | Self::NotRendered
+            | Self::Interrupted
+            | Self::Panicked
+            | Self::Throttled
+            | Self::LocalQueue
+            | Self::ProviderDown
+            | Self::Unreachable
+            | Self::TimedOut
+            | Self::Disconnected => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_about_the_message_is_final() {
+        let is_final = |cause: &Cause| matches!(Outcome::failed(*cause), Outcome::Rejected { .. });
+        let finals: Vec<_> = Cause::iter().filter(is_final).map(Cause::name).collect();
+        assert_eq!(finals, ["invalid_contact", "bad_message", "not_rendered", "interrupted", "panicked"]);
+        assert!(Cause::iter().all(|cause| cause.scope() == Scope::Provider || !cause.needs_operator()));
+    }
+
+    #[test]
+    fn every_cause_is_read_back_by_its_name() {
+        assert!(Cause::iter().all(|cause| Cause::from_name(cause.name()) == Some(cause)));
     }
 }

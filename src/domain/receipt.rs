@@ -52,6 +52,15 @@ pub struct Receipt {
     pub at: Timestamp,
 }
 
+/// The receipts of one callback.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReceiptBatch {
+    /// The final ones.
+    pub receipts: Vec<Receipt>,
+    /// The items that could not be read.
+    pub unreadable: usize,
+}
+
 /// A provider's request to the receipts listener.
 pub struct Callback<'a> {
     /// A header by name; `None` when it is missing or repeated.

@@ -155,13 +155,17 @@ impl fmt::Display for Locale {
     }
 }
 
-/// Whether a recipient may be notified.
+/// Which notifications a recipient may get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownRecipientStatus, parse_err_fn = unknown_recipient_status)]
 pub enum RecipientStatus {
     Active,
+    /// Gets only what cannot wait: an OTP that was just asked for, and a lock because someone else may have the card.
     OptedOut,
+    /// Gets nothing, by the operator's decision.
+    Blocked,
+    /// Gets nothing.
     Deceased,
 }
 
@@ -170,11 +174,21 @@ impl RecipientStatus {
     pub fn name(self) -> &'static str {
         self.into()
     }
+
+    /// Whether a notification is suppressed. `is_urgent` says whether a delay of it could do harm
+    /// ([`Content::is_urgent`](super::notification::Content::is_urgent)).
+    pub const fn suppresses(self, is_urgent: bool) -> bool {
+        match self {
+            Self::Active => false,
+            Self::OptedOut => !is_urgent,
+            Self::Blocked | Self::Deceased => true,
+        }
+    }
 }
 
 /// A name that is not a recipient status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected active, opted_out or deceased")]
+#[error("expected active, opted_out, blocked or deceased")]
 pub struct UnknownRecipientStatus;
 
 fn unknown_recipient_status(_: &str) -> UnknownRecipientStatus {

@@ -47,6 +47,11 @@ impl Code {
         &self.0
     }
 
+    /// A copy for the adapter, which removes it from what a provider answers. It can be read by `render` and `channel` only.
+    pub fn for_redaction(&self) -> RenderedText {
+        RenderedText(self.0.clone())
+    }
+
     /// Passes the characters to the encryption. Caller: `store::seal`.
     pub fn under_seal<T>(&self, seal: impl FnOnce(&str) -> T) -> T {
         seal(&self.0)

@@ -2,6 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, DeliveryState, EndReason};
+use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::ReceiptStatus;
 use crate::render::sms::segments::SmsSize;
@@ -11,10 +12,11 @@ use crate::store::Claimed;
 /// An attempt has ended.
 pub(super) fn attempted(claimed: &Claimed, candidate: &Candidate, attempt: &Attempt) {
     count_attempt(candidate, attempt);
-    let Attempt { number, provider, outcome, took, .. } = attempt;
+    let Attempt { number, provider, outcome, detail, took, .. } = attempt;
     if !attempt.is_taken() {
         tracing::warn!(delivery.id = %claimed.id, provider = %provider, attempt = number,
-            outcome = outcome.name(), cause = outcome.cause().map(Cause::name), "attempt failed");
+            outcome = outcome.name(), cause = outcome.cause().map(Cause::name),
+            detail = detail.as_ref().map(FailureDetail::as_str), "attempt failed");
         return;
     }
     tracing::debug!(delivery.id = %claimed.id, provider = %provider, attempt = number, took_ms = took.as_millis(),
@@ -32,11 +34,12 @@ pub(super) fn given_up(claimed: &Claimed, last: Option<&Attempt>, reason: EndRea
         let stage = if claimed.attempts.is_empty() && last.is_none() { "waiting" } else { "trying" };
         metrics::counter!("otpost_deadline_missed_total", "stage" => stage).increment(1);
     }
-    metrics::counter!("otpost_deliveries_failed_total", "kind" => kind, "reason" => reason.name()).increment(1);
-    // A newer one replaces it: the recipient misses nothing.
+    // A newer one replaces it: the recipient misses nothing, and nothing has failed.
     if reason == EndReason::Superseded {
+        metrics::counter!("otpost_superseded_total", "kind" => kind).increment(1);
         tracing::info!(delivery.id = %claimed.id, kind, reason = reason.name(), "delivery superseded by a newer one");
     } else {
+        metrics::counter!("otpost_deliveries_failed_total", "kind" => kind, "reason" => reason.name()).increment(1);
         tracing::warn!(delivery.id = %claimed.id, kind, reason = reason.name(), "delivery failed permanently");
     }
 }
@@ -70,6 +73,14 @@ pub(super) fn panicked(delivery: DeliveryId, until: Timestamp) {
 
 fn count_panic() {
     metrics::counter!("otpost_delivery_panics_total").increment(1);
+}
+
+/// The identifiers of an OTP name several recipients. It is an alarm even if the OTP is sent to all of them.
+pub(super) fn ambiguous(claimed: &Claimed, recipients: usize, is_sent: bool) {
+    let outcome = if is_sent { "sent" } else { "rejected" };
+    metrics::counter!("otpost_ambiguous_recipients_total", "outcome" => outcome).increment(1);
+    tracing::warn!(delivery.id = %claimed.id, recipients, outcome,
+        "the identifiers of an OTP name several recipients; import each customer number and card for one recipient only");
 }
 
 /// A delivery ends after a message that may have arrived.

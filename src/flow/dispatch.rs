@@ -19,15 +19,14 @@ use super::limits::SendLimits;
 use super::ordering;
 use super::providers::registry::ProviderRegistry;
 use super::recipients;
-use super::recipients::ResolvedRecipient;
+use super::recipients::{Resolution, ResolvedRecipient};
 use super::sender::Sender;
 use crate::channel::Provider;
 use crate::domain::chain;
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clock, Clocks, Timestamp};
 use crate::domain::delivery::EndReason;
 use crate::domain::notification::{Content, Priority};
 use crate::domain::preferences::RecipientTimeZone;
-use crate::domain::recipient::RecipientStatus;
 use crate::render::LiveTemplates;
 use crate::route::{self, Candidate, Hedge, Plan, Plans, ProviderProfile, Reachability};
 use crate::store::{Claimed, Error, Recipients, Share, Store};
@@ -46,6 +45,7 @@ pub struct Dispatch {
     registry: Arc<ProviderRegistry>,
     templates: Arc<LiveTemplates>,
     clock: Arc<dyn Clock>,
+    clocks: Clocks,
     ended: Arc<Notify>,
 }
 
@@ -58,7 +58,7 @@ pub struct DispatchPolicy {
     /// A card lock or unlock older than this on arrival is stored and not sent.
     pub max_age: Duration,
     /// Rate limits and allowed countries.
-    pub limits: SendLimits,
+    pub limits: Arc<SendLimits>,
 }
 
 /// A provider together with the data that routing needs.
@@ -87,8 +87,9 @@ impl Dispatch {
         templates: Arc<LiveTemplates>,
         policy: DispatchPolicy,
         providers: Vec<ConfiguredProvider>,
-        clock: Arc<dyn Clock>,
+        clocks: Clocks,
     ) -> Self {
+        let clock = Arc::clone(&clocks.steady);
         let (profiles, providers): (Vec<ProviderProfile>, HashMap<_, _>) =
             providers.into_iter().map(|(profile, provider)| (profile.clone(), (profile.provider, provider))).unzip();
         let setting = |profile: &ProviderProfile| Some((profile.provider.clone(), profile.transliterate?));
@@ -101,10 +102,11 @@ impl Dispatch {
             store,
             policy,
             profiles,
-            sender: Sender { providers, templates: Arc::clone(&templates), clock: Arc::clone(&clock), transliterate },
+            sender: Sender { providers, templates: Arc::clone(&templates), clocks: clocks.clone(), transliterate },
             registry,
             templates,
             clock,
+            clocks,
             ended: Arc::default(),
         }
     }
@@ -145,9 +147,10 @@ impl Dispatch {
         RunResult::Done
     }
 
+    // How old the notification was on arrival: its own date is of the wall clock.
     fn rejection_reason(&self, claimed: &Claimed) -> Option<EndReason> {
         let Some(content) = &claimed.content else { return Some(EndReason::Unreadable) };
-        let age = content.happened_at().map(|at| claimed.received_at.since(at));
+        let age = content.happened_at().map(|at| self.clocks.to_wall(claimed.received_at).since(at));
         age.is_some_and(|age| age > self.policy.max_age).then_some(EndReason::Stale)
     }
 
@@ -162,7 +165,8 @@ impl Dispatch {
         let locale = templates.default_locale();
         let resolved = recipients::resolve(&self.policy.recipients, &self.directory, &claimed, locale).await;
         let resolved = match resolved {
-            Ok(resolved) => resolved,
+            Ok(Resolution::Recipients(resolved)) => resolved,
+            Ok(Resolution::Ambiguous) => return self.end(claimed, None, EndReason::AmbiguousRecipient).await,
             Err(error) => {
                 tracing::error!(delivery.id = %claimed.id, error = chain(&error), "recipient lookup failed; it is retried");
                 return self.postpone(claimed, None, self.clock.now().after(LOOKUP_RETRY)).await;
@@ -181,7 +185,7 @@ impl Dispatch {
 
     async fn notify(&self, mut claimed: Claimed, recipient: &ResolvedRecipient) -> Result<RunResult, Error> {
         claimed.recipient = recipient.id;
-        if recipient.status != RecipientStatus::Active {
+        if recipient.status.suppresses(claimed.content.as_ref().is_some_and(Content::is_urgent)) {
             return self.end(claimed, None, EndReason::Suppressed).await;
         }
         let plan = claimed.content.as_ref().and_then(|content| self.policy.plans.of(content.kind()));
@@ -192,6 +196,10 @@ impl Dispatch {
         let only = claimed.channels.clone();
         let reach = Reachability { contacts: &recipient.contacts, preferences: &recipient.preferences, only: &only };
         let mut candidates = route::candidates(plan, &reach, &self.profiles);
+        if candidates.is_empty() {
+            let reason = route::reason_for_no_candidate(&route::evaluate(plan, &reach, &self.profiles));
+            return self.end(claimed, None, reason).await;
+        }
         if !self.policy.limits.retain_allowed_countries(&mut candidates) {
             return self.end(claimed, None, EndReason::CountryNotAllowed).await;
         }
@@ -206,6 +214,8 @@ impl Dispatch {
         let quiet = plan.quiet_hours.filter(|_| !claimed.content.as_ref().is_some_and(Content::is_urgent))?;
         let templates = self.templates.current();
         let zone = recipient.preferences.time_zone.as_ref().map_or(templates.time_zone(), RecipientTimeZone::rules);
-        quiet.delay(zone, self.clock.now(), claimed.expires_at)
+        // The hours are those of a clock on the recipient's wall.
+        let until = quiet.delay(zone, self.clocks.wall.now(), self.clocks.to_wall(claimed.expires_at))?;
+        Some(self.clocks.to_steady(until))
     }
 }

@@ -1,17 +1,18 @@
 //! Rate limits for OTPs, and the countries that SMS may be sent to.
 //!
-//! It counts, raises alarms and answers whether a message may be sent; `dispatch` decides what becomes of the delivery.
-//! Neither its state nor its logs name a recipient.
+//! It counts, raises alarms and answers whether a message may be sent; `dispatch` decides what becomes of the delivery. An
+//! alarm names the delivery and a hash of the recipient, by which `otpost delivery list` finds the deliveries.
 
 pub(super) mod rate;
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::time::MissedTickBehavior;
 
-use crate::domain::clock::Timestamp;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::country_prefix::{self, CountryPrefix};
 use crate::domain::delivery::DeliveryId;
@@ -19,7 +20,7 @@ use crate::domain::notification::Priority;
 use crate::domain::recipient::{Identifier, IdentifierKind, RecipientId};
 use crate::route::Candidate;
 use crate::store::Claimed;
-use rate::{RateCounter, RateScope, RateStatus};
+use rate::{RateCounter, RateLog, RateScope, RateStatus};
 
 /// Keys that are counted in each scope; each takes some hundred bytes.
 const KEYS_MAX: usize = 100_000;
@@ -62,6 +63,20 @@ impl Default for Settings {
     }
 }
 
+/// What OTPs are counted for, by the names that metrics give.
+pub const RATE_SCOPES: [&str; 3] = [RateScope::Recipient.name(), RateScope::Card.name(), RateScope::Country.name()];
+
+/// How often it is checked whether alarms are over.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// An OTP as alarms name it.
+struct CountedOtp<'a> {
+    delivery: DeliveryId,
+    recipient: Option<RecipientId>,
+    hash: &'a dyn Fn(RecipientId) -> String,
+    now: Timestamp,
+}
+
 /// Counts OTPs and knows the allowed countries.
 pub struct SendLimits {
     recipients: Mutex<RateCounter>,
@@ -69,6 +84,7 @@ pub struct SendLimits {
     countries: Mutex<RateCounter>,
     // OTPs that were counted and could not be attempted.
     counted: Mutex<HashSet<DeliveryId>>,
+    window: Duration,
     enforce: bool,
     otp_waits_at_cap: bool,
     sms_countries: Vec<CountryPrefix>,
@@ -83,6 +99,7 @@ impl SendLimits {
             cards: counter(settings.per_card),
             countries: counter(settings.per_country),
             counted: Mutex::default(),
+            window: settings.window,
             enforce: settings.enforce,
             otp_waits_at_cap: settings.otp_waits_at_cap,
             sms_countries: settings.sms_countries,
@@ -110,14 +127,21 @@ impl SendLimits {
     }
 
     /// Counts an OTP that is about to be sent: once for its recipient and card, and once for the country of its phone
-    /// number. `false` when it must not be sent. Other notifications are not counted.
-    pub fn allows(&self, claimed: &Claimed, candidate: &Candidate, now: Timestamp) -> bool {
+    /// number. `false` when it must not be sent. Other notifications are not counted. `hash` names a recipient in alarms.
+    pub fn allows(
+        &self,
+        claimed: &Claimed,
+        candidate: &Candidate,
+        now: Timestamp,
+        hash: &dyn Fn(RecipientId) -> String,
+    ) -> bool {
         let attempts = &claimed.attempts;
         let is_first = !attempts.iter().any(|attempt| attempt.channel == candidate.address.channel());
+        let otp = CountedOtp { delivery: claimed.id, recipient: claimed.recipient, hash, now };
         claimed.priority() != Priority::Otp
             || self.counted().remove(&claimed.id)
-            || ((!attempts.is_empty() || self.count_otp(claimed.recipient, &claimed.subjects, now))
-                && (!is_first || self.count_country(&candidate.address, now)))
+            || ((!attempts.is_empty() || self.count_otp(&otp, &claimed.subjects))
+                && (!is_first || self.count_country(&otp, &candidate.address)))
     }
 
     /// The message was allowed and could not be attempted, because no connection was free. It is not counted again.
@@ -134,30 +158,80 @@ impl SendLimits {
     }
 
     // Before the first attempt. `false` when the OTP must not be sent.
-    fn count_otp(&self, recipient: Option<RecipientId>, subjects: &[Identifier], now: Timestamp) -> bool {
-        let recipient = recipient
-            .is_none_or(|recipient| self.count(RateScope::Recipient, &self.recipients, recipient.0.as_u128(), now));
+    fn count_otp(&self, otp: &CountedOtp<'_>, subjects: &[Identifier]) -> bool {
+        let recipient =
+            otp.recipient.is_none_or(|recipient| self.count(RateScope::Recipient, otp, recipient.0.as_u128(), None));
         let card = subjects.iter().find(|subject| subject.kind == IdentifierKind::StorageCard);
-        let card = card.is_none_or(|card| self.count(RateScope::Card, &self.cards, &card.value, now));
+        let card = card.is_none_or(|card| self.count(RateScope::Card, otp, &card.value, None));
         recipient && card
     }
 
     // Before the first attempt on a channel. `false` when the OTP must not be sent.
-    fn count_country(&self, address: &Contact, now: Timestamp) -> bool {
-        address.channel() != Channel::Sms
-            || self.count(RateScope::Country, &self.countries, address.calling_code(), now)
+    fn count_country(&self, otp: &CountedOtp<'_>, address: &Contact) -> bool {
+        let country = address.calling_code();
+        address.channel() != Channel::Sms || self.count(RateScope::Country, otp, country, country)
     }
 
-    fn count(&self, scope: RateScope, counter: &Mutex<RateCounter>, key: impl std::hash::Hash, now: Timestamp) -> bool {
-        let status = counter.lock().unwrap_or_else(PoisonError::into_inner).count(key, now);
-        let RateStatus::Exceeded { first_of_key, first_of_scope } = status else { return true };
+    fn count(&self, scope: RateScope, otp: &CountedOtp<'_>, key: impl std::hash::Hash, country: Option<&str>) -> bool {
+        let about = || country.map(str::to_owned).or_else(|| otp.recipient.map(otp.hash)).unwrap_or_default();
+        let status = self.counter(scope).count(key, otp.now, about);
+        let RateStatus::Exceeded { first_of_key, log, count } = status else { return true };
         if first_of_key {
             metrics::counter!("otpost_rate_limit_alarms_total", "scope" => scope.name()).increment(1);
         }
-        if first_of_scope {
-            tracing::warn!(scope = scope.name(), enforced = self.enforce, "OTP rate limit exceeded");
+        match log {
+            RateLog::Key => tracing::warn!(
+                scope = scope.name(),
+                delivery.id = %otp.delivery,
+                recipient_hash = otp.recipient.map(otp.hash),
+                country,
+                count,
+                window_s = self.window.as_secs(),
+                enforced = self.enforce,
+                "OTP rate limit exceeded"
+            ),
+            RateLog::Others => tracing::warn!(
+                scope = scope.name(),
+                enforced = self.enforce,
+                "OTP rate limit exceeded for too many others to name; they are counted only"
+            ),
+            RateLog::Nothing => {}
         }
         !self.enforce
+    }
+
+    fn counter(&self, scope: RateScope) -> MutexGuard<'_, RateCounter> {
+        let counter = match scope {
+            RateScope::Recipient => &self.recipients,
+            RateScope::Card => &self.cards,
+            RateScope::Country => &self.countries,
+        };
+        counter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Logs the end of alarms that are over.
+    pub fn log_cleared(&self, now: Timestamp) {
+        for scope in RateScope::ALL {
+            let (cleared, is_last) = self.counter(scope).take_cleared(now);
+            for about in cleared {
+                let (recipient_hash, country) =
+                    if scope == RateScope::Country { (None, Some(about)) } else { (Some(about), None) };
+                tracing::info!(scope = scope.name(), recipient_hash, country, "OTP rate is within its limit again");
+            }
+            if is_last {
+                tracing::info!(scope = scope.name(), "no OTP rate limit is exceeded any more");
+            }
+        }
+    }
+}
+
+/// Logs the end of alarms until the process ends.
+pub async fn run(limits: Arc<SendLimits>, clock: Arc<dyn Clock>) {
+    let mut check = tokio::time::interval(CHECK_EVERY);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        check.tick().await;
+        limits.log_cleared(clock.now());
     }
 }
 
@@ -165,6 +239,14 @@ impl SendLimits {
 mod tests {
     use super::*;
     use crate::domain::delivery::ProviderName;
+
+    fn otp(recipient: Option<RecipientId>, hash: &dyn Fn(RecipientId) -> String) -> CountedOtp<'_> {
+        CountedOtp { delivery: DeliveryId(uuid::Uuid::nil()), recipient, hash, now: Timestamp::from_micros(0) }
+    }
+
+    fn any_recipient() -> Option<RecipientId> {
+        Some(RecipientId(uuid::Uuid::now_v7()))
+    }
 
     fn candidate(channel: Channel, to: &str) -> Candidate {
         let address = Contact::parse(channel, to).unwrap();
@@ -191,11 +273,11 @@ mod tests {
 
     #[test]
     fn otps_beyond_a_limit_are_rejected_only_with_enforce() {
-        let recipient = Some(RecipientId(uuid::Uuid::now_v7()));
-        let now = Timestamp::from_micros(0);
+        let hash = |_| "hash".to_owned();
+        let otp = otp(any_recipient(), &hash);
         for (enforce, sent) in [(false, 12), (true, 10)] {
             let limits = SendLimits::new(Settings { enforce, ..Settings::default() });
-            assert_eq!((0..12).filter(|_| limits.count_otp(recipient, &[], now)).count(), sent);
+            assert_eq!((0..12).filter(|_| limits.count_otp(&otp, &[])).count(), sent);
         }
     }
 
@@ -203,9 +285,9 @@ mod tests {
     fn a_card_is_counted_apart_from_its_recipients() {
         let limits = SendLimits::new(Settings { enforce: true, per_card: 2, ..Settings::default() });
         let card = [Identifier { kind: IdentifierKind::StorageCard, value: "7".to_owned() }];
-        let now = Timestamp::from_micros(0);
+        let hash = |_| "hash".to_owned();
 
-        let sent = (0..4).filter(|_| limits.count_otp(Some(RecipientId(uuid::Uuid::now_v7())), &card, now)).count();
+        let sent = (0..4).filter(|_| limits.count_otp(&otp(any_recipient(), &hash), &card)).count();
 
         assert_eq!(sent, 2);
     }

@@ -3,11 +3,14 @@
 //! `intake` accepts it once. `worker` holds the leases of its deliveries and runs them. `dispatch` decides each next step:
 //! `recipients` resolves the recipient, `providers` keeps the registry of providers, `limits` holds rate limits and allowed
 //! countries, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what providers report later. `audit` writes the ingest
-//! listener's events into the audit log, and `tasks` runs what is periodic.
+//! listener's events into the audit log, `alarms` holds what is wrong now, `inspector` answers what operators ask (`explain` is one of the questions), and `tasks` runs what is periodic.
 
+pub mod alarms;
 pub mod audit;
 mod delivery_metrics;
 pub mod dispatch;
+pub mod explain;
+pub mod inspector;
 pub mod intake;
 pub mod limits;
 mod ordering;

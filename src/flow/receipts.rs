@@ -22,7 +22,7 @@ use crate::domain::chain;
 use crate::domain::clock::{Clock, Clocks, Timestamp};
 use crate::domain::delivery::{Attempt, DeliveryState, ProviderName};
 use crate::domain::outcome::Outcome;
-use crate::domain::receipt::{Callback, Receipt, ReceiptRejection, ReceiptStatus};
+use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptRejection, ReceiptStatus};
 use crate::store::{Confirmation, Error, Parked, Reported, Store};
 use transition::{Known, Transition, next};
 
@@ -40,6 +40,9 @@ const CHECK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Parked receipts that are read at once.
 const BATCH: u32 = 100;
+
+/// What becomes of an authentic receipt, by the names that metrics give.
+pub const OUTCOMES: [&str; 7] = ["applied", "noted", "repeated", "too_late", "parked", "unknown", "failed"];
 
 /// Why a callback is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +100,12 @@ impl Receipts {
     pub async fn accept(self: Arc<Self>, provider: &str, callback: &Callback<'_>) -> Result<(), CallbackError> {
         let provider = ProviderName(provider.to_owned());
         let parser = self.parsers.get(&provider).ok_or(CallbackError::UnknownProvider)?;
-        let receipts = parser.receipts(callback).inspect_err(|rejection| count_rejection(&provider, *rejection))?;
+        let batch = parser.receipts(callback).inspect_err(|rejection| count_rejection(&provider, *rejection))?;
+        let ReceiptBatch { receipts, unreadable } = batch;
+        if unreadable > 0 {
+            tracing::warn!(%provider, unreadable, "receipts that could not be read were skipped");
+            (0..unreadable).for_each(|_| count(&provider, None, "malformed"));
+        }
         if receipts.is_empty() {
             count(&provider, None, "not_final");
         }

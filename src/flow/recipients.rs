@@ -1,7 +1,11 @@
 //! Resolves the recipients of a notification from its identifiers. It decides nothing else.
+//!
+//! A code goes to one cardholder: an OTP whose identifiers name several recipients is not resolved unless the operator
+//! configured so.
 
 use serde::Deserialize;
 
+use super::delivery_metrics;
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::notification::{Content, LockHolder, Verification};
 use crate::domain::preferences::Preferences;
@@ -21,6 +25,19 @@ pub struct Settings {
     pub user: Vec<IdentifierKind>,
     /// For a payment, which carries a card and a balance.
     pub transaction: Vec<IdentifierKind>,
+    /// What happens to an OTP when its identifiers, taken together, name several recipients.
+    pub otp_ambiguous: OtpAmbiguous,
+}
+
+/// What happens to an OTP that names several recipients. Either way an alarm is raised.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OtpAmbiguous {
+    /// It is not sent.
+    #[default]
+    Reject,
+    /// It is sent to all of them.
+    All,
 }
 
 impl Default for Settings {
@@ -30,6 +47,7 @@ impl Default for Settings {
             card: vec![IdentifierKind::DcCard],
             user: vec![IdentifierKind::User],
             transaction: vec![IdentifierKind::StorageCard, IdentifierKind::Balance],
+            otp_ambiguous: OtpAmbiguous::Reject,
         }
     }
 }
@@ -53,20 +71,36 @@ impl From<Recipient> for ResolvedRecipient {
     }
 }
 
+/// The result of resolving the recipients of a delivery.
+#[derive(Debug)]
+pub enum Resolution {
+    /// May be empty.
+    Recipients(Vec<ResolvedRecipient>),
+    /// The identifiers of an OTP name several recipients, and it must not be sent.
+    Ambiguous,
+}
+
 /// The recipients of a delivery: the one it was split for, or all that the first matching identifier names, or the reader of
-/// the e-mail address that the notification carried. That reader gets messages in `locale`. The result may be empty.
+/// the e-mail address that the notification carried. That reader gets messages in `locale`. Several recipients of an OTP
+/// are narrowed to those that its next identifiers name as well.
 pub async fn resolve(
     settings: &Settings,
     directory: &Recipients,
     claimed: &Claimed,
     locale: &Locale,
-) -> Result<Vec<ResolvedRecipient>, Error> {
-    let Some(content) = &claimed.content else { return Ok(Vec::new()) };
+) -> Result<Resolution, Error> {
+    let Some(content) = &claimed.content else { return Ok(Resolution::Recipients(Vec::new())) };
     let directory = &directory.with_priority(content.kind().priority());
     let known = match claimed.recipient {
         Some(id) => directory.get(id).await?.into_iter().collect(),
         None => find(settings, directory, content, &claimed.subjects).await?,
     };
+    if matches!(content, Content::Otp(_)) && known.len() > 1 {
+        delivery_metrics::ambiguous(claimed, known.len(), settings.otp_ambiguous == OtpAmbiguous::All);
+        if settings.otp_ambiguous == OtpAmbiguous::Reject {
+            return Ok(Resolution::Ambiguous);
+        }
+    }
     let mut recipients: Vec<ResolvedRecipient> = known.into_iter().map(ResolvedRecipient::from).collect();
     if let Content::Verification(Verification { email: Some(email), .. }) = content {
         // A recipient that was found before and is missing now has been erased.
@@ -77,7 +111,7 @@ pub async fn resolve(
             add_email(recipient, email);
         }
     }
-    Ok(recipients)
+    Ok(Resolution::Recipients(recipients))
 }
 
 async fn find(
@@ -86,13 +120,27 @@ async fn find(
     content: &Content,
     subjects: &[Identifier],
 ) -> Result<Vec<Recipient>, Error> {
+    let mut found: Vec<Recipient> = Vec::new();
     for identifier in identifiers(settings, content, subjects) {
-        let recipients = directory.find(&identifier).await?;
-        if !recipients.is_empty() {
-            return Ok(recipients);
+        let named = directory.find(&identifier).await?;
+        if found.is_empty() {
+            found = named;
+        } else {
+            narrow(&mut found, &named);
+        }
+        if found.len() == 1 || (!found.is_empty() && !matches!(content, Content::Otp(_))) {
+            break;
         }
     }
-    Ok(Vec::new())
+    Ok(found)
+}
+
+// An identifier that names none of them contradicts the ones before, which take precedence.
+fn narrow(found: &mut Vec<Recipient>, named: &[Recipient]) {
+    let is_named = |recipient: &Recipient| named.iter().any(|named| named.id == recipient.id);
+    if found.iter().any(is_named) {
+        found.retain(is_named);
+    }
 }
 
 fn not_imported(locale: &Locale) -> ResolvedRecipient {
@@ -158,6 +206,15 @@ mod tests {
             [identifier(IdentifierKind::StorageCard, "7"), identifier(IdentifierKind::StorageCustomer, "1337")];
         let order: Vec<_> = identifiers(&Settings::default(), &otp(), &subjects).iter().map(|i| i.kind).collect();
         assert_eq!(order, [IdentifierKind::StorageCustomer, IdentifierKind::StorageCard]);
+    }
+
+    #[test]
+    fn an_ambiguous_otp_is_rejected_unless_configured_otherwise() {
+        let read = |value| serde_json::from_value::<Settings>(serde_json::json!({ "otp_ambiguous": value }));
+        assert_eq!(Settings::default().otp_ambiguous, OtpAmbiguous::Reject);
+        assert_eq!(read("all").unwrap().otp_ambiguous, OtpAmbiguous::All);
+        let error = read("some").unwrap_err().to_string();
+        assert!(error.contains("expected `reject` or `all`"), "{error}");
     }
 
     #[test]

@@ -10,16 +10,17 @@ use tokio::time::Instant;
 
 use super::delivery_metrics;
 use super::recipients::ResolvedRecipient;
-use crate::channel::{ATTEMPT_MAX, Provider};
+use crate::channel::{ATTEMPT_MAX, Provider, SendResult};
 use crate::domain::chain;
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::Clocks;
 use crate::domain::delivery::{Attempt, ProviderName};
+use crate::domain::notification::Content;
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::preferences::RecipientTimeZone;
-use crate::domain::template_version::TemplateVersion;
+use crate::domain::secret::Code;
 use crate::render::sms::segments;
-use crate::render::{LiveTemplates, RenderContext};
+use crate::render::{LiveTemplates, RenderContext, RenderOutput};
 use crate::route::Candidate;
 use crate::store::Claimed;
 
@@ -31,67 +32,84 @@ const TIMEOUT_GRACE: Duration = Duration::from_millis(250);
 pub(super) struct Sender {
     pub(super) providers: HashMap<ProviderName, Arc<dyn Provider>>,
     pub(super) templates: Arc<LiveTemplates>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clocks: Clocks,
     /// Whether letters that cost more are replaced in an SMS, for the providers that have the setting.
     pub(super) transliterate: HashMap<ProviderName, bool>,
 }
 
 impl Sender {
-    /// Tries `candidate` once, and no later than the deadline.
+    /// Tries `candidate` once, and no later than the deadline. Before an SMS is sent, `rendered` gets its segments.
     pub(super) async fn attempt(
         &self,
         claimed: &Claimed,
         recipient: &ResolvedRecipient,
         candidate: &Candidate,
+        rendered: impl FnOnce(u32),
     ) -> Attempt {
-        let started_at = self.clock.now();
+        let attempt = Attempt { started_at: self.clocks.steady.now(), ..next_attempt(claimed, candidate) };
         let start = Instant::now();
-        let (outcome, template_version) = self.send(claimed, recipient, candidate, started_at).await;
-        Attempt { started_at, took: start.elapsed(), outcome, template_version, ..next_attempt(claimed, candidate) }
+        let attempt = match self.render(claimed, recipient, candidate) {
+            None => Attempt { outcome: Outcome::rejected(Cause::NotRendered), ..attempt },
+            Some(message) => self.send(claimed, candidate, message, attempt, rendered).await,
+        };
+        Attempt { took: start.elapsed(), ..attempt }
+    }
+
+    // `None` when it cannot be rendered.
+    fn render(&self, claimed: &Claimed, recipient: &ResolvedRecipient, candidate: &Candidate) -> Option<RenderOutput> {
+        let content = claimed.content.as_ref()?;
+        let zone = recipient.preferences.time_zone.as_ref().map(RecipientTimeZone::rules);
+        let transliterate = self.transliterate.get(&candidate.provider).copied();
+        let until = self.clocks.to_wall(claimed.expires_at);
+        let context = RenderContext { locale: &recipient.locale, zone, until, transliterate };
+        match self.templates.current().render(content, candidate.address.channel(), &context) {
+            Ok(rendered) => Some(rendered),
+            Err(error) => {
+                tracing::error!(delivery.id = %claimed.id, error = chain(&error), "message could not be rendered");
+                None
+            }
+        }
     }
 
     async fn send(
         &self,
         claimed: &Claimed,
-        recipient: &ResolvedRecipient,
         candidate: &Candidate,
-        now: Timestamp,
-    ) -> (Outcome, Option<TemplateVersion>) {
-        let (Some(content), Some(provider)) = (&claimed.content, self.providers.get(&candidate.provider)) else {
-            return (Outcome::rejected(Cause::NotRendered), None);
+        message: RenderOutput,
+        attempt: Attempt,
+        rendered: impl FnOnce(u32),
+    ) -> Attempt {
+        let Some(provider) = self.providers.get(&candidate.provider) else {
+            return Attempt { outcome: Outcome::rejected(Cause::NotRendered), ..attempt };
         };
-        let zone = recipient.preferences.time_zone.as_ref().map(RecipientTimeZone::rules);
-        let transliterate = self.transliterate.get(&candidate.provider).copied();
-        let context = RenderContext { locale: &recipient.locale, zone, until: claimed.expires_at, transliterate };
-        let rendered = match self.templates.current().render(content, candidate.address.channel(), &context) {
-            Ok(rendered) => rendered,
-            Err(error) => {
-                tracing::error!(delivery.id = %claimed.id, error = chain(&error), "message could not be rendered");
-                return (Outcome::rejected(Cause::NotRendered), None);
-            }
-        };
-        let size = segments::size_of(&rendered.message);
-        let valid_for = claimed.expires_at.since(now);
-        let message = OutboundMessage {
+        let size = segments::size_of(&message.message);
+        let segments = size.map(|size| u32::try_from(size.segments).unwrap_or(u32::MAX));
+        if let Some(segments) = segments {
+            rendered(segments);
+        }
+        let valid_for = claimed.expires_at.since(attempt.started_at);
+        let outbound = OutboundMessage {
             delivery: claimed.id,
             priority: claimed.priority(),
             to: candidate.address.clone(),
-            rendered: rendered.message,
+            rendered: message.message,
+            code: claimed.content.as_ref().and_then(Content::code).map(Code::for_redaction),
             valid_for,
         };
-        let send = AssertUnwindSafe(provider.send(&message)).catch_unwind();
-        let outcome = match tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + TIMEOUT_GRACE, send).await {
-            Ok(Ok(outcome)) => outcome,
+        let send = AssertUnwindSafe(provider.send(&outbound)).catch_unwind();
+        let result = match tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + TIMEOUT_GRACE, send).await {
+            Ok(Ok(result)) => result,
             Ok(Err(_)) => {
                 delivery_metrics::provider_panicked(claimed, candidate);
-                Outcome::unknown(Cause::Panicked)
+                Outcome::unknown(Cause::Panicked).into()
             }
-            Err(_) => Outcome::unknown(Cause::TimedOut),
+            Err(_) => Outcome::unknown(Cause::TimedOut).into(),
         };
+        let SendResult { outcome, detail } = result;
         if let Some(size) = size {
             delivery_metrics::count_segments(candidate, &outcome, size);
         }
-        (outcome, Some(rendered.template_version))
+        Attempt { outcome, detail, segments, template_version: Some(message.template_version), ..attempt }
     }
 }
 
@@ -106,6 +124,8 @@ pub(super) fn next_attempt(claimed: &Claimed, candidate: &Candidate) -> Attempt 
         started_at: claimed.received_at,
         took: Duration::ZERO,
         outcome: Outcome::unknown(Cause::Interrupted),
+        detail: None,
+        segments: None,
         template_version: None,
         failure: None,
     }

@@ -172,7 +172,7 @@ async fn read_notification(
     let body = body::read(request, payload).await?;
     match (jwe::envelope::unannounced(&body), policy) {
         (Some(_), Jwe::Off) => Err(NOT_ACCEPTED),
-        (Some(sealed), _) => parse(&*state.decryptor.open(sealed).await?),
+        (Some(sealed), _) => parse(&state.decryptor.open(sealed).await?),
         (None, Jwe::Required) => Err(REQUIRED),
         (None, _) => parse(&body),
     }

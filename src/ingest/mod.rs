@@ -12,6 +12,7 @@ mod fields;
 pub mod fuzz_api;
 mod handler;
 pub mod jwe;
+mod known_metrics;
 mod mtls;
 pub mod openapi;
 mod problem;
@@ -30,7 +31,9 @@ use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use arc_swap::ArcSwap;
 
+use crate::domain::chain;
 use crate::domain::clock::Clocks;
+use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::flow::audit::AuditLog;
 use crate::flow::intake::Intake;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
@@ -44,6 +47,7 @@ use mtls::tls::HandshakeResultIndex;
 use mtls::trust::TrustStore;
 use rejections::NotificationRejections;
 
+pub use known_metrics::known_metrics;
 pub use mtls::trust::Reloaded;
 pub use settings::{ClientSettings, CrlExpired, Error, Jwe, MinVersion, ProxySettings, Role, Settings};
 
@@ -126,6 +130,26 @@ fn proxy_trust(settings: &Settings, result_index: HandshakeResultIndex) -> Resul
     TrustStore::read(&as_listener, result_index)
 }
 
+// An unusable key must not keep plain notifications, and those for other keys, from being accepted. Without an index it is
+// not known which keys exist, and none is published.
+fn usable_keys(settings: &Settings, alarms: &Alarms) -> Result<DecryptionKeys, Error> {
+    let (keys, unusable) = match DecryptionKeys::read_usable(settings) {
+        Ok(read) => read,
+        Err(error @ Error::Encryption(_)) => (DecryptionKeys::none(settings), vec![error]),
+        Err(error) => return Err(error),
+    };
+    if !unusable.is_empty() {
+        let error = unusable.iter().map(|error| chain(error)).collect::<Vec<_>>().join("; ");
+        alarms.raise(AlarmKind::EncryptionKeys, format!("bodies for some encryption keys are rejected: {error}"));
+        tracing::error!(
+            alarm = AlarmKind::EncryptionKeys.name(),
+            error,
+            "encryption keys cannot be used; encrypted bodies for them are rejected until the files are put back"
+        );
+    }
+    Ok(keys)
+}
+
 /// Starts the listener. The returned future serves until [`Listener::stop`].
 pub fn listen(
     settings: &Settings,
@@ -133,6 +157,7 @@ pub fn listen(
     audit_log: AuditLog,
     expiry: Arc<ExpiryMonitor>,
     clocks: Clocks,
+    alarms: &Alarms,
 ) -> Result<(Listener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     let result_index = mtls::tls::new_result_index()?;
     let trust = TrustStore::read(settings, result_index)?;
@@ -154,7 +179,7 @@ pub fn listen(
     });
     let shutdown = Arc::<ShutdownState>::default();
     let rejections = Arc::<NotificationRejections>::default();
-    let decryptor = Arc::new(Decryptor::new(DecryptionKeys::read(settings)?));
+    let decryptor = Arc::new(Decryptor::new(usable_keys(settings, alarms)?));
     let state = Data::new(AppState {
         authorizer: RequestAuthorizer {
             trust: Arc::clone(&acceptor.trust),

@@ -2,13 +2,13 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use strum::IntoStaticStr;
+use strum::{EnumIter, IntoStaticStr};
 
 use crate::flow::intake::IntakeError;
 use crate::server::BodyError;
 
 /// Why a request is rejected. The name of a variant is its `outcome` in metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 #[strum(const_into_str, serialize_all = "snake_case")]
 pub(super) enum Problem {
     /// The client is not authorized.
@@ -80,8 +80,7 @@ impl Problem {
     /// The field or header that is to blame.
     pub(super) fn field(self) -> Option<&'static str> {
         match self {
-            Self::Invalid("", _) => None,
-            Self::Invalid(field, _) => Some(field),
+            Self::Invalid(field, _) => (!field.is_empty()).then_some(field),
             Self::KeyReused => Some("X-Idempotency-Key"),
             Self::Forbidden
             | Self::NotFound

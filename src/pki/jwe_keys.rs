@@ -105,6 +105,11 @@ impl JweKeyring {
         Ok(Self { folder: folder.to_owned(), entries: index::read(folder)? })
     }
 
+    /// A ring without keys, whatever the folder holds.
+    pub fn empty(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), entries: Vec::new() }
+    }
+
     /// Oldest first.
     pub fn entries(&self) -> &[JweKey] {
         &self.entries

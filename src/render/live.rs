@@ -37,6 +37,17 @@ impl LiveTemplates {
         })
     }
 
+    /// The state of the folder of `settings`, to be taken before it is loaded. Blocks.
+    pub fn fingerprint(settings: &Settings) -> FileFingerprint {
+        fingerprint(settings)
+    }
+
+    /// Templates of an earlier time, until the folder of `settings` differs from `seen` and can be used again.
+    pub fn with_earlier(settings: &Settings, renderer: Renderer, seen: FileFingerprint) -> Self {
+        let (active, changes) = (ArcSwap::from_pointee(renderer), Mutex::new(ChangeDetector::new(seen)));
+        Self { settings: settings.clone(), active, changes }
+    }
+
     /// The active renderer. Take it once for each message, so that all parts come from one set of templates.
     pub fn current(&self) -> Arc<Renderer> {
         self.active.load_full()
@@ -78,7 +89,7 @@ fn fingerprint(settings: &Settings) -> FileFingerprint {
 mod tests {
     use std::fs;
 
-    use super::super::write_shipped;
+    use super::super::{set_of_snapshots, write_shipped};
     use super::*;
 
     fn live() -> (tempfile::TempDir, LiveTemplates) {
@@ -137,5 +148,25 @@ mod tests {
         fs::write(folder.path().join("pl/locale.toml"), "merchant = \"sklep\"\nfraud_words = []\n").unwrap();
 
         assert!(!live.has_changed() && live.has_changed());
+    }
+
+    #[test]
+    fn earlier_templates_render_the_same_messages_until_the_folder_can_be_used_again() {
+        let (folder, live) = live();
+        let settings = live.settings.clone();
+        let archived = live.current().snapshots().to_vec();
+        let good = fs::read_to_string(folder.path().join("pl/otp/sms.hbs")).unwrap();
+        fs::write(folder.path().join("pl/otp/sms.hbs"), "{{otp").unwrap();
+        let seen = LiveTemplates::fingerprint(&settings);
+        assert!(LiveTemplates::open(&settings).is_err());
+
+        let set = set_of_snapshots(&archived, &settings);
+        let earlier = LiveTemplates::with_earlier(&settings, Renderer::compile(&set, &settings).unwrap(), seen);
+
+        assert_eq!(earlier.current().snapshots(), archived);
+        assert!(!earlier.has_changed() && !earlier.has_changed(), "the folder is as it was");
+        fs::write(folder.path().join("pl/otp/sms.hbs"), good).unwrap();
+        assert!(!earlier.has_changed() && earlier.has_changed());
+        assert!(earlier.load().is_some_and(|pending| pending.renderer.is_ok()));
     }
 }

@@ -35,6 +35,7 @@ use email::layout::{Layout, MailContent};
 use error::BRAND_MAX;
 pub use error::Error;
 pub use live::{LiveTemplates, PendingTemplates};
+pub use locale_tag::{UnknownLocale, canonical as canonical_locale};
 use registry::{LocaleTemplates, TemplateRegistry};
 use template::bind;
 pub use template::file::{TemplateFile, TemplateSet};
@@ -47,7 +48,7 @@ pub use validate::diagnostic::Diagnostic;
 pub use validate::rules::{RULES, Rule};
 pub use validate::{coverage, validate, validate_files, validate_folder};
 use version::VersionIndex;
-pub use version::{render_snapshot, without_code};
+pub use version::{render_snapshot, set_of_snapshots, without_code};
 
 /// Renders messages from validated templates.
 pub struct Renderer {
@@ -151,6 +152,11 @@ impl Renderer {
     /// The locale for recipients whose own has no template.
     pub fn default_locale(&self) -> &Locale {
         &self.default_locale
+    }
+
+    /// Whether a recipient of `locale` gets messages in their own language.
+    pub fn covers(&self, locale: &Locale) -> bool {
+        self.registry.covers(locale)
     }
 
     /// The locales that have templates, in order.

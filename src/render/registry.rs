@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use icu_locale::extensions::unicode::{key, value};
-use icu_locale::{LanguageIdentifier, LocaleDirectionality, LocaleExpander, TransformResult};
+use icu_locale::{LanguageIdentifier, LocaleDirectionality};
 use jiff::tz::TimeZone;
 
 use super::format::date::DateFormat;
 use super::format::money::MoneyFormat;
-use super::locale_tag::{chain, tag};
+use super::locale_tag::{chain, has_known_language, tag};
 use super::settings::Settings;
 use super::template::ast::Template;
 use super::template::file::TemplateFile;
@@ -51,9 +51,7 @@ pub(crate) struct TemplateRegistry {
 impl LocaleTemplates {
     fn load(locale: &Locale, locale_settings: &LocaleSettingsIndex) -> Result<Self, String> {
         let mut tag: icu_locale::Locale = locale.as_str().parse().map_err(|error| format!("{error}"))?;
-        let mut language = LanguageIdentifier::from(tag.id.language);
-        // CLDR knows the likely script and region of every existing language.
-        if LocaleExpander::new_extended().maximize(&mut language) == TransformResult::Unmodified {
+        if !has_known_language(&tag) {
             return Err("unknown language".to_owned());
         }
         let right_to_left = LocaleDirectionality::new_common().is_right_to_left(&tag.id);
@@ -152,6 +150,11 @@ impl TemplateRegistry {
     pub(crate) fn of_file(&self, file: &TemplateFile) -> Option<(&LocaleTemplates, &Template)> {
         let templates = self.locales.get(&tag(&file.locale))?;
         Some((templates, templates.template(file.kind, file.part)?))
+    }
+
+    /// Whether the locale or one that it falls back to has templates; the default locale does not count.
+    pub(crate) fn covers(&self, locale: &Locale) -> bool {
+        chain(&tag(locale)).any(|tag| self.locales.contains_key(tag))
     }
 
     pub(crate) fn locales(&self) -> impl Iterator<Item = &LocaleTemplates> {

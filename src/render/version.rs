@@ -187,6 +187,27 @@ pub fn render_snapshot(
     Ok(parts.into_iter().map(|(part, text)| (part, text.reveal().replace(mask.reveal(), MASK))).collect())
 }
 
+/// The template set that `snapshots` of all its messages were made of, as if it lay in the folder of `settings`. Words about
+/// fraud are not part of a snapshot: without them the rule on such words finds nothing.
+pub fn set_of_snapshots(snapshots: &[TemplateSnapshot], settings: &Settings) -> TemplateSet {
+    let mut set = TemplateSet::default();
+    for TemplateSnapshot { topic: TemplateKey { locale, kind, channel }, parts, .. } in snapshots {
+        let folder = settings.dir.join(locale.as_str());
+        let of_channel = TemplatePart::of(*channel).iter().copied();
+        let page = (*channel == Channel::Email).then_some(TemplatePart::EmailHtml);
+        for part in of_channel.chain(page) {
+            let Some(source) = parts.get(part.file()) else { continue };
+            let path = folder.join(kind.name()).join(part.file());
+            set.replace(TemplateFile { locale: locale.clone(), kind: *kind, part, path, source: source.clone() });
+        }
+        if let Some(merchant) = parts.get(MERCHANT) {
+            set.replace_locale(LocaleFile::of(locale, merchant));
+        }
+    }
+    set.templates.sort_by(|one, other| one.path.cmp(&other.path));
+    set
+}
+
 // A set must be complete, so the shipped English templates complete this one.
 fn set_of(snapshot: &TemplateSnapshot) -> TemplateSet {
     let TemplateKey { locale, kind, .. } = &snapshot.topic;

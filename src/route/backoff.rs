@@ -23,7 +23,8 @@ const STANDARD_MAX: Duration = Duration::from_mins(5);
 pub(super) fn backoff(request: &RoutingRequest, failures: usize, ended: Timestamp) -> Duration {
     let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
     let whole = (FIRST * 2u32.saturating_pow(doublings)).min(longest(request.priority));
-    let wait = whole.mul_f64(0.5 + uniform(hash(request.delivery, &failures.to_string())) / 2.0);
+    let drawn = request.delivery.map_or(1.0, |delivery| uniform(hash(delivery, &failures.to_string())));
+    let wait = whole.mul_f64(0.5 + drawn / 2.0);
     wait.min(half_of_the_rest(request, ended))
 }
 

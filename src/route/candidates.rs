@@ -8,7 +8,7 @@ use super::ranking::{ProviderEntry, ProviderTable};
 use super::{Candidate, Decision, Hedge, ProviderProfile, RoutingRequest, Situation, next};
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
-use crate::domain::delivery::{DeliveryId, EndReason, ProviderName};
+use crate::domain::delivery::{EndReason, ProviderName};
 use crate::domain::notification::Kind;
 use crate::domain::preferences::Preferences;
 
@@ -46,10 +46,10 @@ impl CandidateResult {
 /// Why an entry of the plan is skipped. The number is the position of the contact on its channel, from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SkipReason {
-    /// The recipient did not agree to the channel.
-    NotAgreed,
     /// The recipient has no contact on the channel.
     NoAddress,
+    /// The recipient has a contact on the channel and did not agree to it.
+    NotAgreed,
     /// No provider serves the channel.
     NoProvider,
     /// The provider does not serve the country of the contact.
@@ -86,11 +86,11 @@ fn evaluate_channel(
     let skip = |reason| CandidateResult::Skipped { step, channel, reason };
     let contacts: Vec<_> = reach.contacts.iter().filter(|contact| contact.channel() == channel).collect();
     let profiles: Vec<_> = profiles.iter().filter(|profile| profile.channel == channel).collect();
-    if !reach.preferences.allow(channel) {
-        return vec![skip(SkipReason::NotAgreed)];
-    }
     if contacts.is_empty() {
         return vec![skip(SkipReason::NoAddress)];
+    }
+    if !reach.preferences.allow(channel) {
+        return vec![skip(SkipReason::NotAgreed)];
     }
     if profiles.is_empty() {
         return vec![skip(SkipReason::NoProvider)];
@@ -106,6 +106,19 @@ fn evaluate_channel(
         }));
     }
     results
+}
+
+/// Why a plan without candidates has none: the recipient agreed to none of the channels with a contact, or there is no
+/// contact that a provider serves.
+pub fn reason_for_no_candidate(results: &[CandidateResult]) -> EndReason {
+    let is_skipped = |result: &CandidateResult, is: fn(&SkipReason) -> bool| match result {
+        CandidateResult::Candidate(_) => false,
+        CandidateResult::Skipped { reason, .. } => is(reason),
+    };
+    let is_unserved = |reason: &SkipReason| matches!(reason, SkipReason::NoProvider | SkipReason::Country(..));
+    let has_agreed = results.iter().any(|result| is_skipped(result, is_unserved));
+    let has_refused = results.iter().any(|result| is_skipped(result, |reason| *reason == SkipReason::NotAgreed));
+    if has_refused && !has_agreed { EndReason::NotAgreed } else { EndReason::NoContact }
 }
 
 /// The usable candidates of a plan, in order.
@@ -140,8 +153,13 @@ pub fn split(plan: &Plan, candidates: &[Candidate], next: &Candidate) -> Vec<Vec
 /// What would happen to a notification that arrives now.
 #[derive(Debug, Clone)]
 pub struct Explanation {
-    /// Every entry of the plan, in order.
+    /// Every entry of the plan, in its order.
     pub results: Vec<CandidateResult>,
+    /// The candidates that may be used now, in the order in which they are tried.
+    pub ranked: Vec<Candidate>,
+    pub hedge: Option<Hedge>,
+    /// What the order was asked for.
+    pub request: RoutingRequest,
     /// The end of quiet hours, unless the notification is urgent.
     pub quiet_until: Option<Timestamp>,
     pub expires_at: Timestamp,
@@ -157,66 +175,64 @@ pub struct RoutingState<'a> {
     pub may_exceed: bool,
     /// The time zone of quiet hours.
     pub zone: &'a jiff::tz::TimeZone,
+    /// The time of the providers' state: the notification may arrive at another one.
+    pub now: Timestamp,
 }
 
-/// Explains what would happen to a notification of this plan that arrives `now`, with the rules that delivery uses. It does
+/// Explains what would happen to a notification of this plan that arrives `at`, with the rules that delivery uses. It does
 /// not predict which of the providers with a weight is chosen: the first one stands for all.
 pub fn explain(
     plan: &Plan,
     reach: &Reachability<'_>,
     profiles: &[ProviderProfile],
     state: &RoutingState<'_>,
-    now: Timestamp,
+    at: Timestamp,
 ) -> Explanation {
-    let expires_at = now.after(plan.ttl);
-    let quiet_until = plan.quiet_hours.as_ref().and_then(|it: &QuietHours| it.delay(state.zone, now, expires_at));
-    let results: Vec<_> =
-        evaluate(plan, reach, profiles).into_iter().map(|result| with_state(result, state, now)).collect();
+    let expires_at = at.after(plan.ttl);
+    let quiet_until = plan.quiet_hours.as_ref().and_then(|it: &QuietHours| it.delay(state.zone, at, expires_at));
+    let results: Vec<_> = evaluate(plan, reach, profiles).into_iter().map(|result| with_state(result, state)).collect();
     let is_forbidden = |result: &CandidateResult| {
         matches!(result, CandidateResult::Skipped { reason: SkipReason::NotAllowed(..), .. })
     };
     let waits = |result: &CandidateResult| {
         matches!(result, CandidateResult::Skipped { reason: SkipReason::Drained(..) | SkipReason::AtCap(..), .. })
     };
-    let mut candidates: Vec<_> = results.iter().filter_map(CandidateResult::candidate).cloned().collect();
-    candidates.sort_by_key(|candidate| state.providers.demotion(&candidate.provider, now));
+    let candidates: Vec<_> = results.iter().filter_map(CandidateResult::candidate).cloned().collect();
+    let request = RoutingRequest {
+        delivery: None,
+        priority: plan.kind.priority(),
+        received_at: state.now,
+        now: state.now,
+        expires_at: state.now.after(plan.ttl),
+        may_exceed: state.may_exceed,
+    };
+    let (ranked, held) = (state.providers.rank(&candidates, &request), state.providers.held(&candidates, &request));
     let first = match quiet_until {
         Some(until) => Decision::RetryAt(until),
         None if candidates.is_empty() && results.iter().any(waits) => Decision::RetryAt(expires_at),
         None if candidates.is_empty() && results.iter().any(is_forbidden) => {
             Decision::GiveUp(EndReason::CountryNotAllowed)
         }
-        None => next(&Situation {
-            request: &request(plan, state, now, expires_at),
-            usable: &candidates,
-            held: &[],
-            hedge: None,
-            attempts: &[],
-        }),
+        None if candidates.is_empty() => Decision::GiveUp(reason_for_no_candidate(&results)),
+        None => {
+            let request = RoutingRequest { received_at: at, now: at, expires_at, ..request };
+            next(&Situation { request: &request, usable: &ranked, held: &held, hedge: None, attempts: &[] })
+        }
     };
-    Explanation { results, quiet_until, expires_at, first }
+    let hedge = hedge(plan, reach.preferences);
+    Explanation { results, ranked, hedge, request, quiet_until, expires_at, first }
 }
 
-fn request(plan: &Plan, state: &RoutingState<'_>, now: Timestamp, expires_at: Timestamp) -> RoutingRequest {
-    RoutingRequest {
-        delivery: DeliveryId(uuid::Uuid::nil()),
-        priority: plan.kind.priority(),
-        received_at: now,
-        now,
-        expires_at,
-        may_exceed: state.may_exceed,
-    }
-}
-
-fn with_state(result: CandidateResult, state: &RoutingState<'_>, now: Timestamp) -> CandidateResult {
+fn with_state(result: CandidateResult, state: &RoutingState<'_>) -> CandidateResult {
     let CandidateResult::Candidate(candidate) = &result else { return result };
     let skip = |reason: fn(ProviderName, u32) -> SkipReason| CandidateResult::Skipped {
         step: candidate.step,
         channel: candidate.address.channel(),
         reason: reason(candidate.provider.clone(), candidate.contact),
     };
-    let is_drained = state.providers.entry(&candidate.provider).is_some_and(ProviderEntry::is_drained);
-    let (is_capped, _) = state.providers.demotion(&candidate.provider, now);
+    let entry = state.providers.entry(&candidate.provider);
+    let is_drained = entry.is_some_and(ProviderEntry::is_drained);
+    let is_capped = entry.is_some_and(|entry| entry.spend.is_capped(state.now));
     match () {
         () if !(state.allows)(&candidate.address) => skip(SkipReason::NotAllowed),
         () if is_drained => skip(SkipReason::Drained),

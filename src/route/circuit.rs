@@ -8,7 +8,7 @@ use std::time::Duration;
 use strum::IntoStaticStr;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::outcome::{Cause, Outcome};
+use crate::domain::outcome::{Cause, Outcome, Scope};
 
 /// This many failures within [`FAILURES_WITHIN`] open the circuit, if they are at least half of the recent answers in that
 /// time: at a hundred messages a second, five failures of a thousand are not an outage.
@@ -155,6 +155,11 @@ impl Health {
         self.throttled_until.is_some_and(|until| now < until)
     }
 
+    /// The end of the last wait that the provider asked for.
+    pub fn throttled_until(&self) -> Option<Timestamp> {
+        self.throttled_until
+    }
+
     /// How many recent answers are known, at most 20.
     pub fn seen(&self) -> usize {
         self.recent.len()
@@ -177,8 +182,8 @@ impl Health {
     }
 }
 
-// A rejection of one message shows that the provider works. Wrong credentials are not an outage, but every delivery fails
-// until an operator corrects them.
+// A rejection of one message shows that the provider works. Wrong credentials and a wrong URL are no outage, but every
+// delivery fails until an operator corrects them.
 fn signal(outcome: &Outcome) -> Signal {
     match outcome {
         Outcome::Accepted { .. } | Outcome::Rejected { cause: Cause::InvalidContact | Cause::BadMessage } => {
@@ -186,9 +191,8 @@ fn signal(outcome: &Outcome) -> Signal {
         }
         Outcome::Deferred { cause: Cause::Throttled | Cause::LocalQueue, .. } => Signal::Throttled,
         Outcome::Unknown { cause: Cause::Interrupted } => Signal::Neutral,
-        Outcome::Deferred { .. } | Outcome::Unknown { .. } | Outcome::Rejected { cause: Cause::Unauthorized } => {
-            Signal::Failure
-        }
+        Outcome::Deferred { .. } | Outcome::Unknown { .. } => Signal::Failure,
+        Outcome::Rejected { cause } if cause.scope() == Scope::Provider => Signal::Failure,
         Outcome::Rejected { .. } => Signal::Neutral,
     }
 }
@@ -250,7 +254,11 @@ mod tests {
             (Outcome::deferred(Cause::Unreachable), Circuit::Open),
             (Outcome::unknown(Cause::TimedOut), Circuit::Open),
             (Outcome::unknown(Cause::Disconnected), Circuit::Open),
-            (Outcome::rejected(Cause::Unauthorized), Circuit::Open),
+            (Outcome::failed(Cause::Unauthorized), Circuit::Open),
+            (Outcome::failed(Cause::Account), Circuit::Open),
+            (Outcome::failed(Cause::WrongUrl), Circuit::Open),
+            (Outcome::failed(Cause::TlsFailed), Circuit::Open),
+            (Outcome::failed(Cause::Unclassified), Circuit::Open),
             (Outcome::deferred(Cause::Throttled), Circuit::Closed),
             (Outcome::deferred(Cause::LocalQueue), Circuit::Closed),
             (Outcome::unknown(Cause::Panicked), Circuit::Open),
@@ -258,7 +266,6 @@ mod tests {
             (Outcome::rejected(Cause::InvalidContact), Circuit::Closed),
             (Outcome::rejected(Cause::BadMessage), Circuit::Closed),
             (Outcome::rejected(Cause::NotRendered), Circuit::Closed),
-            (Outcome::rejected(Cause::Unclassified), Circuit::Closed),
             (good(), Circuit::Closed),
         ] {
             assert_eq!(after(&vec![(0, outcome.clone()); 5]).circuit(), circuit, "{outcome:?}");

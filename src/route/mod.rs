@@ -21,7 +21,8 @@ mod step;
 
 pub use backoff::held_wait;
 pub use candidates::{
-    CandidateResult, Explanation, Reachability, RoutingState, SkipReason, candidates, evaluate, explain, hedge, split,
+    CandidateResult, Explanation, Reachability, RoutingState, SkipReason, candidates, evaluate, explain, hedge,
+    reason_for_no_candidate, split,
 };
 pub use next::{Situation, next};
 pub use plan::{Error, Plan, PlanSettings, Plans, Settings};
@@ -62,7 +63,8 @@ pub struct Hedge {
 /// What routing knows of a delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct RoutingRequest {
-    pub delivery: DeliveryId,
+    /// `None` for an example: it is no sample, and providers with a weight keep the configured order.
+    pub delivery: Option<DeliveryId>,
     pub priority: Priority,
     pub received_at: Timestamp,
     pub now: Timestamp,

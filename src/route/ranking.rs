@@ -6,6 +6,8 @@
 //! Pure: time comes in, and a hash of the delivery's id stands in for randomness, so that a delivery always gets the same
 //! order. It never adds a candidate.
 
+mod change;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::notification::Priority;
+use change::{OUTRANKED, THROTTLED};
+pub use change::{Outranked, RankChange};
 
 /// A provider is outranked when its failure ratio is this much higher than that of the best provider.
 const FAILURES_WORSE_BY: f64 = 0.3;
@@ -41,6 +45,9 @@ const SAMPLE: u64 = 8;
 /// With less time left than this, an open circuit holds nothing back.
 const NEAR_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Why a provider may be tried later than configured, by the names that metrics give.
+pub const DEMOTION_REASONS: [&str; 6] = ["drained", "spend_cap", "min_validity", THROTTLED, "circuit_open", OUTRANKED];
+
 /// Every provider with its state.
 #[derive(Debug, Clone)]
 pub struct ProviderTable(BTreeMap<ProviderName, ProviderEntry>);
@@ -51,7 +58,8 @@ pub struct ProviderEntry {
     profile: ProviderProfile,
     /// The position in the configured order.
     position: usize,
-    outranked: bool,
+    outranked: Option<Outranked>,
+    reported: Option<&'static str>,
     drained: bool,
     pub spend: SpendWindow,
     pub health: Health,
@@ -65,7 +73,8 @@ impl ProviderTable {
             let entry = ProviderEntry {
                 profile: profile.clone(),
                 position: profile.weight.and_then(|_| shared(profile.channel)).unwrap_or(at),
-                outranked: false,
+                outranked: None,
+                reported: None,
                 drained: false,
                 spend: SpendWindow::new(profile.price, profile.spend_cap),
                 health: Health::default(),
@@ -88,11 +97,6 @@ impl ProviderTable {
         if let Some(entry) = self.0.get_mut(provider) {
             entry.health.assume_open(now);
         }
-    }
-
-    /// Why a provider is tried after all others: it is at its cap, its circuit is open. Greater is later.
-    pub fn demotion(&self, provider: &ProviderName, now: Timestamp) -> (bool, bool) {
-        self.entry(provider).map(|it| (it.spend.is_capped(now), !it.health.allows_attempt(now))).unwrap_or_default()
     }
 
     /// Drains exactly the providers for which `is_drained` is true. Returns the names of those that changed.
@@ -120,18 +124,18 @@ impl ProviderTable {
         }
     }
 
-    /// Counts a message that is about to be sent as spent. Returns whether it exceeds the spend cap.
-    pub fn reserve(&mut self, provider: &ProviderName, now: Timestamp) -> bool {
+    /// Counts `units` of a message that is about to be sent as spent. Returns whether the spend cap was reached before.
+    pub fn reserve(&mut self, provider: &ProviderName, units: u32, now: Timestamp) -> bool {
         let Some(entry) = self.0.get_mut(provider) else { return false };
         let is_capped = entry.spend.is_capped(now);
-        entry.spend.reserve();
+        entry.spend.reserve(units);
         is_capped
     }
 
-    /// Adds `messages` that were sent in the minute of `at` before this process started. Calls come in the order of time.
-    pub fn load_history(&mut self, provider: &ProviderName, at: Timestamp, messages: u64) {
+    /// Adds `units` that were sent in the minute of `at` before this process started. Calls come in the order of time.
+    pub fn load_history(&mut self, provider: &ProviderName, at: Timestamp, units: u64) {
         if let Some(entry) = self.0.get_mut(provider) {
-            entry.spend.add(at, messages);
+            entry.spend.add(at, units);
         }
     }
 
@@ -141,11 +145,16 @@ impl ProviderTable {
         self.0.iter_mut().filter_map(change).collect()
     }
 
+    /// The providers that are tried later than configured since the last call, or in their place again.
+    pub fn rank_changes(&mut self, now: Timestamp) -> Vec<RankChange> {
+        self.0.iter_mut().filter_map(|(name, entry)| entry.rank_change(name, now)).collect()
+    }
+
     /// Records a finished attempt.
     pub fn record(&mut self, attempt: &Attempt, now: Timestamp) {
         if let Some(entry) = self.0.get_mut(&attempt.provider) {
             entry.health.record(&attempt.outcome, attempt.started_at, attempt.took, now);
-            entry.spend.record(&attempt.outcome, now);
+            entry.spend.record(&attempt.outcome, attempt.billed_units(), now);
         }
         self.compare(attempt.channel);
     }
@@ -155,7 +164,7 @@ impl ProviderTable {
             .0
             .iter()
             .filter(|(_, entry)| entry.profile.channel == channel)
-            .map(|(name, entry)| (name.clone(), self.is_outranked(name, entry)))
+            .map(|(name, entry)| (name.clone(), self.better(name, entry)))
             .collect();
         for (name, outranked) in compared {
             if let Some(entry) = self.0.get_mut(&name) {
@@ -164,19 +173,25 @@ impl ProviderTable {
         }
     }
 
-    // Clearly worse than a provider that could be used instead. An outranked provider stays so until it is nearly as good.
-    fn is_outranked(&self, name: &ProviderName, entry: &ProviderEntry) -> bool {
-        let Some((failures, latency)) = entry.health.stats() else { return false };
-        let (ratio, times) =
-            if entry.outranked { (FAILURES_NEAR, NEARLY_AS_FAST) } else { (FAILURES_WORSE_BY, SLOWER) };
-        let slack = if entry.outranked { 0.0 } else { f64::EPSILON };
+    // The best provider that is clearly better and could be used instead. An outranked provider stays so until it is nearly as good.
+    fn better(&self, name: &ProviderName, entry: &ProviderEntry) -> Option<Outranked> {
+        let (failures, latency) = entry.health.stats()?;
+        let was_outranked = entry.outranked.is_some();
+        let (ratio, times) = if was_outranked { (FAILURES_NEAR, NEARLY_AS_FAST) } else { (FAILURES_WORSE_BY, SLOWER) };
+        let slack = if was_outranked { 0.0 } else { f64::EPSILON };
         self.0
             .iter()
             .filter(|(other, it)| *other != name && it.profile.channel == entry.profile.channel && it.is_available())
-            .map(|(_, it)| it.health.stats().unwrap_or(UNKNOWN))
-            .any(|(best, fastest)| {
-                let slower = latency > fastest.mul_f64(times) && latency > fastest + NOTICEABLE;
+            .map(|(other, it)| (other, it.health.stats().unwrap_or(UNKNOWN)))
+            .filter(|(_, (best, fastest))| {
+                let slower = latency > fastest.mul_f64(times) && latency > *fastest + NOTICEABLE;
                 failures > best + ratio - slack || slower
+            })
+            .min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
+            .map(|(by, (best, fastest))| Outranked {
+                by: by.clone(),
+                failures: (failures, best),
+                latency: (latency, fastest),
             })
     }
 
@@ -236,16 +251,17 @@ impl ProviderTable {
         (first.provider != chosen.provider).then(|| (first.provider.clone(), reason))
     }
 
-    fn demotion_reason(&self, candidate: &Candidate, request: &RoutingRequest) -> Option<&'static str> {
+    /// Why a candidate is tried later than configured, by the name that metrics give the reason.
+    pub fn demotion_reason(&self, candidate: &Candidate, request: &RoutingRequest) -> Option<&'static str> {
         let entry = self.0.get(&candidate.provider)?;
-        let is_sample = hash(request.delivery, "sample").is_multiple_of(SAMPLE);
+        let is_sample = request.delivery.is_some_and(|id| hash(id, "sample").is_multiple_of(SAMPLE));
         match () {
             () if entry.drained => Some("drained"),
             () if entry.spend.is_capped(request.now) => Some("spend_cap"),
             () if request.expires_at.since(request.now) < entry.profile.min_validity => Some("min_validity"),
-            () if entry.health.is_throttled(request.now) => Some("throttled"),
+            () if entry.health.is_throttled(request.now) => Some(THROTTLED),
             () if !entry.health.allows_attempt(request.now) => Some("circuit_open"),
-            () if entry.outranked && !is_sample => Some("outranked"),
+            () if entry.outranked.is_some() && !is_sample => Some(OUTRANKED),
             () => None,
         }
     }
@@ -259,8 +275,10 @@ impl ProviderTable {
     // Sorting by -ln(u)/w puts each first with probability w / sum of w (Efraimidis and Spirakis, 2006).
     fn configured_rank(&self, candidate: &Candidate, request: &RoutingRequest) -> (usize, f64) {
         let Some(entry) = self.0.get(&candidate.provider) else { return (usize::MAX, 0.0) };
-        let Some(weight) = entry.profile.weight else { return (entry.position, 0.0) };
-        let drawn = uniform(hash(request.delivery, &candidate.provider.0));
+        let (Some(weight), Some(delivery)) = (entry.profile.weight, request.delivery) else {
+            return (entry.position, 0.0);
+        };
+        let drawn = uniform(hash(delivery, &candidate.provider.0));
         (entry.position, -drawn.ln() / f64::from(weight))
     }
 
@@ -272,6 +290,11 @@ impl ProviderTable {
 impl ProviderEntry {
     pub fn is_drained(&self) -> bool {
         self.drained
+    }
+
+    /// The provider that does clearly better.
+    pub fn outranked(&self) -> Option<&Outranked> {
+        self.outranked.as_ref()
     }
 
     fn is_available(&self) -> bool {

@@ -1,6 +1,8 @@
 //! What was spent on one provider in the last hour, and whether it is at its spend cap.
 //!
-//! Pure: time comes in. Messages in flight count, so that concurrent messages cannot exceed the cap together.
+//! Pure: time comes in. It counts units: segments of an SMS, messages on other channels. Those in flight count, so that
+//! concurrent messages cannot exceed the cap together. How many segments a message has is known only after it was routed:
+//! the last message before the cap may exceed it by its further segments.
 
 use std::collections::VecDeque;
 
@@ -13,19 +15,19 @@ const MINUTE: i64 = 60_000_000;
 /// An hour. The minute one hour ago still counts, so that the window is never shorter.
 const MINUTES: i64 = 60;
 
-/// The messages of one provider in the last hour.
+/// The units sent through one provider in the last hour.
 #[derive(Debug, Clone, Default)]
 pub struct SpendWindow {
     price: Price,
     cap: Option<Price>,
-    // Minutes since 1970, each with its number of messages, oldest first.
+    // Minutes since 1970, each with its number of units, oldest first.
     minutes: VecDeque<(i64, u64)>,
     in_flight: u64,
     was_capped: bool,
 }
 
 impl SpendWindow {
-    /// An empty window. A message costs `price`; at most `cap` may be spent in an hour.
+    /// An empty window. A unit costs `price`; at most `cap` may be spent in an hour.
     pub fn new(price: Price, cap: Option<Price>) -> Self {
         Self { price, cap, ..Self::default() }
     }
@@ -39,46 +41,46 @@ impl SpendWindow {
         self.cap
     }
 
-    /// Counts a message that is about to be sent.
-    pub fn reserve(&mut self) {
-        self.in_flight += 1;
+    /// Counts units that are about to be sent.
+    pub fn reserve(&mut self, units: u32) {
+        self.in_flight += u64::from(units);
     }
 
-    /// Records the outcome of a reserved message at `now`. A message that may have arrived may be billed, too.
-    pub fn record(&mut self, outcome: &Outcome, now: Timestamp) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    /// Records the outcome of a message with `units` that were reserved. A message that may have arrived may be billed, too.
+    pub fn record(&mut self, outcome: &Outcome, units: u32, now: Timestamp) {
+        self.in_flight = self.in_flight.saturating_sub(u64::from(units));
         if matches!(outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
-            self.add(now, 1);
+            self.add(now, u64::from(units));
         }
     }
 
-    /// Adds `messages` that were sent in the minute of `at`. Calls come in the order of time.
-    pub fn add(&mut self, at: Timestamp, messages: u64) {
+    /// Adds `units` that were sent in the minute of `at`. Calls come in the order of time.
+    pub fn add(&mut self, at: Timestamp, units: u64) {
         let number = minute(at);
         while self.minutes.front().is_some_and(|(oldest, _)| *oldest < number - MINUTES) {
             self.minutes.pop_front();
         }
         match self.minutes.back_mut() {
             // After the clock was set back, the same hour must not be counted apart.
-            Some((last, count)) if *last >= number => *count += messages,
-            _ => self.minutes.push_back((number, messages)),
+            Some((last, count)) if *last >= number => *count += units,
+            _ => self.minutes.push_back((number, units)),
         }
     }
 
-    /// What was spent in the hour before `now`, including messages in flight.
+    /// What was spent in the hour before `now`, including what is in flight.
     pub fn spent(&self, now: Timestamp) -> Price {
-        self.price.times(self.messages(now))
+        self.price.times(self.units(now))
     }
 
-    /// Whether one more message would exceed the cap.
+    /// Whether one more unit would exceed the cap.
     pub fn is_capped(&self, now: Timestamp) -> bool {
         let Some(cap) = self.cap else { return false };
-        !self.price.is_zero() && self.price.times(self.messages(now) + 1) > cap
+        !self.price.is_zero() && self.price.times(self.units(now) + 1) > cap
     }
 
-    fn messages(&self, now: Timestamp) -> u64 {
+    fn units(&self, now: Timestamp) -> u64 {
         let recent = self.minutes.iter().filter(|(number, _)| *number >= minute(now) - MINUTES);
-        recent.map(|(_, messages)| *messages).sum::<u64>() + self.in_flight
+        recent.map(|(_, units)| *units).sum::<u64>() + self.in_flight
     }
 
     /// The new value of `is_capped`, if it has changed since the last call.
@@ -114,8 +116,8 @@ mod tests {
         let mut window = window("0.3", "1");
         let mut sent = 0;
         while !window.is_capped(NOW) {
-            window.reserve();
-            window.record(&Outcome::accepted(None), NOW);
+            window.reserve(1);
+            window.record(&Outcome::accepted(None), 1, NOW);
             sent += 1;
         }
         assert_eq!((sent, window.spent(NOW).to_string()), (3, "0.9".to_owned()));
@@ -135,14 +137,29 @@ mod tests {
     #[test]
     fn messages_in_flight_count_until_they_are_rejected() {
         let mut window = window("1", "2");
-        (0..2).for_each(|_| window.reserve());
+        (0..2).for_each(|_| window.reserve(1));
         assert!(window.is_capped(NOW));
-        window.record(&Outcome::rejected(Cause::InvalidContact), NOW);
-        window.record(&Outcome::deferred(Cause::ProviderDown), NOW);
+        window.record(&Outcome::rejected(Cause::InvalidContact), 1, NOW);
+        window.record(&Outcome::deferred(Cause::ProviderDown), 1, NOW);
         assert!(window.spent(NOW).is_zero());
-        window.reserve();
-        window.record(&Outcome::unknown(Cause::TimedOut), NOW);
+        window.reserve(1);
+        window.record(&Outcome::unknown(Cause::TimedOut), 1, NOW);
         assert_eq!(window.spent(NOW).to_string(), "1");
+    }
+
+    #[test]
+    fn a_message_costs_its_price_for_each_segment() {
+        let mut window = window("0.1", "1");
+        window.reserve(1);
+        window.reserve(3);
+        assert_eq!(window.spent(NOW).to_string(), "0.4");
+        window.record(&Outcome::accepted(None), 4, NOW);
+        assert_eq!(window.spent(NOW).to_string(), "0.4");
+        window.reserve(3);
+        window.record(&Outcome::deferred(Cause::ProviderDown), 3, NOW);
+        assert_eq!(window.spent(NOW).to_string(), "0.4");
+        window.reserve(6);
+        assert!(window.is_capped(NOW));
     }
 
     #[test]

@@ -70,13 +70,15 @@ fn after(candidate: &Candidate, outcome: Outcome, at: Timestamp) -> Attempt {
         started_at: at,
         took: Duration::ZERO,
         outcome,
+        detail: None,
+        segments: None,
         template_version: None,
         failure: None,
     }
 }
 
 fn request(priority: Priority, now: Timestamp, life: Duration) -> RoutingRequest {
-    let (delivery, expires_at) = (DeliveryId(Uuid::from_u128(1)), NOW.after(life));
+    let (delivery, expires_at) = (Some(DeliveryId(Uuid::from_u128(1))), NOW.after(life));
     RoutingRequest { delivery, priority, received_at: NOW, now, expires_at, may_exceed: false }
 }
 
@@ -239,7 +241,7 @@ fn candidates_that_come_due_together_are_tried_together() {
 fn a_claim_at_its_time_goes_on_and_does_not_wait_again() {
     let candidates = push_then_sms()[..1].to_vec();
     for number in 1..200_u128 {
-        let delivery = DeliveryId(Uuid::from_u128(number));
+        let delivery = Some(DeliveryId(Uuid::from_u128(number)));
         let attempts = [after(&candidates[0], Outcome::deferred(Cause::ProviderDown), NOW)];
         let decide = |now| decide_for(&RoutingRequest { delivery, ..otp(now) }, &candidates, &attempts);
         let Decision::RetryAt(due) = decide(NOW) else { unreachable!("it has just failed") };
@@ -268,7 +270,7 @@ fn backoff_doubles_is_bounded_by_the_priority_and_varies() {
             assert!(wait >= whole / 2 && wait <= whole, "{failures} failures: {wait:?}");
         }
     }
-    let of = |number| backoff(&RoutingRequest { delivery: DeliveryId(Uuid::from_u128(number)), ..otp(NOW) }, 1, NOW);
+    let of = |number| backoff(&RoutingRequest { delivery: Some(DeliveryId(Uuid::from_u128(number))), ..otp(NOW) }, 1, NOW);
     assert!((1..9).any(|number| of(number).abs_diff(of(0)) > SECOND / 10));
 }
 
@@ -358,8 +360,9 @@ fn every_skipped_entry_of_a_plan_has_a_reason() {
     let plan = plan(Kind::Transaction, [Channel::Push.into(), Channel::Sms.into(), Channel::Email.into()]);
     let preferences = Preferences { channels: vec![Channel::Push, Channel::Sms], time_zone: None };
     let german = ProviderProfile { countries: vec!["+49".parse().unwrap()], ..profile("german", Channel::Sms) };
-    let phone = [Contact::parse(Channel::Sms, "+48600100200").unwrap()];
-    let reach = Reachability { contacts: &phone, preferences: &preferences, only: &[] };
+    let contacts = [(Channel::Sms, "+48600100200"), (Channel::Email, "reader@example.org")]
+        .map(|(channel, text)| Contact::parse(channel, text).unwrap());
+    let reach = Reachability { contacts: &contacts, preferences: &preferences, only: &[] };
 
     let skipped: Vec<_> =
         evaluate(&plan, &reach, &[german, profile("app", Channel::Push), profile("mail", Channel::Email)])
@@ -377,6 +380,22 @@ fn every_skipped_entry_of_a_plan_has_a_reason() {
 }
 
 #[test]
+fn a_plan_without_candidates_says_whether_consent_or_a_contact_is_missing() {
+    let plan = plan(Kind::Transaction, [Channel::Push.into(), Channel::Sms.into()]);
+    let (push, sms) = (profile("app", Channel::Push), profile("sms", Channel::Sms));
+    let phone = [Contact::parse(Channel::Sms, "+48600100200").unwrap()];
+    let reason = |contacts: &[Contact], agreed: &[Channel], profiles: &[ProviderProfile]| {
+        let preferences = Preferences { channels: agreed.to_vec(), time_zone: None };
+        let reach = Reachability { contacts, preferences: &preferences, only: &[] };
+        reason_for_no_candidate(&evaluate(&plan, &reach, profiles))
+    };
+
+    assert_eq!(reason(&phone, &[Channel::Push], &[push.clone(), sms.clone()]), EndReason::NotAgreed);
+    assert_eq!(reason(&[], &[Channel::Push], &[push.clone(), sms]), EndReason::NoContact);
+    assert_eq!(reason(&phone, &[], &[push]), EndReason::NoContact);
+}
+
+#[test]
 fn an_explanation_begins_as_the_delivery_would_and_respects_quiet_hours() {
     let quiet = Plan {
         ttl: Duration::from_hours(24),
@@ -387,7 +406,8 @@ fn an_explanation_begins_as_the_delivery_would_and_respects_quiet_hours() {
     let (contacts, preferences) = (contacts(), Preferences::default());
     let reach = Reachability { contacts: &contacts, preferences: &preferences, only: &[] };
     let table = ranking::ProviderTable::new(&profiles());
-    let state = RoutingState { providers: &table, allows: &|_| true, may_exceed: true, zone: &jiff::tz::TimeZone::UTC };
+    let zone = jiff::tz::TimeZone::UTC;
+    let state = RoutingState { providers: &table, allows: &|_| true, may_exceed: true, zone: &zone, now: NOW };
     let explained = |plan: &Plan| explain(plan, &reach, &profiles(), &state, NOW);
 
     assert_eq!(explained(&loud).first, Decision::Send(candidates(&loud, &reach, &profiles())[0].clone()));

@@ -70,7 +70,7 @@ impl UpgradeFilter {
             (Place::Body, _) => Place::Body,
             (Place::Name { length: 0, .. }, b'\n') if self.begun => Place::Body,
             (_, b'\n') => Place::LINE,
-            (place, b'\r') => place,
+            (place, b'\r') | (place @ Place::Value { .. }, b' ' | b'\t') => place,
             (Place::Name { length, fits }, b':') => {
                 let value = HIDDEN_VALUES.iter().zip(fits).find(|(value, fits)| *fits && value.name.len() == length);
                 value.map_or(Place::RestOfLine, |(value, _)| Place::Value { first: value.first, at_start: true })
@@ -83,7 +83,6 @@ impl UpgradeFilter {
                 Place::Name { length: length + 1, fits }
             }
             (Place::Value { first, .. }, b',') => Place::Value { first, at_start: true },
-            (place @ Place::Value { .. }, b' ' | b'\t') => place,
             (Place::Value { first, at_start }, found) => {
                 if at_start && found.eq_ignore_ascii_case(&first) {
                     *byte = HIDDEN;

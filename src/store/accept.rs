@@ -99,6 +99,7 @@ impl Store {
                 attempts: Vec::new(),
                 in_doubt: false,
                 waited: false,
+                wait_recorded: false,
                 ordering_key,
                 lease_token,
                 leased_until,

@@ -70,6 +70,9 @@ pub enum Error {
         /// The column.
         what: &'static str,
     },
+    /// Nothing was written.
+    #[error("another process has kept the database locked for minutes; end it, then repeat the command")]
+    Locked(#[source] sqlx::Error),
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
 }
@@ -85,12 +88,37 @@ impl Error {
         }
     }
 
+    /// Whether nothing was written, and the same call may succeed at once: another process held the lock, or the disk was
+    /// full.
+    pub(super) fn is_temporary(&self) -> bool {
+        match self {
+            Self::NotCommitted | Self::NotRead => true,
+            Self::Database(error) => code(error).is_some_and(is_temporary),
+            _ => false,
+        }
+    }
+
+    /// The error of a command that has waited for the lock for as long as it may.
+    pub(super) fn after_waiting(self) -> Self {
+        match self {
+            Self::Database(error) if is_busy(&error) => Self::Locked(error),
+            other => other,
+        }
+    }
+
     /// Whether the cause is the disk or the file, not the statement.
     pub(super) fn is_disk_failure(&self) -> bool {
         let Self::Database(error) = self else { return false };
         // SQLITE_READONLY (8), SQLITE_IOERR (10), SQLITE_CORRUPT (11), SQLITE_CANTOPEN (14) and SQLITE_NOTADB (26).
         code(error).is_some_and(|code| !is_temporary(code) && matches!(code & 0xff, 8 | 10 | 11 | 14 | 26))
     }
+}
+
+const SQLITE_BUSY: u32 = 5;
+
+/// Whether another process kept the database locked.
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }
 
 fn code(error: &sqlx::Error) -> Option<u32> {
@@ -101,5 +129,5 @@ fn code(error: &sqlx::Error) -> Option<u32> {
 // is a full disk too: the index of the write-ahead log could not grow.
 fn is_temporary(code: u32) -> bool {
     const INDEX_CANNOT_GROW: u32 = 10 + 19 * 256;
-    matches!(code & 0xff, 5 | 6 | 13) || code == INDEX_CANNOT_GROW
+    matches!(code & 0xff, SQLITE_BUSY | 6 | 13) || code == INDEX_CANNOT_GROW
 }

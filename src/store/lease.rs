@@ -36,6 +36,8 @@ pub struct Claimed {
     pub in_doubt: bool,
     // It did not go straight from its acceptance to a provider: it was claimed from the table, or its lease was renewed.
     pub(super) waited: bool,
+    // The newest audit event about it says that it waits.
+    pub(super) wait_recorded: bool,
     pub(super) ordering_key: Option<LookupHash>,
     pub(super) lease_token: i64,
     // A lower bound: the worker may have renewed the lease since.

@@ -18,6 +18,7 @@ mod accept;
 mod audit_events;
 pub mod audit_tree;
 mod backend;
+pub mod backup;
 mod channel_list;
 mod error;
 mod fatal_error;
@@ -34,6 +35,7 @@ mod receipts;
 mod recipients;
 pub mod reports;
 mod retention;
+mod retry;
 mod rows;
 pub mod seal;
 mod seal_key;
@@ -53,6 +55,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::recipient::RecipientId;
 use backend::Backend;
 use fatal_error::FatalError;
 use read_batcher::ReadBatcher;
@@ -78,11 +81,26 @@ pub struct Settings {
     pub url: String,
     /// Bytes that must stay free on the disk. Below it nothing new is accepted, so that open deliveries can be settled.
     pub min_free: u64,
+    /// Bytes of the write-ahead log that a reader may keep before an alarm is raised. Nothing else happens then.
+    #[serde(deserialize_with = "wal_alarm")]
+    pub wal_alarm: u64,
+}
+
+/// The WAL of a healthy gateway grows to some hundred kilobytes between two checkpoints.
+const WAL_ALARM_MIN: u64 = 1024 * 1024;
+
+fn wal_alarm<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let bytes = u64::deserialize(from)?;
+    if bytes < WAL_ALARM_MIN {
+        return Err(serde::de::Error::custom(format_args!("must be at least {WAL_ALARM_MIN} bytes")));
+    }
+    Ok(bytes)
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { url: "sqlite:otpost.db".to_owned(), min_free: 256 * 1024 * 1024 }
+        let mib = 1024 * 1024;
+        Self { url: "sqlite:otpost.db".to_owned(), min_free: 256 * mib, wal_alarm: 256 * mib }
     }
 }
 
@@ -140,7 +158,7 @@ impl Store {
             OpenMode::ReadOnly => Sealer::open_if_permitted(sealing)?,
         };
         let failure = Arc::new(FatalError::new());
-        let backend = sqlite::Sqlite::open(&settings.sqlite_path()?, mode, Arc::clone(&failure)).await?;
+        let backend = sqlite::Sqlite::open(settings, mode, Arc::clone(&failure)).await?;
         let record_at = (mode != OpenMode::ReadOnly).then(|| clock.now());
         seal_key::check(&*backend, &sealer, record_at).await?;
         Self::with_backend(backend, failure, sealer, clock, settings.min_free, Box::new(Uuid::now_v7)).await
@@ -213,7 +231,12 @@ impl Store {
         if self.writer.has_failed() {
             return Some("the database has failed");
         }
-        (!self.has_space.load(Ordering::Relaxed)).then_some("the disk is nearly full")
+        (!self.has_space()).then_some("the disk is nearly full")
+    }
+
+    /// Whether the disk had enough free space when it was measured last.
+    pub fn has_space(&self) -> bool {
+        self.has_space.load(Ordering::Relaxed)
     }
 
     /// Measures the free space of the disk; while it is below `min_free`, nothing is accepted. Returns the free bytes.
@@ -231,6 +254,16 @@ impl Store {
     /// Destroys the epoch keys that no open code needs; returns how many.
     pub fn shred_keys(&self, now: Timestamp, longest_life: Duration) -> Result<usize, Error> {
         Ok(self.sealer.shred(now, longest_life)?)
+    }
+
+    /// A name of a recipient for logs, which says nothing without the keys; empty if the cryptographic library fails.
+    pub fn recipient_hash(&self, recipient: RecipientId) -> String {
+        self.sealer.recipient_hash(recipient).unwrap_or_default()
+    }
+
+    /// The recipient that [`Store::recipient_hash`] named so; `None` when the text is not such a name.
+    pub fn recipient_of(&self, hash: &str) -> Result<Option<RecipientId>, Error> {
+        Ok(self.sealer.recipient_of(hash)?)
     }
 
     /// The number of epoch keys: one for each quarter of an hour whose codes may still be open.

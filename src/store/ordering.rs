@@ -3,9 +3,9 @@
 //! Codes have no ordering key: each is sent at once. A delivery that a provider has accepted holds back no other, even if it
 //! stays open for a further step.
 
-use super::lease::Claimed;
+use super::lease::{Claimed, LEASE};
 use super::seal::LookupHash;
-use super::{Error, Store, hash_labels};
+use super::{Error, Store, hash_labels, retry};
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::Content;
 use crate::domain::recipient::Identifier;
@@ -23,7 +23,7 @@ impl Store {
     /// The first open delivery that a provider must accept before `claimed` is sent.
     pub async fn predecessor(&self, claimed: &Claimed) -> Result<Option<Predecessor>, Error> {
         let Some(ordering_key) = claimed.ordering_key else { return Ok(None) };
-        self.backend.predecessor(ordering_key, claimed.notification.0).await
+        retry::while_temporary(LEASE, || self.backend.predecessor(ordering_key, claimed.notification.0)).await
     }
 
     /// The key of one card, user, company or payment; `None` for a code.

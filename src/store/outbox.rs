@@ -12,7 +12,7 @@ use super::lease::{Claimed, LEASE, Lease};
 use super::rows::{ClaimedRow, Split};
 use super::seal::LookupHash;
 use super::supersede::Newer;
-use super::{Error, Predecessor, Store, channel_list, seal};
+use super::{Error, Predecessor, Store, channel_list, retry, seal};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
@@ -90,6 +90,7 @@ impl Store {
             attempts: row.attempts,
             in_doubt: row.in_doubt,
             waited: true,
+            wait_recorded: row.wait_recorded && !row.in_doubt,
             ordering_key,
             lease_token: row.lease_token,
             leased_until,
@@ -130,7 +131,8 @@ impl Store {
             return Ok(true);
         }
         let until = now.after(LEASE);
-        if self.backend.renew(&[claimed.lease()], until).await? == 0 {
+        let lease = [claimed.lease()];
+        if retry::while_temporary(LEASE, || self.backend.renew(&lease, until)).await? == 0 {
             return Err(Error::LeaseLost(claimed.id));
         }
         claimed.leased_until = until;

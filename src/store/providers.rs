@@ -18,9 +18,6 @@ const REASON_MAX: usize = 200;
 /// The time over which spending is counted against a cap.
 const BILLED_WINDOW: Duration = Duration::from_hours(1);
 
-/// Attempts at deliveries that had waited for longer than this are not counted: the scan has to begin somewhere.
-const BILLED_WAIT_MAX: Duration = Duration::from_hours(24);
-
 /// A [`ProviderState`] that is older than this was not written by a gateway that is still running.
 pub const FRESH: Duration = Duration::from_secs(15);
 
@@ -34,8 +31,8 @@ pub trait Providers: Send + Sync {
     async fn enable(&self, provider: &ProviderName, at: Timestamp) -> Result<bool, Error>;
     /// The drained providers, by name.
     async fn drains(&self) -> Result<Vec<Drain>, Error>;
-    /// The messages of the hour before `now` that providers accepted or may have accepted: by provider and minute, the
-    /// oldest first.
+    /// What providers accepted or may have accepted in the hour before `now`: by provider and minute, the oldest first. A
+    /// running sum: its cost does not depend on the number of messages.
     async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error>;
     /// Replaces the gateway's view of its providers.
     async fn keep_provider_states(&self, states: &[ProviderState]) -> Result<(), Error>;
@@ -69,13 +66,14 @@ impl Drain {
     }
 }
 
-/// Messages that a provider accepted or may have accepted.
+/// What a provider accepted or may have accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Billed {
     pub provider: ProviderName,
-    /// The minute in which they were sent.
+    /// When the first of them was sent; all were sent in the same minute.
     pub at: Timestamp,
-    pub messages: u64,
+    /// SMS segments, and messages on other channels.
+    pub units: u64,
 }
 
 /// How the gateway sees a provider.
@@ -101,8 +99,12 @@ fn event(kind: AuditKind, provider: &ProviderName, at: Timestamp) -> AuditEvent 
     AuditEvent::new(operator(), kind, at).with("provider", provider.0.as_str())
 }
 
-/// The earliest delivery and the earliest attempt that [`Providers::billed`] counts.
-pub(super) fn billed_since(now: Timestamp) -> (Timestamp, Timestamp) {
-    let since = now.before(BILLED_WINDOW);
-    (since.before(BILLED_WAIT_MAX), since)
+/// The minute, since 1970, in which a message was sent.
+pub(super) fn billed_minute(at: Timestamp) -> i64 {
+    at.micros() / 60_000_000
+}
+
+/// The first minute that [`Providers::billed`] counts.
+pub(super) fn billed_since(now: Timestamp) -> i64 {
+    billed_minute(now.before(BILLED_WINDOW))
 }

@@ -11,7 +11,7 @@ use super::backend::Backend;
 use super::read_batcher::ReadBatcher;
 use super::rows::{ImportRows, NewContactRow, RecipientQuery, RecipientRows};
 use super::seal;
-use super::seal::Sealer;
+use super::seal::{LookupHash, Sealer};
 use super::{Error, Store, channel_list, hash_labels};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
@@ -25,6 +25,8 @@ use crate::domain::recipient::{Identifier, Locale, Recipient, RecipientId, Recip
 pub(super) trait SealedRecipients: Send + Sync {
     /// The recipients that each query matches.
     async fn find(&self, queries: &[RecipientQuery]) -> Result<Vec<Vec<RecipientRows>>, Error>;
+    /// The ids of the recipients that each identifier names.
+    async fn holders(&self, identifiers: &[LookupHash]) -> Result<Vec<Vec<Uuid>>, Error>;
     /// Writes recipients whole, all or none: what a recipient's row no longer names is removed.
     async fn import(&self, recipients: &[ImportRows], event: &AuditEvent) -> Result<(), Error>;
     /// Removes a recipient; `false`, and nothing written, when the id is unknown.
@@ -72,6 +74,20 @@ impl Recipients {
         rows.into_iter().next().map(|row| self.open(row)).transpose()
     }
 
+    /// The ids of the recipients that each of the identifiers names, in one query.
+    pub async fn holders(&self, identifiers: &[Identifier]) -> Result<Vec<Vec<RecipientId>>, Error> {
+        let hashes = identifiers.iter().map(|it| self.sealer.identifier_hash(it)).collect::<Result<Vec<_>, _>>()?;
+        let holders = self.backend.holders(&hashes).await?;
+        Ok(holders.into_iter().map(|ids| ids.into_iter().map(RecipientId).collect()).collect())
+    }
+
+    /// The id of the recipient with this reference, imported or not.
+    pub fn id_of(&self, reference: &str) -> Result<RecipientId, Error> {
+        // A keyed hash of the operator's reference, so that a second import replaces the same recipient.
+        let hash = self.sealer.lookup_hash(hash_labels::RECIPIENT_REFERENCE, reference)?;
+        Ok(RecipientId(uuid::Builder::from_custom_bytes(hash).into_uuid()))
+    }
+
     /// Writes recipients whole, all or none. One with a known reference is replaced.
     pub async fn import(&self, recipients: &[RecipientRecord], now: Timestamp) -> Result<(), Error> {
         let rows = recipients.iter().map(|recipient| self.seal(recipient)).collect::<Result<Vec<_>, _>>()?;
@@ -85,16 +101,13 @@ impl Recipients {
         self.backend.erase(id.0, &event.with("recipient", id.to_string())).await
     }
 
-    fn seal(&self, recipient: &RecipientRecord) -> Result<ImportRows, seal::Error> {
-        // The id is a keyed hash of the operator's reference, so that a second import replaces the same recipient.
-        let id = self.sealer.lookup_hash(hash_labels::RECIPIENT_REFERENCE, &recipient.reference)?;
-        let id = uuid::Builder::from_custom_bytes(id).into_uuid();
+    fn seal(&self, recipient: &RecipientRecord) -> Result<ImportRows, Error> {
+        let id = self.id_of(&recipient.reference)?.0;
         let mut contacts = Vec::with_capacity(recipient.contacts.len());
         for (position, contact) in recipient.contacts.iter().enumerate() {
             contacts.push(NewContactRow {
                 channel: contact.channel().name(),
                 position,
-                hash: self.sealer.lookup_hash(contact.channel().name(), contact.expose())?,
                 sealed: self.sealer.seal_contact(RecipientId(id), contact)?,
             });
         }

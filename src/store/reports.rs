@@ -8,12 +8,20 @@ use super::Error;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryState};
 use crate::domain::notification::{Kind, Priority};
+use crate::domain::recipient::RecipientId;
 
 /// Queries that change nothing.
 #[async_trait]
 pub trait Reports: Send + Sync {
     /// The newest deliveries that match, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error>;
+    /// The newest deliveries to a recipient whose notifications were received at `since` or later, newest first.
+    async fn deliveries_to(
+        &self,
+        recipient: RecipientId,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryLine>, Error>;
     /// One delivery by its id, or the first delivery of the notification with this id.
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error>;
     /// The open deliveries of each priority, in the order of [`Priority::ALL`].

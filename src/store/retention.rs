@@ -24,7 +24,8 @@ pub(super) const REMOVED: &str = "removed";
 /// Removes what is too old.
 #[async_trait]
 pub trait Retention: Send + Sync {
-    /// Removes idempotency keys and replacements that have expired; returns the larger of the two numbers.
+    /// Removes idempotency keys and replacements that have expired, and sums of spending older than two hours; returns
+    /// the largest of the numbers.
     async fn prune_keys(&self, now: Timestamp) -> Result<u64, Error>;
     /// Removes the sealed contents of deliveries that were sent and whose deadline has passed; returns how many.
     async fn drop_contents(&self, now: Timestamp) -> Result<u64, Error>;

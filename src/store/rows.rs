@@ -56,7 +56,8 @@ pub(super) struct SettleRows {
     pub(super) recipient: Option<Uuid>,
     pub(super) attempt: Option<Attempt>,
     pub(super) next: NextState,
-    pub(super) event: AuditEvent,
+    /// `None` when a delivery goes on waiting and the audit log says so already.
+    pub(super) event: Option<AuditEvent>,
 }
 
 /// The delivery after a step.
@@ -93,6 +94,8 @@ pub(super) struct ClaimedRow {
     pub(super) lease_token: i64,
     /// Another lease had expired: an attempt may have begun.
     pub(super) in_doubt: bool,
+    /// The newest audit event about it says that it waits.
+    pub(super) wait_recorded: bool,
     pub(super) attempts: Vec<Attempt>,
 }
 
@@ -156,6 +159,5 @@ pub(super) struct ImportRows {
 pub(super) struct NewContactRow {
     pub(super) channel: &'static str,
     pub(super) position: usize,
-    pub(super) hash: LookupHash,
     pub(super) sealed: Vec<u8>,
 }

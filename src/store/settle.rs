@@ -56,11 +56,13 @@ impl Store {
         self.step(&claimed, AuditKind::Attempted, Some(attempt.clone()), next, now).await?;
         claimed.attempts.push(attempt);
         claimed.in_doubt = false;
+        claimed.wait_recorded = false;
         claimed.leased_until = leased_until;
         Ok(claimed)
     }
 
-    /// Ends the lease and makes the delivery due at `until`, after an attempt that failed or none.
+    /// Ends the lease and makes the delivery due at `until`, after an attempt that failed or none. One audit event for each
+    /// wait: a delivery that was looked at and goes on waiting writes none.
     pub async fn postpone(&self, claimed: Claimed, attempt: Option<Attempt>, until: Timestamp) -> Result<(), Error> {
         self.step(&claimed, AuditKind::Postponed, attempt, NextState::Due(until), self.clock.now()).await
     }
@@ -80,12 +82,13 @@ impl Store {
         next: NextState,
         now: Timestamp,
     ) -> Result<(), Error> {
+        let goes_on_waiting = attempt.is_none() && claimed.wait_recorded && matches!(next, NextState::Due(_));
         let rows = SettleRows {
             priority: claimed.priority(),
             delivery: claimed.id.0,
             lease_token: claimed.lease_token,
             recipient: claimed.recipient.map(|recipient| recipient.0),
-            event: event(claimed.event(kind, now), attempt.as_ref(), next),
+            event: (!goes_on_waiting).then(|| event(claimed.event(kind, now), attempt.as_ref(), next)),
             attempt,
             next,
         };

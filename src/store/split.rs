@@ -3,7 +3,7 @@
 use super::lease::{Claimed, LEASE};
 use super::outbox::lease_token;
 use super::rows::{Split, SplitRow};
-use super::{Error, Store, channel_list};
+use super::{Error, Store, channel_list, retry};
 use crate::domain::audit_event::AuditKind;
 use crate::domain::contact::Channel;
 use crate::domain::delivery::DeliveryId;
@@ -41,7 +41,7 @@ impl Store {
         };
         let event = claimed.event(AuditKind::Split, now).with("deliveries", shares.len());
         let leased_until = now.after(LEASE);
-        if !self.backend.split(&split, &event, leased_until).await? {
+        if !retry::while_temporary(LEASE, || self.backend.split(&split, &event, leased_until)).await? {
             return Err(Error::LeaseLost(claimed.id));
         }
         let mut all = Vec::with_capacity(shares.len());
@@ -59,12 +59,14 @@ impl Store {
                 attempts: Vec::new(),
                 in_doubt: false,
                 waited: false,
+                wait_recorded: false,
                 ordering_key: claimed.ordering_key,
                 lease_token: row.lease_token,
                 leased_until,
             });
         }
-        all.push(Claimed { recipient: Some(first.recipient), channels: first.channels.clone(), ..claimed });
+        let (recipient, channels) = (Some(first.recipient), first.channels.clone());
+        all.push(Claimed { recipient, channels, wait_recorded: false, ..claimed });
         Ok(all)
     }
 }

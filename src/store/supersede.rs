@@ -5,9 +5,9 @@
 //! and only waits for another step: while both wait, they are sent in order. Only a keyed hash is stored, and only while
 //! something older could still be sent.
 
-use super::lease::Claimed;
+use super::lease::{Claimed, LEASE};
 use super::seal::LookupHash;
-use super::{Error, Store, hash_labels};
+use super::{Error, Store, hash_labels, retry};
 use crate::domain::notification::{Content, Replacement, replacement};
 use crate::domain::recipient::Identifier;
 
@@ -29,7 +29,8 @@ impl Store {
             return Ok(false);
         }
         let Some(Replacement { own, .. }) = replacement(content, &claimed.subjects) else { return Ok(false) };
-        let newer = self.backend.newer(self.replacement_hash(&own)?, claimed.notification.0).await?;
+        let own = self.replacement_hash(&own)?;
+        let newer = retry::while_temporary(LEASE, || self.backend.newer(own, claimed.notification.0)).await?;
         let has_left = claimed.attempts.iter().any(|attempt| attempt.outcome.is_accepted());
         Ok(match newer {
             None => false,

@@ -15,6 +15,7 @@ use super::Error;
 use super::fatal_error::FatalError;
 use super::priority_queue;
 use super::priority_queue::{PriorityReceiver, PrioritySender};
+use super::retry::RETRY_PAUSE;
 use super::rows::{AcceptResult, AcceptRows, SettleResult, SettleRows};
 use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
@@ -25,9 +26,6 @@ const QUEUE: usize = 4096;
 
 /// Changes in one transaction: a larger batch commits no faster, and its first change waits longer.
 const BATCH: usize = 512;
-
-/// The pause before a settlement is written again.
-const SETTLE_RETRY: Duration = Duration::from_millis(100);
 
 /// Commits many changes at once.
 #[async_trait]
@@ -91,7 +89,7 @@ impl WriteBatcher {
         }
         let _unwritten = Unwritten::counted(&self.unwritten);
         loop {
-            tokio::time::sleep(SETTLE_RETRY).await;
+            tokio::time::sleep(RETRY_PAUSE).await;
             let settled = self.settle_once(rows.clone()).await;
             if !matches!(settled, Err(Error::NotCommitted)) {
                 return settled;

@@ -3,7 +3,7 @@
 //! Values are observed elsewhere; nothing is decided here. A label value is a name from the configuration or one of a fixed
 //! set, never an identifier or a contact: `country` is the calling code alone.
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 /// One metric.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +80,8 @@ pub const ALL: &[Metric] = &[
         "By how much the system clock was last set; negative when it was set back.",
     ),
     gauge_of("otpost_clock_offset_seconds", &[], "How far the system clock is ahead of the gateway's own clock."),
+    gauge_of("otpost_alarm_active", &["alarm"], "1 while an alarm is raised; /readyz says what is wrong."),
+    gauge_of("otpost_delivery_paused", &[], "1 while delivery is paused: accepted notifications wait."),
     counter_of(
         "otpost_reloads_total",
         &["outcome"],
@@ -109,7 +111,12 @@ pub const ALL: &[Metric] = &[
     counter_of(
         "otpost_deliveries_failed_total",
         &["kind", "reason"],
-        "Deliveries that ended without being accepted by any provider.",
+        "Deliveries that ended without being accepted by any provider, apart from superseded ones.",
+    ),
+    counter_of(
+        "otpost_superseded_total",
+        &["kind"],
+        "Codes that were not sent because a newer one for the same purchase replaced them.",
     ),
     counter_of(
         "otpost_unconfirmed_total",
@@ -151,6 +158,11 @@ pub const ALL: &[Metric] = &[
     gauge_of("otpost_queue_depth", &["priority"], "Open deliveries, including those in flight."),
     gauge_of("otpost_queue_oldest_age_seconds", &["priority"], "Age of the oldest open delivery; 0 if there is none."),
     histogram_of("otpost_provider_request_duration_seconds", &["provider"], "Time that a provider takes to answer."),
+    gauge_of(
+        "otpost_provider_trouble",
+        &["provider", "cause"],
+        "1 while a provider fails until an operator corrects its configuration or account: credentials, URL, balance, TLS.",
+    ),
     gauge_of("otpost_circuit_state", &["provider"], "Circuit breaker state: 0 closed, 1 half-open, 2 open."),
     counter_of(
         "otpost_receipts_total",
@@ -161,6 +173,11 @@ pub const ALL: &[Metric] = &[
         "otpost_receipts_missing_ratio",
         &["provider"],
         "Share of the messages accepted 5 to 65 minutes ago that have no final receipt; only for providers that send receipts.",
+    ),
+    counter_of(
+        "otpost_ambiguous_recipients_total",
+        &["outcome"],
+        "OTPs whose identifiers name several recipients: rejected, or sent to all of them.",
     ),
     counter_of("otpost_rate_limit_alarms_total", &["scope"], "Times that an OTP rate limit was exceeded, by scope."),
     counter_of(
@@ -187,11 +204,26 @@ pub const ALL: &[Metric] = &[
     gauge_of("otpost_audit_lag_seconds", &[], "Age of the oldest audit event that is not signed yet."),
     counter_of("otpost_audit_checkpoints_total", &[], "Signed checkpoints of the audit log."),
     gauge_of("otpost_audit_publish_failed", &["place"], "1 while checkpoints cannot be published there."),
+    gauge_of("otpost_store_wal_bytes", &[], "Size of the write-ahead log's file."),
+    gauge_of(
+        "otpost_store_wal_kept_bytes",
+        &[],
+        "Bytes of the write-ahead log that are not in the database file yet; they stay while a reader needs them.",
+    ),
+    gauge_of(
+        "otpost_store_reader_age_seconds",
+        &[],
+        "For how long at least a read transaction, of any process, has kept bytes in the write-ahead log.",
+    ),
+    gauge_of(
+        "otpost_store_wal_alarm",
+        &[],
+        "1 while a reader keeps more than store.wal_alarm in the write-ahead log, or anything for ten minutes.",
+    ),
     gauge_of("otpost_build_info", &["version"], "Always 1."),
 ];
 
-/// Describes each metric to the recorder of this process, and starts counters without labels at zero, so that their first
-/// increment is visible as an increase.
+/// Describes each metric to the recorder of this process, and starts those without labels at zero.
 pub(super) fn describe() {
     for Metric { name, labels, help, sort } in ALL.iter().copied() {
         match sort {
@@ -199,11 +231,38 @@ pub(super) fn describe() {
             MetricType::Gauge => describe_gauge!(name, help),
             MetricType::Histogram => describe_histogram!(name, help),
         }
-        if sort == MetricType::Counter && labels.is_empty() {
-            counter!(name).absolute(0);
+        if labels.is_empty() {
+            start_at_zero(name, &[]);
         }
     }
     metrics::gauge!("otpost_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// Starts at zero every series of a metric that these values of its labels give, so that the first increment is visible as an
+/// increase, and a dashboard shows 0 and not nothing. The values are in the order of the labels.
+pub fn start_at_zero(name: &'static str, values: &[&[&str]]) {
+    let Some(metric) = ALL.iter().find(|metric| metric.name == name) else { return };
+    let mut series = vec![Vec::new()];
+    for (label, values) in metric.labels.iter().zip(values) {
+        let with = |labels: &Vec<Label>| {
+            let labels = labels.clone();
+            values
+                .iter()
+                .map(move |value| {
+                    let one = Label::new(*label, (*value).to_owned());
+                    labels.iter().cloned().chain([one]).collect::<Vec<_>>()
+                })
+                .collect::<Vec<_>>()
+        };
+        series = series.iter().flat_map(with).collect();
+    }
+    for labels in series {
+        match metric.sort {
+            MetricType::Counter => counter!(metric.name, labels).absolute(0),
+            MetricType::Gauge => gauge!(metric.name, labels).set(0.0),
+            MetricType::Histogram => drop(histogram!(metric.name, labels)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(super) async fn send(relay: SocketAddr, span: Duration) -> anyhow::Result<Pe
     while monotonic_ns() < end {
         let message = message()?;
         let began = monotonic_ns();
-        let outcome = relay.send(&message).await;
+        let outcome = relay.send(&message).await.outcome;
         latencies.record((monotonic_ns() - began) / 1_000);
         if !matches!(outcome, Outcome::Accepted { .. }) {
             bail!("the relay did not accept an e-mail: {}", outcome.name());
@@ -55,6 +55,7 @@ fn message() -> anyhow::Result<OutboundMessage> {
             html: RenderedText::new(format!("<!doctype html><html><body><p>{TEXT}</p></body></html>")),
             locale: Locale::parse("en")?,
         },
+        code: None,
         valid_for: Duration::from_mins(5),
     })
 }

@@ -3,7 +3,7 @@
 //! Every rule lists its violations as `src/file.rs:line`. `the_rules_can_fail` gives each rule a text that breaks it.
 
 mod paths;
-mod source;
+pub(crate) mod source;
 mod the_rules_can_fail;
 mod vocabulary;
 

@@ -1,5 +1,6 @@
 //! The commands as an operator runs them: the real binary in its own workspace, and every exit code.
 
+mod backup;
 mod ca;
 mod check;
 mod database;

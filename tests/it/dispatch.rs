@@ -10,3 +10,4 @@ mod priorities;
 mod recipients;
 mod spend;
 mod superseded;
+mod trouble;

@@ -8,8 +8,10 @@ mod audit_log;
 mod leases;
 mod memory;
 mod migration;
+mod query_plans;
 mod recipients;
 mod retention;
+mod spending;
 mod sqlite;
 mod template_versions;
 
@@ -21,6 +23,7 @@ use std::time::Duration;
 use otpost::domain::clock::{Clock, Timestamp};
 use otpost::domain::contact::Channel;
 use otpost::domain::delivery::{Attempt, ProviderName};
+use otpost::domain::failure_detail::FailureDetail;
 use otpost::domain::money::{Currency, Money};
 use otpost::domain::notification::{ClientName, Content, Notification, NotificationId, Otp, Priority};
 use otpost::domain::outcome::{Cause, Outcome};
@@ -51,6 +54,7 @@ fn promises() -> Vec<Promise> {
         audit_log::PROMISES,
         recipients::PROMISES,
         retention::PROMISES,
+        spending::PROMISES,
         template_versions::PROMISES,
     ]
     .concat()
@@ -144,6 +148,8 @@ impl Fixture {
             started_at: self.now(),
             took: Duration::from_millis(12),
             outcome,
+            detail: None,
+            segments: None,
             template_version: None,
             failure: None,
         }
@@ -151,6 +157,12 @@ impl Fixture {
 
     fn taken(&self, number: u32) -> Attempt {
         self.attempt(number, Outcome::accepted(None))
+    }
+
+    /// A failed SMS of three segments with all that is recorded of it.
+    fn detailed(&self, number: u32) -> Attempt {
+        let detail = FailureDetail::new("HTTP 401, code 17: {\"error\":\"unknown key\"}");
+        Attempt { detail, segments: Some(3), ..self.attempt(number, Outcome::failed(Cause::Unauthorized)) }
     }
 
     fn deferred(&self, number: u32) -> Attempt {

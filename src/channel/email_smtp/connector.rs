@@ -16,15 +16,16 @@ use lettre::transport::smtp::client::{
 use lettre::transport::smtp::extension::ClientId;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslConnector, SslMethod, SslVersion};
-use openssl::x509::X509;
+use openssl::x509::{X509, X509VerifyResult};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
+use super::failure::{SessionError, SmtpStep};
 use super::read_limit::ReadLimit;
-use super::{SessionError, Settings, SmtpStep, Tls};
-use crate::channel::{CONNECT_MAX, Common, Error, read_ca};
+use super::{Settings, Tls};
+use crate::channel::{CONNECT_MAX, Common, Error, read_ca, tls_problem};
 
 /// Where distributions keep the trusted certificates; a bundled OpenSSL does not know these paths.
 const SYSTEM_ROOTS: [&str; 4] = [
@@ -84,15 +85,27 @@ impl Connector {
             timeout(CONNECT_MAX, TcpStream::connect(address)).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))?;
         tcp.set_nodelay(true)?;
         let mut smtp = match &self.tls {
-            TlsMode::None => self.greet(PlainStream { tcp, before_tls: false }).await?,
+            TlsMode::None => {
+                *step = SmtpStep::Greeting;
+                self.greet(PlainStream { tcp, before_tls: false }).await?
+            }
             TlsMode::StartTls(parameters) => {
+                *step = SmtpStep::Greeting;
                 let mut smtp = self.greet(PlainStream { tcp, before_tls: true }).await?;
+                *step = SmtpStep::Tls;
+                if !smtp.can_starttls() {
+                    return Err(SessionError::Tls("the relay does not support STARTTLS".to_owned()));
+                }
                 smtp.starttls(parameters.clone(), &self.hello).await?;
                 smtp
             }
             TlsMode::Tls(connector) => {
+                *step = SmtpStep::Tls;
                 let mut stream = SslStream::new(connector.configure()?.into_ssl(&self.host)?, tcp)?;
-                Pin::new(&mut stream).connect().await.map_err(|_| SessionError::Lost)?;
+                if let Err(error) = Pin::new(&mut stream).connect().await {
+                    return Err(handshake_error(error, stream.ssl().verify_result()));
+                }
+                *step = SmtpStep::Greeting;
                 self.greet(TlsStream(stream)).await?
             }
         };
@@ -108,15 +121,12 @@ impl Connector {
     }
 }
 
-impl From<io::Error> for SessionError {
-    fn from(_: io::Error) -> Self {
-        Self::Lost
-    }
-}
-
-impl From<ErrorStack> for SessionError {
-    fn from(_: ErrorStack) -> Self {
-        Self::Lost
+fn handshake_error(error: openssl::ssl::Error, verification: X509VerifyResult) -> SessionError {
+    // In the form in which the HTTP library passes it on.
+    let text = format!("{error} ({verification})");
+    match tls_problem::in_text(&text) {
+        Some(problem) => SessionError::Tls(problem),
+        None => error.into_io_error().unwrap_or_else(|_| io::ErrorKind::UnexpectedEof.into()).into(),
     }
 }
 

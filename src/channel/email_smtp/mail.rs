@@ -7,6 +7,7 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::{Address, Message as Mail};
 
 use super::headers::{AutoSubmitted, ContentLanguage, NoAutoReply, Subject, Unsubscribe};
+use crate::domain::mailbox;
 use crate::domain::notification::Priority;
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::Cause;
@@ -58,10 +59,9 @@ impl OutgoingMail {
     }
 }
 
-// Every relay accepts a domain in its ASCII form (RFC 5890, 2.3.2.1). Only a local part beyond ASCII needs SMTPUTF8.
-fn recipient(mailbox: &str) -> Option<Address> {
-    let (local, domain) = mailbox.rsplit_once('@')?;
-    Address::new(local, idna::domain_to_ascii(domain).ok()?).ok()
+fn recipient(text: &str) -> Option<Address> {
+    let (local, domain) = mailbox::parse(text)?;
+    Address::new(local, domain).ok()
 }
 
 fn one_line(text: &str) -> String {
@@ -72,6 +72,7 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::channel::test_servers;
+    use crate::domain::contact::{Channel, Contact};
 
     fn written(subject: &str) -> String {
         let from = "Bank <otp@bank.example>".parse().unwrap();
@@ -104,6 +105,25 @@ mod tests {
         assert_eq!(written("ala@żółw.example").as_deref(), Some("ala@xn--w-uga1v8h.example"));
         assert_eq!(written("\"a b\"@Mail.example").as_deref(), Some("\"a b\"@mail.example"));
         assert_eq!(written("źdźbło@mail.example").as_deref(), Some("źdźbło@mail.example"));
+    }
+
+    #[test]
+    fn every_address_that_is_accepted_can_be_written() {
+        let odd = |part: &str| part.chars().map(String::from).collect::<Vec<_>>();
+        let mut locals = odd("aZ0!#$%&'*+-/=?^_`{|}~źß漢é. ()<>[]:;@\\,\"\t\u{7f}\u{202a}🔑");
+        locals.extend(["a.b", "a..b", ".a", "a.", "\"a b\"", "\"a..b\"", "\"ź\"", "\"", "\"\""].map(String::from));
+        let mut domains = odd("aZ0-_ź.!");
+        domains
+            .extend(["b.c", "-b.c", "b-.c", "b..c", "1.2", "b_c.d", "żółw.pl", "xn--a.de", "[::1]"].map(String::from));
+        domains.extend(locals.iter().map(|inner| format!("b{inner}c.example")));
+        let mut accepted = 0;
+        for address in locals.iter().flat_map(|local| domains.iter().map(move |domain| format!("{local}@{domain}"))) {
+            if Contact::parse(Channel::Email, &address).is_ok() {
+                accepted += 1;
+                assert!(recipient(&address).is_some(), "{address:?}");
+            }
+        }
+        assert!(accepted > 200, "{accepted}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! It never delivers to the recipient's own mail server, and never falls back to an unprotected connection: `tls` decides.
 
 mod connector;
+mod failure;
 mod headers;
 mod mail;
 mod pool;
@@ -17,12 +18,14 @@ use lettre::message::Mailbox;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{Adapter, Common, Error, KindSettings, Provider, ProviderEndpoint, check_in_flight};
+use super::redaction::Redactor;
+use super::{Adapter, Common, Error, KindSettings, Provider, ProviderEndpoint, SendResult, check_in_flight};
 use crate::domain::notification::Priority;
 use crate::domain::outbound_message::OutboundMessage;
-use crate::domain::outcome::{Cause, Outcome, Reference};
+use crate::domain::outcome::{Outcome, Reference};
 use crate::domain::secret::Credential;
 use connector::Connector;
+use failure::{SessionError, SmtpStep, timed_out};
 use headers::Unsubscribe;
 use mail::OutgoingMail;
 use pool::Pool;
@@ -92,45 +95,10 @@ impl KindSettings for Settings {
 struct Relay {
     from: Mailbox,
     unsubscribe: Option<Unsubscribe>,
+    credentials: Vec<Credential>,
     connector: Connector,
     pool: Pool,
     timeout: Duration,
-}
-
-/// How far an attempt has come. The outcome of a failure depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SmtpStep {
-    /// Waiting for a free connection.
-    Queue,
-    /// Connecting, up to the reply to `EHLO`.
-    Connect,
-    /// `AUTH`.
-    Login,
-    /// `MAIL FROM`.
-    Sender,
-    /// `RCPT TO`.
-    Recipient,
-    /// `DATA`, before the first byte of the mail.
-    Data,
-    /// From the first byte of the mail to the reply that accepts it.
-    Content,
-}
-
-/// Why an attempt ended early. It keeps the class of the failure only, because the text may contain a mail address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SessionError {
-    /// The relay replied with this error code.
-    Reply(u16),
-    /// The connection was not made, or it ended, or the other side does not speak SMTP.
-    Lost,
-    /// The mail address has characters beyond ASCII, and the relay does not support them (RFC 6531).
-    AsciiOnly,
-}
-
-impl From<lettre::transport::smtp::Error> for SessionError {
-    fn from(error: lettre::transport::smtp::Error) -> Self {
-        error.status().map_or(Self::Lost, |code| Self::Reply(code.into()))
-    }
 }
 
 impl Relay {
@@ -149,6 +117,7 @@ impl Relay {
         Ok(Self {
             from,
             unsubscribe,
+            credentials: [&settings.user, &settings.password].into_iter().flatten().cloned().collect(),
             connector: Connector::new(settings, common)?,
             pool: Pool::new(settings.connections),
             timeout: common.timeout,
@@ -165,7 +134,7 @@ impl Relay {
         let _permit = self.pool.acquire(priority).await?;
         let mut session = self.open(mail, step).await?;
         let result = session.finish(mail, step).await;
-        if !matches!(result, Err(SessionError::Lost | SessionError::Reply(SHUTTING_DOWN))) {
+        if !result.as_ref().is_err_and(SessionError::ends_connection) {
             self.pool.put(session);
         }
         result.map(|reply| reference(&reply))
@@ -178,7 +147,7 @@ impl Relay {
             match session.start(mail).await {
                 Ok(()) => return Ok(session),
                 // It was closed while idle. Nothing of this mail was sent, and the other connections have been idle longer.
-                Err(SessionError::Lost | SessionError::Reply(SHUTTING_DOWN)) => self.pool.clear(),
+                Err(error) if error.ends_connection() => self.pool.clear(),
                 Err(rejected) => {
                     self.pool.put(session);
                     return Err(rejected);
@@ -190,55 +159,26 @@ impl Relay {
         session.start(mail).await?;
         Ok(session)
     }
+
+    fn redactor(&self, message: &OutboundMessage) -> Redactor {
+        self.credentials.iter().fold(Redactor::of(message), |redactor, credential| redactor.and(credential.expose()))
+    }
 }
 
 #[async_trait]
 impl Provider for Relay {
-    async fn send(&self, message: &OutboundMessage) -> Outcome {
+    async fn send(&self, message: &OutboundMessage) -> SendResult {
         let mail = match OutgoingMail::write(&self.from, self.unsubscribe.as_ref(), message) {
             Ok(mail) => mail,
-            Err(cause) => return Outcome::rejected(cause),
+            Err(cause) => return Outcome::failed(cause).into(),
         };
         let mut step = SmtpStep::Queue;
         let limit = self.timeout.min(message.valid_for);
         match timeout(limit, self.transmit(&mail, message.priority, &mut step)).await {
-            Ok(Ok(reference)) => Outcome::accepted(reference),
-            Ok(Err(error)) => failed(step, error),
+            Ok(Ok(reference)) => Outcome::accepted(reference).into(),
+            Ok(Err(error)) => error.result(step, &self.redactor(message)),
             Err(_) => timed_out(step),
         }
-    }
-}
-
-/// RFC 5321, 3.8: after this reply the relay closes the connection.
-const SHUTTING_DOWN: u16 = 421;
-
-fn failed(step: SmtpStep, error: SessionError) -> Outcome {
-    match (step, error) {
-        (SmtpStep::Content, SessionError::Lost) => Outcome::unknown(Cause::Disconnected),
-        (_, SessionError::Lost) => Outcome::deferred(Cause::Unreachable),
-        // Relays also use 450 for greylisting and rate limits.
-        (_, SessionError::Reply(450)) => Outcome::deferred(Cause::Throttled),
-        (_, SessionError::Reply(400..=499)) => Outcome::deferred(Cause::ProviderDown),
-        (_, SessionError::Reply(530 | 534 | 535 | 538)) | (SmtpStep::Login, SessionError::Reply(_)) => {
-            Outcome::rejected(Cause::Unauthorized)
-        }
-        // A greeting of 554 rejects this machine, not the mail.
-        (SmtpStep::Queue | SmtpStep::Connect, SessionError::Reply(_)) => Outcome::deferred(Cause::ProviderDown),
-        (_, SessionError::AsciiOnly) | (SmtpStep::Recipient, SessionError::Reply(501 | 550 | 551 | 553 | 556)) => {
-            Outcome::rejected(Cause::InvalidContact)
-        }
-        (_, SessionError::Reply(550 | 552 | 553 | 554)) => Outcome::rejected(Cause::BadMessage),
-        (_, SessionError::Reply(_)) => Outcome::rejected(Cause::Unclassified),
-    }
-}
-
-fn timed_out(step: SmtpStep) -> Outcome {
-    match step {
-        SmtpStep::Queue => Outcome::deferred(Cause::LocalQueue),
-        SmtpStep::Connect | SmtpStep::Login | SmtpStep::Sender | SmtpStep::Recipient | SmtpStep::Data => {
-            Outcome::deferred(Cause::Unreachable)
-        }
-        SmtpStep::Content => Outcome::unknown(Cause::TimedOut),
     }
 }
 
@@ -261,6 +201,8 @@ mod tests {
     use super::super::test_servers;
     use super::super::test_servers::Action;
     use super::*;
+    use crate::domain::failure_detail::FailureDetail;
+    use crate::domain::outcome::Cause;
 
     fn settings(address: SocketAddr, mut given: Value) -> crate::channel::Settings {
         let usual = json!({
@@ -278,7 +220,16 @@ mod tests {
     }
 
     async fn outcome(relay: &test_servers::TestRelay, rest: Value) -> Outcome {
-        connected(relay, rest).await.send(&mail()).await
+        connected(relay, rest).await.send(&mail()).await.outcome
+    }
+
+    async fn send(provider: &Arc<dyn Provider>) -> Outcome {
+        provider.send(&mail()).await.outcome
+    }
+
+    async fn detail(relay: &test_servers::TestRelay, rest: Value) -> String {
+        let result = connected(relay, rest).await.send(&mail()).await;
+        result.detail.as_ref().map_or("", FailureDetail::as_str).to_owned()
     }
 
     fn mail() -> OutboundMessage {
@@ -309,7 +260,7 @@ mod tests {
     async fn two_mails_go_over_one_connection() {
         let relay = test_servers::TestRelay::new();
         let provider = connected(&relay, json!({})).await;
-        assert_eq!((provider.send(&mail()).await, provider.send(&mail()).await), (accepted(), accepted()));
+        assert_eq!((send(&provider).await, send(&provider).await), (accepted(), accepted()));
         assert_eq!(relay.received.count("EHLO"), 1);
     }
 
@@ -318,7 +269,7 @@ mod tests {
         let relay = test_servers::TestRelay::new().closing_after(1);
         let provider = connected(&relay, json!({})).await;
         for _ in 0..3 {
-            assert_eq!(provider.send(&mail()).await, accepted());
+            assert_eq!(send(&provider).await, accepted());
         }
         assert_eq!((relay.received.count("EHLO"), relay.received.count(".")), (3, 3));
     }
@@ -328,7 +279,7 @@ mod tests {
         let relay = test_servers::TestRelay::new().on("RCPT", "550 5.1.1 unknown");
         let provider = connected(&relay, json!({})).await;
         for _ in 0..2 {
-            assert_eq!(provider.send(&mail()).await, Outcome::rejected(Cause::InvalidContact));
+            assert_eq!(send(&provider).await, Outcome::rejected(Cause::InvalidContact));
         }
         assert_eq!(
             (relay.received.count("EHLO"), relay.received.count("RSET"), relay.received.count("DATA")),
@@ -340,8 +291,7 @@ mod tests {
     async fn no_more_connections_are_made_than_allowed() {
         let relay = test_servers::TestRelay::new();
         let provider = connected(&relay, json!({ "connections": 2 })).await;
-        let mail = mail();
-        let sent = tokio::join!(provider.send(&mail), provider.send(&mail), provider.send(&mail), provider.send(&mail));
+        let sent = tokio::join!(send(&provider), send(&provider), send(&provider), send(&provider));
         assert_eq!(sent, (accepted(), accepted(), accepted(), accepted()));
         assert!(relay.received.count("EHLO") <= 2);
     }
@@ -354,7 +304,7 @@ mod tests {
         assert_eq!(relay.received.all()[2], "AUTH PLAIN AG1lAGh1c2g=");
 
         let strict = test_servers::TestRelay::new().on("AUTH", "535 5.7.8 no");
-        assert_eq!(outcome(&strict, login).await, Outcome::rejected(Cause::Unauthorized));
+        assert_eq!(outcome(&strict, login).await, Outcome::deferred(Cause::Unauthorized));
     }
 
     #[test]
@@ -368,29 +318,52 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_reply_of_the_relay_has_an_outcome() {
+    async fn the_outcome_of_a_reply_depends_on_the_command() {
         for (command, reply, expected) in [
-            ("(greeting)", "421 too busy", Outcome::deferred(Cause::ProviderDown)),
-            ("(greeting)", "554 not you", Outcome::deferred(Cause::ProviderDown)),
-            ("MAIL", "421 closing", Outcome::deferred(Cause::ProviderDown)),
-            ("MAIL", "530 log in first", Outcome::rejected(Cause::Unauthorized)),
-            ("MAIL", "550 sender unknown", Outcome::rejected(Cause::BadMessage)),
-            ("RCPT", "450 greylisted", Outcome::deferred(Cause::Throttled)),
-            ("RCPT", "451 trouble", Outcome::deferred(Cause::ProviderDown)),
-            ("RCPT", "550 unknown", Outcome::rejected(Cause::InvalidContact)),
-            ("RCPT", "551 moved", Outcome::rejected(Cause::InvalidContact)),
-            ("RCPT", "553 not a name", Outcome::rejected(Cause::InvalidContact)),
-            ("RCPT", "554 blocked", Outcome::rejected(Cause::BadMessage)),
-            ("RCPT", "555 what?", Outcome::rejected(Cause::Unclassified)),
+            ("(greeting)", "554 not you", Outcome::deferred(Cause::Account)),
+            ("MAIL", "550 sender unknown", Outcome::deferred(Cause::Account)),
+            ("RCPT", "550 5.7.1 relaying denied", Outcome::deferred(Cause::Unauthorized)),
+            ("RCPT", "550 5.1.1 unknown", Outcome::rejected(Cause::InvalidContact)),
             ("DATA", "452 disk full", Outcome::deferred(Cause::ProviderDown)),
-            (".", "421 closing", Outcome::deferred(Cause::ProviderDown)),
-            (".", "451 trouble", Outcome::deferred(Cause::ProviderDown)),
             (".", "552 too large", Outcome::rejected(Cause::BadMessage)),
-            (".", "554 spam", Outcome::rejected(Cause::BadMessage)),
         ] {
             let relay = test_servers::TestRelay::new().on(command, reply);
             assert_eq!(outcome(&relay, json!({})).await, expected, "{command} {reply}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_failure_names_its_phase_and_its_reason_without_anything_that_was_sent() {
+        let new = test_servers::TestRelay::new;
+        let short = || json!({ "timeout": "300ms" });
+        let unknown = new().on("RCPT", "550-5.1.1 <leon@mail.example>: unknown\r\n550 5.1.1 Code 0042");
+        assert_eq!(detail(&unknown, json!({})).await, "SMTP 550 after RCPT TO: 5.1.1 <***>: unknown 5.1.1 ***");
+        assert_eq!(
+            detail(&new().react("MAIL", Action::Disconnect), json!({})).await,
+            "connection closed after MAIL FROM"
+        );
+        assert_eq!(detail(&new().react(".", Action::NeverReply), short()).await, "timed out while sending the mail");
+        assert_eq!(
+            detail(&new().react("(greeting)", Action::NeverReply), short()).await,
+            "timed out before the greeting was complete"
+        );
+        let closed = settings(test_servers::closed_port().await, json!({})).connect().unwrap().provider;
+        let refused = closed.send(&mail()).await.detail.unwrap();
+        assert_eq!(refused.as_str(), "connection refused");
+        let (acceptor, _) = test_servers::localhost();
+        let (_, other) = test_servers::localhost();
+        let upgraded = new().start_tls(acceptor.clone());
+        assert_eq!(
+            detail(&upgraded, trusting("starttls", other.path())).await,
+            "TLS: unable to get local issuer certificate"
+        );
+        let implicit = new().implicit_tls(acceptor);
+        assert_eq!(
+            detail(&implicit, trusting("tls", other.path())).await,
+            "TLS: unable to get local issuer certificate"
+        );
+        let without = detail(&new(), trusting("starttls", other.path())).await;
+        assert_eq!(without, "TLS: the relay does not support STARTTLS");
     }
 
     #[tokio::test]
@@ -409,7 +382,7 @@ mod tests {
             assert_eq!(outcome(&relay, json!({ "timeout": "300ms" })).await, expected, "{command}");
         }
         let closed = settings(test_servers::closed_port().await, json!({})).connect().unwrap().provider;
-        assert_eq!(closed.send(&mail()).await, Outcome::deferred(Cause::Unreachable));
+        assert_eq!(send(&closed).await, Outcome::deferred(Cause::Unreachable));
     }
 
     fn trusting(tls: &str, ca: &Path) -> Value {
@@ -435,7 +408,7 @@ mod tests {
             ("starttls", test_servers::TestRelay::new().start_tls(acceptor.clone())),
             ("tls", test_servers::TestRelay::new().implicit_tls(acceptor.clone())),
         ] {
-            assert_eq!(outcome(&relay, trusting(tls, other.path())).await, Outcome::deferred(Cause::Unreachable));
+            assert_eq!(outcome(&relay, trusting(tls, other.path())).await, Outcome::deferred(Cause::TlsFailed));
             assert_eq!(relay.received.count("MAIL"), 0, "{tls}");
         }
     }
@@ -444,7 +417,7 @@ mod tests {
     async fn a_reply_injected_before_tls_is_not_read_as_one_over_tls() {
         let (acceptor, ca) = test_servers::localhost();
         let relay = test_servers::TestRelay::new().start_tls(acceptor).on("STARTTLS", "220 ready\r\n250 slipped in");
-        assert_eq!(outcome(&relay, trusting("starttls", ca.path())).await, Outcome::deferred(Cause::Unreachable));
+        assert_eq!(outcome(&relay, trusting("starttls", ca.path())).await, Outcome::deferred(Cause::TlsFailed));
     }
 
     #[test]

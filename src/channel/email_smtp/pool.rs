@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::SessionError;
+use super::failure::SessionError;
 use super::session::SmtpSession;
 use crate::channel::priority_semaphore::{PriorityPermit, PrioritySemaphore};
 use crate::domain::notification::Priority;
@@ -32,7 +32,7 @@ impl Pool {
 
     /// A permit for one connection, idle or new; waits while all are in use.
     pub(super) async fn acquire(&self, priority: Priority) -> Result<PriorityPermit, SessionError> {
-        self.permits.acquire(priority).await.map_err(|_closed| SessionError::Lost)
+        self.permits.acquire(priority).await.map_err(|_closed| SessionError::Lost("the gateway is stopping".to_owned()))
     }
 
     pub(super) fn take(&self) -> Option<SmtpSession> {

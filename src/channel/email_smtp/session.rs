@@ -4,8 +4,8 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter};
 
+use super::failure::{SessionError, SmtpStep};
 use super::mail::OutgoingMail;
-use super::{SessionError, SmtpStep};
 
 /// A connection that has been greeted and, if configured, authenticated.
 pub(super) struct SmtpSession {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::template_output;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
+use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::Outcome;
 use crate::domain::template_version::{TemplateSnapshot, TemplateVersion};
 use crate::store::reports::{DeliveryDetail, EventLine};
@@ -77,8 +78,10 @@ impl TimelineEntry<'_> {
                 "contact": attempt.address, "took_us": attempt.took.as_micros(),
                 "outcome": attempt.outcome.name(),
                 "cause": attempt.outcome.cause().map(crate::domain::outcome::Cause::name),
+                "detail": attempt.detail.as_ref().map(FailureDetail::as_str),
                 "reference": reference(&attempt.outcome),
                 "failure": attempt.failure.map(crate::domain::receipt::ReceiptStatus::name),
+                "segments": attempt.segments,
                 "template_version": attempt.template_version.map(|version| version.to_string()),
                 "template": template.map(template_output::as_json),
             }),
@@ -102,14 +105,15 @@ fn event_text(actor: &str, kind: &str, detail: &Map<String, Value>) -> String {
 }
 
 fn attempt_text(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> String {
-    let Attempt { channel, provider, address, took, outcome, .. } = attempt;
+    let Attempt { channel, provider, address, took, outcome, detail, .. } = attempt;
     let cause = outcome.cause().map(|cause| format!(", {cause}")).unwrap_or_default();
     let reference = reference(outcome).map(|reference| format!(", reference {reference}")).unwrap_or_default();
     let took = duration(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
     let template =
         template.map(|it| format!(", template {} {}", it.template_version.short(), it.topic)).unwrap_or_default();
     let failure = attempt.failure.map(|status| format!(", then {status}")).unwrap_or_default();
-    format!("{channel} {provider} {address}: {}{cause}{failure}{reference} ({took}){template}", outcome.name())
+    let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    format!("{channel} {provider} {address}: {}{cause}{failure}{reference} ({took}){template}{detail}", outcome.name())
 }
 
 fn reference(outcome: &Outcome) -> Option<&str> {

@@ -1,19 +1,21 @@
-//! `otpost provider list`: one line per provider. Circuit, failures and latency are what a running gateway reported to
-//! the database during the last seconds.
+//! `otpost provider list`: one line per provider, as the running gateway sees it now. Without one, it shows the configuration
+//! file, what operators decided, and what a gateway stored during the last seconds.
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::channel::Settings;
 use crate::cli::config_file::{ConfigFile, read_store};
-use crate::cli::output;
+use crate::cli::{local_gateway, output};
+use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
-use crate::domain::country_prefix::CountryPrefix;
 use crate::domain::price::Price;
 use crate::domain::provider_profile::ProviderProfile;
+use crate::flow::inspector::{Answer, Question};
+use crate::flow::providers::report::ProviderReport;
 use crate::route::spend_window::SpendWindow;
-use crate::store::providers::{Billed, Drain, FRESH, ProviderState};
+use crate::store::providers::{Billed, FRESH};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -24,105 +26,113 @@ pub(crate) struct Args {
     json: bool,
 }
 
-struct ProviderRow<'a> {
-    profile: &'a ProviderProfile,
-    state: Option<&'a ProviderState>,
-    drain: Option<&'a Drain>,
-    /// In the last hour; none if messages have no price.
-    spent: Option<Price>,
-}
-
-fn spent(profile: &ProviderProfile, billed: &[Billed], now: Timestamp) -> Option<Price> {
-    let mut window = SpendWindow::new(profile.price, profile.spend_cap);
-    let own = billed.iter().filter(|it| it.provider == profile.provider);
-    own.for_each(|it| window.add(it.at, it.messages));
-    (!profile.price.is_zero()).then(|| window.spent(now))
-}
-
 /// Lists providers in the order of the configuration.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
-    let store = read_store(&config).await?;
+    let answer = local_gateway::ask(&config, &Question::Providers).await?;
+    let (source, providers, paused) = match answer {
+        Some(Answer::Providers { providers, paused }) => ("gateway", providers, paused),
+        _ => ("stored", stored(&config).await?, config.delivery.paused),
+    };
+    if args.json {
+        output::json(&json!({ "source": source, "paused": paused, "providers": providers }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&providers)?;
+    if paused {
+        output::note("delivery is paused: nothing is sent");
+    }
+    if source == "gateway" {
+        note_differences(&config, &providers);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stored(config: &Config) -> anyhow::Result<Vec<ProviderReport>> {
+    let store = read_store(config).await?;
     let (drains, states) = (store.providers().drains().await?, store.providers().provider_states().await?);
     let now = SystemClock.now();
     let is_priced = config.provider.iter().any(|it| !it.profile().price.is_zero());
     let billed = if is_priced { store.providers().billed(now).await? } else { Vec::new() };
     store.close().await?;
-    let provider = |profile| ProviderRow {
-        profile,
-        state: states.iter().find(|it| it.provider == profile.provider && now.since(it.observed_at) < FRESH),
-        spent: spent(profile, &billed, now),
-        drain: drains.iter().find(|it| it.provider == profile.provider),
-    };
-    let providers: Vec<_> = config.provider.iter().map(Settings::profile).map(provider).collect();
-    if args.json {
-        output::json(&json!({ "providers": providers.iter().map(as_json).collect::<Vec<_>>() }))?;
-    } else if providers.is_empty() {
-        output::line("no providers")?;
-    } else {
-        let head = [
-            "NAME",
-            "CHANNEL",
-            "COUNTRIES",
-            "WEIGHT",
-            "CIRCUIT",
-            "FAILED (LAST 20)",
-            "LATENCY",
-            "SPENT (1 H)",
-            "STATUS",
-        ];
-        let rows: Vec<_> = providers.iter().map(row).collect();
-        output::line(output::table(&head, &rows).trim_end())?;
-        if providers.iter().all(|provider| provider.state.is_none()) {
-            output::note("no running gateway reported in the last 15 s; circuit, failures and latency are unknown");
+    let report = |profile: &ProviderProfile| {
+        let drain = drains.iter().find(|it| it.provider == profile.provider);
+        let mut report = ProviderReport::configured(profile).with_drain(drain);
+        let is_fresh = |at: Timestamp| now.since(at) < FRESH;
+        if let Some(state) = states.iter().find(|it| it.provider == profile.provider && is_fresh(it.observed_at)) {
+            report = report.with_state(state);
         }
-    }
-    Ok(ExitCode::SUCCESS)
+        if let Some(spent) = spent(profile, &billed, now) {
+            report = report.with_spent(spent);
+        }
+        report
+    };
+    Ok(config.provider.iter().map(Settings::profile).map(report).collect())
 }
 
-fn row(provider: &ProviderRow<'_>) -> Vec<String> {
-    let ProviderRow { profile, state, drain, spent } = provider;
-    let spent = spent.map(|spent| match profile.spend_cap {
-        Some(cap) => format!("{spent} of {cap}"),
-        None => spent.to_string(),
-    });
+// In the last hour; `None` if messages have no price.
+fn spent(profile: &ProviderProfile, billed: &[Billed], now: Timestamp) -> Option<Price> {
+    let mut window = SpendWindow::new(profile.price, profile.spend_cap);
+    let own = billed.iter().filter(|it| it.provider == profile.provider);
+    own.for_each(|it| window.add(it.at, it.units));
+    (!profile.price.is_zero()).then(|| window.spent(now))
+}
+
+fn print(providers: &[ProviderReport]) -> std::io::Result<()> {
+    if providers.is_empty() {
+        return output::line("no providers");
+    }
+    let head =
+        ["NAME", "CHANNEL", "COUNTRIES", "WEIGHT", "CIRCUIT", "FAILED (LAST 20)", "LATENCY", "SPENT (1 H)", "STATUS"];
+    let rows: Vec<_> = providers.iter().map(row).collect();
+    output::line(output::table(&head, &rows).trim_end())?;
+    if providers.iter().all(|provider| provider.circuit.is_none()) {
+        output::note("no running gateway reported in the last 15 s; circuit, failures and latency are unknown");
+    }
+    Ok(())
+}
+
+// The file may have changed since the gateway started.
+fn note_differences(config: &Config, running: &[ProviderReport]) {
+    let named = |name: &str| running.iter().any(|provider| provider.name == name);
+    for name in config.provider.iter().map(Settings::name).filter(|name| !named(name)) {
+        output::note(format_args!(
+            "{name} is in the configuration, and the running gateway does not know it: restart it"
+        ));
+    }
+    for provider in running.iter().filter(|it| !config.provider.iter().any(|configured| configured.name() == it.name)) {
+        let name = &provider.name;
+        output::note(format_args!(
+            "{name} was removed from the configuration, and the running gateway uses it: restart it"
+        ));
+    }
+}
+
+fn row(provider: &ProviderReport) -> Vec<String> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let countries: Vec<_> = profile.countries.iter().map(CountryPrefix::as_str).collect();
-    let status = match drain {
-        None => "enabled".to_owned(),
-        Some(Drain { since, reason: None, .. }) => format!("drained since {since}"),
-        Some(Drain { since, reason: Some(reason), .. }) => format!("drained since {since}: {reason}"),
-    };
+    let spent = provider.spent_last_hour.as_ref().map(|spent| match &provider.spend_cap_per_hour {
+        Some(cap) => format!("{spent} of {cap}"),
+        None => spent.clone(),
+    });
+    let failed = provider.recent_failures.zip(provider.recent_attempts);
     vec![
-        profile.provider.to_string(),
-        profile.channel.to_string(),
-        if countries.is_empty() { "all".to_owned() } else { countries.join(" ") },
-        or_dash(profile.weight.map(|weight| weight.to_string())),
-        or_dash(state.map(|state| state.circuit.clone())),
-        or_dash(state.map(|state| format!("{}/{}", state.failures, state.attempts))),
-        or_dash(state.and_then(|state| state.latency).map(|span| format!("{} ms", span.as_millis()))),
+        provider.name.clone(),
+        provider.channel.to_string(),
+        if provider.countries.is_empty() { "all".to_owned() } else { provider.countries.join(" ") },
+        or_dash(provider.weight.map(|weight| weight.to_string())),
+        or_dash(provider.circuit.clone()),
+        or_dash(failed.map(|(failed, attempts)| format!("{failed}/{attempts}"))),
+        or_dash(provider.latency_ms.map(|millis| format!("{millis} ms"))),
         or_dash(spent),
-        status,
+        status(provider),
     ]
 }
 
-fn as_json(provider: &ProviderRow<'_>) -> Value {
-    let ProviderRow { profile, state, drain, spent } = provider;
-    json!({
-        "name": profile.provider,
-        "channel": profile.channel,
-        "countries": profile.countries.iter().map(CountryPrefix::as_str).collect::<Vec<_>>(),
-        "weight": profile.weight,
-        "circuit": state.map(|it| it.circuit.as_str()),
-        "recent_attempts": state.map(|it| it.attempts),
-        "recent_failures": state.map(|it| it.failures),
-        "latency_ms": state.and_then(|it| it.latency).map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
-        "observed_at": state.map(|it| it.observed_at.to_string()),
-        "price": profile.price.to_string(),
-        "spent_last_hour": spent.map(|spent| spent.to_string()),
-        "spend_cap_per_hour": profile.spend_cap.map(|cap| cap.to_string()),
-        "drained": drain.is_some(),
-        "drained_since": drain.map(|it| it.since.to_string()),
-        "drain_reason": drain.and_then(|it| it.reason.as_deref()),
-    })
+fn status(provider: &ProviderReport) -> String {
+    match (&provider.drained_since, &provider.drain_reason, &provider.demoted) {
+        (Some(since), None, _) => format!("drained since {since}"),
+        (Some(since), Some(reason), _) => format!("drained since {since}: {reason}"),
+        (None, _, Some(why)) => format!("enabled, tried later: {why}"),
+        (None, _, None) => "enabled".to_owned(),
+    }
 }

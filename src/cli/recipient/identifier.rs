@@ -2,6 +2,7 @@
 //!
 //! An identifier that is stored in another form is never found, which shows only when an OTP is lost.
 
+use super::spreadsheet;
 use crate::domain::recipient::{IDENTIFIER_MAX, Identifier, IdentifierKind};
 
 /// The longest numeric identifier, in digits.
@@ -12,14 +13,48 @@ const DIGITS_MAX: usize = 20;
 pub(super) enum InvalidIdentifier {
     #[error("expected 1 to 20 digits")]
     Digits,
+    #[error(
+        "a spreadsheet has rounded this number, and digits are lost; format the column as text and export it again"
+    )]
+    Rounded,
     #[error("expected a UUID")]
     Uuid,
     #[error("expected 1 to 64 printable ASCII characters without spaces")]
     Word,
 }
 
+/// What it means when two recipients have the same identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// A mistake: a code or the state of a card would reach someone else.
+    Mistake,
+    /// It may be meant: a balance may have two owners.
+    Unusual,
+    /// Every member of a company has its identifier.
+    Usual,
+}
+
+/// What it means when two recipients have the same identifier of this kind.
+pub(super) const fn sharing(kind: IdentifierKind) -> Sharing {
+    match kind {
+        IdentifierKind::StorageCustomer
+        | IdentifierKind::StorageCard
+        | IdentifierKind::DcCard
+        | IdentifierKind::User => Sharing::Mistake,
+        IdentifierKind::Balance => Sharing::Unusual,
+        IdentifierKind::Corporation => Sharing::Usual,
+    }
+}
+
 /// Checks `text` and brings it to the form of `kind`.
 pub(super) fn parse(kind: IdentifierKind, text: &str) -> Result<Identifier, InvalidIdentifier> {
+    let text = spreadsheet::without_hidden_marks(text);
+    let text = text.trim();
+    let is_number =
+        matches!(kind, IdentifierKind::StorageCustomer | IdentifierKind::StorageCard | IdentifierKind::DcCard);
+    if is_number && spreadsheet::is_scientific(text) {
+        return Err(InvalidIdentifier::Rounded);
+    }
     let value = match kind {
         IdentifierKind::StorageCustomer | IdentifierKind::StorageCard | IdentifierKind::DcCard => {
             let fits = (1..=DIGITS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
@@ -55,9 +90,12 @@ mod tests {
     #[test]
     fn an_identifier_that_the_processor_never_sends_is_rejected() {
         assert_eq!(parse(IdentifierKind::StorageCustomer, "13 37"), Err(InvalidIdentifier::Digits));
-        assert_eq!(parse(IdentifierKind::DcCard, "1.337e3"), Err(InvalidIdentifier::Digits));
+        assert_eq!(parse(IdentifierKind::DcCard, "1.337"), Err(InvalidIdentifier::Digits));
+        assert_eq!(parse(IdentifierKind::DcCard, "1.337e3"), Err(InvalidIdentifier::Rounded));
+        assert_eq!(parse(IdentifierKind::StorageCustomer, "1,23457E+11"), Err(InvalidIdentifier::Rounded));
         assert_eq!(parse(IdentifierKind::Balance, "1337"), Err(InvalidIdentifier::Uuid));
         assert_eq!(parse(IdentifierKind::User, "a b"), Err(InvalidIdentifier::Word));
         assert_eq!(parse(IdentifierKind::StorageCard, "007").unwrap().value, "007");
+        assert_eq!(parse(IdentifierKind::StorageCard, "\u{202a}007\u{202c}\u{a0}").unwrap().value, "007");
     }
 }

@@ -1,58 +1,45 @@
 //! JSON Lines files of recipients: one object per line. An error never repeats the content of a line.
 
-use std::io::{self, BufRead, BufReader};
-use std::rc::Rc;
+use std::io::{self, Read};
 
 use serde_json::{Map, Value};
 use strum::IntoEnumIterator;
 
-use super::progress::{ImportProgress, ProgressReader};
+use super::csv_rows::not_utf8;
+use super::lines::Lines;
 use super::row::{ImportColumn, Row, RowError};
 use crate::domain::contact::Channel;
 use crate::domain::recipient::IdentifierKind;
 
-/// Some editors write it at the beginning of a file.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-pub(super) struct JsonlRows {
-    reader: BufReader<ProgressReader>,
-    line: u64,
-    buffer: Vec<u8>,
-    progress: Rc<ImportProgress>,
+pub(super) struct JsonlRows<R> {
+    lines: Lines<R>,
 }
 
-impl JsonlRows {
-    pub(super) fn open(file: ProgressReader, progress: Rc<ImportProgress>) -> Self {
-        Self { reader: BufReader::new(file), line: 0, buffer: Vec::new(), progress }
+impl<R: Read> JsonlRows<R> {
+    pub(super) fn open(lines: Lines<R>) -> Self {
+        Self { lines }
     }
 }
 
-impl Iterator for JsonlRows {
+impl<R: Read> Iterator for JsonlRows<R> {
     type Item = io::Result<Result<Row, RowError>>;
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            self.progress.begin_row();
-            self.buffer.clear();
-            match self.reader.read_until(b'\n', &mut self.buffer) {
-                Ok(0) => return None,
-                Ok(_) => self.line += 1,
+            match self.lines.next() {
+                Ok(None) => return None,
+                Ok(Some(line)) if line.bytes.trim_ascii().is_empty() => {}
+                Ok(Some(line)) => return Some(Ok(row(line.number, &line.bytes))),
                 Err(error) => return Some(Err(error)),
-            }
-            let text = match self.line {
-                1 => self.buffer.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.buffer),
-                _ => &self.buffer,
-            };
-            if !text.trim_ascii().is_empty() {
-                return Some(Ok(row(self.line, text)));
             }
         }
     }
 }
 
-fn row(line: u64, text: &[u8]) -> Result<Row, RowError> {
+fn row(line: u64, bytes: &[u8]) -> Result<Row, RowError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| not_utf8(line, None))?;
     let not_json =
         |error: serde_json::Error| RowError::of_row(line, format_args!("not JSON, at character {}", error.column()));
-    let Value::Object(keys) = serde_json::from_slice(text).map_err(not_json)? else {
+    let Value::Object(keys) = serde_json::from_str(text).map_err(not_json)? else {
         return Err(RowError::of_row(line, "expected an object"));
     };
     let mut cells = Vec::new();
@@ -133,7 +120,7 @@ mod tests {
         let row = row(3, text).unwrap();
         let cells: Vec<_> = row.cells.iter().map(|(column, text)| (column.name(), text.as_str())).collect();
         assert!(cells.contains(&("dc_card", "6")) && cells.contains(&("push", "t")), "{cells:?}");
-        assert!(row.record().is_ok());
+        assert!(row.record(None).is_ok());
     }
 
     #[test]

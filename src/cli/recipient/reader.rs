@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::rc::Rc;
 
+use super::csv_rows::CsvRows;
+use super::encoding::Utf8Reader;
+use super::jsonl::JsonlRows;
+use super::lines::Lines;
 use super::progress::{ImportProgress, ProgressReader};
 use super::row::{Row, RowError};
-use super::{csv_rows, jsonl};
 use crate::cli::Usage;
 
 /// Rows in order. An outer error ends the import; an inner one rejects its row only.
@@ -16,7 +18,7 @@ pub(super) type RowReader = Box<dyn Iterator<Item = io::Result<Result<Row, RowEr
 /// An open file of recipients.
 pub(super) struct ImportFile {
     pub(super) rows: RowReader,
-    pub(super) progress: Rc<ImportProgress>,
+    pub(super) progress: ImportProgress,
     /// In bytes.
     pub(super) length: u64,
 }
@@ -27,12 +29,12 @@ pub(super) fn open(path: &Path) -> Result<ImportFile, Usage> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
     let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
     let length = file.metadata().map_err(|error| wrong(error.to_string()))?.len();
-    let progress = Rc::new(ImportProgress::default());
-    progress.begin_row();
-    let reader = ProgressReader::new(file, Rc::clone(&progress));
+    let progress = ImportProgress::default();
+    let reader = Utf8Reader::open(ProgressReader::new(file, progress.clone())).map_err(wrong)?;
+    let lines = Lines::new(reader);
     let rows: RowReader = match extension.as_str() {
-        "csv" => Box::new(csv_rows::CsvRows::open(reader, Rc::clone(&progress)).map_err(wrong)?),
-        "jsonl" | "ndjson" => Box::new(jsonl::JsonlRows::open(reader, Rc::clone(&progress))),
+        "csv" => Box::new(CsvRows::open(lines).map_err(wrong)?),
+        "jsonl" | "ndjson" => Box::new(JsonlRows::open(lines)),
         _ => return Err(wrong("expected a .csv or .jsonl file".to_owned())),
     };
     Ok(ImportFile { rows, progress, length })

@@ -4,13 +4,15 @@
 
 use std::fmt::Display;
 
+use rlibphonenumber::Region;
 use serde::Serialize;
 use strum::IntoEnumIterator;
 
-use super::{identifier, phone};
+use super::{identifier, phone, spreadsheet};
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::preferences::{Preferences, RecipientTimeZone};
-use crate::domain::recipient::{Identifier, IdentifierKind, Locale, RecipientRecord, RecipientStatus};
+use crate::domain::recipient::{Identifier, IdentifierKind, RecipientRecord, RecipientStatus};
+use crate::render::canonical_locale;
 
 /// The longest reference of a recipient, in bytes.
 const REFERENCE_MAX: usize = 128;
@@ -53,7 +55,7 @@ impl ImportColumn {
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::all().find(|column| column.name() == name)
+        Self::all().find(|column| column.name().eq_ignore_ascii_case(name))
     }
 }
 
@@ -98,8 +100,9 @@ impl Display for RowError {
 }
 
 impl Row {
-    /// The recipient that the row describes. One wrong cell rejects the row.
-    pub(super) fn record(self) -> Result<RecipientRecord, RowError> {
+    /// The recipient that the row describes. One wrong cell rejects the row. `country` is that of phone numbers without a
+    /// country code.
+    pub(super) fn record(self, country: Option<Region>) -> Result<RecipientRecord, RowError> {
         let line = self.line;
         let (mut reference, mut locale, mut status) = (None, None, None);
         let mut preferences = Preferences::default();
@@ -108,10 +111,11 @@ impl Row {
             return Err(RowError::of_row(line, format_args!("more than {VALUES_MAX} values")));
         }
         for (column, text) in self.cells {
+            let text = spreadsheet::without_hidden_marks(&text).trim().to_owned();
             let wrong = |reason: &dyn Display| RowError::of_cell(line, column, reason);
             match column {
                 ImportColumn::Recipient => reference = Some(reference_from(text).map_err(|e| wrong(&e))?),
-                ImportColumn::Locale => locale = Some(Locale::parse(&text).map_err(|e| wrong(&e))?),
+                ImportColumn::Locale => locale = Some(canonical_locale(&text).map_err(|e| wrong(&e))?),
                 ImportColumn::Status => status = Some(text.parse::<RecipientStatus>().map_err(|e| wrong(&e))?),
                 ImportColumn::Channels => add(&mut preferences.channels, text.parse().map_err(|e| wrong(&e))?),
                 ImportColumn::TimeZone => {
@@ -121,7 +125,7 @@ impl Row {
                     add(&mut identifiers, identifier::parse(kind, &text).map_err(|e| wrong(&e))?);
                 }
                 ImportColumn::Contact(Channel::Sms) => {
-                    let number = phone::normalised(&text).map_err(|e| wrong(&e))?;
+                    let number = phone::normalised(&text, country).map_err(|e| wrong(&e))?;
                     add(&mut contacts, Contact::parse(Channel::Sms, &number).map_err(|e| wrong(&e))?);
                 }
                 ImportColumn::Contact(channel) => {
@@ -162,13 +166,13 @@ mod tests {
     fn rejection(cells: &[(ImportColumn, &str)]) -> String {
         let basics = [(ImportColumn::Recipient, "c-1"), (ImportColumn::Locale, "pl-PL")];
         let all = basics.iter().chain(cells).map(|(column, text)| (*column, (*text).to_owned())).collect();
-        Row { line: 7, cells: all }.record().unwrap_err().to_string()
+        Row { line: 7, cells: all }.record(None).unwrap_err().to_string()
     }
 
     #[test]
     fn an_error_names_the_place_and_the_reason_and_never_the_value() {
-        let error = rejection(&[(ImportColumn::Contact(Channel::Sms), "600100200")]);
-        assert_eq!(error, "line 7, sms: has no country code; write it as +, country code and number");
+        let error = rejection(&[(ImportColumn::Contact(Channel::Sms), "48600100200")]);
+        assert_eq!(error, "line 7, sms: has no + before the country code; write it as +, country code and number");
         let error = rejection(&[(ImportColumn::Contact(Channel::Email), "somebody@")]);
         assert!(error.starts_with("line 7, email:") && !error.contains("somebody"), "{error}");
         assert!(rejection(&[]).starts_with("line 7: no identifier"));
@@ -184,6 +188,20 @@ mod tests {
             (ImportColumn::Contact(Channel::Sms), "+48 600 100 200"),
         ];
         let cells = cells.map(|(column, text)| (column, text.to_owned())).into();
-        assert_eq!(Row { line: 1, cells }.record().unwrap().contacts.len(), 1);
+        assert_eq!(Row { line: 1, cells }.record(None).unwrap().contacts.len(), 1);
+    }
+
+    #[test]
+    fn hidden_marks_of_a_copied_cell_are_not_stored() {
+        let cells = [
+            (ImportColumn::Recipient, "\u{feff}c-1"),
+            (ImportColumn::Locale, "pol\u{200e}"),
+            (ImportColumn::Identifier(IdentifierKind::User), "\u{2066}u-1\u{2069}"),
+            (ImportColumn::Contact(Channel::Email), "\u{202a}a@example.org\u{202c}\u{202f}"),
+        ];
+        let cells = cells.map(|(column, text)| (column, text.to_owned())).into();
+        let record = Row { line: 1, cells }.record(None).unwrap();
+        assert_eq!((record.reference.as_str(), record.locale.as_str()), ("c-1", "pl"));
+        assert_eq!((record.identifiers[0].value.as_str(), record.contacts[0].expose()), ("u-1", "a@example.org"));
     }
 }

@@ -1,25 +1,28 @@
 //! `otpost route explain`: how one kind of notification would reach a recipient, with reasons. Contacts are masked.
+//!
+//! The running gateway answers. Without one, the answer comes from the configuration file and the stored states.
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use jiff::tz::TimeZone;
+use serde_json::json;
 
 use crate::app::Parts;
 use crate::cli::config_file::{ConfigFile, read_store};
-use crate::cli::{Usage, output, recipient, usage};
+use crate::cli::{Usage, local_gateway, output, recipient, usage};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::contact::{Channel, Contact};
-use crate::domain::country_prefix::CountryPrefix;
 use crate::domain::notification::Kind;
-use crate::domain::preferences::{Preferences, RecipientTimeZone};
-use crate::domain::recipient::{IdentifierKind, Locale, Recipient, RecipientStatus};
+use crate::domain::recipient::{IdentifierKind, Locale, RecipientStatus};
+use crate::flow::explain::{
+    CandidateExplanation, ExplainRequest, ExplainTarget, ExplainedRecipient, Explainer, RecipientExplanation,
+};
+use crate::flow::inspector::{Answer, Question};
+use crate::flow::recipients::OtpAmbiguous;
+use crate::route::ProviderProfile;
 use crate::route::circuit::Circuit;
 use crate::route::ranking::ProviderTable;
-use crate::route::{
-    self, Candidate, CandidateResult, Decision, Explanation, Plan, ProviderProfile, Reachability, RoutingState,
-    SkipReason,
-};
 use crate::store::providers::{FRESH, ProviderState};
 
 const EXAMPLES: &str = "\
@@ -55,33 +58,89 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
-    let parts = Parts::assemble(&config).map_err(usage)?;
-    let plan = parts.plans().of(args.kind).ok_or_else(|| Usage(format!("there is no plan for {}", args.kind)))?;
-    let now = args.at.map_or_else(|| SystemClock.now(), Timestamp::from);
-    let profiles = parts.profiles();
-    let providers = provider_table(&config, &profiles, now).await?;
-    let mut results = Vec::new();
-    for recipient in recipients(args, &config, &parts).await? {
-        let renderer = parts.renderer();
-        let zone = recipient.preferences.time_zone.as_ref().map_or(renderer.time_zone(), RecipientTimeZone::rules);
-        let reachability =
-            Reachability { contacts: &recipient.contacts, preferences: &recipient.preferences, only: &[] };
-        let allows = |contact: &Contact| parts.limits().allows_country(contact);
-        let may_exceed = parts.limits().may_exceed_cap(args.kind.priority());
-        let state = RoutingState { providers: &providers, allows: &allows, may_exceed, zone };
-        let explanation = route::explain(plan, &reachability, &profiles, &state, now);
-        let (recipient, profiles, providers) = (&recipient, &profiles, &providers);
-        let output = ExplainOutput { plan, recipient, profiles, providers, explanation, now };
-        if args.json {
-            results.push(output.as_json());
-        } else {
-            output.print(args.kind)?;
-        }
+    let request = ExplainRequest { kind: args.kind, target: target(args)?, at: args.at.map(Timestamp::from) };
+    let (source, recipients) = match local_gateway::ask(&config, &Question::Explain(request.clone())).await? {
+        Some(Answer::Explained { recipients }) => ("gateway", recipients),
+        _ => ("stored", from_file(&config, &request).await?),
+    };
+    if let (true, ExplainTarget::Identifier(identifier)) = (recipients.is_empty(), &request.target) {
+        return Err(recipient::not_found(identifier.kind));
     }
+    let is_ambiguous = args.kind == Kind::Otp && recipients.len() > 1;
     if args.json {
-        output::json(&json!({ "kind": args.kind, "recipients": results }))?;
+        let ambiguous = is_ambiguous;
+        output::json(
+            &json!({ "source": source, "kind": args.kind, "ambiguous": ambiguous, "recipients": recipients }),
+        )?;
+    } else {
+        if is_ambiguous {
+            output::line(ambiguity(recipients.len(), config.recipients.otp_ambiguous))?;
+        }
+        recipients.iter().try_for_each(|explanation| print(args.kind, explanation))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn ambiguity(count: usize, setting: OtpAmbiguous) -> String {
+    let consequence = match setting {
+        OtpAmbiguous::Reject => "the OTP is not sent (ambiguous_recipient)",
+        OtpAmbiguous::All => "the OTP is sent to each",
+    };
+    format!(
+        "{count} recipients have this identifier; unless another identifier of the OTP names only one, {consequence}\n"
+    )
+}
+
+fn suppression(status: RecipientStatus, kind: Kind) -> Option<String> {
+    let may_be_urgent = matches!(kind, Kind::Otp | Kind::CardLocked | Kind::TransactionalLockAdded);
+    match (status.suppresses(false), status.suppresses(may_be_urgent)) {
+        (_, true) => Some(format!("nothing is sent: the status of the recipient is {}", status.name())),
+        (true, false) if kind != Kind::Otp => Some(format!(
+            "sent only for a lost or stolen card or suspected fraud: the status of the recipient is {}",
+            status.name()
+        )),
+        _ => None,
+    }
+}
+
+fn target(args: &Args) -> Result<ExplainTarget, Usage> {
+    if let Some(text) = &args.to {
+        let channel = channel_of(text);
+        Contact::parse(channel, text).map_err(|error| Usage(format!("--to: {error}")))?;
+        return Ok(ExplainTarget::Contact { channel, contact: text.clone(), locale: args.locale.clone() });
+    }
+    let Some([kind, value]) = args.recipient.as_deref() else {
+        return Err(Usage("expected --to or --recipient".to_owned()));
+    };
+    let kind: IdentifierKind = kind.parse().map_err(|error| Usage(format!("--recipient: {error}")))?;
+    Ok(ExplainTarget::Identifier(recipient::parse_identifier(kind, value)?))
+}
+
+fn channel_of(text: &str) -> Channel {
+    match text {
+        _ if text.starts_with('+') => Channel::Sms,
+        _ if text.contains('@') => Channel::Email,
+        _ => Channel::Push,
+    }
+}
+
+async fn from_file(config: &Config, request: &ExplainRequest) -> anyhow::Result<Vec<RecipientExplanation>> {
+    let parts = Parts::assemble(config).map_err(usage)?;
+    let plan = parts.plans().of(request.kind).ok_or_else(|| Usage(format!("there is no plan for {}", request.kind)))?;
+    let (profiles, now) = (parts.profiles(), SystemClock.now());
+    let zone = TimeZone::get(&config.templates.time_zone);
+    let zone = zone.map_err(|error| Usage(format!("templates.time_zone: {error}")))?;
+    let providers = provider_table(config, &profiles, now).await?;
+    let recipients = recipients(config, &request.target).await?;
+    let explainer = Explainer {
+        limits: parts.limits(),
+        profiles: &profiles,
+        providers: &providers,
+        zone: &zone,
+        paused: config.delivery.paused,
+        now,
+    };
+    Ok(explainer.explain(plan, &recipients, request.at.unwrap_or(now)))
 }
 
 // Without a database no provider is drained, and no gateway has reported any state.
@@ -100,187 +159,49 @@ async fn provider_table(
     let billed = if is_capped { store.providers().billed(now).await? } else { Vec::new() };
     store.close().await?;
     for it in &billed {
-        table.load_history(&it.provider, it.at, it.messages);
+        table.load_history(&it.provider, it.at, it.units);
     }
     table.drain(|name| drains.iter().any(|drain| drain.provider.0 == name));
-    let fresh = |state: &&ProviderState| SystemClock.now().since(state.observed_at) < FRESH;
+    let fresh = |state: &&ProviderState| now.since(state.observed_at) < FRESH;
     for state in states.iter().filter(fresh).filter(|state| state.circuit != Circuit::Closed.name()) {
         table.assume_open(&state.provider, now);
     }
     Ok(table)
 }
 
-struct ExplainedRecipient {
-    locale: Locale,
-    status: RecipientStatus,
-    preferences: Preferences,
-    contacts: Vec<Contact>,
-}
-
-impl From<Recipient> for ExplainedRecipient {
-    fn from(recipient: Recipient) -> Self {
-        let Recipient { id: _, locale, status, preferences, contacts } = recipient;
-        Self { locale, status, preferences, contacts }
-    }
-}
-
-async fn recipients(args: &Args, config: &Config, parts: &Parts) -> anyhow::Result<Vec<ExplainedRecipient>> {
-    if let Some(text) = &args.to {
-        let locale = args.locale.clone().unwrap_or_else(|| parts.renderer().default_locale().clone());
-        let (status, preferences) = (RecipientStatus::Active, Preferences::default());
-        return Ok(vec![ExplainedRecipient { locale, status, preferences, contacts: vec![contact(text)?] }]);
-    }
-    let Some([kind, value]) = args.recipient.as_deref() else { return Ok(Vec::new()) };
-    let kind: IdentifierKind = kind.parse().map_err(|error| Usage(format!("--recipient: {error}")))?;
-    let identifier = recipient::parse_identifier(kind, value)?;
-    let store = read_store(config).await?;
-    let recipients = store.recipients().find(&identifier).await?;
-    store.close().await?;
-    if recipients.is_empty() {
-        return Err(recipient::not_found(kind));
-    }
-    Ok(recipients.into_iter().map(ExplainedRecipient::from).collect())
-}
-
-fn contact(text: &str) -> Result<Contact, Usage> {
-    let channel = match text {
-        _ if text.starts_with('+') => Channel::Sms,
-        _ if text.contains('@') => Channel::Email,
-        _ => Channel::Push,
-    };
-    Contact::parse(channel, text).map_err(|error| Usage(format!("--to: {error}")))
-}
-
-/// The explanation for one recipient, and what its reasons refer to.
-struct ExplainOutput<'a> {
-    plan: &'a Plan,
-    recipient: &'a ExplainedRecipient,
-    profiles: &'a [ProviderProfile],
-    providers: &'a ProviderTable,
-    explanation: Explanation,
-    now: Timestamp,
-}
-
-/// One candidate as it is shown.
-struct CandidateLine {
-    step: usize,
-    channel: Channel,
-    provider: String,
-    contact: String,
-    is_used: bool,
-    reason: String,
-}
-
-impl ExplainOutput<'_> {
-    fn print(&self, kind: Kind) -> std::io::Result<()> {
-        let Self { recipient, explanation, .. } = self;
-        output::line(format_args!("{kind}, locale {}", recipient.locale))?;
-        if recipient.status != RecipientStatus::Active {
-            output::line(format_args!("nothing is sent: the status of the recipient is {}", recipient.status.name()))?;
+async fn recipients(config: &Config, target: &ExplainTarget) -> anyhow::Result<Vec<ExplainedRecipient>> {
+    match target {
+        ExplainTarget::Contact { channel, contact, locale } => {
+            let locale = locale.clone().unwrap_or_else(|| config.templates.default_locale.clone());
+            let recipient = ExplainedRecipient::with_contact(*channel, contact, locale);
+            Ok(vec![recipient.map_err(|error| Usage(format!("--to: {error}")))?])
         }
-        let cells = |CandidateLine { step, channel, provider, contact, reason, .. }: CandidateLine| {
-            vec![step.to_string(), channel.to_string(), provider, contact, reason]
-        };
-        let rows: Vec<_> = self.lines().map(cells).collect();
-        output::line(output::table(&["STEP", "CHANNEL", "PROVIDER", "CONTACT", "REASON"], &rows).trim_end())?;
-        if let Some(until) = explanation.quiet_until {
-            output::line(format_args!("quiet hours: sent at {until}; an urgent card lock is sent at once"))?;
-        }
-        output::line(format_args!("decision: {}", decision(&explanation.first)))?;
-        output::line(format_args!("deadline: {}", explanation.expires_at))
-    }
-
-    fn as_json(&self) -> Value {
-        let Self { recipient, explanation, .. } = self;
-        let candidate = |line: CandidateLine| {
-            json!({ "step": line.step, "channel": line.channel, "provider": line.provider, "contact": line.contact,
-                "used": line.is_used, "reason": line.reason })
-        };
-        json!({
-            "locale": recipient.locale,
-            "status": recipient.status,
-            "candidates": self.lines().map(candidate).collect::<Vec<_>>(),
-            "quiet_until": explanation.quiet_until.map(|until| until.to_string()),
-            "decision": decision(&explanation.first),
-            "deadline": explanation.expires_at.to_string(),
-        })
-    }
-
-    fn lines(&self) -> impl Iterator<Item = CandidateLine> {
-        self.explanation.results.iter().map(|result| self.line(result))
-    }
-
-    fn line(&self, result: &CandidateResult) -> CandidateLine {
-        match result {
-            CandidateResult::Candidate(candidate) => CandidateLine {
-                step: candidate.step + 1,
-                channel: candidate.address.channel(),
-                provider: candidate.provider.to_string(),
-                contact: candidate.address.masked(),
-                is_used: true,
-                reason: self.why_used(candidate),
-            },
-            CandidateResult::Skipped { step, channel, reason } => {
-                let (provider, contact) = match reason {
-                    SkipReason::AtCap(provider, contact)
-                    | SkipReason::Country(provider, contact)
-                    | SkipReason::NotAllowed(provider, contact)
-                    | SkipReason::Drained(provider, contact) => {
-                        (provider.to_string(), self.masked_contact(*channel, *contact))
-                    }
-                    SkipReason::NotAgreed | SkipReason::NoAddress | SkipReason::NoProvider => Default::default(),
-                };
-                let reason = format!("skipped: {}", why_skipped(reason));
-                CandidateLine { step: step + 1, channel: *channel, provider, contact, is_used: false, reason }
-            }
+        ExplainTarget::Identifier(identifier) => {
+            let store = read_store(config).await?;
+            let recipients = store.recipients().find(identifier).await?;
+            store.close().await?;
+            Ok(recipients.into_iter().map(ExplainedRecipient::from).collect())
         }
     }
-
-    fn masked_contact(&self, channel: Channel, position: u32) -> String {
-        let mut contacts = self.recipient.contacts.iter().filter(|contact| contact.channel() == channel);
-        usize::try_from(position).ok().and_then(|at| contacts.nth(at)).map(Contact::masked).unwrap_or_default()
-    }
-
-    fn why_used(&self, candidate: &Candidate) -> String {
-        let profile = self.profiles.iter().find(|profile| profile.provider == candidate.provider);
-        let mut reasons = Vec::new();
-        if candidate.address.channel() == Channel::Sms {
-            let countries = profile
-                .map(|profile| profile.countries.iter().map(CountryPrefix::as_str).collect::<Vec<_>>().join(" "))
-                .filter(|countries| !countries.is_empty());
-            reasons.push(format!("serves {}", countries.as_deref().unwrap_or("all countries")));
-        }
-        let weight = profile.and_then(|profile| profile.weight);
-        reasons.push(weight.map_or_else(|| "configured order".to_owned(), |weight| format!("weight {weight}")));
-        if let Some(wait) = self.plan.hedge_after.filter(|_| candidate.address.channel() == Channel::Push) {
-            reasons.push(format!("next step {}s later unless confirmed", wait.as_secs()));
-        }
-        match self.providers.demotion(&candidate.provider, self.now) {
-            (true, _) => reasons.push("spend cap reached: tried last".to_owned()),
-            (false, true) => reasons.push("circuit open: tried last".to_owned()),
-            (false, false) => {}
-        }
-        reasons.join("; ")
-    }
 }
 
-const fn why_skipped(reason: &SkipReason) -> &'static str {
-    match reason {
-        SkipReason::NotAgreed => "the recipient has not agreed to this channel",
-        SkipReason::NoAddress => "no contact on this channel",
-        SkipReason::NoProvider => "no provider for this channel",
-        SkipReason::Country(..) => "does not serve this country",
-        SkipReason::NotAllowed(..) => "limits.sms_countries does not allow this country",
-        SkipReason::AtCap(..) => "spend cap reached",
-        SkipReason::Drained(..) => "drained",
+fn print(kind: Kind, explanation: &RecipientExplanation) -> std::io::Result<()> {
+    output::line(format_args!("{kind}, locale {}", explanation.locale))?;
+    if let Some(text) = suppression(explanation.status, kind) {
+        output::line(text)?;
     }
+    let rows: Vec<_> = explanation.candidates.iter().map(row).collect();
+    let head = ["STEP", "CHANNEL", "PROVIDER", "CONTACT", "TRIED", "REASON"];
+    output::line(output::table(&head, &rows).trim_end())?;
+    if let Some(until) = &explanation.quiet_until {
+        output::line(format_args!("quiet hours: sent at {until}; an urgent card lock is sent at once"))?;
+    }
+    output::line(format_args!("decision: {}", explanation.decision))?;
+    output::line(format_args!("deadline: {}", explanation.deadline))
 }
 
-fn decision(decision: &Decision) -> String {
-    match decision {
-        Decision::Send(candidate) => format!("send with {} to {}", candidate.provider, candidate.address),
-        Decision::RetryAt(until) => format!("wait until {until}"),
-        Decision::Done => "nothing left to do".to_owned(),
-        Decision::GiveUp(reason) => format!("give up ({})", reason.name()),
-    }
+fn row(line: &CandidateExplanation) -> Vec<String> {
+    let tried = line.order.map_or_else(|| "-".to_owned(), |place| format!("{place}."));
+    let (channel, provider, contact) = (line.channel.to_string(), line.provider.clone(), line.contact.clone());
+    vec![line.step.to_string(), channel, provider, contact, tried, line.reason.clone()]
 }

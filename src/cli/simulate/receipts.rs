@@ -110,6 +110,6 @@ mod tests {
         let callback = Callback { header: &header, body: body.as_bytes(), now: SystemClock.now() };
         let read = provider.receipts(&callback).unwrap();
         assert!(head.starts_with("POST /receipts/sms HTTP/1.1"), "{head}");
-        assert_eq!((read[0].reference.as_str(), read[0].status), ("r-1", ReceiptStatus::Delivered));
+        assert_eq!((read.receipts[0].reference.as_str(), read.receipts[0].status), ("r-1", ReceiptStatus::Delivered));
     }
 }

@@ -50,7 +50,7 @@ impl Dispatch {
             if !shares.is_empty() {
                 return Ok(RunResult::Split(self.store.split(claimed, &shares).await?));
             }
-            if !self.policy.limits.allows(&claimed, &candidate, self.clock.now()) {
+            if !self.policy.limits.allows(&claimed, &candidate, self.clock.now(), &|id| self.store.recipient_hash(id)) {
                 return self.end(claimed, None, EndReason::RateLimited).await;
             }
             let attempt = self.attempt(&claimed, recipient, &candidate).await;
@@ -80,7 +80,8 @@ impl Dispatch {
 
     async fn attempt(&self, claimed: &Claimed, recipient: &ResolvedRecipient, candidate: &Candidate) -> Attempt {
         self.registry.reserve(candidate);
-        let attempt = self.sender.attempt(claimed, recipient, candidate).await;
+        let reserve_segments = |segments: u32| self.registry.reserve_more(candidate, segments.saturating_sub(1));
+        let attempt = self.sender.attempt(claimed, recipient, candidate, reserve_segments).await;
         if attempt.outcome.is_local() {
             delivery_metrics::queued(claimed, candidate);
         } else {

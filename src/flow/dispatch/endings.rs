@@ -109,7 +109,7 @@ impl Dispatch {
     pub(super) async fn abandon(&self, delivery: &AbandonedDelivery) -> RunResult {
         let AbandonedDelivery { id, priority, received_at, expires_at, lease } = *delivery;
         let now = self.clock.now();
-        let request = RoutingRequest { delivery: id, priority, received_at, now, expires_at, may_exceed: false };
+        let request = RoutingRequest { delivery: Some(id), priority, received_at, now, expires_at, may_exceed: false };
         let until = now.after(route::held_wait(&request));
         delivery_metrics::panicked(id, until);
         if let Err(error) = self.store.abandon(lease, until).await {

@@ -20,6 +20,8 @@ pub(crate) enum RateScope {
 }
 
 impl RateScope {
+    pub(crate) const ALL: [Self; 3] = [Self::Recipient, Self::Card, Self::Country];
+
     /// The name used in metrics and logs.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -39,10 +41,26 @@ pub(crate) enum RateStatus {
     Exceeded {
         /// The first alarm for this key within the window.
         first_of_key: bool,
-        /// The first alarm for any key of this scope within the window.
-        first_of_scope: bool,
+        /// Whether the alarm is to be logged, and how.
+        log: RateLog,
+        /// The OTPs within the window, at most one more than the limit.
+        count: usize,
     },
 }
+
+/// How an alarm is logged: each key on its own, until so many are that one line has to do for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RateLog {
+    /// With what it is about; its end is reported by [`RateCounter::take_cleared`].
+    Key,
+    /// That further keys are only counted.
+    Others,
+    /// Not at all.
+    Nothing,
+}
+
+/// Alarms of one scope that are logged at a time: an attack on thousands of recipients must not fill the disk.
+const LOGGED_MAX: usize = 20;
 
 /// The counters of one scope.
 pub(crate) struct RateCounter {
@@ -53,7 +71,9 @@ pub(crate) struct RateCounter {
     // Two generations: when the young one is full, the old one is dropped. A key that is counted again becomes young.
     young: HashMap<u64, KeyWindow>,
     old: HashMap<u64, KeyWindow>,
-    alarmed: Option<Timestamp>,
+    // The alarms that were logged and are not over, with what they are about.
+    logged: HashMap<u64, String>,
+    others_logged: bool,
 }
 
 #[derive(Default)]
@@ -68,32 +88,64 @@ impl RateCounter {
     /// recently counted ones are dropped first.
     pub(crate) fn new(limit: usize, window: Duration, keys_max: usize) -> Self {
         let hasher = RandomState::new();
-        Self { limit, window, keys_max, hasher, young: HashMap::new(), old: HashMap::new(), alarmed: None }
+        Self {
+            limit,
+            window,
+            keys_max,
+            hasher,
+            young: HashMap::new(),
+            old: HashMap::new(),
+            logged: HashMap::new(),
+            others_logged: false,
+        }
     }
 
-    /// Counts one more OTP for `key`.
-    pub(crate) fn count(&mut self, key: impl Hash, now: Timestamp) -> RateStatus {
+    /// Counts one more OTP for `key`. `about` says what an alarm is about.
+    pub(crate) fn count(&mut self, key: impl Hash, now: Timestamp, about: impl FnOnce() -> String) -> RateStatus {
         if self.limit == 0 {
             return RateStatus::Normal;
         }
         let (limit, window) = (self.limit, self.window);
-        let counted = self.window_of(self.hasher.hash_one(key));
+        let key = self.hasher.hash_one(key);
+        let counted = self.window_of(key);
         counted.at.push_back(now);
-        while counted.at.len() > limit + 1 || counted.at.front().is_some_and(|at| now.since(*at) >= window) {
-            counted.at.pop_front();
-        }
-        if counted.at.len() <= limit {
+        counted.forget_before(limit, window, now);
+        let count = counted.at.len();
+        if count <= limit {
             return RateStatus::Normal;
         }
-        let first_of_key = is_over(counted.alarmed, window, now);
+        let first_of_key = counted.alarmed.is_none_or(|at| now.since(at) >= window);
         if first_of_key {
             counted.alarmed = Some(now);
         }
-        let first_of_scope = is_over(self.alarmed, window, now);
-        if first_of_scope {
-            self.alarmed = Some(now);
+        RateStatus::Exceeded { first_of_key, log: self.log(key, about), count }
+    }
+
+    fn log(&mut self, key: u64, about: impl FnOnce() -> String) -> RateLog {
+        if self.logged.contains_key(&key) {
+            return RateLog::Nothing;
         }
-        RateStatus::Exceeded { first_of_key, first_of_scope }
+        if self.logged.len() < LOGGED_MAX {
+            self.logged.insert(key, about());
+            return RateLog::Key;
+        }
+        if std::mem::replace(&mut self.others_logged, true) { RateLog::Nothing } else { RateLog::Others }
+    }
+
+    /// What the alarms were about that were logged and are over: the count is within the limit again. The second value is
+    /// whether the line about others is over, too: no alarm is left.
+    pub(crate) fn take_cleared(&mut self, now: Timestamp) -> (Vec<String>, bool) {
+        let (limit, window) = (self.limit, self.window);
+        let (young, old) = (&mut self.young, &mut self.old);
+        let over = self.logged.extract_if(|key, _| {
+            young.get_mut(key).or_else(|| old.get_mut(key)).is_none_or(|counted| {
+                counted.forget_before(limit, window, now);
+                counted.at.len() <= limit
+            })
+        });
+        let cleared: Vec<_> = over.map(|(_, about)| about).collect();
+        let all = self.logged.is_empty() && std::mem::take(&mut self.others_logged);
+        (cleared, all)
     }
 
     fn window_of(&mut self, key: u64) -> &mut KeyWindow {
@@ -109,8 +161,12 @@ impl RateCounter {
     }
 }
 
-fn is_over(last: Option<Timestamp>, window: Duration, now: Timestamp) -> bool {
-    last.is_none_or(|at| now.since(at) >= window)
+impl KeyWindow {
+    fn forget_before(&mut self, limit: usize, window: Duration, now: Timestamp) {
+        while self.at.len() > limit + 1 || self.at.front().is_some_and(|at| now.since(*at) >= window) {
+            self.at.pop_front();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -123,33 +179,70 @@ mod tests {
         Timestamp::from_micros(0).after(Duration::from_secs(seconds))
     }
 
+    fn count(counter: &mut RateCounter, key: impl Hash + std::fmt::Display, second: u64) -> RateStatus {
+        let about = key.to_string();
+        counter.count(key, at(second), || about)
+    }
+
     #[test]
     fn more_than_the_limit_within_the_window_exceeds_it() {
         let mut counter = RateCounter::new(3, WINDOW, 100);
 
-        let status: Vec<_> = (0..5).map(|second| counter.count("a", at(second))).collect();
+        let status: Vec<_> = (0..5).map(|second| count(&mut counter, "a", second)).collect();
 
         assert_eq!(status[..3], [RateStatus::Normal; 3]);
-        assert_eq!(status[3], RateStatus::Exceeded { first_of_key: true, first_of_scope: true });
-        assert_eq!(status[4], RateStatus::Exceeded { first_of_key: false, first_of_scope: false });
+        assert_eq!(status[3], RateStatus::Exceeded { first_of_key: true, log: RateLog::Key, count: 4 });
+        assert_eq!(status[4], RateStatus::Exceeded { first_of_key: false, log: RateLog::Nothing, count: 4 });
     }
 
     #[test]
-    fn a_second_key_beyond_the_limit_is_counted_but_not_logged_again() {
+    fn every_key_is_logged_until_there_are_too_many_and_then_one_line_stands_for_the_others() {
         let mut counter = RateCounter::new(1, WINDOW, 100);
-        counter.count("a", at(0));
-        counter.count("a", at(1));
+        let mut logs = Vec::new();
+        for key in 0..23 {
+            count(&mut counter, key, 0);
+            let RateStatus::Exceeded { log, .. } = count(&mut counter, key, 1) else {
+                panic!("{key} is within the limit")
+            };
+            logs.push(log);
+        }
 
-        let second: Vec<_> = (2..4).map(|second| counter.count("b", at(second))).collect();
+        assert!(logs[..20].iter().all(|log| *log == RateLog::Key));
+        assert_eq!(logs[20..], [RateLog::Others, RateLog::Nothing, RateLog::Nothing]);
+    }
 
-        assert_eq!(second, [RateStatus::Normal, RateStatus::Exceeded { first_of_key: true, first_of_scope: false }]);
+    #[test]
+    fn an_alarm_is_over_once_when_the_count_is_within_the_limit_again() {
+        let mut counter = RateCounter::new(1, WINDOW, 100);
+        for second in 0..3 {
+            count(&mut counter, "a", second);
+        }
+
+        assert_eq!(counter.take_cleared(at(600)), (vec![], false), "two are within the window");
+        assert_eq!(counter.take_cleared(at(601)), (vec!["a".to_owned()], false));
+        assert_eq!(counter.take_cleared(at(602)), (vec![], false));
+    }
+
+    #[test]
+    fn the_line_about_others_is_over_when_no_alarm_is_left() {
+        let mut counter = RateCounter::new(1, WINDOW, 100);
+        for key in 0..22 {
+            count(&mut counter, key, key);
+            count(&mut counter, key, key);
+        }
+
+        let (cleared, all) = counter.take_cleared(at(610));
+        assert!((1..20).contains(&cleared.len()) && !all, "{cleared:?}");
+        let (cleared, all) = counter.take_cleared(at(700));
+        assert!(!cleared.is_empty() && all, "{cleared:?}");
+        assert_eq!(counter.take_cleared(at(701)), (vec![], false));
     }
 
     #[test]
     fn the_window_slides() {
         let mut counter = RateCounter::new(2, WINDOW, 100);
 
-        let status: Vec<_> = [0, 300, 600, 899].map(|second| counter.count("a", at(second))).into();
+        let status: Vec<_> = [0, 300, 600, 899].map(|second| count(&mut counter, "a", second)).into();
 
         assert_eq!(status[..3], [RateStatus::Normal; 3]);
         assert!(matches!(status[3], RateStatus::Exceeded { .. }));
@@ -158,7 +251,7 @@ mod tests {
     #[test]
     fn a_limit_of_zero_counts_nothing() {
         let mut counter = RateCounter::new(0, WINDOW, 100);
-        assert_eq!([0; 50].map(|_| counter.count("a", at(0))), [RateStatus::Normal; 50]);
+        assert_eq!([0; 50].map(|_| count(&mut counter, "a", 0)), [RateStatus::Normal; 50]);
     }
 
     #[test]
@@ -167,9 +260,9 @@ mod tests {
         let mut status = Vec::new();
         for other in 0..10_000 {
             if other % 20 == 0 {
-                status.push(counter.count("a", at(0)));
+                status.push(count(&mut counter, "a", 0));
             }
-            counter.count(other, at(0));
+            count(&mut counter, other, 0);
             assert!(counter.young.len() + counter.old.len() <= 100);
         }
 

@@ -1,24 +1,46 @@
-//! Logs and metrics of circuit breakers. It decides nothing.
+//! Logs and metrics of circuit breakers and of the order of providers. It decides nothing.
 
-use crate::domain::delivery::ProviderName;
+use crate::domain::delivery::{Attempt, ProviderName};
+use crate::domain::failure_detail::FailureDetail;
+use crate::domain::outcome::Cause;
 use crate::route::circuit::Circuit;
-use crate::route::ranking::ProviderTable;
+use crate::route::ranking::{ProviderTable, RankChange};
 
 /// The state of the provider's circuit.
 pub(super) fn circuit(table: &ProviderTable, provider: &ProviderName) -> Option<Circuit> {
     table.entry(provider).map(|entry| entry.health.circuit())
 }
 
-/// Logs that a circuit has opened or closed.
-pub(super) fn log_change(provider: &ProviderName, before: Option<Circuit>, after: Option<Circuit>) {
+/// Logs that `attempt` has opened or closed the circuit of its provider.
+pub(super) fn log_change(attempt: &Attempt, before: Option<Circuit>, after: Option<Circuit>) {
+    let Attempt { provider, outcome, detail, .. } = attempt;
     match (before, after) {
         (Some(Circuit::Closed), Some(Circuit::Open)) => {
-            tracing::error!(%provider, "circuit opened: provider is failing");
+            tracing::error!(%provider, cause = outcome.cause().map(Cause::name),
+                detail = detail.as_ref().map(FailureDetail::as_str), "circuit opened: provider is failing");
         }
         (Some(Circuit::Open | Circuit::HalfOpen), Some(Circuit::Closed)) => {
             tracing::info!(%provider, "circuit closed");
         }
         _ => {}
+    }
+}
+
+/// Logs that providers are tried later than configured, or in their place again.
+pub(super) fn log_rank_changes(changes: &[RankChange]) {
+    for change in changes {
+        match change {
+            RankChange::Outranked(provider, better) => {
+                let (by, reason) = (&better.by, better.to_string());
+                tracing::warn!(%provider, %by, reason, "provider demoted: it is tried after a better one");
+            }
+            RankChange::Throttled(provider, until) => {
+                tracing::warn!(%provider, %until, reason = "it asked for a pause", "provider demoted: others are tried first");
+            }
+            RankChange::Restored(provider) => {
+                tracing::info!(%provider, "provider restored: it is tried in its configured place again");
+            }
+        }
     }
 }
 

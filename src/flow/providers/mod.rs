@@ -4,5 +4,7 @@
 mod circuit_metrics;
 pub(crate) mod receipt_rate;
 pub mod registry;
+pub mod report;
 mod saved_states;
 mod spend;
+mod trouble;

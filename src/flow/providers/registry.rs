@@ -11,12 +11,14 @@ use tokio::time::MissedTickBehavior;
 
 use super::receipt_rate::ReceiptRate;
 use super::saved_states::{self, SavedStates};
+use super::trouble::ProviderTrouble;
 use super::{circuit_metrics, spend};
 use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Cause;
+use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::route::ranking::ProviderTable;
 use crate::route::{self, Candidate, Decision, Hedge, ProviderProfile, RoutingRequest, Situation};
 use crate::store::providers::ProviderState;
@@ -32,6 +34,7 @@ const INSTANT: Duration = Duration::from_micros(1);
 pub struct ProviderRegistry {
     table: Mutex<ProviderTable>,
     receipt_rate: Mutex<ReceiptRate>,
+    trouble: Mutex<ProviderTrouble>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     otp_exceeds_cap: bool,
@@ -42,7 +45,8 @@ impl ProviderRegistry {
     /// its spend cap when no other is left.
     pub fn new(profiles: &[ProviderProfile], store: Arc<Store>, clock: Arc<dyn Clock>, otp_exceeds_cap: bool) -> Self {
         let table = Mutex::new(ProviderTable::new(profiles));
-        Self { table, receipt_rate: Mutex::default(), store, clock, otp_exceeds_cap }
+        let (receipt_rate, trouble) = (Mutex::default(), Mutex::default());
+        Self { table, receipt_rate, trouble, store, clock, otp_exceeds_cap }
     }
 
     /// Decides the next step of a delivery after `attempts`.
@@ -75,7 +79,7 @@ impl ProviderRegistry {
     fn request(&self, claimed: &Claimed) -> RoutingRequest {
         let may_exceed = self.otp_exceeds_cap && claimed.priority() == Priority::Otp;
         RoutingRequest {
-            delivery: claimed.id,
+            delivery: Some(claimed.id),
             priority: claimed.priority(),
             received_at: claimed.received_at,
             now: self.clock.now(),
@@ -84,11 +88,16 @@ impl ProviderRegistry {
         }
     }
 
-    /// Counts the price of a message that is about to be sent.
+    /// Counts the price of a message that is about to be rendered and sent, as one unit.
     pub fn reserve(&self, candidate: &Candidate) {
-        if self.table().reserve(&candidate.provider, self.clock.now()) {
+        if self.table().reserve(&candidate.provider, 1, self.clock.now()) {
             spend::count_over_cap(&candidate.provider);
         }
+    }
+
+    /// Counts the further units of a message that was reserved: the segments of an SMS after the first.
+    pub fn reserve_more(&self, candidate: &Candidate, units: u32) {
+        self.table().reserve(&candidate.provider, units, self.clock.now());
     }
 
     /// Loads what was spent in the hour before this process from the attempts in the table, if any provider has a cap.
@@ -115,8 +124,11 @@ impl ProviderRegistry {
         table.record(attempt, self.clock.now());
         let after = circuit_metrics::circuit(&table, provider);
         let cap_changes = table.cap_changes(self.clock.now());
+        let rank_changes = table.rank_changes(self.clock.now());
         drop(table);
-        circuit_metrics::log_change(provider, before, after);
+        circuit_metrics::log_change(attempt, before, after);
+        circuit_metrics::log_rank_changes(&rank_changes);
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).record(attempt, self.clock.now());
         spend::log_cap_changes(&cap_changes);
     }
 
@@ -142,8 +154,10 @@ impl ProviderRegistry {
         let mut table = self.table();
         let changed = table.drain(|name| drains.iter().any(|drain| drain.provider.0 == name));
         let cap_changes = table.cap_changes(self.clock.now());
+        let rank_changes = table.rank_changes(self.clock.now());
         drop(table);
         spend::log_cap_changes(&cap_changes);
+        circuit_metrics::log_rank_changes(&rank_changes);
         for provider in changed {
             if let Some(drain) = drains.iter().find(|drain| drain.provider == provider) {
                 let reason = drain.reason.as_deref().unwrap_or("none given");
@@ -156,7 +170,7 @@ impl ProviderRegistry {
     }
 
     /// Reads operators' decisions, sets metrics and saves the states of providers, until the process ends.
-    pub async fn run(self: Arc<Self>) {
+    pub async fn run(self: Arc<Self>, alarms: Arc<Alarms>) {
         let mut refresh = tokio::time::interval(REFRESH_EVERY);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut saved = SavedStates::default();
@@ -166,10 +180,31 @@ impl ProviderRegistry {
                 Ok(()) => saved.save(&self.store, &self.observe()).await,
                 failed => failed,
             };
-            if let Err(error) = done {
-                tracing::error!(error = chain(&error), "provider states could not be read or saved");
+            match done {
+                Ok(()) => alarms.clear(AlarmKind::ProviderStates),
+                Err(error) => {
+                    let error = chain(&error);
+                    let detail = format!("the states of providers cannot be read or saved: {error}");
+                    if alarms.raise(AlarmKind::ProviderStates, detail) {
+                        tracing::error!(
+                            alarm = AlarmKind::ProviderStates.name(),
+                            error,
+                            "provider states could not be read or saved; retried four times a second"
+                        );
+                    }
+                }
             }
         }
+    }
+
+    /// The providers and their state at this moment.
+    pub fn snapshot(&self) -> ProviderTable {
+        self.table().clone()
+    }
+
+    /// The states that are saved for other processes, at this moment.
+    pub fn states(&self) -> Vec<ProviderState> {
+        saved_states::states(&self.table(), self.clock.now())
     }
 
     fn observe(&self) -> Vec<ProviderState> {
@@ -179,6 +214,10 @@ impl ProviderRegistry {
         }
         let table = self.table();
         circuit_metrics::observe(&table);
+        self.trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .observe(table.entries().map(|(provider, _)| provider));
         spend::observe(&table, now);
         saved_states::states(&table, now)
     }

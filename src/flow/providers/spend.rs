@@ -13,7 +13,7 @@ pub(super) fn is_capped(table: &ProviderTable) -> bool {
 /// Adds messages that were sent before this process started.
 pub(super) fn load_history(table: &mut ProviderTable, billed: &[Billed]) {
     for it in billed {
-        table.load_history(&it.provider, it.at, it.messages);
+        table.load_history(&it.provider, it.at, it.units);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Watches the end of every certificate and revocation list: those of the listeners, and those that clients presented.
 //!
-//! A warning is logged once for each step of [`ExpiryWarning`] and once at the end; the metric always shows the end.
+//! A warning is logged once for each step of [`ExpiryWarning`], once at the end, and once when the certificate was renewed;
+//! the metric always shows the end.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,6 +55,9 @@ impl ExpiryMonitor {
                 Some(warning) => tracing::warn!(certificate = name, %end, "certificate expires in {}", soon(warning)),
                 None => {}
             }
+            if state.is_renewed(&name, end, now) {
+                tracing::info!(certificate = name, %end, "certificate was renewed");
+            }
         }
     }
 
@@ -70,6 +74,11 @@ impl MonitorState {
         }
         ends.extend(self.clients.iter().map(|(client, end)| (format!("client:{client}"), *end)));
         ends
+    }
+
+    // Whether a warning was logged for an end that is over: the certificate has been replaced by one without a warning.
+    fn is_renewed(&mut self, name: &str, end: Timestamp, now: Timestamp) -> bool {
+        expiry::warning(end, now).is_none() && self.warned.remove(name).is_some()
     }
 
     // The warning for `end`, unless it or a more urgent one has been logged for the same end.
@@ -117,6 +126,9 @@ mod tests {
         assert_eq!(due(3, END.after(DAY * 90)), Some(ExpiryWarning::Week));
         assert_eq!(state.due("server", END, END.after(DAY)), Some(ExpiryWarning::Ended));
         assert_eq!(state.due("server", END, END.after(DAY * 2)), None);
+        assert!(!state.is_renewed("server", END, END.after(DAY * 2)));
+        assert!(state.is_renewed("server", END.after(DAY * 90), END));
+        assert!(!state.is_renewed("server", END.after(DAY * 90), END), "it is logged once");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! It works in small steps, so that no commit waits for it noticeably.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
+use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::store::reports::Backlog;
 use crate::store::{Error, Store};
 
@@ -56,40 +58,74 @@ impl Settings {
 }
 
 /// Runs until the process ends. `longest_life` is the longest time that a code may be needed.
-pub async fn run(store: Arc<Store>, clock: Arc<dyn Clock>, settings: Settings, longest_life: Duration) {
+pub async fn run(
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    longest_life: Duration,
+    alarms: Arc<Alarms>,
+) {
     let mut space = tokio::time::interval(SPACE_EVERY);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut next_purge = Instant::now() + PURGE_PAUSE;
     let mut next_count = Instant::now();
     space.set_missed_tick_behavior(MissedTickBehavior::Delay);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = BTreeSet::new();
     loop {
-        let done = tokio::select! {
+        let (step, done) = tokio::select! {
             biased;
-            _ = space.tick() => store.update_free_space().await.map(observe_space),
-            _ = sweep.tick() => sweep_once(&store, clock.as_ref(), longest_life).await,
+            _ = space.tick() => {
+                let free = store.update_free_space().await;
+                ("free space", free.map(|free| watch_space(&store, &alarms, free)))
+            }
+            _ = sweep.tick() => ("sweep", sweep_once(&store, clock.as_ref(), longest_life).await),
             () = tokio::time::sleep_until(next_count) => {
                 let began = Instant::now();
                 let counted = observe_backlogs(&store, clock.as_ref()).await;
                 next_count = Instant::now() + COUNT_EVERY.max(began.elapsed() * COUNT_SHARE);
-                counted
+                ("queue depth", counted)
             }
             () = tokio::time::sleep_until(next_purge) => {
                 let more = purge_once(&store, clock.as_ref(), settings).await;
                 let pause = if matches!(more, Ok(true)) { PURGE_PAUSE } else { SWEEP_EVERY };
                 next_purge = Instant::now() + pause;
-                more.map(drop)
+                ("retention", more.map(drop))
             }
         };
-        if let Err(error) = done {
-            tracing::error!(error = chain(&error), "cleanup task failed; it is retried");
-        }
+        watch_failures(&alarms, &mut failing, step, done);
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 8 PiB")]
-fn observe_space(free: u64) {
+fn watch_space(store: &Store, alarms: &Alarms, free: u64) {
     metrics::gauge!("otpost_store_free_bytes").set(free as f64);
+    if store.has_space() {
+        return alarms.clear(AlarmKind::DiskSpace);
+    }
+    let detail = "the disk of the database is nearly full: nothing is accepted; free space above store.min_free";
+    if alarms.raise(AlarmKind::DiskSpace, detail) {
+        tracing::error!(alarm = AlarmKind::DiskSpace.name(), free, "{detail}");
+    }
+}
+
+// A fault that lasts is logged when it begins and when it ends: when every step that failed has succeeded.
+fn watch_failures(alarms: &Alarms, failing: &mut BTreeSet<&'static str>, step: &'static str, done: Result<(), Error>) {
+    match done {
+        Ok(()) => {
+            failing.remove(step);
+            if failing.is_empty() {
+                alarms.clear(AlarmKind::Cleanup);
+            }
+        }
+        Err(error) => {
+            let error = chain(&error);
+            alarms.raise(AlarmKind::Cleanup, format!("the cleanup task ({step}) fails and is retried: {error}"));
+            if failing.insert(step) {
+                tracing::error!(alarm = AlarmKind::Cleanup.name(), step, error, "cleanup task failed; it is retried");
+            }
+        }
+    }
 }
 
 /// Observes how many deliveries of each priority are open, and for how long.

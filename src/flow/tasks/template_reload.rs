@@ -1,7 +1,8 @@
 //! Keeps the active templates up to date: polls their folder, loads and validates changed templates, stores their versions,
 //! and only then activates them.
 //!
-//! Templates that cannot be used or stored change nothing: the old ones stay active, and `otpost_template_stale` is 1.
+//! Templates that cannot be used or stored change nothing: the old ones stay active, under an alarm, and
+//! `otpost_template_stale` is 1. The same holds at the start, where the old ones are those that the database keeps.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::domain::chain;
 use crate::domain::clock::Clock;
 use crate::domain::template_version::TemplateActivation;
 use crate::file_watcher::POLL_EVERY;
+use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::render::{self, LiveTemplates};
 use crate::store::{self, Store};
 
@@ -22,22 +24,34 @@ pub struct TemplateReloader {
     live: Arc<LiveTemplates>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    alarms: Arc<Alarms>,
+    starts_stale: bool,
     reload: Notify,
 }
 
 impl TemplateReloader {
-    /// Stores the versions of the templates that are active at the start. No message may be rendered before.
+    /// Stores the versions of the templates that are active at the start. No message may be rendered before. `rejected` says
+    /// why those of the folder cannot be used, when earlier ones are active.
     pub async fn begin(
         live: Arc<LiveTemplates>,
+        rejected: Option<&render::Error>,
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
+        alarms: Arc<Alarms>,
     ) -> Result<Self, store::Error> {
         let activations = store.publish(live.current().snapshots()).await?;
         if !activations.is_empty() {
             tracing::info!(count = activations.len(), "templates changed since the last run");
         }
-        set_stale(false);
-        Ok(Self { live, store, clock, reload: Notify::new() })
+        let starts_stale = rejected.is_some();
+        set_stale(starts_stale);
+        let reloader = Self { live, store, clock, alarms, starts_stale, reload: Notify::new() };
+        if let Some(error) = rejected {
+            let text = "templates rejected at the start; those of the last run stay active; run otpost template check to see \
+                        what to fix";
+            reloader.reject(error, text).await;
+        }
+        Ok(reloader)
     }
 
     /// Loads the templates now, whether or not they seem to have changed.
@@ -49,7 +63,7 @@ impl TemplateReloader {
     pub async fn run(self: Arc<Self>) {
         let mut polls = tokio::time::interval(POLL_EVERY);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stale = false;
+        let mut stale = self.starts_stale;
         loop {
             tokio::select! {
                 _ = polls.tick() => if !self.has_changed().await { continue },
@@ -73,7 +87,9 @@ impl TemplateReloader {
             Ok(renderer) => Arc::clone(renderer),
             Err(error) => {
                 set_stale(true);
-                self.reject(error).await;
+                let text = "changed templates rejected; the old templates stay active; run otpost template check to see what to \
+                            fix";
+                self.reject(error, text).await;
                 self.live.activate(pending);
                 return true;
             }
@@ -82,27 +98,33 @@ impl TemplateReloader {
             Ok(activations) => {
                 self.live.activate(pending);
                 set_stale(false);
+                self.alarms.clear(AlarmKind::Templates);
                 log_activations(&activations, stale);
                 false
             }
             Err(error) => {
                 set_stale(true);
+                let error = chain(&error);
+                let detail = format!("the changed templates could not be stored, the old ones stay active: {error}");
+                self.alarms.raise(AlarmKind::Templates, detail);
                 if !stale {
-                    let error = chain(&error);
-                    tracing::error!(error, "failed to store the changed templates; the old templates stay active");
+                    let alarm = AlarmKind::Templates.name();
+                    tracing::error!(
+                        alarm,
+                        error,
+                        "failed to store the changed templates; the old templates stay active"
+                    );
                 }
                 true
             }
         }
     }
 
-    async fn reject(&self, error: &render::Error) {
+    async fn reject(&self, error: &render::Error, text: &str) {
         metrics::counter!("otpost_template_reloads_total", "outcome" => "rejected").increment(1);
         let diagnostics = diagnostics(error);
-        tracing::error!(
-            error = diagnostics.join("; "),
-            "changed templates rejected; the old templates stay active; run otpost template check to see what to fix"
-        );
+        self.alarms.raise(AlarmKind::Templates, alarm_detail(&diagnostics));
+        tracing::error!(alarm = AlarmKind::Templates.name(), error = diagnostics.join("; "), "{text}");
         let mut detail = Map::new();
         detail.insert("diagnostics".to_owned(), json!(diagnostics));
         let (actor, kind, at) = (Actor::Gateway, AuditKind::TemplatesRejected, self.clock.now());
@@ -119,6 +141,16 @@ fn diagnostics(error: &render::Error) -> Vec<String> {
         render::Error::Rejected(diagnostics) => diagnostics.iter().map(ToString::to_string).collect(),
         other => vec![chain(other)],
     }
+}
+
+// The first one is enough to begin with: a broken edit may have hundreds.
+fn alarm_detail(diagnostics: &[String]) -> String {
+    let others = match diagnostics.len() {
+        0 | 1 => String::new(),
+        count => format!(" (and {} more; run otpost template check)", count - 1),
+    };
+    let first = diagnostics.first().map(String::as_str).unwrap_or_default();
+    format!("the templates of the folder are rejected, earlier ones are used: {first}{others}")
 }
 
 fn set_stale(is_stale: bool) {

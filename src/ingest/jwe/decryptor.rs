@@ -97,18 +97,40 @@ fn count(outcome: &'static str) {
 impl DecryptionKeys {
     /// Reads the keys. Without a folder there are none, and nothing can be decrypted.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Error> {
-        let ring = JweKeyring::read(&settings.encryption_keys).map_err(Error::Encryption)?;
-        let (mut keys, mut answers) = (Vec::new(), Vec::new());
-        for entry in ring.entries().iter().filter(|entry| entry.retired_at.is_none()) {
-            let key = ring.key(&entry.id).map_err(Error::Encryption)?;
-            let unfit = |error: jwe::UnsuitableKey| {
-                server::Error::file("ingest.encryption_keys", &ring.path(&entry.id), error.to_string())
-            };
-            keys.push(jwe::DecryptionKey::new(&key).map_err(unfit)?);
-            answers.push((entry.id.clone(), answer(settings.public_key_format, &key)?));
-        }
-        Ok(Self { keys, ring, answers })
+        let (keys, unusable) = Self::read_usable(settings)?;
+        unusable.into_iter().next().map_or(Ok(keys), Err)
     }
+
+    /// No keys: encrypted bodies are rejected, and none is published.
+    pub(crate) fn none(settings: &Settings) -> Self {
+        Self { keys: Vec::new(), ring: JweKeyring::empty(&settings.encryption_keys), answers: Vec::new() }
+    }
+
+    /// Reads the keys that can be used, and returns why the others cannot. A body for one of those is rejected, and a key
+    /// that cannot be used is not published: nothing is accepted that would not be accepted with all keys.
+    pub(crate) fn read_usable(settings: &Settings) -> Result<(Self, Vec<Error>), Error> {
+        let ring = JweKeyring::read(&settings.encryption_keys).map_err(Error::Encryption)?;
+        let mut usable = Self { keys: Vec::new(), answers: Vec::new(), ring };
+        let mut unusable = Vec::new();
+        for entry in usable.ring.entries().iter().filter(|entry| entry.retired_at.is_none()) {
+            match read_key(settings, &usable.ring, &entry.id) {
+                Ok((key, answer)) => {
+                    usable.keys.push(key);
+                    usable.answers.push((entry.id.clone(), answer));
+                }
+                Err(error) => unusable.push(error),
+            }
+        }
+        Ok((usable, unusable))
+    }
+}
+
+// The key, and the answer that publishes it.
+fn read_key(settings: &Settings, ring: &JweKeyring, id: &str) -> Result<(jwe::DecryptionKey, Arc<str>), Error> {
+    let key = ring.key(id).map_err(Error::Encryption)?;
+    let unfit =
+        |error: jwe::UnsuitableKey| server::Error::file("ingest.encryption_keys", &ring.path(id), error.to_string());
+    Ok((jwe::DecryptionKey::new(&key).map_err(unfit)?, answer(settings.public_key_format, &key)?))
 }
 
 fn answer(format: PublicKeyFormat, key: &openssl::pkey::PKey<openssl::pkey::Private>) -> Result<Arc<str>, Error> {

@@ -2,10 +2,10 @@
 
 use openssl::ssl::{Error, ErrorCode};
 use openssl::x509::X509VerifyResult;
-use strum::IntoStaticStr;
+use strum::{EnumIter, IntoStaticStr};
 
 /// Why a handshake or a request is rejected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 #[strum(const_into_str, serialize_all = "snake_case")]
 pub(crate) enum RejectReason {
     /// The client presented no certificate.

@@ -169,10 +169,14 @@ impl Format for MailboxFormat {
     const NAME: &'static str = "Mailbox";
 
     fn schema() -> RefOr<Schema> {
-        let plain = r#"\s\x00-\x1f\x7f()<>\[\]:;@\\,""#;
-        let label = format!("[^{plain}.]{{1,63}}");
-        let mailbox = format!(r#"^([^{plain}]{{1,64}}|"([^{plain}]| ){{1,62}}")@({label}\.)+{label}$"#);
-        let description = "One plain mailbox, at most 254 bytes in UTF-8; empty is as if it were absent.";
+        let beyond_ascii = r"\u0080-\uffff";
+        let atom = format!(r"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{beyond_ascii}-]+");
+        let quoted = r#""[ !#$%&'*+./0-9=?A-Z^_`a-z{|}~-]{1,62}""#;
+        let (end, inner) = (format!("[A-Za-z0-9{beyond_ascii}]"), format!("[A-Za-z0-9_{beyond_ascii}-]"));
+        let label = format!("{end}({inner}{{0,61}}{end})?");
+        let mailbox = format!(r#"^(?=[^@]{{1,64}}@)({atom}(\.{atom})*|{quoted})@({label}\.)+(?![0-9]+$){label}$"#);
+        let description = "One plain mailbox, at most 254 bytes in UTF-8, with letters and digits beyond ASCII; empty is \
+                           as if it were absent.";
         schema::text(format!("^$|{mailbox}"), description).max_length(Some(254)).into()
     }
 

@@ -38,7 +38,7 @@ fn candidates_over(profiles: &[ProviderProfile]) -> Vec<Candidate> {
 
 fn request(number: u128) -> RoutingRequest {
     RoutingRequest {
-        delivery: DeliveryId(Uuid::from_u128(number)),
+        delivery: Some(DeliveryId(Uuid::from_u128(number))),
         priority: Priority::Otp,
         received_at: NOW,
         now: NOW,
@@ -49,7 +49,7 @@ fn request(number: u128) -> RoutingRequest {
 
 /// A delivery that does not use an outranked provider first.
 fn no_sample() -> RoutingRequest {
-    (0..64).map(request).find(|it| !hash(it.delivery, "sample").is_multiple_of(SAMPLE)).unwrap()
+    (0..64).map(request).find(|it| !hash(it.delivery.unwrap(), "sample").is_multiple_of(SAMPLE)).unwrap()
 }
 
 fn order(table: &ProviderTable, profiles: &[ProviderProfile], request: &RoutingRequest) -> Vec<String> {
@@ -66,6 +66,8 @@ fn record(table: &mut ProviderTable, provider: &str, times: usize, outcome: &Out
         started_at: NOW,
         took,
         outcome: outcome.clone(),
+        detail: None,
+        segments: None,
         template_version: None,
         failure: None,
     };
@@ -248,4 +250,47 @@ fn a_provider_that_was_passed_over_is_named_with_the_reason() {
     assert_eq!(passed(&table), Some(("one".into(), "circuit_open")));
     table.drain(|name| name == "one");
     assert_eq!(passed(&table), Some(("one".into(), "drained")));
+}
+
+#[test]
+fn a_provider_that_is_demoted_and_restored_is_reported_once_each_with_the_reason() {
+    let (_, mut table) = three();
+    record(&mut table, "two", 8, &good(), QUICK);
+    for _ in 0..4 {
+        record(&mut table, "one", 1, &down(), QUICK);
+        record(&mut table, "one", 2, &good(), QUICK);
+    }
+
+    let demoted = table.rank_changes(NOW);
+    let [RankChange::Outranked(provider, outranked)] = &demoted[..] else { panic!("{demoted:?}") };
+    assert_eq!((provider.0.as_str(), outranked.by.0.as_str()), ("one", "two"));
+    let shown = outranked.to_string();
+    assert!(shown.starts_with("two does better: failures 33 % against 0 %, latency 100 ms"), "{shown}");
+    assert_eq!(table.rank_changes(NOW), []);
+
+    record(&mut table, "one", 20, &good(), QUICK);
+    assert_eq!(table.rank_changes(NOW), [RankChange::Restored(ProviderName("one".into()))]);
+    assert_eq!(table.rank_changes(NOW), []);
+}
+
+#[test]
+fn a_long_pause_that_a_provider_asks_for_is_reported_and_a_short_one_is_not() {
+    let (_, mut table) = three();
+    let wait = |seconds| Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(Duration::from_secs(seconds)) };
+
+    record(&mut table, "two", 1, &wait(2), QUICK);
+    assert_eq!(table.rank_changes(NOW), []);
+    record(&mut table, "two", 1, &wait(60), QUICK);
+    let (two, until) = (ProviderName("two".into()), NOW.after(Duration::from_mins(1)));
+    assert_eq!(table.rank_changes(NOW), [RankChange::Throttled(two.clone(), until)]);
+    assert_eq!(table.rank_changes(NOW.after(Duration::from_secs(58))), []);
+    assert_eq!(table.rank_changes(until), [RankChange::Restored(two)]);
+}
+
+#[test]
+fn an_example_keeps_the_configured_order_of_weighted_providers_and_is_no_sample() {
+    let profiles = [weighted("one", 1), weighted("two", 1000)];
+    let table = ProviderTable::new(&profiles);
+    let example = RoutingRequest { delivery: None, ..no_sample() };
+    assert_eq!(order(&table, &profiles, &example), ["one", "two"]);
 }

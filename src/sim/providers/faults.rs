@@ -20,11 +20,13 @@ pub struct Faults {
     pub black_hole: bool,
     /// `Retry-After` of a rejection, in seconds. HTTP only.
     pub retry_after_s: Option<u32>,
+    /// A rejection repeats the request, as some gateways do. HTTP only.
+    pub echo: bool,
 }
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { latency_ms: 0, error_rate: 0.0, status: 503, black_hole: false, retry_after_s: None }
+        Self { latency_ms: 0, error_rate: 0.0, status: 503, black_hole: false, retry_after_s: None, echo: false }
     }
 }
 

@@ -63,10 +63,19 @@ async fn answer(request: &HttpInput<'_>, log: &MessageLog, logs: &[Arc<MessageLo
     match reaction {
         Reaction::Accept => Some(receive(request, log)),
         Reaction::Reject { status, retry_after_s } => {
-            Some(HttpReply { retry_after_s, ..HttpReply::new(status, r#"{"error":"rejected by the simulator"}"#) })
+            let body = rejection(request, log.faults().echo);
+            Some(HttpReply { retry_after_s, ..HttpReply::new(status, body) })
         }
         Reaction::Ignore => None,
     }
+}
+
+fn rejection(request: &HttpInput<'_>, echo: bool) -> String {
+    let error = "rejected by the simulator";
+    if echo {
+        return serde_json::json!({ "error": error, "request": String::from_utf8_lossy(request.body) }).to_string();
+    }
+    serde_json::json!({ "error": error }).to_string()
 }
 
 fn receive(request: &HttpInput<'_>, log: &MessageLog) -> HttpReply {

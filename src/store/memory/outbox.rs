@@ -44,8 +44,13 @@ impl Outbox for MemoryBackend {
 
     async fn split(&self, split: &Split, event: &AuditEvent, until: Timestamp) -> Result<bool, Error> {
         self.call("split", |tables| {
+            let is_written = split.others.iter().any(|other| tables.deliveries.contains_key(&other.delivery));
             let held = tables.deliveries.get_mut(&split.delivery).filter(|row| row.is_held_by(split.lease_token));
             let Some(first) = held else { return false };
+            if is_written {
+                // The call before was written, and its result was lost.
+                return true;
+            }
             first.recipient = Some(split.recipient);
             first.channels.clone_from(&split.channels);
             let others = split.others.iter().map(|other| (other.delivery, sibling(first, other, until)));
@@ -135,8 +140,9 @@ impl Tables {
         let row = self.deliveries.get_mut(&id)?;
         let in_doubt = row.lease_token.replace(token).is_some();
         row.due_at = until;
-        let event = AuditEvent::gateway(AuditKind::Claimed, now);
-        self.events.push(event.about(NotificationId(row.notification), DeliveryId(id)).with("in_doubt", in_doubt));
+        let event =
+            || AuditEvent::gateway(AuditKind::Claimed, now).about(NotificationId(row.notification), DeliveryId(id));
+        self.events.extend(in_doubt.then(|| event().with("in_doubt", true)));
         Some(ClaimedRow {
             delivery: id,
             notification: row.notification,
@@ -147,6 +153,7 @@ impl Tables {
             sealed: row.sealed.clone(),
             lease_token: token,
             in_doubt,
+            wait_recorded: row.wait_recorded,
             attempts: row.attempts.clone(),
         })
     }
@@ -167,6 +174,7 @@ fn sibling(first: &DeliveryRow, other: &SplitRow, due_at: Timestamp) -> Delivery
         due_at,
         lease_token: Some(other.lease_token),
         sealed: Some(other.sealed.clone()),
+        wait_recorded: false,
         attempts: Vec::new(),
     }
 }

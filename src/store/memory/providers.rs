@@ -8,7 +8,7 @@ use super::MemoryBackend;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::store::Error;
-use crate::store::providers::{Billed, Drain, ProviderState, Providers, billed_since, enabled_event};
+use crate::store::providers::{Billed, Drain, ProviderState, Providers, billed_minute, billed_since, enabled_event};
 
 #[async_trait]
 impl Providers for MemoryBackend {
@@ -38,23 +38,24 @@ impl Providers for MemoryBackend {
     }
 
     async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error> {
-        let (from, since) = billed_since(now);
+        let since = billed_since(now);
         let is_billed = |attempt: &&Attempt| {
-            attempt.started_at >= since && (attempt.is_taken() || attempt.outcome.may_have_arrived())
+            let is_recent = billed_minute(attempt.started_at) >= since;
+            is_recent && (attempt.is_taken() || attempt.outcome.may_have_arrived())
         };
         self.call("billed", |tables| {
-            let rows = tables.deliveries.values().filter(|row| row.received_at >= from);
+            let rows = tables.deliveries.values();
             let mut minutes: BTreeMap<(i64, &ProviderName), (Timestamp, u64)> = BTreeMap::new();
             for attempt in rows.flat_map(|row| &row.attempts).filter(is_billed) {
                 let at = attempt.started_at;
-                let (first, count) = minutes.entry((at.micros() / 60_000_000, &attempt.provider)).or_insert((at, 0));
+                let (first, count) = minutes.entry((billed_minute(at), &attempt.provider)).or_insert((at, 0));
                 *first = at.min(*first);
-                *count += 1;
+                *count += u64::from(attempt.billed_units());
             }
-            let billed = |((_, provider), (at, messages)): ((i64, &ProviderName), (Timestamp, u64))| Billed {
+            let billed = |((_, provider), (at, units)): ((i64, &ProviderName), (Timestamp, u64))| Billed {
                 provider: provider.clone(),
                 at,
-                messages,
+                units,
             };
             minutes.into_iter().map(billed).collect()
         })

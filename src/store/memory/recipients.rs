@@ -9,11 +9,19 @@ use crate::domain::audit_event::AuditEvent;
 use crate::store::Error;
 use crate::store::recipients::SealedRecipients;
 use crate::store::rows::{ContactRow, ImportRows, NewContactRow, RecipientQuery, RecipientRows};
+use crate::store::seal::LookupHash;
 
 #[async_trait]
 impl SealedRecipients for MemoryBackend {
     async fn find(&self, queries: &[RecipientQuery]) -> Result<Vec<Vec<RecipientRows>>, Error> {
         self.call("find", |tables| queries.iter().map(|query| tables.matching(query)).collect()).await
+    }
+
+    async fn holders(&self, identifiers: &[LookupHash]) -> Result<Vec<Vec<Uuid>>, Error> {
+        let named = |tables: &Tables, hash: &LookupHash| {
+            tables.matching(&RecipientQuery::Identifier(*hash)).into_iter().map(|rows| rows.id).collect()
+        };
+        self.call("holders", |tables| identifiers.iter().map(|hash| named(tables, hash)).collect()).await
     }
 
     async fn import(&self, recipients: &[ImportRows], event: &AuditEvent) -> Result<(), Error> {

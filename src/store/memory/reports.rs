@@ -6,8 +6,10 @@ use uuid::Uuid;
 use super::MemoryBackend;
 use super::tables::{DeliveryRow, Tables};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
+use crate::domain::clock::Timestamp;
 use crate::domain::delivery::EndReason;
 use crate::domain::notification::Priority;
+use crate::domain::recipient::RecipientId;
 use crate::store::Error;
 use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures, Reports};
 
@@ -20,6 +22,20 @@ impl Reports for MemoryBackend {
         self.call("deliveries", |tables| {
             let newest = tables.deliveries.iter().rev().filter(|(_, row)| matches(row));
             newest.map(|(id, row)| tables.line(*id, row)).take(filter.limit as usize).collect()
+        })
+        .await
+    }
+
+    async fn deliveries_to(
+        &self,
+        recipient: RecipientId,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryLine>, Error> {
+        self.call("deliveries_to", |tables| {
+            let matches = |row: &DeliveryRow| row.recipient == Some(recipient.0) && row.received_at >= since;
+            let newest = tables.deliveries.iter().rev().filter(|(_, row)| matches(row));
+            newest.map(|(id, row)| tables.line(*id, row)).take(limit as usize).collect()
         })
         .await
     }

@@ -48,7 +48,10 @@ impl Retention for MemoryBackend {
         self.call("mask_contacts", |tables| {
             let old = tables.deliveries.values_mut().filter(|row| row.received_at < before);
             let attempts = old.flat_map(|row| &mut row.attempts).filter(|attempt| attempt.address != REMOVED);
-            let masked = attempts.take(ROWS_PER_STEP as usize).map(|attempt| REMOVED.clone_into(&mut attempt.address));
+            let masked = attempts.take(ROWS_PER_STEP as usize).map(|attempt| {
+                REMOVED.clone_into(&mut attempt.address);
+                attempt.detail = None;
+            });
             masked.count() as u64
         })
         .await

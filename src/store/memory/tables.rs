@@ -64,6 +64,7 @@ pub(super) struct DeliveryRow {
     pub(super) due_at: Timestamp,
     pub(super) lease_token: Option<i64>,
     pub(super) sealed: Option<Vec<u8>>,
+    pub(super) wait_recorded: bool,
     pub(super) attempts: Vec<Attempt>,
 }
 
@@ -79,6 +80,7 @@ impl DeliveryRow {
     fn step(&mut self, rows: &SettleRows) {
         self.recipient = rows.recipient.or(self.recipient);
         self.attempts.extend(rows.attempt.clone());
+        self.wait_recorded = matches!(rows.next, NextState::Due(_));
         match rows.next {
             NextState::Leased(until) => self.due_at = until,
             NextState::Due(until) => {
@@ -157,6 +159,7 @@ impl Tables {
                 due_at: rows.due_at,
                 lease_token: rows.lease_token,
                 sealed: Some(rows.sealed.clone()),
+                wait_recorded: false,
                 attempts: Vec::new(),
             },
         );
@@ -175,7 +178,7 @@ impl Tables {
             Some(row) if row.is_held_by(rows.lease_token) => row.step(rows),
             _ => return SettleResult::LeaseLost,
         }
-        self.events.push(rows.event.clone());
+        self.events.extend(rows.event.clone());
         SettleResult::Done
     }
 }

@@ -93,7 +93,7 @@ impl What<String> {
             Self::CardLocked { at, reason } => Content::CardLocked(CardLocked { at, reason }),
             Self::CardUnlocked { at } => Content::CardUnlocked(CardUnlocked { at }),
             Self::Verification { reference, status, first_name, email } => {
-                let email = email.map(|text| Contact::parse(Channel::Email, &text)).transpose().ok()?;
+                let email = email.map(|text| Contact::restore(Channel::Email, &text));
                 Content::Verification(Verification { reference, status, first_name, email })
             }
             Self::TransactionalLock { change, at, reason, holder } => {

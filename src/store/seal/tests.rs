@@ -125,3 +125,23 @@ fn a_contact_opens_for_its_own_recipient_and_channel_only() {
     assert!(sealer.open_contact(other, Channel::Sms, &sealed).is_err());
     assert!(sealer.open_contact(leon, Channel::Email, &sealed).is_err());
 }
+
+#[test]
+fn the_name_of_a_recipient_in_logs_leads_back_to_it_with_the_same_keys_only() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (sealer, other_sealer) = (sealer(folder.path()), sealer(other.path()));
+    let recipients = [Uuid::from_u128(1), Uuid::from_u128(2)].map(RecipientId);
+
+    let names = recipients.map(|recipient| sealer.recipient_hash(recipient).unwrap());
+
+    assert!(names[0] != names[1] && names.iter().all(|name| name.len() == 32));
+    assert_eq!(sealer.recipient_hash(recipients[0]).unwrap(), names[0]);
+    assert_eq!(
+        recipients.map(|it| sealer.recipient_of(&sealer.recipient_hash(it).unwrap()).unwrap()),
+        recipients.map(Some)
+    );
+    assert_ne!(other_sealer.recipient_of(&names[0]).unwrap(), Some(recipients[0]));
+    for text in ["", "12", "zz", &"0".repeat(33)] {
+        assert_eq!(sealer.recipient_of(text).unwrap(), None);
+    }
+}

@@ -11,6 +11,7 @@ use super::Sqlite;
 use super::json_rows::{Hex, array};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
+use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::receipt::ReceiptStatus;
 use crate::domain::template_version::TemplateVersion;
@@ -38,6 +39,7 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
     let id: Uuid = row.try_get("delivery_id")?;
     let inconsistent = |what: &'static str| Error::Inconsistent { table: "attempt", id: id.to_string(), what };
     let channel: String = row.try_get("channel")?;
+    let detail: Option<String> = row.try_get("detail")?;
     let template_version: Option<Vec<u8>> = row.try_get("template_version")?;
     let failure: Option<String> = row.try_get("failure")?;
     Ok(Attempt {
@@ -49,6 +51,8 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
         started_at: Timestamp::from_micros(row.try_get("started_at")?),
         took: Duration::from_micros(row.try_get("took_us")?),
         outcome: outcome(row)?.map_err(inconsistent)?,
+        detail: detail.as_deref().and_then(FailureDetail::new),
+        segments: row.try_get("segments")?,
         template_version: template_version
             .map(|bytes| bytes.try_into().map(TemplateVersion))
             .transpose()

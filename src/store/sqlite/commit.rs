@@ -65,14 +65,24 @@ CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
 
   -- A step whose lease is lost writes nothing, in no table.
   INSERT INTO attempt (delivery_id, number, channel, provider, contact_position, masked_contact, started_at, took_us,
-      outcome, cause, reference, retry_after_ms, template_version)
+      outcome, cause, reference, retry_after_ms, template_version, detail, segments)
     SELECT unhex(value->>'delivery_id'), value->>'number', value->>'channel', value->>'provider',
       value->>'contact_position', value->>'masked_contact', value->>'started_at', value->>'took_us', value->>'outcome',
-      value->>'cause', value->>'reference', value->>'retry_after_ms', unhex(value->>'template_version')
+      value->>'cause', value->>'reference', value->>'retry_after_ms', unhex(value->>'template_version'),
+      value->>'detail', value->>'segments'
     FROM json_each(NEW.attempts)
     WHERE EXISTS (
       SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>'delivery_id') AND d.lease_token = value->>'lease_token'
         AND d.state = 'open');
+  INSERT INTO provider_spend (minute, provider, first_at, units)
+    SELECT value->>'started_at' / 60000000 AS minute, value->>'provider', min(value->>'started_at'),
+      sum(coalesce(value->>'segments', 1))
+    FROM json_each(NEW.attempts)
+    WHERE value->>'outcome' IN ('accepted', 'unknown') AND EXISTS (
+      SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>'delivery_id') AND d.lease_token = value->>'lease_token'
+        AND d.state = 'open')
+    GROUP BY minute, value->>'provider'
+    ON CONFLICT (minute, provider) DO UPDATE SET units = units + excluded.units;
   INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
     SELECT value->>'at', value->>'actor', value->>'kind', unhex(value->>'notification_id'),
       unhex(value->>'delivery_id'), value->>'detail'
@@ -87,6 +97,7 @@ CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
       ended_at = s.value->>'ended_at',
       due_at = coalesce(s.value->>'due_at', due_at),
       lease_token = CASE s.value->>'keeps_lease' WHEN 1 THEN lease_token END,
+      wait_recorded = s.value->>'wait_recorded',
       sealed = CASE s.value->>'keeps_content' WHEN 1 THEN sealed END
     FROM json_each(NEW.steps) AS s
     WHERE delivery.id = unhex(s.value->>'delivery_id') AND delivery.lease_token = s.value->>'lease_token'
@@ -149,7 +160,7 @@ impl Batches for Sqlite {
             .bind(array(batch.accepts.iter().map(|rows| EventObject::of(&rows.event))))
             .bind(array(batch.settles.iter().map(|rows| StepObject::of(rows))))
             .bind(array(batch.settles.iter().filter_map(|rows| AttemptObject::of(rows))))
-            .bind(array(batch.settles.iter().map(|rows| EventObject::fenced(&rows.event, rows.lease_token))));
+            .bind(array(batch.settles.iter().filter_map(|rows| EventObject::of_step(rows))));
         let mut connection = self.writing().await?;
         let rows = query.fetch_all(&mut *connection).await?;
         results(batch, &rows)

@@ -6,6 +6,7 @@ use super::json_rows::Hex;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
+use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::store::rows::{AcceptRows, NextState, SettleRows};
 
@@ -98,6 +99,7 @@ pub(super) struct StepObject<'a> {
     due_at: Option<Timestamp>,
     keeps_lease: u8,
     keeps_content: u8,
+    wait_recorded: Option<u8>,
 }
 
 impl<'a> StepObject<'a> {
@@ -117,6 +119,7 @@ impl<'a> StepObject<'a> {
             due_at,
             keeps_lease: u8::from(matches!(rows.next, NextState::Leased(_))),
             keeps_content: u8::from(!matches!(rows.next, NextState::Ended(..))),
+            wait_recorded: matches!(rows.next, NextState::Due(_)).then_some(1),
         }
     }
 }
@@ -137,13 +140,15 @@ pub(super) struct AttemptObject<'a> {
     reference: Option<&'a str>,
     retry_after_ms: Option<u64>,
     template_version: Option<Hex<'a>>,
+    detail: Option<&'a str>,
+    segments: Option<u32>,
 }
 
 impl<'a> AttemptObject<'a> {
     pub(super) fn of(rows: &'a SettleRows) -> Option<Self> {
-        let Attempt {
-            number, channel, provider, contact, address, started_at, took, outcome, template_version, ..
-        } = rows.attempt.as_ref()?;
+        let Attempt { number, channel, provider, contact, address, started_at, took, outcome, .. } =
+            rows.attempt.as_ref()?;
+        let Attempt { detail, segments, template_version, .. } = rows.attempt.as_ref()?;
         let (reference, retry_after) = match outcome {
             Outcome::Accepted { reference } => (reference.as_ref(), None),
             Outcome::Deferred { retry_after, .. } => (None, retry_after.as_ref()),
@@ -165,6 +170,8 @@ impl<'a> AttemptObject<'a> {
             reference: reference.map(Reference::as_str),
             retry_after_ms: retry_after.map(|span| whole(span.as_millis())),
             template_version: template_version.as_ref().map(|version| Hex(&version.0)),
+            detail: detail.as_ref().map(FailureDetail::as_str),
+            segments: *segments,
         })
     }
 }
@@ -195,8 +202,9 @@ impl<'a> EventObject<'a> {
         }
     }
 
-    /// A row that is written only while the delivery is held under this lease.
-    pub(super) fn fenced(event: &'a AuditEvent, lease_token: i64) -> Self {
-        Self { lease_token: Some(lease_token), ..Self::of(event) }
+    /// The row of a step, if it has one. It is written only while the delivery is held under the step's lease.
+    pub(super) fn of_step(rows: &'a SettleRows) -> Option<Self> {
+        let event = rows.event.as_ref()?;
+        Some(Self { lease_token: Some(rows.lease_token), ..Self::of(event) })
     }
 }

@@ -1,5 +1,8 @@
 //! SQLite inside the process: one writing connection, a second one that checkpoints, a few that only read.
 //!
+//! A reader of any process delays nobody: it only keeps pages in the write-ahead log, see `checkpoint` and `wal_monitor`.
+//! Our own read transactions are short: each is one statement that reads a bounded number of rows by an index.
+//!
 //! Durable means `WAL` with `synchronous=FULL`: a commit returns after its sync. The settings are read back at
 //! start, because SQLite gives no error for a setting that it did not apply. One gateway owns the file; commands such as
 //! an import share it by SQLite's own locks.
@@ -12,6 +15,7 @@ mod commit;
 mod commit_rows;
 mod json_rows;
 mod lock;
+mod lock_table;
 mod outbox;
 mod providers;
 mod read_only;
@@ -22,11 +26,13 @@ mod retention;
 mod schema;
 mod seal_key;
 mod template_versions;
+mod wal_monitor;
 mod writer_connection;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,8 +44,9 @@ pub(super) use lock::Holder;
 
 use super::backend::Backend;
 use super::fatal_error::FatalError;
-use super::{Error, OpenMode};
+use super::{Error, OpenMode, Settings};
 use crate::file_access::{self, Purpose};
+use wal_monitor::WalMonitor;
 
 /// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -72,16 +79,22 @@ pub(super) struct Sqlite {
     // Held until the gateway closes the store; the system releases it when the process dies. Commands have none.
     lock: Option<File>,
     is_read_only: bool,
+    imported: AtomicU32,
 }
 
 impl Sqlite {
     /// Opens the file, migrates its schema and verifies the settings that durability depends on.
-    pub(super) async fn open(path: &Path, mode: OpenMode, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
+    pub(super) async fn open(
+        settings: &Settings,
+        mode: OpenMode,
+        failure: Arc<FatalError>,
+    ) -> Result<Arc<Self>, Error> {
+        let path = &settings.sqlite_path()?;
         match mode {
             // A database that is open but cannot be written fails later, by number only.
             OpenMode::Gateway | OpenMode::Cli => match denied(path, mode) {
                 Some(denied) => Err(denied),
-                None => Self::open_to_write(path, mode, failure).await,
+                None => Self::open_to_write(settings, mode, failure).await,
             },
             OpenMode::ReadOnly => Self::open_to_read(path, failure).await.map_err(|error| match error {
                 Error::Open(_) | Error::Database(_) => denied(path, mode).unwrap_or(error),
@@ -90,11 +103,20 @@ impl Sqlite {
         }
     }
 
-    async fn open_to_write(path: &Path, mode: OpenMode, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
+    async fn open_to_write(
+        settings: &Settings,
+        mode: OpenMode,
+        failure: Arc<FatalError>,
+    ) -> Result<Arc<Self>, Error> {
+        let path = &settings.sqlite_path()?;
         let is_gateway = mode == OpenMode::Gateway;
         let lock = if is_gateway { Some(lock::take(path)?) } else { None };
         let options = options(path, mode);
-        let writing = options.clone().create_if_missing(is_gateway).pragma("cache_size", WRITER_CACHE);
+        let writing = options
+            .clone()
+            .create_if_missing(is_gateway)
+            .pragma("cache_size", WRITER_CACHE)
+            .pragma("journal_size_limit", checkpoint::WAL_FILE_MAX);
         let mut write = writing.connect().await.map_err(Error::Open)?;
         if is_gateway {
             schema::check(&mut write).await?;
@@ -106,10 +128,14 @@ impl Sqlite {
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
         let (write, statements, path) = (Mutex::new(write), commit::Statements::new(), path.to_owned());
+        let imported = AtomicU32::new(0);
+        let is_read_only = false;
         let sqlite =
-            Arc::new(Self { write, options: writing, read, statements, path, failure, lock, is_read_only: false });
+            Arc::new(Self { write, options: writing, read, statements, path, failure, lock, is_read_only, imported });
         if is_gateway {
-            checkpoint::start(Arc::downgrade(&sqlite), options.connect().await.map_err(Error::Open)?);
+            let connection = options.busy_timeout(Duration::ZERO).connect().await.map_err(Error::Open)?;
+            let monitor = WalMonitor::new(&sqlite.path, settings.wal_alarm);
+            checkpoint::start(Arc::downgrade(&sqlite), connection, monitor);
         }
         Ok(sqlite)
     }
@@ -117,7 +143,9 @@ impl Sqlite {
     async fn open_to_read(path: &Path, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
         let (connection, read, options) = read_only::open(path).await?;
         let (write, statements, path) = (Mutex::new(connection), commit::Statements::new(), path.to_owned());
-        Ok(Arc::new(Self { write, options, read, statements, path, failure, lock: None, is_read_only: true }))
+        let imported = AtomicU32::new(0);
+        let (lock, is_read_only) = (None, true);
+        Ok(Arc::new(Self { write, options, read, statements, path, failure, lock, is_read_only, imported }))
     }
 }
 
@@ -159,7 +187,19 @@ fn options(path: &Path, mode: OpenMode) -> SqliteConnectOptions {
         .pragma("cache_size", SMALL_CACHE)
         .pragma("temp_store", "MEMORY")
         .pragma("mmap_size", "0")
+        // An erased contact leaves no ciphertext in the pages that it stood on.
+        .pragma("secure_delete", "ON")
         .disable_statement_logging()
+}
+
+/// Locks the database at `path` as the one gateway of it, until the file is dropped.
+pub(super) fn lock(path: &Path) -> Result<File, Error> {
+    lock::take(path)
+}
+
+/// The newest version of the schema that this program knows.
+pub(super) fn newest_schema() -> i64 {
+    schema::MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 async fn verify(connection: &mut SqliteConnection) -> Result<(), Error> {
@@ -171,9 +211,11 @@ async fn verify(connection: &mut SqliteConnection) -> Result<(), Error> {
     if journal_mode != "wal" {
         return Err(Error::Settings { setting: "journal_mode", found: journal_mode, expected: "wal" });
     }
-    for (setting, text, expected) in
-        [("synchronous", "PRAGMA synchronous", "2"), ("wal_autocheckpoint", "PRAGMA wal_autocheckpoint", "0")]
-    {
+    for (setting, text, expected) in [
+        ("synchronous", "PRAGMA synchronous", "2"),
+        ("wal_autocheckpoint", "PRAGMA wal_autocheckpoint", "0"),
+        ("secure_delete", "PRAGMA secure_delete", "1"),
+    ] {
         let found: i64 = sqlx::query_scalar(text).fetch_one(&mut *connection).await?;
         if found.to_string() != expected {
             return Err(Error::Settings { setting, found: found.to_string(), expected });

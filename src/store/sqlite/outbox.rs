@@ -103,7 +103,8 @@ impl Outbox for Sqlite {
 
     // The file is locked by this gateway, so every lease in it is a dead process's.
     async fn resume(&self, now: Timestamp) -> Result<u64, Error> {
-        let text = "UPDATE delivery SET due_at = ?1 WHERE state = 'open' AND lease_token IS NOT NULL";
+        let text = "UPDATE delivery INDEXED BY delivery_due SET due_at = ?1
+            WHERE state = 'open' AND lease_token IS NOT NULL";
         self.failure
             .watch(async {
                 let query = sqlx::query(text).bind(now.micros());
@@ -196,22 +197,27 @@ impl Sqlite {
         let rows = sqlx::query(
             "UPDATE delivery SET lease_token = c.value->>'token', due_at = ?2 FROM json_each(?1) AS c
                WHERE delivery.id = unhex(c.value->>'id')
-               RETURNING id, notification_id, received_at, expires_at, recipient_id, sealed, lease_token, channels",
+               RETURNING id, notification_id, received_at, expires_at, recipient_id, sealed, lease_token, channels,
+                 wait_recorded",
         )
         .bind(&taken)
         .bind(until.micros())
         .fetch_all(&mut *transaction)
         .await?;
-        sqlx::query(
-            "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
-               SELECT ?2, 'gateway', ?3, d.notification_id, d.id, json_object('in_doubt', json(value->'in_doubt'))
-               FROM json_each(?1) CROSS JOIN delivery AS d ON d.id = unhex(value->>'id')",
-        )
-        .bind(&taken)
-        .bind(now.micros())
-        .bind(AuditKind::Claimed.name())
-        .execute(&mut *transaction)
-        .await?;
+        // The end of a wait is no event. That another worker's delivery was taken over is one.
+        if due.iter().any(|(_, in_doubt)| *in_doubt) {
+            sqlx::query(
+                "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
+                   SELECT ?2, 'gateway', ?3, d.notification_id, d.id, json_object('in_doubt', json('true'))
+                   FROM json_each(?1) CROSS JOIN delivery AS d ON d.id = unhex(value->>'id')
+                   WHERE value->>'in_doubt'",
+            )
+            .bind(&taken)
+            .bind(now.micros())
+            .bind(AuditKind::Claimed.name())
+            .execute(&mut *transaction)
+            .await?;
+        }
         transaction.commit().await?;
         rows.iter().map(|row| claimed_row(row, &due)).collect()
     }
@@ -265,6 +271,7 @@ fn claimed_row(row: &SqliteRow, due: &[(Uuid, bool)]) -> Result<ClaimedRow, Erro
         sealed: row.try_get("sealed")?,
         lease_token: row.try_get("lease_token")?,
         in_doubt: due.iter().any(|(id, in_doubt)| *id == delivery && *in_doubt),
+        wait_recorded: row.try_get::<Option<bool>, _>("wait_recorded")?.unwrap_or(false),
         attempts: Vec::new(),
     })
 }

@@ -7,7 +7,6 @@ use sqlx::{Connection, Row};
 
 use super::Sqlite;
 use super::audit_events::insert_event;
-use super::retention::first_id;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 use crate::store::Error;
@@ -59,18 +58,14 @@ impl Providers for Sqlite {
         Ok(rows.into_iter().map(drain).collect())
     }
 
-    // Ids begin with the time they were made at, so that only the end of the table is read.
     async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error> {
-        let (from, since) = billed_since(now);
-        let text = "SELECT provider, min(started_at), count(*) FROM attempt
-            WHERE delivery_id >= ?1 AND started_at >= ?2 AND outcome IN ('accepted', 'unknown')
-            GROUP BY started_at / 60000000, provider ORDER BY 2";
-        let query = sqlx::query_as(text).bind(first_id(from)).bind(since.micros());
+        let text = "SELECT provider, first_at, units FROM provider_spend WHERE minute >= ?1 ORDER BY first_at";
+        let query = sqlx::query_as(text).bind(billed_since(now));
         let rows: Vec<(String, i64, i64)> = query.fetch_all(&self.read).await?;
-        let billed = |(provider, at, messages)| Billed {
+        let billed = |(provider, at, units)| Billed {
             provider: ProviderName(provider),
             at: Timestamp::from_micros(at),
-            messages: u64::try_from(messages).unwrap_or(0),
+            units: u64::try_from(units).unwrap_or(0),
         };
         Ok(rows.into_iter().map(billed).collect())
     }

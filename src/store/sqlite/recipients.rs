@@ -1,5 +1,8 @@
 //! Recipients: found by hashes, stored sealed.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sqlx::Connection;
@@ -10,20 +13,24 @@ use super::Sqlite;
 use super::audit_events::insert_event;
 use super::json_rows::{Hex, array};
 use crate::domain::audit_event::AuditEvent;
-use crate::store::Error;
 use crate::store::recipients::SealedRecipients;
 use crate::store::rows::{ContactRow, ImportRows, RecipientQuery, RecipientRows};
+use crate::store::seal::LookupHash;
+use crate::store::{Error, retry};
 
 // All results in one row: each row of a result is a message of its own from the database thread.
 const RESULTS: &str = "SELECT json_group_array(json_object('query', q.value->>'query', 'id', hex(p.id),
       'locale', p.locale, 'status', p.status, 'channels', p.channels, 'time_zone', p.time_zone,
       'channel', c.channel, 'sealed', hex(c.sealed)) ORDER BY q.value->>'query', p.id, c.channel, c.position)";
 
-const BY_IDENTIFIER: &str = " FROM json_each(?1) AS q CROSS JOIN identifier AS i ON i.hash = unhex(q.value->>'value')
-  CROSS JOIN recipient AS p ON p.id = i.recipient_id LEFT JOIN contact AS c ON c.recipient_id = p.id";
+/// How long an import goes on trying when a process keeps the database locked. Each try waits for ten seconds.
+const LOCKED_MAX: Duration = Duration::from_mins(2);
 
-const BY_ID: &str = " FROM json_each(?1) AS q CROSS JOIN recipient AS p ON p.id = unhex(q.value->>'value')
-  LEFT JOIN contact AS c ON c.recipient_id = p.id";
+/// Small batches are checkpointed together.
+const BATCHES_PER_CHECKPOINT: u32 = 16;
+
+const HOLDERS: &str = "SELECT json_group_array(json_array(q.key, hex(i.recipient_id)))
+  FROM json_each(?1) AS q CROSS JOIN identifier AS i ON i.hash = unhex(q.value)";
 
 #[derive(Serialize)]
 struct QueryObject<'a> {
@@ -55,11 +62,19 @@ impl SealedRecipients for Sqlite {
                 RecipientQuery::Id(id) => by_id.push(QueryObject { query, value: Hex(id.as_bytes()) }),
             }
         }
-        for (tables, queries) in [(BY_IDENTIFIER, by_identifier), (BY_ID, by_id)] {
+        let found_by_identifier = format!(
+            "{RESULTS} FROM json_each(?1) AS q CROSS JOIN identifier AS i ON i.hash = unhex(q.value->>'value')
+               CROSS JOIN recipient AS p ON p.id = i.recipient_id LEFT JOIN contact AS c ON c.recipient_id = p.id"
+        );
+        let found_by_id = format!(
+            "{RESULTS} FROM json_each(?1) AS q CROSS JOIN recipient AS p ON p.id = unhex(q.value->>'value')
+               LEFT JOIN contact AS c ON c.recipient_id = p.id"
+        );
+        for (text, queries) in [(found_by_identifier, by_identifier), (found_by_id, by_id)] {
             if queries.is_empty() {
                 continue;
             }
-            let text = sqlx::AssertSqlSafe([RESULTS, tables].concat());
+            let text = sqlx::AssertSqlSafe(text);
             let Json(found): Json<Vec<FoundRow>> =
                 sqlx::query_scalar(text).bind(array(queries)).fetch_one(&self.read).await?;
             for row in found {
@@ -69,8 +84,24 @@ impl SealedRecipients for Sqlite {
         Ok(results)
     }
 
+    async fn holders(&self, identifiers: &[LookupHash]) -> Result<Vec<Vec<Uuid>>, Error> {
+        let mut holders: Vec<Vec<Uuid>> = identifiers.iter().map(|_| Vec::new()).collect();
+        let hashes = array(identifiers.iter().map(|hash| Hex(hash)));
+        let Json(found): Json<Vec<(usize, String)>> =
+            sqlx::query_scalar(HOLDERS).bind(hashes).fetch_one(&self.read).await?;
+        for (at, hex_id) in found {
+            let inconsistent = |what| Error::Inconsistent { table: "identifier", id: hex_id.clone(), what };
+            let id = Uuid::try_parse(&hex_id).map_err(|_| inconsistent("recipient_id"))?;
+            holders.get_mut(at).ok_or(inconsistent("hash"))?.push(id);
+        }
+        Ok(holders)
+    }
+
+    // A gateway in another process commits between any two tries.
     async fn import(&self, recipients: &[ImportRows], event: &AuditEvent) -> Result<(), Error> {
-        self.failure.watch(self.replace(recipients, event)).await
+        let limit = if self.lock.is_some() { Duration::ZERO } else { LOCKED_MAX };
+        let done = retry::while_temporary(limit, || self.failure.watch(self.replace(recipients, event))).await;
+        done.map_err(Error::after_waiting)
     }
 
     async fn erase(&self, recipient: Uuid, event: &AuditEvent) -> Result<bool, Error> {
@@ -127,9 +158,8 @@ impl Sqlite {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "INSERT INTO contact (recipient_id, channel, position, hash, sealed)
-               SELECT unhex(value->>'recipient_id'), value->>'channel', value->>'position', unhex(value->>'hash'),
-                 unhex(value->>'sealed')
+            "INSERT INTO contact (recipient_id, channel, position, sealed)
+               SELECT unhex(value->>'recipient_id'), value->>'channel', value->>'position', unhex(value->>'sealed')
                FROM json_each(?1)",
         )
         .bind(array(recipients.iter().flat_map(ContactObject::of)))
@@ -137,7 +167,7 @@ impl Sqlite {
         .await?;
         insert_event(&mut transaction, event).await?;
         transaction.commit().await?;
-        if self.lock.is_none() {
+        if self.lock.is_none() && self.imported.fetch_add(1, Ordering::Relaxed).is_multiple_of(BATCHES_PER_CHECKPOINT) {
             // Without a gateway nothing else checkpoints, and a long import would make the write-ahead log many times
             // as large as the database.
             sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
@@ -201,7 +231,6 @@ struct ContactObject<'a> {
     recipient_id: Hex<'a>,
     channel: &'static str,
     position: usize,
-    hash: Hex<'a>,
     sealed: Hex<'a>,
 }
 
@@ -212,7 +241,6 @@ impl<'a> ContactObject<'a> {
             recipient_id: Hex(recipient_id),
             channel: contact.channel,
             position: contact.position,
-            hash: Hex(&contact.hash),
             sealed: Hex(&contact.sealed),
         })
     }

@@ -1,4 +1,7 @@
 //! What lists and reports show. The queries run on the read-only connections and never wait for the writer.
+//!
+//! A table that grows is read in pages, each by a statement of its own, so that no read transaction is long: a long one
+//! keeps pages in the write-ahead log. A row that changes between two pages may be counted twice or not at all.
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -9,8 +12,12 @@ use super::Sqlite;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::notification::{Kind, Priority};
+use crate::domain::recipient::RecipientId;
 use crate::store::Error;
 use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures, Reports};
+
+/// Deliveries that are read at a time by a search without an index.
+const PAGE: u32 = 5_000;
 
 const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
     d.ended_at, d.recipient_id, n.client, n.idempotency_key, n.warnings,
@@ -19,19 +26,58 @@ const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reaso
        WHERE a.delivery_id = d.id ORDER BY a.number DESC LIMIT 1) AS last
   FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id ";
 
+/// Rows in a page.
+const PAGE: u32 = 10_000;
+
+/// Sorts behind every id.
+const LAST_ID: Uuid = Uuid::max();
+
 #[async_trait]
 impl Reports for Sqlite {
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
-        let text = format!(
-            "{LINE} WHERE (?1 IS NULL OR d.state = ?1) AND (?2 IS NULL OR d.kind = ?2) ORDER BY d.id DESC LIMIT ?3"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(text))
-            .bind(filter.state.map(DeliveryState::name))
-            .bind(filter.kind.map(Kind::name))
-            .bind(filter.limit)
-            .fetch_all(&self.read)
-            .await?;
-        rows.iter().map(line).collect()
+        let mut lines = Vec::new();
+        let (mut before, mut page) = (LAST_ID, filter.limit.clamp(1, PAGE));
+        while let Some(from) = self.page_before(before, page).await? {
+            let left = filter.limit.saturating_sub(u32::try_from(lines.len()).unwrap_or(u32::MAX));
+            for row in self.lines_between(from, before, filter, left).await? {
+                lines.push(line(&row)?);
+            }
+            if lines.len() >= filter.limit as usize {
+                break;
+            }
+            // The newest are often enough; when matches are rare, pages become large.
+            (before, page) = (from, page.saturating_mul(4).min(PAGE));
+        }
+        Ok(lines)
+    }
+
+    async fn deliveries_to(
+        &self,
+        recipient: RecipientId,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryLine>, Error> {
+        let (oldest, mut before) = (first_id_at(since), Uuid::max());
+        let mut lines = Vec::new();
+        loop {
+            // In pages, so that no read lasts: an index by recipient would cost every delivery a write for a rare search.
+            let text = "SELECT id, recipient_id FROM delivery WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+            let query = sqlx::query(text).bind(oldest).bind(before).bind(PAGE);
+            let page = query.fetch_all(&self.read).await?;
+            for row in &page {
+                let id: Uuid = row.try_get("id")?;
+                before = id;
+                if row.try_get::<Option<Uuid>, _>("recipient_id")? == Some(recipient.0) {
+                    lines.extend(self.line(id).await?);
+                }
+                if lines.len() >= limit as usize {
+                    return Ok(lines);
+                }
+            }
+            if page.len() < PAGE as usize {
+                return Ok(lines);
+            }
+        }
     }
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
@@ -59,16 +105,27 @@ impl Reports for Sqlite {
     }
 
     async fn backlogs(&self) -> Result<[Backlog; 2], Error> {
-        let text = "SELECT kind = ?1 AS is_otp, count(*) AS depth, min(received_at) AS oldest
-            FROM delivery INDEXED BY delivery_due WHERE state = 'open' GROUP BY 1";
-        let rows = sqlx::query(text).bind(Kind::Otp.name()).fetch_all(&self.read).await?;
+        let page_end = "SELECT due_at FROM delivery INDEXED BY delivery_due WHERE state = 'open' AND due_at > ?1
+            ORDER BY due_at LIMIT 1 OFFSET ?2";
+        let page = "SELECT kind = ?1 AS is_otp, count(*) AS depth, min(received_at) AS oldest
+            FROM delivery INDEXED BY delivery_due WHERE state = 'open' AND due_at > ?2 AND due_at <= ?3 GROUP BY 1";
         let mut backlogs = Priority::ALL.map(|priority| Backlog { priority, depth: 0, oldest: None });
-        for row in &rows {
-            let place = usize::from(!row.try_get::<bool, _>("is_otp")?);
-            let oldest = Some(Timestamp::from_micros(row.try_get("oldest")?));
-            backlogs[place] = Backlog { depth: row.try_get("depth")?, oldest, ..backlogs[place] };
+        let mut after = i64::MIN;
+        loop {
+            let end: Option<i64> =
+                sqlx::query_scalar(page_end).bind(after).bind(PAGE).fetch_optional(&self.read).await?;
+            let query = sqlx::query(page).bind(Kind::Otp.name()).bind(after).bind(end.unwrap_or(i64::MAX));
+            for row in &query.fetch_all(&self.read).await? {
+                let known = &mut backlogs[usize::from(!row.try_get::<bool, _>("is_otp")?)];
+                let oldest = Timestamp::from_micros(row.try_get("oldest")?);
+                known.depth += row.try_get::<u64, _>("depth")?;
+                known.oldest = Some(known.oldest.map_or(oldest, |other| other.min(oldest)));
+            }
+            match end {
+                Some(end) => after = end,
+                None => return Ok(backlogs),
+            }
         }
-        Ok(backlogs)
     }
 
     async fn rejections(&self, limit: u32) -> Result<Vec<EventLine>, Error> {
@@ -80,15 +137,66 @@ impl Reports for Sqlite {
     }
 
     async fn figures(&self) -> Result<Figures, Error> {
-        let text = "SELECT sqlite_version() AS version, (SELECT count(*) FROM delivery WHERE state = 'open') AS open,
-            (SELECT count(*) FROM recipient) AS recipients";
-        let row = sqlx::query(text).fetch_one(&self.read).await?;
-        Ok(Figures {
-            version: row.try_get("version")?,
-            open: row.try_get("open")?,
-            recipients: row.try_get("recipients")?,
-        })
+        let open = self.backlogs().await?.iter().map(|backlog| backlog.depth).sum();
+        let version = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&self.read).await?;
+        Ok(Figures { version, open, recipients: self.recipient_count().await? })
     }
+}
+
+impl Sqlite {
+    // The first of the `rows` ids before `before`; `None` when there are none.
+    async fn page_before(&self, before: Uuid, rows: u32) -> Result<Option<Uuid>, Error> {
+        let text = "SELECT min(id) FROM (SELECT id FROM delivery WHERE id < ?1 ORDER BY id DESC LIMIT ?2)";
+        Ok(sqlx::query_scalar(text).bind(before).bind(rows).fetch_one(&self.read).await?)
+    }
+
+    async fn lines_between(
+        &self,
+        from: Uuid,
+        before: Uuid,
+        filter: &DeliveryFilter,
+        limit: u32,
+    ) -> Result<Vec<SqliteRow>, Error> {
+        let text = format!(
+            "{LINE} WHERE d.id >= ?1 AND d.id < ?2 AND (?3 IS NULL OR d.state = ?3) AND (?4 IS NULL OR d.kind = ?4)
+               ORDER BY d.id DESC LIMIT ?5"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(text))
+            .bind(from)
+            .bind(before)
+            .bind(filter.state.map(DeliveryState::name))
+            .bind(filter.kind.map(Kind::name))
+            .bind(limit);
+        Ok(query.fetch_all(&self.read).await?)
+    }
+
+    async fn recipient_count(&self) -> Result<u64, Error> {
+        let text = "SELECT count(*), max(id) FROM (SELECT id FROM recipient WHERE id > ?1 ORDER BY id LIMIT ?2)";
+        let (mut all, mut after) = (0, Uuid::nil());
+        loop {
+            let query = sqlx::query_as(text).bind(after).bind(PAGE);
+            let (count, last): (u64, Option<Uuid>) = query.fetch_one(&self.read).await?;
+            all += count;
+            match last {
+                Some(last) if count == u64::from(PAGE) => after = last,
+                _ => return Ok(all),
+            }
+        }
+    }
+}
+
+impl Sqlite {
+    async fn line(&self, id: Uuid) -> Result<Option<DeliveryLine>, Error> {
+        let text = format!("{LINE} WHERE d.id = ?1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).fetch_optional(&self.read).await?;
+        row.as_ref().map(line).transpose()
+    }
+}
+
+// The ids of deliveries begin with the time in milliseconds (RFC 9562, version 7).
+fn first_id_at(at: Timestamp) -> Uuid {
+    let millis = u128::try_from(at.micros() / 1_000).unwrap_or_default();
+    Uuid::from_u128(millis << 80)
 }
 
 fn line(row: &SqliteRow) -> Result<DeliveryLine, Error> {

@@ -25,6 +25,9 @@ impl Retention for Sqlite {
                        (SELECT scope FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
                     "DELETE FROM replacement WHERE replaced IN
                        (SELECT replaced FROM replacement WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+                    "DELETE FROM provider_spend WHERE (minute, provider) IN
+                        (SELECT minute, provider FROM provider_spend WHERE minute < ?1 / 60000000 - 120
+                           ORDER BY minute LIMIT ?2)",
                 ] {
                     let query = sqlx::query(text).bind(now.micros()).bind(ROWS_PER_STEP);
                     removed = query.execute(&mut *write).await?.rows_affected().max(removed);
@@ -60,7 +63,7 @@ impl Retention for Sqlite {
     async fn mask_contacts(&self, before: Timestamp) -> Result<u64, Error> {
         // The constant is part of the text, because an index is only used for the condition that it was made with.
         let text = format!(
-            "UPDATE attempt SET masked_contact = '{REMOVED}' WHERE (delivery_id, number) IN
+            "UPDATE attempt SET masked_contact = '{REMOVED}', detail = NULL WHERE (delivery_id, number) IN
                (SELECT delivery_id, number FROM attempt INDEXED BY attempt_masked_contact
                   WHERE masked_contact <> '{REMOVED}' AND delivery_id < ?1 ORDER BY delivery_id LIMIT ?2)"
         );

@@ -104,6 +104,12 @@ async fn a_mailbox_is_one_plain_address_or_absent() {
             (json!(mailbox_of(254)), Accepted),
             (json!(mailbox_of(255)), Rejected("email: ")),
             (json!("źdźbło@example.org"), Accepted),
+            (json!("\"a..b\"@example.org"), Accepted),
+            (json!(format!("{CANARY}..b@example.org")), Rejected("email: ")),
+            (json!(format!(".{CANARY}@example.org")), Rejected("email: ")),
+            (json!(format!("{CANARY}@-example.org")), Rejected("email: ")),
+            (json!(format!("{CANARY}@192.0.2.1")), Rejected("email: ")),
+            (json!(format!("\"ź{CANARY}\"@example.org")), Rejected("email: ")),
             (json!(format!("{CANARY}@example.org;b@example.org")), Rejected("email: ")),
             (json!(format!("{CANARY}@@example.org")), Rejected("email: ")),
             (json!(CANARY), Rejected("email: ")),
@@ -139,6 +145,7 @@ async fn an_e_mail_reaches_every_mailbox_that_is_accepted() {
         // Every relay accepts it in this form.
         ("somebody@żółw.example".to_owned(), "somebody@xn--w-uga1v8h.example".to_owned()),
         ("źdźbło@example.org".to_owned(), "źdźbło@example.org".to_owned()),
+        ("\"a..b\"@example.org".to_owned(), "\"a..b\"@example.org".to_owned()),
         (mailbox_of(254), mailbox_of(254)),
     ];
 

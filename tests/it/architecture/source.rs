@@ -7,26 +7,26 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// One file of `src/`.
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Below `src/`, with forward slashes.
-    pub(super) path: String,
-    pub(super) text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
     pub(super) words: Vec<Word>,
     /// String literals, with their quotes.
-    pub(super) literals: Vec<Word>,
+    pub(crate) literals: Vec<Word>,
     /// Lines of test modules.
     tests: Vec<RangeInclusive<usize>>,
 }
 
 /// An identifier, a number, `::`, or a single other character.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Word {
-    pub(super) line: usize,
-    pub(super) text: String,
+pub(crate) struct Word {
+    pub(crate) line: usize,
+    pub(crate) text: String,
 }
 
 impl Source {
-    pub(super) fn new(path: &str, text: &str) -> Self {
+    pub(crate) fn new(path: &str, text: &str) -> Self {
         let (words, literals) = words(text);
         Self { literals, path: path.to_owned(), text: text.to_owned(), tests: test_modules(&words), words }
     }
@@ -45,7 +45,7 @@ impl Source {
         self.module().swap_remove(0)
     }
 
-    pub(super) fn is_test(&self, line: usize) -> bool {
+    pub(crate) fn is_test(&self, line: usize) -> bool {
         self.tests.iter().any(|lines| lines.contains(&line))
     }
 
@@ -74,7 +74,7 @@ impl Source {
 }
 
 /// Every `.rs` file below `root`. A file that is declared as `#[cfg(test)] mod name;` counts as a test from end to end.
-pub(super) fn read(root: &Path) -> std::io::Result<Vec<Source>> {
+pub(crate) fn read(root: &Path) -> std::io::Result<Vec<Source>> {
     let mut sources = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -64,6 +64,7 @@ const OLD_WORDS: &[&str] = &[
 const EXCEPTIONS: &[&str] = &[
     // SQLite's and sqlx's
     "journal_mode",
+    "journal_size_limit",
     "SqliteJournalMode",
 ];
 

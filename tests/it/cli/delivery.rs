@@ -6,6 +6,7 @@ use std::time::Duration;
 use otpost::domain::clock::{Clock, SystemClock};
 use otpost::domain::contact::Channel;
 use otpost::domain::delivery::{Attempt, EndReason, ProviderName};
+use otpost::domain::failure_detail::FailureDetail;
 use otpost::domain::notification::{CardUnlocked, ClientName, Content, Kind, Notification, NotificationId, Warning};
 use otpost::domain::outcome::{Cause, Outcome, Reference};
 use otpost::domain::recipient::{Identifier, IdentifierKind};
@@ -48,6 +49,8 @@ fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
         started_at: SystemClock.now(),
         took: Duration::from_millis(12),
         outcome,
+        detail: None,
+        segments: None,
         template_version: None,
         failure: None,
     }
@@ -59,8 +62,12 @@ async fn deliveries_are_listed_newest_first_and_each_is_shown_with_its_history()
     let store = open(&workspace).await;
     let claimed = accept(&store).await;
     let (id, notification) = (claimed.id.to_string(), claimed.notification.to_string());
-    let claimed =
-        store.record_attempt(claimed, attempt(1, "first", Outcome::deferred(Cause::ProviderDown))).await.unwrap();
+    let failed = Attempt {
+        detail: FailureDetail::new("HTTP 503: busy"),
+        segments: Some(2),
+        ..attempt(1, "first", Outcome::deferred(Cause::ProviderDown))
+    };
+    let claimed = store.record_attempt(claimed, failed).await.unwrap();
     store.settle(claimed, attempt(2, "second", Outcome::accepted(Reference::new("ref-7")))).await.unwrap();
     let failed = accept(&store).await;
     store.give_up(failed, None, EndReason::UnknownRecipient).await.unwrap();
@@ -76,10 +83,17 @@ async fn deliveries_are_listed_newest_first_and_each_is_shown_with_its_history()
     assert!(lines[2].contains(&id) && lines[2].ends_with("sms second +48*****0200"), "{}", list.out);
     assert_eq!(filtered["deliveries"].as_array().unwrap().len(), 1);
     assert_eq!(filtered["deliveries"][0]["id"], id);
-    let order: Vec<_> = ["accepted", "attempt 1", "provider_down", "attempt 2", "reference ref-7 (12 ms)", "sent  "]
-        .iter()
-        .map(|part| shown.place_of(part))
-        .collect();
+    let order: Vec<_> = [
+        "accepted",
+        "attempt 1",
+        "provider_down (12 ms): HTTP 503: busy",
+        "attempt 2",
+        "reference ref-7 (12 ms)",
+        "sent  ",
+    ]
+    .iter()
+    .map(|part| shown.place_of(part))
+    .collect();
     assert!(order.is_sorted(), "{}", shown.out);
     assert!(shown.out.contains("date: odd"), "{}", shown.out);
     shown.keeps("424242");
@@ -87,6 +101,8 @@ async fn deliveries_are_listed_newest_first_and_each_is_shown_with_its_history()
     assert!(json["received_at"].as_str().unwrap().ends_with('Z'), "{json}");
     assert_eq!(json["timeline"][1]["entry"], "attempt");
     assert_eq!(json["timeline"][1]["cause"], "provider_down");
+    assert_eq!(json["timeline"][1]["detail"], "HTTP 503: busy");
+    assert_eq!(json["timeline"][1]["segments"], 2);
 }
 
 #[test]

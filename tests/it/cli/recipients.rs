@@ -1,5 +1,7 @@
 //! `otpost recipient`: which rows are imported and which are rejected, and that no personal data is ever printed.
 
+use std::fmt::Write;
+
 use super::{CommandOutput, Workspace};
 
 const CSV: &str = "recipient,locale,status,storage_customer,dc_card,sms,email\n\
@@ -115,7 +117,7 @@ fn rows_are_rejected_one_by_one_with_line_and_column_and_without_their_content()
 #[test]
 fn the_first_twenty_rejected_rows_are_listed_and_the_rest_is_counted() {
     let workspace = Workspace::new();
-    let row = |at: u32| format!("c-{at},pl,{at},{}", if at < 30 { "1" } else { "" });
+    let row = |at: u32| format!("c-{at},pl,{at},{}", if at < 30 { "1" } else { "+48600100200" });
     let rows = (0..1_100).map(row).collect::<Vec<_>>().join("\n");
 
     let output = import(&workspace, "recipients.csv", &format!("recipient,locale,storage_customer,sms\n{rows}"));
@@ -131,18 +133,26 @@ fn a_file_of_another_format_is_refused_as_a_whole() {
     let unknown = import(&workspace, "recipients.csv", "recipient,locale,phone\n");
     let headless = import(&workspace, "recipients.csv", "c-1,pl,+48600100200\n");
     let endless =
-        import(&workspace, "recipients.csv", &format!("recipient,locale,user\nc-1,pl,\"{}", "x\n".repeat(700_000)));
+        import(&workspace, "recipients.csv", &format!("recipient,locale,user\nc-1,pl,{}", "x".repeat(2_000_000)));
+    let open = import(&workspace, "recipients.csv", "recipient,\"locale,user\n");
+    let workbook = import(&workspace, "recipients.csv", "PK\u{3}\u{4}\u{14}\u{0}");
+    let separator = import(&workspace, "recipients.csv", "sep=:\nrecipient:locale\n");
+    let empty = import(&workspace, "recipients.csv", "\n\n");
     let missing = workspace.run(&["recipient", "import", "/nowhere/recipients.csv"]);
     let other = import(&workspace, "recipients.xls", "");
 
     for (output, part) in [
         (
             &unknown,
-            "unknown column phone; columns are separated by commas and named recipient, locale, status, channels, time_zone, \
+            "unknown column phone; columns are named recipient, locale, status, channels, time_zone, \
              storage_customer",
         ),
         (&headless, "unknown column 1 in the header"),
-        (&endless, "a row is longer than 1 MiB"),
+        (&endless, "cannot read beyond line 0: the next line is longer than 1 MiB"),
+        (&open, "line 1, header: a quotation mark opens at character 11 and is not closed on its line"),
+        (&workbook, "an Excel workbook (.xlsx) or another ZIP archive; in a spreadsheet, save it as \"CSV UTF-8\""),
+        (&separator, "sep= names an unknown separator"),
+        (&empty, "the file is empty"),
         (&missing, "/nowhere/recipients.csv"),
         (&other, ".csv or .jsonl"),
     ] {
@@ -197,4 +207,273 @@ fn the_id_chooses_among_several_recipients_with_the_same_identifier() {
     assert_eq!(erased.code, 0, "{}", erased.err);
     let left = workspace.run(&["recipient", "show", "corporation", "9", "--json"]).json();
     assert_eq!(left["recipients"].as_array().unwrap().len(), 1);
+}
+
+/// Imports bytes that need not be UTF-8.
+fn import_bytes(workspace: &Workspace, bytes: &[u8]) -> CommandOutput {
+    let file = workspace.write("recipients.csv", "");
+    std::fs::write(&file, bytes).unwrap();
+    workspace.run(&["recipient", "import", &file])
+}
+
+const SAVED: &str =
+    "recipient,locale,storage_customer,sms\r\nc-1,pl-PL,1337,+48600100200\r\nc-2,pl-PL,1338,+48600100201\r\n";
+
+#[test]
+fn a_file_is_taken_as_spreadsheets_save_it() {
+    let utf16 = |text: &str, unit: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+    let marked = format!("\u{feff}{SAVED}");
+    let tabs = SAVED.replace(',', "\t");
+    let files = [
+        ("commas", SAVED.as_bytes().to_vec()),
+        ("semicolons", SAVED.replace(',', ";").into_bytes()),
+        ("tabs", tabs.clone().into_bytes()),
+        ("a line that names the separator", format!("sep=;\r\n{}", SAVED.replace(',', ";")).into_bytes()),
+        ("UTF-8 with a mark", marked.clone().into_bytes()),
+        ("UTF-16 with a mark", utf16(&marked, u16::to_le_bytes)),
+        ("UTF-16 big endian", utf16(&marked, u16::to_be_bytes)),
+        ("UTF-16 without a mark", utf16(SAVED, u16::to_le_bytes)),
+        ("Unicode text of Excel", utf16(&format!("\u{feff}{tabs}"), u16::to_le_bytes)),
+        ("empty rows", format!("{SAVED},,,\r\n,,,\r\n\r\n").into_bytes()),
+        ("an empty last column", SAVED.replace("\r\n", ",\r\n").into_bytes()),
+        ("line ends of an old Mac", SAVED.replace("\r\n", "\r").into_bytes()),
+        ("quoted cells", SAVED.replace("+48600100200", "\"+48600100200;+48600100300\"").into_bytes()),
+    ];
+    let workspace = Workspace::new();
+    for (name, bytes) in files {
+        let output = import_bytes(&workspace, &bytes);
+
+        assert_eq!(
+            (output.code, output.err.as_str(), output.out.as_str()),
+            (0, "", "imported 2, rejected 0\n"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_file_in_a_windows_code_page_is_rejected_where_it_matters_with_what_to_do() {
+    let workspace = Workspace::new();
+    let mut bytes = b"recipient,locale,user,email\nc-1,pl,1,\xb3@example.org\nc-2,pl,2,a@example.org\n".to_vec();
+    let csv = import_bytes(&workspace, &bytes);
+    bytes = b"{\"recipient\":\"c-1\",\"locale\":\"pl\",\"identifiers\":{\"user\":[\"\xb3\"]}}\n".to_vec();
+    let file = workspace.write("recipients.jsonl", "");
+    std::fs::write(&file, &bytes).unwrap();
+    let jsonl = workspace.run(&["recipient", "import", &file]);
+
+    assert_eq!((csv.code, csv.out.as_str()), (1, "imported 1, rejected 1\n"));
+    assert!(csv.err.starts_with("line 2, email: not UTF-8; the file may be in a Windows code page"), "{}", csv.err);
+    assert!(csv.err.contains("save it as \"CSV UTF-8\""), "{}", csv.err);
+    assert!(jsonl.err.starts_with("line 1: not UTF-8"), "{}", jsonl.err);
+}
+
+#[test]
+fn an_open_quotation_mark_loses_no_other_row() {
+    let workspace = Workspace::new();
+    let mut table = String::from("recipient,locale,storage_customer,sms\n");
+    for at in 1..=200 {
+        let mark = if at == 10 { "\"" } else { "" };
+        writeln!(table, "c-{at},pl-PL,{at},{mark}+48600000{at:03}").unwrap();
+    }
+
+    let open = import(&workspace, "recipients.csv", &table);
+    let closed_later = import(&workspace, "recipients.csv", &table.replace("+48600000059", "\"+48600000059\""));
+    let swallowing = import(&workspace, "recipients.csv", &table.replace("+48600000059", "+48600000059\""));
+    let cut = import(&workspace, "recipients.csv", "recipient,locale,user,sms\nc-1,pl,1,\"+48600100200\n");
+
+    let reason = "line 11, sms: a quotation mark opens at character 15 and is not closed on its line; it would cover";
+    assert_eq!((open.code, open.out.as_str()), (1, "imported 199, rejected 1\n"));
+    assert_eq!(open.err, format!("{reason} all lines that follow\n"));
+    assert_eq!(closed_later.out, "imported 199, rejected 1\n");
+    assert_eq!(closed_later.err, format!("{reason} 50 lines, to line 60\n"));
+    assert_eq!(swallowing.out, "imported 198, rejected 2\n");
+    assert!(
+        swallowing.err.ends_with(
+            "line 60, sms: a quotation mark in the middle of a cell, at character 27; marks belong around the whole cell\n"
+        ),
+        "{}",
+        swallowing.err
+    );
+    assert_eq!(cut.out, "imported 0, rejected 1\n");
+    assert!(cut.err.starts_with("line 2, sms: a quotation mark opens at character 10"), "{}", cut.err);
+}
+
+#[test]
+fn a_phone_number_is_taken_as_it_is_copied_or_rejected_with_the_sentence_that_helps() {
+    let workspace = Workspace::new();
+    let table = "recipient,locale,storage_customer,sms\n\
+        c-1,pl-PL,1337,\u{202a}+48600100200\u{202c}\n\
+        c-2,pl-PL,1338,\u{200e}+48600100201\n\
+        c-3,pl-PL,1339,+48600100202\u{202c}\n\
+        c-4,pl-PL,1340,\u{feff}+48600100203\n\
+        c-5,pl-PL,1341,+48\u{202f}600\u{a0}100 204\n\
+        c-6,pl-PL,1342,0048600100205\n\
+        c-7,pl-PL,1343,4.86E+10\n\
+        c-8,pl-PL,1344,48600100207\n\
+        c-9,pl-PL,1345,600100208\n\
+        c-10,pl-PL,\"1,34E+15\",+48600100209\n";
+
+    let output = import(&workspace, "recipients.csv", table);
+    let file = workspace.path("recipients.csv");
+    let polish = workspace.run(&["recipient", "import", file.to_str().unwrap(), "--country", "pl"]);
+    let unknown = workspace.run(&["recipient", "import", file.to_str().unwrap(), "--country", "Poland"]);
+
+    assert_eq!(output.out, "imported 6, rejected 4\n", "{}", output.err);
+    let lines: Vec<_> = output.err.lines().collect();
+    assert!(lines[0].starts_with("line 8, sms: a spreadsheet has rounded this number"), "{}", output.err);
+    assert_eq!(lines[1], "line 9, sms: has no + before the country code; write it as +, country code and number");
+    assert!(lines[2].starts_with("line 10, sms: has no country code"), "{}", output.err);
+    assert!(lines[2].contains("--country"), "{}", output.err);
+    assert!(lines[3].starts_with("line 11, storage_customer: a spreadsheet has rounded this number"), "{}", output.err);
+    output.keeps("600100");
+    assert_eq!(polish.out, "imported 8, rejected 2\n", "{}", polish.err);
+    let shown = workspace.run(&["recipient", "show", "storage_customer", "1345"]);
+    assert!(shown.out.contains("+48*****0208"), "{}", shown.out);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.err.contains("ISO 3166"), "{}", unknown.err);
+}
+
+#[test]
+fn a_language_that_does_not_exist_is_rejected_and_others_are_brought_to_one_form() {
+    let workspace = Workspace::new();
+    let table = "recipient,locale,storage_customer,sms\n\
+        c-1,cz,1,+48600100201\nc-2,polski,2,+48600100202\nc-3,pol,3,+48600100203\nc-4,pl_pl,4,+48600100204\n\
+        c-5,gsw,5,+48600100205\nc-6,gsw-CH,6,+48600100206\nc-7,mi,7,+48600100207\n";
+
+    let output = import(&workspace, "recipients.csv", table);
+    let json = workspace.run(&["recipient", "import", workspace.path("recipients.csv").to_str().unwrap(), "--json"]);
+
+    assert_eq!(output.out, "imported 5, rejected 2\n", "{}", output.err);
+    let lines: Vec<_> = output.err.lines().collect();
+    assert!(lines[0].starts_with("line 2, locale: unknown language; write its ISO 639 code"), "{}", output.err);
+    assert!(lines[1].starts_with("line 3, locale: unknown language"), "{}", output.err);
+    assert_eq!(lines[2], "warning: no templates in these languages, so that their recipients get en: gsw (2), mi (1)");
+    output.keeps("polski");
+    assert_eq!(json.json()["languages_without_templates"], serde_json::json!({"gsw": 2, "mi": 1}));
+    for (customer, locale) in [("3", "pl\n"), ("4", "pl-PL\n")] {
+        workspace.run(&["recipient", "show", "storage_customer", customer]).place_of(&format!("locale     {locale}"));
+    }
+}
+
+#[test]
+fn two_recipients_with_one_customer_number_or_card_are_rejected_unless_allowed() {
+    let workspace = Workspace::new();
+    let table = "recipient,locale,storage_customer,dc_card,corporation,balance,sms\n\
+        h,pl,8,1,77,,+48600100200\n\
+        good,pl,9,2,77,,+48600100201\n\
+        i,pl,8,3,77,,+48600100202\n\
+        j,pl,10,3,,,+48600100203\n\
+        k,pl,11,4,,b334b384-328c-11ed-a261-0242ac120002,+48600100204\n\
+        l,pl,12,5,,b334b384-328c-11ed-a261-0242ac120002,+48600100205\n";
+
+    let refused = import(&workspace, "recipients.csv", table);
+    let unknown = workspace.run(&["recipient", "show", "storage_customer", "8"]);
+    let file = workspace.path("recipients.csv");
+    let allowed = workspace.run(&["recipient", "import", file.to_str().unwrap(), "--allow-shared", "--json"]);
+    let shown = workspace.run(&["recipient", "show", "storage_customer", "8", "--json"]);
+    let explained = workspace.run(&["route", "explain", "--kind", "otp", "--recipient", "storage_customer", "8"]);
+
+    assert_eq!((refused.code, refused.out.as_str()), (1, "imported 3, rejected 3\n"), "{}", refused.err);
+    let lines: Vec<_> = refused.err.lines().collect();
+    assert_eq!(
+        lines[0],
+        "line 2, storage_customer: line 4 has the same one; it belongs to one recipient. Correct the file, or repeat with \
+         --allow-shared if this is meant"
+    );
+    assert!(lines[1].starts_with("line 4, storage_customer: line 2 has the same one;"), "{}", refused.err);
+    assert!(lines[2].starts_with("line 5, dc_card: line 4 has the same one;"), "{}", refused.err);
+    assert_eq!(lines[3], "warning: line 6, balance: line 7 has the same one");
+    assert_eq!(lines[4], "warning: line 7, balance: line 6 has the same one");
+    assert_eq!(lines.len(), 5, "{}", refused.err);
+    assert_eq!(unknown.code, 1);
+    let report = allowed.json();
+    assert_eq!(
+        (allowed.code, report["imported"].as_u64(), report["warned"].as_u64()),
+        (0, Some(6), Some(6)),
+        "{report}"
+    );
+    assert_eq!(shown.json()["recipients"].as_array().unwrap().len(), 2);
+    explained.place_of(
+        "2 recipients have this identifier; unless another identifier of the OTP names only one, the OTP is not sent \
+         (ambiguous_recipient)",
+    );
+}
+
+#[test]
+fn a_number_that_another_recipient_of_the_database_has_is_rejected_unless_the_file_replaces_that_recipient() {
+    let workspace = Workspace::new();
+    let table = |rows: &str| format!("recipient,locale,storage_customer,sms\n{rows}");
+    import(&workspace, "old.csv", &table("a,pl,1,+48600100201\nb,pl,2,+48600100202\n"));
+    let id = workspace.run(&["recipient", "show", "storage_customer", "1", "--json"]).json()["recipients"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    let taken = table("c,pl,1,+48600100203\nb,pl,2,+48600100202\n");
+    let file = workspace.write("recipients.csv", &taken);
+    let dry = workspace.run(&["recipient", "import", &file, "--dry-run"]);
+    let refused = workspace.run(&["recipient", "import", &file]);
+    let allowed = workspace.run(&["recipient", "import", &file, "--allow-shared"]);
+    let wrong_row = import(&workspace, "wrong.csv", &table("d,pl,2,+48600100204\nb,pl,3,+48600\n"));
+    let moved = import(&workspace, "moved.csv", &table("d,pl,2,+48600100204\nb,pl,3,+48600100202\n"));
+    let again = import(&workspace, "moved.csv", &table("d,pl,2,+48600100204\nb,pl,3,+48600100202\n"));
+
+    let reason = format!("line 2, storage_customer: recipient {id} in the database has the same one");
+    assert_eq!((dry.code, refused.code), (1, 1), "{}{}", dry.err, refused.err);
+    assert_eq!(dry.out, "would import 1, rejected 1 (dry run: nothing was stored)\n");
+    assert_eq!(refused.out, "imported 1, rejected 1\n");
+    for output in [&dry, &refused] {
+        assert!(output.err.starts_with(&reason), "{}", output.err);
+    }
+    assert_eq!((allowed.code, allowed.out.as_str()), (0, "imported 2, rejected 0\n"));
+    assert!(allowed.err.starts_with(&format!("warning: {reason}")), "{}", allowed.err);
+    assert_eq!(wrong_row.out, "imported 0, rejected 2\n", "{}", wrong_row.err);
+    assert_eq!((moved.out.as_str(), again.out.as_str()), ("imported 2, rejected 0\n", "imported 2, rejected 0\n"));
+}
+
+#[test]
+fn a_recipient_that_nothing_can_be_sent_to_is_imported_with_a_warning() {
+    let workspace = Workspace::new();
+    let table = "recipient,locale,status,channels,storage_customer,sms\n\
+        a,pl,,,1,\nb,pl,,push,2,+48600100200\nc,pl,opted_out,,3,\nd,pl,blocked,,4,\ne,pl,,sms,5,+48600100201\n";
+
+    let output = import(&workspace, "recipients.csv", table);
+
+    assert_eq!((output.code, output.out.as_str()), (0, "imported 5, rejected 0\n"), "{}", output.err);
+    let lines: Vec<_> = output.err.lines().collect();
+    assert!(lines[0].starts_with("warning: line 2: no contact; nothing can be sent"), "{}", output.err);
+    assert!(
+        lines[1].starts_with("warning: line 3: no contact on a channel that the recipient agreed to"),
+        "{}",
+        output.err
+    );
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn a_mail_address_that_cannot_be_written_is_not_imported() {
+    let workspace = Workspace::new();
+    let bad = ["a..b@example.com", ".a@example.com", "a@-example.com", "a@example-.com", "a@192.0.2.1", "a@example"];
+    let good = ["a.b@example.com", "źdźbło@example.com", "ala@żółw.example"];
+    let mut table = String::from("recipient,locale,user,email\n");
+    for (at, address) in bad.iter().chain(&good).enumerate() {
+        writeln!(table, "c-{at},pl,{at},{address}").unwrap();
+    }
+    writeln!(table, "c-10,pl,10,\"\"\"a b\"\"@example.com\"").unwrap();
+
+    let output = import(&workspace, "recipients.csv", &table);
+
+    assert_eq!(output.out, "imported 4, rejected 6\n", "{}", output.err);
+    for (line, error) in (2..).zip(output.err.lines()) {
+        assert!(error.starts_with(&format!("line {line}, email: an e-mail address is one plain mailbox")), "{error}");
+    }
+}
+
+#[test]
+fn the_help_of_the_import_says_what_each_status_stops() {
+    let workspace = Workspace::new();
+    let help = workspace.run(&["recipient", "import", "--help"]);
+
+    help.place_of("opted_out: gets OTPs, and locks for a lost or stolen card or suspected fraud, and nothing else");
+    help.place_of("blocked or deceased: gets nothing");
 }

@@ -69,6 +69,22 @@ fn consent_and_quiet_hours_of_a_recipient_are_explained() {
 }
 
 #[test]
+fn a_suppressed_recipient_is_explained_for_the_kind_of_notification() {
+    let workspace = workspace();
+    let table = "recipient,locale,status,user,sms\na,pl,opted_out,1,+48600100200\nb,pl,blocked,2,+48600100201\n";
+    let file = workspace.write("recipients.csv", table);
+    assert_eq!(workspace.run(&["recipient", "import", &file]).code, 0);
+    let explain =
+        |kind: &str, user: &str| workspace.run(&["route", "explain", "--kind", kind, "--recipient", "user", user]);
+
+    assert!(!explain("otp", "1").out.contains("status of the recipient"));
+    explain("card_locked", "1")
+        .place_of("sent only for a lost or stolen card or suspected fraud: the status of the recipient");
+    explain("card_unlocked", "1").place_of("nothing is sent: the status of the recipient is opted_out");
+    explain("otp", "2").place_of("nothing is sent: the status of the recipient is blocked");
+}
+
+#[test]
 fn unknown_channels_and_time_zones_are_rejected_at_import() {
     let workspace = Workspace::new();
     let rows = "recipient,locale,user,channels,time_zone\nc-1,pl,1,pigeon,\nc-2,pl,2,,Mars/Olympus\n";

@@ -62,8 +62,7 @@ fn the_demo_fits_into_narrow_terminals() {
         let text = shown(columns, &[("NO_COLOR", "1")], &["demo", "--once"]);
         assert!(text.contains("each delivered once"), "{text}");
         // Addresses and paths are never broken.
-        let sentences: String =
-            text.lines().filter(|line| !line.contains('/')).map(|line| format!("{line}\n")).collect();
+        let sentences = text.lines().filter(|line| !line.contains('/')).collect::<Vec<_>>().join("\n");
         assert!(widest(&sentences) <= columns, "{columns}\n{text}");
     }
 }

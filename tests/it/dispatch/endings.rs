@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use otpost::app::Parts;
+use otpost::domain::contact::Channel;
 use otpost::domain::outcome::Cause;
 use otpost::domain::recipient::RecipientStatus;
 
@@ -62,8 +63,8 @@ async fn a_message_that_may_have_arrived_ends_as_unconfirmed() {
 async fn a_permanently_rejected_number_is_not_tried_again() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("holder").customer("1337").phone("+48600100200")]).await;
-    gateway.sms("primary").answers(400);
-    gateway.sms("backup").answers(400);
+    gateway.sms("primary").answers(413);
+    gateway.sms("backup").answers(413);
 
     gateway.post(&otp()).await.expect_status(204);
     gateway.drain().await;
@@ -97,8 +98,12 @@ async fn a_recipient_that_cannot_or_must_not_be_notified_ends_with_the_reason() 
         .knows([
             recipient("without a phone").customer("2").mailbox("reader@example.org"),
             recipient("without anything").customer("3"),
-            recipient("opted out").customer("4").phone("+48600100204").status(RecipientStatus::OptedOut),
+            recipient("blocked").customer("4").phone("+48600100204").status(RecipientStatus::Blocked),
             recipient("dead").customer("5").phone("+48600100205").status(RecipientStatus::Deceased),
+            recipient("agreed to nothing usable").customer("6").phone("+48600100206").agrees_to(&[Channel::Push]),
+            recipient("neither contact nor consent").customer("7").agrees_to(&[Channel::Email]),
+            recipient("shares a number").customer("8").phone("+48600100207"),
+            recipient("shares it, too").customer("8").phone("+48600100208"),
         ])
         .await;
 
@@ -108,6 +113,9 @@ async fn a_recipient_that_cannot_or_must_not_be_notified_ends_with_the_reason() 
         ("3", "no_contact"),
         ("4", "suppressed"),
         ("5", "suppressed"),
+        ("6", "not_agreed"),
+        ("7", "no_contact"),
+        ("8", "ambiguous_recipient"),
     ];
     for (customer, reason) in expected {
         gateway.post(&otp().customer(customer).without("storageCardId")).await.expect_status(204);

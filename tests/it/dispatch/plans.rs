@@ -57,7 +57,7 @@ async fn without_consent_the_email_of_the_notification_is_not_used_either() {
     gateway.drain().await;
 
     assert_eq!(gateway.received(), 0);
-    assert_eq!(gateway.last().await.line.end_reason.as_deref(), Some("no_contact"));
+    assert_eq!(gateway.last().await.line.end_reason.as_deref(), Some("not_agreed"));
 }
 
 #[tokio::test]
@@ -190,8 +190,8 @@ async fn a_hedged_push_ends_as_sent_when_every_later_step_fails() {
             recipient("app").customer("1338").app("other"),
         ])
         .await;
-    gateway.sms("primary").answers(400);
-    gateway.sms("backup").answers(400);
+    gateway.sms("primary").answers(413);
+    gateway.sms("backup").answers(413);
 
     gateway.post(&otp().customer("1338")).await.expect_status(204);
     gateway.settle().await;

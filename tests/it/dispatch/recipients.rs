@@ -5,7 +5,7 @@ use std::time::Duration;
 use otpost::domain::recipient::{Identifier, IdentifierKind, RecipientStatus};
 
 use crate::support::notice::Notice;
-use crate::support::{Gateway, Setup, locked, recipient, transaction, transactional_lock, unlocked, verification};
+use crate::support::{Gateway, Setup, locked, otp, recipient, transaction, transactional_lock, unlocked, verification};
 
 const COMPANY: &str = "a3f33118-946d-4b9c-b27f-e009d28355fa";
 
@@ -281,4 +281,122 @@ async fn locks_older_than_the_configured_age_are_stored_and_not_sent() {
     }
 
     assert_eq!(gateway.received(), 4);
+}
+
+#[tokio::test]
+async fn a_code_goes_to_the_one_recipient_that_all_of_its_identifiers_name() {
+    let gateway = Gateway::start().await;
+    gateway
+        .knows([
+            recipient("one").customer("8").storage_card("1").phone("+48600100201"),
+            recipient("two").customer("8").storage_card("2").phone("+48600100202"),
+            recipient("three").customer("9").storage_card("3").storage_card("4").phone("+48600100203"),
+            recipient("four").customer("9").storage_card("4").phone("+48600100204"),
+            recipient("five").customer("9").phone("+48600100205"),
+        ])
+        .await;
+
+    let expected = [
+        (("8", "1"), Some("+48600100201")),
+        (("8", "2"), Some("+48600100202")),
+        // The card names none of those that the customer number names.
+        (("8", "3"), None),
+        (("8", "404"), None),
+        (("9", "3"), Some("+48600100203")),
+        // The card leaves two of three.
+        (("9", "4"), None),
+        (("404", "1"), Some("+48600100201")),
+        (("404", "4"), None),
+    ];
+    for ((customer, card), reached) in expected {
+        let before = gateway.received();
+        gateway.post(&otp().customer(customer).with("storageCardId", card)).await.expect_status(204);
+        gateway.drain().await;
+
+        let received: Vec<_> =
+            gateway.sms("primary").received().split_off(before).into_iter().map(|sms| sms.to).collect();
+        assert_eq!(received, reached.into_iter().collect::<Vec<_>>(), "{customer} {card}");
+        let line = gateway.last().await.line;
+        let reason = if reached.is_some() { None } else { Some("ambiguous_recipient") };
+        assert_eq!(line.end_reason.as_deref(), reason, "{customer} {card}");
+        assert_eq!(line.state, if reached.is_some() { "sent" } else { "undeliverable" });
+    }
+}
+
+#[tokio::test]
+async fn a_code_goes_to_several_recipients_only_if_the_operator_configured_so() {
+    let gateway = Setup::new().more("[recipients]\notp_ambiguous = \"all\"").start().await;
+    gateway
+        .knows([
+            recipient("one").customer("8").storage_card("1").phone("+48600100201"),
+            recipient("two").customer("8").storage_card("2").phone("+48600100202"),
+            recipient("three").customer("8").storage_card("2").phone("+48600100203"),
+        ])
+        .await;
+
+    gateway.post(&otp().customer("8").with("storageCardId", "2")).await.expect_status(204);
+    gateway.drain().await;
+
+    let mut received: Vec<_> = gateway.sms("primary").received().iter().map(|sms| sms.to.clone()).collect();
+    received.sort();
+    assert_eq!(received, ["+48600100202", "+48600100203"]);
+}
+
+#[tokio::test]
+async fn a_shared_card_does_not_hold_back_its_locks() {
+    let gateway = Gateway::start().await;
+    gateway
+        .knows([recipient("one").card("11").phone("+48600100201"), recipient("two").card("11").phone("+48600100202")])
+        .await;
+
+    gateway.post(&locked(gateway.now()).card("11")).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!(gateway.received(), 2);
+}
+
+#[tokio::test]
+async fn opting_out_stops_everything_but_codes_and_locks_that_cannot_wait() {
+    let gateway = Gateway::start().await;
+    for (status, number) in
+        [(RecipientStatus::OptedOut, "1"), (RecipientStatus::Blocked, "2"), (RecipientStatus::Deceased, "3")]
+    {
+        let phone = format!("+4860010020{number}");
+        gateway
+            .knows([recipient(number)
+                .customer(number)
+                .card(number)
+                .user(number)
+                .phone(&phone)
+                .app("token")
+                .status(status)])
+            .await;
+        let now = gateway.now();
+        let lock = |reason: &str| locked(now).card(number).with("reason", reason);
+        let payments = |reason: &str| {
+            let added = transactional_lock("Added", now).with("resourceType", "user");
+            added.with("resourceId", number).with("lockReason", reason)
+        };
+        for (notice, is_urgent) in [
+            (otp().customer(number), true),
+            (lock("CARD_LOST"), true),
+            (lock("CARD_STOLEN"), true),
+            (lock("SUSPECTED_FRAUD"), true),
+            (lock("CARD_INACTIVE"), false),
+            (payments("FRAUD_SUSPECTED"), true),
+            (payments("DOCUMENT_EXPIRED"), false),
+            (unlocked(now).card(number), false),
+            (verification("Accepted").with("userId", number), false),
+        ] {
+            let path = format!("{} {status:?}", notice.path);
+            gateway.post(&notice).await.expect_status(204);
+            gateway.drain().await;
+
+            let line = gateway.last().await.line;
+            let is_sent = is_urgent && status == RecipientStatus::OptedOut;
+            assert_eq!(line.end_reason.as_deref(), if is_sent { None } else { Some("suppressed") }, "{path}");
+        }
+    }
+
+    assert_eq!(gateway.received(), 5);
 }

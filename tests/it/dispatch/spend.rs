@@ -58,7 +58,7 @@ async fn a_provider_at_its_cap_is_skipped_for_the_hour_even_after_a_restart() {
 #[tokio::test]
 async fn a_rejected_message_is_not_counted_as_spend() {
     let gateway = paid(100, "").await;
-    gateway.sms("primary").answers(400);
+    gateway.sms("primary").answers(413);
     codes(&gateway, 3).await;
     assert_eq!(taken(&gateway), (0, 3));
 
@@ -66,6 +66,24 @@ async fn a_rejected_message_is_not_counted_as_spend() {
     codes(&gateway, 3).await;
 
     assert_eq!(taken(&gateway), (2, 4));
+}
+
+#[tokio::test]
+async fn an_sms_of_several_segments_counts_each_of_them_also_after_a_restart() {
+    let long = "Kod {{otp}}. ".to_owned() + &"Długi tekst o tej płatności. ".repeat(4) + "{{amount}} {{merchant}}";
+    let gateway = paid(100, "").await;
+    gateway.house.replace("templates/pl/otp/sms.hbs", long);
+    let gateway = gateway.restart().await;
+
+    codes(&gateway, 1).await;
+    let segments = gateway.last().await.attempts[0].segments.unwrap();
+    codes(&gateway, 1).await;
+    assert!(segments >= 2, "{segments}");
+    assert_eq!(taken(&gateway), (1, 1), "the first message alone reached the cap of two segments");
+    let gateway = gateway.restart().await;
+    codes(&gateway, 1).await;
+
+    assert_eq!(taken(&gateway), (1, 2), "forgotten by the restart");
 }
 
 #[tokio::test]

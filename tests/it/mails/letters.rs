@@ -105,7 +105,7 @@ async fn a_subject_reads_as_it_was_written_whatever_looks_like_an_encoded_word_i
 
 fn message(delivery: DeliveryId, priority: Priority, rendered: RenderedMessage) -> OutboundMessage {
     let to = Contact::parse(Channel::Email, "leon@mail.example").unwrap();
-    OutboundMessage { delivery, priority, to, rendered, valid_for: Duration::from_mins(5) }
+    OutboundMessage { delivery, priority, to, rendered, code: None, valid_for: Duration::from_mins(5) }
 }
 
 /// Hands the parcel to a relay that takes everything, and reads what it was given.
@@ -118,9 +118,9 @@ async fn read(message: &OutboundMessage) -> Letter {
     let settings: channel::Settings = serde_json::from_value(settings).unwrap();
     let provider = settings.connect().unwrap().provider;
 
-    let (outcome, taken) = tokio::join!(provider.send(message), take(relay));
+    let (result, taken) = tokio::join!(provider.send(message), take(relay));
 
-    assert!(matches!(outcome, Outcome::Accepted { .. }), "{}", outcome.name());
+    assert!(matches!(result.outcome, Outcome::Accepted { .. }), "{:?}", result.detail);
     let script = include_str!("../support/mail.py");
     serde_json::from_str(&python::run(script, &json!({ "mail": taken }))).unwrap()
 }

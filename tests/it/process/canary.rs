@@ -61,7 +61,7 @@ async fn a_code_is_found_only_at_the_provider() {
     assert_eq!(processor.post(sent.path, &sent.body, Some("a")).await.unwrap().status, 204);
     let arrived = tokio::time::timeout(Duration::from_secs(10), arrivals.recv()).await.unwrap().unwrap();
     assert!(arrived.text.contains(CODES[0]), "the search would find it");
-    workspace.sms.station().behave(Faults::down(503));
+    workspace.sms.station().behave(Faults { echo: true, ..Faults::down(503) });
     let waits = otp(CODES[1]);
     assert_eq!(processor.post(waits.path, &waits.body, Some("b")).await.unwrap().status, 204);
     let refused = otp(CODES[2]);
@@ -106,6 +106,7 @@ async fn a_code_is_found_only_at_the_provider() {
     gateway.ended_within(Duration::from_secs(15));
     let log = gateway.log();
     assert!(log.contains("TRACE"), "everything is logged");
+    assert!(log.contains("rejected by the simulator"), "what the provider answered is kept");
     search("the log", log.as_bytes(), &all);
     for entry in fs::read_dir(workspace.path("")).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_file() {

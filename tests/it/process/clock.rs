@@ -1,16 +1,20 @@
 //! The system clock is set while the gateway runs, by an hour and a day, ahead and back: nothing is sent twice, nothing expires
-//! early or late, and an alarm is raised. libfaketime sets the clock of the real binary.
+//! early or late, an alarm is raised, and recipients read true times. libfaketime sets the clock of the real binary.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use otpost::domain::clock::{Clock, SystemClock};
+use otpost::sim::processor::OtpSample;
 use otpost::sim::providers::faults::Faults;
 
 use super::canary::get;
+use super::degraded::{log_with_end, shown};
 use super::tally::{self, Tally};
 use super::{OTPOST, Served, Workspace};
+use crate::support::{locked, recipient};
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
@@ -134,4 +138,73 @@ async fn no_otp_is_sent_after_its_deadline_when_the_clock_is_set_back() {
     assert!(began.elapsed() < Duration::from_secs(10), "its time was four seconds: {:?}", began.elapsed());
     assert_eq!(count("SELECT count(*) FROM delivery WHERE state = 'expired'", &database).await, 1);
     assert!(tally::told(&workspace).is_empty());
+}
+
+// The time of day in UTC, so many seconds from now by the real clock.
+fn time_of_day(seconds: i64) -> String {
+    let at = SystemClock.now().micros() + seconds * 1_000_000;
+    jiff::Timestamp::from_microsecond(at).unwrap().strftime("%H:%M").to_string()
+}
+
+// A virtual machine that is paused and a clock that is corrected after the machine has booted look the same to a process: the
+// wall clock jumps, and the time since the boot does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recipients_read_times_of_the_system_clock_and_its_offset_is_an_alarm_until_the_clocks_agree() {
+    let workspace = Workspace::new("").await;
+    let mut wall = Wall::new(&workspace);
+    let gateway = wall.serve(&workspace);
+    let mut processor = gateway.processor(&workspace.identity());
+    let mut arrivals = workspace.sms.station().subscribe();
+    let start = wall.now;
+
+    for jump in [HOUR / 3, -HOUR] {
+        wall.set_by(jump);
+        let direction = if wall.now > start { "ahead of" } else { "behind" };
+        let is_shown =
+            || shown(&gateway, &["clock_offset"])["alarms"][0]["detail"].as_str().unwrap().contains(direction);
+        let began = Instant::now();
+        while !is_shown() {
+            assert!(began.elapsed() < Duration::from_secs(15), "not {direction}: {}", gateway.log());
+        }
+
+        let before = time_of_day(wall.now + 300);
+        assert_eq!(processor.send(&OtpSample::default().sample()).await.unwrap().status, 204);
+        let arrived = tokio::time::timeout(Duration::from_secs(15), arrivals.recv()).await.unwrap().unwrap();
+        let after = time_of_day(wall.now + 300);
+        let text = &arrived.text;
+        assert!(text.contains(&before) || text.contains(&after), "neither {before} nor {after} in {text}");
+    }
+    wall.set_by(start - wall.now);
+    shown(&gateway, &[]);
+
+    let log = log_with_end(&gateway);
+    let about_offset = |line: &&str| line.contains("\"clock_offset\"");
+    let lines: Vec<_> = log.lines().filter(about_offset).map(|line| line.contains("alarm cleared")).collect();
+    assert_eq!(lines, [false, true], "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notification_is_stale_by_the_system_clock_and_not_by_the_one_that_the_gateway_started_with() {
+    let workspace = Workspace::new("").await;
+    let store = workspace.store().await;
+    let recipients = ["11", "12"].map(|card| recipient(card).card(card).phone("+48600100201").0);
+    store.recipients().import(&recipients, SystemClock.now()).await.unwrap();
+    store.close().await.unwrap();
+    // The machine has booted with a clock that is two days ahead, and it is corrected while the gateway runs.
+    let mut wall = Wall::new(&workspace);
+    let (gateway, database) = (wall.serve(&workspace), workspace.path("otpost.db"));
+    wall.set_by(-AHEAD);
+    shown(&gateway, &["clock_offset"]);
+
+    let mut processor = gateway.processor(&workspace.identity());
+    let old = SystemClock.now().before(Duration::from_hours(25));
+    for notice in [locked(SystemClock.now()).card("11"), locked(old).card("12")] {
+        let body = String::from_utf8(notice.bytes()).unwrap();
+        assert_eq!(processor.post(&notice.path, &body, None).await.unwrap().status, 204);
+    }
+    tally::settled(&database).await;
+
+    let ended = |text: &'static str| count(text, &database);
+    assert_eq!(ended("SELECT count(*) FROM delivery WHERE state = 'sent'").await, 1);
+    assert_eq!(ended("SELECT count(*) FROM delivery WHERE end_reason = 'stale'").await, 1);
 }

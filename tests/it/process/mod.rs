@@ -3,18 +3,22 @@
 //! The real binary, its own workspace, practice providers on loopback sockets in this process.
 
 mod audit;
+mod backup;
 mod canary;
 mod clock;
 mod crash;
+mod degraded;
 mod disk_full;
 mod drain;
 mod hangups;
 mod io_errors;
 mod metrics;
+mod operators;
 mod overload;
 mod paused;
 mod probe;
 mod providers;
+mod readers;
 mod reload;
 mod settings;
 mod standstill;
@@ -24,6 +28,7 @@ mod syscalls;
 mod takeover;
 mod tally;
 mod texts;
+mod trouble;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

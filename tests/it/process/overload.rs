@@ -124,39 +124,39 @@ impl Flood {
 }
 
 /// The result of an OTP.
-struct Code {
-    due: Instant,
-    took: Duration,
-    status: u16,
+pub(super) struct Code {
+    pub(super) due: Instant,
+    pub(super) took: Duration,
+    pub(super) status: u16,
 }
 
-fn percentile(codes: &[Code], percent: usize, counts: impl Fn(Instant) -> bool) -> Duration {
+pub(super) fn percentile(codes: &[Code], percent: usize, counts: impl Fn(Instant) -> bool) -> Duration {
     let mut all: Vec<_> = codes.iter().filter(|code| counts(code.due)).map(|code| code.took).collect();
     all.sort();
     all[all.len() * percent / 100]
 }
 
 /// A processor on threads of its own, as on another machine.
-struct Sender {
+pub(super) struct Sender {
     address: SocketAddr,
     connector: Arc<SslConnector>,
     numbers: Arc<AtomicU64>,
 }
 
-struct Codes {
+pub(super) struct Codes {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Code>>,
 }
 
 impl Codes {
-    fn stop(self) -> Vec<Code> {
+    pub(super) fn stop(self) -> Vec<Code> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }
 }
 
 impl Sender {
-    fn of(workspace: &Workspace, gateway: &Served) -> Self {
+    pub(super) fn of(workspace: &Workspace, gateway: &Served) -> Self {
         let connector = Arc::new(tls(Some(&identity(workspace))).build());
         Self { address: gateway.address, connector, numbers: Arc::default() }
     }
@@ -205,11 +205,16 @@ impl Sender {
 
     /// OTPs at a steady rate until stopped.
     fn codes(&self) -> Codes {
+        self.codes_every(CODE_EVERY)
+    }
+
+    /// OTPs at another steady rate until stopped.
+    pub(super) fn codes_every(&self, every: Duration) -> Codes {
         let (address, connector, stop) = (self.address, Arc::clone(&self.connector), Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop);
         let thread = alone(async move {
             let mut crew = JoinSet::new();
-            let mut due = tokio::time::interval(CODE_EVERY);
+            let mut due = tokio::time::interval(every);
             // In turn, or the server closes the connections that are never used.
             let mut lines = VecDeque::new();
             for _ in 0..64 {

@@ -8,6 +8,8 @@ use otpost::sim::processor::OtpSample;
 use otpost::store::reports::DeliveryFilter;
 
 use super::Workspace;
+use super::canary::get;
+use super::degraded::shown;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn notifications_accepted_while_paused_are_sent_after_the_pause() {
@@ -17,6 +19,8 @@ async fn notifications_accepted_while_paused_are_sent_after_the_pause() {
     fs::write(&config, text.replace("paused = false", "paused = true")).unwrap();
     let mut gateway = workspace.serve();
     let mut news = workspace.sms.station().subscribe();
+    shown(&gateway, &["delivery_paused"]);
+    assert!(get(&gateway, "/metrics").contains("\notpost_delivery_paused 1\n"));
 
     let answer = gateway.processor(&workspace.identity()).send(&OtpSample::default().sample()).await.unwrap();
     gateway.signal("-TERM");
@@ -30,7 +34,9 @@ async fn notifications_accepted_while_paused_are_sent_after_the_pause() {
     assert_eq!(store.reports().deliveries(&open).await.unwrap().len(), 1, "kept");
 
     fs::write(&config, text).unwrap();
-    let _gateway = workspace.serve();
+    let gateway = workspace.serve();
+    shown(&gateway, &[]);
+    assert!(get(&gateway, "/metrics").contains("\notpost_delivery_paused 0\n"));
     let told = tokio::time::timeout(Duration::from_secs(15), news.recv()).await.unwrap().unwrap();
     assert!(told.text.contains("1111"), "{}", told.text);
 }

@@ -33,7 +33,9 @@ fn verification() -> BoxedStrategy<(&'static Endpoint, Value)> {
         (endpoint("verificationAccepted"), "ACCEPTED"),
         (endpoint("verificationRejected"), "REJECTED"),
     ]);
-    let email = proptest::option::of("[a-z0-9._+-]{1,40}@([a-z0-9-]{1,20}\\.){1,3}[a-z]{2,10}");
+    let email = proptest::option::of(
+        "[a-z0-9_+-]{1,20}(\\.[a-z0-9_+-]{1,9}){0,2}@([a-z0-9]([a-z0-9-]{0,9}[a-z0-9])?\\.){1,3}[a-z]{2,10}",
+    );
     (path, uuid(), id(), email, name(), word())
         .prop_map(|((endpoint, status), check, user, email, first_name, reason)| {
             let body = json!({"verificationId": check, "userId": user, "email": email, "firstName": first_name,

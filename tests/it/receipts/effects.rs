@@ -144,8 +144,8 @@ async fn card_holder() -> (Gateway, Desk) {
 #[tokio::test]
 async fn a_message_with_an_unknown_outcome_is_confirmed_by_its_receipt() {
     let (gateway, desk) = listening("timeout = \"100ms\"", "").await;
-    gateway.sms("primary").answers(400);
-    gateway.sms("backup").answers(400);
+    gateway.sms("primary").answers(413);
+    gateway.sms("backup").answers(413);
     gateway.post(&otp()).await.expect_status(204);
     let reference = desk.message().await;
     gateway.drain().await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otpost::channel::HttpProvider;
 use otpost::domain::delivery::ProviderName;
+use otpost::flow::alarms::Alarms;
 use otpost::flow::dispatch::{ConfiguredProvider, Dispatch, DispatchPolicy};
 use otpost::flow::intake::Intake;
 use otpost::flow::limits;
@@ -163,14 +164,14 @@ impl Node {
             recipients: recipients::Settings::default(),
             plans: Arc::clone(plans),
             max_age: Duration::from_hours(24),
-            limits: SendLimits::new(limits::Settings::default()),
+            limits: Arc::new(SendLimits::new(limits::Settings::default())),
         };
         let routes = world.stations.iter().map(|station| {
             let line: ConfiguredProvider = (station.profile(), Arc::new(Line::new(world, gate, station)));
             line
         });
         let library = Arc::clone(&TEXTS.1);
-        let dispatch = Dispatch::new(Arc::clone(&store), library, rules, routes.collect(), Arc::clone(&clock));
+        let dispatch = Dispatch::new(Arc::clone(&store), library, rules, routes.collect(), clocks.clone());
         let (registry, ended) = (Arc::clone(dispatch.registry()), dispatch.ended());
         registry.refresh().await?;
         let readers = world.stations.iter().map(|station| (station.name(), station.reader()));
@@ -180,11 +181,12 @@ impl Node {
         let worker = Worker::new(&settings, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
         let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(plans), Arc::clone(&clock));
         tokio::spawn(worker.run());
-        tokio::spawn(registry.run());
+        let alarms = Arc::<Alarms>::default();
+        tokio::spawn(registry.run(Arc::clone(&alarms)));
         tokio::spawn(Arc::clone(&receipts).run(ended));
-        tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks));
+        tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks, Arc::clone(&alarms)));
         let longest = Duration::from_mins(10);
-        tokio::spawn(cleanup::run(Arc::clone(&store), clock, cleanup::Settings::default(), longest));
+        tokio::spawn(cleanup::run(Arc::clone(&store), clock, cleanup::Settings::default(), longest, alarms));
         Ok(Self { intake, receipts, store })
     }
 }

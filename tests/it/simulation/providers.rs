@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otpost::channel::{self, HttpProvider, Provider};
+use otpost::channel::{self, HttpProvider, Provider, SendResult};
 use otpost::domain::contact::Channel;
 use otpost::domain::delivery::{DeliveryId, ProviderName};
 use otpost::domain::outbound_message;
@@ -174,7 +174,13 @@ impl Line {
 
 #[async_trait]
 impl Provider for Line {
-    async fn send(&self, outbound: &OutboundMessage) -> Outcome {
+    async fn send(&self, outbound: &OutboundMessage) -> SendResult {
+        self.hand_over(outbound).await.into()
+    }
+}
+
+impl Line {
+    async fn hand_over(&self, outbound: &OutboundMessage) -> Outcome {
         // Like a real adapter, which knows by then that nothing was sent.
         if tokio::time::timeout(channel::ATTEMPT_MAX.min(outbound.valid_for), self.gate.pass()).await.is_err() {
             return Outcome::deferred(Cause::Unreachable);

@@ -13,6 +13,7 @@ use super::{Fixture, Promise};
 pub(super) const PROMISES: &[Promise] = &[
     ("each change of a delivery is one audit event", |it| Box::pin(one_event_each(it))),
     ("a call that changes nothing writes no audit event", |it| Box::pin(no_event(it))),
+    ("a wait is one audit event, however often it is looked at", |it| Box::pin(one_event_for_a_wait(it))),
     ("an ended delivery has its reason and time", |it| Box::pin(endings(it))),
     ("an attempt is read back as written", |it| Box::pin(attempts(it))),
     ("audit events are numbered in order", |it| Box::pin(order(it))),
@@ -53,7 +54,7 @@ async fn one_event_each(it: Fixture) {
     let held = it.claim_one().await;
     it.store.settle(held, it.taken(3)).await.unwrap();
 
-    assert_eq!(it.events(id).await, ["accepted", "attempted", "postponed", "claimed", "sent"]);
+    assert_eq!(it.events(id).await, ["accepted", "attempted", "postponed", "sent"]);
     assert_eq!(it.store.reports().delivery(id).await.unwrap().unwrap().attempts.len(), 3);
 }
 
@@ -71,6 +72,32 @@ async fn no_event(it: Fixture) {
     it.store.settle(*held, it.taken(1)).await.unwrap_err();
 
     assert_eq!(it.events(taken_over.id.0).await, ["accepted", "claimed"]);
+}
+
+async fn one_event_for_a_wait(it: Fixture) {
+    let held = it.held().await;
+    let id = held.id.0;
+    it.store.postpone(held, None, it.now()).await.unwrap();
+    for _ in 0..3 {
+        let until = it.now().after(Duration::from_secs(1));
+        it.store.postpone(it.claim_one().await, None, until).await.unwrap();
+        assert_eq!(it.store.next_due().await.unwrap(), Some(until));
+        it.clock.move_on(Duration::from_secs(1));
+    }
+    assert_eq!(it.events(id).await, ["accepted", "postponed"]);
+
+    // What happens between two waits makes them two, also when a worker died.
+    it.store.postpone(it.claim_one().await, Some(it.deferred(1)), it.now()).await.unwrap();
+    it.store.postpone(it.claim_one().await, None, it.now()).await.unwrap();
+    let held = it.store.record_attempt(it.claim_one().await, it.deferred(2)).await.unwrap();
+    it.store.postpone(held, None, it.now()).await.unwrap();
+    drop(it.claim_one().await);
+    it.clock.move_on(LEASE);
+    it.store.postpone(it.claim_one().await, None, it.now()).await.unwrap();
+    it.store.settle(it.claim_one().await, it.taken(3)).await.unwrap();
+
+    let later = ["postponed", "attempted", "postponed", "claimed", "postponed", "sent"];
+    assert_eq!(it.events(id).await, [["accepted", "postponed"].as_slice(), &later].concat());
 }
 
 async fn endings(it: Fixture) {

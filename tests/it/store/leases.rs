@@ -26,10 +26,28 @@ pub(super) const PROMISES: &[Promise] = &[
     ("a postponed delivery is due at its time and not in doubt", |it| Box::pin(postponed(it))),
     ("a recorded attempt keeps the lease", |it| Box::pin(recorded_attempt(it))),
     ("a split gives each recipient a delivery", |it| Box::pin(split(it))),
+    ("deliveries to a recipient are found since a time", |it| Box::pin(found_by_recipient(it))),
     ("a delivery keeps the channels it was given", |it| Box::pin(split_by_channel(it))),
     ("a split after a lost lease adds nothing", |it| Box::pin(late_split(it))),
     ("an ended delivery is not claimed again", |it| Box::pin(ended(it))),
 ];
+
+async fn found_by_recipient(it: Fixture) {
+    let recipients = [1, 2].map(|number| RecipientId(Uuid::from_u128(number)));
+    let shares = recipients.map(|recipient| Share { recipient, channels: Vec::new() });
+    it.store.split(it.held().await, &shares).await.unwrap();
+    let hour = Duration::from_hours(1);
+    let found = async |recipient, since, limit| {
+        let lines = it.store.reports().deliveries_to(recipient, since, limit).await.unwrap();
+        lines.into_iter().map(|line| line.recipient).collect::<Vec<_>>()
+    };
+
+    for recipient in recipients {
+        assert_eq!(found(recipient, it.now().before(hour), 10).await, [Some(recipient.0)]);
+        assert!(found(recipient, it.now().after(hour), 10).await.is_empty());
+    }
+    assert!(found(RecipientId(Uuid::from_u128(3)), it.now().before(hour), 10).await.is_empty());
+}
 
 async fn claimed_by_one(it: Fixture) {
     it.store.accept(Acceptance { leased: false, ..it.code("11111111") }).await.unwrap();
@@ -47,12 +65,13 @@ async fn claimed_whole(it: Fixture) {
     let deferred =
         it.attempt(1, Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(Duration::from_secs(3)) });
     let held = it.store.record_attempt(held, deferred.clone()).await.unwrap();
-    it.store.postpone(held, Some(it.attempt(2, Outcome::unknown(Cause::TimedOut))), it.now()).await.unwrap();
+    let held = it.store.record_attempt(held, it.detailed(2)).await.unwrap();
+    it.store.postpone(held, Some(it.attempt(3, Outcome::unknown(Cause::TimedOut))), it.now()).await.unwrap();
 
     let claimed = it.claim_one().await;
 
     assert_eq!((claimed.id, claimed.in_doubt), (id, false));
-    assert_eq!(claimed.attempts, [deferred, it.attempt(2, Outcome::unknown(Cause::TimedOut))]);
+    assert_eq!(claimed.attempts, [deferred, it.detailed(2), it.attempt(3, Outcome::unknown(Cause::TimedOut))]);
     assert_eq!(claimed.subjects[0].value, "1337");
     assert!(claimed.content.is_some());
 }

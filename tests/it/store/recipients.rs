@@ -12,6 +12,7 @@ pub(super) const PROMISES: &[Promise] = &[
     ("a recipient is found by each identifier, with all contacts in order", |it| Box::pin(found(it))),
     ("the same value of another kind is another identifier", |it| Box::pin(kinds(it))),
     ("several recipients can share an identifier", |it| Box::pin(shared(it))),
+    ("the holders of many identifiers are found in one query", |it| Box::pin(holders(it))),
     ("an import replaces a recipient whole", |it| Box::pin(replaced(it))),
     ("an erased recipient is not found again", |it| Box::pin(erased(it))),
     ("preferences are stored, and replaced by the next import", |it| Box::pin(agreed(it))),
@@ -55,6 +56,25 @@ async fn kinds(it: Fixture) {
 async fn shared(it: Fixture) {
     import(&it, [recipient("one").card("11"), recipient("two").card("11"), recipient("three").card("12")]).await;
     assert_eq!(it.store.recipients().find(&number(IdentifierKind::DcCard, "11")).await.unwrap().len(), 2);
+}
+
+async fn holders(it: Fixture) {
+    import(
+        &it,
+        [recipient("one").card("11").customer("1"), recipient("two").card("11"), recipient("three").card("12")],
+    )
+    .await;
+    let card = |value| number(IdentifierKind::DcCard, value);
+    let recipients = it.store.recipients();
+
+    let found = recipients.holders(&[card("13"), card("11"), card("12"), card("1")]).await.unwrap();
+
+    let ids = ["one", "two", "three"].map(|reference| recipients.id_of(reference).unwrap());
+    let mut of_11 = found[1].clone();
+    of_11.sort_by_key(|id| *id != ids[0]);
+    assert_eq!(of_11, ids[..2]);
+    assert_eq!((found[0].len(), &found[2][..], found[3].len(), found.len()), (0, &ids[2..], 0, 4));
+    assert!(recipients.holders(&[]).await.unwrap().is_empty());
 }
 
 async fn replaced(it: Fixture) {

@@ -11,7 +11,9 @@ pub(super) const PROMISES: &[Promise] = &[
         Box::pin(ended_deliveries_are_removed(it))
     }),
     ("open deliveries are not removed however old they are", |it| Box::pin(open_deliveries_stay(it))),
-    ("masked contacts are removed before the rest of an attempt", |it| Box::pin(masked_contacts_are_removed_first(it))),
+    ("masked contacts and failure details are removed before the rest of an attempt", |it| {
+        Box::pin(masked_contacts_are_removed_first(it))
+    }),
 ];
 
 const DAY: Duration = Duration::from_hours(24);
@@ -42,9 +44,10 @@ async fn open_deliveries_stay(it: Fixture) {
 }
 
 async fn masked_contacts_are_removed_first(it: Fixture) {
-    let (claimed, attempt) = (it.held().await, it.taken(1));
+    let claimed = it.held().await;
     let id = claimed.id.0;
-    it.store.settle(claimed, attempt).await.unwrap();
+    let claimed = it.store.record_attempt(claimed, it.detailed(1)).await.unwrap();
+    it.store.settle(claimed, it.taken(2)).await.unwrap();
 
     it.clock.move_on(DAY * 89);
     while step(&it, Settings::default()).await {}
@@ -54,7 +57,8 @@ async fn masked_contacts_are_removed_first(it: Fixture) {
     let after = it.store.reports().delivery(id).await.unwrap().unwrap().attempts;
 
     assert_eq!((before[0].address.as_str(), after[0].address.as_str()), ("+48*****0200", "removed"));
-    assert_eq!(before[0].provider, after[0].provider);
+    assert!(before[0].detail.is_some() && after[0].detail.is_none());
+    assert_eq!((&before[0].provider, before[0].segments), (&after[0].provider, after[0].segments));
 }
 
 async fn step(it: &Fixture, settings: Settings) -> bool {

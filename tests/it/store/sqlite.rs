@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otpost::domain::delivery::EndReason;
+use otpost::domain::recipient::RecipientId;
 use otpost::store::{self, Error, OpenMode, Store, seal};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -121,7 +122,7 @@ async fn raw(it: &Fixture) -> SqliteConnection {
     SqliteConnectOptions::new().filename(it.folder.path().join("otpost.db")).connect().await.unwrap()
 }
 
-fn open(folder: &Path, clock: Arc<ManualClock>, min_free: u64) -> Pending<Store> {
+pub(super) fn open(folder: &Path, clock: Arc<ManualClock>, min_free: u64) -> Pending<Store> {
     let folder = folder.to_owned();
     Box::pin(async move { try_open(&folder, clock, min_free, OpenMode::Gateway).await.unwrap() })
 }
@@ -134,7 +135,7 @@ pub(super) async fn try_open(
 ) -> Result<Store, Error> {
     let url = format!("sqlite:{}", folder.join("otpost.db").display());
     let sealing = seal::Settings { key_file: folder.join("seal.key") };
-    Store::open(&store::Settings { url, min_free }, &sealing, mode, clock).await
+    Store::open(&store::Settings { url, min_free, ..store::Settings::default() }, &sealing, mode, clock).await
 }
 
 #[tokio::test]
@@ -175,4 +176,37 @@ async fn rejections_are_read_through_an_index() {
     .unwrap();
 
     assert!(plan.iter().all(|(.., step)| step.contains("audit_event_notification_rejected")), "{plan:?}");
+}
+
+#[tokio::test]
+async fn erased_contacts_leave_no_ciphertext_in_the_database_file() {
+    let it = Fixture::new(open).await;
+    let people: Vec<_> =
+        (0..50).map(|number| recipient(&format!("reference-{number}")).phone("+48600100200").0).collect();
+    it.store.recipients().import(&people, it.now()).await.unwrap();
+    let mut database = raw(&it).await;
+    let sealed: Vec<Vec<u8>> = sqlx::query_scalar("SELECT sealed FROM contact").fetch_all(&mut database).await.unwrap();
+    let ids: Vec<uuid::Uuid> = sqlx::query_scalar("SELECT id FROM recipient").fetch_all(&mut database).await.unwrap();
+    let in_file = || {
+        let bytes = std::fs::read(it.folder.path().join("otpost.db")).unwrap();
+        sealed.iter().filter(|sealed| bytes.windows(sealed.len()).any(|window| window == **sealed)).count()
+    };
+    checkpoint(&mut database).await;
+    assert_eq!((sealed.len(), in_file()), (50, 50));
+
+    for id in ids {
+        assert!(it.store.recipients().erase(RecipientId(id), it.now()).await.unwrap());
+    }
+    checkpoint(&mut database).await;
+
+    assert_eq!(in_file(), 0);
+}
+
+async fn checkpoint(database: &mut SqliteConnection) {
+    while sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(&mut *database)
+        .await
+        .unwrap()
+        != (0, 0, 0)
+    {}
 }

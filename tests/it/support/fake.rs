@@ -37,6 +37,11 @@ impl Fake {
         self.0.station().behave(Faults { retry_after_s: Some(seconds), ..Faults::down(status) });
     }
 
+    /// Refuses everything with this status and repeats what it was sent.
+    pub(crate) fn echoes(&self, status: u16) {
+        self.0.station().behave(Faults { echo: true, ..Faults::down(status) });
+    }
+
     /// Reads and never answers.
     pub(crate) fn swallows(&self) {
         self.0.station().behave(Faults::silent());

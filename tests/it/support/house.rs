@@ -183,7 +183,7 @@ fn copy_all(from: &Path, to: &Path) {
         if path.is_dir() {
             fs::create_dir(&target).unwrap();
             copy_all(&path, &target);
-        } else if path.extension().is_none_or(|extension| extension != "db-shm") {
+        } else if path.extension().is_none_or(|extension| extension != "db-shm" && extension != "sock") {
             fs::copy(&path, &target).unwrap();
         }
     }

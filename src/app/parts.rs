@@ -1,0 +1,90 @@
+//! What a gateway is built of, as far as it needs neither the database nor a port nor templates.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Error, environment};
+use crate::channel::{self, HttpProvider};
+use crate::config::Config;
+use crate::domain::delivery::ProviderName;
+use crate::domain::notification::Kind;
+use crate::flow::dispatch::ConfiguredProvider;
+use crate::flow::limits::SendLimits;
+use crate::route::{Plan, Plans, ProviderProfile};
+use crate::telemetry;
+
+/// The parts that can be built without opening the database or a port.
+pub struct Parts {
+    pub(super) plans: Plans,
+    pub(super) limits: Arc<SendLimits>,
+    profiles: Vec<ProviderProfile>,
+}
+
+/// Adapters, and the parsers of receipts.
+pub(super) type ConnectedProviders = (Vec<ConfiguredProvider>, HashMap<ProviderName, Arc<dyn HttpProvider>>);
+
+/// Builds the adapters. It needs the secrets of the providers, and contacts none.
+pub(super) fn connect(providers: &[channel::Settings]) -> Result<ConnectedProviders, Error> {
+    let (mut routes, mut readers) = (Vec::with_capacity(providers.len()), HashMap::new());
+    for settings in providers {
+        let (profile, adapter) = (settings.profile().clone(), settings.connect()?);
+        readers.extend(adapter.receipts.map(|receipts| (profile.provider.clone(), receipts)));
+        routes.push((profile, adapter.provider));
+    }
+    Ok((routes, readers))
+}
+
+/// Checks the values that a start would refuse, without files and addresses of listeners and without templates.
+pub(super) fn validate(config: &Config) -> Result<(), Error> {
+    environment::check(config)?;
+    telemetry::check(&config.log)?;
+    Plans::new(config.plan.clone())?;
+    unique_profiles(&config.provider)?;
+    connect(&config.provider)?;
+    Ok(())
+}
+
+fn unique_profiles(providers: &[channel::Settings]) -> Result<Vec<ProviderProfile>, Error> {
+    let mut profiles: Vec<ProviderProfile> = Vec::with_capacity(providers.len());
+    for profile in providers.iter().map(channel::Settings::profile) {
+        if profiles.iter().any(|other| other.provider == profile.provider) {
+            return Err(Error::DuplicateProvider(profile.provider.clone()));
+        }
+        profiles.push(profile.clone());
+    }
+    Ok(profiles)
+}
+
+impl Parts {
+    /// Reads plans, limits and providers. It needs no secrets.
+    pub fn assemble(config: &Config) -> Result<Self, Error> {
+        let plans = Plans::new(config.plan.clone())?;
+        let limits = Arc::new(SendLimits::new(config.limits.clone()));
+        Ok(Self { plans, limits, profiles: unique_profiles(&config.provider)? })
+    }
+
+    /// Rate limits and allowed countries.
+    pub fn limits(&self) -> &SendLimits {
+        &self.limits
+    }
+
+    /// The plans.
+    pub fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    /// The providers in the order of the configuration.
+    pub fn profiles(&self) -> Vec<ProviderProfile> {
+        self.profiles.clone()
+    }
+
+    /// Notification kinds that no provider serves.
+    pub fn unserved_kinds(&self) -> Vec<Kind> {
+        let served = |kind: &Kind| {
+            let plan = self.plans.of(*kind);
+            let mut channels = plan.into_iter().flat_map(Plan::channels);
+            channels.any(|channel| self.profiles.iter().any(|profile| profile.channel == channel))
+        };
+        Kind::ALL.into_iter().filter(|kind| !served(kind)).collect()
+    }
+}
