@@ -241,7 +241,7 @@ mod tests {
     fn empty_rows_and_empty_last_columns_are_passed_over() {
         let text = "\nrecipient,,locale,,\n,,,,\nc-1,,pl\nc-2,,pl,,\n\n , ,\"\", ,\nc-3,x,pl\nc-4,,pl,,x\n";
         let rows = rows(text);
-        let lines: Vec<_> = rows.iter().map(|row| row.as_ref().map_or_else(String::clone, |row| row.line.to_string()));
+        let lines = rows.iter().map(|row| row.as_ref().map_or_else(String::clone, |row| row.line.to_string()));
         let expected = ["4", "5", "line 8: cell 2: its column has no name", "line 9: expected 3 cells, found 5"];
         assert_eq!(lines.collect::<Vec<_>>(), expected);
     }

@@ -42,8 +42,8 @@ impl<R: Read> Utf8Reader<R> {
             [0xef, 0xbb, 0xbf, ..] => (TextEncoding::Utf8, 3),
             [0xff, 0xfe, ..] => (TextEncoding::Utf16Little, 2),
             [0xfe, 0xff, ..] => (TextEncoding::Utf16Big, 2),
-            [1.., 0, 1.., 0] => (TextEncoding::Utf16Little, 0),
-            [0, 1.., 0, 1..] => (TextEncoding::Utf16Big, 0),
+            [1..=0xff, 0, 1..=0xff, 0] => (TextEncoding::Utf16Little, 0),
+            [0, 1..=0xff, 0, 1..=0xff] => (TextEncoding::Utf16Big, 0),
             _ => (TextEncoding::Utf8, 0),
         };
         let pending = start.split_off(mark);

@@ -103,11 +103,7 @@ impl Sqlite {
         }
     }
 
-    async fn open_to_write(
-        settings: &Settings,
-        mode: OpenMode,
-        failure: Arc<FatalError>,
-    ) -> Result<Arc<Self>, Error> {
+    async fn open_to_write(settings: &Settings, mode: OpenMode, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
         let path = &settings.sqlite_path()?;
         let is_gateway = mode == OpenMode::Gateway;
         let lock = if is_gateway { Some(lock::take(path)?) } else { None };

@@ -16,9 +16,6 @@ use crate::domain::recipient::RecipientId;
 use crate::store::Error;
 use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures, Reports};
 
-/// Deliveries that are read at a time by a search without an index.
-const PAGE: u32 = 5_000;
-
 const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
     d.ended_at, d.recipient_id, n.client, n.idempotency_key, n.warnings,
     (SELECT count(*) FROM attempt AS a WHERE a.delivery_id = d.id) AS attempts,

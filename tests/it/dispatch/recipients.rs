@@ -314,7 +314,7 @@ async fn a_code_goes_to_the_one_recipient_that_all_of_its_identifiers_name() {
         gateway.drain().await;
 
         let received: Vec<_> =
-            gateway.sms("primary").received().split_off(before).into_iter().map(|sms| sms.to).collect();
+            gateway.sms("primary").received().split_off(before).into_iter().map(|sms| sms.to.clone()).collect();
         assert_eq!(received, reached.into_iter().collect::<Vec<_>>(), "{customer} {card}");
         let line = gateway.last().await.line;
         let reason = if reached.is_some() { None } else { Some("ambiguous_recipient") };
