@@ -117,6 +117,10 @@ async fn a_confirmation_when_the_sms_is_due_leads_to_at_most_one_sms_and_to_conf
 #[tokio::test]
 async fn a_push_that_was_not_delivered_is_followed_by_the_sms_at_once() {
     let (gateway, _desk, reference) = pushed().await;
+    for name in ["other", "app"].map(|name| ProviderName(name.to_owned())) {
+        gateway.store().providers().drain(&Drain::new(name, None, gateway.now())).await.unwrap();
+    }
+    let gateway = gateway.restart().await;
 
     tell(&gateway, &slip("desk", &reference, "UNDELIV")).await;
     gateway.wait(Duration::ZERO).await;

@@ -87,8 +87,8 @@ async fn a_failure_that_is_reported_several_times_leads_to_one_more_message() {
 async fn when_no_candidate_is_left_the_delivery_ends_as_the_last_receipt_reported() {
     for (word, state) in [("UNDELIV", "undelivered"), ("EXPIRED", "expired_by_provider")] {
         let (gateway, _desk, reference) = sent("").await;
-        gateway.sms("primary").answers(400);
-        gateway.sms("backup").answers(400);
+        gateway.sms("primary").answers(413);
+        gateway.sms("backup").answers(413);
 
         report(&gateway, &slip("desk", &reference, word)).await;
         gateway.drain().await;

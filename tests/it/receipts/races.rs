@@ -84,9 +84,13 @@ async fn a_failure_that_is_reported_before_the_answer_is_followed_by_the_next_pr
 #[tokio::test]
 async fn a_failure_survives_a_crash_and_is_followed_by_the_next_provider() {
     let (gateway, _desk, reference) = sent("").await;
+    gateway.sms("primary").answers(503);
+    gateway.sms("backup").answers(503);
     report(&gateway, &slip("desk", &reference, "UNDELIV")).await;
 
     let gateway = gateway.crash().await;
+    gateway.sms("primary").recovers();
+    gateway.sms("backup").recovers();
     gateway.drain().await;
 
     assert_eq!((gateway.received(), gateway.last().await.line.state.as_str()), (1, "sent"));

@@ -25,19 +25,28 @@ const AFTER: Duration = Duration::from_mins(6);
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[test]
-fn nothing_whose_deadline_lies_behind_an_outage_is_lost_with_any_number_of_candidates() {
-    let worlds = (1..=8).map(|candidates| (MINUTE, candidates));
-    let worlds = worlds.chain([1, 2, 5, 8].map(|candidates| (10 * MINUTE, candidates)));
-    for (outage, candidates) in worlds.chain([(120 * MINUTE, 1), (120 * MINUTE, 8)]) {
-        let told = Outage { outage, candidates, backlog: 0 }.run();
+fn nothing_whose_deadline_lies_behind_a_minute_without_providers_is_lost_with_any_number_of_candidates() {
+    (1..=8).for_each(|candidates| loses_nothing(MINUTE, candidates));
+}
 
-        let lost: Vec<_> =
-            told.details.iter().filter(|detail| detail.line.expires_at >= told.end.after(NOTICED)).collect();
-        let sent = lost.iter().filter(|detail| detail.line.state == "sent").count();
-        assert_eq!(sent, lost.len(), "{outage:?} with {candidates} candidates: {:#?}", told.unsent());
-        assert!(sent > 4, "{outage:?} with {candidates} candidates: {sent} are too few to tell");
-        told.is_prompt();
-    }
+#[test]
+fn nothing_whose_deadline_lies_behind_ten_minutes_without_providers_is_lost() {
+    [1, 3, 8].into_iter().for_each(|candidates| loses_nothing(10 * MINUTE, candidates));
+}
+
+#[test]
+fn nothing_whose_deadline_lies_behind_two_hours_without_providers_is_lost() {
+    [1, 8].into_iter().for_each(|candidates| loses_nothing(120 * MINUTE, candidates));
+}
+
+fn loses_nothing(outage: Duration, candidates: usize) {
+    let told = Outage { outage, candidates, backlog: 0 }.run();
+
+    let due: Vec<_> = told.details.iter().filter(|detail| detail.line.expires_at >= told.end.after(NOTICED)).collect();
+    let sent = due.iter().filter(|detail| detail.line.state == "sent").count();
+    assert_eq!(sent, due.len(), "{outage:?} with {candidates} candidates: {:#?}", told.unsent());
+    assert!(sent > 4, "{outage:?} with {candidates} candidates: {sent} are too few to tell");
+    told.is_prompt();
 }
 
 #[test]
