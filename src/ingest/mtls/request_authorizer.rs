@@ -135,7 +135,7 @@ mod tests {
         let any_client = ClientSettings {
             name: "any".to_owned(),
             spki_pins: Vec::new(),
-            subject: Some(String::new()),
+            subject: Some("CN=any".to_owned()),
             role: Role::Processor,
             jwe: Jwe::Off,
         };

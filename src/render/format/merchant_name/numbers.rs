@@ -96,7 +96,8 @@ fn groups(chars: &[char]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (at, _) in chars.iter().enumerate().filter(|(_, c)| c.is_numeric()) {
         match groups.last_mut() {
-            Some(last) if last.end == at => last.end += 1,
+            // Digits of two scripts are two groups: a card number is written in one.
+            Some(last) if last.end == at && chars[at - 1].is_ascii() == chars[at].is_ascii() => last.end += 1,
             _ => {
                 let in_word = at.checked_sub(1).is_some_and(|before| chars[before].is_alphabetic());
                 groups.push(Group { start: at, end: at + 1, in_word, of_brand: false, masked: false });
