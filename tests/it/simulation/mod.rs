@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task::LocalSet;
 
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 60;
 const FIRST: u64 = 1;
 
 /// The result of one run.
