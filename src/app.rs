@@ -195,7 +195,7 @@ impl Gateway {
             limits: Arc::clone(&limits),
         };
         let dispatch =
-            Dispatch::new(Arc::clone(&store), Arc::clone(&templates), policy, routes, clocks.clone(), rand::random());
+            Dispatch::new(Arc::clone(&store), Arc::clone(&templates), policy, routes, clocks.clone());
         let registry = Arc::clone(dispatch.registry());
         registry.load_history().await?;
         registry.refresh().await?;

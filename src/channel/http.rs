@@ -172,7 +172,7 @@ impl<P: HttpProvider> Provider for HttpChannel<P> {
         // for an answer would end as "unknown".
         let Ok(Ok(_permit)) = timeout(limit / 2, self.permits.acquire(message.priority)).await else {
             return SendResult::new(
-                Outcome::deferred(Cause::Throttled),
+                Outcome::deferred(Cause::LocalQueue),
                 "timed out while all max_in_flight requests were in use",
             );
         };
@@ -500,7 +500,7 @@ mod tests {
         let message = test_servers::sms("Code 0042");
         let outcomes = tokio::join!(channel.send(&message), channel.send(&message));
         assert_eq!(outcomes.0.outcome, Outcome::unknown(Cause::TimedOut));
-        assert_eq!((outcomes.1.outcome, received.all().len()), (Outcome::deferred(Cause::Throttled), 1));
+        assert_eq!((outcomes.1.outcome, received.all().len()), (Outcome::deferred(Cause::LocalQueue), 1));
     }
 
     #[tokio::test]

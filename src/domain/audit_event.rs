@@ -57,6 +57,8 @@ pub enum AuditKind {
     Undelivered,
     /// A receipt reported that the message expired at the provider.
     ExpiredByProvider,
+    /// A receipt reported that the message of an attempt was not delivered, and the delivery goes on or is unchanged.
+    AttemptFailed,
     /// Recipients were imported.
     RecipientsImported,
     /// A recipient was erased.

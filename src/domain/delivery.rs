@@ -11,6 +11,7 @@ use super::clock::Timestamp;
 use super::contact::Channel;
 use super::failure_detail::FailureDetail;
 use super::outcome::Outcome;
+use super::receipt::ReceiptStatus;
 use super::template_version::TemplateVersion;
 
 /// The id of a delivery: a UUID of version 7, so that ids sort by time.
@@ -35,8 +36,8 @@ impl fmt::Display for ProviderName {
     }
 }
 
-/// The state of a delivery. Workers work on `Open` deliveries only. From any other state only a receipt leads on, and never
-/// back to `Open`.
+/// The state of a delivery. Workers work on `Open` deliveries only. From any other state only a receipt leads on: back to
+/// `Open` when the message was not delivered, time is left and another candidate may do better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, EnumString, EnumIter)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -59,7 +60,7 @@ pub enum DeliveryState {
     Undelivered,
     /// A receipt reported that the message expired at the provider.
     ExpiredByProvider,
-    /// A newer code for the same purchase replaced this one before it was sent.
+    /// A newer code for the same purchase, or the opposite event of the same card, replaced this one before it was sent.
     Superseded,
 }
 
@@ -98,15 +99,13 @@ pub enum EndReason {
     NotAgreed,
     /// Every candidate rejected the message permanently.
     AllRejected,
-    /// There were too many attempts.
-    AttemptsExhausted,
     /// The deadline passed.
     DeadlinePassed,
     /// The notification was too old when it arrived.
     Stale,
     /// The key that sealed the content is destroyed. This is possible only long after the deadline.
     Unreadable,
-    /// A newer code for the same card and merchant arrived.
+    /// A newer code for the same purchase, or the opposite event of the same card, arrived.
     Superseded,
     /// There were too many OTPs, and `limits.enforce` is set.
     RateLimited,
@@ -132,7 +131,6 @@ impl EndReason {
             | Self::NoContact
             | Self::NotAgreed
             | Self::AllRejected
-            | Self::AttemptsExhausted
             | Self::RateLimited
             | Self::CountryNotAllowed => DeliveryState::Undeliverable,
         }
@@ -160,12 +158,19 @@ pub struct Attempt {
     pub segments: Option<u32>,
     /// The template version of the message; `None` when it was not rendered or is not known any more.
     pub template_version: Option<TemplateVersion>,
+    /// What a receipt reported of the message, if it reported that it was not delivered.
+    pub failure: Option<ReceiptStatus>,
 }
 
 impl Attempt {
-    /// Whether the provider accepted the message.
+    /// Whether the provider accepted the message, and no receipt has reported that it was not delivered.
     pub fn is_taken(&self) -> bool {
-        self.outcome.is_accepted()
+        self.outcome.is_accepted() && self.failure.is_none()
+    }
+
+    /// Whether the message was sent without an answer, and nothing was heard of it since.
+    pub fn may_have_arrived(&self) -> bool {
+        self.outcome.may_have_arrived() && self.failure.is_none()
     }
 
     /// How many times the provider's price it costs if the message was sent.

@@ -33,6 +33,21 @@ pub fn cut(mut name: String) -> String {
     name
 }
 
+/// The name as two names are compared: without case, repeated spaces and characters that nobody sees. `None` when nothing
+/// of it can be read.
+pub fn compared(name: &str) -> Option<String> {
+    let seen: String =
+        name.chars().filter(|c| c.is_whitespace() || is_visible(*c)).flat_map(char::to_lowercase).collect();
+    let words = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.contains(char::is_alphanumeric).then_some(words)
+}
+
+// Neither a control character nor one that only changes how its neighbours are shown.
+fn is_visible(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 fn is_plain(c: char) -> bool {
     c.is_alphanumeric()
         || matches!(c, ' ' | '&' | '\'' | '’' | '.' | ',' | '-' | '+' | '/' | '(' | ')' | '!' | '*' | '#')

@@ -1,6 +1,7 @@
 //! Notifications, after `ingest` has validated them: one type for all processors.
 
 mod lock;
+mod replacement;
 mod transaction;
 mod verification;
 
@@ -19,6 +20,7 @@ use super::secret::Code;
 pub use lock::{
     CardLocked, CardUnlocked, LockChange, LockHolder, LockReason, TransactionalLock, TransactionalLockReason,
 };
+pub use replacement::{Replacement, replacement};
 pub use transaction::{Transaction, TransactionResult};
 pub use verification::{RejectionReason, Verification, VerificationStatus};
 

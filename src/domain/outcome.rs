@@ -71,6 +71,19 @@ impl Outcome {
         matches!(self, Self::Unknown { .. })
     }
 
+    /// Whether nothing was tried, because all connections to the provider were in use.
+    pub const fn is_local(&self) -> bool {
+        matches!(self, Self::Deferred { cause: Cause::LocalQueue, .. })
+    }
+
+    /// How long the provider asked us to wait.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Deferred { retry_after, .. } => *retry_after,
+            Self::Accepted { .. } | Self::Rejected { .. } | Self::Unknown { .. } => None,
+        }
+    }
+
     /// The name in storage, metrics and reports.
     pub const fn name(&self) -> &'static str {
         self.into_str()
@@ -119,8 +132,10 @@ pub enum Cause {
     WrongUrl,
     /// The TLS handshake failed: nothing was sent.
     TlsFailed,
-    /// Too many requests, or no free connection in time.
+    /// The provider asks for fewer requests.
     Throttled,
+    /// No connection of ours to the provider was free in time: nothing was sent. This is no attempt.
+    LocalQueue,
     /// The provider reports a failure of its own.
     ProviderDown,
     /// No connection was made: nothing was sent.
@@ -133,6 +148,8 @@ pub enum Cause {
     NotRendered,
     /// The gateway stopped during the attempt.
     Interrupted,
+    /// The code that speaks to the provider failed: the message may have been sent.
+    Panicked,
     /// The provider does not document this answer.
     Unclassified,
 }
@@ -149,12 +166,15 @@ impl Cause {
 
     pub const fn scope(self) -> Scope {
         match self {
-            Self::InvalidContact | Self::BadMessage | Self::NotRendered | Self::Interrupted => Scope::Message,
+            Self::InvalidContact | Self::BadMessage | Self::NotRendered | Self::Interrupted | Self::Panicked => {
+                Scope::Message
+            }
             Self::Unauthorized
             | Self::Account
             | Self::WrongUrl
             | Self::TlsFailed
             | Self::Throttled
+            | Self::LocalQueue
             | Self::ProviderDown
             | Self::Unreachable
             | Self::TimedOut
@@ -171,7 +191,9 @@ impl Cause {
             | Self::BadMessage
             | Self::NotRendered
             | Self::Interrupted
+            | Self::Panicked
             | Self::Throttled
+            | Self::LocalQueue
             | Self::ProviderDown
             | Self::Unreachable
             | Self::TimedOut
@@ -190,7 +212,7 @@ mod tests {
     fn only_what_is_about_the_message_is_final() {
         let is_final = |cause: &Cause| matches!(Outcome::failed(*cause), Outcome::Rejected { .. });
         let finals: Vec<_> = Cause::iter().filter(is_final).map(Cause::name).collect();
-        assert_eq!(finals, ["invalid_contact", "bad_message", "not_rendered", "interrupted"]);
+        assert_eq!(finals, ["invalid_contact", "bad_message", "not_rendered", "interrupted", "panicked"]);
         assert!(Cause::iter().all(|cause| cause.scope() == Scope::Provider || !cause.needs_operator()));
     }
 

@@ -5,6 +5,7 @@
 use strum::{Display, EnumString, IntoStaticStr};
 
 use super::clock::Timestamp;
+use super::delivery::DeliveryState;
 use super::outcome::Reference;
 
 /// The final status of a message, as the provider reports it.
@@ -25,6 +26,15 @@ impl ReceiptStatus {
     /// The name in storage, metrics and reports.
     pub const fn name(self) -> &'static str {
         self.into_str()
+    }
+
+    /// The state of a delivery that ends with this status.
+    pub const fn end(self) -> DeliveryState {
+        match self {
+            Self::Delivered => DeliveryState::Confirmed,
+            Self::Undelivered => DeliveryState::Undelivered,
+            Self::Expired => DeliveryState::ExpiredByProvider,
+        }
     }
 
     pub fn from_name(name: &str) -> Option<Self> {

@@ -1,8 +1,10 @@
 //! Logs and metrics of attempts and of how deliveries end. It decides nothing.
 
-use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, DeliveryId, DeliveryState, EndReason};
 use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::{Cause, Outcome};
+use crate::domain::receipt::ReceiptStatus;
 use crate::render::sms::segments::SmsSize;
 use crate::route::Candidate;
 use crate::store::Claimed;
@@ -32,14 +34,45 @@ pub(super) fn given_up(claimed: &Claimed, last: Option<&Attempt>, reason: EndRea
         let stage = if claimed.attempts.is_empty() && last.is_none() { "waiting" } else { "trying" };
         metrics::counter!("otpost_deadline_missed_total", "stage" => stage).increment(1);
     }
-    // A newer code replaces this one: the recipient misses nothing, and nothing has failed.
+    // A newer one replaces it: the recipient misses nothing, and nothing has failed.
     if reason == EndReason::Superseded {
         metrics::counter!("otpost_superseded_total", "kind" => kind).increment(1);
-        tracing::info!(delivery.id = %claimed.id, kind, reason = reason.name(), "delivery superseded by a newer code");
+        tracing::info!(delivery.id = %claimed.id, kind, reason = reason.name(), "delivery superseded by a newer one");
     } else {
         metrics::counter!("otpost_deliveries_failed_total", "kind" => kind, "reason" => reason.name()).increment(1);
         tracing::warn!(delivery.id = %claimed.id, kind, reason = reason.name(), "delivery failed permanently");
     }
+}
+
+/// A delivery ends because receipts reported its messages as not delivered, and nothing else is left to try.
+pub(super) fn undelivered(claimed: &Claimed, failure: ReceiptStatus) {
+    tracing::warn!(delivery.id = %claimed.id, kind = kind(claimed), status = failure.name(),
+        "delivery failed permanently: the message was not delivered, and no candidate is left");
+}
+
+/// All connections to a provider were in use: nothing was tried.
+pub(super) fn queued(claimed: &Claimed, candidate: &Candidate) {
+    let provider = candidate.provider.0.clone();
+    tracing::debug!(delivery.id = %claimed.id, %provider, "no connection to the provider was free in time");
+    metrics::counter!("otpost_local_queue_timeouts_total", "provider" => provider).increment(1);
+}
+
+/// The code that speaks to a provider panicked.
+pub(super) fn provider_panicked(claimed: &Claimed, candidate: &Candidate) {
+    count_panic();
+    tracing::error!(delivery.id = %claimed.id, provider = %candidate.provider,
+        "the provider's adapter panicked; the message may have been sent, and the next candidate is tried");
+}
+
+/// The run of a delivery panicked.
+pub(super) fn panicked(delivery: DeliveryId, until: Timestamp) {
+    count_panic();
+    tracing::error!(delivery.id = %delivery, until = %until,
+        "delivery panicked; its lease is released and it is tried again");
+}
+
+fn count_panic() {
+    metrics::counter!("otpost_delivery_panics_total").increment(1);
 }
 
 /// The identifiers of an OTP name several recipients. It is an alarm even if the OTP is sent to all of them.

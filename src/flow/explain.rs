@@ -185,8 +185,8 @@ impl Explainer<'_> {
         }
         let weight = profile.and_then(|profile| profile.weight);
         reasons.push(weight.map_or_else(|| "configured order".to_owned(), |weight| format!("weight {weight}")));
-        if let Some(wait) = candidate.hedge_after {
-            reasons.push(format!("next step {}s later unless confirmed", wait.as_secs()));
+        if let Some(hedge) = explanation.hedge.filter(|hedge| hedge.channel == candidate.address.channel()) {
+            reasons.push(format!("next step {}s later unless confirmed", hedge.after.as_secs()));
         }
         reasons.extend(self.why_later(candidate, explanation));
         reasons.join("; ")
@@ -196,7 +196,8 @@ impl Explainer<'_> {
         let entry = self.providers.entry(&candidate.provider);
         Some(match self.providers.demotion_reason(candidate, &explanation.request)? {
             "spend_cap" => "spend cap reached: tried last".to_owned(),
-            "circuit_open" => "circuit open: tried last".to_owned(),
+            "circuit_open" if explanation.ranked.contains(candidate) => "circuit open: tried last".to_owned(),
+            "circuit_open" => "circuit open: waits for a probe".to_owned(),
             "min_validity" => "less time is left than its min_validity: tried later".to_owned(),
             "throttled" => "it asked for a pause: tried later".to_owned(),
             "outranked" => {

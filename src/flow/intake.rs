@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::worker::Worker;
 use crate::domain::clock::Clock;
-use crate::domain::notification::{ClientName, Content, Notification, NotificationId, Priority, Warning};
+use crate::domain::notification::{ClientName, Content, Notification, NotificationId, Priority, Warning, replacement};
 use crate::domain::recipient::Identifier;
 use crate::route::Plans;
 use crate::store::{Acceptance, Accepted, Dedupe, Error, Store};
@@ -111,9 +111,12 @@ impl Intake {
         let id = NotificationId(self.store.next_id());
         // Without a free slot the notification is accepted all the same: the scan claims its delivery later.
         let slot = self.worker.reserve(kind.priority());
+        let replaced = replacement(&content, &subjects).map_or(&[][..], |keys| keys.kinds);
+        let replaces_for = replaced.iter().map(|kind| self.plans.ttl(*kind)).max().unwrap_or_default();
         let accepted = self.store.accept(Acceptance {
             notification: Notification { id, client, received_at, subjects, content, warnings },
             expires_at: received_at.after(self.plans.ttl(kind)),
+            replaces_until: received_at.after(replaces_for),
             dedupe,
             endpoint,
             leased: slot.is_some(),

@@ -5,6 +5,7 @@
 
 pub(super) mod rate;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -81,6 +82,8 @@ pub struct SendLimits {
     recipients: Mutex<RateCounter>,
     cards: Mutex<RateCounter>,
     countries: Mutex<RateCounter>,
+    // OTPs that were counted and could not be attempted.
+    counted: Mutex<HashSet<DeliveryId>>,
     window: Duration,
     enforce: bool,
     otp_waits_at_cap: bool,
@@ -95,6 +98,7 @@ impl SendLimits {
             recipients: counter(settings.per_recipient),
             cards: counter(settings.per_card),
             countries: counter(settings.per_country),
+            counted: Mutex::default(),
             window: settings.window,
             enforce: settings.enforce,
             otp_waits_at_cap: settings.otp_waits_at_cap,
@@ -135,8 +139,22 @@ impl SendLimits {
         let is_first = !attempts.iter().any(|attempt| attempt.channel == candidate.address.channel());
         let otp = CountedOtp { delivery: claimed.id, recipient: claimed.recipient, hash, now };
         claimed.priority() != Priority::Otp
+            || self.counted().remove(&claimed.id)
             || ((!attempts.is_empty() || self.count_otp(&otp, &claimed.subjects))
                 && (!is_first || self.count_country(&otp, &candidate.address)))
+    }
+
+    /// The message was allowed and could not be attempted, because no connection was free. It is not counted again.
+    pub fn was_not_attempted(&self, claimed: &Claimed) {
+        let mut counted = self.counted();
+        if counted.len() >= KEYS_MAX {
+            counted.clear();
+        }
+        counted.insert(claimed.id);
+    }
+
+    fn counted(&self) -> MutexGuard<'_, HashSet<DeliveryId>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // Before the first attempt. `false` when the OTP must not be sent.
@@ -232,14 +250,7 @@ mod tests {
 
     fn candidate(channel: Channel, to: &str) -> Candidate {
         let address = Contact::parse(channel, to).unwrap();
-        Candidate {
-            provider: ProviderName("any".to_owned()),
-            contact: 0,
-            address,
-            deduplicates: false,
-            step: 0,
-            hedge_after: None,
-        }
+        Candidate { provider: ProviderName("any".to_owned()), contact: 0, address, deduplicates: false, step: 0 }
     }
 
     fn remaining(countries: &[&str], mut candidates: Vec<Candidate>) -> Option<usize> {

@@ -1,9 +1,12 @@
 //! Applies delivery receipts: verifies and parses a callback, finds the delivery, and changes its state or parks the
 //! receipt.
 //!
-//! The state changes are a pure table, [`next`]. A receipt may arrive before its delivery is settled, because some
-//! providers send it before they answer. It is then parked in the store and applied as soon as the delivery has ended, also
-//! after a crash. The answer to the provider never says what a receipt changed.
+//! The state changes are a pure table, [`transition`]. A message that was not delivered is a failed attempt: while time is
+//! left, the delivery goes on with its next candidate. A receipt may arrive before its delivery is settled, because some
+//! providers send it before they answer. It is then parked in the store and applied as soon as the run of the delivery has
+//! ended, also after a crash. The answer to the provider never says what a receipt changed.
+
+pub mod transition;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,8 +24,9 @@ use crate::domain::delivery::{Attempt, DeliveryState, ProviderName};
 use crate::domain::outcome::Outcome;
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptRejection, ReceiptStatus};
 use crate::store::{Confirmation, Error, Parked, Reported, Store};
+use transition::{Known, Transition, next};
 
-/// How often a receipt is tried when the state of its delivery changes in between. A state changes three times at most.
+/// How often a receipt is tried when its delivery changes in between.
 const TRIES: usize = 4;
 
 /// How often all parked receipts are checked, for those that were parked long ago or by a process that crashed.
@@ -38,47 +42,7 @@ const CHECK_PAUSE: Duration = Duration::from_millis(50);
 const BATCH: u32 = 100;
 
 /// What becomes of an authentic receipt, by the names that metrics give.
-pub const OUTCOMES: [&str; 6] = ["applied", "repeated", "too_late", "parked", "unknown", "failed"];
-
-/// The effect of a receipt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transition {
-    /// The delivery changes to this state.
-    To(DeliveryState),
-    /// The delivery is still being worked on: the receipt waits until it has ended.
-    Wait,
-    /// Nothing: the receipt repeats what is known.
-    Repeats,
-    /// Nothing: what is known is final or contradicts the receipt.
-    TooLate,
-}
-
-/// The effect of a receipt on a delivery in `state`.
-///
-/// `is_latest` says that the receipt is about the last attempt that was, or may have been, accepted. A failure of an earlier
-/// attempt says nothing about a later one, while a confirmation of either confirms the delivery.
-pub const fn next(state: DeliveryState, status: ReceiptStatus, is_latest: bool) -> Transition {
-    use DeliveryState::{
-        Confirmed, Expired, ExpiredByProvider, NotSent, Open, Sent, Superseded, Unconfirmed, Undeliverable, Undelivered,
-    };
-    match (state, status) {
-        (Open, _) => Transition::Wait,
-        // Also after the delivery was given up: the provider accepted the message all the same, and the recipient has it.
-        (Sent | Unconfirmed | Undeliverable | Expired | Superseded, ReceiptStatus::Delivered) => {
-            Transition::To(Confirmed)
-        }
-        (Sent | Unconfirmed, ReceiptStatus::Undelivered) if is_latest => Transition::To(Undelivered),
-        (Sent | Unconfirmed, ReceiptStatus::Expired) if is_latest => Transition::To(ExpiredByProvider),
-        (Confirmed, ReceiptStatus::Delivered)
-        | (Undelivered, ReceiptStatus::Undelivered)
-        | (ExpiredByProvider, ReceiptStatus::Expired) => Transition::Repeats,
-        (
-            Sent | Unconfirmed | Undeliverable | Expired | Superseded | NotSent | Confirmed | Undelivered
-            | ExpiredByProvider,
-            _,
-        ) => Transition::TooLate,
-    }
-}
+pub const OUTCOMES: [&str; 7] = ["applied", "noted", "repeated", "too_late", "parked", "unknown", "failed"];
 
 /// Why a callback is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -187,7 +151,7 @@ impl Receipts {
         }
     }
 
-    /// Applies receipts that were parked at `since` or later and whose delivery has ended; returns how many there were.
+    /// Applies receipts that were parked at `since` or later and need not wait any longer; returns how many there were.
     pub async fn apply_parked(&self, since: Timestamp) -> Result<usize, Error> {
         let mut count_applied = 0;
         loop {
@@ -222,13 +186,13 @@ impl Receipts {
         let Some(delivery) = self.store.receipts().reported(provider, &receipt.reference).await? else {
             return self.park(incoming, None).await;
         };
-        if delivery.state == DeliveryState::Open {
-            return self.park(incoming, Some(&delivery)).await;
+        if delivery.is_leased {
+            return self.wait(incoming, &delivery).await;
         }
         let Some(attempt) = about(&delivery, incoming) else {
             return self.forget(incoming, "other_provider").await.map(Some);
         };
-        match next(delivery.state, receipt.status, is_latest(&delivery, attempt)) {
+        match next(self.known(&delivery, attempt), receipt.status) {
             Transition::To(to) => {
                 self.confirm(
                     incoming,
@@ -243,9 +207,19 @@ impl Receipts {
                 )
                 .await
             }
-            Transition::Wait => self.park(incoming, Some(&delivery)).await,
+            Transition::Wait => self.wait(incoming, &delivery).await,
             Transition::Repeats => self.forget(incoming, "repeated").await.map(Some),
             Transition::TooLate => self.forget(incoming, "too_late").await.map(Some),
+        }
+    }
+
+    fn known(&self, delivery: &Reported, attempt: &Attempt) -> Known {
+        Known {
+            state: delivery.state,
+            is_leased: delivery.is_leased,
+            can_go_on: delivery.has_content && self.clock.now() < delivery.expires_at,
+            is_latest: is_latest(delivery, attempt),
+            failure: attempt.failure,
         }
     }
 
@@ -256,6 +230,7 @@ impl Receipts {
     ) -> Result<Option<&'static str>, Error> {
         let (id, to, channel) = (change.delivery.id, change.to, change.attempt.channel.name());
         let (took, sent_at) = (incoming.at.since(change.delivery.received_at), change.attempt.started_at);
+        let (before, attempt) = (change.delivery.state, change.attempt.number);
         if !self.store.receipts().confirm(&change).await? {
             return Ok(None);
         }
@@ -266,8 +241,22 @@ impl Receipts {
             metrics::counter!("otpost_deadline_missed_total", "stage" => "provider").increment(1);
         }
         self.registry.on_receipt(incoming.provider, sent_at);
-        tracing::debug!(delivery.id = %id, provider = %incoming.provider, state = to.name(), "receipt applied");
-        Ok(Some("applied"))
+        let (provider, status) = (incoming.provider, incoming.receipt.status.name());
+        match to {
+            DeliveryState::Open => {
+                tracing::warn!(delivery.id = %id, %provider, attempt, status, "message not delivered; the next candidate is tried");
+            }
+            DeliveryState::Undelivered | DeliveryState::ExpiredByProvider => {
+                tracing::warn!(delivery.id = %id, %provider, attempt, status, "message not delivered, and no time is left");
+            }
+            _ => tracing::debug!(delivery.id = %id, %provider, attempt, state = to.name(), "receipt applied"),
+        }
+        Ok(Some(if to == before { "noted" } else { "applied" }))
+    }
+
+    // The receipt is applied when the run of the delivery has ended. One that is parked stays parked.
+    async fn wait(&self, incoming: &IncomingReceipt<'_>, delivery: &Reported) -> Result<Option<&'static str>, Error> {
+        if incoming.parked.is_some() { Ok(Some("parked")) } else { self.park(incoming, Some(delivery)).await }
     }
 
     async fn park(
@@ -302,11 +291,14 @@ fn about<'a>(delivery: &'a Reported, incoming: &IncomingReceipt<'_>) -> Option<&
             Outcome::Accepted { reference: Some(reference) } if *reference == incoming.receipt.reference);
         attempt.provider == *incoming.provider && (delivery.by_our_id || by_reference)
     };
-    delivery.attempts.iter().rev().find(named)
+    // By our id it may be any of the provider's attempts: rather one whose message may have arrived.
+    let was_sent = |attempt: &&Attempt| attempt.outcome.is_accepted() || attempt.outcome.may_have_arrived();
+    let mut attempts = delivery.attempts.iter().filter(named).rev();
+    attempts.clone().find(was_sent).or_else(|| attempts.next())
 }
 
 fn is_latest(delivery: &Reported, attempt: &Attempt) -> bool {
-    let may_have_arrived = |it: &&Attempt| matches!(it.outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. });
+    let may_have_arrived = |it: &&Attempt| it.is_taken() || it.may_have_arrived();
     delivery.attempts.iter().rev().find(may_have_arrived).is_none_or(|last| last.number == attempt.number)
 }
 
@@ -328,47 +320,4 @@ fn observe(provider: &ProviderName, status: &'static str, signature: &'static st
     metrics::counter!("otpost_receipts_total", "provider" => provider, "status" => status, "signature" => signature,
         "outcome" => outcome)
     .increment(1);
-}
-
-#[cfg(test)]
-mod tests {
-    use strum::IntoEnumIterator;
-
-    use super::*;
-
-    const ENDS: [DeliveryState; 3] =
-        [DeliveryState::Confirmed, DeliveryState::Undelivered, DeliveryState::ExpiredByProvider];
-
-    #[test]
-    fn a_receipt_changes_every_state_as_the_table_says() {
-        use Transition::{Repeats, To, TooLate, Wait};
-        let to = [To(DeliveryState::Confirmed), To(DeliveryState::Undelivered), To(DeliveryState::ExpiredByProvider)];
-        let only_delivered = [To(DeliveryState::Confirmed), TooLate, TooLate];
-        for (state, latest, earlier) in [
-            (DeliveryState::Open, [Wait; 3], [Wait; 3]),
-            (DeliveryState::Sent, to, only_delivered),
-            (DeliveryState::Unconfirmed, to, only_delivered),
-            (DeliveryState::Undeliverable, only_delivered, only_delivered),
-            (DeliveryState::Expired, only_delivered, only_delivered),
-            (DeliveryState::Superseded, only_delivered, only_delivered),
-            (DeliveryState::NotSent, [TooLate; 3], [TooLate; 3]),
-            (DeliveryState::Confirmed, [Repeats, TooLate, TooLate], [Repeats, TooLate, TooLate]),
-            (DeliveryState::Undelivered, [TooLate, Repeats, TooLate], [TooLate, Repeats, TooLate]),
-            (DeliveryState::ExpiredByProvider, [TooLate, TooLate, Repeats], [TooLate, TooLate, Repeats]),
-        ] {
-            assert_eq!(ReceiptStatus::ALL.map(|status| next(state, status, true)), latest, "{state}");
-            assert_eq!(ReceiptStatus::ALL.map(|status| next(state, status, false)), earlier, "{state}");
-        }
-    }
-
-    #[test]
-    fn no_receipt_reopens_a_delivery_or_changes_a_final_state() {
-        for (state, status) in DeliveryState::iter().flat_map(|state| ReceiptStatus::ALL.map(|status| (state, status)))
-        {
-            for is_latest in [true, false] {
-                let Transition::To(to) = next(state, status, is_latest) else { continue };
-                assert!(ENDS.contains(&to) && !ENDS.contains(&state), "{state} to {to}");
-            }
-        }
-    }
 }

@@ -1,9 +1,11 @@
 //! Makes one attempt: renders the message for its channel and hands it to the provider. It decides nothing.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::delivery_metrics;
@@ -94,8 +96,16 @@ impl Sender {
             code: claimed.content.as_ref().and_then(Content::code).map(Code::for_redaction),
             valid_for,
         };
-        let sent = tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + TIMEOUT_GRACE, provider.send(&outbound)).await;
-        let SendResult { outcome, detail } = sent.unwrap_or_else(|_| Outcome::unknown(Cause::TimedOut).into());
+        let send = AssertUnwindSafe(provider.send(&outbound)).catch_unwind();
+        let result = match tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + TIMEOUT_GRACE, send).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => {
+                delivery_metrics::provider_panicked(claimed, candidate);
+                Outcome::unknown(Cause::Panicked).into()
+            }
+            Err(_) => Outcome::unknown(Cause::TimedOut).into(),
+        };
+        let SendResult { outcome, detail } = result;
         if let Some(size) = size {
             delivery_metrics::count_segments(candidate, &outcome, size);
         }
@@ -117,5 +127,6 @@ pub(super) fn next_attempt(claimed: &Claimed, candidate: &Candidate) -> Attempt 
         detail: None,
         segments: None,
         template_version: None,
+        failure: None,
     }
 }

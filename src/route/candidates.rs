@@ -4,8 +4,8 @@
 
 use super::plan::Plan;
 use super::quiet_hours::QuietHours;
-use super::ranking::{ProviderEntry, ProviderTable, RoutingRequest};
-use super::{Candidate, Decision, ProviderProfile, next};
+use super::ranking::{ProviderEntry, ProviderTable};
+use super::{Candidate, Decision, Hedge, ProviderProfile, RoutingRequest, Situation, next};
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::delivery::{EndReason, ProviderName};
@@ -71,14 +71,13 @@ pub fn evaluate(plan: &Plan, reach: &Reachability<'_>, profiles: &[ProviderProfi
     let mut results = Vec::new();
     for (step, channels) in order(plan, reach.preferences).into_iter().enumerate() {
         for channel in channels.iter().filter(is_allowed) {
-            results.extend(evaluate_channel(plan, step, *channel, reach, profiles));
+            results.extend(evaluate_channel(step, *channel, reach, profiles));
         }
     }
     results
 }
 
 fn evaluate_channel(
-    plan: &Plan,
     step: usize,
     channel: Channel,
     reach: &Reachability<'_>,
@@ -100,7 +99,7 @@ fn evaluate_channel(
     for (contact, address) in (0..).zip(contacts) {
         results.extend(profiles.iter().map(|profile| {
             if profile.serves(address) {
-                CandidateResult::Candidate(candidate(plan, step, contact, address, profile))
+                CandidateResult::Candidate(candidate(step, contact, address, profile))
             } else {
                 skip(SkipReason::Country(profile.provider.clone(), contact))
             }
@@ -127,6 +126,13 @@ pub fn candidates(plan: &Plan, reach: &Reachability<'_>, profiles: &[ProviderPro
     evaluate(plan, reach, profiles).iter().filter_map(CandidateResult::candidate).cloned().collect()
 }
 
+/// The hedge of a plan: a push is the one message that may be accepted and never arrive without anyone noticing.
+pub fn hedge(plan: &Plan, preferences: &Preferences) -> Option<Hedge> {
+    let after = plan.hedge_after?;
+    let step = order(plan, preferences).iter().position(|channels| channels.contains(&Channel::Push))?;
+    Some(Hedge { channel: Channel::Push, step, after })
+}
+
 /// The channels of each delivery, when the step of `next` uses several channels in parallel: the first list is for this
 /// delivery, each other list is for a new one. Empty when the delivery is not split.
 ///
@@ -149,8 +155,9 @@ pub fn split(plan: &Plan, candidates: &[Candidate], next: &Candidate) -> Vec<Vec
 pub struct Explanation {
     /// Every entry of the plan, in its order.
     pub results: Vec<CandidateResult>,
-    /// The candidates in the order in which they are tried.
+    /// The candidates that may be used now, in the order in which they are tried.
     pub ranked: Vec<Candidate>,
+    pub hedge: Option<Hedge>,
     /// What the order was asked for.
     pub request: RoutingRequest,
     /// The end of quiet hours, unless the notification is urgent.
@@ -193,11 +200,13 @@ pub fn explain(
     let candidates: Vec<_> = results.iter().filter_map(CandidateResult::candidate).cloned().collect();
     let request = RoutingRequest {
         delivery: None,
+        priority: plan.kind.priority(),
+        received_at: state.now,
         now: state.now,
         expires_at: state.now.after(plan.ttl),
         may_exceed: state.may_exceed,
     };
-    let ranked = state.providers.rank(&candidates, &request);
+    let (ranked, held) = (state.providers.rank(&candidates, &request), state.providers.held(&candidates, &request));
     let first = match quiet_until {
         Some(until) => Decision::RetryAt(until),
         None if candidates.is_empty() && results.iter().any(waits) => Decision::RetryAt(expires_at),
@@ -205,9 +214,13 @@ pub fn explain(
             Decision::GiveUp(EndReason::CountryNotAllowed)
         }
         None if candidates.is_empty() => Decision::GiveUp(reason_for_no_candidate(&results)),
-        None => next(&ranked, &[], at, expires_at, 1.0),
+        None => {
+            let request = RoutingRequest { received_at: at, now: at, expires_at, ..request };
+            next(&Situation { request: &request, usable: &ranked, held: &held, hedge: None, attempts: &[] })
+        }
     };
-    Explanation { results, ranked, request, quiet_until, expires_at, first }
+    let hedge = hedge(plan, reach.preferences);
+    Explanation { results, ranked, hedge, request, quiet_until, expires_at, first }
 }
 
 fn with_state(result: CandidateResult, state: &RoutingState<'_>) -> CandidateResult {
@@ -239,13 +252,12 @@ fn order<'a>(plan: &'a Plan, preferences: &Preferences) -> Vec<&'a [Channel]> {
     steps
 }
 
-fn candidate(plan: &Plan, step: usize, contact: u32, address: &Contact, profile: &ProviderProfile) -> Candidate {
+fn candidate(step: usize, contact: u32, address: &Contact, profile: &ProviderProfile) -> Candidate {
     Candidate {
         provider: profile.provider.clone(),
         contact,
         address: address.clone(),
         deduplicates: profile.deduplicates,
         step,
-        hedge_after: plan.hedge_after.filter(|_| profile.channel == Channel::Push),
     }
 }

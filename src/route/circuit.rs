@@ -189,7 +189,7 @@ fn signal(outcome: &Outcome) -> Signal {
         Outcome::Accepted { .. } | Outcome::Rejected { cause: Cause::InvalidContact | Cause::BadMessage } => {
             Signal::Success
         }
-        Outcome::Deferred { cause: Cause::Throttled, .. } => Signal::Throttled,
+        Outcome::Deferred { cause: Cause::Throttled | Cause::LocalQueue, .. } => Signal::Throttled,
         Outcome::Unknown { cause: Cause::Interrupted } => Signal::Neutral,
         Outcome::Deferred { .. } | Outcome::Unknown { .. } => Signal::Failure,
         Outcome::Rejected { cause } if cause.scope() == Scope::Provider => Signal::Failure,
@@ -260,6 +260,8 @@ mod tests {
             (Outcome::failed(Cause::TlsFailed), Circuit::Open),
             (Outcome::failed(Cause::Unclassified), Circuit::Open),
             (Outcome::deferred(Cause::Throttled), Circuit::Closed),
+            (Outcome::deferred(Cause::LocalQueue), Circuit::Closed),
+            (Outcome::unknown(Cause::Panicked), Circuit::Open),
             (Outcome::unknown(Cause::Interrupted), Circuit::Closed),
             (Outcome::rejected(Cause::InvalidContact), Circuit::Closed),
             (Outcome::rejected(Cause::BadMessage), Circuit::Closed),

@@ -1,7 +1,7 @@
 //! Orders the candidates of a delivery by what is known of their providers.
 //!
 //! Drained providers are left out. Providers that are down, throttled, clearly worse than another, at their spend cap, or
-//! need more time than is left are tried later than configured.
+//! need more time than is left are tried later than configured, or must wait.
 //!
 //! Pure: time comes in, and a hash of the delivery's id stands in for randomness, so that a delivery always gets the same
 //! order. It never adds a candidate.
@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use super::circuit::{Circuit, Health};
 use super::spend_window::SpendWindow;
-use super::{Candidate, ProviderProfile};
+use super::{Candidate, ProviderProfile, RoutingRequest, hash, uniform};
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
-use crate::domain::delivery::{Attempt, DeliveryId, ProviderName};
+use crate::domain::delivery::{Attempt, ProviderName};
+use crate::domain::notification::Priority;
 use change::{OUTRANKED, THROTTLED};
 pub use change::{Outranked, RankChange};
 
@@ -41,19 +42,11 @@ const UNKNOWN: (f64, Duration) = (0.0, Duration::from_secs(1));
 /// One in this many deliveries still uses an outranked provider first, so that its recovery is noticed.
 const SAMPLE: u64 = 8;
 
+/// With less time left than this, an open circuit holds nothing back.
+const NEAR_DEADLINE: Duration = Duration::from_secs(10);
+
 /// Why a provider may be tried later than configured, by the names that metrics give.
 pub const DEMOTION_REASONS: [&str; 6] = ["drained", "spend_cap", "min_validity", THROTTLED, "circuit_open", OUTRANKED];
-
-/// What ranking knows of a delivery.
-#[derive(Debug, Clone, Copy)]
-pub struct RoutingRequest {
-    /// `None` for an example: it is no sample, and providers with a weight keep the configured order.
-    pub delivery: Option<DeliveryId>,
-    pub now: Timestamp,
-    pub expires_at: Timestamp,
-    /// Whether a provider at its spend cap may be used when no other is left.
-    pub may_exceed: bool,
-}
 
 /// Every provider with its state.
 #[derive(Debug, Clone)]
@@ -202,18 +195,16 @@ impl ProviderTable {
             })
     }
 
-    /// The candidates in the order in which they are tried.
+    /// The candidates that may be used now, in the order in which they are tried.
     ///
     /// For each contact: in the order of the configuration, those with a weight in proportion to it; then those that are
     /// throttled, outranked, or need more time than is left. After all contacts, as the last resort, those with an open
-    /// circuit: if there are no others, the order is as if there were no circuits. Candidates of drained providers are left
-    /// out. Candidates of providers at their spend cap are left out, too, unless the request may exceed it: then they come
-    /// last.
+    /// circuit, for codes: if there are no others, the order is as if there were no circuits. Then those of providers at
+    /// their spend cap, if the request may exceed it. Candidates that must wait ([`ProviderTable::held`]) are left out.
     pub fn rank(&self, candidates: &[Candidate], request: &RoutingRequest) -> Vec<Candidate> {
         let is_capped = |entry: &ProviderEntry| entry.spend.is_capped(request.now);
-        let is_excluded = |entry: &ProviderEntry| entry.drained || (!request.may_exceed && is_capped(entry));
         let mut candidates: Vec<Candidate> =
-            candidates.iter().filter(|candidate| !self.matches(candidate, is_excluded)).cloned().collect();
+            candidates.iter().filter(|candidate| !self.is_held(candidate, request)).cloned().collect();
         for same_contact in candidates.chunk_by_mut(|a, b| a.address == b.address && a.contact == b.contact) {
             same_contact.sort_by(|a, b| {
                 let is_demoted =
@@ -226,6 +217,23 @@ impl ProviderTable {
             (self.matches(candidate, is_capped), self.matches(candidate, is_open))
         });
         candidates
+    }
+
+    /// The candidates that must wait: their provider is drained, or at its spend cap and the request must not exceed it. For
+    /// other notifications than codes also those with an open circuit, until shortly before their deadline: many of
+    /// them may wait in an outage, and a probe finds its end.
+    pub fn held(&self, candidates: &[Candidate], request: &RoutingRequest) -> Vec<Candidate> {
+        candidates.iter().filter(|candidate| self.is_held(candidate, request)).cloned().collect()
+    }
+
+    fn is_held(&self, candidate: &Candidate, request: &RoutingRequest) -> bool {
+        let waits_for_circuit =
+            request.priority == Priority::Standard && request.now < request.expires_at.before(NEAR_DEADLINE);
+        self.matches(candidate, |entry| {
+            entry.drained
+                || (!request.may_exceed && entry.spend.is_capped(request.now))
+                || (waits_for_circuit && !entry.health.allows_attempt(request.now))
+        })
     }
 
     /// The provider that the configured order would have tried instead of `chosen`, and why it was not.
@@ -270,9 +278,8 @@ impl ProviderTable {
         let (Some(weight), Some(delivery)) = (entry.profile.weight, request.delivery) else {
             return (entry.position, 0.0);
         };
-        let drawn = u32::try_from(hash(delivery, &candidate.provider.0) >> 32).unwrap_or(u32::MAX);
-        let uniform = (f64::from(drawn) + 0.5) / (f64::from(u32::MAX) + 1.0);
-        (entry.position, -uniform.ln() / f64::from(weight))
+        let drawn = uniform(hash(delivery, &candidate.provider.0));
+        (entry.position, -drawn.ln() / f64::from(weight))
     }
 
     fn matches(&self, candidate: &Candidate, condition: impl Fn(&ProviderEntry) -> bool) -> bool {
@@ -293,16 +300,6 @@ impl ProviderEntry {
     fn is_available(&self) -> bool {
         !self.drained && self.health.circuit() == Circuit::Closed
     }
-}
-
-// FNV-1a over id and name, then the finalizer of SplitMix64, whose high bits depend on all input bits.
-fn hash(delivery: DeliveryId, name: &str) -> u64 {
-    let bytes = delivery.0.as_bytes().iter().chain(name.as_bytes());
-    let sum =
-        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-    let mixed = (sum ^ (sum >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

@@ -1,13 +1,19 @@
 //! The attempts at a delivery, and the decision that follows.
 
+use uuid::Uuid;
+
+use super::backoff::backoff;
+use super::next::UNKNOWN_MAX;
 use super::*;
-use crate::domain::contact::Channel;
+use crate::domain::delivery::Attempt;
 use crate::domain::notification::Kind;
+use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::preferences::Preferences;
+use crate::domain::receipt::ReceiptStatus;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const LIFE: Duration = Duration::from_mins(5);
-const FULL_JITTER: f64 = 1.0;
+const SECOND: Duration = Duration::from_secs(1);
 
 fn profile(name: &str, channel: Channel) -> ProviderProfile {
     serde_json::from_value(serde_json::json!({ "name": name, "channel": channel })).unwrap()
@@ -67,11 +73,29 @@ fn after(candidate: &Candidate, outcome: Outcome, at: Timestamp) -> Attempt {
         detail: None,
         segments: None,
         template_version: None,
+        failure: None,
     }
 }
 
+fn request(priority: Priority, now: Timestamp, life: Duration) -> RoutingRequest {
+    let (delivery, expires_at) = (Some(DeliveryId(Uuid::from_u128(1))), NOW.after(life));
+    RoutingRequest { delivery, priority, received_at: NOW, now, expires_at, may_exceed: false }
+}
+
+fn otp(now: Timestamp) -> RoutingRequest {
+    request(Priority::Otp, now, LIFE)
+}
+
+fn decide_for(request: &RoutingRequest, candidates: &[Candidate], attempts: &[Attempt]) -> Decision {
+    next(&Situation { request, usable: candidates, held: &[], hedge: None, attempts })
+}
+
 fn decide(candidates: &[Candidate], attempts: &[Attempt], now: Timestamp) -> Decision {
-    next(candidates, attempts, now, NOW.after(LIFE), FULL_JITTER)
+    decide_for(&otp(now), candidates, attempts)
+}
+
+fn hedged(candidates: &[Candidate], hedge: Hedge, attempts: &[Attempt], now: Timestamp) -> Decision {
+    next(&Situation { request: &otp(now), usable: candidates, held: &[], hedge: Some(hedge), attempts })
 }
 
 #[test]
@@ -115,9 +139,9 @@ fn after_a_deferral_the_next_candidate_is_tried_at_once_and_the_first_again_afte
     assert_eq!(decide(&candidates, std::slice::from_ref(&first), NOW), Decision::Send(candidates[1].clone()));
 
     let second = after(&candidates[1], Outcome::deferred(Cause::ProviderDown), NOW);
-    let both = [first, second];
-    assert_eq!(decide(&candidates, &both, NOW), Decision::RetryAt(NOW.after(BACKOFF)));
-    assert_eq!(decide(&candidates, &both, NOW.after(BACKOFF)), Decision::Send(candidates[0].clone()));
+    let (both, due) = ([first, second], NOW.after(backoff(&otp(NOW), 1, NOW)));
+    assert_eq!(decide(&candidates, &both, NOW), Decision::RetryAt(due));
+    assert_eq!(decide(&candidates, &both, due), Decision::Send(candidates[0].clone()));
 }
 
 #[test]
@@ -138,7 +162,8 @@ fn a_retry_after_is_waited_for_at_most_a_quarter_of_the_time_left() {
     let candidates = push_then_sms();
     let throttled = |wait| Outcome::Deferred { cause: Cause::Throttled, retry_after: Some(Duration::from_secs(wait)) };
     let decide = |wait| {
-        next(&candidates, &[after(&candidates[0], throttled(wait), NOW)], NOW, NOW.after(BACKOFF * 12), FULL_JITTER)
+        let request = request(Priority::Otp, NOW, Duration::from_secs(12));
+        decide_for(&request, &candidates, &[after(&candidates[0], throttled(wait), NOW)])
     };
     assert_eq!(decide(3), Decision::RetryAt(NOW.after(Duration::from_secs(3))));
     assert_eq!(decide(4), Decision::Send(candidates[1].clone()));
@@ -167,7 +192,7 @@ fn after_an_unknown_outcome_the_next_provider_is_tried_and_the_first_again_only_
     assert_eq!(decide(&candidates, std::slice::from_ref(&lost), NOW), Decision::Send(candidates[1].clone()));
 
     let tried = [lost, after(&candidates[1], Outcome::deferred(Cause::ProviderDown), NOW)];
-    assert_eq!(decide(&candidates, &tried, NOW.after(BACKOFF)), Decision::Send(candidates[1].clone()));
+    assert_eq!(decide(&candidates, &tried, NOW.after(SECOND)), Decision::Send(candidates[1].clone()));
 }
 
 #[test]
@@ -177,19 +202,103 @@ fn nothing_is_sent_at_or_after_the_deadline() {
 }
 
 #[test]
-fn the_number_of_attempts_is_limited() {
-    let candidates = push_then_sms()[..1].to_vec();
-    let tried: Vec<_> =
-        (0..ATTEMPTS_MAX).map(|_| after(&candidates[0], Outcome::deferred(Cause::ProviderDown), NOW)).collect();
-    assert_eq!(decide(&candidates, &tried, NOW), Decision::GiveUp(EndReason::AttemptsExhausted));
+fn a_delivery_is_tried_until_its_deadline_however_often_that_is() {
+    let candidates = push_then_sms()[..2].to_vec();
+    for (priority, life) in [(Priority::Otp, LIFE), (Priority::Standard, Duration::from_hours(24))] {
+        let (mut now, mut attempts) = (NOW, Vec::new());
+        loop {
+            match decide_for(&request(priority, now, life), &candidates, &attempts) {
+                Decision::Send(candidate) => {
+                    attempts.push(after(&candidate, Outcome::deferred(Cause::ProviderDown), now))
+                }
+                Decision::RetryAt(at) => now = at,
+                ended => break assert_eq!(ended, Decision::GiveUp(EndReason::DeadlinePassed)),
+            }
+        }
+        let tried_last = NOW.after(life).since(attempts.last().unwrap().started_at);
+        assert!(tried_last <= Duration::from_secs(2), "{priority:?}: {tried_last:?} before its deadline");
+        assert!(attempts.len() > 60, "{priority:?}: {}", attempts.len());
+    }
 }
 
 #[test]
-fn backoff_doubles_is_bounded_and_varies() {
-    assert_eq!(backoff(1, 1.0), Duration::from_secs(1));
-    assert_eq!(backoff(3, 1.0), Duration::from_secs(4));
-    assert_eq!(backoff(40, 1.0), Duration::from_secs(30));
-    assert_eq!(backoff(1, 0.0), Duration::from_millis(500));
+fn candidates_that_come_due_together_are_tried_together() {
+    let candidates = push_then_sms();
+    let late = Duration::from_millis(40);
+    let deferred = |(at, candidate)| after(candidate, Outcome::deferred(Cause::ProviderDown), NOW.after(late * at));
+    let attempts: Vec<_> = (0..).zip(&candidates).map(deferred).collect();
+
+    let Decision::RetryAt(due) = decide(&candidates, &attempts, NOW) else { unreachable!("all have failed") };
+    let mut again = attempts.clone();
+    while let Decision::Send(candidate) = decide(&candidates, &again, due) {
+        again.push(after(&candidate, Outcome::deferred(Cause::ProviderDown), due));
+    }
+
+    assert_eq!(again.len(), 2 * candidates.len());
+}
+
+#[test]
+fn a_claim_at_its_time_goes_on_and_does_not_wait_again() {
+    let candidates = push_then_sms()[..1].to_vec();
+    for number in 1..200_u128 {
+        let delivery = Some(DeliveryId(Uuid::from_u128(number)));
+        let attempts = [after(&candidates[0], Outcome::deferred(Cause::ProviderDown), NOW)];
+        let decide = |now| decide_for(&RoutingRequest { delivery, ..otp(now) }, &candidates, &attempts);
+        let Decision::RetryAt(due) = decide(NOW) else { unreachable!("it has just failed") };
+        assert_eq!(decide(due), Decision::Send(candidates[0].clone()));
+    }
+}
+
+#[test]
+fn a_candidate_without_a_free_connection_is_not_counted_and_the_next_one_is_tried_at_once() {
+    let candidates = push_then_sms()[..2].to_vec();
+    let busy = |candidate| after(candidate, Outcome::deferred(Cause::LocalQueue), NOW);
+    let first = busy(&candidates[0]);
+    assert_eq!(decide(&candidates, std::slice::from_ref(&first), NOW), Decision::Send(candidates[1].clone()));
+
+    let both = [first, busy(&candidates[1])];
+    assert_eq!(decide(&candidates, &both, NOW), Decision::RetryAt(NOW.after(SECOND)));
+}
+
+#[test]
+fn backoff_doubles_is_bounded_by_the_priority_and_varies() {
+    for (priority, most) in [(Priority::Otp, 10), (Priority::Standard, 300)] {
+        let request = request(priority, NOW, Duration::from_hours(24));
+        for (failures, whole) in [(1, 1), (2, 2), (3, 4), (40, most)] {
+            let whole = Duration::from_secs(whole);
+            let wait = backoff(&request, failures, NOW);
+            assert!(wait >= whole / 2 && wait <= whole, "{failures} failures: {wait:?}");
+        }
+    }
+    let of = |number| backoff(&RoutingRequest { delivery: Some(DeliveryId(Uuid::from_u128(number))), ..otp(NOW) }, 1, NOW);
+    assert!((1..9).any(|number| of(number).abs_diff(of(0)) > SECOND / 10));
+}
+
+#[test]
+fn while_every_candidate_that_is_left_must_wait_so_does_the_delivery_until_its_deadline() {
+    let candidates = push_then_sms();
+    let rejected = after(&candidates[0], Outcome::rejected(Cause::BadMessage), NOW);
+    let decide = |now| {
+        let (usable, held) = (&candidates[..1], &candidates[1..2]);
+        next(&Situation { request: &otp(now), usable, held, hedge: None, attempts: std::slice::from_ref(&rejected) })
+    };
+
+    assert_eq!(decide(NOW), Decision::RetryAt(NOW.after(SECOND)));
+    assert_eq!(decide(NOW.after(LIFE / 2)), Decision::RetryAt(NOW.after(LIFE / 2 + SECOND * 10)));
+    let last = NOW.after(LIFE).before(SECOND);
+    assert_eq!(decide(last), Decision::RetryAt(NOW.after(LIFE)));
+    assert_eq!(decide(NOW.after(LIFE)), Decision::GiveUp(EndReason::DeadlinePassed));
+}
+
+#[test]
+fn a_message_that_was_not_delivered_is_followed_by_the_next_candidate() {
+    let candidates = push_then_sms();
+    let failed = |candidate| Attempt { failure: Some(ReceiptStatus::Undelivered), ..after(candidate, accepted(), NOW) };
+    let first = failed(&candidates[1]);
+    assert_eq!(decide(&candidates[1..3], std::slice::from_ref(&first), NOW), Decision::Send(candidates[2].clone()));
+
+    let both = [first, failed(&candidates[2])];
+    assert_eq!(decide(&candidates[1..3], &both, NOW), Decision::GiveUp(EndReason::AllRejected));
 }
 
 #[test]
@@ -199,7 +308,7 @@ fn a_candidate_that_never_answers_is_tried_at_most_twice_unless_it_deduplicates(
         after(&candidates[0], Outcome::unknown(Cause::TimedOut), NOW),
         after(&candidates[0], Outcome::unknown(Cause::TimedOut), NOW),
     ];
-    let later = NOW.after(BACKOFF_MAX);
+    let later = NOW.after(SECOND * 30);
     assert_eq!(decide(&candidates, &twice, later), Decision::GiveUp(EndReason::AllRejected));
 
     let careful = vec![Candidate { deduplicates: true, ..candidates[0].clone() }];
@@ -327,28 +436,69 @@ fn parallel_channels_are_split_and_the_first_one_keeps_the_other_steps() {
 #[test]
 fn an_accepted_message_ends_the_delivery_unless_it_is_a_hedged_push() {
     let wait = Duration::from_secs(30);
-    let hedged = Plan { hedge_after: Some(wait), ..plan(Kind::Otp, [Channel::Push.into(), Channel::Sms.into()]) };
-    let candidates = candidates_of(&hedged, &contacts(), &[], &profiles());
+    let plan = Plan { hedge_after: Some(wait), ..plan(Kind::Otp, [Channel::Push.into(), Channel::Sms.into()]) };
+    let candidates = candidates_of(&plan, &contacts(), &[], &profiles());
+    let of_plan = hedge(&plan, &Preferences::default()).unwrap();
     let push = after(&candidates[0], accepted(), NOW);
     let due = NOW.after(wait);
+    let decide_hedged =
+        |candidates: &[Candidate], attempts: &[Attempt], now| hedged(candidates, of_plan, attempts, now);
 
     let plain = push_then_sms();
     assert_eq!(decide(&plain, &[after(&plain[0], accepted(), NOW)], NOW), Decision::Done);
 
-    assert_eq!(decide(&candidates, std::slice::from_ref(&push), NOW), Decision::RetryAt(due));
-    assert_eq!(decide(&candidates, std::slice::from_ref(&push), due), Decision::Send(candidates[1].clone()));
+    assert_eq!(decide_hedged(&candidates, std::slice::from_ref(&push), NOW), Decision::RetryAt(due));
+    assert_eq!(decide_hedged(&candidates, std::slice::from_ref(&push), due), Decision::Send(candidates[1].clone()));
     // There is no other candidate, or no time for one.
-    assert_eq!(decide(&candidates[..1], std::slice::from_ref(&push), NOW), Decision::Done);
-    assert_eq!(next(&candidates, std::slice::from_ref(&push), NOW, due, FULL_JITTER), Decision::Done);
+    assert_eq!(decide_hedged(&candidates[..1], std::slice::from_ref(&push), NOW), Decision::Done);
+    let late = Hedge { after: LIFE, ..of_plan };
+    assert_eq!(hedged(&candidates, late, std::slice::from_ref(&push), NOW), Decision::Done);
 
     let sms = |outcome| [push.clone(), after(&candidates[1], outcome, due)];
-    assert_eq!(decide(&candidates, &sms(accepted()), due), Decision::Done);
+    assert_eq!(decide_hedged(&candidates, &sms(accepted()), due), Decision::Done);
     assert_eq!(
-        decide(&candidates, &sms(Outcome::rejected(Cause::BadMessage)), due),
+        decide_hedged(&candidates, &sms(Outcome::rejected(Cause::BadMessage)), due),
         Decision::Send(candidates[2].clone())
     );
     let bad: Vec<_> = std::iter::once(push)
         .chain(candidates[1..].iter().map(|candidate| after(candidate, Outcome::rejected(Cause::BadMessage), due)))
         .collect();
-    assert_eq!(decide(&candidates, &bad, due), Decision::Done);
+    assert_eq!(decide_hedged(&candidates, &bad, due), Decision::Done);
+}
+
+#[test]
+fn a_hedge_goes_on_when_the_provider_of_the_push_is_drained_or_removed() {
+    let (wait, steps) = (Duration::from_secs(30), [Channel::Push.into(), Channel::Sms.into()]);
+    let plan = Plan { hedge_after: Some(wait), ..plan(Kind::Otp, steps) };
+    let all = candidates_of(&plan, &contacts(), &[], &profiles());
+    let of_plan = hedge(&plan, &Preferences::default()).unwrap();
+    let push = [after(&all[0], accepted(), NOW)];
+    let without_push = &all[1..];
+    let due = NOW.after(wait);
+
+    assert_eq!(hedged(without_push, of_plan, &push, NOW), Decision::RetryAt(due));
+    assert_eq!(hedged(without_push, of_plan, &push, due), Decision::Send(all[1].clone()));
+    // Nor is it given up when the providers of the next step must wait.
+    let (request, held) = (otp(due), without_push);
+    let waits = next(&Situation { request: &request, usable: &all[..1], held, hedge: Some(of_plan), attempts: &push });
+    assert!(matches!(waits, Decision::RetryAt(_)), "{waits:?}");
+}
+
+#[test]
+fn a_hedged_push_that_was_not_delivered_is_followed_at_once() {
+    let (wait, steps) = (Duration::from_secs(30), [Channel::Push.into(), Channel::Sms.into()]);
+    let plan = Plan { hedge_after: Some(wait), ..plan(Kind::Otp, steps) };
+    let all = candidates_of(&plan, &contacts(), &[], &profiles());
+    let of_plan = hedge(&plan, &Preferences::default()).unwrap();
+    let push = Attempt { failure: Some(ReceiptStatus::Undelivered), ..after(&all[0], accepted(), NOW) };
+
+    assert_eq!(hedged(&all, of_plan, &[push], NOW), Decision::Send(all[1].clone()));
+}
+
+#[test]
+fn code_of_ours_that_panics_is_not_tried_for_ever() {
+    let careful = vec![Candidate { deduplicates: true, ..push_then_sms()[1].clone() }];
+    let panicked: Vec<_> =
+        (0..UNKNOWN_MAX).map(|_| after(&careful[0], Outcome::unknown(Cause::Panicked), NOW)).collect();
+    assert_eq!(decide(&careful, &panicked, NOW.after(SECOND * 30)), Decision::GiveUp(EndReason::AllRejected));
 }

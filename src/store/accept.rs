@@ -18,6 +18,8 @@ pub struct Acceptance {
     pub notification: Notification,
     /// Nothing is sent after this.
     pub expires_at: Timestamp,
+    /// Until then something older may be sent that this notification makes obsolete.
+    pub replaces_until: Timestamp,
     /// What makes a second request the same as this one.
     pub dedupe: Dedupe,
     /// The path of the request; an idempotency key is valid for one path.
@@ -57,7 +59,7 @@ impl Store {
         if !self.has_space.load(Ordering::Relaxed) {
             return Err(Error::DiskNearlyFull);
         }
-        let Acceptance { notification, expires_at, dedupe, endpoint, leased } = acceptance;
+        let Acceptance { notification, expires_at, replaces_until, dedupe, endpoint, leased } = acceptance;
         let now = self.clock.now();
         let id = DeliveryId(self.next_id());
         let lease_token = lease_token()?;
@@ -78,7 +80,8 @@ impl Store {
             idempotency: self.idempotency(&notification, &dedupe, endpoint, now)?,
             due_at: if leased { leased_until } else { now },
             ordering_key,
-            purchase: self.purchase(&notification.content, &notification.subjects)?,
+            replaced: self.replaced(&notification.content, &notification.subjects)?,
+            replaces_until,
             lease_token: leased.then_some(lease_token),
             sealed: self.sealer.seal_content(&notification.content, &notification.subjects, id, now)?,
             event: accepted_event(&notification, id),

@@ -1,6 +1,7 @@
 //! Per-card ordering: deliveries with the same ordering key are sent in the order of their notifications.
 //!
-//! Codes have no ordering key: each is sent at once.
+//! Codes have no ordering key: each is sent at once. A delivery that a provider has accepted holds back no other, even if it
+//! stays open for a further step.
 
 use super::lease::{Claimed, LEASE};
 use super::seal::LookupHash;
@@ -9,7 +10,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::notification::Content;
 use crate::domain::recipient::Identifier;
 
-/// An open delivery that must end before another one with the same ordering key is sent.
+/// An open delivery that a provider must accept before another one with the same ordering key is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Predecessor {
     /// A worker holds it.
@@ -19,7 +20,7 @@ pub enum Predecessor {
 }
 
 impl Store {
-    /// The first open delivery that must end before `claimed` is sent.
+    /// The first open delivery that a provider must accept before `claimed` is sent.
     pub async fn predecessor(&self, claimed: &Claimed) -> Result<Option<Predecessor>, Error> {
         let Some(ordering_key) = claimed.ordering_key else { return Ok(None) };
         retry::while_temporary(LEASE, || self.backend.predecessor(ordering_key, claimed.notification.0)).await

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::lease::{Claimed, LEASE, Lease};
 use super::rows::{ClaimedRow, Split};
 use super::seal::LookupHash;
+use super::supersede::Newer;
 use super::{Error, Predecessor, Store, channel_list, retry, seal};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::chain;
@@ -37,13 +38,15 @@ pub(super) trait Outbox: Send + Sync {
     async fn renew(&self, leases: &[Lease], until: Timestamp) -> Result<u64, Error>;
     /// Makes all leased deliveries due: their workers are dead. The tokens stay, which marks an attempt as in doubt.
     async fn resume(&self, now: Timestamp) -> Result<u64, Error>;
-    /// The first open delivery of an earlier notification with the same ordering key.
+    /// Ends a lease at `until` and takes the delivery out of its ordering key; nothing when the lease is lost.
+    async fn abandon(&self, lease: Lease, until: Timestamp) -> Result<(), Error>;
+    /// The first open delivery of an earlier notification with the same ordering key that no provider has accepted yet.
     async fn predecessor(&self, ordering_key: LookupHash, notification: Uuid) -> Result<Option<Predecessor>, Error>;
-    /// Whether a later notification has a code for the same purchase.
-    async fn is_superseded(&self, purchase: LookupHash, notification: Uuid) -> Result<bool, Error>;
+    /// The newest notification that replaces what has this hash, if it is newer than `notification`.
+    async fn newer(&self, replaced: LookupHash, notification: Uuid) -> Result<Option<Newer>, Error>;
     /// When the next open delivery is due, or the next lease ends.
     async fn next_due(&self) -> Result<Option<Timestamp>, Error>;
-    /// The sealed content of a delivery, until it ends.
+    /// The sealed content of an open delivery.
     async fn sealed_content(&self, delivery: DeliveryId) -> Result<Option<Vec<u8>>, Error>;
 }
 
@@ -112,6 +115,12 @@ impl Store {
     /// Ends the leases at once, before a process exits: their deliveries become due.
     pub async fn release(&self, leases: &[Lease]) -> Result<(), Error> {
         self.backend.renew(leases, self.clock.now()).await.map(drop)
+    }
+
+    /// Ends the lease of a delivery whose run ended in a panic at `until`. It no longer holds back others with its ordering
+    /// key: it may never succeed.
+    pub async fn abandon(&self, lease: Lease, until: Timestamp) -> Result<(), Error> {
+        self.backend.abandon(lease, until).await
     }
 
     /// Ensures that the lease lasts for at least `span`. A process that was suspended learns here that another worker

@@ -25,11 +25,12 @@ pub trait DeliveryReceipts: Send + Sync {
     async fn reported(&self, provider: &ProviderName, reference: &Reference) -> Result<Option<Reported>, Error>;
     /// Whether a parked receipt says that the delivery has arrived.
     async fn is_delivered(&self, delivery: DeliveryId) -> Result<bool, Error>;
-    /// Changes the state, writes the audit event, and removes the receipt if it was parked. `false`, and nothing
-    /// written, when the delivery's state is no longer the one in `confirmation`.
+    /// Changes the state, records a failure with its attempt, writes the audit event, and removes the receipt if it was
+    /// parked. A delivery that becomes open is due at once. `false`, and nothing written, when the delivery's state is no
+    /// longer the one in `confirmation`, or a worker holds it.
     async fn confirm(&self, confirmation: &Confirmation<'_>) -> Result<bool, Error>;
-    /// Keeps a receipt until its delivery has ended; the same receipt twice is kept once. `false`, and nothing written,
-    /// when the delivery has ended already.
+    /// Keeps a receipt until it can be applied; the same receipt twice is kept once. `false`, and nothing written, when it
+    /// can be applied already: the delivery has ended, or it waits and the message was not delivered.
     async fn park(
         &self,
         provider: &ProviderName,
@@ -37,7 +38,7 @@ pub trait DeliveryReceipts: Send + Sync {
         delivery: Option<DeliveryId>,
         at: Timestamp,
     ) -> Result<bool, Error>;
-    /// Up to `limit` receipts, parked at `since` or later, whose deliveries have ended, in the order of their arrival.
+    /// Up to `limit` receipts, parked at `since` or later, that can be applied, in the order of their arrival.
     async fn applicable(&self, since: Timestamp, limit: u32) -> Result<Vec<Parked>, Error>;
     /// Removes a parked receipt that changes nothing.
     async fn unpark(&self, parked: &Parked) -> Result<(), Error>;
@@ -50,13 +51,18 @@ pub struct Reported {
     pub notification: NotificationId,
     pub state: DeliveryState,
     pub received_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// Whether a worker holds it.
+    pub is_leased: bool,
+    /// Whether its content is still there, so that it can go on.
+    pub has_content: bool,
     /// In order.
     pub attempts: Vec<Attempt>,
     /// Whether the receipt named our id, and not the provider's reference.
     pub by_our_id: bool,
 }
 
-/// A receipt that is kept until its delivery has ended.
+/// A receipt that is kept until it can be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
     pub(super) row: i64,
@@ -84,13 +90,19 @@ pub struct Confirmation<'a> {
 impl Confirmation<'_> {
     pub(super) fn event(&self) -> AuditEvent {
         let provider = self.attempt.provider.0.as_str();
-        AuditEvent::new(Actor::Provider(provider.to_owned()), kind(self.to), self.at)
+        let event = AuditEvent::new(Actor::Provider(provider.to_owned()), kind(self.to), self.at)
             .about(self.delivery.notification, self.delivery.id)
             .with("attempt", self.attempt.number)
             .with("channel", self.attempt.channel.name())
             .with("provider", provider)
             .with("before", self.delivery.state.name())
-            .with("status", self.status.name())
+            .with("status", self.status.name());
+        if event.kind == AuditKind::AttemptFailed { event.with("state", self.to.name()) } else { event }
+    }
+
+    /// What is recorded with the attempt.
+    pub(super) fn failure(&self) -> Option<ReceiptStatus> {
+        (self.status != ReceiptStatus::Delivered).then_some(self.status)
     }
 }
 
@@ -98,6 +110,7 @@ const fn kind(to: DeliveryState) -> AuditKind {
     match to {
         DeliveryState::Undelivered => AuditKind::Undelivered,
         DeliveryState::ExpiredByProvider => AuditKind::ExpiredByProvider,
-        _ => AuditKind::Confirmed,
+        DeliveryState::Confirmed => AuditKind::Confirmed,
+        _ => AuditKind::AttemptFailed,
     }
 }

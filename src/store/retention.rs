@@ -24,9 +24,11 @@ pub(super) const REMOVED: &str = "removed";
 /// Removes what is too old.
 #[async_trait]
 pub trait Retention: Send + Sync {
-    /// Removes idempotency keys and newest codes that have expired, and sums of spending older than two hours; returns
+    /// Removes idempotency keys and replacements that have expired, and sums of spending older than two hours; returns
     /// the largest of the numbers.
     async fn prune_keys(&self, now: Timestamp) -> Result<u64, Error>;
+    /// Removes the sealed contents of deliveries that were sent and whose deadline has passed; returns how many.
+    async fn drop_contents(&self, now: Timestamp) -> Result<u64, Error>;
     /// Removes parked receipts whose deliveries never came; returns how many.
     async fn prune_receipts(&self, now: Timestamp) -> Result<u64, Error>;
     /// Replaces the masked contacts in attempts at deliveries older than `before`; returns how many.

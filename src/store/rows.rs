@@ -23,7 +23,9 @@ pub(super) struct AcceptRows {
     pub(super) idempotency: Option<IdempotencyRow>,
     pub(super) due_at: Timestamp,
     pub(super) ordering_key: Option<LookupHash>,
-    pub(super) purchase: Option<LookupHash>,
+    /// What it makes obsolete, and until when something like that may be open.
+    pub(super) replaced: Option<LookupHash>,
+    pub(super) replaces_until: Timestamp,
     pub(super) lease_token: Option<i64>,
     pub(super) sealed: Vec<u8>,
     pub(super) event: AuditEvent,
@@ -67,6 +69,8 @@ pub(super) enum NextState {
     Due(Timestamp),
     /// Ended at this time: its sealed content is removed.
     Ended(DeliveryState, Option<EndReason>, Timestamp),
+    /// Ended as sent at this time: its sealed content is kept, in case a receipt reports that it was not delivered.
+    AwaitsReceipt(Timestamp),
 }
 
 /// The result of one step.

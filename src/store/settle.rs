@@ -8,6 +8,7 @@ use super::{Error, Store};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
+use crate::domain::receipt::ReceiptStatus;
 
 impl Store {
     /// Ends the delivery as sent, with the attempt that a provider accepted.
@@ -19,6 +20,25 @@ impl Store {
     pub async fn mark_sent(&self, claimed: Claimed, attempt: Option<Attempt>) -> Result<(), Error> {
         let now = self.clock.now();
         self.step(&claimed, AuditKind::Sent, attempt, NextState::Ended(DeliveryState::Sent, None, now), now).await
+    }
+
+    /// Like [`Store::mark_sent`], but the content is kept until a receipt confirms the delivery or its deadline passes.
+    pub async fn await_receipt(&self, claimed: Claimed, attempt: Option<Attempt>) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.step(&claimed, AuditKind::Sent, attempt, NextState::AwaitsReceipt(now), now).await
+    }
+
+    /// Ends the delivery as receipts reported it: no message was delivered, and no candidate is left. `attempt` is a later
+    /// one that failed.
+    pub async fn leave_undelivered(
+        &self,
+        claimed: Claimed,
+        attempt: Option<Attempt>,
+        failure: ReceiptStatus,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let next = NextState::Ended(failure.end(), None, now);
+        self.step(&claimed, AuditKind::GivenUp, attempt, next, now).await
     }
 
     /// Ends the delivery as unconfirmed: this attempt, or one recorded before, may have arrived.
@@ -93,6 +113,7 @@ fn event(mut event: AuditEvent, attempt: Option<&Attempt>, next: NextState) -> A
     match next {
         NextState::Leased(_) => event,
         NextState::Due(until) => event.with("until", until.to_string()),
+        NextState::AwaitsReceipt(_) => event.with("state", DeliveryState::Sent.name()),
         NextState::Ended(state, None, _) => event.with("state", state.name()),
         NextState::Ended(state, Some(reason), _) => event.with("state", state.name()).with("reason", reason.name()),
     }

@@ -1,36 +1,51 @@
-//! Superseding: a code is dropped when a newer one for the same purchase has been accepted.
+//! Superseding: a delivery is dropped when a newer notification makes it obsolete.
 //!
-//! Two codes are for the same purchase when card and merchant are the same; no processor sends a purchase number. Only a
-//! keyed hash is stored, and only while a code could still be sent.
+//! A code is obsolete as soon as a newer one for the same purchase is committed. Another notification is obsolete when the
+//! opposite event of the same card, user or company has gone out before it, or when it was accepted by a provider already
+//! and only waits for another step: while both wait, they are sent in order. Only a keyed hash is stored, and only while
+//! something older could still be sent.
 
 use super::lease::{Claimed, LEASE};
 use super::seal::LookupHash;
 use super::{Error, Store, hash_labels, retry};
-use crate::domain::notification::Content;
-use crate::domain::recipient::{Identifier, IdentifierKind};
+use crate::domain::notification::{Content, Replacement, replacement};
+use crate::domain::recipient::Identifier;
+
+/// A newer notification that makes another one obsolete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Newer {
+    /// It has not been handed to a provider yet.
+    Waits,
+    /// A provider has accepted it, or may have.
+    HasLeft,
+}
 
 impl Store {
-    /// Whether this code has waited, for a free slot or for another attempt, and a newer one for the same purchase is
-    /// committed. Called right before each send: of two codes that are accepted at the same moment both may be sent.
+    /// Whether this delivery has waited, for a free slot or for another attempt, and a newer notification makes it obsolete.
+    /// Called right before each send: of two codes that are accepted at the same moment both may be sent.
     pub async fn is_superseded(&self, claimed: &Claimed) -> Result<bool, Error> {
         let Some(content) = &claimed.content else { return Ok(false) };
         if !claimed.waited && claimed.attempts.is_empty() {
             return Ok(false);
         }
-        match self.purchase(content, &claimed.subjects)? {
-            Some(purchase) => {
-                retry::while_temporary(LEASE, || self.backend.is_superseded(purchase, claimed.notification.0)).await
-            }
-            None => Ok(false),
-        }
+        let Some(Replacement { own, .. }) = replacement(content, &claimed.subjects) else { return Ok(false) };
+        let own = self.replacement_hash(&own)?;
+        let newer = retry::while_temporary(LEASE, || self.backend.newer(own, claimed.notification.0)).await?;
+        let has_left = claimed.attempts.iter().any(|attempt| attempt.outcome.is_accepted());
+        Ok(match newer {
+            None => false,
+            Some(Newer::HasLeft) => true,
+            Some(Newer::Waits) => has_left || matches!(content, Content::Otp(_)),
+        })
     }
 
-    /// The hash of the purchase that a code is for.
-    pub(super) fn purchase(&self, content: &Content, subjects: &[Identifier]) -> Result<Option<LookupHash>, Error> {
-        let Content::Otp(otp) = content else { return Ok(None) };
-        let of_kind = |kind| subjects.iter().find(|subject| subject.kind == kind);
-        let card = of_kind(IdentifierKind::StorageCard).or_else(|| of_kind(IdentifierKind::StorageCustomer));
-        let purchase = card.map(|card| format!("{}:{}\n{}", card.kind, card.value, otp.merchant));
-        Ok(purchase.map(|purchase| self.sealer.lookup_hash(hash_labels::PURCHASE, &purchase)).transpose()?)
+    /// The hash of what a notification makes obsolete.
+    pub(super) fn replaced(&self, content: &Content, subjects: &[Identifier]) -> Result<Option<LookupHash>, Error> {
+        let keys = replacement(content, subjects);
+        keys.map(|keys| self.replacement_hash(&keys.replaces)).transpose()
+    }
+
+    fn replacement_hash(&self, key: &str) -> Result<LookupHash, Error> {
+        Ok(self.sealer.lookup_hash(hash_labels::REPLACEMENT, key)?)
     }
 }

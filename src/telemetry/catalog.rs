@@ -124,6 +124,16 @@ pub const ALL: &[Metric] = &[
         "Deliveries that ended after an attempt without an answer; the message may have arrived.",
     ),
     counter_of(
+        "otpost_delivery_panics_total",
+        &[],
+        "Panics while a delivery was worked on. Each is a defect; the delivery is tried again.",
+    ),
+    counter_of(
+        "otpost_local_queue_timeouts_total",
+        &["provider"],
+        "Times that no connection to the provider was free in time: nothing was sent, and it is no attempt.",
+    ),
+    counter_of(
         "otpost_fallbacks_total",
         &["from", "to", "reason"],
         "Attempts with another provider than the preferred one, and the reason.",

@@ -9,7 +9,10 @@
 //! | one notification for a key | 200 keys by 64 at once | `accept_once::two_hundred_keys_each_sent_by_sixty_four_at_once_are_two_hundred_notifications` |
 //! | the same key with another body is rejected | 250 bodies over all endpoints | `properties::reuse::a_key_with_any_other_body_is_always_rejected_and_the_first_notification_is_unchanged` |
 //! | duplicates only after an attempt with an unknown outcome | 10,000 codes, 0; `OTPOST_TEST_MESSAGES=100000` | `partners::repeats::of_many_codes_none_is_lost_and_none_is_delivered_twice`, `partners::repeats::a_provider_that_deduplicates_delivers_no_code_twice_although_a_crash_interrupted_the_attempt` |
-//! | nothing is sent after its deadline or end | 500 simulations; `OTPOST_TEST_SEEDS=20000` | `simulation::no_promise_is_broken_with_any_seed` |
+//! | nothing is sent after its deadline or end | 300 simulations; `OTPOST_TEST_SEEDS=20000` | `simulation::no_promise_is_broken_with_any_seed` |
+//! | nothing whose deadline lies behind an outage is lost | outages of 1 min, 10 min, 2 h, 1 to 8 candidates | `simulation::outages::nothing_whose_deadline_lies_behind_an_outage_is_lost_with_any_number_of_candidates`, `simulation::outages::a_backlog_that_waits_for_the_end_of_an_outage_costs_few_rows_and_delays_no_code` |
+//! | a message that was not delivered is followed by the next candidate | until the deadline | `receipts::effects::a_message_that_was_not_delivered_is_sent_by_the_next_provider_while_time_is_left`, `receipts::races::a_failure_survives_a_crash_and_is_followed_by_the_next_provider` |
+//! | a panic costs one delivery a pause | adapters and runs that always panic | `simulation::panics` |
 //! | the same seed runs the same simulation | 20 seeds, twice each | `simulation::the_same_seed_runs_the_same_simulation_step_for_step` |
 //! | stuck deliveries are taken over | 20 s at most, ended once; a second process on the file is rejected | `process::takeover::deliveries_in_flight_at_a_kill_are_sent_by_the_next_process_within_twenty_seconds_and_end_once`, `process::takeover::a_second_process_on_the_same_database_is_rejected_at_once_and_the_first_is_unaffected` |
 //! | a suspended process overwrites nothing | 60 s, 0 late writes | `process::standstill::a_suspended_gateway_overwrites_nothing_loses_nothing_and_sends_nothing_late` |

@@ -3,6 +3,7 @@
 //! It uses public verbs only. A test that looks into the database is in the file of that database.
 
 mod acceptance;
+mod after_acceptance;
 mod audit_log;
 mod leases;
 mod memory;
@@ -48,6 +49,7 @@ type Promise = (&'static str, fn(Fixture) -> Pending<()>);
 fn promises() -> Vec<Promise> {
     [
         acceptance::PROMISES,
+        after_acceptance::PROMISES,
         leases::PROMISES,
         audit_log::PROMISES,
         recipients::PROMISES,
@@ -110,6 +112,7 @@ impl Fixture {
         Acceptance {
             notification: Notification { id, client, received_at, subjects, content, warnings: Vec::new() },
             expires_at: received_at.after(Duration::from_mins(5)),
+            replaces_until: received_at.after(Duration::from_mins(5)),
             dedupe: Dedupe::Never,
             endpoint: "/notifications/otp",
             leased: true,
@@ -148,6 +151,7 @@ impl Fixture {
             detail: None,
             segments: None,
             template_version: None,
+            failure: None,
         }
     }
 

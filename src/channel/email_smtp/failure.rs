@@ -158,7 +158,7 @@ impl RelayReply {
 /// The result of an attempt for which the time ended at `step`.
 pub(super) fn timed_out(step: SmtpStep) -> SendResult {
     let outcome = match step {
-        SmtpStep::Queue => Outcome::failed(Cause::Throttled),
+        SmtpStep::Queue => Outcome::failed(Cause::LocalQueue),
         SmtpStep::Content => Outcome::unknown(Cause::TimedOut),
         SmtpStep::Connect
         | SmtpStep::Tls

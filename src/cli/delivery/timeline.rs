@@ -80,6 +80,7 @@ impl TimelineEntry<'_> {
                 "cause": attempt.outcome.cause().map(crate::domain::outcome::Cause::name),
                 "detail": attempt.detail.as_ref().map(FailureDetail::as_str),
                 "reference": reference(&attempt.outcome),
+                "failure": attempt.failure.map(crate::domain::receipt::ReceiptStatus::name),
                 "segments": attempt.segments,
                 "template_version": attempt.template_version.map(|version| version.to_string()),
                 "template": template.map(template_output::as_json),
@@ -110,8 +111,9 @@ fn attempt_text(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> Strin
     let took = duration(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
     let template =
         template.map(|it| format!(", template {} {}", it.template_version.short(), it.topic)).unwrap_or_default();
+    let failure = attempt.failure.map(|status| format!(", then {status}")).unwrap_or_default();
     let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-    format!("{channel} {provider} {address}: {}{cause}{reference} ({took}){template}{detail}", outcome.name())
+    format!("{channel} {provider} {address}: {}{cause}{failure}{reference} ({took}){template}{detail}", outcome.name())
 }
 
 fn reference(outcome: &Outcome) -> Option<&str> {

@@ -33,6 +33,11 @@ impl ReceiptRate {
         self.0.entry(provider.clone()).or_default();
     }
 
+    /// Whether receipts of this provider are counted.
+    pub(crate) fn expects(&self, provider: &ProviderName) -> bool {
+        self.0.contains_key(provider)
+    }
+
     /// The provider accepted a message that was sent at `at`.
     pub(crate) fn record_accepted(&mut self, provider: &ProviderName, at: Timestamp) {
         let Some(minutes) = self.0.get_mut(provider) else { return };

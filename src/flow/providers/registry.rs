@@ -19,20 +19,13 @@ use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Cause;
 use crate::flow::alarms::{AlarmKind, Alarms};
-use crate::route::ranking::{ProviderTable, RoutingRequest};
-use crate::route::{self, Candidate, Decision, ProviderProfile};
+use crate::route::ranking::ProviderTable;
+use crate::route::{self, Candidate, Decision, Hedge, ProviderProfile, RoutingRequest, Situation};
 use crate::store::providers::ProviderState;
 use crate::store::{Claimed, Error, Store};
 
 /// How often operators' decisions are read.
 const REFRESH_EVERY: Duration = Duration::from_millis(250);
-
-/// How long a delivery waits that only drained or capped providers could serve: at first this, later a quarter of its
-/// age.
-const WAIT: Duration = Duration::from_secs(1);
-
-/// The longest such wait.
-const WAIT_MAX: Duration = Duration::from_mins(5);
 
 /// The shortest time between two timestamps.
 const INSTANT: Duration = Duration::from_micros(1);
@@ -59,10 +52,16 @@ impl ProviderRegistry {
     /// Decides the next step of a delivery after `attempts`.
     ///
     /// A decision to send reserves the candidate: while a circuit is open, the candidate's probe belongs to this delivery.
-    pub fn decide(&self, candidates: &[Candidate], claimed: &Claimed, attempts: &[Attempt], jitter: f64) -> Decision {
+    pub fn decide(
+        &self,
+        candidates: &[Candidate],
+        hedge: Option<Hedge>,
+        claimed: &Claimed,
+        attempts: &[Attempt],
+    ) -> Decision {
         let request = self.request(claimed);
         let mut table = self.table();
-        let decision = decide(&table, candidates, claimed, attempts, &request, jitter);
+        let decision = decide(&table, candidates, hedge, attempts, &request);
         if let Decision::Send(candidate) = &decision {
             count_fallback(&table, candidates, attempts, candidate, &request);
             table.start_attempt(&candidate.provider, request.now);
@@ -71,15 +70,22 @@ impl ProviderRegistry {
     }
 
     /// The step that a delivery was at when its worker stopped. The deadline had not passed then, even if it has now.
-    pub fn interrupted(&self, candidates: &[Candidate], claimed: &Claimed, jitter: f64) -> Decision {
+    pub fn interrupted(&self, candidates: &[Candidate], hedge: Option<Hedge>, claimed: &Claimed) -> Decision {
         let mut request = self.request(claimed);
         request.now = request.now.min(claimed.expires_at.before(INSTANT));
-        decide(&self.table(), candidates, claimed, &claimed.attempts, &request, jitter)
+        decide(&self.table(), candidates, hedge, &claimed.attempts, &request)
     }
 
     fn request(&self, claimed: &Claimed) -> RoutingRequest {
         let may_exceed = self.otp_exceeds_cap && claimed.priority() == Priority::Otp;
-        RoutingRequest { delivery: Some(claimed.id), now: self.clock.now(), expires_at: claimed.expires_at, may_exceed }
+        RoutingRequest {
+            delivery: Some(claimed.id),
+            priority: claimed.priority(),
+            received_at: claimed.received_at,
+            now: self.clock.now(),
+            expires_at: claimed.expires_at,
+            may_exceed,
+        }
     }
 
     /// Counts the price of a message that is about to be rendered and sent, as one unit.
@@ -106,8 +112,10 @@ impl ProviderRegistry {
     /// Records the outcome of an attempt.
     pub fn record(&self, attempt: &Attempt) {
         let provider = &attempt.provider;
-        metrics::histogram!("otpost_provider_request_duration_seconds", "provider" => provider.0.clone())
-            .record(attempt.took.as_secs_f64());
+        if !attempt.outcome.is_local() {
+            metrics::histogram!("otpost_provider_request_duration_seconds", "provider" => provider.0.clone())
+                .record(attempt.took.as_secs_f64());
+        }
         if attempt.is_taken() {
             self.receipt_rate().record_accepted(provider, attempt.started_at);
         }
@@ -128,6 +136,11 @@ impl ProviderRegistry {
     pub fn expect_receipts<'a>(&self, providers: impl Iterator<Item = &'a ProviderName>) {
         let mut receipt_rate = self.receipt_rate();
         providers.for_each(|provider| receipt_rate.expect(provider));
+    }
+
+    /// Whether this provider sends receipts.
+    pub fn expects_receipts(&self, provider: &ProviderName) -> bool {
+        self.receipt_rate().expects(provider)
     }
 
     /// Records a final receipt for a message that was sent at `sent_at`.
@@ -218,23 +231,15 @@ impl ProviderRegistry {
     }
 }
 
-// A delivery that only drained or capped providers could serve waits for them. It does not fail, because the recipient
-// can be reached.
 fn decide(
     table: &ProviderTable,
     candidates: &[Candidate],
-    claimed: &Claimed,
+    hedge: Option<Hedge>,
     attempts: &[Attempt],
     request: &RoutingRequest,
-    jitter: f64,
 ) -> Decision {
-    let RoutingRequest { now, expires_at, .. } = *request;
-    let available = table.rank(candidates, request);
-    if available.is_empty() && !candidates.is_empty() && now < expires_at {
-        let age = now.since(claimed.received_at);
-        return Decision::RetryAt(now.after((age / 4).clamp(WAIT, WAIT_MAX)).min(expires_at));
-    }
-    route::next(&available, attempts, now, expires_at, jitter)
+    let (usable, held) = (table.rank(candidates, request), table.held(candidates, request));
+    route::next(&Situation { request, usable: &usable, held: &held, hedge, attempts })
 }
 
 // After a failure the fallback is from the last provider; before the first attempt it is from the one passed over.

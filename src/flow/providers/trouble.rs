@@ -89,6 +89,7 @@ mod tests {
             detail: None,
             segments: None,
             template_version: None,
+            failure: None,
         }
     }
 

@@ -139,10 +139,13 @@ async fn observe_backlogs(store: &Store, clock: &dyn Clock) -> Result<(), Error>
     Ok(())
 }
 
-/// Removes expired idempotency keys and parked receipts in small steps, then creates the next epoch key and destroys expired
+/// Removes expired idempotency keys, contents and parked receipts in small steps, then creates the next epoch key and destroys expired
 /// ones.
 pub async fn sweep_once(store: &Store, clock: &dyn Clock, longest_life: Duration) -> Result<(), Error> {
     while store.retention().prune_keys(clock.now()).await? > 0 {
+        tokio::task::yield_now().await;
+    }
+    while store.retention().drop_contents(clock.now()).await? > 0 {
         tokio::task::yield_now().await;
     }
     while store.retention().prune_receipts(clock.now()).await? > 0 {

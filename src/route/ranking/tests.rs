@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::contact::Contact;
+use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::Kind;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::preferences::Preferences;
@@ -38,6 +39,8 @@ fn candidates_over(profiles: &[ProviderProfile]) -> Vec<Candidate> {
 fn request(number: u128) -> RoutingRequest {
     RoutingRequest {
         delivery: Some(DeliveryId(Uuid::from_u128(number))),
+        priority: Priority::Otp,
+        received_at: NOW,
         now: NOW,
         expires_at: NOW.after(LIFE),
         may_exceed: false,
@@ -66,6 +69,7 @@ fn record(table: &mut ProviderTable, provider: &str, times: usize, outcome: &Out
         detail: None,
         segments: None,
         template_version: None,
+        failure: None,
     };
     (0..times).for_each(|_| table.record(&attempt, NOW));
 }

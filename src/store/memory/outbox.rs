@@ -7,11 +7,12 @@ use super::MemoryBackend;
 use super::tables::{DeliveryRow, Tables};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{DeliveryId, DeliveryState};
+use crate::domain::delivery::{Attempt, DeliveryId, DeliveryState};
 use crate::domain::notification::{NotificationId, Priority};
 use crate::store::outbox::Outbox;
 use crate::store::rows::{ClaimedRow, Split, SplitRow};
 use crate::store::seal::LookupHash;
+use crate::store::supersede::Newer;
 use crate::store::write_batcher::{Batch, Batches, Committed};
 use crate::store::{Error, Lease, Predecessor};
 
@@ -83,10 +84,24 @@ impl Outbox for MemoryBackend {
         .await
     }
 
+    async fn abandon(&self, lease: Lease, until: Timestamp) -> Result<(), Error> {
+        self.call("abandon", |tables| {
+            let held = tables.deliveries.get_mut(&lease.delivery.0).filter(|row| row.is_held_by(lease.token));
+            if let Some(row) = held {
+                row.due_at = until;
+                row.ordering_key = None;
+            }
+        })
+        .await
+    }
+
     async fn predecessor(&self, ordering_key: LookupHash, notification: Uuid) -> Result<Option<Predecessor>, Error> {
         self.call("predecessor", |tables| {
             let is_earlier = |row: &&DeliveryRow| {
-                row.is_open() && row.ordering_key == Some(ordering_key) && row.notification < notification
+                row.is_open()
+                    && row.ordering_key == Some(ordering_key)
+                    && row.notification < notification
+                    && !row.attempts.iter().any(Attempt::is_taken)
             };
             let first = tables.deliveries.values().filter(is_earlier).min_by_key(|row| row.notification)?;
             Some(first.lease_token.map_or(Predecessor::DueAt(first.due_at), |_| Predecessor::Leased))
@@ -94,9 +109,13 @@ impl Outbox for MemoryBackend {
         .await
     }
 
-    async fn is_superseded(&self, purchase: LookupHash, notification: Uuid) -> Result<bool, Error> {
-        self.call("is_superseded", |tables| {
-            tables.newest_codes.get(&purchase).is_some_and(|(newest, _)| *newest > notification)
+    async fn newer(&self, replaced: LookupHash, notification: Uuid) -> Result<Option<Newer>, Error> {
+        self.call("newer", |tables| {
+            let (newest, _) = tables.replacements.get(&replaced).filter(|(newest, _)| *newest > notification)?;
+            let mut own = tables.deliveries.values().filter(|row| row.notification == *newest);
+            let has_left =
+                own.any(|row| row.attempts.iter().any(|it| it.outcome.is_accepted() || it.outcome.may_have_arrived()));
+            Some(if has_left { Newer::HasLeft } else { Newer::Waits })
         })
         .await
     }
@@ -109,8 +128,10 @@ impl Outbox for MemoryBackend {
     }
 
     async fn sealed_content(&self, delivery: DeliveryId) -> Result<Option<Vec<u8>>, Error> {
-        self.call("sealed_content", |tables| tables.deliveries.get(&delivery.0).and_then(|row| row.sealed.clone()))
-            .await
+        self.call("sealed_content", |tables| {
+            tables.deliveries.get(&delivery.0).filter(|row| row.is_open()).and_then(|row| row.sealed.clone())
+        })
+        .await
     }
 }
 

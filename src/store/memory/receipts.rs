@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::MemoryBackend;
 use super::tables::{DeliveryRow, ParkedRow, Tables};
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{DeliveryId, ProviderName};
+use crate::domain::delivery::{DeliveryId, DeliveryState, ProviderName};
 use crate::domain::notification::NotificationId;
 use crate::domain::outcome::{Outcome, Reference};
 use crate::domain::receipt::{Receipt, ReceiptStatus};
@@ -43,12 +43,26 @@ impl DeliveryReceipts for MemoryBackend {
     }
 
     async fn confirm(&self, confirmation: &Confirmation<'_>) -> Result<bool, Error> {
-        let Confirmation { delivery, to, parked, .. } = confirmation;
+        let Confirmation { delivery, attempt, to, parked, at, .. } = confirmation;
         self.call("confirm", |tables| {
-            let seen = tables.deliveries.get_mut(&delivery.id.0).filter(|row| row.state == delivery.state);
-            let Some(row) = seen else { return false };
+            let is_same = |row: &&mut DeliveryRow| row.state == delivery.state && row.lease_token.is_none();
+            let seen = tables.deliveries.get_mut(&delivery.id.0).filter(is_same);
+            let can_go_on = |row: &&mut DeliveryRow| *to != DeliveryState::Open || row.sealed.is_some();
+            let Some(row) = seen.filter(can_go_on) else { return false };
             row.state = *to;
             row.end_reason = None;
+            if *to == DeliveryState::Open {
+                row.ended_at = None;
+                row.due_at = *at;
+            } else if *to != delivery.state {
+                row.sealed = None;
+            }
+            if let Some(failure) = confirmation.failure() {
+                row.attempts
+                    .iter_mut()
+                    .filter(|it| it.number == attempt.number)
+                    .for_each(|it| it.failure = Some(failure));
+            }
             if let Some(parked) = parked {
                 tables.parked.remove(&parked.row);
             }
@@ -66,7 +80,7 @@ impl DeliveryReceipts for MemoryBackend {
         at: Timestamp,
     ) -> Result<bool, Error> {
         self.call("park", |tables| {
-            if tables.has_ended(provider, &receipt.reference, delivery) {
+            if tables.can_be_applied(provider, receipt, delivery) {
                 return false;
             }
             let is_same = |it: &ParkedRow| {
@@ -89,8 +103,8 @@ impl DeliveryReceipts for MemoryBackend {
 
     async fn applicable(&self, since: Timestamp, limit: u32) -> Result<Vec<Parked>, Error> {
         self.call("applicable", |tables| {
-            let has_ended = |it: &ParkedRow| tables.has_ended(&it.provider, &it.receipt.reference, it.delivery);
-            let applicable = tables.parked.iter().filter(|(_, it)| it.at >= since && has_ended(it));
+            let can_be_applied = |it: &ParkedRow| tables.can_be_applied(&it.provider, &it.receipt, it.delivery);
+            let applicable = tables.parked.iter().filter(|(_, it)| it.at >= since && can_be_applied(it));
             let parked = applicable.map(|(row, it)| Parked {
                 row: *row,
                 provider: it.provider.clone(),
@@ -115,6 +129,9 @@ impl Tables {
             notification: NotificationId(row.notification),
             state: row.state,
             received_at: row.received_at,
+            expires_at: row.expires_at,
+            is_leased: row.lease_token.is_some(),
+            has_content: row.sealed.is_some(),
             attempts: row.attempts.clone(),
             by_our_id,
         })
@@ -129,10 +146,12 @@ impl Tables {
         rows.filter(move |(_, row)| has_reference(row, provider, reference))
     }
 
-    fn has_ended(&self, provider: &ProviderName, reference: &Reference, delivery: Option<DeliveryId>) -> bool {
+    // The delivery has ended, or it waits and the message was not delivered.
+    fn can_be_applied(&self, provider: &ProviderName, receipt: &Receipt, delivery: Option<DeliveryId>) -> bool {
+        let waits = |row: &DeliveryRow| row.lease_token.is_none() && receipt.status != ReceiptStatus::Delivered;
+        let takes = |row: &DeliveryRow| !row.is_open() || waits(row);
         let by_id = delivery.and_then(|delivery| self.deliveries.get(&delivery.0));
-        by_id.is_some_and(|row| !row.is_open())
-            || self.with_reference(provider, reference).any(|(_, row)| !row.is_open())
+        by_id.is_some_and(takes) || self.with_reference(provider, &receipt.reference).any(|(_, row)| takes(row))
     }
 }
 

@@ -15,11 +15,20 @@ impl Retention for MemoryBackend {
             let limit = ROWS_PER_STEP as usize;
             let keys = tables.keys.iter().filter(|(_, row)| row.expires_at <= now).map(|(scope, _)| *scope);
             let keys: Vec<_> = keys.take(limit).collect();
-            let codes = tables.newest_codes.iter().filter(|(_, row)| row.1 <= now).map(|(purchase, _)| *purchase);
+            let codes = tables.replacements.iter().filter(|(_, row)| row.1 <= now).map(|(replaced, _)| *replaced);
             let codes: Vec<_> = codes.take(limit).collect();
             tables.keys.retain(|scope, _| !keys.contains(scope));
-            tables.newest_codes.retain(|purchase, _| !codes.contains(purchase));
+            tables.replacements.retain(|replaced, _| !codes.contains(replaced));
             keys.len().max(codes.len()) as u64
+        })
+        .await
+    }
+
+    async fn drop_contents(&self, now: Timestamp) -> Result<u64, Error> {
+        self.call("drop_contents", |tables| {
+            let kept = tables.deliveries.values_mut().filter(|row| !row.is_open() && row.sealed.is_some());
+            let due = kept.filter(|row| row.expires_at <= now).take(ROWS_PER_STEP as usize);
+            due.map(|row| row.sealed = None).count() as u64
         })
         .await
     }

@@ -23,7 +23,7 @@ use crate::store::write_batcher::{Batch, Committed};
 pub(super) struct Tables {
     pub(super) notifications: BTreeMap<Uuid, NotificationRow>,
     pub(super) keys: BTreeMap<LookupHash, KeyRow>,
-    pub(super) newest_codes: BTreeMap<LookupHash, (Uuid, Timestamp)>,
+    pub(super) replacements: BTreeMap<LookupHash, (Uuid, Timestamp)>,
     pub(super) deliveries: BTreeMap<Uuid, DeliveryRow>,
     pub(super) events: Vec<AuditEvent>,
     pub(super) recipients: BTreeMap<Uuid, ImportRows>,
@@ -94,6 +94,12 @@ impl DeliveryRow {
                 self.lease_token = None;
                 self.sealed = None;
             }
+            NextState::AwaitsReceipt(at) => {
+                self.state = DeliveryState::Sent;
+                self.end_reason = None;
+                self.ended_at = Some(at);
+                self.lease_token = None;
+            }
         }
     }
 }
@@ -157,10 +163,10 @@ impl Tables {
                 attempts: Vec::new(),
             },
         );
-        if let Some(purchase) = rows.purchase {
-            let newest = self.newest_codes.entry(purchase).or_insert((rows.notification, rows.expires_at));
+        if let Some(replaced) = rows.replaced {
+            let newest = self.replacements.entry(replaced).or_insert((rows.notification, rows.replaces_until));
             if rows.notification > newest.0 {
-                *newest = (rows.notification, rows.expires_at);
+                *newest = (rows.notification, rows.replaces_until);
             }
         }
         self.events.push(rows.event.clone());

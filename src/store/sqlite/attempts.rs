@@ -13,6 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::{Cause, Outcome, Reference};
+use crate::domain::receipt::ReceiptStatus;
 use crate::domain::template_version::TemplateVersion;
 use crate::store::Error;
 
@@ -40,6 +41,7 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
     let channel: String = row.try_get("channel")?;
     let detail: Option<String> = row.try_get("detail")?;
     let template_version: Option<Vec<u8>> = row.try_get("template_version")?;
+    let failure: Option<String> = row.try_get("failure")?;
     Ok(Attempt {
         number: row.try_get("number")?,
         channel: channel.parse().map_err(|_| inconsistent("channel"))?,
@@ -55,6 +57,9 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
             .map(|bytes| bytes.try_into().map(TemplateVersion))
             .transpose()
             .map_err(|_| inconsistent("template_version"))?,
+        failure: failure
+            .map(|name| ReceiptStatus::from_name(&name).ok_or_else(|| inconsistent("failure")))
+            .transpose()?,
     })
 }
 

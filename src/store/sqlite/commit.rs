@@ -49,14 +49,14 @@ CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
       unhex(value->>'sealed')
     FROM json_each(NEW.deliveries)
     WHERE EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>'notification_id'));
-  INSERT INTO newest_code (purchase, notification_id, expires_at)
-    SELECT unhex(value->>'purchase'), unhex(value->>'notification_id'), value->>'expires_at'
+  INSERT INTO replacement (replaced, notification_id, expires_at)
+    SELECT unhex(value->>'replaced'), unhex(value->>'notification_id'), value->>'replaces_until'
     FROM json_each(NEW.deliveries)
-    WHERE value->>'purchase' IS NOT NULL
+    WHERE value->>'replaced' IS NOT NULL
       AND EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>'notification_id'))
-    ON CONFLICT (purchase) DO UPDATE SET
+    ON CONFLICT (replaced) DO UPDATE SET
       notification_id = excluded.notification_id, expires_at = excluded.expires_at
-    WHERE excluded.notification_id > newest_code.notification_id;
+    WHERE excluded.notification_id > replacement.notification_id;
   INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
     SELECT value->>'at', value->>'actor', value->>'kind', unhex(value->>'notification_id'),
       unhex(value->>'delivery_id'), value->>'detail'
@@ -98,7 +98,7 @@ CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
       due_at = coalesce(s.value->>'due_at', due_at),
       lease_token = CASE s.value->>'keeps_lease' WHEN 1 THEN lease_token END,
       wait_recorded = s.value->>'wait_recorded',
-      sealed = CASE s.value->>'state' WHEN 'open' THEN sealed END
+      sealed = CASE s.value->>'keeps_content' WHEN 1 THEN sealed END
     FROM json_each(NEW.steps) AS s
     WHERE delivery.id = unhex(s.value->>'delivery_id') AND delivery.lease_token = s.value->>'lease_token'
       AND delivery.state = 'open';

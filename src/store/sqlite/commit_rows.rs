@@ -66,7 +66,8 @@ pub(super) struct DeliveryObject<'a> {
     lease_token: Option<i64>,
     ordering_key: Option<Hex<'a>>,
     sealed: Hex<'a>,
-    purchase: Option<Hex<'a>>,
+    replaced: Option<Hex<'a>>,
+    replaces_until: Timestamp,
 }
 
 impl<'a> DeliveryObject<'a> {
@@ -81,7 +82,8 @@ impl<'a> DeliveryObject<'a> {
             lease_token: rows.lease_token,
             ordering_key: rows.ordering_key.as_ref().map(|key| Hex(key)),
             sealed: Hex(&rows.sealed),
-            purchase: rows.purchase.as_ref().map(|purchase| Hex(purchase)),
+            replaced: rows.replaced.as_ref().map(|replaced| Hex(replaced)),
+            replaces_until: rows.replaces_until,
         }
     }
 }
@@ -96,6 +98,7 @@ pub(super) struct StepObject<'a> {
     ended_at: Option<Timestamp>,
     due_at: Option<Timestamp>,
     keeps_lease: u8,
+    keeps_content: u8,
     wait_recorded: Option<u8>,
 }
 
@@ -104,6 +107,7 @@ impl<'a> StepObject<'a> {
         let (state, reason, ended_at, due_at) = match rows.next {
             NextState::Leased(until) | NextState::Due(until) => (DeliveryState::Open, None, None, Some(until)),
             NextState::Ended(state, reason, at) => (state, reason, Some(at), None),
+            NextState::AwaitsReceipt(at) => (DeliveryState::Sent, None, Some(at), None),
         };
         Self {
             delivery_id: Hex(rows.delivery.as_bytes()),
@@ -114,6 +118,7 @@ impl<'a> StepObject<'a> {
             ended_at,
             due_at,
             keeps_lease: u8::from(matches!(rows.next, NextState::Leased(_))),
+            keeps_content: u8::from(!matches!(rows.next, NextState::Ended(..))),
             wait_recorded: matches!(rows.next, NextState::Due(_)).then_some(1),
         }
     }

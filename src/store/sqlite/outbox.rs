@@ -19,6 +19,7 @@ use crate::domain::notification::Priority;
 use crate::store::outbox::Outbox;
 use crate::store::rows::{ClaimedRow, Split, SplitRow};
 use crate::store::seal::LookupHash;
+use crate::store::supersede::Newer;
 use crate::store::{Error, Lease, Predecessor};
 
 #[async_trait]
@@ -112,10 +113,24 @@ impl Outbox for Sqlite {
             .await
     }
 
+    async fn abandon(&self, lease: Lease, until: Timestamp) -> Result<(), Error> {
+        let text = "UPDATE delivery SET due_at = ?3, ordering_key = NULL
+               WHERE id = ?1 AND lease_token = ?2 AND state = 'open'";
+        self.failure
+            .watch(async {
+                let query = sqlx::query(text).bind(lease.delivery.0).bind(lease.token).bind(until.micros());
+                query.execute(&mut *self.writing().await?).await?;
+                Ok(())
+            })
+            .await
+    }
+
     async fn predecessor(&self, ordering_key: LookupHash, notification: Uuid) -> Result<Option<Predecessor>, Error> {
         let found: Option<(i64, bool)> = sqlx::query_as(
-            "SELECT due_at, lease_token IS NOT NULL FROM delivery
+            "SELECT due_at, lease_token IS NOT NULL FROM delivery AS d
                WHERE ordering_key = ?1 AND ordering_key IS NOT NULL AND state = 'open' AND notification_id < ?2
+                 AND NOT EXISTS (SELECT 1 FROM attempt AS a
+                   WHERE a.delivery_id = d.id AND a.outcome = 'accepted' AND a.failure IS NULL)
                ORDER BY notification_id LIMIT 1",
         )
         .bind(ordering_key.as_slice())
@@ -129,10 +144,13 @@ impl Outbox for Sqlite {
         ))
     }
 
-    async fn is_superseded(&self, purchase: LookupHash, notification: Uuid) -> Result<bool, Error> {
-        let text = "SELECT EXISTS (SELECT 1 FROM newest_code WHERE purchase = ?1 AND notification_id > ?2)";
-        let query = sqlx::query_scalar(text).bind(purchase.as_slice()).bind(notification);
-        Ok(query.fetch_one(&self.read).await?)
+    async fn newer(&self, replaced: LookupHash, notification: Uuid) -> Result<Option<Newer>, Error> {
+        let text = "SELECT EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
+                 WHERE d.notification_id = r.notification_id AND a.outcome IN ('accepted', 'unknown'))
+               FROM replacement AS r WHERE r.replaced = ?1 AND r.notification_id > ?2";
+        let query = sqlx::query_scalar(text).bind(replaced.as_slice()).bind(notification);
+        let has_left: Option<bool> = query.fetch_optional(&self.read).await?;
+        Ok(has_left.map(|has_left| if has_left { Newer::HasLeft } else { Newer::Waits }))
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
@@ -142,7 +160,7 @@ impl Outbox for Sqlite {
     }
 
     async fn sealed_content(&self, delivery: DeliveryId) -> Result<Option<Vec<u8>>, Error> {
-        let query = sqlx::query_scalar("SELECT sealed FROM delivery WHERE id = ?1").bind(delivery.0);
+        let query = sqlx::query_scalar("SELECT sealed FROM delivery WHERE id = ?1 AND state = 'open'").bind(delivery.0);
         let sealed: Option<Option<Vec<u8>>> = query.fetch_optional(&self.read).await?;
         Ok(sealed.flatten())
     }

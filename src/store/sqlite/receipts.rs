@@ -16,17 +16,28 @@ use crate::domain::receipt::{Receipt, ReceiptStatus};
 use crate::store::receipts::PARKED_MAX;
 use crate::store::{Confirmation, DeliveryReceipts, Error, Parked, Reported};
 
-/// Whether the delivery that a receipt is about has ended: ?1 provider, ?2 reference, ?3 delivery or NULL.
-const ENDED: &str = "SELECT EXISTS (SELECT 1 FROM delivery WHERE id = ?3 AND state <> 'open')
+// Whether a receipt can be applied: its delivery has ended, or it waits and the message was not delivered.
+const CAN_BE_APPLIED: &str = "SELECT EXISTS (SELECT 1 FROM delivery AS d
+      WHERE d.id = ?3 AND (d.state <> 'open' OR (d.lease_token IS NULL AND ?4 <> 'delivered')))
     OR EXISTS (SELECT 1 FROM attempt AS a JOIN delivery AS d ON d.id = a.delivery_id
-      WHERE a.provider = ?1 AND a.reference = ?2 AND d.state <> 'open')";
+      WHERE a.provider = ?1 AND a.reference = ?2
+        AND (d.state <> 'open' OR (d.lease_token IS NULL AND ?4 <> 'delivered')))";
 
 const APPLICABLE: &str = "SELECT p.id, p.provider, p.reference, p.status, p.reported_at, p.parked_at
     FROM parked_receipt AS p WHERE p.parked_at >= ?1 AND (
-      EXISTS (SELECT 1 FROM delivery AS d WHERE d.id = p.delivery_id AND d.state <> 'open')
+      EXISTS (SELECT 1 FROM delivery AS d WHERE d.id = p.delivery_id
+        AND (d.state <> 'open' OR (d.lease_token IS NULL AND p.status <> 'delivered')))
       OR EXISTS (SELECT 1 FROM attempt AS a JOIN delivery AS d ON d.id = a.delivery_id
-        WHERE a.provider = p.provider AND a.reference = p.reference AND d.state <> 'open'))
+        WHERE a.provider = p.provider AND a.reference = p.reference
+          AND (d.state <> 'open' OR (d.lease_token IS NULL AND p.status <> 'delivered'))))
     ORDER BY p.id LIMIT ?2";
+
+// ?3 the new state, ?4 now. The content is kept while the delivery may go on.
+const CONFIRM: &str = "UPDATE delivery SET state = ?3, end_reason = NULL,
+      ended_at = CASE ?3 WHEN 'open' THEN NULL ELSE ended_at END,
+      due_at = CASE ?3 WHEN 'open' THEN ?4 ELSE due_at END,
+      sealed = CASE WHEN ?3 IN ('open', ?2) THEN sealed END
+    WHERE id = ?1 AND state = ?2 AND lease_token IS NULL AND (?3 <> 'open' OR sealed IS NOT NULL)";
 
 #[async_trait]
 impl DeliveryReceipts for Sqlite {
@@ -63,15 +74,23 @@ impl DeliveryReceipts for Sqlite {
     }
 
     async fn confirm(&self, confirmation: &Confirmation<'_>) -> Result<bool, Error> {
-        let Confirmation { delivery, to, parked, .. } = confirmation;
+        let Confirmation { delivery, attempt, to, parked, at, .. } = confirmation;
         self.failure
             .watch(async {
                 let mut write = self.writing().await?;
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-                let text = "UPDATE delivery SET state = ?3, end_reason = NULL WHERE id = ?1 AND state = ?2";
-                let query = sqlx::query(text).bind(delivery.id.0).bind(delivery.state.name()).bind(to.name());
+                let query = sqlx::query(CONFIRM).bind(delivery.id.0).bind(delivery.state.name());
+                let query = query.bind(to.name()).bind(at.micros());
                 if query.execute(&mut *transaction).await?.rows_affected() != 1 {
                     return Ok(false);
+                }
+                if let Some(failure) = confirmation.failure() {
+                    sqlx::query("UPDATE attempt SET failure = ?3 WHERE delivery_id = ?1 AND number = ?2")
+                        .bind(delivery.id.0)
+                        .bind(attempt.number)
+                        .bind(failure.name())
+                        .execute(&mut *transaction)
+                        .await?;
                 }
                 insert_event(&mut transaction, &confirmation.event()).await?;
                 if let Some(parked) = parked {
@@ -95,8 +114,8 @@ impl DeliveryReceipts for Sqlite {
             .watch(async {
                 let mut write = self.writing().await?;
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-                let query = sqlx::query_scalar(ENDED).bind(&provider.0).bind(reference).bind(delivery);
-                if query.fetch_one(&mut *transaction).await? {
+                let query = sqlx::query_scalar(CAN_BE_APPLIED).bind(&provider.0).bind(reference).bind(delivery);
+                if query.bind(receipt.status.name()).fetch_one(&mut *transaction).await? {
                     return Ok(false);
                 }
                 sqlx::query(
@@ -137,18 +156,22 @@ impl DeliveryReceipts for Sqlite {
 
 impl Sqlite {
     async fn reported_delivery(&self, id: Uuid, by_our_id: bool) -> Result<Option<Reported>, Error> {
-        let found: Option<(Uuid, String, i64)> =
-            sqlx::query_as("SELECT notification_id, state, received_at FROM delivery WHERE id = ?1")
-                .bind(id)
-                .fetch_optional(&self.read)
-                .await?;
-        let Some((notification, state, received_at)) = found else { return Ok(None) };
+        let text = "SELECT notification_id, state, received_at, expires_at, lease_token IS NOT NULL, sealed IS NOT NULL
+            FROM delivery WHERE id = ?1";
+        let found: Option<(Uuid, String, i64, i64, bool, bool)> =
+            sqlx::query_as(text).bind(id).fetch_optional(&self.read).await?;
+        let Some((notification, state, received_at, expires_at, is_leased, has_content)) = found else {
+            return Ok(None);
+        };
         let inconsistent = || Error::Inconsistent { table: "delivery", id: id.to_string(), what: "state" };
         Ok(Some(Reported {
             id: DeliveryId(id),
             notification: NotificationId(notification),
             state: DeliveryState::from_name(&state).ok_or_else(inconsistent)?,
             received_at: Timestamp::from_micros(received_at),
+            expires_at: Timestamp::from_micros(expires_at),
+            is_leased,
+            has_content,
             attempts: self.attempts(&[id]).await?.remove(&id).unwrap_or_default(),
             by_our_id,
         }))

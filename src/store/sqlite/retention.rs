@@ -23,16 +23,28 @@ impl Retention for Sqlite {
                 for text in [
                     "DELETE FROM idempotency WHERE scope IN
                        (SELECT scope FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-                    "DELETE FROM newest_code WHERE purchase IN
-                       (SELECT purchase FROM newest_code WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+                    "DELETE FROM replacement WHERE replaced IN
+                       (SELECT replaced FROM replacement WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
                     "DELETE FROM provider_spend WHERE (minute, provider) IN
-                       (SELECT minute, provider FROM provider_spend WHERE minute < ?1 / 60000000 - 120
-                          ORDER BY minute LIMIT ?2)",
+                        (SELECT minute, provider FROM provider_spend WHERE minute < ?1 / 60000000 - 120
+                           ORDER BY minute LIMIT ?2)",
                 ] {
                     let query = sqlx::query(text).bind(now.micros()).bind(ROWS_PER_STEP);
                     removed = query.execute(&mut *write).await?.rows_affected().max(removed);
                 }
                 Ok(removed)
+            })
+            .await
+    }
+
+    async fn drop_contents(&self, now: Timestamp) -> Result<u64, Error> {
+        let text = "UPDATE delivery SET sealed = NULL WHERE id IN
+            (SELECT id FROM delivery INDEXED BY delivery_kept
+               WHERE state <> 'open' AND sealed IS NOT NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+        self.failure
+            .watch(async {
+                let query = sqlx::query(text).bind(now.micros()).bind(ROWS_PER_STEP);
+                Ok(query.execute(&mut *self.writing().await?).await?.rows_affected())
             })
             .await
     }

@@ -33,7 +33,8 @@ pub(super) async fn accept(store: &Store) -> Claimed {
     };
     let expires_at = now.after(Duration::from_mins(5));
     let dedupe = Dedupe::ByKey("key-1".to_owned() + &notification.id.to_string(), Duration::from_mins(5));
-    let acceptance = Acceptance { notification, expires_at, dedupe, endpoint: "/test", leased: true };
+    let acceptance =
+        Acceptance { notification, expires_at, replaces_until: expires_at, dedupe, endpoint: "/test", leased: true };
     let Accepted::New(claimed) = store.accept(acceptance).await.unwrap() else { unreachable!("each has its own key") };
     *claimed.unwrap()
 }
@@ -51,6 +52,7 @@ fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
         detail: None,
         segments: None,
         template_version: None,
+        failure: None,
     }
 }
 

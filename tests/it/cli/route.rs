@@ -197,14 +197,17 @@ async fn database(workspace: &Workspace) -> sqlx::SqliteConnection {
     sqlx::ConnectOptions::connect(&options).await.unwrap()
 }
 
-/// Stores attempts as a gateway does.
-async fn paid(workspace: &Workspace, provider: &str, messages: usize) {
-    let mut database = database(workspace).await;
+/// Stores attempts and the sum of what they cost, as a gateway does.
+async fn paid(workspace: &Workspace, provider: &str, messages: u32) {
+    let (mut database, now) = (database(workspace).await, SystemClock.now().micros());
+    let spent = "INSERT INTO provider_spend (minute, provider, first_at, units) VALUES (?1 / 60000000, ?2, ?1, ?3)";
+    let query = sqlx::query(spent).bind(now).bind(provider).bind(messages);
+    query.execute(&mut database).await.unwrap();
     for _ in 0..messages {
         let insert =
             "INSERT INTO attempt (delivery_id, number, channel, provider, contact_position, masked_contact, started_at, took_us,
               outcome) VALUES (?1, 1, 'sms', ?2, 0, '', ?3, 1, 'accepted')";
-        let query = sqlx::query(insert).bind(uuid::Uuid::now_v7()).bind(provider).bind(SystemClock.now().micros());
+        let query = sqlx::query(insert).bind(uuid::Uuid::now_v7()).bind(provider).bind(now);
         query.execute(&mut database).await.unwrap();
     }
 }

@@ -170,7 +170,7 @@ async fn a_drained_provider_gets_no_messages_even_after_a_restart_and_the_drain_
     send_otps(&gateway, 1).await;
     gateway.drain().await;
     assert_eq!((gateway.sms("primary").received().len(), gateway.sms("backup").received().len()), (0, 3));
-    assert_eq!(gateway.last().await.line.state, "undeliverable", "not even as the last resort");
+    assert_eq!(gateway.last().await.line.state, "expired", "not even as the last resort");
 
     assert!(gateway.store().providers().enable(&primary, gateway.now()).await.unwrap());
     let gateway = gateway.restart().await;

@@ -88,6 +88,7 @@ fn accepted(gateway: &Gateway, kind: IdentifierKind, content: Content) -> Accept
     Acceptance {
         notification: Notification { id, client, received_at, subjects, content, warnings: Vec::new() },
         expires_at: received_at.after(Duration::from_mins(5)),
+        replaces_until: received_at.after(Duration::from_mins(5)),
         dedupe: Dedupe::Never,
         endpoint: "/notifications/cardUnlocked",
         leased: false,

@@ -70,7 +70,7 @@ async fn a_rejected_message_is_not_counted_as_spend() {
 
 #[tokio::test]
 async fn an_sms_of_several_segments_counts_each_of_them_also_after_a_restart() {
-    let long = "Kod {{otp}}. ".to_owned() + &"Długi tekst o tej płatności. ".repeat(4) + "{{amount}} {{merchant}}";
+    let long = "Kod {{otp}}. ".to_owned() + &"Długi tekst o tej płatności. ".repeat(8) + "{{amount}} {{merchant}}";
     let gateway = paid(100, "").await;
     gateway.house.replace("templates/pl/otp/sms.hbs", long);
     let gateway = gateway.restart().await;

@@ -45,7 +45,7 @@ async fn a_waiting_otp_is_not_sent_after_a_newer_one_is_accepted() {
 }
 
 #[tokio::test]
-async fn an_otp_for_another_merchant_or_card_supersedes_nothing() {
+async fn an_otp_for_another_merchant_card_or_amount_supersedes_nothing() {
     let gateway = outage().await;
     gateway.post(&otp()).await.expect_status(204);
     gateway.settle().await;
@@ -53,9 +53,39 @@ async fn an_otp_for_another_merchant_or_card_supersedes_nothing() {
     recover(&gateway);
     gateway.post(&otp().with("merchantName", "another")).await.expect_status(204);
     gateway.post(&otp().with("storageCardId", "7")).await.expect_status(204);
+    gateway.post(&otp().with("amount", "99900")).await.expect_status(204);
+    gateway.post(&otp().with("currency", "EUR")).await.expect_status(204);
     gateway.drain().await;
 
-    assert_eq!(endings(&gateway).await, [sent(), sent(), sent()]);
+    assert_eq!(endings(&gateway).await, vec![sent(); 5]);
+}
+
+#[tokio::test]
+async fn the_name_of_a_merchant_is_compared_as_it_is_read() {
+    let gateway = outage().await;
+    gateway.post(&otp().with("merchantName", "Harbour Books")).await.expect_status(204);
+    gateway.settle().await;
+
+    recover(&gateway);
+    gateway.post(&otp().with("merchantName", " HARBOUR  BOOKS\u{200b} ")).await.expect_status(204);
+    gateway.drain().await;
+
+    assert_eq!(endings(&gateway).await, [superseded(), sent()]);
+}
+
+#[tokio::test]
+async fn otps_without_the_name_of_a_merchant_supersede_nothing() {
+    for blank in ["-", "...", "\u{200b}"] {
+        let gateway = outage().await;
+        gateway.post(&otp().with("merchantName", blank)).await.expect_status(204);
+        gateway.settle().await;
+
+        recover(&gateway);
+        gateway.post(&otp().with("merchantName", blank)).await.expect_status(204);
+        gateway.drain().await;
+
+        assert_eq!(endings(&gateway).await, [sent(), sent()], "{blank:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use otpost::domain::delivery::ProviderName;
+use otpost::store::providers::Drain;
+
 use crate::support::desk::{Desk, Slip, slip};
-use crate::support::{Gateway, Setup, otp, recipient};
+use crate::support::{Gateway, Setup, locked, otp, recipient, unlocked};
 
 const HEDGED: &str = "[plan.otp]\nsteps = [\"push\", \"sms\"]\nttl = \"5m\"\nhedge_after = \"30s\"\n";
 
@@ -109,6 +112,116 @@ async fn a_confirmation_when_the_sms_is_due_leads_to_at_most_one_sms_and_to_conf
         becomes(&gateway, "confirmed").await;
         assert!(gateway.received() <= 1);
     }
+}
+
+#[tokio::test]
+async fn a_push_that_was_not_delivered_is_followed_by_the_sms_at_once() {
+    let (gateway, _desk, reference) = pushed().await;
+    for name in ["other", "app"].map(|name| ProviderName(name.to_owned())) {
+        gateway.store().providers().drain(&Drain::new(name, None, gateway.now())).await.unwrap();
+    }
+    let gateway = gateway.restart().await;
+
+    tell(&gateway, &slip("desk", &reference, "UNDELIV")).await;
+    gateway.wait(Duration::ZERO).await;
+
+    assert_eq!((gateway.sms("primary").received().len(), gateway.last().await.line.state.as_str()), (1, "sent"));
+}
+
+#[tokio::test]
+async fn a_hedge_goes_on_when_the_push_service_is_drained_renamed_or_removed() {
+    for change in ["drained", "renamed", "removed"] {
+        let (gateway, _desk, _) = pushed().await;
+        for name in ["desk", "other", "app"].map(|name| ProviderName(name.to_owned())) {
+            match change {
+                "drained" => {
+                    gateway.store().providers().drain(&Drain::new(name, None, gateway.now())).await.unwrap();
+                }
+                "renamed" => gateway
+                    .house
+                    .reconfigure(|text| text.replace(&format!("name = \"{name}\""), &format!("name = \"new-{name}\""))),
+                _ => gateway.house.reconfigure(|text| without_provider(&text, &name.0)),
+            }
+        }
+        let gateway = gateway.restart().await;
+        assert_eq!(gateway.last().await.line.state, "open", "{change}");
+
+        gateway.wait(BEFORE).await;
+        assert_eq!(gateway.received(), 0, "{change}: early");
+        gateway.wait(AFTER).await;
+
+        assert_eq!(gateway.sms("primary").received().len(), 1, "{change}");
+        assert_eq!(gateway.last().await.line.state, "sent", "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_hedge_waits_for_a_drained_sms_provider() {
+    let (gateway, _desk, _) = pushed().await;
+    let drained = ["primary", "backup"].map(|name| ProviderName(name.to_owned()));
+    for name in drained.clone() {
+        gateway.store().providers().drain(&Drain::new(name, None, gateway.now())).await.unwrap();
+    }
+    let gateway = gateway.restart().await;
+    gateway.wait(BEFORE + AFTER).await;
+    assert_eq!((gateway.last().await.line.state.as_str(), gateway.received()), ("open", 0));
+
+    gateway.store().providers().enable(&drained[1], gateway.now()).await.unwrap();
+    let gateway = gateway.restart().await;
+    gateway.drain().await;
+
+    assert_eq!((gateway.last().await.line.state.as_str(), gateway.sms("backup").received().len()), ("sent", 1));
+}
+
+#[tokio::test]
+async fn an_unlock_does_not_wait_for_the_hedge_of_the_lock_and_cancels_it() {
+    let plan = "[plan.card_locked]\nsteps = [\"push\", \"sms\"]\nttl = \"24h\"\nhedge_after = \"30s\"\n";
+    let gateway = Setup::new().more(plan).start().await;
+    gateway.knows([recipient("holder").card("11").app("token").phone("+48600100200")]).await;
+
+    gateway.post(&locked(gateway.now())).await.expect_status(204);
+    gateway.settle().await;
+    assert_eq!(gateway.last().await.line.state, "open", "the SMS is pending");
+    gateway.post(&unlocked(gateway.now())).await.expect_status(204);
+    gateway.settle().await;
+    assert_eq!(gateway.push().received().len(), 2, "the unlock is not held back");
+    gateway.drain().await;
+
+    assert_eq!((gateway.push().received().len(), gateway.received()), (2, 2), "no SMS says that the card is locked");
+    let states: Vec<_> = gateway.deliveries().await.into_iter().map(|line| line.state).collect();
+    assert_eq!(states, ["sent", "sent"]);
+}
+
+#[tokio::test]
+async fn a_lock_that_waits_is_sent_before_the_unlock_and_not_dropped() {
+    let gateway = Gateway::start().await;
+    gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
+    gateway.sms("primary").answers(503);
+    gateway.sms("backup").answers(503);
+    gateway.post(&locked(gateway.now())).await.expect_status(204);
+    gateway.post(&unlocked(gateway.now())).await.expect_status(204);
+    gateway.settle().await;
+
+    gateway.sms("primary").recovers();
+    gateway.drain().await;
+
+    let states: Vec<_> = gateway.deliveries().await.into_iter().map(|line| line.state).collect();
+    assert_eq!((states, gateway.received()), (vec!["sent".to_owned(), "sent".to_owned()], 2));
+}
+
+// Without the tables of this provider.
+fn without_provider(text: &str, name: &str) -> String {
+    let (lines, mut kept, mut skips) = (text.lines().collect::<Vec<_>>(), Vec::new(), false);
+    for (at, line) in lines.iter().enumerate() {
+        if line.starts_with('[') && !line.starts_with("[provider.") {
+            let named = lines.get(at + 1).is_some_and(|next| *next == format!("name = \"{name}\""));
+            skips = *line == "[[provider]]" && named;
+        }
+        if !skips {
+            kept.push(*line);
+        }
+    }
+    kept.join("\n")
 }
 
 /// A gateway whose push service sends receipts, and the push service.

@@ -15,6 +15,7 @@ async fn of_many_contradictory_receipts_at_once_one_is_applied_and_recorded_once
     let reference = desk.message().await;
     desk.answers();
     gateway.settle().await;
+    gateway.clock.move_on(Duration::from_mins(5));
 
     let (mut posts, door) = (JoinSet::new(), gateway.receipts_address());
     for number in 0..48 {
@@ -42,6 +43,7 @@ async fn receipts_in_any_order_each_change_their_own_delivery() {
         desk.answers();
         gateway.settle().await;
     }
+    gateway.clock.move_on(Duration::from_mins(5));
 
     for (number, reference) in references.iter().enumerate().rev() {
         let word = if number % 2 == 0 { "DELIVRD" } else { "UNDELIV" };

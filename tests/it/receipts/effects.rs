@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{events, listening, report, sent};
-use crate::support::desk::slip;
-use crate::support::otp;
+use crate::support::desk::{Desk, slip};
+use crate::support::{Gateway, Setup, locked, otp, recipient, unlocked};
 
 #[tokio::test]
 async fn a_delivery_is_found_by_our_reference_and_by_the_providers_reference() {
@@ -27,9 +27,10 @@ async fn a_delivery_is_found_by_our_reference_and_by_the_providers_reference() {
 }
 
 #[tokio::test]
-async fn a_final_status_is_not_changed_by_later_receipts() {
+async fn a_final_status_is_not_changed_by_later_receipts_and_nothing_is_sent_after_the_deadline() {
     for (first, state) in [("DELIVRD", "confirmed"), ("UNDELIV", "undelivered"), ("EXPIRED", "expired_by_provider")] {
         let (gateway, _desk, reference) = sent("").await;
+        gateway.clock.move_on(Duration::from_mins(5));
 
         for said in [first, "DELIVRD", "UNDELIV", "EXPIRED", "ACCEPTD"] {
             report(&gateway, &slip("desk", &reference, said)).await;
@@ -37,7 +38,107 @@ async fn a_final_status_is_not_changed_by_later_receipts() {
 
         assert_eq!(gateway.last().await.line.state, state);
         assert_eq!(events(&gateway).await, ["accepted", "sent", state]);
+        assert_eq!(gateway.received(), 0);
     }
+}
+
+#[tokio::test]
+async fn a_message_that_was_not_delivered_is_sent_by_the_next_provider_while_time_is_left() {
+    for (word, status) in [("UNDELIV", "undelivered"), ("EXPIRED", "expired")] {
+        for by_ours in [true, false] {
+            let (gateway, _desk, ours) = sent("").await;
+            let reference = if by_ours { ours.as_str() } else { "desk-1" };
+
+            report(&gateway, &slip("desk", reference, word)).await;
+            gateway.drain().await;
+
+            let received = gateway.sms("primary").received();
+            assert!(received.len() == 1 && received[0].text.contains("73915046"), "{word}");
+            let delivery = gateway.last().await;
+            assert_eq!((delivery.line.state.as_str(), delivery.attempts.len()), ("sent", 2));
+            assert_eq!(delivery.attempts[0].failure.map(otpost::domain::receipt::ReceiptStatus::name), Some(status));
+            let failed = delivery.events.iter().find(|event| event.kind == "attempt_failed").unwrap();
+            let detail: serde_json::Value = serde_json::from_str(&failed.detail).unwrap();
+            let expected = serde_json::json!({
+                "attempt": 1, "channel": "sms", "provider": "desk", "before": "sent", "status": status, "state": "open",
+            });
+            assert_eq!((failed.actor.as_str(), detail), ("provider:desk", expected));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_is_reported_several_times_leads_to_one_more_message() {
+    let (gateway, _desk, reference) = sent("").await;
+
+    for word in ["UNDELIV", "UNDELIV", "EXPIRED"] {
+        report(&gateway, &slip("desk", &reference, word)).await;
+    }
+    gateway.drain().await;
+    report(&gateway, &slip("desk", "desk-1", "UNDELIV")).await;
+    gateway.drain().await;
+
+    assert_eq!((gateway.received(), gateway.last().await.line.state.as_str()), (1, "sent"));
+    let failed = events(&gateway).await.into_iter().filter(|kind| kind == "attempt_failed").count();
+    assert_eq!(failed, 1);
+}
+
+#[tokio::test]
+async fn when_no_candidate_is_left_the_delivery_ends_as_the_last_receipt_reported() {
+    for (word, state) in [("UNDELIV", "undelivered"), ("EXPIRED", "expired_by_provider")] {
+        let (gateway, _desk, reference) = sent("").await;
+        gateway.sms("primary").answers(413);
+        gateway.sms("backup").answers(413);
+
+        report(&gateway, &slip("desk", &reference, word)).await;
+        gateway.drain().await;
+
+        let delivery = gateway.last().await;
+        assert_eq!((delivery.line.state.as_str(), delivery.attempts.len()), (state, 3));
+        assert_eq!(gateway.received(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_older_code_that_was_not_delivered_is_not_sent_again_after_a_newer_one() {
+    let (gateway, desk, first) = sent("").await;
+    gateway.post(&otp().code("23421234")).await.expect_status(204);
+    desk.message().await;
+    desk.answers();
+    gateway.settle().await;
+
+    report(&gateway, &slip("desk", &first, "UNDELIV")).await;
+    gateway.drain().await;
+
+    let states: Vec<_> = gateway.deliveries().await.into_iter().map(|line| line.state).collect();
+    assert_eq!((states, gateway.received()), (vec!["superseded".to_owned(), "sent".to_owned()], 0));
+}
+
+#[tokio::test]
+async fn a_lock_that_was_not_delivered_is_not_sent_again_after_the_unlock() {
+    let (gateway, desk) = card_holder().await;
+    gateway.post(&locked(gateway.now())).await.expect_status(204);
+    let lock = desk.message().await;
+    desk.answers();
+    gateway.settle().await;
+    gateway.post(&unlocked(gateway.now())).await.expect_status(204);
+    desk.message().await;
+    desk.answers();
+    gateway.settle().await;
+
+    report(&gateway, &slip("desk", &lock, "UNDELIV")).await;
+    gateway.drain().await;
+
+    let states: Vec<_> = gateway.deliveries().await.into_iter().map(|line| line.state).collect();
+    assert_eq!((states, gateway.received()), (vec!["superseded".to_owned(), "sent".to_owned()], 0));
+}
+
+async fn card_holder() -> (Gateway, Desk) {
+    let desk = Desk::open().await;
+    let settings = desk.settings("desk", "", "") + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
+    let gateway = Setup::new().first(&settings).start().await;
+    gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
+    (gateway, desk)
 }
 
 #[tokio::test]

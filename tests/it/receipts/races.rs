@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use otpost::domain::receipt::ReceiptStatus;
 use otpost::flow::tasks::cleanup;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -47,7 +48,7 @@ async fn a_receipt_that_arrives_before_the_answer_is_applied_after_it() {
 }
 
 #[tokio::test]
-async fn of_two_receipts_that_waited_the_first_counts() {
+async fn of_two_contradictory_receipts_that_waited_a_confirmation_counts_and_nothing_more_is_sent() {
     let (gateway, desk) = listening("", "").await;
     gateway.post(&otp()).await.expect_status(204);
     let reference = desk.message().await;
@@ -56,11 +57,82 @@ async fn of_two_receipts_that_waited_the_first_counts() {
     report(&gateway, &slip("desk", &reference, "DELIVRD")).await;
     desk.answers();
 
-    becomes(&gateway, "undelivered").await;
+    becomes(&gateway, "confirmed").await;
     while parked(&gateway).await > 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(events(&gateway).await, ["accepted", "sent", "undelivered"]);
+    assert_eq!(gateway.received(), 0);
+}
+
+#[tokio::test]
+async fn a_failure_that_is_reported_before_the_answer_is_followed_by_the_next_provider() {
+    let (gateway, desk) = listening("", "").await;
+    gateway.post(&otp()).await.expect_status(204);
+    let reference = desk.message().await;
+
+    report(&gateway, &slip("desk", &reference, "UNDELIV")).await;
+    assert_eq!(parked(&gateway).await, 1);
+    desk.answers();
+
+    while gateway.sms("primary").received().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    gateway.drain().await;
+    assert_eq!((gateway.received(), parked(&gateway).await, gateway.last().await.line.state.as_str()), (1, 0, "sent"));
+}
+
+#[tokio::test]
+async fn a_failure_survives_a_crash_and_is_followed_by_the_next_provider() {
+    let (gateway, _desk, reference) = sent("").await;
+    gateway.sms("primary").answers(503);
+    gateway.sms("backup").answers(503);
+    report(&gateway, &slip("desk", &reference, "UNDELIV")).await;
+
+    let gateway = gateway.crash().await;
+    gateway.sms("primary").recovers();
+    gateway.sms("backup").recovers();
+    gateway.drain().await;
+
+    assert_eq!((gateway.received(), gateway.last().await.line.state.as_str()), (1, "sent"));
+}
+
+#[tokio::test]
+async fn a_failure_while_another_attempt_is_in_flight_does_not_disturb_it() {
+    let (gateway, _desk, reference) = sent("").await;
+    gateway.sms("primary").swallows();
+    report(&gateway, &slip("desk", &reference, "UNDELIV")).await;
+    while gateway.sms("primary").swallowed() == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    report(&gateway, &slip("desk", "desk-1", "EXPIRED")).await;
+    let gateway = gateway.crash().await;
+    gateway.drain().await;
+
+    while parked(&gateway).await > 0 {
+        tokio::task::yield_now().await;
+    }
+    let delivery = gateway.last().await;
+    assert_eq!((delivery.line.state.as_str(), gateway.sms("backup").received().len()), ("sent", 1));
+    assert_eq!(delivery.attempts[0].failure, Some(ReceiptStatus::Undelivered));
+}
+
+#[tokio::test]
+async fn the_content_is_kept_until_the_delivery_is_confirmed_or_its_deadline_passes() {
+    const KEPT: &str = "SELECT count(*) FROM delivery WHERE sealed IS NOT NULL";
+    for is_confirmed in [true, false] {
+        let (gateway, _desk, reference) = sent("").await;
+        assert_eq!(in_database(&gateway, KEPT, &[]).await, 1);
+
+        if is_confirmed {
+            report(&gateway, &slip("desk", &reference, "DELIVRD")).await;
+        } else {
+            gateway.clock.move_on(Duration::from_mins(5));
+            cleanup::sweep_once(gateway.store(), &*gateway.clock, Duration::from_mins(10)).await.unwrap();
+        }
+
+        assert_eq!(in_database(&gateway, KEPT, &[]).await, 0, "{is_confirmed}");
+    }
 }
 
 #[tokio::test]

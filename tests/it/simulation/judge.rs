@@ -12,12 +12,13 @@ use otpost::flow::tasks::cleanup;
 use otpost::store::reports::{DeliveryDetail, DeliveryFilter};
 use uuid::Uuid;
 
+use super::providers::MessageLog;
 use super::record::{Arrival, IssuedCertificate, Sent};
 use super::story::{LONGEST, calm_store};
 use super::world::{World, true_clock};
 
-/// Attempts at one delivery; those that a crash interrupted are not counted.
-const ATTEMPTS_MAX: usize = 12;
+/// Messages to one candidate without an answer; those that a crash interrupted are not counted.
+const UNKNOWN_MAX: usize = 2;
 
 /// How late an end may be recorded without faults.
 const PROMPTLY: Duration = Duration::from_secs(5);
@@ -38,7 +39,8 @@ pub(super) async fn judge(world: &Arc<World>) -> Vec<String> {
     cleanup::sweep_once(&store, true_clock(world).as_ref(), LONGEST).await.unwrap();
     let keys = store.epoch_keys();
     let record = std::mem::take(&mut *world.record.lock().unwrap());
-    let court = Court { record: &record, details: &details, is_alone: world.nature.nodes == 1 };
+    let court =
+        Court { record: &record, details: &details, stations: &world.stations, is_alone: world.nature.nodes == 1 };
     let mut broken = Vec::new();
     court.accepted_is_there(&mut broken);
     court.one_for_each_key(&mut broken);
@@ -52,6 +54,7 @@ pub(super) async fn judge(world: &Arc<World>) -> Vec<String> {
     court.newest_code_wins(&mut broken);
     court.told_what_was_said(&mut broken);
     court.in_order(&mut broken);
+    court.no_stale_event_is_sent(&mut broken);
     // Its own, and the next one when that is near.
     if keys > 2 {
         broken.push(format!("{keys} epoch keys are left"));
@@ -79,6 +82,7 @@ fn timelines(details: &[DeliveryDetail]) -> Vec<String> {
 struct Court<'a> {
     record: &'a IssuedCertificate,
     details: &'a [DeliveryDetail],
+    stations: &'a [Arc<MessageLog>],
     is_alone: bool,
 }
 
@@ -138,9 +142,18 @@ impl Court<'_> {
     fn sent_no_oftener_than_needed(&self, detail: &DeliveryDetail, broken: &mut Vec<String>) {
         let id = detail.line.id;
         let interrupted = |outcome: &Outcome| *outcome == Outcome::unknown(Cause::Interrupted);
-        let own = detail.attempts.iter().filter(|attempt| !interrupted(&attempt.outcome)).count();
-        if own > ATTEMPTS_MAX {
-            broken.push(format!("{id} was tried {own} times"));
+        for station in self.stations {
+            for attempt in detail.attempts.iter().filter(|attempt| attempt.provider == station.name()) {
+                let same = detail.attempts.iter().filter(|other| {
+                    (&other.provider, other.contact) == (&attempt.provider, attempt.contact)
+                        && other.outcome.may_have_arrived()
+                        && !interrupted(&other.outcome)
+                });
+                let panicked = same.clone().filter(|other| other.outcome.cause() == Some(Cause::Panicked)).count();
+                if panicked > UNKNOWN_MAX || (same.count() > UNKNOWN_MAX && !station.profile().deduplicates) {
+                    broken.push(format!("{id} was sent too often through {} without an answer", attempt.provider));
+                }
+            }
         }
         let in_doubt = detail.attempts.iter().filter(|attempt| attempt.outcome.may_have_arrived()).count();
         let accepted = detail.attempts.iter().filter(|attempt| attempt.outcome.is_accepted()).count();
@@ -151,8 +164,10 @@ impl Court<'_> {
         if taken > accepted + in_doubt + claimed_in_doubt {
             broken.push(format!("{id} arrived {taken} times, {accepted} on record, {in_doubt} in doubt"));
         }
-        if accepted > 2 {
-            broken.push(format!("{id} was accepted {accepted} times on record"));
+        // A hedge is a second message. One that was reported as not delivered may be followed by another.
+        let undisputed = detail.attempts.iter().filter(|attempt| attempt.is_taken()).count();
+        if undisputed > 2 {
+            broken.push(format!("{id} was accepted {undisputed} times on record"));
         }
     }
 
@@ -198,6 +213,26 @@ impl Court<'_> {
         }
     }
 
+    // A lock is not sent any more once the unlock after it was accepted by a provider, and the other way round.
+    fn no_stale_event_is_sent(&self, broken: &mut Vec<String>) {
+        let events: Vec<&Arrival> = self.record.told.iter().filter(|told| told.is_lock.is_some()).collect();
+        let own = |id: Uuid| self.details.iter().filter(move |detail| detail.line.notification == id);
+        for newer in &events {
+            let left =
+                own(newer.id.0).filter(|detail| detail.attempts.iter().any(|attempt| attempt.outcome.is_accepted()));
+            let Some(left) = left.flat_map(|detail| self.sent(detail.line.id)).map(|sent| sent.at).max() else {
+                continue;
+            };
+            let is_older =
+                |older: &&&Arrival| older.about == newer.about && older.id < newer.id && older.is_lock != newer.is_lock;
+            for older in events.iter().filter(is_older) {
+                let sent = own(older.id.0).flat_map(|detail| self.sent(detail.line.id));
+                let stale = sent.filter(|sent| sent.at > left.after(AFTER_TROUBLE));
+                broken.extend(stale.map(|sent| format!("{} was sent after the opposite event", sent.delivery)));
+            }
+        }
+    }
+
     // Notifications of one card are sent in the order of acceptance, unless the first one had to wait long.
     fn in_order(&self, broken: &mut Vec<String>) {
         if !self.is_alone || !self.record.disturbances.is_empty() && self.record.disturbances.len() > 1 {
@@ -235,6 +270,7 @@ fn audited(detail: &DeliveryDetail, broken: &mut Vec<String>) {
         let named = told["state"].as_str().and_then(DeliveryState::from_name);
         state = match event.kind.as_str() {
             "sent" | "given_up" => named.unwrap(),
+            "attempt_failed" => named.unwrap(),
             "confirmed" => DeliveryState::Confirmed,
             "undelivered" => DeliveryState::Undelivered,
             "expired_by_provider" => DeliveryState::ExpiredByProvider,

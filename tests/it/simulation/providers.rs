@@ -39,13 +39,15 @@ pub(super) enum Mood {
     Strict,
     /// Reads and never answers; it may have accepted the message.
     Silent,
+    /// Its adapter panics, before or after the message was accepted.
+    Panics,
     /// A random one of these each time.
     Odd,
 }
 
 impl Mood {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Good, Self::Slow, Self::Down, Self::Busy, Self::Strict, Self::Silent, Self::Odd];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Good, Self::Slow, Self::Down, Self::Busy, Self::Strict, Self::Silent, Self::Panics, Self::Odd];
 }
 
 /// A provider as the simulation knows it, for all processes.
@@ -69,6 +71,14 @@ impl MessageLog {
             min_validity: Duration::from_secs(if chance.random_ratio(1, 5) { 40 } else { 0 }),
         };
         Arc::new(Self { profile, mood: Mutex::new(Mood::Good), taken: Mutex::default() })
+    }
+
+    /// So many for text messages, all down.
+    pub(super) fn down(count: usize, chance: &mut StdRng) -> Vec<Arc<Self>> {
+        let names = ["sms-a", "sms-b", "sms-c", "sms-d", "sms-e", "sms-f", "sms-g", "sms-h"];
+        let stations: Vec<_> = names[..count].iter().map(|name| Self::new(name, Channel::Sms, chance)).collect();
+        stations.iter().for_each(|station| *station.mood.lock().unwrap() = Mood::Down);
+        stations
     }
 
     /// One to three for text messages, one or none for apps, one for mails.
@@ -111,6 +121,7 @@ pub(super) struct Line {
 
 struct Reaction {
     takes: bool,
+    panics: bool,
     after: Duration,
     answer: Option<Outcome>,
 }
@@ -124,15 +135,15 @@ impl Line {
         let world = &self.world;
         let mut mood = *self.station.mood.lock().unwrap();
         if mood == Mood::Odd {
-            mood = *world.pick(&Mood::ALL[..6]);
+            mood = *world.pick(&Mood::ALL[..7]);
         }
         let soon = world.millis(1..400);
-        let says = |answer| Reaction { takes: false, after: soon, answer: Some(answer) };
+        let reaction = |takes, after, answer| Reaction { takes, panics: false, after, answer };
+        let says = |answer| reaction(false, soon, Some(answer));
         match mood {
-            Mood::Good | Mood::Odd => Reaction { takes: true, after: soon, answer: Some(Outcome::accepted(None)) },
-            Mood::Slow => {
-                Reaction { takes: true, after: world.millis(500..12_000), answer: Some(Outcome::accepted(None)) }
-            }
+            Mood::Good | Mood::Odd => reaction(true, soon, Some(Outcome::accepted(None))),
+            Mood::Slow => reaction(true, world.millis(500..12_000), Some(Outcome::accepted(None))),
+            Mood::Panics => Reaction { panics: true, ..reaction(world.happens(500), soon, None) },
             Mood::Down => says(Outcome::deferred(Cause::ProviderDown)),
             Mood::Busy => says(Outcome::Deferred {
                 cause: Cause::Throttled,
@@ -141,9 +152,9 @@ impl Line {
             Mood::Strict => says(Outcome::rejected(*world.pick(&[Cause::InvalidContact, Cause::BadMessage]))),
             Mood::Silent if world.happens(500) => {
                 let answer = world.happens(300).then(|| Outcome::unknown(Cause::Disconnected));
-                Reaction { takes: world.happens(500), after: soon, answer }
+                reaction(world.happens(500), soon, answer)
             }
-            Mood::Silent => Reaction { takes: false, after: soon, answer: None },
+            Mood::Silent => reaction(false, soon, None),
         }
     }
 
@@ -199,6 +210,10 @@ impl Line {
         let reference = reaction.takes.then(|| self.take(outbound.delivery));
         tokio::time::sleep(reaction.after).await;
         self.gate.pass().await;
+        if reaction.panics {
+            // Without a message: the standard hook would print it.
+            std::panic::resume_unwind(Box::new("practice"));
+        }
         match reaction.answer {
             Some(Outcome::Accepted { .. }) => Outcome::accepted(reference),
             Some(answer) => answer,

@@ -20,8 +20,10 @@ pub(super) struct Arrival {
     pub(super) id: NotificationId,
     pub(super) key: Option<String>,
     pub(super) at: Timestamp,
-    /// The card and merchant of an OTP, or the ordering key of another notification.
+    /// The card, merchant and amount of an OTP, or the ordering key of another notification.
     pub(super) about: String,
+    /// Whether it says that a card was locked, or that it was unlocked.
+    pub(super) is_lock: Option<bool>,
     pub(super) code: Option<String>,
 }
 

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use super::node;
 use super::providers::{MessageLog, Mood, report};
 use super::record::Arrival;
-use super::world::{World, true_clock};
+use super::world::{Nature, World, true_clock};
 
 /// The time during which notifications arrive.
 const COMING: u64 = 60_000;
@@ -39,12 +39,15 @@ pub(super) const LONGEST: Duration = Duration::from_mins(2);
 /// The time after the last deadline: a lease, a takeover, and time to record it.
 const REST: Duration = Duration::from_mins(1);
 
+/// The last receipt comes this long after the last message.
+const LAST_RECEIPTS: Duration = Duration::from_secs(60);
+
 const CARDS: u64 = 6;
 
 /// Runs the simulation of this seed.
 pub(super) async fn tell(seed: u64) -> Arc<World> {
     let (reports, mut due) = mpsc::unbounded_channel();
-    let world = World::new(seed, MessageLog::some, reports);
+    let world = World::new(seed, Nature::random, MessageLog::some, reports);
     // On this thread alone, like the receipts listener.
     tokio::task::spawn_local({
         let world = Arc::clone(&world);
@@ -77,7 +80,11 @@ pub(super) async fn tell(seed: u64) -> Arc<World> {
         operator.providers().enable(&station.name(), world.now()).await.unwrap();
     }
     world.disturbed("from now on all goes well");
-    tokio::time::sleep(LONGEST + REST).await;
+    let latest = tokio::time::Instant::now() + LONGEST + REST;
+    tokio::time::sleep(LAST_RECEIPTS).await;
+    while operator.next_due().await.unwrap().is_some() && tokio::time::Instant::now() < latest {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     supervisors.shutdown().await;
     world.gates.lock().unwrap().iter().for_each(|gate| gate.kill());
     // They refer to each other.
@@ -108,9 +115,13 @@ fn plans(world: &World) -> Value {
         .clone();
     otp["ttl"] = json!(ttl());
     let news = |steps: Value| json!({ "steps": steps, "ttl": ttl() });
+    let mut locked = news(json!(["push", "sms", "email"]));
+    if world.happens(500) {
+        locked["hedge_after"] = json!(format!("{}s", world.pick(&[3, 15])));
+    }
     json!({
         "otp": otp,
-        "card_locked": news(json!(["push", "sms", "email"])),
+        "card_locked": locked,
         "card_unlocked": news(json!(["push", "email"])),
         "transactional_lock_added": news(json!([["sms", "email"]])),
         "transactional_lock_removed": news(json!(["email"])),
@@ -163,6 +174,7 @@ struct Posting {
     sort: MetricType,
     card: u64,
     merchant: &'static str,
+    minor: u64,
     code: String,
     at: Timestamp,
 }
@@ -182,7 +194,8 @@ impl Posting {
             key: world.happens(800).then(|| format!("key-{number}")),
             sort,
             card: world.below(CARDS),
-            merchant: *world.pick(&["Harbour Books", "Tea and Co"]),
+            merchant: *world.pick(&["Harbour Books", "Tea and Co", " HARBOUR  books", ""]),
+            minor: *world.pick(&[1999, 1999, 99_900]),
             // Letters that occur nowhere else.
             code: format!("Q{}ZX{:04}", world.below(10), world.below(10_000)),
             at: world.now(),
@@ -191,7 +204,12 @@ impl Posting {
 
     fn about(&self) -> String {
         match self.sort {
-            MetricType::Code => format!("code {} {}", self.card, self.merchant),
+            // Without a merchant it is not known whether two codes are for one purchase.
+            MetricType::Code if self.merchant.is_empty() => format!("code {}", self.code),
+            MetricType::Code => {
+                let merchant = self.merchant.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+                format!("code {} {merchant} {}", self.card, self.minor)
+            }
             MetricType::Locked(_) | MetricType::Unlocked => format!("card {}", self.card),
             MetricType::CompanyLocked => format!("company {}", self.card % 2),
         }
@@ -204,7 +222,7 @@ impl Posting {
                 vec![named(IdentifierKind::StorageCustomer, self.card), named(IdentifierKind::StorageCard, self.card)],
                 Content::Otp(Otp {
                     code: Code::parse(self.code.clone()).unwrap(),
-                    money: Money { minor: 1999, currency: Currency::parse("PLN").unwrap() },
+                    money: Money { minor: self.minor, currency: Currency::parse("PLN").unwrap() },
                     merchant: self.merchant.to_owned(),
                 }),
             ),
@@ -268,6 +286,11 @@ async fn post(world: &Arc<World>, posting: &Posting) {
         key: posting.key.clone(),
         at: world.now(),
         about: posting.about(),
+        is_lock: match posting.sort {
+            MetricType::Locked(_) => Some(true),
+            MetricType::Unlocked => Some(false),
+            MetricType::Code | MetricType::CompanyLocked => None,
+        },
         code: is_code.then(|| posting.code.clone()),
     };
     world.record.lock().unwrap().told.push(told);

@@ -74,35 +74,49 @@ pub(super) struct Nature {
     pub(super) freezes: u64,
     /// The wall clock is set, by an hour or a day. Only where no process restarts, because a start adopts the new time.
     pub(super) jumps: u64,
+    /// Database calls of a delivery that panic.
+    pub(super) panics: u64,
     /// Processes that share the work.
     pub(super) nodes: usize,
+}
+
+impl Nature {
+    /// One process, and no faults.
+    pub(super) const CALM: Self =
+        Self { mishaps: 0, final_ones: 0, slow: 0, moods: 0, crashes: 0, freezes: 0, jumps: 0, panics: 0, nodes: 1 };
+
+    pub(super) fn random(chance: &mut StdRng) -> Self {
+        let rough = |chance: &mut StdRng, odds: u32, most: u64| {
+            if chance.random_ratio(odds, 100) { chance.random_range(0..=most) } else { 0 }
+        };
+        let crashes = rough(chance, 50, 4);
+        let final_ones = rough(chance, 30, 200);
+        let mishaps = rough(chance, 50, 15);
+        // A start that fails is another start.
+        let starts_once = crashes == 0 && mishaps == 0;
+        Self {
+            mishaps,
+            final_ones,
+            slow: rough(chance, 40, 10),
+            moods: rough(chance, 80, 20),
+            crashes,
+            jumps: if starts_once { rough(chance, 60, 8) } else { 0 },
+            freezes: rough(chance, 30, 3),
+            panics: rough(chance, 20, 40),
+            nodes: if chance.random_ratio(1, 3) { 2 } else { 1 },
+        }
+    }
 }
 
 impl World {
     pub(super) fn new(
         seed: u64,
+        nature: impl FnOnce(&mut StdRng) -> Nature,
         stations: impl FnOnce(&mut StdRng) -> Vec<Arc<MessageLog>>,
         reports: mpsc::UnboundedSender<Message>,
     ) -> Arc<Self> {
         let mut chance = StdRng::seed_from_u64(seed);
-        let rough = |chance: &mut StdRng, odds: u32, most: u64| {
-            if chance.random_ratio(odds, 100) { chance.random_range(0..=most) } else { 0 }
-        };
-        let crashes = rough(&mut chance, 50, 4);
-        let final_ones = rough(&mut chance, 30, 200);
-        let mishaps = rough(&mut chance, 50, 15);
-        // A start that fails is another start.
-        let starts_once = crashes == 0 && mishaps == 0;
-        let nature = Nature {
-            mishaps,
-            final_ones,
-            slow: rough(&mut chance, 40, 10),
-            moods: rough(&mut chance, 80, 20),
-            crashes,
-            jumps: if starts_once { rough(&mut chance, 60, 8) } else { 0 },
-            freezes: rough(&mut chance, 30, 3),
-            nodes: if chance.random_ratio(1, 3) { 2 } else { 1 },
-        };
+        let nature = nature(&mut chance);
         let folder = tempfile::Builder::new().prefix("otpost-seed").tempdir_in(memory_folder()).unwrap();
         fs::write(folder.path().join("seal.key"), KEY).unwrap();
         let stations = stations(&mut chance);

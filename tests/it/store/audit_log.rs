@@ -106,7 +106,6 @@ async fn endings(it: Fixture) {
         (EndReason::Suppressed, "undeliverable"),
         (EndReason::NoContact, "undeliverable"),
         (EndReason::AllRejected, "undeliverable"),
-        (EndReason::AttemptsExhausted, "undeliverable"),
         (EndReason::DeadlinePassed, "expired"),
         (EndReason::Unreadable, "expired"),
         (EndReason::Stale, "not_sent"),

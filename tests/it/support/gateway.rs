@@ -21,7 +21,7 @@ use super::recipients::Somebody;
 use super::sender::{Answer, Identity, Line};
 
 /// Rounds of waiting and looking again; more than any delivery has attempts.
-const ROUNDS: usize = 64;
+const ROUNDS: usize = 1024;
 
 type Preparation = Box<dyn FnOnce(&House)>;
 
