@@ -194,8 +194,7 @@ impl Gateway {
             max_age: config.delivery.max_age,
             limits: Arc::clone(&limits),
         };
-        let dispatch =
-            Dispatch::new(Arc::clone(&store), Arc::clone(&templates), policy, routes, clocks.clone());
+        let dispatch = Dispatch::new(Arc::clone(&store), Arc::clone(&templates), policy, routes, clocks.clone());
         let registry = Arc::clone(dispatch.registry());
         registry.load_history().await?;
         registry.refresh().await?;

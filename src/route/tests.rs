@@ -270,7 +270,8 @@ fn backoff_doubles_is_bounded_by_the_priority_and_varies() {
             assert!(wait >= whole / 2 && wait <= whole, "{failures} failures: {wait:?}");
         }
     }
-    let of = |number| backoff(&RoutingRequest { delivery: Some(DeliveryId(Uuid::from_u128(number))), ..otp(NOW) }, 1, NOW);
+    let of =
+        |number| backoff(&RoutingRequest { delivery: Some(DeliveryId(Uuid::from_u128(number))), ..otp(NOW) }, 1, NOW);
     assert!((1..9).any(|number| of(number).abs_diff(of(0)) > SECOND / 10));
 }
 

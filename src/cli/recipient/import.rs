@@ -37,7 +37,8 @@ Columns of a CSV file; recipient, locale and one identifier are required. Semico
   recipient         your own stable reference; a recipient with the same reference is replaced
   locale            the recipient's language by its ISO 639 code, such as pl or pl-PL
   status            active (default)
-                    opted_out: gets OTPs, and locks for a lost or stolen card or suspected fraud, and nothing else
+                    opted_out: gets OTPs, and locks for a lost or stolen card
+                    or suspected fraud, and nothing else
                     blocked or deceased: gets nothing
   channels          channels that the recipient agreed to, the preferred one first, such as push;sms
                     (default: all); OTPs use only these, in the order of their plan

@@ -474,6 +474,7 @@ fn the_help_of_the_import_says_what_each_status_stops() {
     let workspace = Workspace::new();
     let help = workspace.run(&["recipient", "import", "--help"]);
 
-    help.place_of("opted_out: gets OTPs, and locks for a lost or stolen card or suspected fraud, and nothing else");
+    help.place_of("opted_out: gets OTPs, and locks for a lost or stolen card\n");
+    help.place_of("or suspected fraud, and nothing else");
     help.place_of("blocked or deceased: gets nothing");
 }
