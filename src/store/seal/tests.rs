@@ -1,5 +1,7 @@
 //! A ciphertext opens only in its own row, and only while its key exists.
 
+use uuid::Uuid;
+
 use super::*;
 use crate::domain::money::{Currency, Money};
 use crate::domain::notification::{ClientName, NotificationId, Otp};
