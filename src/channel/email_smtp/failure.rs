@@ -185,7 +185,7 @@ impl From<lettre::transport::smtp::Error> for SessionError {
             None if error.is_client() => Self::Lost(source().map(ToString::to_string).unwrap_or_default()),
             None => {
                 let from_system = source().and_then(|source| source.downcast_ref::<io::Error>());
-                Self::Lost(from_system.and_then(io_problem::of).unwrap_or("no valid reply").to_owned())
+                Self::Lost(from_system.and_then(io_problem::of).unwrap_or("no complete reply").to_owned())
             }
         }
     }

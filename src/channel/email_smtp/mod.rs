@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(detail(&unknown, json!({})).await, "SMTP 550 after RCPT TO: 5.1.1 <***>: unknown ***");
         assert_eq!(
             detail(&new().react("MAIL", Action::Disconnect), json!({})).await,
-            "connection closed after MAIL FROM"
+            "no complete reply after MAIL FROM"
         );
         assert_eq!(detail(&new().react(".", Action::NeverReply), short()).await, "timed out while sending the mail");
         assert_eq!(
