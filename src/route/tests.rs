@@ -209,7 +209,7 @@ fn a_delivery_is_tried_until_its_deadline_however_often_that_is() {
         loop {
             match decide_for(&request(priority, now, life), &candidates, &attempts) {
                 Decision::Send(candidate) => {
-                    attempts.push(after(&candidate, Outcome::deferred(Cause::ProviderDown), now))
+                    attempts.push(after(&candidate, Outcome::deferred(Cause::ProviderDown), now));
                 }
                 Decision::RetryAt(at) => now = at,
                 ended => break assert_eq!(ended, Decision::GiveUp(EndReason::DeadlinePassed)),

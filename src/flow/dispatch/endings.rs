@@ -71,15 +71,12 @@ impl Dispatch {
             return Ok(RunResult::Done);
         }
         let failure = attempts().filter_map(|attempt| attempt.failure).next_back();
-        match failure.filter(|_| reason == EndReason::AllRejected) {
-            Some(failure) => {
-                delivery_metrics::undelivered(&claimed, failure);
-                self.store.leave_undelivered(claimed, last, failure).await?;
-            }
-            None => {
-                delivery_metrics::given_up(&claimed, last.as_ref(), reason);
-                self.store.give_up(claimed, last, reason).await?;
-            }
+        if let Some(failure) = failure.filter(|_| reason == EndReason::AllRejected) {
+            delivery_metrics::undelivered(&claimed, failure);
+            self.store.leave_undelivered(claimed, last, failure).await?;
+        } else {
+            delivery_metrics::given_up(&claimed, last.as_ref(), reason);
+            self.store.give_up(claimed, last, reason).await?;
         }
         Ok(RunResult::Done)
     }

@@ -149,7 +149,7 @@ mod tests {
         for (state, status) in DeliveryState::iter().flat_map(|state| ReceiptStatus::ALL.map(|status| (state, status)))
         {
             for (is_latest, can_go_on) in [(true, true), (true, false), (false, true), (false, false)] {
-                let known = Known { is_latest, can_go_on, ..known(state) };
+                let known = Known { can_go_on, is_latest, ..known(state) };
                 let Transition::To(to) = next(known, status) else { continue };
                 assert!(!FINAL.contains(&state), "{state} to {to}");
                 if to == DeliveryState::Open && state != DeliveryState::Open {

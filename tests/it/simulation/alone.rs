@@ -34,7 +34,7 @@ pub(super) struct Alone {
 impl Alone {
     /// The running process.
     pub(super) async fn start(nature: Nature, stations: impl FnOnce(&mut StdRng) -> Vec<Arc<MessageLog>>) -> Self {
-        let (reports, _reports) = mpsc::unbounded_channel();
+        let (reports, kept) = mpsc::unbounded_channel();
         let world = World::new(1, |_| nature, stations, reports);
         let day = json!({ "steps": ["sms"], "ttl": "24h" });
         let plans = json!({ "otp": { "steps": ["sms"], "ttl": "5m" }, "transaction": day, "card_locked": day });
@@ -46,7 +46,7 @@ impl Alone {
         while world.somebody().is_none() {
             sleep(Duration::from_millis(10)).await;
         }
-        Self { world, operator, supervisor, _reports }
+        Self { world, operator, supervisor, _reports: kept }
     }
 
     pub(super) fn all_are(&self, mood: Mood) {

@@ -269,8 +269,7 @@ fn audited(detail: &DeliveryDetail, broken: &mut Vec<String>) {
         let told: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
         let named = told["state"].as_str().and_then(DeliveryState::from_name);
         state = match event.kind.as_str() {
-            "sent" | "given_up" => named.unwrap(),
-            "attempt_failed" => named.unwrap(),
+            "sent" | "given_up" | "attempt_failed" => named.unwrap(),
             "confirmed" => DeliveryState::Confirmed,
             "undelivered" => DeliveryState::Undelivered,
             "expired_by_provider" => DeliveryState::ExpiredByProvider,

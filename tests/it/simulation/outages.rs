@@ -26,21 +26,27 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 #[test]
 fn nothing_whose_deadline_lies_behind_a_minute_without_providers_is_lost_with_any_number_of_candidates() {
-    [1, 2, 3, 5, 8].into_iter().for_each(|candidates| loses_nothing(MINUTE, candidates));
+    for candidates in [1, 2, 3, 5, 8] {
+        loses_nothing(MINUTE, candidates);
+    }
 }
 
 #[test]
 fn nothing_whose_deadline_lies_behind_ten_minutes_without_providers_is_lost() {
-    [1, 8].into_iter().for_each(|candidates| loses_nothing(10 * MINUTE, candidates));
+    for candidates in [1, 8] {
+        loses_nothing(10 * MINUTE, candidates);
+    }
 }
 
 #[test]
 fn nothing_whose_deadline_lies_behind_two_hours_without_providers_is_lost() {
-    [1, 8].into_iter().for_each(|candidates| loses_nothing(120 * MINUTE, candidates));
+    for candidates in [1, 8] {
+        loses_nothing(120 * MINUTE, candidates);
+    }
 }
 
 fn loses_nothing(outage: Duration, candidates: usize) {
-    let told = Outage { outage, candidates, backlog: 0 }.run();
+    let told = Outage { length: outage, candidates, backlog: 0 }.run();
 
     let due: Vec<_> = told.details.iter().filter(|detail| detail.line.expires_at >= told.end.after(NOTICED)).collect();
     let sent = due.iter().filter(|detail| detail.line.state == "sent").count();
@@ -51,7 +57,7 @@ fn loses_nothing(outage: Duration, candidates: usize) {
 
 #[test]
 fn a_backlog_that_waits_for_the_end_of_an_outage_costs_few_rows_and_delays_no_code() {
-    let told = Outage { outage: 10 * MINUTE, candidates: 4, backlog: 60 }.run();
+    let told = Outage { length: 10 * MINUTE, candidates: 4, backlog: 60 }.run();
 
     told.is_prompt();
     let waiting: Vec<_> = told.details.iter().filter(|detail| detail.line.kind == Kind::Transaction.name()).collect();
@@ -65,7 +71,7 @@ fn a_backlog_that_waits_for_the_end_of_an_outage_costs_few_rows_and_delays_no_co
 }
 
 struct Outage {
-    outage: Duration,
+    length: Duration,
     candidates: usize,
     /// Notifications that wait from the beginning, beside a few of each kind.
     backlog: u64,
@@ -84,13 +90,13 @@ impl Outage {
 
     async fn tell(&self) -> Told {
         let alone = Alone::start(Nature::CALM, |chance| MessageLog::down(self.candidates, chance)).await;
-        let (begin, end) = (Instant::now(), Instant::now() + self.outage);
+        let (begin, end) = (Instant::now(), Instant::now() + self.length);
         for number in 0..self.backlog {
             alone.post(payment(number)).await;
         }
         // Codes of all ages at the end of the outage, and some notifications that may wait for a day.
         for number in 0..20 {
-            sleep_until(begin + self.outage * number / 20).await;
+            sleep_until(begin + self.length * number / 20).await;
             alone.post(otp(u64::from(number))).await;
             if number % 4 == 0 {
                 alone.post(payment(10_000 + u64::from(number))).await;
@@ -108,7 +114,7 @@ impl Outage {
             alone.post(otp(1000 + number)).await;
         }
         sleep(AFTER).await;
-        Told { outage: self.outage, end: ended_at, details: alone.stop().await }
+        Told { outage: self.length, end: ended_at, details: alone.stop().await }
     }
 }
 

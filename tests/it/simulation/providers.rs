@@ -77,7 +77,9 @@ impl MessageLog {
     pub(super) fn down(count: usize, chance: &mut StdRng) -> Vec<Arc<Self>> {
         let names = ["sms-a", "sms-b", "sms-c", "sms-d", "sms-e", "sms-f", "sms-g", "sms-h"];
         let stations: Vec<_> = names[..count].iter().map(|name| Self::new(name, Channel::Sms, chance)).collect();
-        stations.iter().for_each(|station| *station.mood.lock().unwrap() = Mood::Down);
+        for station in &stations {
+            *station.mood.lock().unwrap() = Mood::Down;
+        }
         stations
     }
 

@@ -40,7 +40,7 @@ pub(super) const LONGEST: Duration = Duration::from_mins(2);
 const REST: Duration = Duration::from_mins(1);
 
 /// The last receipt comes this long after the last message.
-const LAST_RECEIPTS: Duration = Duration::from_secs(60);
+const LAST_RECEIPTS: Duration = Duration::from_mins(1);
 
 const CARDS: u64 = 6;
 
