@@ -51,6 +51,9 @@ impl Gateway {
         if self.worker.set_paused(paused) {
             detail.insert("delivery_paused".to_owned(), paused.into());
             watch_pause(paused, &self.alarms);
+            if !paused {
+                tracing::warn!("delivery is resumed");
+            }
         }
         self.audit_log.record_reload(detail).await;
         Ok(())

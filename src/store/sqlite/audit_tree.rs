@@ -45,7 +45,7 @@ impl AuditTree for Sqlite {
     }
 
     async fn last_checkpoint(&self) -> Result<Option<StoredCheckpoint>, Error> {
-        let query = format!("{CHECKPOINT} ORDER BY size DESC LIMIT 1");
+        let query = format!("{CHECKPOINT} WHERE size > 0 ORDER BY size DESC LIMIT 1");
         let row = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_optional(&self.read).await?;
         row.as_ref().map(checkpoint).transpose()
     }
@@ -70,7 +70,7 @@ impl AuditTree for Sqlite {
                 let added = sqlx::query(
                     "INSERT INTO audit_checkpoint (size, at, clock_source, clock_offset_us, note)
                        SELECT ?2, ?3, ?4, ?5, ?6
-                       WHERE coalesce((SELECT size FROM audit_checkpoint ORDER BY size DESC LIMIT 1), 0) = ?1",
+                       WHERE coalesce((SELECT max(size) FROM audit_checkpoint), 0) = ?1",
                 )
                 .bind(stored(previous))
                 .bind(stored(checkpoint.size))

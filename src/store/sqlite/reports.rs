@@ -128,7 +128,7 @@ impl Reports for Sqlite {
     async fn rejections(&self, limit: u32) -> Result<Vec<EventLine>, Error> {
         // The index of migration 0013.
         let text = "SELECT seq, at, actor, kind, detail FROM audit_event
-            WHERE kind = 'notification_rejected' ORDER BY at DESC, seq DESC LIMIT ?1";
+            WHERE kind = 'notification_rejected' AND at > 0 ORDER BY at DESC, seq DESC LIMIT ?1";
         let rows = sqlx::query(text).bind(limit).fetch_all(&self.read).await?;
         rows.iter().map(event).collect()
     }

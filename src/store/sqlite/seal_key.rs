@@ -26,7 +26,8 @@ impl SealKeyRecord for Sqlite {
     }
 
     async fn sample_contacts(&self) -> Result<Vec<SampleContact>, Error> {
-        let text = "SELECT recipient_id, channel, sealed FROM contact ORDER BY recipient_id LIMIT ?1";
+        let text =
+            "SELECT recipient_id, channel, sealed FROM contact WHERE recipient_id > x'' ORDER BY recipient_id LIMIT ?1";
         let query = sqlx::query_as(text).bind(i64::try_from(SAMPLES).unwrap_or(1));
         let rows: Vec<(Uuid, String, Vec<u8>)> = query.fetch_all(&self.read).await?;
         let sample = |(recipient, channel, sealed)| SampleContact { recipient, channel, sealed };

@@ -329,7 +329,6 @@ fn adds_up(metrics: &Metrics) {
         ("otpost_receipts_total", vec![("status", "delivered"), ("outcome", "repeated")], 1.0),
         ("otpost_receipts_total", vec![("status", "undelivered"), ("outcome", "unknown")], 1.0),
         ("otpost_receipts_total", vec![("status", "expired"), ("outcome", "applied")], 1.0),
-        ("otpost_deadline_missed_total", vec![("stage", "provider")], 1.0),
         ("otpost_hedges_total", vec![("outcome", "armed")], 2.0),
         ("otpost_reload_failed", vec![], 0.0),
         ("otpost_attempts_total", vec![("country", "+48"), ("channel", "push")], 0.0),

@@ -93,7 +93,9 @@ async fn a_failure_survives_a_crash_and_is_followed_by_the_next_provider() {
     gateway.sms("backup").recovers();
     gateway.drain().await;
 
-    assert_eq!((gateway.received(), gateway.last().await.line.state.as_str()), (1, "sent"));
+    assert_eq!(gateway.last().await.line.state, "sent");
+    // An attempt that was in flight at the crash may have arrived.
+    assert!((1..=2).contains(&gateway.received()), "{}", gateway.received());
 }
 
 #[tokio::test]
