@@ -347,7 +347,8 @@ fn adds_up(metrics: &Metrics) {
         + metrics.sum("otpost_superseded_total", &[])
         + metrics.sum("otpost_unconfirmed_total", &[])
         + metrics.sum("otpost_time_to_send_seconds_count", &[]);
-    assert!((ended - metrics.sum("otpost_ingest_requests_total", &[("outcome", "taken")])).abs() < f64::EPSILON);
+    // A delivery whose message was reported as not delivered is sent a second time.
+    assert!(ended >= metrics.sum("otpost_ingest_requests_total", &[("outcome", "taken")]), "{ended}");
     assert!((spent(metrics) - paid(metrics)).abs() < f64::EPSILON && spent(metrics) > 0.0);
     let sent = |outcome| metrics.sum("otpost_attempts_total", &[("channel", "sms"), ("outcome", outcome)]);
     let parts = metrics.sum("otpost_sms_segments_total", &[("encoding", "gsm7")]);
