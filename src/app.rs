@@ -43,7 +43,7 @@ use crate::store::{self, OpenMode, Store};
 use crate::telemetry;
 use earlier_files::EarlierFiles;
 pub use parts::Parts;
-use parts::{connect, validate};
+use parts::build;
 
 /// How long deliveries in flight may take after a stop was requested: one attempt and its settlement.
 const DRAIN: Duration = Duration::from_secs(9);
@@ -160,13 +160,11 @@ fn listen_for_receipts(
 impl Gateway {
     /// Opens the database and the listeners, and starts to work. Deliveries that a crash left behind resume at once.
     pub async fn start(config: &Config, clocks: Clocks) -> Result<Self, Error> {
-        validate(config)?;
+        let (parts, (routes, readers)) = build(config)?;
         for provider in environment::unencrypted_providers(config) {
             tracing::warn!("{provider}; codes can be read on the way");
         }
         let clock = Arc::clone(&clocks.steady);
-        let parts = Parts::assemble(config)?;
-        let (routes, readers) = connect(&config.provider)?;
         metrics_at_zero::start(config, |provider| readers.contains_key(provider));
         let alarms = Arc::<Alarms>::default();
         let store = Arc::new(Store::open(&config.store, &config.seal, OpenMode::Gateway, Arc::clone(&clock)).await?);

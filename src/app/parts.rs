@@ -24,7 +24,7 @@ pub struct Parts {
 pub(super) type ConnectedProviders = (Vec<ConfiguredProvider>, HashMap<ProviderName, Arc<dyn HttpProvider>>);
 
 /// Builds the adapters. It needs the secrets of the providers, and contacts none.
-pub(super) fn connect(providers: &[channel::Settings]) -> Result<ConnectedProviders, Error> {
+fn connect(providers: &[channel::Settings]) -> Result<ConnectedProviders, Error> {
     let (mut routes, mut readers) = (Vec::with_capacity(providers.len()), HashMap::new());
     for settings in providers {
         let (profile, adapter) = (settings.profile().clone(), settings.connect()?);
@@ -34,14 +34,12 @@ pub(super) fn connect(providers: &[channel::Settings]) -> Result<ConnectedProvid
     Ok((routes, readers))
 }
 
-/// Checks the values that a start would refuse, without files and addresses of listeners and without templates.
-pub(super) fn validate(config: &Config) -> Result<(), Error> {
+/// Builds what a gateway needs of its values, without files and addresses of listeners and without templates. Fails for each
+/// value that a start refuses.
+pub(super) fn build(config: &Config) -> Result<(Parts, ConnectedProviders), Error> {
     environment::check(config)?;
     telemetry::check(&config.log)?;
-    Plans::new(config.plan.clone())?;
-    unique_profiles(&config.provider)?;
-    connect(&config.provider)?;
-    Ok(())
+    Ok((Parts::assemble(config)?, connect(&config.provider)?))
 }
 
 fn unique_profiles(providers: &[channel::Settings]) -> Result<Vec<ProviderProfile>, Error> {

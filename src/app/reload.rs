@@ -6,7 +6,7 @@
 
 use std::sync::PoisonError;
 
-use super::parts::validate;
+use super::parts::build;
 use super::{Error, Gateway, watch_pause};
 use crate::config::{self, Config};
 use crate::domain::chain;
@@ -83,7 +83,7 @@ impl Gateway {
     }
 
     fn apply(&self, config: &Config) -> Result<Reloaded, Error> {
-        validate(config)?;
+        build(config)?;
         let apply_ingest = self.listener.prepare_reload(&config.ingest)?;
         let apply_receipts =
             self.receipt_listener.as_ref().map(|it| it.prepare_reload(&config.receipts)).transpose()?;

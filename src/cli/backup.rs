@@ -1,15 +1,15 @@
 //! `otpost backup`: copies the database while the gateway runs, and verifies the copy.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar};
 use serde_json::json;
 
 use super::config_file::ConfigFile;
+use super::progress_bar::progress_bar;
 use super::{Usage, output, usage};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::store::backup::{self, Backup, BackupPlan, BackupProgress};
@@ -25,6 +25,8 @@ It holds the database and no keys. Keep keys/seal.key in another place: without 
 Examples:
   otpost backup /var/backups/otpost --keep 14
   otpost backup /var/backups/otpost --json";
+
+const PROGRESS: &str = "{percent:>3}% {wide_bar} {binary_bytes}/{binary_total_bytes} {msg} {eta:>4}";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]
@@ -51,7 +53,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     // Codes come first. A system that refuses makes the backup all the same.
     let _ = rustix::process::nice(NICENESS);
-    let (began, bar) = (Instant::now(), progress_bar());
+    let (began, bar) = (Instant::now(), progress_bar(Some(0), PROGRESS));
     let (at, min_free) = (SystemClock.now(), settings.min_free);
     let plan = BackupPlan { database: &database, folder: &args.folder, min_free, at };
     let taken = backup::take(&plan, &mut |progress| show(&bar, progress)).await;
@@ -92,15 +94,5 @@ fn show(bar: &ProgressBar, progress: BackupProgress) {
             bar.set_position(done);
         }
         BackupProgress::Verifying => bar.set_message("verifying"),
-    }
-}
-
-fn progress_bar() -> ProgressBar {
-    let terminal = std::io::stderr().is_terminal();
-    let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(0), target);
-    match ProgressStyle::with_template("{percent:>3}% {wide_bar} {binary_bytes}/{binary_total_bytes} {msg} {eta:>4}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
     }
 }

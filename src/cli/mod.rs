@@ -16,6 +16,7 @@ mod key;
 mod local_gateway;
 mod openapi;
 mod output;
+mod progress_bar;
 mod provider;
 mod recipient;
 mod restore;

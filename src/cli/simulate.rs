@@ -5,7 +5,7 @@
 mod receipts;
 mod samples;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use self::receipts::ReceiptSender;
+use crate::cli::progress_bar::progress_bar;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::contact::Channel;
 use crate::sim::http_client::{Identity, Target};
@@ -154,7 +155,8 @@ async fn post(args: ProcessorArgs) -> anyhow::Result<ExitCode> {
         customers: args.customers,
         timeout: args.timeout,
     };
-    let bar = progress_bar(args.warmup + args.duration);
+    let bar =
+        progress_bar(u64::try_from((args.warmup + args.duration).as_millis()).ok(), "{elapsed:>4} {wide_bar} {msg}");
     let shown = bar.clone();
     let report = load::run(plan, move |progress| show_progress(&shown, progress)).await;
     bar.finish_and_clear();
@@ -166,15 +168,6 @@ async fn post(args: ProcessorArgs) -> anyhow::Result<ExitCode> {
         write_load(&mut out, &report)?;
     }
     Ok(if report.all_accepted() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn progress_bar(whole: Duration) -> ProgressBar {
-    let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(u64::try_from(whole.as_millis()).ok(), target);
-    match ProgressStyle::with_template("{elapsed:>4} {wide_bar} {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 fn show_progress(bar: &ProgressBar, progress: LoadProgress) {

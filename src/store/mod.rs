@@ -20,6 +20,7 @@ pub mod audit_tree;
 mod backend;
 pub mod backup;
 mod channel_list;
+pub mod database_files;
 mod error;
 mod fatal_error;
 mod hash_labels;

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::json;
-use std::io::IsTerminal;
 
 use crate::audit::bundle_writer::BundleWriter;
 use crate::audit::leaf::{ClockState, Leaf};
-use crate::audit::tile::{TileId, WIDTH, tiles_from};
+use crate::audit::tile::{WIDTH, tiles_from};
 use crate::cli::config_file::open_store;
+use crate::cli::progress_bar::progress_bar;
 use crate::cli::{ConfigFile, Usage, output, time};
 use crate::domain::clock::Timestamp;
 use crate::flow::tasks::notary;
@@ -57,7 +57,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let size = newest.size;
     let writer = BundleWriter::create(&args.dir, size).with_context(|| args.dir.display().to_string())?;
-    let bar = progress_bar(size - first, args.json);
+    let bar = events_bar(size - first, args.json);
     events(&store, &writer, first, size, &bar).await?;
     for tile in tiles_from(first, size) {
         let hashes = store.audit_tree().tile(tile.level.unwrap_or(0), tile.number).await?;
@@ -103,7 +103,7 @@ async fn events(store: &Store, writer: &BundleWriter, first: u64, size: u64, bar
             leaves.push(notary::leaf_of(index, event, clocks.at(store, index).await?));
         }
         anyhow::ensure!(!leaves.is_empty(), "event {index} is missing in the database");
-        writer.entries(TileId::entries(index / WIDTH).number, &leaves)?;
+        writer.entries(index / WIDTH, &leaves)?;
         index += leaves.len() as u64;
         bar.inc(leaves.len() as u64);
     }
@@ -151,13 +151,9 @@ impl LeafClocks {
     }
 }
 
-pub(super) fn progress_bar(events: u64, is_quiet: bool) -> ProgressBar {
-    let target = if is_quiet || !std::io::stderr().is_terminal() {
-        ProgressDrawTarget::hidden()
-    } else {
-        ProgressDrawTarget::stderr()
-    };
-    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} events, {eta} left");
-    ProgressBar::with_draw_target(Some(events), target)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+pub(super) fn events_bar(events: u64, is_quiet: bool) -> ProgressBar {
+    if is_quiet {
+        return ProgressBar::hidden();
+    }
+    progress_bar(Some(events), "{bar:40} {human_pos} of {human_len} events, {eta} left")
 }

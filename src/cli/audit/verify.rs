@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::json;
 
-use super::export::progress_bar;
+use super::export::events_bar;
 use crate::audit::bundle::{self, Verified};
 use crate::audit::note::NoteVerifier;
 use crate::cli::{Usage, output};
@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if !args.dir.is_dir() {
         return Err(Usage(format!("{}: no such directory", args.dir.display())).into());
     }
-    let bar = progress_bar(0, args.json);
+    let bar = events_bar(0, args.json);
     let result = bundle::verify(&args.dir, key.as_ref(), &published, |done| bar.set_position(done));
     bar.finish_and_clear();
     match result {

@@ -12,13 +12,14 @@ use super::report::CheckReport;
 use crate::cli::output::counted;
 use crate::config::Config;
 use crate::file_access::{group_name, mode};
+use crate::store::database_files;
 
 const OTHERS: u32 = 0o007;
 const GROUP: u32 = 0o070;
 const GROUP_READS: u32 = 0o040;
 const GROUP_OR_OTHERS_WRITE: u32 = 0o022;
 
-/// A folder like `/tmp`, in which nobody can remove or rename the files of others.
+/// A folder like `/tmp`, in which users cannot remove or rename the files of other users.
 const STICKY: u32 = 0o1000;
 
 pub(super) fn check(config: &Config, folder: &Path, report: &mut CheckReport) {
@@ -76,12 +77,7 @@ fn secret_files(config: &Config, folder: &Path) -> Vec<PathBuf> {
 
 fn database_files(config: &Config) -> Vec<PathBuf> {
     let Ok(database) = config.store.sqlite_path() else { return Vec::new() };
-    let with_suffix = |suffix: &str| {
-        let mut name = database.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    existing(vec![database.clone(), with_suffix("-wal"), with_suffix("-shm")])
+    existing(database_files::all(&database).to_vec())
 }
 
 fn with_extension(folder: &Path, extension: &str) -> Vec<PathBuf> {

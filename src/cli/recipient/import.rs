@@ -4,13 +4,11 @@
 //! first for what only the whole file shows ([`FileIndex`]), then to import it. Otherwise memory use does not depend on
 //! the number of rows.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rlibphonenumber::Region;
 
 use super::file_index::{FileIndex, HashKeys};
@@ -20,6 +18,7 @@ use super::reader::ImportFile;
 use super::row::{ImportColumn, Row, RowError};
 use super::{phone, reader};
 use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::progress_bar::progress_bar;
 use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::recipient::{Identifier, RecipientId, RecipientRecord};
@@ -90,7 +89,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let has_store = !args.dry_run || config.store.sqlite_path().is_ok_and(|path| path.exists());
     let store = if has_store { Some(open_store(&config).await?) } else { None };
     let directory = store.as_ref().map(crate::store::Store::recipients);
-    let bar = progress_bar(file.length * 2);
+    let bar = progress_bar(Some(file.length * 2), "{percent:>3}% {wide_bar} {msg} {eta:>4}");
     bar.set_message("checking");
     let ImportFile { rows, progress, length } = file;
     let show_progress = || bar.set_position(progress.read());
@@ -259,14 +258,4 @@ fn reason_unreachable(record: &RecipientRecord) -> Option<&'static str> {
     }
     let is_agreed = record.contacts.iter().any(|contact| record.preferences.allow(contact.channel()));
     (!is_agreed).then_some("no contact on a channel that the recipient agreed to; nothing can be sent")
-}
-
-fn progress_bar(length: u64) -> ProgressBar {
-    let terminal = std::io::stderr().is_terminal();
-    let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(length), target);
-    match ProgressStyle::with_template("{percent:>3}% {wide_bar} {msg} {eta:>4}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Error;
 use super::wal_file::WalFile;
+use crate::store::database_files;
 
 /// Bytes of one step. Each is on disk before the next is read: a backlog in the system's cache would delay the commits of
 /// the gateway by its whole length.
@@ -72,7 +73,7 @@ impl<'a> PageCopy<'a> {
     /// Applies what the write-ahead log holds now, and gives the copy its final length. What is written into the log
     /// meanwhile is left out, so that this ends.
     pub(super) async fn apply_log(&mut self) -> Result<(), Error> {
-        let path = self.log_path();
+        let path = database_files::wal(self.database);
         for _ in 0..=RESTARTS_MAX {
             let Some(mut log) = WalFile::open(&path).map_err(Error::file(&path))? else { break };
             let logged = self.read_log(&mut log, &path).await?;
@@ -150,12 +151,6 @@ impl<'a> PageCopy<'a> {
     async fn rest(&mut self) {
         tokio::time::sleep((self.began.elapsed() * REST).min(REST_MAX)).await;
         self.began = Instant::now();
-    }
-
-    fn log_path(&self) -> PathBuf {
-        let mut name = self.database.as_os_str().to_owned();
-        name.push("-wal");
-        PathBuf::from(name)
     }
 }
 

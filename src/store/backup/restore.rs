@@ -12,11 +12,9 @@ use sqlx::{ConnectOptions, Connection};
 use super::folder::sync_folder_of;
 use super::{Contents, Error, Manifest};
 use crate::domain::clock::Timestamp;
+use crate::store::database_files::{self, with_suffix};
 use crate::store::error::is_busy;
 use crate::store::sqlite;
-
-/// A database and the files that SQLite keeps beside it.
-const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
 /// What a restore did.
 #[derive(Debug)]
@@ -88,8 +86,7 @@ fn copy_file(backup: &Path, copy: &Path, database: &Path) -> Result<(), Error> {
 fn move_aside(database: &Path, at: Timestamp) -> Result<Option<PathBuf>, Error> {
     let kept = with_suffix(database, &format!(".before-{}", at.to_jiff().strftime("%Y%m%dT%H%M%SZ")));
     let mut moved = None;
-    for suffix in SUFFIXES {
-        let (from, to) = (with_suffix(database, suffix), with_suffix(&kept, suffix));
+    for (from, to) in database_files::all(database).into_iter().zip(database_files::all(&kept)) {
         match std::fs::rename(&from, &to) {
             Ok(()) => moved = Some(kept.clone()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -97,12 +94,6 @@ fn move_aside(database: &Path, at: Timestamp) -> Result<Option<PathBuf>, Error> 
         }
     }
     Ok(moved)
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -1,9 +1,9 @@
 //! The lock file: one gateway for each database.
 
-use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::lock_table;
 use crate::store::Error;
 
 /// The lock file of the database `path`.
@@ -38,21 +38,7 @@ impl std::fmt::Display for Holder {
 /// The process that holds the lock. The lock itself is not touched, because a gateway that starts at this moment would not
 /// get it.
 pub(super) fn holder(database: &Path) -> Option<u32> {
-    let metadata = std::fs::metadata(path_of(database)).ok()?;
-    holder_in(&std::fs::read_to_string("/proc/locks").ok()?, &metadata)
-}
-
-// `1: FLOCK  ADVISORY  WRITE 4711 fd:01:1312345 0 EOF`, the device in hexadecimal.
-fn holder_in(locks: &str, metadata: &Metadata) -> Option<u32> {
-    let (major, minor) = (rustix::fs::major(metadata.dev()), rustix::fs::minor(metadata.dev()));
-    let file = format!("{major:02x}:{minor:02x}:{}", metadata.ino());
-    locks.lines().find_map(|line| {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        match words[..] {
-            [_, "FLOCK", _, "WRITE", process, locked, ..] if locked == file => process.parse().ok(),
-            _ => None,
-        }
-    })
+    lock_table::holder(&path_of(database))
 }
 
 #[cfg(test)]

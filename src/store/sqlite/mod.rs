@@ -44,7 +44,7 @@ pub(super) use lock::Holder;
 
 use super::backend::Backend;
 use super::fatal_error::FatalError;
-use super::{Error, OpenMode, Settings};
+use super::{Error, OpenMode, Settings, database_files};
 use crate::file_access::{self, Purpose};
 use wal_monitor::WalMonitor;
 
@@ -153,12 +153,7 @@ pub(super) fn running_gateway(path: &Path) -> Option<u32> {
 // Why this user cannot use one of the files. SQLite itself reports a missing permission by number only.
 fn denied(path: &Path, mode: OpenMode) -> Option<Error> {
     let purpose = if mode == OpenMode::ReadOnly { Purpose::Read } else { Purpose::Write };
-    let with_suffix = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let mut files = vec![path.to_owned(), with_suffix("-wal"), with_suffix("-shm")];
+    let mut files = database_files::all(path).to_vec();
     if mode == OpenMode::Gateway {
         files.push(lock::path_of(path));
     }

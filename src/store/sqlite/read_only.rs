@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::{CLI_WAITS, READERS, SMALL_CACHE, schema};
-use crate::store::Error;
+use crate::store::{Error, database_files};
 
 /// A connection and a pool that cannot write, once the schema has been checked.
 pub(super) async fn open(path: &Path) -> Result<(SqliteConnection, SqlitePool, SqliteConnectOptions), Error> {
@@ -49,7 +49,5 @@ fn is_unreadable(error: &Error) -> bool {
 }
 
 fn has_wal(path: &Path) -> bool {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    std::fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+    std::fs::metadata(database_files::wal(path)).is_ok_and(|wal| wal.len() > 0)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::lock_table;
+use crate::store::database_files;
 
 /// The page size of every database that otpost makes.
 const PAGE: u64 = 4096;
@@ -51,12 +52,8 @@ enum AlarmChange {
 impl WalMonitor {
     /// Watches the WAL of the database at `path`; raises an alarm when more than `alarm_bytes` of it cannot be moved.
     pub(super) fn new(path: &Path, alarm_bytes: u64) -> Self {
-        let with = |suffix: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        Self { wal: with("-wal"), index: with("-shm"), alarm_bytes, held: None, is_alarmed: false }
+        let (wal, index) = (database_files::wal(path), database_files::wal_index(path));
+        Self { wal, index, alarm_bytes, held: None, is_alarmed: false }
     }
 
     /// Sets the gauges, and logs when the alarm is raised or cleared.
