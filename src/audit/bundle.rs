@@ -100,7 +100,7 @@ pub struct Bundle {
 /// Verifies the bundle in `folder`.
 ///
 /// `key` is the key that the auditor knows; without it the bundle's own is used, which proves only that the bundle agrees
-/// with itself. `published` are checkpoints that were published elsewhere. `progress` is told the number of events verified.
+/// with itself. `published` are checkpoints that were published elsewhere. `progress` gets the number of events verified so far.
 pub fn verify(
     folder: &Path,
     key: Option<&NoteVerifier>,

@@ -1,4 +1,4 @@
-//! `otpost audit`: the audit log, and the proof that nobody changed it.
+//! `otpost audit`: the audit log, and the proof that it is unchanged.
 
 mod export;
 mod key;

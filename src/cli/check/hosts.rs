@@ -20,7 +20,7 @@ pub(super) fn check(providers: &[channel::Settings], report: &mut CheckReport) {
         }
         let (name, host, port, found) = (provider.name().to_owned(), endpoint.host, endpoint.port, found.clone());
         waiting.push((name.clone(), host.clone()));
-        // The name service cannot be told to give up; a thread that still waits ends with this process.
+        // A lookup in the name service cannot be cancelled; a thread that still waits ends with this process.
         std::thread::spawn(move || {
             let error = (host.as_str(), port).to_socket_addrs().err().map(|error| error.to_string());
             let _ = found.send((name, host, error));
