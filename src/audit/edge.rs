@@ -12,15 +12,17 @@ pub struct TreeEdge {
     size: u64,
     // From level 0; the hashes of the tile that is not full yet.
     levels: Vec<Vec<TreeHash>>,
-    changed: BTreeMap<TileId, Vec<TreeHash>>,
+    // Tiles that became full, and the size of the tree, since the last time that changed tiles were taken.
+    full: BTreeMap<TileId, Vec<TreeHash>>,
+    taken: u64,
 }
 
 impl TreeEdge {
     /// The edge of a tree of `size` leaves that was stored in `tiles`.
     pub fn read<T: Tiles>(tiles: &T, size: u64) -> Result<Self, T::Error> {
-        let mut edge = Self { size, ..Self::default() };
+        let mut edge = Self { size, taken: size, ..Self::default() };
         for level in 0..8 {
-            let hashes = size >> (8 * u32::from(level));
+            let hashes = in_level(size, level);
             if hashes == 0 {
                 break;
             }
@@ -48,11 +50,11 @@ impl TreeEdge {
             self.levels.push(Vec::new());
         }
         self.levels[at].push(hash);
-        let number = (self.size >> (8 * u32::from(level))) / WIDTH;
-        self.changed.insert(TileId::hashes(level, number), self.levels[at].clone());
         if self.levels[at].len() as u64 == WIDTH {
             let full = std::mem::take(&mut self.levels[at]);
-            self.add(level + 1, perfect_root(&full));
+            let root = perfect_root(&full);
+            self.full.insert(TileId::hashes(level, in_level(self.size, level) / WIDTH), full);
+            self.add(level + 1, root);
         }
     }
 
@@ -74,8 +76,21 @@ impl TreeEdge {
 
     /// The tiles that changed since the last call, with all of their hashes.
     pub fn take_changed(&mut self) -> BTreeMap<TileId, Vec<TreeHash>> {
-        std::mem::take(&mut self.changed)
+        let mut changed = std::mem::take(&mut self.full);
+        for (level, hashes) in (0..).zip(&self.levels) {
+            let (before, now) = (in_level(self.taken, level), in_level(self.size, level));
+            if before != now && !hashes.is_empty() {
+                changed.insert(TileId::hashes(level, now / WIDTH), hashes.clone());
+            }
+        }
+        self.taken = self.size;
+        changed
     }
+}
+
+/// The number of hashes in a level of a tree of `size` leaves.
+fn in_level(size: u64, level: u8) -> u64 {
+    size >> (8 * u32::from(level))
 }
 
 #[cfg(test)]
