@@ -15,13 +15,6 @@ use crate::domain::recipient::RecipientId;
 pub trait Reports: Send + Sync {
     /// The newest deliveries that match, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error>;
-    /// The newest deliveries to a recipient whose notifications were received at `since` or later, newest first.
-    async fn deliveries_to(
-        &self,
-        recipient: RecipientId,
-        since: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<DeliveryLine>, Error>;
     /// One delivery by its id, or the first delivery of the notification with this id.
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error>;
     /// The open deliveries of each priority, in the order of [`Priority::ALL`].
@@ -37,7 +30,17 @@ pub trait Reports: Send + Sync {
 pub struct DeliveryFilter {
     pub state: Option<DeliveryState>,
     pub kind: Option<Kind>,
+    pub recipient: Option<RecipientId>,
+    /// Only of notifications that were received then or later.
+    pub since: Option<Timestamp>,
     pub limit: u32,
+}
+
+impl DeliveryFilter {
+    /// The newest deliveries, at most `limit`.
+    pub const fn newest(limit: u32) -> Self {
+        Self { state: None, kind: None, recipient: None, since: None, limit }
+    }
 }
 
 /// One line of a list of deliveries.

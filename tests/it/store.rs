@@ -180,7 +180,7 @@ impl Fixture {
     }
 
     async fn count(&self) -> usize {
-        let filter = otpost::store::reports::DeliveryFilter { state: None, kind: None, limit: 10_000 };
+        let filter = otpost::store::reports::DeliveryFilter::newest(10_000);
         self.store.reports().deliveries(&filter).await.unwrap().len()
     }
 }

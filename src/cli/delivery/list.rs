@@ -72,14 +72,13 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn lines(args: &Args, store: &Store) -> anyhow::Result<Vec<DeliveryLine>> {
-    let Some(hash) = &args.recipient_hash else {
-        let filter = DeliveryFilter { state: args.state, kind: args.kind, limit: args.limit };
-        return Ok(store.reports().deliveries(&filter).await?);
-    };
-    let expected = "--recipient-hash: expected 32 hexadecimal digits, as the log shows them in recipient_hash";
-    let recipient = store.recipient_of(hash)?.ok_or_else(|| Usage(expected.to_owned()))?;
-    let since = SystemClock.now().before(args.since.unsigned_abs());
-    Ok(store.reports().deliveries_to(recipient, since, args.limit).await?)
+    let mut filter = DeliveryFilter { state: args.state, kind: args.kind, ..DeliveryFilter::newest(args.limit) };
+    if let Some(hash) = &args.recipient_hash {
+        let expected = "--recipient-hash: expected 32 hexadecimal digits, as the log shows them in recipient_hash";
+        filter.recipient = Some(store.recipient_of(hash)?.ok_or_else(|| Usage(expected.to_owned()))?);
+        filter.since = Some(SystemClock.now().before(args.since.unsigned_abs()));
+    }
+    Ok(store.reports().deliveries(&filter).await?)
 }
 
 fn row(line: &DeliveryLine) -> Vec<String> {

@@ -6,10 +6,8 @@ use uuid::Uuid;
 use super::MemoryBackend;
 use super::tables::{DeliveryRow, Tables};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
-use crate::domain::clock::Timestamp;
 use crate::domain::delivery::EndReason;
 use crate::domain::notification::Priority;
-use crate::domain::recipient::RecipientId;
 use crate::store::Error;
 use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures, Reports};
 
@@ -17,25 +15,14 @@ use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLin
 impl Reports for MemoryBackend {
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
         let matches = |row: &DeliveryRow| {
-            filter.state.is_none_or(|state| row.state == state) && filter.kind.is_none_or(|kind| row.kind == kind)
+            filter.state.is_none_or(|state| row.state == state)
+                && filter.kind.is_none_or(|kind| row.kind == kind)
+                && filter.recipient.is_none_or(|recipient| row.recipient == Some(recipient.0))
+                && filter.since.is_none_or(|since| row.received_at >= since)
         };
         self.call("deliveries", |tables| {
             let newest = tables.deliveries.iter().rev().filter(|(_, row)| matches(row));
             newest.map(|(id, row)| tables.line(*id, row)).take(filter.limit as usize).collect()
-        })
-        .await
-    }
-
-    async fn deliveries_to(
-        &self,
-        recipient: RecipientId,
-        since: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<DeliveryLine>, Error> {
-        self.call("deliveries_to", |tables| {
-            let matches = |row: &DeliveryRow| row.recipient == Some(recipient.0) && row.received_at >= since;
-            let newest = tables.deliveries.iter().rev().filter(|(_, row)| matches(row));
-            newest.map(|(id, row)| tables.line(*id, row)).take(limit as usize).collect()
         })
         .await
     }

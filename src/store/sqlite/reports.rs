@@ -12,7 +12,6 @@ use super::Sqlite;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::notification::{Kind, Priority};
-use crate::domain::recipient::RecipientId;
 use crate::store::Error;
 use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures, Reports};
 
@@ -33,8 +32,12 @@ const LAST_ID: Uuid = Uuid::max();
 impl Reports for Sqlite {
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
         let mut lines = Vec::new();
+        let oldest = filter.since.map_or(Uuid::nil(), first_id_at);
         let (mut before, mut page) = (LAST_ID, filter.limit.clamp(1, PAGE));
-        while let Some(from) = self.page_before(before, page).await? {
+        while before > oldest
+            && let Some(from) = self.page_before(before, page).await?
+        {
+            let from = from.max(oldest);
             let left = filter.limit.saturating_sub(u32::try_from(lines.len()).unwrap_or(u32::MAX));
             for row in self.lines_between(from, before, filter, left).await? {
                 lines.push(line(&row)?);
@@ -42,39 +45,11 @@ impl Reports for Sqlite {
             if lines.len() >= filter.limit as usize {
                 break;
             }
-            // The newest are often enough; when matches are rare, pages become large.
+            // The newest are often enough; when matches are rare, pages become large. An index by recipient would cost every
+            // delivery a write for a rare search.
             (before, page) = (from, page.saturating_mul(4).min(PAGE));
         }
         Ok(lines)
-    }
-
-    async fn deliveries_to(
-        &self,
-        recipient: RecipientId,
-        since: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<DeliveryLine>, Error> {
-        let (oldest, mut before) = (first_id_at(since), Uuid::max());
-        let mut lines = Vec::new();
-        loop {
-            // In pages, so that no read lasts: an index by recipient would cost every delivery a write for a rare search.
-            let text = "SELECT id, recipient_id FROM delivery WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
-            let query = sqlx::query(text).bind(oldest).bind(before).bind(PAGE);
-            let page = query.fetch_all(&self.read).await?;
-            for row in &page {
-                let id: Uuid = row.try_get("id")?;
-                before = id;
-                if row.try_get::<Option<Uuid>, _>("recipient_id")? == Some(recipient.0) {
-                    lines.extend(self.line(id).await?);
-                }
-                if lines.len() >= limit as usize {
-                    return Ok(lines);
-                }
-            }
-            if page.len() < PAGE as usize {
-                return Ok(lines);
-            }
-        }
     }
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
@@ -156,13 +131,14 @@ impl Sqlite {
     ) -> Result<Vec<SqliteRow>, Error> {
         let text = format!(
             "{LINE} WHERE d.id >= ?1 AND d.id < ?2 AND (?3 IS NULL OR d.state = ?3) AND (?4 IS NULL OR d.kind = ?4)
-               ORDER BY d.id DESC LIMIT ?5"
+               AND (?5 IS NULL OR d.recipient_id = ?5) ORDER BY d.id DESC LIMIT ?6"
         );
         let query = sqlx::query(sqlx::AssertSqlSafe(text))
             .bind(from)
             .bind(before)
             .bind(filter.state.map(DeliveryState::name))
             .bind(filter.kind.map(Kind::name))
+            .bind(filter.recipient.map(|recipient| recipient.0))
             .bind(limit);
         Ok(query.fetch_all(&self.read).await?)
     }
@@ -179,14 +155,6 @@ impl Sqlite {
                 _ => return Ok(all),
             }
         }
-    }
-}
-
-impl Sqlite {
-    async fn line(&self, id: Uuid) -> Result<Option<DeliveryLine>, Error> {
-        let text = format!("{LINE} WHERE d.id = ?1");
-        let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).fetch_optional(&self.read).await?;
-        row.as_ref().map(line).transpose()
     }
 }
 

@@ -49,7 +49,7 @@ fn codes() -> u32 {
 }
 
 async fn with_state(gateway: &Gateway, state: DeliveryState) -> usize {
-    let filter = DeliveryFilter { state: Some(state), kind: None, limit: 1 };
+    let filter = DeliveryFilter { state: Some(state), ..DeliveryFilter::newest(1) };
     gateway.store().reports().deliveries(&filter).await.unwrap().len()
 }
 

@@ -53,7 +53,7 @@ async fn on_a_stop_accepted_deliveries_are_finished_and_the_process_ends_with_su
     let accepted = accepted.load(Ordering::Relaxed);
     assert_eq!(workspace.sms.station().arrivals().len(), accepted, "each sent once");
     let store = workspace.store().await;
-    let open = DeliveryFilter { state: Some(DeliveryState::Open), kind: None, limit: 1 };
+    let open = DeliveryFilter { state: Some(DeliveryState::Open), ..DeliveryFilter::newest(1) };
     assert!(store.reports().deliveries(&open).await.unwrap().is_empty(), "none left open");
 }
 

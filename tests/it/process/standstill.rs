@@ -27,9 +27,10 @@ const TAKE_OVER: &str = "UPDATE delivery SET lease_token = 4242, due_at = due_at
 
 /// ... and end the other.
 const END: [&str; 3] = [
-    "INSERT INTO attempt SELECT id, 1, 'sms', 'other', 0, '+48*****0200', received_at, 1, 'accepted', NULL, 'other-1', NULL,
-          NULL
-        FROM delivery WHERE id = (SELECT min(id) FROM delivery)",
+    "INSERT INTO attempt (delivery_id, number, channel, provider, contact_position, masked_contact, started_at, took_us,
+          outcome, reference)
+        SELECT id, 1, 'sms', 'other', 0, '+48*****0200', received_at, 1, 'accepted', 'other-1' FROM delivery
+        WHERE id = (SELECT min(id) FROM delivery)",
     "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
         SELECT received_at, 'gateway', 'sent', notification_id, id, '{}' FROM delivery
         WHERE id = (SELECT min(id) FROM delivery)",

@@ -60,7 +60,7 @@ impl Alone {
 
     /// All deliveries, the oldest first.
     pub(super) async fn details(&self) -> Vec<DeliveryDetail> {
-        let all = DeliveryFilter { state: None, kind: None, limit: 1_000_000 };
+        let all = DeliveryFilter::newest(1_000_000);
         let mut details = Vec::new();
         for line in self.operator.reports().deliveries(&all).await.unwrap().into_iter().rev() {
             details.push(self.operator.reports().delivery(line.id).await.unwrap().unwrap());

@@ -29,7 +29,7 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(25);
 /// The broken promises.
 pub(super) async fn judge(world: &Arc<World>) -> Vec<String> {
     let store = calm_store(world).await;
-    let all = DeliveryFilter { state: None, kind: None, limit: 1_000_000 };
+    let all = DeliveryFilter::newest(1_000_000);
     let mut details = Vec::new();
     for line in store.reports().deliveries(&all).await.unwrap() {
         details.push(store.reports().delivery(line.id).await.unwrap().unwrap());

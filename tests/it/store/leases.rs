@@ -8,6 +8,7 @@ use otpost::domain::delivery::EndReason;
 use otpost::domain::notification::Priority;
 use otpost::domain::outcome::{Cause, Outcome};
 use otpost::domain::recipient::RecipientId;
+use otpost::store::reports::DeliveryFilter;
 use otpost::store::{Acceptance, Error, LEASE, Share};
 use uuid::Uuid;
 
@@ -38,7 +39,8 @@ async fn found_by_recipient(it: Fixture) {
     it.store.split(it.held().await, &shares).await.unwrap();
     let hour = Duration::from_hours(1);
     let found = async |recipient, since, limit| {
-        let lines = it.store.reports().deliveries_to(recipient, since, limit).await.unwrap();
+        let filter = DeliveryFilter { recipient: Some(recipient), since: Some(since), ..DeliveryFilter::newest(limit) };
+        let lines = it.store.reports().deliveries(&filter).await.unwrap();
         lines.into_iter().map(|line| line.recipient).collect::<Vec<_>>()
     };
 

@@ -53,7 +53,7 @@ impl Migrated {
     }
 
     async fn details(&self) -> Vec<DeliveryDetail> {
-        let filter = DeliveryFilter { state: None, kind: None, limit: 1000 };
+        let filter = DeliveryFilter::newest(1000);
         let mut details = Vec::new();
         for line in self.store.reports().deliveries(&filter).await.unwrap() {
             details.push(self.store.reports().delivery(line.id).await.unwrap().unwrap());

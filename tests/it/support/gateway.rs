@@ -243,7 +243,7 @@ impl Gateway {
 
     /// All deliveries, the oldest first.
     pub(crate) async fn deliveries(&self) -> Vec<DeliveryLine> {
-        let filter = DeliveryFilter { state: None, kind: None, limit: 10_000 };
+        let filter = DeliveryFilter::newest(10_000);
         let mut lines = self.store().reports().deliveries(&filter).await.unwrap();
         lines.reverse();
         lines
@@ -251,7 +251,7 @@ impl Gateway {
 
     /// The newest delivery with all that happened to it.
     pub(crate) async fn last(&self) -> DeliveryDetail {
-        let filter = DeliveryFilter { state: None, kind: None, limit: 1 };
+        let filter = DeliveryFilter::newest(1);
         let newest = self.store().reports().deliveries(&filter).await.unwrap().remove(0);
         self.store().reports().delivery(newest.id).await.unwrap().unwrap()
     }
