@@ -148,7 +148,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Check(args) => check::run(&args).await,
             Command::Backup(args) => backup::run(&args).await,
             Command::Restore(args) => restore::run(&args).await,
-            Command::Key(command) => key::run(command),
+            Command::Key(command) => key::run(command).await,
             Command::Ca(command) => ca::run(&command),
             Command::Recipient(command) => recipient::run(command).await,
             Command::Ingest(command) => ingest::run(command).await,

@@ -1,9 +1,11 @@
-//! `otpost recipient`: imports, shows and erases recipients. Contacts are shown masked; identifiers are never shown.
+//! `otpost recipient`: imports, shows, exports and erases recipients. Contacts are masked, except in an export; identifiers
+//! are never shown.
 
 mod csv_line;
 mod csv_rows;
 mod encoding;
 mod erase;
+mod export;
 mod file_index;
 mod identifier;
 mod import;
@@ -19,6 +21,8 @@ mod spreadsheet;
 
 use std::process::ExitCode;
 
+use uuid::Uuid;
+
 use super::Usage;
 use crate::domain::contact::Channel;
 use crate::domain::recipient::{Identifier, IdentifierKind, Recipient};
@@ -31,6 +35,8 @@ pub(super) enum Command {
     Show(show::Args),
     /// Erase a recipient with all identifiers and contacts
     Erase(erase::Args),
+    /// Write everything that is stored of a recipient to a file, with contacts in clear
+    Export(export::Args),
 }
 
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -38,6 +44,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(args) => import::run(&args).await,
         Command::Show(args) => show::run(&args).await,
         Command::Erase(args) => erase::run(&args).await,
+        Command::Export(args) => export::run(&args).await,
     }
 }
 
@@ -73,4 +80,31 @@ pub(super) fn not_found(kind: IdentifierKind) -> anyhow::Error {
 /// The masked contacts of a recipient on `channel`, the preferred one first.
 fn masked_contacts(recipient: &Recipient, channel: Channel) -> impl Iterator<Item = String> {
     recipient.contacts.iter().filter(move |contact| contact.channel() == channel).map(ToString::to_string)
+}
+
+/// The one recipient that is meant: the only one with the identifier, or the one with this id.
+fn choose<'a>(
+    identifier: &IdentifierArgs,
+    id: Option<Uuid>,
+    recipients: &'a [Recipient],
+) -> anyhow::Result<&'a Recipient> {
+    match (recipients, id) {
+        ([], _) => Err(identifier.not_found()),
+        ([recipient], None) => Ok(recipient),
+        (_, Some(id)) => match recipients.iter().find(|recipient| recipient.id.0 == id) {
+            Some(recipient) => Ok(recipient),
+            None => Err(Usage("--id: the recipient of this id does not have this identifier".to_owned()).into()),
+        },
+        (recipients, None) => {
+            let lines: Vec<_> = recipients.iter().map(|recipient| format!("  {}", summary(recipient))).collect();
+            let count = recipients.len();
+            let text = format!("{count} recipients have this identifier; choose one with --id:\n{}", lines.join("\n"));
+            Err(Usage(text).into())
+        }
+    }
+}
+
+fn summary(recipient: &Recipient) -> String {
+    let contacts: Vec<_> = Channel::ALL.into_iter().flat_map(|channel| masked_contacts(recipient, channel)).collect();
+    format!("{}  {}  {}", recipient.id, recipient.locale, contacts.join(" ")).trim_end().to_owned()
 }

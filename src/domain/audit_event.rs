@@ -63,6 +63,8 @@ pub enum AuditKind {
     RecipientsImported,
     /// A recipient was erased.
     RecipientErased,
+    /// An operator wrote a recipient's data to a file.
+    RecipientExported,
     /// The ingest listener rejected a client, in a handshake or in a request.
     ClientRejected,
     /// The ingest listener rejected notifications of a client.
@@ -83,6 +85,10 @@ pub enum AuditKind {
     ProviderDrained,
     /// An operator put a provider back into rotation.
     ProviderEnabled,
+    /// An operator rotated the seal key.
+    SealKeyRotated,
+    /// Nothing needed the previous seal key any more; it was removed.
+    PreviousSealKeyRemoved,
 }
 
 impl AuditKind {

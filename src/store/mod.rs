@@ -24,6 +24,7 @@ pub mod database_files;
 mod error;
 mod fatal_error;
 mod hash_labels;
+pub mod key_rotation;
 mod lease;
 #[cfg(feature = "testing")]
 pub mod memory;

@@ -5,12 +5,14 @@
 mod acceptance;
 mod after_acceptance;
 mod audit_log;
+mod key_rotation;
 mod leases;
 mod memory;
 mod migration;
 mod query_plans;
 mod recipients;
 mod retention;
+mod shredding;
 mod spending;
 mod sqlite;
 mod template_versions;
@@ -50,6 +52,7 @@ fn promises() -> Vec<Promise> {
     [
         acceptance::PROMISES,
         after_acceptance::PROMISES,
+        key_rotation::PROMISES,
         leases::PROMISES,
         audit_log::PROMISES,
         recipients::PROMISES,

@@ -5,11 +5,10 @@ use std::process::ExitCode;
 
 use uuid::Uuid;
 
-use super::{IdentifierArgs, masked_contacts};
+use super::{IdentifierArgs, choose, summary};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::contact::Channel;
 use crate::domain::recipient::Recipient;
 
 #[derive(Debug, clap::Args)]
@@ -37,7 +36,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let store = args.config.open_store().await?;
     let directory = store.recipients();
     let recipients = directory.find(&identifier).await?;
-    let recipient = choose(args, &recipients)?;
+    let recipient = choose(&args.identifier, args.id, &recipients)?;
     if !args.yes && !confirmed(recipient)? {
         output::line("nothing was erased")?;
         return Ok(ExitCode::FAILURE);
@@ -49,28 +48,6 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     output::line(format_args!("erased {}", recipient.id))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn choose<'a>(args: &Args, recipients: &'a [Recipient]) -> anyhow::Result<&'a Recipient> {
-    match (recipients, args.id) {
-        ([], _) => Err(args.identifier.not_found()),
-        ([recipient], None) => Ok(recipient),
-        (_, Some(id)) => match recipients.iter().find(|recipient| recipient.id.0 == id) {
-            Some(recipient) => Ok(recipient),
-            None => Err(Usage("--id: the recipient of this id does not have this identifier".to_owned()).into()),
-        },
-        (recipients, None) => {
-            let lines: Vec<_> = recipients.iter().map(|recipient| format!("  {}", summary(recipient))).collect();
-            let count = recipients.len();
-            let text = format!("{count} recipients have this identifier; choose one with --id:\n{}", lines.join("\n"));
-            Err(Usage(text).into())
-        }
-    }
-}
-
-fn summary(recipient: &Recipient) -> String {
-    let contacts: Vec<_> = Channel::ALL.into_iter().flat_map(|channel| masked_contacts(recipient, channel)).collect();
-    format!("{}  {}  {}", recipient.id, recipient.locale, contacts.join(" ")).trim_end().to_owned()
 }
 
 fn confirmed(recipient: &Recipient) -> std::io::Result<bool> {

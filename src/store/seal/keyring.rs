@@ -7,16 +7,17 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
-use tempfile::NamedTempFile;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::Error;
+use super::master::{FileVersion, Master, Masters, generation_of};
+use super::master_file::{MasterFile, key_in, write_key};
 use crate::domain::clock::Timestamp;
 use crate::file_access;
 
@@ -26,51 +27,25 @@ const EPOCH: Duration = Duration::from_mins(15);
 /// An epoch key is kept for this much longer than the deadline of its codes, so that a slow last attempt can be settled.
 const GRACE: Duration = Duration::from_mins(1);
 
-const KEY_BYTES: usize = 32;
+pub(super) const KEY_BYTES: usize = 32;
 
 /// 256 bits.
 pub(super) type Key = Zeroizing<[u8; KEY_BYTES]>;
 
-/// The number of a quarter of an hour since 1970; 0 for the master key.
+/// What sealed something: the number of a quarter of an hour since 1970, or a generation of the master key, which is 0 for
+/// the first one and has the highest bit set for those of later rotations.
 pub(super) type Epoch = u32;
-
-/// The uses of the master key; each has a key of its own.
-#[derive(Clone, Copy)]
-pub(super) enum Use {
-    Content,
-    Contact,
-    Lookup,
-    Fingerprint,
-    /// Ties the file of an epoch key to this master key and to its epoch.
-    EpochFile,
-    /// Recognizes the master key that a database was sealed with.
-    Recognition,
-}
-
-impl Use {
-    const fn label(self) -> &'static [u8] {
-        match self {
-            Self::Content => b"otpost content v1",
-            Self::Contact => b"otpost contact v1",
-            Self::Lookup => b"otpost lookup v1",
-            Self::Fingerprint => b"otpost fingerprint v1",
-            Self::EpochFile => b"otpost epoch file v1",
-            Self::Recognition => b"otpost recognition v1",
-        }
-    }
-}
 
 /// All keys of this gateway.
 pub(super) struct Keyring {
-    content: Key,
-    contact: Key,
-    lookup: Key,
-    fingerprint: Key,
-    epoch_file: Key,
-    recognition: Key,
+    /// The keys of hashes, the same in all generations.
+    pub(super) lookup: Key,
+    pub(super) fingerprint: Key,
+    masters: RwLock<Masters>,
     epochs: RwLock<BTreeMap<Epoch, Arc<Key>>>,
     /// The first file that does not belong to the master key.
     foreign: Option<PathBuf>,
+    path: PathBuf,
     folder: PathBuf,
 }
 
@@ -83,34 +58,105 @@ impl Keyring {
 
     /// Reads the master key and the epoch keys that exist.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let master = read_key(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::NoKey { path: path.to_owned() },
-            _ => key_file(path, &error),
-        })?;
+        let (version, file) = read_master(path)?;
         let mut keyring = Self {
-            content: derive(&master, Use::Content)?,
-            contact: derive(&master, Use::Contact)?,
-            lookup: derive(&master, Use::Lookup)?,
-            fingerprint: derive(&master, Use::Fingerprint)?,
-            epoch_file: derive(&master, Use::EpochFile)?,
-            recognition: derive(&master, Use::Recognition)?,
+            masters: RwLock::new(Masters::new(&file, version)?),
+            lookup: file.lookup,
+            fingerprint: file.fingerprint,
             epochs: RwLock::default(),
             foreign: None,
+            path: path.to_owned(),
             folder: path.with_extension("epochs"),
         };
         keyring.read_epochs()?;
         Ok(keyring)
     }
 
-    fn read_epochs(&mut self) -> Result<(), Error> {
+    /// Reads the file of the master key again if another process has changed it. Of a file of another gateway nothing is
+    /// taken.
+    pub(super) fn refresh(&self) -> Result<(), Error> {
+        let version = FileVersion::of(&self.path).map_err(|error| key_file(&self.path, &error))?;
+        if self.masters().version == version {
+            return Ok(());
+        }
+        let (version, file) = read_master(&self.path)?;
+        if !openssl::memcmp::eq(file.lookup.as_slice(), self.lookup.as_slice()) {
+            return Err(Error::WrongKey { path: self.path.clone() });
+        }
+        *self.masters.write().unwrap_or_else(PoisonError::into_inner) = Masters::new(&file, version)?;
+        Ok(())
+    }
+
+    fn masters(&self) -> RwLockReadGuard<'_, Masters> {
+        self.masters.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The generation that seals.
+    pub(super) fn master(&self) -> Arc<Master> {
+        Arc::clone(&self.masters().current)
+    }
+
+    /// The generation that sealed something. Another process may have made it.
+    pub(super) fn master_of(&self, epoch: Epoch) -> Result<Arc<Master>, Error> {
+        let known = || self.masters().all().find(|master| master.epoch == epoch).cloned();
+        if let Some(master) = known() {
+            return Ok(master);
+        }
+        self.refresh()?;
+        known().ok_or_else(|| Error::NoGeneration { path: self.path.clone(), generation: generation_of(epoch) })
+    }
+
+    /// All generations, the one that seals first.
+    pub(super) fn generations(&self) -> Vec<Arc<Master>> {
+        self.masters().all().cloned().collect()
+    }
+
+    /// When the current generation replaced the previous one, while that one is kept.
+    pub(super) fn rotated_at(&self) -> Option<Timestamp> {
+        self.masters().previous.as_ref().map(|(_, at)| *at)
+    }
+
+    /// Makes a new generation, which seals from now on. The previous one is kept for opening.
+    pub(super) fn rotate(&self, now: Timestamp) -> Result<(), Error> {
+        let (_, file) = read_master(&self.path)?;
+        file.rotate(now)?.replace(&self.path).map_err(|error| key_file(&self.path, &error))?;
+        self.refresh()
+    }
+
+    /// Removes the previous generation from the file.
+    pub(super) fn drop_previous(&self) -> Result<(), Error> {
+        let (_, file) = read_master(&self.path)?;
+        let file = MasterFile { previous: None, ..file };
+        file.replace(&self.path).map_err(|error| key_file(&self.path, &error))?;
+        self.refresh()
+    }
+
+    /// Whether there is an epoch key whose file belongs to the previous generation.
+    pub(super) fn previous_has_epochs(&self) -> bool {
+        let current = self.master();
+        let epochs: Vec<Epoch> = self.epoch_files().unwrap_or_default();
+        epochs.into_iter().any(|epoch| {
+            let file = read_epoch_file(&self.file_of(epoch));
+            file.is_ok_and(|(key, tag)| tag.is_some_and(|tag| !current.is_tag(&tag, epoch, &key)))
+        })
+    }
+
+    fn epoch_files(&self) -> Result<Vec<Epoch>, Error> {
         let entries = match fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(|error| key_file(&self.folder, &error))?,
         };
-        let mut epochs = BTreeMap::new();
+        let mut epochs = Vec::new();
         for entry in entries {
             let file = entry.map_err(|error| key_file(&self.folder, &error))?.path();
-            let Some(epoch) = epoch_of(&file) else { continue };
+            epochs.extend(epoch_of(&file));
+        }
+        Ok(epochs)
+    }
+
+    fn read_epochs(&mut self) -> Result<(), Error> {
+        let mut epochs = BTreeMap::new();
+        for epoch in self.epoch_files()? {
             match self.read_epoch(epoch) {
                 Ok(key) => drop(epochs.insert(epoch, Arc::new(key))),
                 // If the master key is the wrong one, all of them are: the caller finds that out first.
@@ -129,38 +175,13 @@ impl Keyring {
         self.foreign.clone().map_or(Ok(()), |path| Err(Error::ForeignEpochKey { path }))
     }
 
-    // The second line is missing in files of earlier versions.
     fn read_epoch(&self, epoch: Epoch) -> Result<Key, Error> {
         let path = self.file_of(epoch);
-        let text = fs::read_to_string(&path).map(Zeroizing::new).map_err(|error| key_file(&path, &error))?;
-        let (key, tag) = text.split_once('\n').unwrap_or((&text, ""));
-        let key = key_in(key).map_err(|error| key_file(&path, &error))?;
-        let tag = tag.trim();
-        if tag.is_empty() || openssl::base64::decode_block(tag).is_ok_and(|tag| self.is_tag(&tag, epoch, &key)) {
-            return Ok(key);
-        }
-        Err(Error::ForeignEpochKey { path })
-    }
-
-    fn is_tag(&self, tag: &[u8], epoch: Epoch, key: &Key) -> bool {
-        let own = self.epoch_tag(epoch, key);
-        own.is_ok_and(|own| own.len() == tag.len() && openssl::memcmp::eq(&own, tag))
-    }
-
-    fn epoch_tag(&self, epoch: Epoch, key: &Key) -> Result<[u8; 32], Error> {
-        hmac(&self.epoch_file, &[&epoch.to_be_bytes(), key.as_slice()])
-    }
-
-    /// The master key for one use.
-    pub(super) fn key_for(&self, purpose: Use) -> &Key {
-        match purpose {
-            Use::Content => &self.content,
-            Use::Contact => &self.contact,
-            Use::Lookup => &self.lookup,
-            Use::Fingerprint => &self.fingerprint,
-            Use::EpochFile => &self.epoch_file,
-            Use::Recognition => &self.recognition,
-        }
+        let (key, tag) = read_epoch_file(&path).map_err(|error| key_file(&path, &error))?;
+        let Some(tag) = tag else { return Ok(key) };
+        let is_ours = || self.masters().all().any(|master| master.is_tag(&tag, epoch, &key));
+        // Another process may have rotated the master key, and then made this one.
+        if is_ours() || (self.refresh().is_ok() && is_ours()) { Ok(key) } else { Err(Error::ForeignEpochKey { path }) }
     }
 
     /// The key of an epoch, unless it was never made or has been destroyed. Another process may have made it.
@@ -216,7 +237,7 @@ impl Keyring {
         let path = self.file_of(epoch);
         fs::create_dir_all(&self.folder).map_err(|error| key_file(&self.folder, &error))?;
         let key = random_key()?;
-        let tag = self.epoch_tag(epoch, &key)?;
+        let tag = self.master().epoch_tag(epoch, &key)?;
         match write_key(&path, &key, Some(&tag)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return self.read_epoch(epoch),
@@ -242,15 +263,10 @@ fn epoch_of(file: &Path) -> Option<Epoch> {
     name.parse().ok()
 }
 
-fn random_key() -> Result<Key, Error> {
+pub(super) fn random_key() -> Result<Key, Error> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     openssl::rand::rand_bytes(key.as_mut_slice())?;
     Ok(key)
-}
-
-// One HMAC is a sound key derivation here: the master key is uniform and the labels are few and fixed (NIST SP 800-108).
-fn derive(master: &Key, purpose: Use) -> Result<Key, Error> {
-    Ok(Zeroizing::new(hmac(master, &[purpose.label()])?))
 }
 
 /// HMAC-SHA-256 over the parts, each preceded by its length so that no two lists of parts look alike.
@@ -266,35 +282,21 @@ pub(super) fn hmac(key: &Key, parts: &[&[u8]]) -> Result<[u8; 32], Error> {
     Ok(mac)
 }
 
-fn write_key(path: &Path, key: &Key, tag: Option<&[u8]>) -> io::Result<()> {
-    let mut text = Zeroizing::new(String::with_capacity(128));
-    text.push_str(&Zeroizing::new(openssl::base64::encode_block(key.as_slice())));
-    text.push('\n');
-    if let Some(tag) = tag {
-        text.push_str(&openssl::base64::encode_block(tag));
-        text.push('\n');
-    }
-    // A file that a crash truncated must not be read as a key: it is written under another name and then renamed.
-    let mut temporary =
-        NamedTempFile::new_in(path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
-    temporary.write_all(text.as_bytes())?;
-    temporary.as_file().sync_all()?;
-    temporary.persist_noclobber(path).map(drop).map_err(|error| error.error)
+fn read_master(path: &Path) -> Result<(FileVersion, MasterFile), Error> {
+    let read = || Ok((FileVersion::of(path)?, MasterFile::read(path)?));
+    read().map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Error::NoKey { path: path.to_owned() },
+        _ => key_file(path, &error),
+    })
 }
 
-fn read_key(path: &Path) -> io::Result<Key> {
-    key_in(&Zeroizing::new(fs::read_to_string(path)?))
-}
-
-fn key_in(text: &str) -> io::Result<Key> {
-    let mut bytes = openssl::base64::decode_block(text.trim()).unwrap_or_default();
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    let fits = bytes.len() == KEY_BYTES;
-    if fits {
-        key.copy_from_slice(&bytes);
-    }
-    bytes.zeroize();
-    if fits { Ok(key) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "expected 32 bytes in base64")) }
+// The second line, the tag, is missing in files of earlier versions.
+fn read_epoch_file(path: &Path) -> io::Result<(Key, Option<Vec<u8>>)> {
+    let text = Zeroizing::new(fs::read_to_string(path)?);
+    let (key, tag) = text.split_once('\n').unwrap_or((&text, ""));
+    let tag = Some(tag.trim()).filter(|tag| !tag.is_empty());
+    // What is no base64 is the tag of no key.
+    Ok((key_in(key)?, tag.map(|tag| openssl::base64::decode_block(tag).unwrap_or_default())))
 }
 
 // Overwriting first is best effort: a copy-on-write or flash disk may keep the old block until it is reused.

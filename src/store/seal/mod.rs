@@ -4,8 +4,12 @@
 //! another row does not open. Codes are sealed with the key of their epoch, everything else with the master key.
 
 mod content;
+mod fingerprint;
 mod keyring;
+mod master;
+mod master_file;
 mod recipient_hash;
+mod rotation;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,19 +22,19 @@ use zeroize::Zeroizing;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::delivery::DeliveryId;
-use crate::domain::notification::{Content, Notification};
+use crate::domain::notification::Content;
 use crate::domain::recipient::{Identifier, RecipientId};
 
 use content::SealedContent;
-use keyring::{Epoch, Key, Keyring, Use, hmac};
+pub use fingerprint::Fingerprint;
+use keyring::{Epoch, Key, Keyring, hmac};
+use master::is_master;
+pub use rotation::SealedPrefix;
 
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 const EPOCH_BYTES: usize = 4;
 const HEAD_BYTES: usize = EPOCH_BYTES + NONCE_BYTES;
-
-/// The epoch of ciphertexts under the master key.
-const MASTER: Epoch = 0;
 
 /// A keyed hash that finds a value without storing it: the first 128 bits of an HMAC-SHA-256.
 pub type LookupHash = [u8; 16];
@@ -70,6 +74,12 @@ pub enum Error {
         path.display()
     )]
     ForeignEpochKey { path: PathBuf },
+    /// Something was sealed after a rotation that this file does not know of, or before one that has ended.
+    #[error(
+        "{} has no key of generation {generation}: restore the seal.key and the database of the same time",
+        path.display()
+    )]
+    NoGeneration { path: PathBuf, generation: u32 },
     /// OpenSSL returned an error.
     #[error("the cryptographic library failed")]
     Crypto(#[from] ErrorStack),
@@ -79,40 +89,6 @@ pub enum Error {
     /// The ciphertext is truncated, altered, or copied from another row.
     #[error("the ciphertext does not open")]
     Damaged,
-}
-
-/// Compares a repeated request with the first: a keyed hash of the fields, and one of the code under the epoch key. The
-/// digits of a code can be found from its hash by trying all of them, so its hash is of no use once the epoch key is
-/// destroyed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint {
-    fields: LookupHash,
-    code: Option<(Epoch, LookupHash)>,
-}
-
-impl Fingerprint {
-    /// Hash of the fields, epoch and hash of the code: 36 bytes, or 16 without a code.
-    pub(super) fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = self.fields.to_vec();
-        if let Some((epoch, hash)) = self.code {
-            bytes.extend_from_slice(&epoch.to_be_bytes());
-            bytes.extend_from_slice(&hash);
-        }
-        bytes
-    }
-
-    /// `None` when the bytes are not a fingerprint.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let fields = *bytes.first_chunk()?;
-        let code = match &bytes[size_of::<LookupHash>()..] {
-            [] => None,
-            rest => {
-                let (epoch, hash) = rest.split_first_chunk()?;
-                Some((Epoch::from_be_bytes(*epoch), hash.try_into().ok()?))
-            }
-        };
-        Some(Self { fields, code })
-    }
 }
 
 /// Recognizes a master key without giving anything of it away.
@@ -163,10 +139,12 @@ impl Sealer {
         })
     }
 
-    /// Recognizes the master key; `None` if this user may not read it.
-    pub fn key_fingerprint(&self) -> Result<Option<KeyFingerprint>, Error> {
+    /// Recognizes the master key, and the one before while that one is kept; `None` if this user may not read them.
+    pub fn key_fingerprints(&self) -> Result<Option<Vec<KeyFingerprint>>, Error> {
         let Ok(keys) = &self.keys else { return Ok(None) };
-        hmac(keys.key_for(Use::Recognition), &[b"seal.key"]).map(shorten).map(Some)
+        let masters = keys.generations();
+        let fingerprint = |key: &Key| hmac(key, &[b"seal.key"]).map(shorten);
+        masters.iter().map(|master| fingerprint(&master.recognition)).collect::<Result<_, _>>().map(Some)
     }
 
     /// Fails if there is an epoch key that does not belong to the master key.
@@ -179,9 +157,11 @@ impl Sealer {
         Error::WrongKey { path: self.path.clone() }
     }
 
-    /// Creates the key of `at`'s epoch unless it exists, so that no request has to wait for it.
+    /// Creates the key of `at`'s epoch unless it exists, so that no request has to wait for it. Uses a rotated master key
+    /// from now on.
     pub fn prepare(&self, at: Timestamp) -> Result<(), Error> {
-        self.keys()?.current(at).map(drop)
+        self.keys()?.current(at)?;
+        self.keys()?.refresh()
     }
 
     /// Destroys epoch keys that no open code needs; returns how many.
@@ -212,15 +192,18 @@ impl Sealer {
             | Content::CardUnlocked(_)
             | Content::Verification(_)
             | Content::TransactionalLock(_)
-            | Content::Transaction(_) => seal(self.keys()?.key_for(Use::Content), MASTER, id.0.as_bytes(), &plain),
+            | Content::Transaction(_) => {
+                let master = self.keys()?.master();
+                seal(&master.content, master.epoch, id.0.as_bytes(), &plain)
+            }
         }
     }
 
     /// Opens what [`Sealer::seal_content`] sealed for the same delivery.
     pub fn open_content(&self, sealed: &[u8], id: DeliveryId) -> Result<(Content, Vec<Identifier>), Error> {
         let epoch = epoch_of(sealed)?;
-        let plain = if epoch == MASTER {
-            open(self.keys()?.key_for(Use::Content), sealed, id.0.as_bytes())?
+        let plain = if is_master(epoch) {
+            open(&self.keys()?.master_of(epoch)?.content, sealed, id.0.as_bytes())?
         } else {
             let key = self.keys()?.epoch(epoch).ok_or(Error::KeyDestroyed)?;
             open(&key, sealed, id.0.as_bytes())?
@@ -231,12 +214,14 @@ impl Sealer {
     /// Seals a contact of a recipient.
     pub fn seal_contact(&self, recipient: RecipientId, contact: &Contact) -> Result<Vec<u8>, Error> {
         let aad = contact_aad(recipient, contact.channel());
-        seal(self.keys()?.key_for(Use::Contact), MASTER, &aad, contact.expose().as_bytes())
+        let master = self.keys()?.master();
+        seal(&master.contact, master.epoch, &aad, contact.expose().as_bytes())
     }
 
     /// Opens what [`Sealer::seal_contact`] sealed for the same recipient and channel.
     pub fn open_contact(&self, recipient: RecipientId, channel: Channel, sealed: &[u8]) -> Result<Contact, Error> {
-        let plain = open(self.keys()?.key_for(Use::Contact), sealed, &contact_aad(recipient, channel))?;
+        let master = self.keys()?.master_of(epoch_of(sealed)?)?;
+        let plain = open(&master.contact, sealed, &contact_aad(recipient, channel))?;
         let text = std::str::from_utf8(&plain).map_err(|_| Error::Damaged)?;
         Ok(Contact::restore(channel, text))
     }
@@ -248,7 +233,7 @@ impl Sealer {
 
     /// The hash that a value is stored as. Equal values with different labels have different hashes.
     pub fn lookup_hash(&self, label: &str, value: &str) -> Result<LookupHash, Error> {
-        hmac(self.keys()?.key_for(Use::Lookup), &[label.as_bytes(), value.as_bytes()]).map(shorten)
+        hmac(&self.keys()?.lookup, &[label.as_bytes(), value.as_bytes()]).map(shorten)
     }
 
     /// The hash that makes a second request the same as a first: of its idempotency key, or without one of its fields.
@@ -263,45 +248,8 @@ impl Sealer {
             Some(key) => (b"key", key.as_bytes()),
             None => (b"fields", &fingerprint.fields),
         };
-        hmac(self.keys()?.key_for(Use::Lookup), &[client.as_bytes(), endpoint.as_bytes(), label, value]).map(shorten)
+        hmac(&self.keys()?.lookup, &[client.as_bytes(), endpoint.as_bytes(), label, value]).map(shorten)
     }
-
-    /// Hashes the parsed fields of a notification, so that whitespace and order of the JSON do not matter.
-    pub fn fingerprint(&self, notification: &Notification, now: Timestamp) -> Result<Fingerprint, Error> {
-        let fields = content::fields(notification);
-        let parts: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
-        let fields = hmac(self.keys()?.key_for(Use::Fingerprint), &parts).map(shorten)?;
-        let code = match &notification.content {
-            Content::Otp(otp) => {
-                let (epoch, key) = self.keys()?.current(now)?;
-                Some((epoch, otp.code.under_seal(|code| code_hash(&key, code))?))
-            }
-            Content::CardLocked(_)
-            | Content::CardUnlocked(_)
-            | Content::Verification(_)
-            | Content::TransactionalLock(_)
-            | Content::Transaction(_) => None,
-        };
-        Ok(Fingerprint { fields, code })
-    }
-
-    /// Whether `notification` has the same fields as the one that `first` was made of. Once the epoch key of the first is
-    /// destroyed, its code cannot be compared and the other fields decide.
-    pub fn matches(&self, first: &Fingerprint, notification: &Notification, now: Timestamp) -> Result<bool, Error> {
-        let second = self.fingerprint(notification, now)?;
-        if first.fields != second.fields {
-            return Ok(false);
-        }
-        let (Some((epoch, hash)), Content::Otp(otp)) = (first.code, &notification.content) else { return Ok(true) };
-        match self.keys()?.epoch(epoch) {
-            Some(key) => Ok(openssl::memcmp::eq(&otp.code.under_seal(|code| code_hash(&key, code))?, &hash)),
-            None => Ok(true),
-        }
-    }
-}
-
-fn code_hash(key: &Key, code: &str) -> Result<LookupHash, Error> {
-    hmac(key, &[b"otpost code v1", code.as_bytes()]).map(shorten)
 }
 
 fn shorten(mac: [u8; 32]) -> LookupHash {

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::money::{Currency, Money};
-use crate::domain::notification::{ClientName, NotificationId, Otp};
+use crate::domain::notification::{ClientName, Notification, NotificationId, Otp};
 use crate::domain::recipient::IdentifierKind;
 use crate::domain::secret::Code;
 

@@ -478,3 +478,27 @@ fn the_help_of_the_import_says_what_each_status_stops() {
     help.place_of("or suspected fraud, and nothing else");
     help.place_of("blocked or deceased: gets nothing");
 }
+
+#[test]
+fn an_export_has_the_contacts_in_clear_in_a_file_for_its_owner_only_and_is_an_audit_event() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let workspace = Workspace::small();
+    workspace.import("1337");
+    let file = workspace.path("recipient.json");
+    let export = ["recipient", "export", "storage_customer", "1337", "--out", file.to_str().unwrap()];
+
+    let exported = workspace.run(&export);
+
+    assert_eq!(exported.code, 0, "{}", exported.err);
+    let data: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let contacts: Vec<_> = data["recipient"]["contacts"].as_array().unwrap().iter().collect();
+    assert!(contacts.iter().any(|it| it["contact"].as_str().unwrap().starts_with("+48")), "{data}");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let listed = workspace.run(&["audit", "list"]).out;
+    assert!(listed.contains("recipient_exported") && listed.contains("operator:"), "{listed}");
+    let again = workspace.run(&export);
+    assert!(again.code == 2 && again.err.contains("exists; choose another name"), "{}", again.err);
+    let unknown = workspace.run(&["recipient", "export", "storage_customer", "77", "--out", "x.json"]);
+    assert!(unknown.code == 1 && unknown.err.contains("no recipient has this storage_customer"), "{}", unknown.err);
+}

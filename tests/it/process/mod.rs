@@ -12,6 +12,7 @@ mod disk_full;
 mod drain;
 mod hangups;
 mod io_errors;
+mod key_rotation;
 mod metrics;
 mod operators;
 mod overload;
