@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::{mail, sms};
 use crate::support::fake::Fake;
+use crate::support::lag::Lag;
 use crate::support::load::load;
 use crate::support::{Gateway, Setup, recipient, verification};
 
@@ -60,18 +61,21 @@ async fn survives(host: &str) -> Gateway {
     gateway.knows((1..=10).map(|n| recipient(&n.to_string()).customer(&n.to_string()).phone("+48600100200"))).await;
     gateway.clock.follow();
 
+    let lag = Lag::watch();
     let sent = load(&gateway, CODES, 1_000.0, 1..=10).await;
     gateway.settle().await;
+    let allowance = lag.allowance();
 
     assert!(sent.all_accepted(), "{:?}", sent.errors);
     let arrived = gateway.sms("primary").report();
     assert_eq!((arrived.distinct, arrived.duplicates), (CODES.into(), 0));
-    assert!(arrived.end_to_end.p99_ms <= DELIVERED_WITHIN_MS, "{}", arrived.end_to_end);
+    let delivered_within = DELIVERED_WITHIN_MS + allowance.as_secs_f64() * 1_000.0;
+    assert!(arrived.end_to_end.p99_ms <= delivered_within, "{} {allowance:?}", arrived.end_to_end);
     for told in gateway.deliveries().await {
         let told = gateway.store().reports().delivery(told.id).await.unwrap().unwrap();
         let [.., last] = &told.attempts[..] else { unreachable!("it was told") };
         let asked_after = last.started_at.since(told.line.received_at);
-        assert!(asked_after <= NEXT_IS_ASKED_WITHIN, "{asked_after:?}");
+        assert!(asked_after <= NEXT_IS_ASKED_WITHIN + allowance, "{asked_after:?} {allowance:?}");
     }
     gateway
 }

@@ -60,7 +60,8 @@ async fn no_provider_is_tried_before_its_retry_after_and_after_a_long_one_the_ne
                         assert_eq!((busy.asked() - asked, gateway.received() - told), (1, 0), "early: {status} {form}");
                     }
                     gateway.wait(Duration::from_millis(200)).await;
-                    assert_eq!((busy.asked() - asked, gateway.received() - told), (2, 1), "{status} {form}");
+                    let counts = (busy.asked() - asked, gateway.received() - told);
+                    assert_eq!(counts, (2, 1), "{status} {form} {:?}", gateway.last().await);
                 }
                 _ => assert_eq!((busy.asked() - asked, gateway.received() - told), (1, 1), "{status} {form}"),
             }

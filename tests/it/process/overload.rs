@@ -41,6 +41,8 @@ const CONNECTIONS: usize = 256;
 const CARDS: u64 = 2_000;
 /// A request that is late by so much is not sent any more: everybody who could is waiting for an answer.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(1);
+/// The gateway closes a connection that was idle for five seconds; one that may be closed any moment is not used.
+const IDLE_MAX: Duration = Duration::from_secs(2);
 
 const CODE_EVERY: Duration = Duration::from_millis(20);
 const NORMAL_AGAIN_WITHIN: Duration = Duration::from_secs(5);
@@ -255,19 +257,26 @@ fn alone<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> J
 struct Line {
     stream: SslStream<TcpStream>,
     inbox: Vec<u8>,
+    address: SocketAddr,
+    connector: Arc<SslConnector>,
+    used: Instant,
 }
 
 impl Line {
-    async fn open(address: SocketAddr, connector: &SslConnector) -> Self {
+    async fn open(address: SocketAddr, connector: &Arc<SslConnector>) -> Self {
         let plain = TcpStream::connect(address).await.unwrap();
         plain.set_nodelay(true).unwrap();
         let ssl = connector.configure().unwrap().verify_hostname(false).into_ssl("localhost").unwrap();
         let mut stream = SslStream::new(ssl, plain).unwrap();
         Pin::new(&mut stream).connect().await.unwrap();
-        Self { stream, inbox: Vec::with_capacity(1024) }
+        let connector = Arc::clone(connector);
+        Self { stream, inbox: Vec::with_capacity(1024), address, connector, used: Instant::now() }
     }
 
     async fn exchange(&mut self, request: &[u8]) -> u16 {
+        if self.used.elapsed() > IDLE_MAX {
+            *self = Self::open(self.address, &self.connector).await;
+        }
         self.inbox.clear();
         self.stream.write_all(request).await.unwrap();
         loop {
@@ -278,6 +287,7 @@ impl Line {
             let length = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
             let length = length.map_or(0, |header| std::str::from_utf8(header.value).unwrap().parse().unwrap());
             if self.inbox.len() >= start + length {
+                self.used = Instant::now();
                 return head.code.unwrap();
             }
         }

@@ -9,6 +9,7 @@ pub(crate) mod fake;
 pub(crate) mod gateway;
 pub(crate) mod house;
 pub(crate) mod jose;
+pub(crate) mod lag;
 pub(crate) mod load;
 pub(crate) mod node;
 pub(crate) mod notice;
