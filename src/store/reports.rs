@@ -21,6 +21,8 @@ pub trait Reports: Send + Sync {
     async fn backlogs(&self) -> Result<[Backlog; 2], Error>;
     /// The newest rejections of notifications, newest first.
     async fn rejections(&self, limit: u32) -> Result<Vec<EventLine>, Error>;
+    /// How many identifiers name several recipients, those of companies left out.
+    async fn shared_identifiers(&self) -> Result<u64, Error>;
     /// The size of the database.
     async fn figures(&self) -> Result<Figures, Error>;
 }

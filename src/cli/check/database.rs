@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::domain::chain;
 use crate::domain::clock::SystemClock;
 use crate::file_access::{self, Purpose};
+use crate::flow::recipients::OtpAmbiguous;
 use crate::store::seal::{self, Sealer};
 use crate::store::{self, OpenMode, Store};
 
@@ -52,6 +53,18 @@ async fn open(config: &Config, report: &mut CheckReport) -> Result<(), store::Er
     report.ok("database", format_args!("SQLite {}, {recipients} recipients, {open} open deliveries", figures.version));
     if recipients == 0 {
         report.warning("recipients", "no recipients; no notification can be delivered. Run `otpost recipient import`");
+    }
+    let shared = store.reports().shared_identifiers().await?;
+    if shared > 0 {
+        let sent = match config.recipients.otp_ambiguous {
+            OtpAmbiguous::Reject => "is not sent",
+            OtpAmbiguous::All => "is sent to each of them",
+        };
+        let text = format!(
+            "{shared} identifiers name several recipients each; an OTP with no other identifier {sent} \
+             (recipients.otp_ambiguous)"
+        );
+        report.warning("recipients", text);
     }
     report.ok("epoch keys", counted(store.epoch_keys(), "key"));
     let (free, min) = (store.update_free_space().await?, config.store.min_free);

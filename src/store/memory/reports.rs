@@ -1,5 +1,7 @@
 //! What lists and reports show.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -8,6 +10,7 @@ use super::tables::{DeliveryRow, Tables};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::delivery::EndReason;
 use crate::domain::notification::Priority;
+use crate::domain::recipient::IdentifierKind;
 use crate::store::Error;
 use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures, Reports};
 
@@ -66,6 +69,18 @@ impl Reports for MemoryBackend {
             lines.sort_by_key(|line| std::cmp::Reverse((line.at, line.seq)));
             lines.truncate(limit as usize);
             lines
+        })
+        .await
+    }
+
+    async fn shared_identifiers(&self) -> Result<u64, Error> {
+        self.call("shared_identifiers", |tables| {
+            let all = tables.recipients.values().flat_map(|rows| &rows.identifiers);
+            let mut holders = HashMap::<_, u64>::new();
+            for (hash, _) in all.filter(|(_, kind)| *kind != IdentifierKind::Corporation.name()) {
+                *holders.entry(*hash).or_default() += 1;
+            }
+            holders.into_values().filter(|count| *count > 1).count() as u64
         })
         .await
     }

@@ -12,8 +12,10 @@ use super::Sqlite;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::notification::{Kind, Priority};
+use crate::domain::recipient::IdentifierKind;
 use crate::store::Error;
 use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures, Reports};
+use crate::store::seal::LookupHash;
 
 const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
     d.ended_at, d.recipient_id, n.client, n.idempotency_key, n.warnings,
@@ -106,6 +108,24 @@ impl Reports for Sqlite {
             WHERE kind = 'notification_rejected' AND at > 0 ORDER BY at DESC, seq DESC LIMIT ?1";
         let rows = sqlx::query(text).bind(limit).fetch_all(&self.read).await?;
         rows.iter().map(event).collect()
+    }
+
+    async fn shared_identifiers(&self) -> Result<u64, Error> {
+        let page_end = "SELECT hash FROM identifier WHERE hash > ?1 ORDER BY hash LIMIT 1 OFFSET ?2";
+        let page = "SELECT count(*) FROM (SELECT 1 FROM identifier WHERE hash > ?1 AND hash <= ?2 AND kind <> ?3
+            GROUP BY hash HAVING count(*) > 1)";
+        let (mut after, mut shared) = (Vec::new(), 0);
+        loop {
+            let query = sqlx::query_scalar(page_end).bind(&after).bind(PAGE);
+            let end: Option<Vec<u8>> = query.fetch_optional(&self.read).await?;
+            let to = end.clone().unwrap_or_else(|| vec![u8::MAX; size_of::<LookupHash>()]);
+            let query = sqlx::query_scalar(page).bind(after).bind(to).bind(IdentifierKind::Corporation.name());
+            shared += query.fetch_one(&self.read).await.map(|count: u64| count)?;
+            match end {
+                Some(end) => after = end,
+                None => return Ok(shared),
+            }
+        }
     }
 
     async fn figures(&self) -> Result<Figures, Error> {

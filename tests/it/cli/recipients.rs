@@ -414,6 +414,7 @@ fn a_number_that_another_recipient_of_the_database_has_is_rejected_unless_the_fi
     let dry = workspace.run(&["recipient", "import", &file, "--dry-run"]);
     let refused = workspace.run(&["recipient", "import", &file]);
     let allowed = workspace.run(&["recipient", "import", &file, "--allow-shared"]);
+    let checked = workspace.run(&["check"]).out;
     let wrong_row = import(&workspace, "wrong.csv", &table("d,pl,2,+48600100204\nb,pl,3,+48600\n"));
     let moved = import(&workspace, "moved.csv", &table("d,pl,2,+48600100204\nb,pl,3,+48600100202\n"));
     let again = import(&workspace, "moved.csv", &table("d,pl,2,+48600100204\nb,pl,3,+48600100202\n"));
@@ -427,6 +428,7 @@ fn a_number_that_another_recipient_of_the_database_has_is_rejected_unless_the_fi
     }
     assert_eq!((allowed.code, allowed.out.as_str()), (0, "imported 2, rejected 0\n"));
     assert!(allowed.err.starts_with(&format!("warning: {reason}")), "{}", allowed.err);
+    assert!(checked.contains("1 identifiers name several recipients each; an OTP with no other"), "{checked}");
     assert_eq!(wrong_row.out, "imported 0, rejected 2\n", "{}", wrong_row.err);
     assert_eq!((moved.out.as_str(), again.out.as_str()), ("imported 2, rejected 0\n", "imported 2, rejected 0\n"));
 }

@@ -129,8 +129,8 @@ async fn a_push_that_was_not_delivered_is_followed_by_the_sms_at_once() {
 }
 
 #[tokio::test]
-async fn a_hedge_goes_on_when_the_push_service_is_drained_renamed_or_removed() {
-    for change in ["drained", "renamed", "removed"] {
+async fn a_hedge_goes_on_when_the_push_service_is_drained_renamed_removed_or_at_its_spend_cap() {
+    for change in ["drained", "renamed", "removed", "at its spend cap"] {
         let (gateway, _desk, _) = pushed().await;
         for name in ["desk", "other", "app"].map(|name| ProviderName(name.to_owned())) {
             match change {
@@ -140,7 +140,12 @@ async fn a_hedge_goes_on_when_the_push_service_is_drained_renamed_or_removed() {
                 "renamed" => gateway
                     .house
                     .reconfigure(|text| text.replace(&format!("name = \"{name}\""), &format!("name = \"new-{name}\""))),
-                _ => gateway.house.reconfigure(|text| without_provider(&text, &name.0)),
+                "removed" => gateway.house.reconfigure(|text| without_provider(&text, &name.0)),
+                // The push that is waiting for its confirmation has used it up.
+                _ => gateway.house.reconfigure(|text| {
+                    let name = format!("name = \"{name}\"\n");
+                    text.replace(&name, &format!("{name}price = \"1\"\nspend_cap_per_hour = \"1\"\n"))
+                }),
             }
         }
         let gateway = gateway.restart().await;

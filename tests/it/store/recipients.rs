@@ -12,6 +12,7 @@ pub(super) const PROMISES: &[Promise] = &[
     ("a recipient is found by each identifier, with all contacts in order", |it| Box::pin(found(it))),
     ("the same value of another kind is another identifier", |it| Box::pin(kinds(it))),
     ("several recipients can share an identifier", |it| Box::pin(shared(it))),
+    ("identifiers that several recipients have are counted, except those of companies", |it| Box::pin(counted(it))),
     ("the holders of many identifiers are found in one query", |it| Box::pin(holders(it))),
     ("an import replaces a recipient whole", |it| Box::pin(replaced(it))),
     ("an erased recipient is not found again", |it| Box::pin(erased(it))),
@@ -56,6 +57,17 @@ async fn kinds(it: Fixture) {
 async fn shared(it: Fixture) {
     import(&it, [recipient("one").card("11"), recipient("two").card("11"), recipient("three").card("12")]).await;
     assert_eq!(it.store.recipients().find(&number(IdentifierKind::DcCard, "11")).await.unwrap().len(), 2);
+}
+
+async fn counted(it: Fixture) {
+    let shared = async || it.store.reports().shared_identifiers().await.unwrap();
+    import(&it, [recipient("one").card("11").customer("1"), recipient("two").card("12").customer("2")]).await;
+    assert_eq!(shared().await, 0);
+    let company = |reference| recipient(reference).corporation("7");
+
+    import(&it, [company("three"), company("four"), recipient("five").card("11").customer("2")]).await;
+
+    assert_eq!(shared().await, 2);
 }
 
 async fn holders(it: Fixture) {
