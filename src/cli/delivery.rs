@@ -1,5 +1,7 @@
 //! `otpost delivery`: lists deliveries, and shows everything that happened to one. Contacts are masked.
 
+mod csv;
+mod filter_args;
 mod list;
 mod message_text;
 mod show;

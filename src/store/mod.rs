@@ -40,6 +40,7 @@ mod retry;
 mod rows;
 pub mod seal;
 mod seal_key;
+pub mod search;
 mod settle;
 mod split;
 mod sqlite;
@@ -213,6 +214,11 @@ impl Store {
         &*self.backend
     }
 
+    /// The index of what deliveries are found by.
+    pub fn search_index(&self) -> &dyn search::SearchIndex {
+        &*self.backend
+    }
+
     /// Template versions and their activations.
     pub fn template_versions(&self) -> &dyn TemplateVersions {
         &*self.backend
@@ -263,9 +269,9 @@ impl Store {
         self.sealer.recipient_hash(recipient).unwrap_or_default()
     }
 
-    /// The hash by which the attempts at a contact are found; `None` if the cryptographic library fails.
-    pub fn contact_hash(&self, contact: &Contact) -> Option<[u8; 16]> {
-        self.sealer.contact_hash(contact).ok()
+    /// The hash by which the attempts at a contact are found.
+    pub fn contact_hash(&self, contact: &Contact) -> Result<[u8; 16], Error> {
+        Ok(self.sealer.contact_hash(contact)?)
     }
 
     /// The recipient that [`Store::recipient_hash`] named so; `None` when the text is not such a name.

@@ -11,6 +11,7 @@ mod migration;
 mod query_plans;
 mod recipients;
 mod retention;
+mod search;
 mod spending;
 mod sqlite;
 mod template_versions;
@@ -54,6 +55,7 @@ fn promises() -> Vec<Promise> {
         audit_log::PROMISES,
         recipients::PROMISES,
         retention::PROMISES,
+        search::PROMISES,
         spending::PROMISES,
         template_versions::PROMISES,
     ]
@@ -183,6 +185,6 @@ impl Fixture {
 
     async fn count(&self) -> usize {
         let filter = otpost::store::reports::DeliveryFilter::newest(10_000);
-        self.store.reports().deliveries(&filter).await.unwrap().len()
+        self.store.reports().deliveries(&filter).await.unwrap().lines.len()
     }
 }

@@ -25,6 +25,7 @@ mod reports;
 mod retention;
 mod schema;
 mod seal_key;
+mod search;
 mod template_versions;
 mod wal_monitor;
 mod writer_connection;
