@@ -71,6 +71,14 @@ impl DeliveryState {
         self.into()
     }
 
+    /// Whether a delivery that ended so may be wanted again, because no message is known to have arrived.
+    pub const fn may_be_resent(self) -> bool {
+        match self {
+            Self::Undeliverable | Self::Unconfirmed | Self::Undelivered | Self::ExpiredByProvider => true,
+            Self::Open | Self::Sent | Self::Confirmed | Self::Expired | Self::NotSent | Self::Superseded => false,
+        }
+    }
+
     /// The state with that name.
     pub fn from_name(name: &str) -> Option<Self> {
         name.parse().ok()

@@ -10,6 +10,7 @@ mod memory;
 mod migration;
 mod query_plans;
 mod recipients;
+mod resend;
 mod retention;
 mod search;
 mod spending;
@@ -54,6 +55,7 @@ fn promises() -> Vec<Promise> {
         leases::PROMISES,
         audit_log::PROMISES,
         recipients::PROMISES,
+        resend::PROMISES,
         retention::PROMISES,
         search::PROMISES,
         spending::PROMISES,

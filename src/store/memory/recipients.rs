@@ -35,8 +35,12 @@ impl SealedRecipients for MemoryBackend {
     async fn erase(&self, recipient: Uuid, contacts: &[LookupHash], event: &AuditEvent) -> Result<bool, Error> {
         self.call("erase", |tables| {
             let own = tables.deliveries.values_mut().filter(|row| row.recipient == Some(recipient));
-            for attempt in own.flat_map(|row| &mut row.attempts) {
-                attempt.contact_hash = attempt.contact_hash.filter(|hash| !contacts.contains(hash));
+            for row in own {
+                for attempt in &mut row.attempts {
+                    attempt.contact_hash = attempt.contact_hash.filter(|hash| !contacts.contains(hash));
+                }
+                let is_open = row.is_open();
+                row.sealed = row.sealed.take().filter(|_| is_open);
             }
             let is_known = tables.recipients.remove(&recipient).is_some();
             tables.events.extend(is_known.then(|| event.clone()));

@@ -118,7 +118,7 @@ impl<'a> StepObject<'a> {
             ended_at,
             due_at,
             keeps_lease: u8::from(matches!(rows.next, NextState::Leased(_))),
-            keeps_content: u8::from(!matches!(rows.next, NextState::Ended(..))),
+            keeps_content: u8::from(rows.keeps_content),
             wait_recorded: matches!(rows.next, NextState::Due(_)).then_some(1),
         }
     }

@@ -26,6 +26,7 @@ mod retention;
 mod schema;
 mod seal_key;
 mod search;
+mod search_index;
 mod template_versions;
 mod wal_monitor;
 mod writer_connection;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Sqlite;
 use super::audit_events::insert_event;
 use super::json_rows::{Hex, array};
-use super::search::forget_contacts;
+use super::search_index::forget_recipient;
 use crate::domain::audit_event::AuditEvent;
 use crate::store::recipients::SealedRecipients;
 use crate::store::rows::{ContactRow, ImportRows, RecipientQuery, RecipientRows};
@@ -119,7 +119,7 @@ impl SealedRecipients for Sqlite {
                 {
                     sqlx::query(text).bind(recipient).execute(&mut *transaction).await?;
                 }
-                forget_contacts(&mut transaction, recipient, contacts).await?;
+                forget_recipient(&mut transaction, recipient, contacts).await?;
                 insert_event(&mut transaction, event).await?;
                 transaction.commit().await?;
                 Ok(true)

@@ -211,3 +211,31 @@ fn what_cannot_be_searched_for_is_named_in_one_sentence() {
 fn customer(number: &str) -> Identifier {
     Identifier { kind: IdentifierKind::StorageCustomer, value: number.to_owned() }
 }
+
+#[tokio::test]
+async fn a_notification_is_sent_again_with_a_reason_and_the_operators_name() {
+    let workspace = Workspace::new();
+    let store = open(&workspace).await;
+    let failed = accept(&store).await;
+    let id = failed.id.to_string();
+    store.give_up(failed, None, EndReason::UnknownRecipient).await.unwrap();
+    let reason = "imported since, ticket 4711";
+
+    let said = workspace.run(&["delivery", "resend", &id, "--reason", reason, "--json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let again = said.json()["delivery"].as_str().unwrap().to_owned();
+    let shown = workspace.run(&["delivery", "show", &again]);
+    let listed = workspace.run(&["audit", "list", "--kind", "delivery_resent", "--json"]).json();
+    let twice = workspace.run(&["delivery", "resend", &again, "--reason", reason]);
+    let unknown = workspace.run(&["delivery", "resend", "0195d3a0-0000-7000-8000-000000000000", "--reason", reason]);
+    let without = workspace.run(&["delivery", "resend", &id]);
+
+    assert!(shown.place_of("delivery_resent") < shown.place_of(reason), "{}", shown.out);
+    let event = &listed["events"][0];
+    assert!(event["actor"].as_str().unwrap().starts_with("operator:"), "{listed}");
+    assert_eq!((&event["detail"]["of"], &event["detail"]["reason"]), (&id.as_str().into(), &reason.into()));
+    assert_eq!((twice.code, unknown.code, without.code), (2, 2, 2));
+    assert!(twice.err.contains("is not sent again: it is still open"), "{}", twice.err);
+    assert!(unknown.err.contains("no delivery has this id"), "{}", unknown.err);
+    assert!(without.err.contains("--reason"), "{}", without.err);
+}
