@@ -24,11 +24,11 @@ pub(super) enum Command {
     Show(show::Args),
 }
 
-pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::New(args) => new::run(&args),
-        Command::Activate(args) => rotate::activate(&args),
-        Command::Retire(args) => rotate::retire(&args),
+        Command::New(args) => new::run(&args).await,
+        Command::Activate(args) => rotate::activate(&args).await,
+        Command::Retire(args) => rotate::retire(&args).await,
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
     }
