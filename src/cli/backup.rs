@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::config_file::ConfigFile;
 use super::progress_bar::progress_bar;
-use super::{Usage, output, usage};
+use super::{Usage, operator_log, output, usage};
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::store::backup::{self, Backup, BackupPlan, BackupProgress};
 
@@ -46,7 +47,8 @@ pub(super) struct Args {
 
 /// Makes a backup and removes old ones.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let settings = args.config.load()?.store;
+    let config = args.config.load()?;
+    let settings = &config.store;
     let database = settings.sqlite_path().map_err(usage)?;
     if !database.exists() {
         return Err(Usage(format!("{}: no such database", database.display())).into());
@@ -61,6 +63,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let backup = taken.context("no backup was made")?;
     let keep = args.keep.map_or(usize::MAX, |keep| usize::try_from(keep).unwrap_or(usize::MAX));
     let removed = backup::keep_newest(&database, &args.folder, keep)?;
+    let file = backup.file.display().to_string();
+    operator_log::record_at(&config, AuditKind::BackupMade, &[("file", file.into())]).await;
     if args.json {
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let report =

@@ -46,15 +46,15 @@ pub(super) enum Command {
     Export(export::Args),
 }
 
-pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Init(args) => init::run(args),
+        Command::Init(args) => init::run(args).await,
         Command::Show(args) => show::run(args),
-        Command::Sign(args) => sign::run(args),
+        Command::Sign(args) => sign::run(args).await,
         Command::List(args) => list::run(args),
-        Command::Revoke(args) => revoke::run(args),
-        Command::Crl(args) => crl::run(args),
-        Command::Encrypt(args) => encrypt::run(args),
+        Command::Revoke(args) => revoke::run(args).await,
+        Command::Crl(args) => crl::run(args).await,
+        Command::Encrypt(args) => encrypt::run(args).await,
         Command::Export(args) => export::run(args),
     }
 }

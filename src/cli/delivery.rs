@@ -1,7 +1,10 @@
-//! `otpost delivery`: lists deliveries, and shows everything that happened to one. Contacts are masked.
+//! `otpost delivery`: finds deliveries, shows everything that happened to one, and sends one again. Contacts are masked.
 
+mod csv;
+mod filter_args;
 mod list;
 mod message_text;
+mod resend;
 mod show;
 mod timeline;
 
@@ -15,15 +18,18 @@ use crate::store::reports::DeliveryLine;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List deliveries, newest first
-    List(list::Args),
+    List(Box<list::Args>),
     /// Show everything that happened to a delivery
     Show(show::Args),
+    /// Send a notification again that did not arrive; never a code
+    Resend(resend::Args),
 }
 
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list::run(&args).await,
         Command::Show(args) => show::run(&args).await,
+        Command::Resend(args) => resend::run(&args).await,
     }
 }
 

@@ -30,9 +30,9 @@ pub(super) enum Command {
 
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::New(args) => new::run(&args),
-        Command::Activate(args) => activate::activate(&args),
-        Command::Retire(args) => activate::retire(&args),
+        Command::New(args) => new::run(&args).await,
+        Command::Activate(args) => activate::activate(&args).await,
+        Command::Retire(args) => activate::retire(&args).await,
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Rotate(args) => rotate::run(&args).await,

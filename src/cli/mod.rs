@@ -15,6 +15,7 @@ mod init;
 mod key;
 mod local_gateway;
 mod openapi;
+mod operator_log;
 mod output;
 mod progress_bar;
 mod provider;
@@ -149,7 +150,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Backup(args) => backup::run(&args).await,
             Command::Restore(args) => restore::run(&args).await,
             Command::Key(command) => key::run(command).await,
-            Command::Ca(command) => ca::run(&command),
+            Command::Ca(command) => ca::run(&command).await,
             Command::Recipient(command) => recipient::run(command).await,
             Command::Ingest(command) => ingest::run(command).await,
             Command::Route(command) => route::run(command).await,

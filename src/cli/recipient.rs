@@ -72,6 +72,11 @@ pub(super) fn parse_identifier(kind: IdentifierKind, value: &str) -> Result<Iden
     identifier::parse(kind, value).map_err(|error| Usage(format!("{kind}: {error}")))
 }
 
+/// A phone number in the form in which contacts are stored. Its country code must be there.
+pub(super) fn normalised_phone(text: &str) -> Result<String, impl std::error::Error + use<>> {
+    phone::normalised(text, None)
+}
+
 /// The error for an identifier that no recipient has. It does not repeat the identifier.
 pub(super) fn not_found(kind: IdentifierKind) -> anyhow::Error {
     anyhow::anyhow!("no recipient has this {kind}")

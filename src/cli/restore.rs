@@ -7,7 +7,8 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::config_file::ConfigFile;
-use super::{output, usage};
+use super::{operator_log, output, usage};
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::store::backup::{self, Restored};
 
@@ -36,9 +37,12 @@ pub(super) struct Args {
 
 /// Restores a backup.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let database = args.config.load()?.store.sqlite_path().map_err(usage)?;
+    let config = args.config.load()?;
+    let database = config.store.sqlite_path().map_err(usage)?;
     let restored = backup::restore(&args.backup, &database, args.force, SystemClock.now()).await;
     let Restored { contents, kept, has_manifest } = restored.context("nothing was restored")?;
+    let backup = args.backup.display().to_string();
+    operator_log::record_at(&config, AuditKind::DatabaseRestored, &[("backup", backup.into())]).await;
     if args.json {
         output::json(&json!({
             "database": database, "contents": contents, "kept": kept, "has_manifest": has_manifest,

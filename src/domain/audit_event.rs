@@ -3,7 +3,7 @@
 //! An event holds ids, names, numbers, and an operator's account and reason. It never holds a recipient's data or a code.
 
 use serde_json::{Map, Value};
-use strum::IntoStaticStr;
+use strum::{EnumIter, IntoStaticStr};
 
 use super::clock::Timestamp;
 use super::delivery::DeliveryId;
@@ -34,7 +34,7 @@ impl std::fmt::Display for Actor {
 }
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum AuditKind {
     /// A notification was committed.
@@ -89,6 +89,30 @@ pub enum AuditKind {
     SealKeyRotated,
     /// Nothing needed the previous seal key any more; it was removed.
     PreviousSealKeyRemoved,
+    /// An operator had a notification sent again.
+    DeliveryResent,
+    /// An operator exported a part of the audit log.
+    AuditExported,
+    /// An operator made a backup.
+    BackupMade,
+    /// An operator put a backup in the place of the database.
+    DatabaseRestored,
+    /// An operator created a client CA.
+    CaCreated,
+    /// An operator encrypted the key of a client CA, or changed its passphrase.
+    CaKeyEncrypted,
+    /// An operator signed the certificate of a client.
+    CertificateSigned,
+    /// An operator revoked the certificate of a client.
+    CertificateRevoked,
+    /// An operator signed a revocation list.
+    CrlSigned,
+    /// An operator created a key for encrypted request bodies.
+    EncryptionKeyCreated,
+    /// An operator decided when a key for encrypted request bodies is published.
+    EncryptionKeyActivated,
+    /// An operator retired a key for encrypted request bodies.
+    EncryptionKeyRetired,
 }
 
 impl AuditKind {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::contact::Channel;
+use super::country::Country;
 use super::failure_detail::FailureDetail;
 use super::outcome::Outcome;
 use super::receipt::ReceiptStatus;
@@ -68,6 +69,14 @@ impl DeliveryState {
     /// The name used in storage, metrics and reports.
     pub fn name(self) -> &'static str {
         self.into()
+    }
+
+    /// Whether a delivery that ended so may be wanted again, because no message is known to have arrived.
+    pub const fn may_be_resent(self) -> bool {
+        match self {
+            Self::Undeliverable | Self::Unconfirmed | Self::Undelivered | Self::ExpiredByProvider => true,
+            Self::Open | Self::Sent | Self::Confirmed | Self::Expired | Self::NotSent | Self::Superseded => false,
+        }
     }
 
     /// The state with that name.
@@ -148,6 +157,10 @@ pub struct Attempt {
     pub contact: u32,
     /// The contact, masked.
     pub address: String,
+    /// A keyed hash of the contact, by which its deliveries are found; `None` after the contact's retention.
+    pub contact_hash: Option<[u8; 16]>,
+    /// The country of the phone number, if it is one.
+    pub country: Option<Country>,
     pub started_at: Timestamp,
     /// How long the provider took to answer.
     pub took: Duration,

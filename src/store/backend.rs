@@ -10,6 +10,7 @@ use super::providers::Providers;
 use super::recipients::SealedRecipients;
 use super::reports::Reports;
 use super::seal_key::SealKeyRecord;
+use super::search::SearchIndex;
 use super::write_batcher::Batches;
 use super::{AuditEvents, DeliveryReceipts, Error, Retention, TemplateVersions};
 
@@ -27,6 +28,7 @@ pub(super) trait Backend:
     + AuditEvents
     + AuditTree
     + SealKeyRecord
+    + SearchIndex
 {
     /// Bytes that may still be written.
     async fn free_space(&self) -> Result<u64, Error>;

@@ -36,11 +36,13 @@ mod read_batcher;
 mod receipts;
 mod recipients;
 pub mod reports;
+mod resend;
 mod retention;
 mod retry;
 mod rows;
 pub mod seal;
 mod seal_key;
+pub mod search;
 mod settle;
 mod split;
 mod sqlite;
@@ -57,6 +59,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::contact::Contact;
 use crate::domain::recipient::RecipientId;
 use backend::Backend;
 use fatal_error::FatalError;
@@ -65,12 +68,13 @@ use seal::Sealer;
 use write_batcher::WriteBatcher;
 
 pub use accept::{Acceptance, Accepted, Dedupe};
-pub use audit_events::AuditEvents;
+pub use audit_events::{AuditEvents, operators_event};
 pub use error::Error;
 pub use lease::{Claimed, LEASE, Lease};
 pub use ordering::Predecessor;
 pub use receipts::{Confirmation, DeliveryReceipts, Parked, Reported};
 pub use recipients::Recipients;
+pub use resend::NotResent;
 pub use retention::Retention;
 pub use split::Share;
 pub use template_versions::TemplateVersions;
@@ -213,6 +217,11 @@ impl Store {
         &*self.backend
     }
 
+    /// The index of what deliveries are found by.
+    pub fn search_index(&self) -> &dyn search::SearchIndex {
+        &*self.backend
+    }
+
     /// Template versions and their activations.
     pub fn template_versions(&self) -> &dyn TemplateVersions {
         &*self.backend
@@ -261,6 +270,11 @@ impl Store {
     /// A name of a recipient for logs, which says nothing without the keys; empty if the cryptographic library fails.
     pub fn recipient_hash(&self, recipient: RecipientId) -> String {
         self.sealer.recipient_hash(recipient).unwrap_or_default()
+    }
+
+    /// The hash by which the attempts at a contact are found.
+    pub fn contact_hash(&self, contact: &Contact) -> Result<[u8; 16], Error> {
+        Ok(self.sealer.contact_hash(contact)?)
     }
 
     /// The recipient that [`Store::recipient_hash`] named so; `None` when the text is not such a name.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::lease::{Claimed, LEASE, Lease};
+use super::resend::{EndedRow, Resend};
 use super::rows::{ClaimedRow, Split};
 use super::seal::LookupHash;
 use super::supersede::Newer;
@@ -46,6 +47,10 @@ pub(super) trait Outbox: Send + Sync {
     async fn newer(&self, replaced: LookupHash, notification: Uuid) -> Result<Option<Newer>, Error>;
     /// When the next open delivery is due, or the next lease ends.
     async fn next_due(&self) -> Result<Option<Timestamp>, Error>;
+    /// What a resend of this delivery depends on; `None` when there is none.
+    async fn ended(&self, delivery: Uuid) -> Result<Option<EndedRow>, Error>;
+    /// Adds a delivery like one that has ended. `false`, and nothing written, when that one has no content any more.
+    async fn resend(&self, resend: &Resend) -> Result<bool, Error>;
     /// The sealed content of an open delivery.
     async fn sealed_content(&self, delivery: DeliveryId) -> Result<Option<Vec<u8>>, Error>;
 }

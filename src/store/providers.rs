@@ -7,13 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Error;
-use super::audit_events::operator;
+use super::audit_events::{operator, reason_line};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
-
-/// The longest reason that is kept, in characters; a longer one is cut.
-const REASON_MAX: usize = 200;
 
 /// The time over which spending is counted against a cap.
 const BILLED_WINDOW: Duration = Duration::from_hours(1);
@@ -52,9 +49,7 @@ pub struct Drain {
 impl Drain {
     /// A drain from `since` on. The reason becomes one short line, so that lists stay readable.
     pub fn new(provider: ProviderName, reason: Option<&str>, since: Timestamp) -> Self {
-        let one_line = |reason: &str| reason.chars().filter(|c| !c.is_control()).take(REASON_MAX).collect::<String>();
-        let reason = reason.map(|reason| one_line(reason).trim().to_owned()).filter(|reason| !reason.is_empty());
-        Self { provider, since, reason }
+        Self { provider, since, reason: reason.and_then(reason_line) }
     }
 
     pub(super) fn event(&self) -> AuditEvent {

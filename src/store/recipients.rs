@@ -29,8 +29,9 @@ pub(super) trait SealedRecipients: Send + Sync {
     async fn holders(&self, identifiers: &[LookupHash]) -> Result<Vec<Vec<Uuid>>, Error>;
     /// Writes recipients whole, all or none: what a recipient's row no longer names is removed.
     async fn import(&self, recipients: &[ImportRows], event: &AuditEvent) -> Result<(), Error>;
-    /// Removes a recipient; `false`, and nothing written, when the id is unknown.
-    async fn erase(&self, recipient: Uuid, event: &AuditEvent) -> Result<bool, Error>;
+    /// Removes a recipient, and the hashes of its contacts from attempts and the search index; `false`, and nothing written,
+    /// when the id is unknown.
+    async fn erase(&self, recipient: Uuid, contacts: &[LookupHash], event: &AuditEvent) -> Result<bool, Error>;
 }
 
 /// The recipients of this gateway.
@@ -95,10 +96,14 @@ impl Recipients {
         self.backend.import(&rows, &event.with("recipients", recipients.len())).await
     }
 
-    /// Removes a recipient with all identifiers and contacts. `false` when the id is unknown.
+    /// Removes a recipient with all identifiers and contacts, and the hashes by which deliveries to these contacts are found.
+    /// `false` when the id is unknown.
     pub async fn erase(&self, id: RecipientId, now: Timestamp) -> Result<bool, Error> {
+        let Some(recipient) = self.get(id).await? else { return Ok(false) };
+        let contacts = recipient.contacts.iter().map(|contact| self.sealer.contact_hash(contact));
+        let contacts = contacts.collect::<Result<Vec<_>, _>>()?;
         let event = AuditEvent::new(operator(), AuditKind::RecipientErased, now);
-        self.backend.erase(id.0, &event.with("recipient", id.to_string())).await
+        self.backend.erase(id.0, &contacts, &event.with("recipient", id.to_string())).await
     }
 
     /// Records that an operator wrote the recipient's data to a file.

@@ -6,15 +6,21 @@ use uuid::Uuid;
 
 use super::Error;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{Attempt, DeliveryState};
+use crate::domain::contact::Channel;
+use crate::domain::country::Country;
+use crate::domain::delivery::{Attempt, DeliveryState, EndReason, ProviderName};
 use crate::domain::notification::{Kind, Priority};
-use crate::domain::recipient::RecipientId;
+use crate::domain::recipient::{Locale, RecipientId};
+use crate::domain::template_version::TemplateVersion;
+
+/// Deliveries that a search without a selective property looks at before it says how far it has come.
+pub const LOOKED_AT_MAX: u32 = 100_000;
 
 /// Queries that change nothing.
 #[async_trait]
 pub trait Reports: Send + Sync {
-    /// The newest deliveries that match, newest first.
-    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error>;
+    /// The newest deliveries that match, newest first, and where to go on.
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Error>;
     /// One delivery by its id, or the first delivery of the notification with this id.
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error>;
     /// The open deliveries of each priority, in the order of [`Priority::ALL`].
@@ -27,22 +33,82 @@ pub trait Reports: Send + Sync {
     async fn figures(&self) -> Result<Figures, Error>;
 }
 
-/// Which deliveries to list.
+/// Which deliveries to list. Recipient, contact, idempotency key and reference are selective: deliveries are looked up by
+/// them, however many there are. All that is asked of attempts must be true of one attempt.
 #[derive(Debug, Clone)]
 pub struct DeliveryFilter {
-    pub state: Option<DeliveryState>,
-    pub kind: Option<Kind>,
     pub recipient: Option<RecipientId>,
+    /// The keyed hash of the contact of an attempt.
+    pub contact: Option<[u8; 16]>,
+    pub idempotency_key: Option<String>,
+    /// The provider's reference of an attempt.
+    pub reference: Option<String>,
+    pub state: Option<DeliveryState>,
+    pub reason: Option<EndReason>,
+    pub kind: Option<Kind>,
+    pub channel: Option<Channel>,
+    pub provider: Option<ProviderName>,
+    pub country: Option<Country>,
+    pub locale: Option<Locale>,
+    pub template_version: Option<TemplateVersion>,
     /// Only of notifications that were received then or later.
-    pub since: Option<Timestamp>,
+    pub from: Option<Timestamp>,
+    /// Only of notifications that were received earlier.
+    pub to: Option<Timestamp>,
+    /// Only deliveries with a smaller id: where the list before ended.
+    pub before: Option<Uuid>,
+    /// Lines at most.
     pub limit: u32,
+    /// Deliveries that are looked at, at most, when nothing selective is asked for.
+    pub looked_at_max: u32,
 }
 
 impl DeliveryFilter {
     /// The newest deliveries, at most `limit`.
     pub const fn newest(limit: u32) -> Self {
-        Self { state: None, kind: None, recipient: None, since: None, limit }
+        Self {
+            recipient: None,
+            contact: None,
+            idempotency_key: None,
+            reference: None,
+            state: None,
+            reason: None,
+            kind: None,
+            channel: None,
+            provider: None,
+            country: None,
+            locale: None,
+            template_version: None,
+            from: None,
+            to: None,
+            before: None,
+            limit,
+            looked_at_max: if limit > LOOKED_AT_MAX { limit } else { LOOKED_AT_MAX },
+        }
     }
+
+    /// Whether it asks for something of attempts.
+    pub const fn asks_for_attempt(&self) -> bool {
+        self.contact.is_some()
+            || self.reference.is_some()
+            || self.channel.is_some()
+            || self.provider.is_some()
+            || self.country.is_some()
+            || self.locale.is_some()
+            || self.template_version.is_some()
+    }
+}
+
+/// A part of a list of deliveries.
+#[derive(Debug, Clone)]
+pub struct DeliveryPage {
+    pub lines: Vec<DeliveryLine>,
+    /// The list goes on with the deliveries before this id; `None` when there are no more. With fewer lines than asked for,
+    /// so many deliveries were looked at that the search ended here.
+    pub next: Option<Uuid>,
+    /// Audit events that the search index has not come to yet, and whose deliveries may be missing. 0 but after an upgrade of
+    /// a large database.
+    pub unindexed: u64,
 }
 
 /// One line of a list of deliveries.

@@ -33,6 +33,9 @@ pub trait Retention: Send + Sync {
     async fn prune_receipts(&self, now: Timestamp) -> Result<u64, Error>;
     /// Replaces the masked contacts in attempts at deliveries older than `before`; returns how many.
     async fn mask_contacts(&self, before: Timestamp) -> Result<u64, Error>;
+    /// Removes the search index of days before `before`, and that of contacts of days before `contacts_before`; returns how
+    /// many terms.
+    async fn prune_terms(&self, before: Timestamp, contacts_before: Timestamp) -> Result<u64, Error>;
     /// Removes notifications older than `before` that have no open delivery, with their deliveries and attempts;
     /// returns how many notifications.
     async fn purge(&self, before: Timestamp) -> Result<u64, Error>;

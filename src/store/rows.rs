@@ -56,6 +56,8 @@ pub(super) struct SettleRows {
     pub(super) recipient: Option<Uuid>,
     pub(super) attempt: Option<Attempt>,
     pub(super) next: NextState,
+    /// Whether the sealed content stays until the deadline.
+    pub(super) keeps_content: bool,
     /// `None` when a delivery goes on waiting and the audit log says so already.
     pub(super) event: Option<AuditEvent>,
 }
@@ -67,9 +69,9 @@ pub(super) enum NextState {
     Leased(Timestamp),
     /// Open, without a lease, and due at this time.
     Due(Timestamp),
-    /// Ended at this time: its sealed content is removed.
+    /// Ended at this time.
     Ended(DeliveryState, Option<EndReason>, Timestamp),
-    /// Ended as sent at this time: its sealed content is kept, in case a receipt reports that it was not delivered.
+    /// Ended as sent at this time, but a receipt may report that it was not delivered.
     AwaitsReceipt(Timestamp),
 }
 

@@ -8,6 +8,7 @@ use super::{Error, Store};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
+use crate::domain::notification::Priority;
 use crate::domain::receipt::ReceiptStatus;
 
 impl Store {
@@ -91,11 +92,24 @@ impl Store {
             event: (!goes_on_waiting).then(|| event(claimed.event(kind, now), attempt.as_ref(), next)),
             attempt,
             next,
+            keeps_content: keeps_content(claimed, next),
         };
         match self.writer.settle(rows).await? {
             SettleResult::Done => Ok(()),
             SettleResult::LeaseLost => Err(Error::LeaseLost(claimed.id)),
         }
+    }
+}
+
+// The content of what may go on, and of what an operator may send again until its deadline. A recipient who was found before
+// and is unknown now has been erased.
+fn keeps_content(claimed: &Claimed, next: NextState) -> bool {
+    let is_erased = claimed.recipient.is_some();
+    match next {
+        NextState::Leased(_) | NextState::Due(_) | NextState::AwaitsReceipt(_) => true,
+        NextState::Ended(_, Some(EndReason::Suppressed), _) => false,
+        NextState::Ended(_, Some(EndReason::UnknownRecipient), _) if is_erased => false,
+        NextState::Ended(state, ..) => claimed.priority() == Priority::Standard && state.may_be_resent(),
     }
 }
 

@@ -202,6 +202,11 @@ pub const ALL: &[Metric] = &[
         "1 while audit events are signed; 0 when the log cannot be signed or was changed.",
     ),
     gauge_of("otpost_audit_lag_seconds", &[], "Age of the oldest audit event that is not signed yet."),
+    gauge_of(
+        "otpost_search_index_lag_events",
+        &[],
+        "Audit events that the search index has not come to yet; deliveries of the newest 10,000 of them are found anyway.",
+    ),
     counter_of("otpost_audit_checkpoints_total", &[], "Signed checkpoints of the audit log."),
     gauge_of("otpost_audit_publish_failed", &["place"], "1 while checkpoints cannot be published there."),
     gauge_of("otpost_store_wal_bytes", &[], "Size of the write-ahead log's file."),

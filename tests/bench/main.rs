@@ -17,6 +17,7 @@ mod proc_stats;
 mod render;
 mod results;
 mod scenarios;
+mod search;
 mod stored;
 mod table;
 mod workspace;
@@ -63,6 +64,9 @@ struct Args {
     /// Notifications in the database of the scenario `stored`
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=20_000_000))]
     stored: u32,
+    /// Deliveries in the database of the scenario `search`
+    #[arg(long, value_name = "N", env = "OTPOST_BENCH_ROWS", default_value_t = 1_000_000)]
+    rows: u32,
     /// One round of 3 seconds per scenario with 100,000 stored notifications
     #[arg(long, conflicts_with_all = ["seconds", "runs", "stored"])]
     quick: bool,
@@ -146,7 +150,8 @@ async fn measure(args: &Args, parameters: Parameters) -> anyhow::Result<Results>
     let providers = MockProviders::start().await?;
     let mut workspaces = Vec::new();
     if uses(Storage::Disk) || includes(Scenario::Baseline) {
-        let room = if includes(Scenario::Stored) { stored } else { 0 };
+        let of = |scenario, rows| if includes(scenario) { rows } else { 0 };
+        let room = of(Scenario::Stored, stored).saturating_add(of(Scenario::Search, args.rows));
         let disk = BenchWorkspace::create(Storage::Disk, &args.dir, &providers.sms_url(), room).await?;
         workspaces.push((Storage::Disk, disk));
     }
@@ -157,7 +162,13 @@ async fn measure(args: &Args, parameters: Parameters) -> anyhow::Result<Results>
     if let (true, Some((_, disk))) = (includes(Scenario::Stored), workspaces.first_mut()) {
         disk.store(stored, |done| bar.set_message(format!("{done} of {stored} stored"))).await?;
     }
-    let mut bench = Bench { providers, workspaces, span: Duration::from_secs(seconds), results: Results::default() };
+    let mut bench = Bench {
+        providers,
+        workspaces,
+        span: Duration::from_secs(seconds),
+        rows: args.rows,
+        results: Results::default(),
+    };
     for run in 1..=runs {
         for (scenario, storage) in &selected {
             bar.set_message(format!("run {run} of {runs}: {} ({})", scenario.name(), storage.name()));

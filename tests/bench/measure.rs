@@ -11,7 +11,7 @@ use super::mock_providers::MockProviders;
 use super::results::{Quantity, Results};
 use super::scenarios::{Scenario, Storage};
 use super::workspace::{BenchWorkspace, CUSTOMERS};
-use super::{child, decrypt, limits, mail, proc_stats, render, stored};
+use super::{child, decrypt, limits, mail, proc_stats, render, search, stored};
 use otpost::sim::http_client::Target;
 use otpost::sim::load::{self, LoadPlan};
 
@@ -29,6 +29,8 @@ pub(super) struct Bench {
     pub(super) providers: MockProviders,
     pub(super) workspaces: Vec<(Storage, BenchWorkspace)>,
     pub(super) span: Duration,
+    /// Deliveries that are searched through.
+    pub(super) rows: u32,
     pub(super) results: Results,
 }
 
@@ -75,6 +77,7 @@ impl Bench {
             Scenario::Rate50 => self.full(scenario, storage, at(50.0)).await,
             Scenario::Rate200 | Scenario::Purge => self.full(scenario, storage, at(200.0)).await,
             Scenario::Rate1000 => self.full(scenario, storage, at(1_000.0)).await,
+            Scenario::Search => self.search(storage).await,
             Scenario::Mail => self.mail().await,
             Scenario::Jwe => self.jwe().await,
             Scenario::Render => self.render().await,
@@ -176,6 +179,18 @@ impl Bench {
             let beyond = end.p50_ms - measured.report.latency.p50_ms;
             self.results.add(scenario, storage, [(Quantity::EndOverAccept, beyond)]);
         }
+        Ok(())
+    }
+
+    async fn search(&mut self, storage: Storage) -> anyhow::Result<()> {
+        let rows = self.rows;
+        let shown = |done: u32| {
+            if done.is_multiple_of(1_000_000) {
+                eprintln!("{done} of {rows} deliveries inserted");
+            }
+        };
+        let found = search::measure(self.workspace(storage)?, rows, shown).await?;
+        self.results.add(Scenario::Search, storage, found);
         Ok(())
     }
 

@@ -37,6 +37,18 @@ pub(super) enum Quantity {
     /// Notifications per second that the cleanup task removed.
     #[strum(serialize = "expired and removed")]
     Removed,
+    /// By a selective property: recipient, contact, idempotency key or reference.
+    #[strum(serialize = "found, p50")]
+    SearchP50,
+    #[strum(serialize = "found, slowest of 800")]
+    SearchMax,
+    #[strum(serialize = "newest 20 of a kind and state")]
+    NewestListed,
+    #[strum(serialize = "no match in 100,000 looked at")]
+    RareLookedFor,
+    /// Deliveries per second.
+    #[strum(serialize = "indexed")]
+    Indexed,
     #[strum(serialize = "one e-mail, p50")]
     MailP50,
     #[strum(serialize = "one e-mail, p99")]
@@ -80,6 +92,10 @@ impl Quantity {
             | Self::EndP50
             | Self::EndP99
             | Self::EndOverAccept
+            | Self::SearchP50
+            | Self::SearchMax
+            | Self::NewestListed
+            | Self::RareLookedFor
             | Self::MailP50
             | Self::MailP99 => " ms",
             _ => "/s",

@@ -29,6 +29,8 @@ pub(super) enum Scenario {
     Purge,
     /// Accept and deliver 1,000 notifications per second
     Rate1000,
+    /// Find deliveries among many, spread over 13 months
+    Search,
     /// Send e-mails one at a time through the SMTP adapter
     Mail,
     /// Decrypt bodies on one core, alternating with the RSA operation alone
@@ -48,7 +50,7 @@ pub(super) enum Storage {
 }
 
 /// One round. Rounds are repeated as a whole, so that scenarios that are compared are measured alternately.
-pub(super) const ROUND: [(Scenario, Storage); 20] = [
+pub(super) const ROUND: [(Scenario, Storage); 21] = [
     (Scenario::Sync, Storage::Disk),
     (Scenario::Baseline, Storage::None),
     (Scenario::Group, Storage::Disk),
@@ -59,6 +61,7 @@ pub(super) const ROUND: [(Scenario, Storage); 20] = [
     (Scenario::Rate50, Storage::Disk),
     (Scenario::Rate200, Storage::Disk),
     (Scenario::Purge, Storage::Disk),
+    (Scenario::Search, Storage::Disk),
     (Scenario::Group, Storage::Tmpfs),
     (Scenario::Intake, Storage::Tmpfs),
     (Scenario::Full32, Storage::Tmpfs),

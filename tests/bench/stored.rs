@@ -4,6 +4,7 @@
 //! take longer than the measurement.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -16,6 +17,9 @@ const BATCH: u32 = 100_000;
 
 /// Microseconds between two notifications: a million in ten hours.
 const INTERVAL: i64 = 36_000;
+
+/// The time over which deliveries to search are spread: the default retention.
+pub(super) const SEARCHED_SPAN: Duration = Duration::from_hours(24 * 395);
 
 /// Lifetime of an idempotency key in microseconds: three days, so that none expires during the measurement.
 const KEY_LIFETIME: i64 = 3 * 24 * 3_600 * 1_000_000;
@@ -52,6 +56,22 @@ const ROWS: [&str; 6] = [
        FROM made",
 ];
 
+// Deliveries with terms of the search index. Audit events are left out: a search reads the newest ones only.
+const SEARCHABLE: [&str; 4] = [
+    "INSERT INTO notification (id, client, kind, received_at, idempotency_key, warnings)
+       SELECT notification, 'processor-dev', 'otp', at, lower(hex(randomblob(16))), NULL FROM made",
+    "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, recipient_id, state, ended_at, due_at)
+       SELECT delivery, notification, 'otp', at, at + 300000000, randomblob(16), 'sent', at + 2000, at + 15000000
+       FROM made",
+    "INSERT INTO attempt (delivery_id, number, channel, provider, contact_position, masked_contact, started_at, took_us, outcome,
+         reference, contact_hash, country)
+       SELECT delivery, 1, 'sms', 'sms-primary', 0, 'removed', at + 1000, 900, 'accepted', 'sms-' || i, randomblob(16), 'PL'
+       FROM made",
+    "INSERT INTO search_term (day, term, delivery_id)
+       SELECT at / 86400000000, unhex('0' || property.value || hex(randomblob(7))), delivery
+       FROM made, json_each('[1,2,3,4]') AS property ORDER BY 1, 2",
+];
+
 /// Copies the database `from`, which may be open elsewhere, into a new file.
 pub(super) async fn snapshot(from: &Path, to: &Path) -> anyhow::Result<()> {
     let mut connection = SqliteConnectOptions::new().filename(from).connect().await?;
@@ -61,6 +81,27 @@ pub(super) async fn snapshot(from: &Path, to: &Path) -> anyhow::Result<()> {
 
 /// Inserts `count` delivered notifications, the last of them received just before `now`.
 pub(super) async fn fill(file: &Path, count: u32, now: Timestamp, progress: impl Fn(u32)) -> anyhow::Result<()> {
+    insert_all(file, count, (now, INTERVAL), &ROWS, progress).await
+}
+
+/// Inserts `count` delivered notifications with their search index, spread over [`SEARCHED_SPAN`] until `now`.
+pub(super) async fn fill_searchable(
+    file: &Path,
+    count: u32,
+    now: Timestamp,
+    progress: impl Fn(u32),
+) -> anyhow::Result<()> {
+    let interval = i64::try_from(SEARCHED_SPAN.as_micros())? / i64::from(count.max(1));
+    insert_all(file, count, (now, interval), &SEARCHABLE, progress).await
+}
+
+async fn insert_all(
+    file: &Path,
+    count: u32,
+    (now, interval): (Timestamp, i64),
+    rows: &[&'static str],
+    progress: impl Fn(u32),
+) -> anyhow::Result<()> {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .journal_mode(SqliteJournalMode::Off)
@@ -69,11 +110,11 @@ pub(super) async fn fill(file: &Path, count: u32, now: Timestamp, progress: impl
         .pragma("temp_store", "MEMORY")
         .disable_statement_logging();
     let mut connection = options.connect().await?;
-    let first = now.micros() - i64::from(count) * INTERVAL;
+    let first = now.micros() - i64::from(count) * interval;
     let mut done = 0;
     while done < count {
         let end = done.saturating_add(BATCH).min(count);
-        insert(&mut connection, done, end, first).await.context("cannot fill the database")?;
+        insert(&mut connection, done, end, (first, interval), rows).await.context("cannot fill the database")?;
         done = end;
         progress(done);
     }
@@ -82,10 +123,16 @@ pub(super) async fn fill(file: &Path, count: u32, now: Timestamp, progress: impl
     Ok(std::fs::File::open(file)?.sync_all()?)
 }
 
-async fn insert(connection: &mut SqliteConnection, start: u32, end: u32, first: i64) -> Result<(), sqlx::Error> {
+async fn insert(
+    connection: &mut SqliteConnection,
+    start: u32,
+    end: u32,
+    (first, interval): (i64, i64),
+    rows: &[&'static str],
+) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    sqlx::query(IDS).bind(start).bind(end).bind(first).bind(INTERVAL).execute(&mut *transaction).await?;
-    for text in ROWS {
+    sqlx::query(IDS).bind(start).bind(end).bind(first).bind(interval).execute(&mut *transaction).await?;
+    for text in rows.iter().copied() {
         let rows = sqlx::query(text);
         let rows = if text.contains("$1") { rows.bind(KEY_LIFETIME) } else { rows };
         rows.execute(&mut *transaction).await?;

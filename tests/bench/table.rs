@@ -77,7 +77,9 @@ fn references(result: &Measurement) -> Vec<(Scenario, Storage, Quantity)> {
 }
 
 fn target(result: &Measurement, reference: Option<Scenario>) -> Option<Target> {
-    use Scenario::{Baseline, Full128, Group, Intake, Jwe, Mail, Purge, Rate50, Rate200, Rate1000, Render, Stored};
+    use Scenario::{
+        Baseline, Full128, Group, Intake, Jwe, Mail, Purge, Rate50, Rate200, Rate1000, Render, Search, Stored,
+    };
     use Storage::{Disk, Tmpfs};
     Some(match (result.scenario, result.storage, result.quantity, reference) {
         (Intake, Disk, Quantity::Rate, Some(Baseline)) => Target::Share { must: 0.12, goal: 0.19 },
@@ -104,6 +106,7 @@ fn target(result: &Measurement, reference: Option<Scenario>) -> Option<Target> {
         (Render, _, Quantity::RenderedSms | Quantity::RenderedPush | Quantity::RenderedMail, Some(_)) => {
             Target::Share { must: 0.25, goal: 0.5 }
         }
+        (Search, _, Quantity::SearchMax, _) => Target::AtMost { must: 50.0, goal: 20.0 },
         (Mail, _, Quantity::MailP50, _) => Target::AtMost { must: 5.0, goal: 1.0 },
         _ => return None,
     })

@@ -8,6 +8,7 @@ mod limits;
 mod plans;
 mod priorities;
 mod recipients;
+mod search;
 mod spend;
 mod superseded;
 mod trouble;

@@ -11,7 +11,10 @@ mod memory;
 mod migration;
 mod query_plans;
 mod recipients;
+mod resend;
 mod retention;
+
+mod search;
 mod shredding;
 mod spending;
 mod sqlite;
@@ -56,7 +59,9 @@ fn promises() -> Vec<Promise> {
         leases::PROMISES,
         audit_log::PROMISES,
         recipients::PROMISES,
+        resend::PROMISES,
         retention::PROMISES,
+        search::PROMISES,
         spending::PROMISES,
         template_versions::PROMISES,
     ]
@@ -148,6 +153,8 @@ impl Fixture {
             provider: ProviderName("primary".to_owned()),
             contact: 0,
             address: "+48*****0200".to_owned(),
+            contact_hash: Some([7; 16]),
+            country: "PL".parse().ok(),
             started_at: self.now(),
             took: Duration::from_millis(12),
             outcome,
@@ -184,6 +191,6 @@ impl Fixture {
 
     async fn count(&self) -> usize {
         let filter = otpost::store::reports::DeliveryFilter::newest(10_000);
-        self.store.reports().deliveries(&filter).await.unwrap().len()
+        self.store.reports().deliveries(&filter).await.unwrap().lines.len()
     }
 }

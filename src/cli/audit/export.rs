@@ -12,7 +12,8 @@ use crate::audit::leaf::{ClockState, Leaf};
 use crate::audit::tile::{WIDTH, tiles_from};
 use crate::cli::config_file::open_store;
 use crate::cli::progress_bar::progress_bar;
-use crate::cli::{ConfigFile, Usage, output, time};
+use crate::cli::{ConfigFile, Usage, operator_log, output, time};
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::Timestamp;
 use crate::flow::tasks::notary;
 use crate::store::Store;
@@ -68,6 +69,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let checkpoints = checkpoints(&store, &writer, first, &newest).await?;
     store.close().await?;
     writer.finish(&key).with_context(|| args.dir.display().to_string())?;
+    let detail = [("first", first.into()), ("events", (size - first).into())];
+    operator_log::record_at(&config, AuditKind::AuditExported, &detail).await;
     bar.finish_and_clear();
     if args.json {
         output::json(&json!({ "dir": args.dir, "first": first, "events": size - first, "checkpoints": checkpoints }))?;

@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
+use strum::IntoEnumIterator;
 
 use crate::cli::{ConfigFile, Usage, output, time};
+use crate::domain::audit_event::AuditKind;
 use crate::store::reports::EventLine;
 
 const PAGE: u32 = 500;
@@ -18,8 +21,8 @@ pub(crate) struct Args {
     /// Only events before this time
     #[arg(long, value_name = "TIME", default_value = "now")]
     to: String,
-    /// Only events of this kind, such as provider_drained
-    #[arg(long)]
+    /// Only events of this kind
+    #[arg(long, value_parser = kinds())]
     kind: Option<String>,
     /// Number of events at most
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -29,6 +32,10 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+fn kinds() -> PossibleValuesParser {
+    PossibleValuesParser::new(AuditKind::iter().map(AuditKind::name))
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {

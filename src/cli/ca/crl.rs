@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use openssl::x509::X509Crl;
 
 use super::{CaLocation, cli_error, day, passphrase};
-use crate::cli::output;
+use crate::cli::{operator_log, output};
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::pki::ca::store::CRL_DAYS;
 use crate::pki::{self, CaEnvironment};
@@ -28,12 +29,14 @@ pub(crate) struct Args {
     place: CaLocation,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let ca = args.place.one_ca(args.env)?;
     if let Some(out) = &args.out {
         check_new_file_or_crl(out)?;
     }
     let crl = super::unlock(&ca, &args.passphrase)?.renew_crl(args.days, SystemClock.now()).map_err(cli_error)?;
+    let detail = [("environment", ca.environment.name().into()), ("days", args.days.into())];
+    operator_log::record(&args.place.config, AuditKind::CrlSigned, &detail).await;
     let mut files = vec![ca.path("crl.pem")];
     if let Some(out) = &args.out {
         pki::write_crl(out, &crl)?;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::{CaLocation, cli_error, passphrase};
-use crate::cli::{Usage, output};
+use crate::cli::{Usage, operator_log, output};
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::pki::CaEnvironment;
 use crate::pki::ca::store::{CRL_DAYS, CaParams};
@@ -33,7 +34,7 @@ pub(crate) struct Args {
     place: CaLocation,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (name, days) = match args.env {
         CaEnvironment::Dev => ("otpost development CA", DEV_DAYS),
         CaEnvironment::Prod => ("otpost production CA", PROD_DAYS),
@@ -47,6 +48,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let days = args.days.unwrap_or(days);
     let params = CaParams { name, days, crl_days: CRL_DAYS, passphrase: passphrase.as_ref() };
     ca.create(&params, SystemClock.now()).map_err(cli_error)?;
+    let detail = [("environment", args.env.name().into()), ("encrypted", passphrase.is_some().into())];
+    operator_log::record(&args.place.config, AuditKind::CaCreated, &detail).await;
     let encrypted = if passphrase.is_some() { "encrypted with the passphrase" } else { "not encrypted" };
     output::line(format_args!("created {}", ca.path("").display()))?;
     output::line("")?;

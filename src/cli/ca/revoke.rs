@@ -7,7 +7,8 @@ use openssl::x509::X509;
 use serde_json::json;
 
 use super::{CaLocation, cli_error, passphrase};
-use crate::cli::{Usage, output};
+use crate::cli::{Usage, operator_log, output};
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::pki::ca::index::normalize_serial;
 use crate::pki::ca::store;
@@ -34,10 +35,17 @@ pub(crate) struct Args {
     place: CaLocation,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (ca, serial) = find(args)?;
     let record =
         super::unlock(&ca, &args.passphrase)?.revoke(&serial, args.reason, SystemClock.now()).map_err(cli_error)?;
+    let detail = [
+        ("environment", ca.environment.name().into()),
+        ("client", record.client.as_str().into()),
+        ("serial", record.serial.as_str().into()),
+        ("reason", args.reason.to_string().into()),
+    ];
+    operator_log::record(&args.place.config, AuditKind::CertificateRevoked, &detail).await;
     let crl = ca.path("crl.pem");
     if args.json {
         let revoked = json!({ "serial": record.serial, "client": record.client, "reason": args.reason, "crl": crl });

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::pin::{self, Pinned};
 use super::{CaLocation, day, passphrase};
-use crate::cli::{Usage, output};
+use crate::cli::{Usage, operator_log, output};
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::ingest;
 use crate::pki;
@@ -62,7 +63,7 @@ struct Signed {
 }
 
 /// Checks everything that can fail before it signs.
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let csr = super::show::read(&args.request)?;
     let out = args.out.clone().unwrap_or_else(|| args.request.with_extension("pem"));
     let config = &args.place.config.config;
@@ -81,6 +82,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     drop(unlocked);
     let authorized = args.pin && planned.is_ok() && failure.is_none();
+    let detail = [
+        ("environment", args.env.name().into()),
+        ("client", record.client.as_str().into()),
+        ("serial", record.serial.as_str().into()),
+        ("spki_pin", record.pin.as_str().into()),
+        ("authorized", authorized.into()),
+    ];
+    operator_log::record(&args.place.config, AuditKind::CertificateSigned, &detail).await;
     let signed = Signed { record, out, pinned: planned.ok(), authorized };
     if args.json {
         as_json(args, &signed)?;

@@ -2,83 +2,105 @@
 
 use std::process::ExitCode;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
-use strum::IntoEnumIterator;
 
-use super::{as_json, state};
-use crate::cli::config_file::ConfigFile;
-use crate::cli::{Usage, output};
-use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::delivery::DeliveryState;
-use crate::domain::notification::Kind;
-use crate::store::Store;
-use crate::store::reports::{DeliveryFilter, DeliveryLine};
+use super::filter_args::FilterArgs;
+use super::{as_json, csv, state};
+use crate::channel;
+use crate::cli::config_file::{ConfigFile, read_store};
+use crate::cli::{Usage, output, time};
+use crate::config::Config;
+use crate::store::reports::{DeliveryLine, DeliveryPage};
+use crate::store::search::time_of;
 
 const EXAMPLES: &str = "\
 Examples:
-  otpost delivery list --kind otp --state undeliverable --limit 50
-  otpost delivery list --recipient-hash 5f3a0c8e9b7d41d2a6c4e1f09b8d7a36 --since 2h";
+  otpost delivery list --recipient storage_customer:1337 --from 7d
+  otpost delivery list --contact +48600100200
+  otpost delivery list --kind otp --state undeliverable --from yesterday --limit 50
+  otpost delivery list --provider sms-primary --country DE --from 2026-11-01 --to 2026-11-08 --csv";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Only deliveries in this state
-    #[arg(long, value_parser = states())]
-    state: Option<DeliveryState>,
-    /// Only deliveries of this kind of notification
-    #[arg(long, value_parser = kinds())]
-    kind: Option<Kind>,
-    /// Only deliveries to the recipient that an alarm in the log names by this recipient_hash
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["state", "kind"])]
-    recipient_hash: Option<String>,
-    /// How far back to look for deliveries to a recipient
-    #[arg(long, value_name = "DURATION", default_value = "24h", requires = "recipient_hash")]
-    since: jiff::SignedDuration,
-    /// Number of deliveries at most
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    limit: u32,
+    #[command(flatten)]
+    search: FilterArgs,
     #[command(flatten)]
     config: ConfigFile,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "csv")]
     json: bool,
-}
-
-fn states() -> impl TypedValueParser<Value = DeliveryState> {
-    let known = PossibleValuesParser::new(DeliveryState::iter().map(DeliveryState::name));
-    known.try_map(|name| DeliveryState::from_name(&name).ok_or("unknown state"))
-}
-
-fn kinds() -> impl TypedValueParser<Value = Kind> {
-    PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(|name| name.parse::<Kind>())
+    /// Print CSV
+    #[arg(long)]
+    csv: bool,
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let store = args.config.read_store().await?;
-    let lines = lines(args, &store).await;
+    let config = args.config.load()?;
+    let store = read_store(&config).await?;
+    let filter = args.search.filter(&store, &time::now()).await;
+    let page = match &filter {
+        Ok(filter) => store.reports().deliveries(filter).await.map_err(anyhow::Error::from),
+        Err(_) => Ok(DeliveryPage { lines: Vec::new(), next: None, unindexed: 0 }),
+    };
     store.close().await?;
-    let lines = lines?;
+    let (filter, page) = (filter?, page?);
+    if page.lines.is_empty() {
+        known_provider(args.search.provider.as_deref(), &config)?;
+    }
+    let is_full = page.lines.len() >= filter.limit as usize;
     if args.json {
-        output::json(&json!({ "deliveries": lines.iter().map(as_json).collect::<Vec<_>>() }))?;
-    } else if lines.is_empty() {
+        output::json(&json!({
+            "deliveries": page.lines.iter().map(as_json).collect::<Vec<_>>(),
+            "next": page.next,
+            "looked_back_to": page.next.filter(|_| !is_full).map(|id| time_of(id).to_string()),
+            "unindexed_events": page.unindexed,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.csv {
+        output::line(csv::table(&page.lines).trim_end_matches('\n'))?;
+        how_to_go_on(&page, is_full).iter().for_each(output::note);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if page.lines.is_empty() {
         output::line("no deliveries")?;
     } else {
         let head = ["RECEIVED", "ID", "KIND", "STATE", "ATTEMPTS", "LAST ATTEMPT"];
-        let rows: Vec<_> = lines.iter().map(row).collect();
+        let rows: Vec<_> = page.lines.iter().map(row).collect();
         output::line(output::table(&head, &rows).trim_end())?;
     }
+    how_to_go_on(&page, is_full).iter().try_for_each(output::line)?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn lines(args: &Args, store: &Store) -> anyhow::Result<Vec<DeliveryLine>> {
-    let mut filter = DeliveryFilter { state: args.state, kind: args.kind, ..DeliveryFilter::newest(args.limit) };
-    if let Some(hash) = &args.recipient_hash {
-        let expected = "--recipient-hash: expected 32 hexadecimal digits, as the log shows them in recipient_hash";
-        filter.recipient = Some(store.recipient_of(hash)?.ok_or_else(|| Usage(expected.to_owned()))?);
-        filter.since = Some(SystemClock.now().before(args.since.unsigned_abs()));
+// A provider that was removed from the configuration may have deliveries.
+fn known_provider(name: Option<&str>, config: &Config) -> Result<(), Usage> {
+    let known: Vec<_> = config.provider.iter().map(channel::Settings::name).collect();
+    match name {
+        Some(name) if !known.contains(&name) => {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Err(Usage(format!(
+                "--provider: no delivery was found, and no provider {name} is in the configuration; configured: {known}"
+            )))
+        }
+        _ => Ok(()),
     }
-    Ok(store.reports().deliveries(&filter).await?)
+}
+
+fn how_to_go_on(page: &DeliveryPage, is_full: bool) -> Vec<String> {
+    let more = page.next.map(|id| {
+        if is_full {
+            format!("there may be more: repeat with --before {id}")
+        } else {
+            format!("the search came back to {}: go on with --before {id}", time_of(id))
+        }
+    });
+    let unindexed = (page.unindexed > 0).then(|| {
+        let events = page.unindexed;
+        format!("the search index is being built: {events} audit events are left, whose deliveries may be missing here")
+    });
+    more.into_iter().chain(unindexed).collect()
 }
 
 fn row(line: &DeliveryLine) -> Vec<String> {

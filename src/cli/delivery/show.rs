@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -11,7 +10,7 @@ use super::message_text::AttemptText;
 use super::timeline::{self, TimelineEntry, span};
 use super::{as_json, state};
 use crate::cli::config_file::{ConfigFile, read_store};
-use crate::cli::output;
+use crate::cli::{Usage, output};
 use crate::store::reports::{DeliveryDetail, DeliveryLine};
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +32,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     let store = read_store(&config).await?;
     let Some(detail) = store.reports().delivery(args.id).await? else {
-        bail!("no delivery or notification has the id {}", args.id)
+        return Err(Usage(format!("no delivery or notification has the id {}", args.id)).into());
     };
     let versions: Vec<_> = detail.attempts.iter().filter_map(|attempt| attempt.template_version).collect();
     let templates = store.template_versions().snapshots(&versions).await?;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::{RELOAD_NOTE, settings};
-use crate::cli::{ConfigFile, output, usage};
+use crate::cli::{ConfigFile, operator_log, output, usage};
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::pki::jwe_keys::{JweKeyring, KeyringEditor};
 
@@ -29,17 +30,21 @@ pub(crate) struct RetireArgs {
     config: ConfigFile,
 }
 
-pub(super) fn activate(args: &ActivateArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn activate(args: &ActivateArgs) -> anyhow::Result<ExitCode> {
     let (settings, now) = (settings(&args.config)?, SystemClock.now());
     let mut editor = KeyringEditor::begin(&settings.encryption_keys).map_err(usage)?;
-    editor.activate(&args.id, args.at.map_or(now, Timestamp::from), now).map_err(usage)?;
+    let at = args.at.map_or(now, Timestamp::from);
+    editor.activate(&args.id, at, now).map_err(usage)?;
+    let detail = [("key", args.id.as_str().into()), ("from", at.to_string().into())];
+    operator_log::record(&args.config, AuditKind::EncryptionKeyActivated, &detail).await;
     print_state(editor.keyring(), now)
 }
 
-pub(super) fn retire(args: &RetireArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn retire(args: &RetireArgs) -> anyhow::Result<ExitCode> {
     let (settings, now) = (settings(&args.config)?, SystemClock.now());
     let mut editor = KeyringEditor::begin(&settings.encryption_keys).map_err(usage)?;
     editor.retire(&args.id, args.force, now).map_err(usage)?;
+    operator_log::record(&args.config, AuditKind::EncryptionKeyRetired, &[("key", args.id.as_str().into())]).await;
     print_state(editor.keyring(), now)?;
     let file = editor.keyring().path(&args.id);
     output::note(format_args!("after every gateway has loaded it, you can delete {}", file.display()));

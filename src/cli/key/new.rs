@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::{RELOAD_NOTE, settings};
-use crate::cli::{ConfigFile, output, usage};
+use crate::cli::{ConfigFile, operator_log, output, usage};
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::pki::jwe_keys::KeyringEditor;
 
@@ -21,12 +22,15 @@ pub(crate) struct Args {
 }
 
 /// Prints the id of the new key.
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.config)?;
     let (bits, now) = (args.bits.parse()?, SystemClock.now());
     let mut keyring = KeyringEditor::begin(&settings.encryption_keys).map_err(usage)?;
     let created = if args.activate { keyring.add_first(bits, now) } else { keyring.add(bits, now) };
     let id = created.map_err(usage)?;
+    drop(keyring);
+    let detail = [("key", id.as_str().into()), ("bits", bits.into()), ("published", args.activate.into())];
+    operator_log::record(&args.config, AuditKind::EncryptionKeyCreated, &detail).await;
     output::line(&id)?;
     output::note(RELOAD_NOTE);
     if !args.activate {

@@ -159,7 +159,10 @@ pub async fn sweep_once(store: &Store, clock: &dyn Clock, longest_life: Duration
 /// Removes some hundred rows that are older than the retention time. Returns whether there may be more.
 pub async fn purge_once(store: &Store, clock: &dyn Clock, settings: Settings) -> Result<bool, Error> {
     let now = clock.now();
-    let blanked = store.retention().mask_contacts(Settings::before(settings.contacts_days, now)).await?;
-    let purged = store.retention().purge(Settings::before(settings.deliveries_days, now)).await?;
-    Ok(blanked + purged > 0)
+    let contacts_before = Settings::before(settings.contacts_days, now);
+    let before = Settings::before(settings.deliveries_days, now);
+    let blanked = store.retention().mask_contacts(contacts_before).await?;
+    let purged = store.retention().purge(before).await?;
+    let unindexed = store.retention().prune_terms(before, contacts_before).await?;
+    Ok(blanked + purged + unindexed > 0)
 }

@@ -13,6 +13,7 @@ mod recipients;
 mod reports;
 mod retention;
 mod seal_key;
+mod search;
 mod tables;
 mod template_versions;
 

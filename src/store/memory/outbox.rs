@@ -10,6 +10,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, DeliveryState};
 use crate::domain::notification::{NotificationId, Priority};
 use crate::store::outbox::Outbox;
+use crate::store::resend::{EndedRow, Resend};
 use crate::store::rows::{ClaimedRow, Split, SplitRow};
 use crate::store::seal::LookupHash;
 use crate::store::supersede::Newer;
@@ -127,6 +128,34 @@ impl Outbox for MemoryBackend {
         .await
     }
 
+    async fn ended(&self, delivery: Uuid) -> Result<Option<EndedRow>, Error> {
+        self.call("ended", |tables| {
+            let row = tables.deliveries.get(&delivery)?;
+            let (notification, kind, state, expires_at) = (row.notification, row.kind, row.state, row.expires_at);
+            Some(EndedRow { notification, kind, state, expires_at, sealed: row.sealed.clone() })
+        })
+        .await
+    }
+
+    async fn resend(&self, resend: &Resend) -> Result<bool, Error> {
+        self.call("resend", |tables| {
+            let ended = tables.deliveries.get(&resend.of).filter(|row| !row.is_open() && row.sealed.is_some());
+            let Some(ended) = ended else { return false };
+            let row = DeliveryRow {
+                recipient: ended.recipient,
+                channels: ended.channels.clone(),
+                due_at: resend.at,
+                lease_token: None,
+                sealed: Some(resend.sealed.clone()),
+                ..like(ended)
+            };
+            tables.deliveries.insert(resend.delivery, row);
+            tables.events.extend(resend.events.clone());
+            true
+        })
+        .await
+    }
+
     async fn sealed_content(&self, delivery: DeliveryId) -> Result<Option<Vec<u8>>, Error> {
         self.call("sealed_content", |tables| {
             tables.deliveries.get(&delivery.0).filter(|row| row.is_open()).and_then(|row| row.sealed.clone())
@@ -161,19 +190,31 @@ impl Tables {
 
 fn sibling(first: &DeliveryRow, other: &SplitRow, due_at: Timestamp) -> DeliveryRow {
     DeliveryRow {
+        recipient: Some(other.recipient),
+        channels: other.channels.clone(),
+        due_at,
+        lease_token: Some(other.lease_token),
+        sealed: Some(other.sealed.clone()),
+        ..like(first)
+    }
+}
+
+// A further delivery of the same notification, which nothing has happened to.
+fn like(first: &DeliveryRow) -> DeliveryRow {
+    DeliveryRow {
         notification: first.notification,
         kind: first.kind,
         received_at: first.received_at,
         expires_at: first.expires_at,
-        recipient: Some(other.recipient),
-        channels: other.channels.clone(),
+        recipient: None,
+        channels: None,
         ordering_key: first.ordering_key,
         state: DeliveryState::Open,
         end_reason: None,
         ended_at: None,
-        due_at,
-        lease_token: Some(other.lease_token),
-        sealed: Some(other.sealed.clone()),
+        due_at: first.due_at,
+        lease_token: None,
+        sealed: None,
         wait_recorded: false,
         attempts: Vec::new(),
     }

@@ -7,7 +7,7 @@ use super::MemoryBackend;
 use super::tables::{DeliveryRow, ParkedRow, Tables};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{DeliveryId, DeliveryState, ProviderName};
-use crate::domain::notification::NotificationId;
+use crate::domain::notification::{NotificationId, Priority};
 use crate::domain::outcome::{Outcome, Reference};
 use crate::domain::receipt::{Receipt, ReceiptStatus};
 use crate::store::receipts::PARKED_MAX;
@@ -55,7 +55,8 @@ impl DeliveryReceipts for MemoryBackend {
                 row.ended_at = None;
                 row.due_at = *at;
             } else if *to != delivery.state {
-                row.sealed = None;
+                let is_kept = to.may_be_resent() && row.kind.priority() == Priority::Standard;
+                row.sealed = row.sealed.take().filter(|_| is_kept);
             }
             if let Some(failure) = confirmation.failure() {
                 row.attempts

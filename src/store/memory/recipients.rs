@@ -32,8 +32,16 @@ impl SealedRecipients for MemoryBackend {
         .await
     }
 
-    async fn erase(&self, recipient: Uuid, event: &AuditEvent) -> Result<bool, Error> {
+    async fn erase(&self, recipient: Uuid, contacts: &[LookupHash], event: &AuditEvent) -> Result<bool, Error> {
         self.call("erase", |tables| {
+            let own = tables.deliveries.values_mut().filter(|row| row.recipient == Some(recipient));
+            for row in own {
+                for attempt in &mut row.attempts {
+                    attempt.contact_hash = attempt.contact_hash.filter(|hash| !contacts.contains(hash));
+                }
+                let is_open = row.is_open();
+                row.sealed = row.sealed.take().filter(|_| is_open);
+            }
             let is_known = tables.recipients.remove(&recipient).is_some();
             tables.events.extend(is_known.then(|| event.clone()));
             is_known

@@ -8,24 +8,29 @@ use uuid::Uuid;
 use super::MemoryBackend;
 use super::tables::{DeliveryRow, Tables};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
-use crate::domain::delivery::EndReason;
+use crate::domain::delivery::{Attempt, EndReason};
 use crate::domain::notification::Priority;
+use crate::domain::outcome::{Outcome, Reference};
 use crate::domain::recipient::IdentifierKind;
 use crate::store::Error;
-use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures, Reports};
+use crate::store::reports::{
+    Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, DeliveryPage, EventLine, Figures, Reports,
+};
+use crate::store::search::first_id_at;
 
 #[async_trait]
 impl Reports for MemoryBackend {
-    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
-        let matches = |row: &DeliveryRow| {
-            filter.state.is_none_or(|state| row.state == state)
-                && filter.kind.is_none_or(|kind| row.kind == kind)
-                && filter.recipient.is_none_or(|recipient| row.recipient == Some(recipient.0))
-                && filter.since.is_none_or(|since| row.received_at >= since)
-        };
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Error> {
+        let first = filter.from.map_or(Uuid::nil(), first_id_at);
+        let end = filter.to.map_or(Uuid::max(), first_id_at).min(filter.before.unwrap_or(Uuid::max()));
         self.call("deliveries", |tables| {
-            let newest = tables.deliveries.iter().rev().filter(|(_, row)| matches(row));
-            newest.map(|(id, row)| tables.line(*id, row)).take(filter.limit as usize).collect()
+            let in_range = tables.deliveries.range(first..end.max(first)).rev();
+            let matching = in_range.filter(|(_, row)| tables.matches_filter(row, filter));
+            let mut lines: Vec<_> = matching.map(|(id, row)| tables.line(*id, row)).collect();
+            let has_more = lines.len() > filter.limit as usize;
+            lines.truncate(filter.limit as usize);
+            let next = lines.last().map(|line| line.id).filter(|_| has_more);
+            DeliveryPage { lines, next, unindexed: 0 }
         })
         .await
     }
@@ -96,6 +101,31 @@ impl Reports for MemoryBackend {
 }
 
 impl Tables {
+    fn matches_filter(&self, row: &DeliveryRow, filter: &DeliveryFilter) -> bool {
+        let key = self.notifications.get(&row.notification).and_then(|row| row.idempotency_key.as_ref());
+        filter.state.is_none_or(|state| row.state == state)
+            && filter.kind.is_none_or(|kind| row.kind == kind)
+            && filter.reason.is_none_or(|reason| row.end_reason == Some(reason))
+            && filter.recipient.is_none_or(|recipient| row.recipient == Some(recipient.0))
+            && filter.idempotency_key.as_ref().is_none_or(|asked| key == Some(asked))
+            && (!filter.asks_for_attempt() || row.attempts.iter().any(|it| self.attempt_matches(it, filter)))
+    }
+
+    fn attempt_matches(&self, attempt: &Attempt, filter: &DeliveryFilter) -> bool {
+        let reference = match &attempt.outcome {
+            Outcome::Accepted { reference } => reference.as_ref().map(Reference::as_str),
+            Outcome::Deferred { .. } | Outcome::Rejected { .. } | Outcome::Unknown { .. } => None,
+        };
+        let snapshot = attempt.template_version.and_then(|version| self.snapshots.get(&version));
+        filter.contact.is_none_or(|hash| attempt.contact_hash == Some(hash))
+            && filter.reference.as_deref().is_none_or(|asked| reference == Some(asked))
+            && filter.channel.is_none_or(|channel| attempt.channel == channel)
+            && filter.provider.as_ref().is_none_or(|provider| attempt.provider == *provider)
+            && filter.country.is_none_or(|country| attempt.country == Some(country))
+            && filter.template_version.is_none_or(|version| attempt.template_version == Some(version))
+            && filter.locale.as_ref().is_none_or(|locale| snapshot.is_some_and(|it| it.topic.locale == *locale))
+    }
+
     fn line(&self, id: Uuid, row: &DeliveryRow) -> DeliveryLine {
         let notification = self.notifications.get(&row.notification);
         let last =

@@ -92,7 +92,7 @@ impl DeliveryRow {
                 self.end_reason = reason;
                 self.ended_at = Some(at);
                 self.lease_token = None;
-                self.sealed = None;
+                self.sealed = self.sealed.take().filter(|_| rows.keeps_content);
             }
             NextState::AwaitsReceipt(at) => {
                 self.state = DeliveryState::Sent;

@@ -25,6 +25,8 @@ mod reports;
 mod retention;
 mod schema;
 mod seal_key;
+mod search;
+mod search_index;
 mod template_versions;
 mod wal_monitor;
 mod writer_connection;

@@ -14,9 +14,10 @@ use super::audit_events::insert_event;
 use super::json_rows::{Hex, array};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::DeliveryId;
+use crate::domain::delivery::{DeliveryId, DeliveryState};
 use crate::domain::notification::Priority;
 use crate::store::outbox::Outbox;
+use crate::store::resend::{EndedRow, Resend};
 use crate::store::rows::{ClaimedRow, Split, SplitRow};
 use crate::store::seal::LookupHash;
 use crate::store::supersede::Newer;
@@ -157,6 +158,50 @@ impl Outbox for Sqlite {
         let text = "SELECT min(due_at) FROM delivery WHERE state = 'open'";
         let due_at: Option<i64> = sqlx::query_scalar(text).fetch_one(&self.read).await?;
         Ok(due_at.map(Timestamp::from_micros))
+    }
+
+    async fn ended(&self, delivery: Uuid) -> Result<Option<EndedRow>, Error> {
+        let text = "SELECT notification_id, kind, state, expires_at, sealed FROM delivery WHERE id = ?1";
+        let Some(row) = sqlx::query(text).bind(delivery).fetch_optional(&self.read).await? else { return Ok(None) };
+        let inconsistent = |what| Error::Inconsistent { table: "delivery", id: delivery.to_string(), what };
+        let (kind, state): (String, String) = (row.try_get("kind")?, row.try_get("state")?);
+        Ok(Some(EndedRow {
+            notification: row.try_get("notification_id")?,
+            kind: kind.parse().map_err(|_| inconsistent("kind"))?,
+            state: DeliveryState::from_name(&state).ok_or_else(|| inconsistent("state"))?,
+            expires_at: Timestamp::from_micros(row.try_get("expires_at")?),
+            sealed: row.try_get("sealed")?,
+        }))
+    }
+
+    async fn resend(&self, resend: &Resend) -> Result<bool, Error> {
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let added = sqlx::query(
+                    "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, recipient_id,
+                         ordering_key, state, due_at, sealed, channels)
+                       SELECT ?2, d.notification_id, d.kind, d.received_at, d.expires_at, d.recipient_id,
+                         d.ordering_key, 'open', ?3, ?4, d.channels
+                       FROM delivery AS d WHERE d.id = ?1 AND d.state <> 'open' AND d.sealed IS NOT NULL",
+                )
+                .bind(resend.of)
+                .bind(resend.delivery)
+                .bind(resend.at.micros())
+                .bind(&resend.sealed)
+                .execute(&mut *transaction)
+                .await?;
+                if added.rows_affected() != 1 {
+                    return Ok(false);
+                }
+                for event in &resend.events {
+                    insert_event(&mut transaction, event).await?;
+                }
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
     }
 
     async fn sealed_content(&self, delivery: DeliveryId) -> Result<Option<Vec<u8>>, Error> {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::Sqlite;
 use super::audit_events::insert_event;
 use super::json_rows::{Hex, array};
+use super::search_index::forget_recipient;
 use crate::domain::audit_event::AuditEvent;
 use crate::store::recipients::SealedRecipients;
 use crate::store::rows::{ContactRow, ImportRows, RecipientQuery, RecipientRows};
@@ -104,7 +105,7 @@ impl SealedRecipients for Sqlite {
         done.map_err(Error::after_waiting)
     }
 
-    async fn erase(&self, recipient: Uuid, event: &AuditEvent) -> Result<bool, Error> {
+    async fn erase(&self, recipient: Uuid, contacts: &[LookupHash], event: &AuditEvent) -> Result<bool, Error> {
         self.failure
             .watch(async {
                 let mut write = self.writing().await?;
@@ -118,6 +119,7 @@ impl SealedRecipients for Sqlite {
                 {
                     sqlx::query(text).bind(recipient).execute(&mut *transaction).await?;
                 }
+                forget_recipient(&mut transaction, recipient, contacts).await?;
                 insert_event(&mut transaction, event).await?;
                 transaction.commit().await?;
                 Ok(true)

@@ -10,14 +10,16 @@ use uuid::Uuid;
 
 use super::Sqlite;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::DeliveryState;
 use crate::domain::notification::{Kind, Priority};
 use crate::domain::recipient::IdentifierKind;
 use crate::store::Error;
-use crate::store::reports::{Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, EventLine, Figures, Reports};
+use crate::store::reports::{
+    Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, DeliveryPage, EventLine, Figures, Reports,
+};
 use crate::store::seal::LookupHash;
 
-const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
+pub(super) const LINE: &str =
+    "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
     d.ended_at, d.recipient_id, n.client, n.idempotency_key, n.warnings,
     (SELECT count(*) FROM attempt AS a WHERE a.delivery_id = d.id) AS attempts,
     (SELECT a.channel || ' ' || a.provider || ' ' || a.masked_contact FROM attempt AS a
@@ -27,31 +29,10 @@ const LINE: &str = "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reaso
 /// Rows in a page.
 const PAGE: u32 = 10_000;
 
-/// Sorts behind every id.
-const LAST_ID: Uuid = Uuid::max();
-
 #[async_trait]
 impl Reports for Sqlite {
-    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryLine>, Error> {
-        let mut lines = Vec::new();
-        let oldest = filter.since.map_or(Uuid::nil(), first_id_at);
-        let (mut before, mut page) = (LAST_ID, filter.limit.clamp(1, PAGE));
-        while before > oldest
-            && let Some(from) = self.page_before(before, page).await?
-        {
-            let from = from.max(oldest);
-            let left = filter.limit.saturating_sub(u32::try_from(lines.len()).unwrap_or(u32::MAX));
-            for row in self.lines_between(from, before, filter, left).await? {
-                lines.push(line(&row)?);
-            }
-            if lines.len() >= filter.limit as usize {
-                break;
-            }
-            // The newest are often enough; when matches are rare, pages become large. An index by recipient would cost every
-            // delivery a write for a rare search.
-            (before, page) = (from, page.saturating_mul(4).min(PAGE));
-        }
-        Ok(lines)
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Error> {
+        self.find_deliveries(filter).await
     }
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
@@ -136,33 +117,6 @@ impl Reports for Sqlite {
 }
 
 impl Sqlite {
-    // The first of the `rows` ids before `before`; `None` when there are none.
-    async fn page_before(&self, before: Uuid, rows: u32) -> Result<Option<Uuid>, Error> {
-        let text = "SELECT min(id) FROM (SELECT id FROM delivery WHERE id < ?1 ORDER BY id DESC LIMIT ?2)";
-        Ok(sqlx::query_scalar(text).bind(before).bind(rows).fetch_one(&self.read).await?)
-    }
-
-    async fn lines_between(
-        &self,
-        from: Uuid,
-        before: Uuid,
-        filter: &DeliveryFilter,
-        limit: u32,
-    ) -> Result<Vec<SqliteRow>, Error> {
-        let text = format!(
-            "{LINE} WHERE d.id >= ?1 AND d.id < ?2 AND (?3 IS NULL OR d.state = ?3) AND (?4 IS NULL OR d.kind = ?4)
-               AND (?5 IS NULL OR d.recipient_id = ?5) ORDER BY d.id DESC LIMIT ?6"
-        );
-        let query = sqlx::query(sqlx::AssertSqlSafe(text))
-            .bind(from)
-            .bind(before)
-            .bind(filter.state.map(DeliveryState::name))
-            .bind(filter.kind.map(Kind::name))
-            .bind(filter.recipient.map(|recipient| recipient.0))
-            .bind(limit);
-        Ok(query.fetch_all(&self.read).await?)
-    }
-
     async fn recipient_count(&self) -> Result<u64, Error> {
         let text = "SELECT count(*), max(id) FROM (SELECT id FROM recipient WHERE id > ?1 ORDER BY id LIMIT ?2)";
         let (mut all, mut after) = (0, Uuid::nil());
@@ -178,13 +132,7 @@ impl Sqlite {
     }
 }
 
-// The ids of deliveries begin with the time in milliseconds (RFC 9562, version 7).
-fn first_id_at(at: Timestamp) -> Uuid {
-    let millis = u128::try_from(at.micros() / 1_000).unwrap_or_default();
-    Uuid::from_u128(millis << 80)
-}
-
-fn line(row: &SqliteRow) -> Result<DeliveryLine, Error> {
+pub(super) fn line(row: &SqliteRow) -> Result<DeliveryLine, Error> {
     let at = |name| row.try_get::<i64, _>(name).map(Timestamp::from_micros);
     Ok(DeliveryLine {
         id: row.try_get("id")?,

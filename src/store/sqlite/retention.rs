@@ -11,6 +11,7 @@ use super::Sqlite;
 use super::json_rows::{Hex, array};
 use crate::domain::clock::Timestamp;
 use crate::store::retention::{NOTIFICATIONS_PER_STEP, PARKED_FOR, REMOVED, ROWS_PER_STEP};
+use crate::store::search::{Property, day_of, first_id_at};
 use crate::store::{Error, Retention};
 
 #[async_trait]
@@ -63,14 +64,37 @@ impl Retention for Sqlite {
     async fn mask_contacts(&self, before: Timestamp) -> Result<u64, Error> {
         // The constant is part of the text, because an index is only used for the condition that it was made with.
         let text = format!(
-            "UPDATE attempt SET masked_contact = '{REMOVED}', detail = NULL WHERE (delivery_id, number) IN
+            "UPDATE attempt SET masked_contact = '{REMOVED}', contact_hash = NULL, detail = NULL
+               WHERE (delivery_id, number) IN
                (SELECT delivery_id, number FROM attempt INDEXED BY attempt_masked_contact
                   WHERE masked_contact <> '{REMOVED}' AND delivery_id < ?1 ORDER BY delivery_id LIMIT ?2)"
         );
         self.failure
             .watch(async {
-                let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(first_id(before)).bind(ROWS_PER_STEP);
+                let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(first_id_at(before)).bind(ROWS_PER_STEP);
                 Ok(query.execute(&mut *self.writing().await?).await?.rows_affected())
+            })
+            .await
+    }
+
+    async fn prune_terms(&self, before: Timestamp, contacts_before: Timestamp) -> Result<u64, Error> {
+        let old = "DELETE FROM search_term WHERE (day, term, delivery_id) IN
+            (SELECT day, term, delivery_id FROM search_term WHERE day < ?1 ORDER BY day LIMIT ?2)";
+        let contacts = "DELETE FROM search_term WHERE (day, term, delivery_id) IN
+            (WITH RECURSIVE days (day) AS
+               (SELECT ?1 UNION ALL SELECT day + 1 FROM days WHERE day + 1 < ?3)
+             SELECT s.day, s.term, s.delivery_id FROM days CROSS JOIN search_term AS s ON s.day = days.day
+               WHERE s.day < ?3 AND s.term >= ?4 AND s.term < ?5 LIMIT ?2)";
+        let [day, contacts_day] = [before, contacts_before].map(|at| day_of(first_id_at(at)));
+        let terms = Property::Contact.terms();
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let query = sqlx::query(old).bind(day).bind(ROWS_PER_STEP);
+                let removed = query.execute(&mut *write).await?.rows_affected();
+                let query = sqlx::query(contacts).bind(day).bind(ROWS_PER_STEP).bind(contacts_day);
+                let query = query.bind(terms.start.as_slice()).bind(terms.end.as_slice());
+                Ok(removed + query.execute(&mut *write).await?.rows_affected())
             })
             .await
     }
@@ -85,7 +109,7 @@ impl Retention for Sqlite {
                        (SELECT 1 FROM delivery AS d WHERE d.notification_id = n.id AND d.state = 'open')
                      ORDER BY n.id LIMIT ?2",
                 )
-                .bind(first_id(before))
+                .bind(first_id_at(before))
                 .bind(NOTIFICATIONS_PER_STEP)
                 .fetch_all(&mut *transaction)
                 .await?;
@@ -106,10 +130,4 @@ impl Retention for Sqlite {
             })
             .await
     }
-}
-
-/// Smaller than every id that was made at that time or later.
-pub(super) fn first_id(at: Timestamp) -> Uuid {
-    let millis = u64::try_from(at.micros() / 1000).unwrap_or(0);
-    Uuid::from_u128(u128::from(millis) << 80)
 }

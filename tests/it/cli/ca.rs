@@ -3,6 +3,7 @@
 
 mod authorization;
 mod bad_input;
+mod operator_log;
 
 use std::path::Path;
 use std::process::Command;

@@ -50,7 +50,7 @@ fn codes() -> u32 {
 
 async fn with_state(gateway: &Gateway, state: DeliveryState) -> usize {
     let filter = DeliveryFilter { state: Some(state), ..DeliveryFilter::newest(1) };
-    gateway.store().reports().deliveries(&filter).await.unwrap().len()
+    gateway.store().reports().deliveries(&filter).await.unwrap().lines.len()
 }
 
 fn number(n: u32) -> String {

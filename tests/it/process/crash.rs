@@ -120,10 +120,10 @@ async fn settle(workspace: &Workspace) -> u32 {
     let store = workspace.store().await;
     let open = DeliveryFilter { state: Some(DeliveryState::Open), ..DeliveryFilter::newest(1) };
     let began = Instant::now();
-    while !store.reports().deliveries(&open).await.unwrap().is_empty() {
+    while !store.reports().deliveries(&open).await.unwrap().lines.is_empty() {
         assert!(began.elapsed() < Duration::from_mins(1), "deliveries stay open");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let all = store.reports().deliveries(&DeliveryFilter::newest(1_000_000)).await.unwrap();
+    let all = store.reports().deliveries(&DeliveryFilter::newest(1_000_000)).await.unwrap().lines;
     all.iter().map(|line| line.attempts.saturating_sub(1)).sum()
 }

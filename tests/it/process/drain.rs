@@ -54,7 +54,7 @@ async fn on_a_stop_accepted_deliveries_are_finished_and_the_process_ends_with_su
     assert_eq!(workspace.sms.station().arrivals().len(), accepted, "each sent once");
     let store = workspace.store().await;
     let open = DeliveryFilter { state: Some(DeliveryState::Open), ..DeliveryFilter::newest(1) };
-    assert!(store.reports().deliveries(&open).await.unwrap().is_empty(), "none left open");
+    assert!(store.reports().deliveries(&open).await.unwrap().lines.is_empty(), "none left open");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

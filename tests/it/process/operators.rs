@@ -132,7 +132,7 @@ async fn a_rate_alarm_names_the_delivery_and_a_recipient_that_can_be_searched_an
     let alarm: Value = serde_json::from_str(line(&log, "OTP rate limit exceeded")).unwrap();
     let (delivery, hash) = (alarm["delivery.id"].as_str().unwrap(), alarm["recipient_hash"].as_str().unwrap());
     assert_eq!((&alarm["scope"], &alarm["count"]), (&"recipient".into(), &2.into()), "{alarm}");
-    let listed = json(&workspace, &["delivery", "list", "--recipient-hash", hash, "--since", "1h"]);
+    let listed = json(&workspace, &["delivery", "list", "--recipient-hash", hash, "--from", "1h"]);
     let deliveries = listed["deliveries"].as_array().unwrap();
     assert!(deliveries.len() > 1 && deliveries.iter().any(|it| it["id"] == delivery), "{listed}");
     let recipient = deliveries[0]["recipient"].as_str().unwrap();

@@ -31,7 +31,7 @@ async fn notifications_accepted_while_paused_are_sent_after_the_pause() {
     assert!(workspace.sms.station().arrivals().is_empty());
     let store = workspace.store().await;
     let open = DeliveryFilter { state: Some(DeliveryState::Open), ..DeliveryFilter::newest(2) };
-    assert_eq!(store.reports().deliveries(&open).await.unwrap().len(), 1, "kept");
+    assert_eq!(store.reports().deliveries(&open).await.unwrap().lines.len(), 1, "kept");
 
     fs::write(&config, text).unwrap();
     let gateway = workspace.serve();

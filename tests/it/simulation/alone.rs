@@ -62,7 +62,7 @@ impl Alone {
     pub(super) async fn details(&self) -> Vec<DeliveryDetail> {
         let all = DeliveryFilter::newest(1_000_000);
         let mut details = Vec::new();
-        for line in self.operator.reports().deliveries(&all).await.unwrap().into_iter().rev() {
+        for line in self.operator.reports().deliveries(&all).await.unwrap().lines.into_iter().rev() {
             details.push(self.operator.reports().delivery(line.id).await.unwrap().unwrap());
         }
         details

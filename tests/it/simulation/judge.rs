@@ -31,7 +31,7 @@ pub(super) async fn judge(world: &Arc<World>) -> Vec<String> {
     let store = calm_store(world).await;
     let all = DeliveryFilter::newest(1_000_000);
     let mut details = Vec::new();
-    for line in store.reports().deliveries(&all).await.unwrap() {
+    for line in store.reports().deliveries(&all).await.unwrap().lines {
         details.push(store.reports().delivery(line.id).await.unwrap().unwrap());
     }
     // Past the last deadline, a quarter of an hour and the grace after it.

@@ -39,8 +39,8 @@ async fn found_by_recipient(it: Fixture) {
     it.store.split(it.held().await, &shares).await.unwrap();
     let hour = Duration::from_hours(1);
     let found = async |recipient, since, limit| {
-        let filter = DeliveryFilter { recipient: Some(recipient), since: Some(since), ..DeliveryFilter::newest(limit) };
-        let lines = it.store.reports().deliveries(&filter).await.unwrap();
+        let filter = DeliveryFilter { recipient: Some(recipient), from: Some(since), ..DeliveryFilter::newest(limit) };
+        let lines = it.store.reports().deliveries(&filter).await.unwrap().lines;
         lines.into_iter().map(|line| line.recipient).collect::<Vec<_>>()
     };
 

@@ -55,7 +55,7 @@ impl Migrated {
     async fn details(&self) -> Vec<DeliveryDetail> {
         let filter = DeliveryFilter::newest(1000);
         let mut details = Vec::new();
-        for line in self.store.reports().deliveries(&filter).await.unwrap() {
+        for line in self.store.reports().deliveries(&filter).await.unwrap().lines {
             details.push(self.store.reports().delivery(line.id).await.unwrap().unwrap());
         }
         details

@@ -118,7 +118,7 @@ async fn a_second_gateway_cannot_open_the_file_but_a_command_can() {
     command.unwrap().recipients().import(&[recipient("one").0], it.now()).await.unwrap();
 }
 
-async fn raw(it: &Fixture) -> SqliteConnection {
+pub(super) async fn raw(it: &Fixture) -> SqliteConnection {
     SqliteConnectOptions::new().filename(it.folder.path().join("otpost.db")).connect().await.unwrap()
 }
 

@@ -244,7 +244,7 @@ impl Gateway {
     /// All deliveries, the oldest first.
     pub(crate) async fn deliveries(&self) -> Vec<DeliveryLine> {
         let filter = DeliveryFilter::newest(10_000);
-        let mut lines = self.store().reports().deliveries(&filter).await.unwrap();
+        let mut lines = self.store().reports().deliveries(&filter).await.unwrap().lines;
         lines.reverse();
         lines
     }
@@ -252,7 +252,7 @@ impl Gateway {
     /// The newest delivery with all that happened to it.
     pub(crate) async fn last(&self) -> DeliveryDetail {
         let filter = DeliveryFilter::newest(1);
-        let newest = self.store().reports().deliveries(&filter).await.unwrap().remove(0);
+        let newest = self.store().reports().deliveries(&filter).await.unwrap().lines.remove(0);
         self.store().reports().delivery(newest.id).await.unwrap().unwrap()
     }
 }

@@ -1,0 +1,77 @@
+//! Deliveries as CSV (RFC 4180), for a spreadsheet or another program.
+
+use crate::domain::clock::Timestamp;
+use crate::store::reports::DeliveryLine;
+
+const HEAD: [&str; 14] = [
+    "received_at",
+    "id",
+    "notification",
+    "kind",
+    "state",
+    "end_reason",
+    "client",
+    "idempotency_key",
+    "recipient",
+    "expires_at",
+    "ended_at",
+    "attempts",
+    "last_attempt",
+    "warnings",
+];
+
+/// The lines below their names.
+pub(super) fn table(lines: &[DeliveryLine]) -> String {
+    let head = HEAD.map(str::to_owned);
+    std::iter::once(head)
+        .chain(lines.iter().map(cells))
+        .map(|cells| cells.map(|cell| quoted(&cell)).join(",") + "\r\n")
+        .collect()
+}
+
+fn cells(line: &DeliveryLine) -> [String; 14] {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    [
+        line.received_at.to_string(),
+        line.id.to_string(),
+        line.notification.to_string(),
+        line.kind.clone(),
+        line.state.clone(),
+        text(&line.end_reason),
+        line.client.clone(),
+        text(&line.idempotency_key),
+        line.recipient.map(|id| id.to_string()).unwrap_or_default(),
+        line.expires_at.to_string(),
+        line.ended_at.as_ref().map(Timestamp::to_string).unwrap_or_default(),
+        line.attempts.to_string(),
+        text(&line.last),
+        text(&line.warnings),
+    ]
+}
+
+// A spreadsheet runs a cell that begins like a formula; the apostrophe makes it a text. An idempotency key is whatever a
+// processor wrote.
+fn quoted(cell: &str) -> String {
+    let begin = cell.trim_start_matches(|c: char| c.is_whitespace() && !matches!(c, '\t' | '\r'));
+    let text = if begin.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() };
+    if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_quoted_when_it_must_be_and_never_a_formula() {
+        for (cell, written) in [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"no\"", "\"say \"\"no\"\"\""),
+            ("=1+1", "'=1+1"),
+            (" \u{a0}@SUM(A1)", "' \u{a0}@SUM(A1)"),
+            ("\r=1", "\"'\r=1\""),
+        ] {
+            assert_eq!(quoted(cell), written, "{cell:?}");
+        }
+    }
+}

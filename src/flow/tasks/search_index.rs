@@ -1,0 +1,40 @@
+//! Keeps the search index up to date: it follows the audit log in small steps, so that no code waits for it noticeably.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::chain;
+use crate::store::search::EVENTS_PER_STEP;
+use crate::store::{Error, Store};
+
+/// A search looks at newer deliveries itself, so that the index need not be ahead of it.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// The pause between two steps while there is more to index. The writer is free meanwhile.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Runs until the process ends.
+pub async fn run(store: Arc<Store>) {
+    let mut is_failing = false;
+    loop {
+        let result = step(&store).await;
+        let pause = if matches!(result, Ok(true)) { PAUSE } else { CHECK_EVERY };
+        match result {
+            Ok(_) => is_failing = false,
+            Err(error) if !is_failing => {
+                is_failing = true;
+                tracing::warn!(error = chain(&error), "the search index could not be extended; tried again");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+// Whether there is more to index at once.
+async fn step(store: &Store) -> Result<bool, Error> {
+    let events = store.search_index().extend_index(EVENTS_PER_STEP).await?;
+    let lag = store.search_index().index_lag().await?;
+    metrics::gauge!("otpost_search_index_lag_events").set(f64::from(u32::try_from(lag).unwrap_or(u32::MAX)));
+    Ok(events == EVENTS_PER_STEP)
+}
