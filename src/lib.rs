@@ -39,6 +39,7 @@ pub mod cli;
 pub mod config;
 pub mod docs;
 pub mod domain;
+pub mod dossier;
 pub mod file_access;
 pub mod file_watcher;
 pub mod flow;

@@ -1,7 +1,7 @@
 //! `otpost delivery`: lists deliveries, and shows everything that happened to one. Contacts are masked.
 
 mod list;
-mod message_text;
+pub(super) mod message_text;
 mod show;
 mod timeline;
 

@@ -7,7 +7,7 @@ use crate::domain::audit_event::{Actor, AuditEvent};
 use crate::file_access;
 
 /// The user of this command. The account is that of the login, also under sudo or su.
-pub(super) fn operator() -> Actor {
+pub fn operator() -> Actor {
     Actor::Operator(file_access::login())
 }
 

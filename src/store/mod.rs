@@ -64,13 +64,13 @@ use seal::Sealer;
 use write_batcher::WriteBatcher;
 
 pub use accept::{Acceptance, Accepted, Dedupe};
-pub use audit_events::AuditEvents;
+pub use audit_events::{AuditEvents, operator};
 pub use error::Error;
 pub use lease::{Claimed, LEASE, Lease};
 pub use ordering::Predecessor;
 pub use receipts::{Confirmation, DeliveryReceipts, Parked, Reported};
 pub use recipients::Recipients;
-pub use retention::Retention;
+pub use retention::{REMOVED, Retention};
 pub use split::Share;
 pub use template_versions::TemplateVersions;
 
