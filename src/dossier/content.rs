@@ -61,7 +61,7 @@ pub(super) fn of(dossier: &Dossier, words: &DossierWords) -> Vec<DocumentBlock> 
 
 fn heading(delivery: &DeliveryRecord, (number, count): (usize, usize), words: &DossierWords) -> String {
     let kind = words.get(&format!("kind.{}", delivery.kind)).to_owned();
-    let whole = format!("{kind} · {}", moment(&delivery.accepted_at));
+    let whole = format!("{kind} · {}", words.isolated(&moment(&delivery.accepted_at)));
     if count == 1 {
         return whole;
     }

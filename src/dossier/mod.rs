@@ -149,4 +149,4 @@ impl EventRecord {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

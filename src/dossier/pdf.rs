@@ -2,6 +2,7 @@
 //! document that it does not accept is not written.
 
 mod layout;
+mod page;
 mod text;
 
 use std::num::{NonZeroU16, NonZeroU32};
@@ -20,7 +21,8 @@ use krilla::tagging::{Tag, TagGroup, TagTree};
 use krilla::{Document, SerializeSettings};
 
 use super::{Dossier, DossierWords, content};
-use layout::{Layout, NodeKind, PAGE, Placed, PlacedItem, TextColor};
+use layout::Layout;
+use page::{NodeKind, PAGE, Placed, PlacedItem, TextColor};
 use text::Typesetter;
 
 /// Why a document cannot be made.

@@ -1,14 +1,113 @@
-//! The document in every language: complete, accessible, and without anything that was not put in.
+//! The document in every language: complete, accessible, and with nothing that was not put in.
 
 use serde_json::json;
 
 use super::*;
 
-pub(crate) const LANGUAGES: [(&str, &str); 1] = [("en", include_str!("../../templates/en/dossier.toml"))];
+const LANGUAGES: [(&str, &str); 10] = [
+    ("en", include_str!("../../templates/en/dossier.toml")),
+    ("pl", include_str!("../../templates/pl/dossier.toml")),
+    ("de", include_str!("../../templates/de/dossier.toml")),
+    ("uk", include_str!("../../templates/uk/dossier.toml")),
+    ("fr", include_str!("../../templates/fr/dossier.toml")),
+    ("es", include_str!("../../templates/es/dossier.toml")),
+    ("it", include_str!("../../templates/it/dossier.toml")),
+    ("cs", include_str!("../../templates/cs/dossier.toml")),
+    ("ro", include_str!("../../templates/ro/dossier.toml")),
+    ("ar", include_str!("../../templates/ar/dossier.toml")),
+];
+
+fn words(tag: &str) -> DossierWords {
+    let (tag, source) = LANGUAGES.into_iter().find(|(it, _)| *it == tag).unwrap();
+    DossierWords::parse(tag, source).unwrap()
+}
+
+#[test]
+fn every_shipped_language_has_all_words_with_their_values() {
+    let shipped = std::fs::read_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates")).unwrap();
+    assert_eq!(shipped.count(), LANGUAGES.len(), "each language is in this test");
+    let english = words("en");
+    for (tag, _) in LANGUAGES {
+        let words = words(tag);
+        for (key, text) in english.own() {
+            let own = words.own().get(key).unwrap_or_else(|| panic!("{tag} lacks {key}"));
+            let values = |text: &str| {
+                let mut found: Vec<_> =
+                    text.split('{').skip(1).filter_map(|it| it.split_once('}')).map(|it| it.0.to_owned()).collect();
+                found.sort();
+                found
+            };
+            assert_eq!(values(own), values(text), "{tag} {key}");
+        }
+    }
+}
+
+#[test]
+fn a_language_of_an_operator_may_be_incomplete_and_a_mistake_in_it_is_named() {
+    let own = DossierWords::parse("lv", "title = \"Lieta\"\n[label]\nkind = \"Veids\"").unwrap();
+    assert_eq!((own.get("title"), own.get("label.kind"), own.get("contents")), ("Lieta", "Veids", "Contents"));
+    assert_eq!(own.get("state.of_a_later_version"), "of_a_later_version");
+    for (source, expected) in [
+        ("titel = \"x\"", "unknown key titel"),
+        ("title = 7", "title: expected a text in quotes"),
+        ("title = ", "not valid TOML"),
+    ] {
+        let error = DossierWords::parse("lv", source).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn the_document_is_accessible_in_every_language() {
+    for (tag, _) in LANGUAGES {
+        let pdf = render_pdf(&sample(1), &words(tag)).unwrap();
+        assert!(pdf.starts_with(b"%PDF-1.7"), "{tag}");
+    }
+}
+
+#[test]
+fn what_no_font_has_and_what_is_not_seen_does_not_spoil_the_document() {
+    let mut dossier = sample(1);
+    let odd = "商店 \u{1f680}\u{0}\u{7}\u{feff} a\u{301}\u{202e}b\n\n\tc\u{2066} مرحبا 12 \u{e000}";
+    odd.clone_into(&mut dossier.deliveries[0].client);
+    dossier.deliveries[0].messages[0].parts.push(("body".to_owned(), odd.repeat(50)));
+    dossier.deliveries[0].attempts[1].reference = Some("\u{202e}".to_owned());
+    render_pdf(&dossier, &words("en")).unwrap();
+    render_pdf(&dossier, &words("ar")).unwrap();
+}
+
+#[test]
+fn long_values_go_on_to_the_next_page_and_none_is_lost() {
+    let mut dossier = sample(1);
+    dossier.deliveries[0].messages[0].parts = vec![("email.text.hbs".to_owned(), "word ".repeat(4_000))];
+    dossier.deliveries[0].attempts[0].detail = Some("detail ".repeat(2_000));
+    assert!(render_pdf(&dossier, &words("en")).unwrap().len() > render_pdf(&sample(1), &words("en")).unwrap().len());
+}
+
+#[test]
+fn the_page_escapes_what_it_shows_fetches_nothing_and_offers_the_proofs() {
+    let page = render_html(&sample(2), &words("ar"));
+    assert!(
+        page.contains("<html lang=\"ar\" dir=\"rtl\">") && page.contains("HTTP 503: busy &lt;b&gt;&amp;"),
+        "{page}"
+    );
+    assert!(!page.contains("<b>") && !page.contains("<script"), "{page}");
+    assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("url("), "{page}");
+    assert!(page.contains("<a download=\"event-10.tlog-proof\" href=\"data:text/plain;base64,"), "{page}");
+    assert!(page.contains("href=\"#s2\"") && page.contains("id=\"s2\""), "{page}");
+}
+
+#[test]
+fn an_empty_answer_is_a_document_too() {
+    let dossier = Dossier { deliveries: Vec::new(), log: None, ..sample(0) };
+    let page = render_html(&dossier, &words("en"));
+    assert!(page.contains("No delivery to this recipient is recorded") && page.contains("not signed yet"), "{page}");
+    render_pdf(&dossier, &words("en")).unwrap();
+}
 
 /// A delivery with everything that can be said about one.
-pub(crate) fn sample(deliveries: usize) -> Dossier {
-    let event = |index: u64, actor: &str, kind: &str, detail: serde_json::Value| EventRecord {
+fn sample(deliveries: usize) -> Dossier {
+    let event = |index: u64, actor: &str, kind: &str, detail: Value| EventRecord {
         index,
         at: format!("2026-11-27T13:22:{:02}.123Z", index % 60),
         actor: actor.to_owned(),

@@ -42,6 +42,12 @@ impl DossierWords {
         &self.tag
     }
 
+    /// The words that are not taken from English.
+    #[cfg(test)]
+    pub(super) fn own(&self) -> &BTreeMap<String, String> {
+        &self.own
+    }
+
     /// Whether the language is written from right to left.
     pub(super) fn is_rtl(&self) -> bool {
         unicode_bidi::get_base_direction(self.get("title")) == unicode_bidi::Direction::Rtl
@@ -57,9 +63,14 @@ impl DossierWords {
     pub(super) fn fill(&self, key: &str, values: &[(&str, &str)]) -> String {
         let mut text = self.get(key).to_owned();
         for (name, value) in values {
-            text = text.replace(&format!("{{{name}}}"), value);
+            text = text.replace(&format!("{{{name}}}"), &self.isolated(value));
         }
         text
+    }
+
+    /// A value in a sentence: isolated, so that a date in Arabic keeps its order (Unicode Standard Annex 9, FSI and PDI).
+    pub(super) fn isolated(&self, value: &str) -> String {
+        if self.is_rtl() { format!("\u{2068}{value}\u{2069}") } else { value.to_owned() }
     }
 }
 

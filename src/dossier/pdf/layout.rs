@@ -2,77 +2,20 @@
 //!
 //! A start is the left edge, or the right edge in a document that is written from right to left.
 
-use krilla::tagging::ArtifactType;
-
-use super::text::{TextLine, TextStyle, Typesetter};
+use super::page::{Node, NodeKind, PAGE, Placed, PlacedItem, Section, TextColor};
+use super::text::{TextLine, TextStyle, Typesetter, without_isolates};
 use crate::dossier::content::DocumentBlock;
 
-/// A4, in points.
-pub(super) const PAGE: (f32, f32) = (595.0, 842.0);
 const MARGIN: f32 = 56.0;
 const TOP: f32 = 60.0;
 const BOTTOM: f32 = PAGE.1 - 68.0;
 const WIDTH: f32 = PAGE.0 - 2.0 * MARGIN;
 const LABELS: f32 = 150.0;
 const GAP: f32 = 10.0;
+/// Above and below a text on shaded ground.
+const PADDING: f32 = 4.0;
 /// A part that is higher than this may be divided between pages.
 const KEPT_TOGETHER: f32 = 120.0;
-
-/// Something on a page.
-#[derive(Debug)]
-pub(super) struct Placed {
-    pub(super) page: usize,
-    pub(super) x: f32,
-    /// The baseline of a line, the upper edge of a box.
-    pub(super) y: f32,
-    /// What it belongs to; nothing for what is not read.
-    pub(super) node: Option<usize>,
-    pub(super) item: PlacedItem,
-}
-
-#[derive(Debug)]
-pub(super) enum PlacedItem {
-    Line { line: TextLine, size: f32, color: TextColor },
-    Box { width: f32, height: f32, color: TextColor },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TextColor {
-    Ink,
-    Grey,
-    Accent,
-    Rule,
-    Shade,
-}
-
-/// An element of the tree.
-#[derive(Debug)]
-pub(super) struct Node {
-    pub(super) kind: NodeKind,
-    pub(super) parent: Option<usize>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum NodeKind {
-    Paragraph,
-    Heading(u8, String),
-    Table,
-    Row,
-    RowHead,
-    ColumnHead,
-    Cell(u32),
-    List,
-    Item,
-    ItemBody,
-}
-
-/// A heading of level 1, and where it is.
-#[derive(Debug)]
-pub(super) struct Section {
-    pub(super) text: String,
-    pub(super) page: usize,
-    pub(super) y: f32,
-}
 
 /// A cell of a row: what it is, where it starts, how wide it is, and its text.
 struct RowCell<'a> {
@@ -93,27 +36,6 @@ pub(super) struct Layout<'a> {
     pub(super) placed: Vec<Placed>,
     pub(super) nodes: Vec<Node>,
     pub(super) sections: Vec<Section>,
-}
-
-impl TextColor {
-    pub(super) const fn rgb(self) -> [u8; 3] {
-        match self {
-            Self::Ink => [26, 31, 43],
-            Self::Grey => [84, 93, 107],
-            Self::Accent => [31, 78, 121],
-            Self::Rule => [222, 226, 231],
-            Self::Shade => [244, 246, 248],
-        }
-    }
-}
-
-impl Placed {
-    pub(super) fn artifact(&self) -> ArtifactType {
-        match self.item {
-            PlacedItem::Line { .. } => ArtifactType::Footer,
-            PlacedItem::Box { .. } => ArtifactType::Layout,
-        }
-    }
 }
 
 impl<'a> Layout<'a> {
@@ -141,7 +63,7 @@ impl<'a> Layout<'a> {
 
     /// Writes `left` and the number of the page at the foot of each page.
     pub(super) fn add_feet(&mut self, number: impl Fn(usize, usize) -> String, left: &str) {
-        let (style, count) = (self.style(8.0, false), self.page_count());
+        let (style, count) = (Self::style(8.0, false), self.page_count());
         for page in 0..count {
             self.page = page;
             for (text, is_end) in [(left.to_owned(), false), (number(page + 1, count), true)] {
@@ -158,7 +80,7 @@ impl<'a> Layout<'a> {
             DocumentBlock::Title(text) => {
                 self.bar(36.0);
                 self.y += 12.0;
-                self.text(text, 24.0, true, TextColor::Ink, NodeKind::Heading(1, text.clone()));
+                self.text(text, 24.0, true, TextColor::Ink, NodeKind::Heading(1, without_isolates(text)));
                 self.y += 6.0;
             }
             DocumentBlock::Heading(1, text) => self.section(text),
@@ -167,7 +89,7 @@ impl<'a> Layout<'a> {
                 self.y += if *level == 2 { 14.0 } else { 6.0 };
                 // A heading does not stand alone at the foot of a page.
                 self.ensure(72.0);
-                self.text(text, size, true, color, NodeKind::Heading(level + 1, text.clone()));
+                self.text(text, size, true, color, NodeKind::Heading(level + 1, without_isolates(text)));
                 self.y += 2.0;
             }
             DocumentBlock::Paragraph(text) => {
@@ -199,8 +121,8 @@ impl<'a> Layout<'a> {
         } else {
             self.y += 22.0;
         }
-        self.sections.push(Section { text: text.to_owned(), page: self.page, y: self.y - 4.0 });
-        self.text(text, 15.0, true, TextColor::Ink, NodeKind::Heading(2, text.to_owned()));
+        self.sections.push(Section { text: without_isolates(text), page: self.page, y: self.y - 4.0 });
+        self.text(text, 15.0, true, TextColor::Ink, NodeKind::Heading(2, without_isolates(text)));
         self.y += 4.0;
     }
 
@@ -264,7 +186,7 @@ impl<'a> Layout<'a> {
         let mut columns = Vec::new();
         for cell in cells {
             let node = self.node(cell.kind.clone(), Some(row));
-            let lines = self.typesetter.lines(cell.text, cell.width, self.style(size, cell.is_bold));
+            let lines = self.typesetter.lines(cell.text, cell.width, Self::style(size, cell.is_bold));
             columns.push((node, cell, lines.into_iter()));
         }
         let height = columns.iter().map(|(.., lines)| lines.len()).max().unwrap_or(0);
@@ -285,7 +207,7 @@ impl<'a> Layout<'a> {
 
     fn contents(&mut self, name: &str, blocks: &[DocumentBlock], pages: &[usize]) {
         self.y += 16.0;
-        self.text(name, 13.0, true, TextColor::Accent, NodeKind::Heading(2, name.to_owned()));
+        self.text(name, 13.0, true, TextColor::Accent, NodeKind::Heading(2, without_isolates(name)));
         self.y += 4.0;
         let list = self.node(NodeKind::List, None);
         let sections = blocks.iter().filter_map(|block| match block {
@@ -295,7 +217,7 @@ impl<'a> Layout<'a> {
         for (at, text) in sections.enumerate() {
             let item = self.node(NodeKind::Item, Some(list));
             let body = self.node(NodeKind::ItemBody, Some(item));
-            let style = self.style(10.0, false);
+            let style = Self::style(10.0, false);
             let number = pages.get(at).map_or_else(String::new, usize::to_string);
             self.ensure(18.0);
             self.y += 18.0;
@@ -314,27 +236,34 @@ impl<'a> Layout<'a> {
     /// A text on a shaded ground behind a bar.
     fn boxed(&mut self, text: &str, size: f32, is_bold: bool, bar: TextColor) {
         let (leading, node) = (size * 1.5, self.node(NodeKind::Paragraph, None));
-        let lines = self.typesetter.lines(text, WIDTH - 24.0, self.style(size, is_bold));
+        let lines = self.typesetter.lines(text, WIDTH - 24.0, Self::style(size, is_bold));
         self.ensure_lines(lines.len(), leading);
         self.y += 4.0;
+        self.ground(PADDING, bar);
         for line in lines {
             if self.y + leading > BOTTOM {
                 self.new_page();
             }
-            self.fill(0.0, WIDTH, leading + 0.5, TextColor::Shade);
-            self.fill(0.0, 3.0, leading + 0.5, bar);
-            self.y += leading;
-            let baseline = self.y;
-            self.y -= leading * 0.28;
+            let top = self.y;
+            self.ground(leading, bar);
+            let next = std::mem::replace(&mut self.y, top + leading * 0.75);
             self.put(line, 12.0, size, TextColor::Ink, Some(node));
-            self.y = baseline;
+            self.y = next;
         }
+        self.ground(PADDING, bar);
         self.y += 6.0;
+    }
+
+    /// A strip of shaded ground behind a bar. Strips overlap a little, or a line of light shows between them.
+    fn ground(&mut self, height: f32, bar: TextColor) {
+        self.fill(0.0, WIDTH, height + 0.5, TextColor::Shade);
+        self.fill(0.0, 3.0, height + 0.5, bar);
+        self.y += height;
     }
 
     fn text(&mut self, text: &str, size: f32, is_bold: bool, color: TextColor, kind: NodeKind) {
         let (leading, node) = (size * 1.45, self.node(kind, None));
-        let lines = self.typesetter.lines(text, WIDTH, self.style(size, is_bold));
+        let lines = self.typesetter.lines(text, WIDTH, Self::style(size, is_bold));
         self.ensure_lines(lines.len(), leading);
         for line in lines {
             self.ensure(leading);
@@ -343,8 +272,8 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn style(&self, size: f32, is_bold: bool) -> TextStyle {
-        TextStyle { size, is_bold, is_rtl: self.is_rtl }
+    fn style(size: f32, is_bold: bool) -> TextStyle {
+        TextStyle { size, is_bold }
     }
 
     fn node(&mut self, kind: NodeKind, parent: Option<usize>) -> usize {

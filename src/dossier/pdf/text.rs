@@ -2,6 +2,9 @@
 //!
 //! Noto Sans has Latin and Cyrillic letters, Noto Naskh Arabic the Arabic ones. What neither has is shown as `?`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use harfrust::{Direction, FontRef, ShapeOptions, ShaperData, UnicodeBuffer};
 use krilla::text::{Font, GlyphId, KrillaGlyph};
 use unicode_bidi::{BidiInfo, Level};
@@ -18,6 +21,8 @@ const FONTS: [&[u8]; 4] = [
 /// The fonts, ready to set text.
 pub(super) struct Typesetter {
     faces: Vec<Face>,
+    // Words come again and again, and the pages are laid out twice.
+    widths: RefCell<HashMap<(String, bool), f32>>,
 }
 
 struct Face {
@@ -32,8 +37,6 @@ struct Face {
 pub(super) struct TextStyle {
     pub(super) size: f32,
     pub(super) is_bold: bool,
-    /// The direction of the document.
-    pub(super) is_rtl: bool,
 }
 
 /// A line from left to right, as it is drawn.
@@ -63,7 +66,7 @@ impl Typesetter {
             let data = ShaperData::new(&shaped);
             Some(Face { units_per_em: font.units_per_em(), font, shaped, data })
         };
-        Some(Self { faces: FONTS.into_iter().map(face).collect::<Option<_>>()? })
+        Some(Self { faces: FONTS.into_iter().map(face).collect::<Option<_>>()?, widths: RefCell::default() })
     }
 
     pub(super) fn font(&self, face: usize) -> Font {
@@ -75,8 +78,10 @@ impl Typesetter {
         let mut lines = Vec::new();
         for paragraph in text.split(['\n', '\u{2028}', '\u{2029}']) {
             let paragraph = self.shown(paragraph, style.is_bold);
+            // A text without letters, such as a time, is written from left to right in every language.
+            let is_rtl = unicode_bidi::get_base_direction(paragraph.as_str()) == unicode_bidi::Direction::Rtl;
             for line in self.broken(&paragraph, width / style.size, style.is_bold) {
-                lines.push(self.line(&line, style));
+                lines.push(self.line(&line, is_rtl, style));
             }
         }
         lines
@@ -84,14 +89,11 @@ impl Typesetter {
 
     /// What can be drawn of a text: no control characters, and `?` for what no font has.
     fn shown(&self, text: &str, is_bold: bool) -> String {
-        let is_drawn = |c: &char| {
-            let is_hidden = matches!(*c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-            !is_hidden && (!c.is_control() || *c == '\t')
-        };
+        let is_drawn = |c: &char| is_isolate(*c) || (!is_hidden(*c) && (!c.is_control() || *c == '\t'));
         let known = |c: char| {
             let c = if c.is_whitespace() { ' ' } else { c };
-            let has_glyph = self.shape(&c.to_string(), face_of(c, is_bold), false).iter().all(|it| it.0 != 0);
-            if has_glyph { c } else { '?' }
+            let has_glyph = || self.shape(&c.to_string(), face_of(c, is_bold), false).iter().all(|it| it.0 != 0);
+            if is_isolate(c) || has_glyph() { c } else { '?' }
         };
         text.chars().filter(is_drawn).map(|c| if c.is_ascii_graphic() { c } else { known(c) }).collect()
     }
@@ -132,26 +134,30 @@ impl Typesetter {
 
     /// In the size of the font.
     fn width(&self, text: &str, is_bold: bool) -> f32 {
+        let key = (text.to_owned(), is_bold);
+        if let Some(known) = self.widths.borrow().get(&key) {
+            return *known;
+        }
         let of_part = |(face, part): (usize, &str)| {
-            let advance: i32 = self.shape(part, face, is_arabic_face(face)).iter().map(|(_, _, x, ..)| x).sum();
-            scaled(advance, self.faces[face].units_per_em)
+            let glyphs = self.shape(&without_isolates(part), face, is_arabic_face(face));
+            scaled(glyphs.iter().map(|(_, _, advance, ..)| advance).sum(), self.faces[face].units_per_em)
         };
-        by_face(text, is_bold).into_iter().map(of_part).sum()
+        let width = by_face(text, is_bold).into_iter().map(of_part).sum();
+        self.widths.borrow_mut().insert(key, width);
+        width
     }
 
-    fn line(&self, text: &str, style: TextStyle) -> TextLine {
-        let base = match unicode_bidi::get_base_direction(text) {
-            unicode_bidi::Direction::Mixed => style.is_rtl,
-            direction => direction == unicode_bidi::Direction::Rtl,
-        };
-        let bidi = BidiInfo::new(text, Some(if base { Level::rtl() } else { Level::ltr() }));
+    fn line(&self, text: &str, is_rtl: bool, style: TextStyle) -> TextLine {
+        let bidi = BidiInfo::new(text, Some(if is_rtl { Level::rtl() } else { Level::ltr() }));
         let mut runs = Vec::new();
         for paragraph in &bidi.paragraphs {
             let (levels, ranges) = bidi.visual_runs(paragraph, paragraph.range.clone());
             for range in ranges {
                 let is_rtl = levels.get(range.start).is_some_and(Level::is_rtl);
                 let parts = by_face(text.get(range).unwrap_or_default(), style.is_bold);
-                let mut parts: Vec<_> = parts.into_iter().map(|(face, part)| self.run(part, face, is_rtl)).collect();
+                let parts = parts.into_iter().map(|(face, part)| (face, without_isolates(part)));
+                let parts = parts.filter(|(_, part)| !part.is_empty());
+                let mut parts: Vec<_> = parts.map(|(face, part)| self.run(&part, face, is_rtl)).collect();
                 if is_rtl {
                     parts.reverse();
                 }
@@ -206,6 +212,20 @@ fn scaled(units: i32, units_per_em: f32) -> f32 {
 
 fn is_arabic(c: char) -> bool {
     matches!(c, '\u{600}'..='\u{6ff}' | '\u{750}'..='\u{77f}' | '\u{8a0}'..='\u{8ff}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}')
+}
+
+/// What has no form of its own: soft hyphens, joiners, and marks of direction.
+const fn is_hidden(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The marks around a value in a sentence, whose direction is its own. They order the text and are not drawn.
+const fn is_isolate(c: char) -> bool {
+    matches!(c, '\u{2066}'..='\u{2069}')
+}
+
+pub(super) fn without_isolates(text: &str) -> String {
+    text.replace(is_isolate, "")
 }
 
 const fn is_arabic_face(face: usize) -> bool {
