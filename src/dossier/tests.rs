@@ -48,7 +48,7 @@ fn a_language_of_an_operator_may_be_incomplete_and_a_mistake_in_it_is_named() {
     assert_eq!((own.get("title"), own.get("label.kind"), own.get("contents")), ("Lieta", "Veids", "Contents"));
     assert_eq!(own.get("state.of_a_later_version"), "of_a_later_version");
     for (source, expected) in [
-        ("titel = \"x\"", "unknown key titel"),
+        ("titles = \"x\"", "unknown key titles"),
         ("title = 7", "title: expected a text in quotes"),
         ("title = ", "not valid TOML"),
     ] {
