@@ -21,7 +21,7 @@ use krilla::tagging::{Tag, TagGroup, TagTree};
 use krilla::{Document, SerializeSettings};
 
 use super::{Dossier, DossierWords, content};
-use layout::Layout;
+use layout::DossierPages;
 use page::{NodeKind, PAGE, Placed, PlacedItem, TextColor};
 use text::Typesetter;
 
@@ -39,7 +39,7 @@ pub fn render(dossier: &Dossier, words: &DossierWords) -> Result<Vec<u8>, Error>
     let typesetter = Typesetter::new().ok_or(Error::Font)?;
     let blocks = content::of(dossier, words);
     let foot = words.fill("made", &[("time", &content::moment(&dossier.made_at)), ("operator", &dossier.made_by)]);
-    let new = || Layout::new(&typesetter, words.is_rtl());
+    let new = || DossierPages::new(&typesetter, words.is_rtl());
     // The first time, to know on which page each section begins.
     let pages = new().with_blocks(&blocks, &[]).pages_of_sections();
     let mut layout = new().with_blocks(&blocks, &pages);
@@ -86,7 +86,7 @@ fn date(time: &str) -> Option<DateTime> {
 }
 
 /// Draws the pages. Returns the content of each node.
-fn draw(document: &mut Document, layout: &Layout<'_>, typesetter: &Typesetter) -> Vec<Vec<Identifier>> {
+fn draw(document: &mut Document, layout: &DossierPages<'_>, typesetter: &Typesetter) -> Vec<Vec<Identifier>> {
     let mut content = vec![Vec::new(); layout.nodes.len()];
     for number in 0..layout.page_count() {
         let Some(settings) = PageSettings::from_wh(PAGE.0, PAGE.1) else { continue };
@@ -141,7 +141,7 @@ fn fill(color: TextColor) -> Fill {
     Fill { paint: rgb::Color::new(red, green, blue).into(), ..Fill::default() }
 }
 
-fn outline(layout: &Layout<'_>) -> Outline {
+fn outline(layout: &DossierPages<'_>) -> Outline {
     let mut outline = Outline::new();
     for section in &layout.sections {
         let place = krilla::destination::XyzDestination::new(section.page, Point::from_xy(0.0, section.y));
@@ -150,7 +150,7 @@ fn outline(layout: &Layout<'_>) -> Outline {
     outline
 }
 
-fn tag_tree(layout: &Layout<'_>, content: Vec<Vec<Identifier>>, language: &str) -> TagTree {
+fn tag_tree(layout: &DossierPages<'_>, content: Vec<Vec<Identifier>>, language: &str) -> TagTree {
     let mut groups: Vec<Option<TagGroup>> = Vec::new();
     for (node, content) in layout.nodes.iter().zip(content) {
         let mut group = group(&node.kind);

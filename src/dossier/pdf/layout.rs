@@ -28,7 +28,7 @@ struct RowCell<'a> {
 }
 
 /// The pages while they are filled.
-pub(super) struct Layout<'a> {
+pub(super) struct DossierPages<'a> {
     typesetter: &'a Typesetter,
     is_rtl: bool,
     page: usize,
@@ -38,7 +38,7 @@ pub(super) struct Layout<'a> {
     pub(super) sections: Vec<Section>,
 }
 
-impl<'a> Layout<'a> {
+impl<'a> DossierPages<'a> {
     pub(super) fn new(typesetter: &'a Typesetter, is_rtl: bool) -> Self {
         let (placed, nodes, sections) = (Vec::new(), Vec::new(), Vec::new());
         Self { typesetter, is_rtl, page: 0, y: TOP, placed, nodes, sections }

@@ -14,7 +14,7 @@ fn files(workspace: &Workspace) -> Vec<String> {
 #[tokio::test]
 async fn bad_arguments_are_named_and_leave_no_file() {
     let workspace = Workspace::new();
-    workspace.import("1337");
+    workspace.import("77312");
     let store = open(&workspace).await;
     let claimed = accept(&store).await;
     let id = claimed.id.to_string();
@@ -29,14 +29,14 @@ async fn bad_arguments_are_named_and_leave_no_file() {
         (vec!["--notification", "latest"], 2, "invalid value 'latest'"),
         (vec![], 2, "--notification <ID>|--recipient <KIND:ID>"),
         (vec!["--notification", &id, "--recipient", "user:1", "--from", "1h"], 2, "cannot be used with"),
-        (vec!["--recipient", "storage_customer:1337"], 2, "--from"),
+        (vec!["--recipient", "storage_customer:77312"], 2, "--from"),
         (vec!["--recipient", "storage_customer:7", "--from", "1h"], 1, "no recipient has this storage_customer"),
-        (vec!["--recipient", "1337", "--from", "1h"], 2, "such as storage_customer:1337"),
-        (vec!["--recipient", "phone:1337", "--from", "1h"], 2, "expected storage_customer, storage_card"),
+        (vec!["--recipient", "77312", "--from", "1h"], 2, "such as storage_customer:1337"),
+        (vec!["--recipient", "phone:77312", "--from", "1h"], 2, "expected storage_customer, storage_card"),
         (vec!["--recipient", "storage_customer:x", "--from", "1h"], 2, "storage_customer: expected 1 to 20 digits"),
-        (vec!["--recipient", "storage_customer:1337", "--from", "soon"], 2, "`soon` is not a time: expected 2h"),
+        (vec!["--recipient", "storage_customer:77312", "--from", "soon"], 2, "`soon` is not a time: expected 2h"),
         (
-            vec!["--recipient", "storage_customer:1337", "--from", "1h", "--to", "2h"],
+            vec!["--recipient", "storage_customer:77312", "--from", "1h", "--to", "2h"],
             2,
             "the range ends before it begins",
         ),
@@ -47,7 +47,7 @@ async fn bad_arguments_are_named_and_leave_no_file() {
         let args = [vec!["report", "dispute", "--out", out], args].concat();
         let said = workspace.run(&args);
         assert!(said.code == code && said.err.contains(expected), "{args:?}: {} {}", said.code, said.err);
-        said.keeps("1337\n");
+        said.keeps("77312");
     }
     for (file, expected) in [
         (there, "exists; name another file with --out, or replace it with --force"),
