@@ -142,7 +142,9 @@ mod tests {
         let signer = NoteSigner::new(LOG, PKey::generate_ed25519().unwrap()).unwrap();
         let hashes: Vec<_> = (0..size).map(|index| leaf(index).hash().unwrap()).collect();
         let mut edge = TreeEdge::default();
-        hashes.iter().for_each(|hash| edge.push(*hash));
+        for hash in &hashes {
+            edge.push(*hash);
+        }
         let checkpoint = Checkpoint { size, root: edge.root() }.sign(LOG, &signer).unwrap();
         let Ok(hashes) = inclusion(&Whole::of(&hashes), index, size);
         (TlogProof { event: Some(leaf(index).to_bytes().unwrap()), index, hashes, checkpoint }, signer)
@@ -172,7 +174,7 @@ mod tests {
         let text = proof_of(7, 300).0.to_text();
         let index = text.lines().find(|line| line.starts_with("index")).unwrap();
         for (file, expected) in [
-            ("".to_owned(), "behind the hashes"),
+            (String::new(), "behind the hashes"),
             (text.replace("\n\n", "\n"), "behind the hashes"),
             (text.replace("@v1", "@v2"), "in line 1"),
             (text.replace(index, "index 07"), "`index` and a number in line 3"),

@@ -53,11 +53,11 @@ fn write_block(page: &mut String, block: &DocumentBlock, blocks: &[DocumentBlock
             writeln!(page, "<table class=\"fields\">\n{}</table>", rows.iter().map(row).collect::<String>())
         }
         DocumentBlock::Grid { head, rows, .. } => {
-            let head: String = head.iter().map(|name| format!("<th scope=\"col\">{}", escaped(name))).collect();
+            let head: Vec<_> = head.iter().map(|name| format!("<th scope=\"col\">{}", escaped(name))).collect();
             let cell = |text: &String| format!("<td dir=\"auto\">{}", escaped(text));
             let row = |row: &Vec<String>| format!("<tr>{}\n", row.iter().map(cell).collect::<String>());
             let rows: String = rows.iter().map(row).collect();
-            writeln!(page, "<div class=\"wide\"><table class=\"grid\">\n<tr>{head}\n{rows}</table></div>")
+            writeln!(page, "<div class=\"wide\"><table class=\"grid\">\n<tr>{}\n{rows}</table></div>", head.concat())
         }
         DocumentBlock::Contents(name) => {
             let sections = blocks.iter().filter_map(|block| match block {

@@ -5,7 +5,7 @@ mod layout;
 mod page;
 mod text;
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU16;
 
 use krilla::color::rgb;
 use krilla::configure::{Accessibility, ConfigurationBuilder};
@@ -154,7 +154,9 @@ fn tag_tree(layout: &DossierPages<'_>, content: Vec<Vec<Identifier>>, language: 
     let mut groups: Vec<Option<TagGroup>> = Vec::new();
     for (node, content) in layout.nodes.iter().zip(content) {
         let mut group = group(&node.kind);
-        content.into_iter().for_each(|id| group.push(id));
+        for id in content {
+            group.push(id);
+        }
         groups.push(Some(group));
     }
     // A node stands before its children: from the last one, each is complete when it is put into its parent. Children are
@@ -165,13 +167,17 @@ fn tag_tree(layout: &DossierPages<'_>, content: Vec<Vec<Identifier>>, language: 
     for (number, node) in layout.nodes.iter().enumerate().rev() {
         let Some(mut group) = groups[number].take() else { continue };
         let own = std::mem::take(&mut children[number]);
-        own.into_iter().rev().for_each(|child| group.push(child));
+        for child in own.into_iter().rev() {
+            group.push(child);
+        }
         match node.parent {
             Some(parent) => children[parent].push(group),
             None => top.push(group),
         }
     }
-    top.into_iter().rev().for_each(|group| tree.push(group));
+    for group in top.into_iter().rev() {
+        tree.push(group);
+    }
     tree
 }
 
@@ -185,9 +191,7 @@ fn group(kind: &NodeKind) -> TagGroup {
         NodeKind::Row => TagGroup::new(Tag::TR),
         NodeKind::RowHead => TagGroup::new(Tag::TH(TableHeaderScope::Row)),
         NodeKind::ColumnHead => TagGroup::new(Tag::TH(TableHeaderScope::Column)),
-        NodeKind::Cell(columns) => {
-            TagGroup::new(Tag::TD.with_col_span(NonZeroU32::new(*columns).filter(|columns| columns.get() > 1)))
-        }
+        NodeKind::Cell => TagGroup::new(Tag::TD),
         NodeKind::List => TagGroup::new(Tag::L(ListNumbering::None)),
         NodeKind::Item => TagGroup::new(Tag::LI),
         NodeKind::ItemBody => TagGroup::new(Tag::LBody),

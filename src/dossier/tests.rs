@@ -30,7 +30,8 @@ fn every_shipped_language_has_all_words_with_their_values() {
     for (tag, _) in LANGUAGES {
         let words = words(tag);
         for (key, text) in english.own() {
-            let own = words.own().get(key).unwrap_or_else(|| panic!("{tag} lacks {key}"));
+            assert!(words.own().contains_key(key), "{tag} lacks {key}");
+            let own = &words.own()[key];
             let values = |text: &str| {
                 let mut found: Vec<_> =
                     text.split('{').skip(1).filter_map(|it| it.split_once('}')).map(|it| it.0.to_owned()).collect();

@@ -123,7 +123,7 @@ fn a_bundle_as_it_was_written_is_valid() {
     let whole = log.bundle("whole", 0, &[1, 256, 40_000, 65_536]);
     let mut progress = Vec::new();
     let verified = verify(&whole, Some(&log.signer.verifier().unwrap()), &[log.signed(300)], |done, all| {
-        progress.push((done, all))
+        progress.push((done, all));
     });
     let verified = verified.unwrap();
     assert_eq!((verified.first, verified.events, verified.size, verified.checkpoints), (0, SIZE, SIZE, 6));

@@ -139,7 +139,7 @@ impl<'a> DossierPages<'a> {
             };
             let (start, width) = (LABELS, WIDTH - LABELS);
             let value =
-                RowCell { kind: NodeKind::Cell(1), start, width, text: value, is_bold: false, color: TextColor::Ink };
+                RowCell { kind: NodeKind::Cell, start, width, text: value, is_bold: false, color: TextColor::Ink };
             self.row(table, &[name, value], 9.5);
         }
         self.y += 4.0;
@@ -147,34 +147,15 @@ impl<'a> DossierPages<'a> {
 
     fn grid(&mut self, head: &[String], rows: &[Vec<String>], widths: &[u8]) {
         let table = self.node(NodeKind::Table, None);
-        let cells = |texts: &'_ [String], is_head: bool| -> Vec<(f32, f32, String, bool)> {
-            let mut start = 0.0;
-            let placed = texts.iter().zip(widths).map(|(text, hundredths)| {
-                let (from, width) = (start, WIDTH * f32::from(*hundredths) / 100.0);
-                start += width;
-                (from, width - GAP, text.clone(), is_head)
-            });
-            placed.collect()
-        };
         for (texts, is_head) in std::iter::once((head, true)).chain(rows.iter().map(|row| (row.as_slice(), false))) {
-            let placed = cells(texts, is_head);
-            let cell = |(start, width, text, is_head): &'_ (f32, f32, String, bool)| {
-                let kind = if *is_head { NodeKind::ColumnHead } else { NodeKind::Cell(1) };
-                let color = if *is_head { TextColor::Grey } else { TextColor::Ink };
-                (kind, *start, *width, text.clone(), *is_head, color)
-            };
-            let owned: Vec<_> = placed.iter().map(cell).collect();
-            let row: Vec<_> = owned
-                .iter()
-                .map(|(kind, start, width, text, is_bold, color)| RowCell {
-                    kind: kind.clone(),
-                    start: *start,
-                    width: *width,
-                    text,
-                    is_bold: *is_bold,
-                    color: *color,
-                })
-                .collect();
+            let (mut row, mut start) = (Vec::new(), 0.0);
+            for (text, hundredths) in texts.iter().zip(widths) {
+                let width = WIDTH * f32::from(*hundredths) / 100.0;
+                let kind = if is_head { NodeKind::ColumnHead } else { NodeKind::Cell };
+                let color = if is_head { TextColor::Grey } else { TextColor::Ink };
+                row.push(RowCell { kind, start, width: width - GAP, text, is_bold: is_head, color });
+                start += width;
+            }
             self.row(table, &row, 8.5);
         }
         self.y += 4.0;

@@ -50,7 +50,7 @@ pub(super) enum NodeKind {
     Row,
     RowHead,
     ColumnHead,
-    Cell(u32),
+    Cell,
     List,
     Item,
     ItemBody,
