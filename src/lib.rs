@@ -12,7 +12,7 @@
 //!                  │
 //!  flow        intake · worker · dispatch · receipts · providers · tasks
 //!                  │
-//!  libraries   store · render · channel · route · audit · pki       siblings never import each other
+//!  libraries   store · render · channel · route · audit · pki · dossier       siblings never import each other
 //!                  │
 //!  domain      types and rules; no async, no I/O, no framework
 //! ```
@@ -39,6 +39,7 @@ pub mod cli;
 pub mod config;
 pub mod docs;
 pub mod domain;
+pub mod dossier;
 pub mod file_access;
 pub mod file_watcher;
 pub mod flow;

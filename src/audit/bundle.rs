@@ -100,12 +100,13 @@ pub struct Bundle {
 /// Verifies the bundle in `folder`.
 ///
 /// `key` is the key that the auditor knows; without it the bundle's own is used, which proves only that the bundle agrees
-/// with itself. `published` are checkpoints that were published elsewhere. `progress` gets the number of events verified so far.
+/// with itself. `published` are checkpoints that were published elsewhere. `progress` gets the number of events
+/// verified so far, and of all.
 pub fn verify(
     folder: &Path,
     key: Option<&NoteVerifier>,
     published: &[String],
-    mut progress: impl FnMut(u64),
+    mut progress: impl FnMut(u64, u64),
 ) -> Result<Verified, Error> {
     let own = NoteVerifier::parse(&read_text(&folder.join(KEY))?).map_err(Error::Key)?;
     let key = match key {
@@ -176,7 +177,7 @@ impl Bundle {
         }
     }
 
-    fn events(&self, first: u64, progress: &mut impl FnMut(u64)) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+    fn events(&self, first: u64, progress: &mut impl FnMut(u64, u64)) -> Result<Option<(Timestamp, Timestamp)>, Error> {
         let mut times: Option<(Timestamp, Timestamp)> = None;
         for number in first / WIDTH..self.size.div_ceil(WIDTH) {
             let tile = TileId::entries(number);
@@ -195,7 +196,7 @@ impl Bundle {
                 times = Some(in_order(index, entry, times)?);
             }
             self.has_parents(number, start == first)?;
-            progress(start + expected - first);
+            progress(start + expected - first, self.size - first);
         }
         Ok(times)
     }

@@ -50,7 +50,7 @@ impl Checkpoint {
 }
 
 /// Decimal without sign and without leading zeros, so that a size is written in one way only.
-fn is_decimal(text: &str) -> bool {
+pub(super) fn is_decimal(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'))
 }
 

@@ -1,7 +1,7 @@
 //! The audit log as a Merkle tree that anyone can verify offline.
 //!
 //! Hashing follows RFC 6962 (section 2.1), tiles `c2sp.org/tlog-tiles` v0.1.0, checkpoints `c2sp.org/tlog-checkpoint` v1.0.0,
-//! and their signatures `c2sp.org/signed-note` v1.0.0 with Ed25519. Nothing here reads the database, the clock or the network:
+//! their signatures `c2sp.org/signed-note` v1.0.0 with Ed25519, and proofs `c2sp.org/tlog-proof@v1`. Nothing here reads the database, the clock or the network:
 //! the notary task in [`flow`](crate::flow) feeds the tree, and `otpost audit` reads and writes the files.
 
 pub mod bundle;
@@ -12,4 +12,5 @@ pub mod leaf;
 pub mod note;
 pub mod proof;
 pub mod tile;
+pub mod tlog_proof;
 pub mod tree;

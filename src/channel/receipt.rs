@@ -17,7 +17,7 @@ use super::Error;
 use super::http::answer::scalar;
 use crate::domain::clock::Timestamp;
 use crate::domain::outcome::Reference;
-use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptRejection, ReceiptStatus};
+use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
 use crate::domain::secret::Credential;
 
 /// The longest accepted difference between a signed time and ours. Providers repeat a callback sooner, or sign it again.
@@ -167,15 +167,15 @@ impl ReceiptParser {
         let Settings { delivered, undelivered, expired, .. } = &self.settings;
         let text = |pointer: &str| item.pointer(pointer).and_then(scalar).ok_or(ReceiptRejection::Malformed);
         let reference = Reference::new(&text(&self.settings.reference)?).ok_or(ReceiptRejection::Malformed)?;
-        let status = text(&self.settings.status)?;
+        let written = text(&self.settings.status)?;
         let table = [
             (delivered, ReceiptStatus::Delivered),
             (undelivered, ReceiptStatus::Undelivered),
             (expired, ReceiptStatus::Expired),
         ];
-        let is_listed = |statuses: &[String]| statuses.iter().any(|it| it.eq_ignore_ascii_case(status.trim()));
+        let is_listed = |statuses: &[String]| statuses.iter().any(|it| it.eq_ignore_ascii_case(written.trim()));
         let found = table.into_iter().find(|(statuses, _)| is_listed(statuses));
-        Ok(found.map(|(_, status)| Receipt { reference, status, at }))
+        Ok(found.map(|(_, status)| Receipt { reference, status, code: ReceiptCode::new(&written), at }))
     }
 
     fn document(&self, callback: &Callback<'_>) -> Option<Value> {

@@ -18,7 +18,7 @@ pub(super) enum Command {
     Key(key::Args),
     /// Write a part of the log into a directory that proves itself
     Export(export::Args),
-    /// Verify an exported directory; needs no configuration, no database and no network
+    /// Verify an exported directory, or the proof of one event; needs no configuration, no database and no network
     Verify(verify::Args),
 }
 

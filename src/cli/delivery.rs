@@ -3,7 +3,7 @@
 mod csv;
 mod filter_args;
 mod list;
-mod message_text;
+pub(super) mod message_text;
 mod resend;
 mod show;
 mod timeline;

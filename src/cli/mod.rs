@@ -20,6 +20,7 @@ mod output;
 mod progress_bar;
 mod provider;
 mod recipient;
+mod report;
 mod restore;
 mod route;
 mod serve;
@@ -80,6 +81,9 @@ enum Command {
     /// Explain how a recipient would be notified
     #[command(subcommand)]
     Route(route::Command),
+    /// Reports and documents about deliveries
+    #[command(subcommand)]
+    Report(report::Command),
     /// List, export and verify the audit log
     #[command(subcommand)]
     Audit(audit::Command),
@@ -156,6 +160,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Route(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
             Command::Provider(command) => provider::run(command).await,
+            Command::Report(command) => report::run(command).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Template(command) => template::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,

@@ -81,6 +81,8 @@ pub enum AuditKind {
     TemplatesRejected,
     /// The system clock was set.
     ClockSet,
+    /// An operator made a dossier of deliveries.
+    DossierMade,
     /// An operator took a provider out of rotation.
     ProviderDrained,
     /// An operator put a provider back into rotation.

@@ -42,12 +42,35 @@ impl ReceiptStatus {
     }
 }
 
+/// The provider's own word for a status, such as `DELIVRD`: evidence for a dispute.
+///
+/// It is a word that the configuration lists as a status, so nothing of the message or the recipient can be in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptCode(String);
+
+impl ReceiptCode {
+    /// The longest code that is kept, in characters; a longer one is cut.
+    pub const MAX: usize = 32;
+
+    /// Keeps the printable ASCII characters of `text`. `None` when there are none.
+    pub fn new(text: &str) -> Option<Self> {
+        let kept: String = text.trim().chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(Self::MAX).collect();
+        (!kept.is_empty()).then_some(Self(kept))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// An authentic receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// The message: our delivery's id, or the provider's reference.
     pub reference: Reference,
     pub status: ReceiptStatus,
+    /// The status as the provider wrote it.
+    pub code: Option<ReceiptCode>,
     /// The signed time, or the time of arrival when none is signed.
     pub at: Timestamp,
 }

@@ -199,7 +199,7 @@ impl Receipts {
                     Confirmation {
                         delivery: &delivery,
                         attempt,
-                        status: receipt.status,
+                        receipt,
                         to,
                         parked: incoming.parked,
                         at: self.clock.now(),

@@ -38,6 +38,7 @@ pub use live::{LiveTemplates, PendingTemplates};
 pub use locale_tag::{UnknownLocale, canonical as canonical_locale};
 use registry::{LocaleTemplates, TemplateRegistry};
 use template::bind;
+pub use template::dossier_file::{NAME as DOSSIER_FILE, source as dossier_source};
 pub use template::file::{TemplateFile, TemplateSet};
 pub use template::locale_file::LocaleFile;
 use template::part::TemplatePart;

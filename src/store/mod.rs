@@ -75,7 +75,7 @@ pub use ordering::Predecessor;
 pub use receipts::{Confirmation, DeliveryReceipts, Parked, Reported};
 pub use recipients::Recipients;
 pub use resend::NotResent;
-pub use retention::Retention;
+pub use retention::{REMOVED, Retention};
 pub use split::Share;
 pub use template_versions::TemplateVersions;
 

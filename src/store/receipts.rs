@@ -78,8 +78,7 @@ pub struct Confirmation<'a> {
     pub delivery: &'a Reported,
     /// The attempt that the receipt is about.
     pub attempt: &'a Attempt,
-    /// The status in the receipt.
-    pub status: ReceiptStatus,
+    pub receipt: &'a Receipt,
     /// The new state.
     pub to: DeliveryState,
     /// The receipt, if it was parked.
@@ -96,13 +95,19 @@ impl Confirmation<'_> {
             .with("channel", self.attempt.channel.name())
             .with("provider", provider)
             .with("before", self.delivery.state.name())
-            .with("status", self.status.name());
+            .with("status", self.receipt.status.name())
+            .with("reported_at", self.receipt.at.to_string());
+        let event = match &self.receipt.code {
+            Some(code) => event.with("receipt_code", code.as_str()),
+            None => event,
+        };
         if event.kind == AuditKind::AttemptFailed { event.with("state", self.to.name()) } else { event }
     }
 
     /// What is recorded with the attempt.
     pub(super) fn failure(&self) -> Option<ReceiptStatus> {
-        (self.status != ReceiptStatus::Delivered).then_some(self.status)
+        let status = self.receipt.status;
+        (status != ReceiptStatus::Delivered).then_some(status)
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) const NOTIFICATIONS_PER_STEP: u32 = 100;
 pub(super) const PARKED_FOR: Duration = Duration::from_hours(72);
 
 /// The masked contact of an attempt after its retention.
-pub(super) const REMOVED: &str = "removed";
+pub const REMOVED: &str = "removed";
 
 /// Removes what is too old.
 #[async_trait]

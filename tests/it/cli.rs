@@ -5,6 +5,7 @@ mod ca;
 mod check;
 mod database;
 mod delivery;
+mod dispute;
 mod help;
 mod ingest;
 mod key;

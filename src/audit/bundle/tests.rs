@@ -83,7 +83,7 @@ fn by_operator(mut leaf: Leaf) -> Leaf {
 }
 
 fn found(folder: &Path) -> String {
-    verify(folder, None, &[], |_| ()).unwrap_err().to_string()
+    verify(folder, None, &[], |_, _| ()).unwrap_err().to_string()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -122,12 +122,13 @@ fn a_bundle_as_it_was_written_is_valid() {
     let log = Log::new(SIZE);
     let whole = log.bundle("whole", 0, &[1, 256, 40_000, 65_536]);
     let mut progress = Vec::new();
-    let verified =
-        verify(&whole, Some(&log.signer.verifier().unwrap()), &[log.signed(300)], |done| progress.push(done));
+    let verified = verify(&whole, Some(&log.signer.verifier().unwrap()), &[log.signed(300)], |done, all| {
+        progress.push((done, all));
+    });
     let verified = verified.unwrap();
     assert_eq!((verified.first, verified.events, verified.size, verified.checkpoints), (0, SIZE, SIZE, 6));
-    assert_eq!(progress.last(), Some(&SIZE));
-    let part = verify(&log.bundle("part", 1_024, &[2_000]), None, &[], |_| ()).unwrap();
+    assert_eq!(progress.last(), Some(&(SIZE, SIZE)));
+    let part = verify(&log.bundle("part", 1_024, &[2_000]), None, &[], |_, _| ()).unwrap();
     assert_eq!((part.first, part.events, part.checkpoints), (1_024, SIZE - 1_024, 2));
     let times = part.times.unwrap();
     assert_eq!((times.0, times.1), (log.leaves[1_024].head.at, log.leaves.last().unwrap().head.at));
@@ -187,14 +188,14 @@ fn another_key_a_fork_and_a_rollback_are_found() {
     let verifier = log.signer.verifier().unwrap();
     let back = Log { signer: NoteSigner::new(LOG, PKey::generate_ed25519().unwrap()).unwrap(), ..Log::new(500) };
     let resigned = back.bundle("resigned", 0, &[]);
-    assert!(matches!(verify(&resigned, Some(&verifier), &[], |_| ()), Err(Error::OtherKey { .. })));
+    assert!(matches!(verify(&resigned, Some(&verifier), &[], |_, _| ()), Err(Error::OtherKey { .. })));
     log.leaves.truncate(500);
     let rolled_back = log.bundle("rolled back", 0, &[]);
-    let error = verify(&rolled_back, Some(&verifier), std::slice::from_ref(&honest), |_| ()).unwrap_err();
+    let error = verify(&rolled_back, Some(&verifier), std::slice::from_ref(&honest), |_, _| ()).unwrap_err();
     assert!(matches!(error, Error::RolledBack { size: 500, published: 600 }), "{error}");
     log.leaves.extend((500..700).map(|index| by_operator(leaf(index))));
     let forked = log.bundle("forked", 0, &[]);
-    let error = verify(&forked, Some(&verifier), &[honest], |_| ()).unwrap_err();
+    let error = verify(&forked, Some(&verifier), &[honest], |_, _| ()).unwrap_err();
     assert!(matches!(error, Error::Forked { size: 600 }), "{error}");
 }
 
@@ -206,7 +207,7 @@ fn events_out_of_order_and_under_a_wrong_index_are_found_although_they_are_signe
     log.leaves[199].head.at = log.leaves[200].head.at;
     leaf::CLOCK_SET.clone_into(&mut log.leaves[199].head.kind);
     log.leaves.truncate(201);
-    assert!(verify(&log.bundle("explained", 0, &[]), None, &[], |_| ()).is_ok(), "the clock was set");
+    assert!(verify(&log.bundle("explained", 0, &[]), None, &[], |_, _| ()).is_ok(), "the clock was set");
     log.leaves[100].head.index = 101;
     assert_eq!(found(&log.bundle("index", 0, &[])), "event 100 says that it is event 101");
 }

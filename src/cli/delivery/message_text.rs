@@ -16,7 +16,7 @@ use crate::store::Store;
 use crate::store::reports::DeliveryDetail;
 
 /// A template, and the attempts that used it.
-pub(super) struct AttemptText<'a> {
+pub(in crate::cli) struct AttemptText<'a> {
     template: &'a TemplateSnapshot,
     attempts: Vec<u32>,
     rendering: Rendering,
@@ -32,7 +32,7 @@ enum Rendering {
 }
 
 /// The templates of all attempts, that of the first attempt first.
-pub(super) async fn of<'a>(
+pub(in crate::cli) async fn of<'a>(
     store: &Store,
     settings: &render::Settings,
     detail: &DeliveryDetail,
@@ -104,7 +104,24 @@ impl AttemptText<'_> {
         whole
     }
 
-    fn sources(&self) -> impl Iterator<Item = (&str, String)> {
+    pub(in crate::cli) fn template(&self) -> &TemplateSnapshot {
+        self.template
+    }
+
+    /// The numbers of the attempts that used it.
+    pub(in crate::cli) fn attempts(&self) -> &[u32] {
+        &self.attempts
+    }
+
+    /// The rendered parts, while they can be rendered.
+    pub(in crate::cli) fn rendered(&self) -> Option<&[(&'static str, String)]> {
+        match &self.rendering {
+            Rendering::Parts(parts) => Some(parts),
+            Rendering::NoContent | Rendering::Invalid(_) => None,
+        }
+    }
+
+    pub(in crate::cli) fn sources(&self) -> impl Iterator<Item = (&str, String)> {
         self.template.parts.iter().map(|(part, source)| {
             let shown = if TemplateSnapshot::is_text(part) { render::without_code(source) } else { source.clone() };
             (part.as_str(), shown)

@@ -52,6 +52,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// When a delivery that was received at `received_at` is removed, at the earliest.
+    pub fn kept_until(self, received_at: Timestamp) -> Timestamp {
+        received_at.after(DAY * u32::from(self.deliveries_days.max(DAYS_MIN)))
+    }
+
     fn before(days: u16, now: Timestamp) -> Timestamp {
         now.before(DAY * u32::from(days.max(DAYS_MIN)))
     }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use super::dossier_file;
 use super::locale_file;
 use super::locale_file::LocaleFile;
 use super::part::TemplatePart;
@@ -91,7 +92,7 @@ impl TemplateSet {
 
     fn add_locale(&mut self, folder: &Path, locale: &Locale) -> Result<(), Error> {
         self.locales.extend(load_locale_file(folder, locale)?);
-        let is_known = LocaleFile::is_at;
+        let is_known = |path: &Path| LocaleFile::is_at(path) || dossier_file::is_at(path);
         self.unknown
             .extend(files_in(folder, "toml", is_known)?.map(|path| UnknownFile { locale: locale.clone(), path }));
         for kind in Kind::ALL {
@@ -139,7 +140,7 @@ impl UnknownFile {
     pub(crate) fn diagnostic(&self) -> Diagnostic {
         let known: Vec<_> = TemplatePart::ALL.map(TemplatePart::file).to_vec();
         let known = if self.path.extension().is_some_and(|end| end == "toml") {
-            locale_file::NAME.to_owned()
+            format!("{}, {}", locale_file::NAME, dossier_file::NAME)
         } else {
             known.join(", ")
         };

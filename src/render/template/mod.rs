@@ -4,6 +4,7 @@ pub(crate) mod ast;
 pub(crate) mod bind;
 mod comments;
 pub(crate) mod compiler;
+pub(crate) mod dossier_file;
 pub(crate) mod file;
 pub(crate) mod locale_file;
 pub(crate) mod part;

@@ -28,20 +28,24 @@ pub fn shipped() -> TemplateSet {
 
 /// The shipped files of one locale.
 pub(crate) fn shipped_in(locale: &Locale) -> TemplateSet {
-    let source = |path: &Path| SHIPPED.get_file(path).and_then(File::contents_utf8).map(str::to_owned);
     let folder = Path::new(locale.as_str());
     let mut set = TemplateSet::default();
     for kind in Kind::ALL {
         for part in TemplatePart::ALL {
             let path = folder.join(kind.name()).join(part.file());
-            if let Some(source) = source(&path) {
+            if let Some(source) = shipped_file(&path) {
                 set.templates.push(TemplateFile { locale: locale.clone(), kind, part, path, source });
             }
         }
     }
     let path = folder.join(locale_file::NAME);
-    set.locales.extend(source(&path).map(|source| LocaleFile { locale: locale.clone(), path, source }));
+    set.locales.extend(shipped_file(&path).map(|source| LocaleFile { locale: locale.clone(), path, source }));
     set
+}
+
+/// The shipped file at `path` in the template folder.
+pub(super) fn shipped_file(path: &Path) -> Option<String> {
+    SHIPPED.get_file(path).and_then(File::contents_utf8).map(str::to_owned)
 }
 
 /// Writes the shipped files below `dir`. An existing file is left as it is.

@@ -12,7 +12,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{DeliveryId, DeliveryState, ProviderName};
 use crate::domain::notification::NotificationId;
 use crate::domain::outcome::Reference;
-use crate::domain::receipt::{Receipt, ReceiptStatus};
+use crate::domain::receipt::{Receipt, ReceiptCode, ReceiptStatus};
 use crate::store::receipts::PARKED_MAX;
 use crate::store::{Confirmation, DeliveryReceipts, Error, Parked, Reported};
 
@@ -23,7 +23,7 @@ const CAN_BE_APPLIED: &str = "SELECT EXISTS (SELECT 1 FROM delivery AS d
       WHERE a.provider = ?1 AND a.reference = ?2
         AND (d.state <> 'open' OR (d.lease_token IS NULL AND ?4 <> 'delivered')))";
 
-const APPLICABLE: &str = "SELECT p.id, p.provider, p.reference, p.status, p.reported_at, p.parked_at
+const APPLICABLE: &str = "SELECT p.id, p.provider, p.reference, p.status, p.code, p.reported_at, p.parked_at
     FROM parked_receipt AS p WHERE p.parked_at >= ?1 AND (
       EXISTS (SELECT 1 FROM delivery AS d WHERE d.id = p.delivery_id
         AND (d.state <> 'open' OR (d.lease_token IS NULL AND p.status <> 'delivered')))
@@ -120,8 +120,8 @@ impl DeliveryReceipts for Sqlite {
                     return Ok(false);
                 }
                 sqlx::query(
-                    "INSERT INTO parked_receipt (provider, reference, status, reported_at, parked_at, delivery_id)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+                    "INSERT INTO parked_receipt (provider, reference, status, reported_at, parked_at, delivery_id, code)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
                 )
                 .bind(&provider.0)
                 .bind(reference)
@@ -129,6 +129,7 @@ impl DeliveryReceipts for Sqlite {
                 .bind(receipt.at.micros())
                 .bind(at.micros())
                 .bind(delivery)
+                .bind(receipt.code.as_ref().map(ReceiptCode::as_str))
                 .execute(&mut *transaction)
                 .await?;
                 sqlx::query(
@@ -188,12 +189,14 @@ fn parked(row: &SqliteRow) -> Result<Parked, Error> {
     let id: i64 = row.try_get("id")?;
     let inconsistent = |what| Error::Inconsistent { table: "parked_receipt", id: id.to_string(), what };
     let (reference, status): (String, String) = (row.try_get("reference")?, row.try_get("status")?);
+    let code: Option<String> = row.try_get("code")?;
     Ok(Parked {
         row: id,
         provider: ProviderName(row.try_get("provider")?),
         receipt: Receipt {
             reference: Reference::new(&reference).ok_or_else(|| inconsistent("reference"))?,
             status: ReceiptStatus::from_name(&status).ok_or_else(|| inconsistent("status"))?,
+            code: code.as_deref().and_then(ReceiptCode::new),
             at: Timestamp::from_micros(row.try_get("reported_at")?),
         },
         received_at: Timestamp::from_micros(row.try_get("parked_at")?),

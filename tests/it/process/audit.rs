@@ -1,4 +1,4 @@
-//! The audit log of a real gateway: signed, published, exported, verified by two programs, and stopped when it was changed.
+//! The audit log of a real gateway: signed, published, exported, verified by three programs, and stopped when it was changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::canary::get;
 use super::{OTPOST, Workspace};
-use crate::support::python;
+use crate::support::{go_tiles, python};
 
 const STOP: Duration = Duration::from_secs(30);
 
 impl Workspace {
     /// A gateway that accepts `count` codes and stops.
-    async fn accept(&self, count: u32) -> String {
+    pub(super) async fn accept(&self, count: u32) -> String {
         let mut gateway = self.serve();
         let mut processor = gateway.processor(&self.identity());
         for _ in 0..count {
@@ -27,7 +27,7 @@ impl Workspace {
         gateway.log()
     }
 
-    fn audit(&self, args: &[&str]) -> Output {
+    pub(super) fn audit(&self, args: &[&str]) -> Output {
         let mut command = Command::new(OTPOST);
         command.arg("audit").args(args);
         if args[0] != "verify" {
@@ -36,13 +36,13 @@ impl Workspace {
         command.output().unwrap()
     }
 
-    fn audit_json(&self, args: &[&str]) -> Value {
+    pub(super) fn audit_json(&self, args: &[&str]) -> Value {
         let done = self.audit(args);
         assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
         serde_json::from_slice(&done.stdout).unwrap()
     }
 
-    fn verifier_key(&self) -> String {
+    pub(super) fn verifier_key(&self) -> String {
         String::from_utf8(self.audit(&["key"]).stdout).unwrap().trim().to_owned()
     }
 
@@ -61,7 +61,7 @@ impl Workspace {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_exported_log_is_valid_to_two_verifiers_and_a_changed_one_to_neither() {
+async fn an_exported_log_is_valid_to_three_verifiers_and_a_changed_one_to_none() {
     let workspace = Workspace::new("").await;
     workspace.accept(300).await;
     let status = workspace.audit_json(&["status", "--json"]);
@@ -76,6 +76,8 @@ async fn an_exported_log_is_valid_to_two_verifiers_and_a_changed_one_to_neither(
     assert_eq!((&second["size"], &second["checkpoints"]), (&verified["size"], &verified["checkpoints"]));
     assert_eq!((&second["kinds"]["accepted"], &second["kinds"]["sent"]), (&json!(300), &json!(300)));
 
+    go_tiles::verify(&folder, &key, verified["size"].as_u64().unwrap()).unwrap();
+
     let entries = folder.join("tile/entries/000");
     let mut bytes = fs::read(&entries).unwrap();
     let place = bytes.windows(4).position(|bytes| bytes == b"sent").unwrap();
@@ -85,6 +87,8 @@ async fn an_exported_log_is_valid_to_two_verifiers_and_a_changed_one_to_neither(
     assert_eq!(refused.status.code(), Some(1));
     let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(reason.contains("is NOT valid: event ") && reason.contains("not the one that was logged"), "{reason}");
+    let refused = go_tiles::verify(&folder, &key, verified["size"].as_u64().unwrap()).unwrap_err();
+    assert!(refused.contains("is not in the tree"), "{refused}");
 }
 
 const VERIFIER: &str = include_str!("../support/audit_bundle.py");

@@ -9,6 +9,7 @@ mod clock;
 mod crash;
 mod degraded;
 mod disk_full;
+mod dossier;
 mod drain;
 mod hangups;
 mod io_errors;

@@ -6,6 +6,12 @@ use super::{events, listening, report, sent};
 use crate::support::desk::{Desk, slip};
 use crate::support::{Gateway, Setup, locked, otp, recipient, unlocked};
 
+/// Takes the provider's own time out of a detail.
+fn reported_at(detail: &mut serde_json::Value) -> String {
+    let at = detail.as_object_mut().and_then(|detail| detail.remove("reported_at"));
+    at.unwrap_or_default().as_str().unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn a_delivery_is_found_by_our_reference_and_by_the_providers_reference() {
     for by_ours in [true, false] {
@@ -18,10 +24,12 @@ async fn a_delivery_is_found_by_our_reference_and_by_the_providers_reference() {
         assert_eq!(delivery.line.state, "confirmed");
         let event = delivery.events.last().unwrap();
         assert_eq!((event.kind.as_str(), event.actor.as_str()), ("confirmed", "provider:desk"));
-        let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
+        let mut detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
         let expected = serde_json::json!({
             "attempt": 1, "channel": "sms", "provider": "desk", "before": "sent", "status": "delivered",
+            "receipt_code": "DELIVRD",
         });
+        assert!(reported_at(&mut detail).ends_with('Z'), "{detail}");
         assert_eq!(detail, expected);
     }
 }
@@ -58,10 +66,12 @@ async fn a_message_that_was_not_delivered_is_sent_by_the_next_provider_while_tim
             assert_eq!((delivery.line.state.as_str(), delivery.attempts.len()), ("sent", 2));
             assert_eq!(delivery.attempts[0].failure.map(otpost::domain::receipt::ReceiptStatus::name), Some(status));
             let failed = delivery.events.iter().find(|event| event.kind == "attempt_failed").unwrap();
-            let detail: serde_json::Value = serde_json::from_str(&failed.detail).unwrap();
+            let mut detail: serde_json::Value = serde_json::from_str(&failed.detail).unwrap();
             let expected = serde_json::json!({
                 "attempt": 1, "channel": "sms", "provider": "desk", "before": "sent", "status": status, "state": "open",
+                "receipt_code": word,
             });
+            assert!(reported_at(&mut detail).ends_with('Z'), "{detail}");
             assert_eq!((failed.actor.as_str(), detail), ("provider:desk", expected));
         }
     }

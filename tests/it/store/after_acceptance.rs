@@ -6,7 +6,7 @@ use otpost::domain::clock::Timestamp;
 use otpost::domain::delivery::{Attempt, DeliveryState};
 use otpost::domain::notification::{CardLocked, CardUnlocked, Content, LockReason, Priority};
 use otpost::domain::outcome::{Outcome, Reference};
-use otpost::domain::receipt::{Receipt, ReceiptStatus};
+use otpost::domain::receipt::{Receipt, ReceiptCode, ReceiptStatus};
 use otpost::domain::recipient::{Identifier, IdentifierKind};
 use otpost::store::{Acceptance, Accepted, Claimed, Confirmation, LEASE, Predecessor, Reported};
 
@@ -38,7 +38,8 @@ async fn reported(it: &Fixture, reference: &str) -> Reported {
 
 async fn confirm(it: &Fixture, delivery: &Reported, number: usize, status: ReceiptStatus, to: DeliveryState) -> bool {
     let (attempt, at) = (&delivery.attempts[number - 1], it.now());
-    let confirmation = Confirmation { delivery, attempt, status, to, parked: None, at };
+    let receipt = Receipt { reference: Reference::new("sms-1").unwrap(), status, code: ReceiptCode::new("WORD"), at };
+    let confirmation = Confirmation { delivery, attempt, receipt: &receipt, to, parked: None, at };
     it.store.receipts().confirm(&confirmation).await.unwrap()
 }
 
@@ -104,11 +105,13 @@ async fn parked(it: Fixture) {
     let applicable = it.store.receipts().applicable(Timestamp::from_micros(0), 10).await.unwrap();
     let statuses: Vec<_> = applicable.iter().map(|parked| parked.receipt.status).collect();
     assert_eq!(statuses, [ReceiptStatus::Undelivered, ReceiptStatus::Expired]);
+    assert!(applicable.iter().all(|parked| parked.receipt.code == ReceiptCode::new(parked.receipt.status.name())));
     assert!(!park(&it, ReceiptStatus::Undelivered).await, "it can be applied at once");
 }
 
 async fn park(it: &Fixture, status: ReceiptStatus) -> bool {
-    let receipt = Receipt { reference: Reference::new("sms-1").unwrap(), status, at: it.now() };
+    let code = ReceiptCode::new(status.name());
+    let receipt = Receipt { reference: Reference::new("sms-1").unwrap(), status, code, at: it.now() };
     it.store.receipts().park(&it.taken(1).provider, &receipt, None, it.now()).await.unwrap()
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod desk;
 pub(crate) mod fake;
 pub(crate) mod gateway;
+pub(crate) mod go_tiles;
 pub(crate) mod house;
 pub(crate) mod jose;
 pub(crate) mod lag;

@@ -1,0 +1,245 @@
+//! `otpost report dispute`: a dossier of deliveries, as PDF, HTML or JSON. Making one is an audit event.
+
+mod gather;
+mod output_file;
+mod proofs;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use uuid::Uuid;
+
+use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::recipient::{not_found, parse_identifier};
+use crate::cli::{Usage, output, time, usage};
+use crate::config::Config;
+use crate::domain::audit_event::AuditKind;
+use crate::domain::clock::{Clock, SystemClock, Timestamp};
+use crate::domain::delivery::DeliveryId;
+use crate::domain::notification::NotificationId;
+use crate::domain::recipient::{Identifier, IdentifierKind, Locale};
+use crate::dossier::{self, Dossier, DossierQuestion, DossierWords, FORMAT};
+use crate::file_access;
+use crate::render;
+use crate::store::reports::{DeliveryDetail, DeliveryFilter};
+use crate::store::{Store, operators_event};
+use output_file::OutputFile;
+
+const NOTES: &str = "\
+The dossier has no code and no contact in clear. The proof of each event is attached to the PDF, and is part of the HTML and
+the JSON; `otpost audit verify FILE.tlog-proof --key KEY` verifies it without the gateway.
+
+Examples:
+  otpost report dispute --notification 01a219da-f7fd-714e-9a0b-2f6f2b7e9d11 --locale pl
+  otpost report dispute --recipient storage_customer:1337 --from 2026-11-01 --to 2026-12-01 --out november.pdf";
+
+/// More are no dispute; and a document of a thousand pages helps nobody.
+const DELIVERIES_MAX: usize = 200;
+
+/// Deliveries of one recipient that are looked through.
+const SEARCHED_MAX: u32 = 10_000;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = NOTES)]
+#[group(id = "subject", required = true, multiple = false, args = ["notification", "recipient"])]
+pub(crate) struct Args {
+    /// Id of a notification, or of one of its deliveries
+    #[arg(long, value_name = "ID")]
+    notification: Option<Uuid>,
+    /// All deliveries to the recipient with this identifier, such as storage_customer:1337
+    #[arg(long, value_name = "KIND:ID", requires = "from")]
+    recipient: Option<String>,
+    /// Only deliveries accepted since this time
+    #[arg(long, value_name = "TIME", requires = "recipient")]
+    from: Option<String>,
+    /// Only deliveries accepted before this time
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    to: String,
+    /// pdf, html or json
+    #[arg(long, value_enum, default_value_t = DossierFormat::Pdf)]
+    format: DossierFormat,
+    /// Language of the document, such as pl; templates.default_locale unless given
+    #[arg(long, value_name = "TAG")]
+    locale: Option<String>,
+    /// Write to this file; dispute-dossier.pdf, .html or .json unless given
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DossierFormat {
+    Pdf,
+    Html,
+    Json,
+}
+
+impl DossierFormat {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pdf => "pdf",
+            Self::Html => "html",
+            Self::Json => "json",
+        }
+    }
+}
+
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = args.config.load()?;
+    let subject = Subject::of(args)?;
+    let words = words(args, &config)?;
+    let path = args.out.clone().unwrap_or_else(|| format!("dispute-dossier.{}", args.format.name()).into());
+    let file = OutputFile::create(&path, args.force)?;
+    let store = open_store(&config).await?;
+    let made = make(args, &config, &store, &subject, &words).await;
+    store.close().await?;
+    let (bytes, deliveries) = made?;
+    file.write(&bytes)?;
+    output::line(format_args!("{}: {}", path.display(), deliveries_text(deliveries)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn deliveries_text(count: usize) -> String {
+    if count == 1 { "1 delivery".to_owned() } else { format!("{count} deliveries") }
+}
+
+/// What the dossier is about.
+enum Subject {
+    Notification(Uuid),
+    Recipient { identifier: Identifier, from: Timestamp, to: Timestamp },
+}
+
+impl Subject {
+    fn of(args: &Args) -> anyhow::Result<Self> {
+        if let Some(id) = args.notification {
+            return Ok(Self::Notification(id));
+        }
+        let text = args.recipient.as_deref().unwrap_or_default();
+        let expected = "--recipient: expected the kind and the identifier, such as storage_customer:1337";
+        let (kind, value) = text.split_once(':').ok_or_else(|| Usage(expected.to_owned()))?;
+        let kind: IdentifierKind = kind.parse().map_err(|error| Usage(format!("--recipient: {error}, and `:`")))?;
+        let from = args.from.as_deref().unwrap_or_default();
+        let (from, to) = time::range(from, &args.to, &time::now()).map_err(Usage)?;
+        Ok(Self::Recipient { identifier: parse_identifier(kind, value)?, from, to })
+    }
+}
+
+fn words(args: &Args, config: &Config) -> anyhow::Result<DossierWords> {
+    let locale = match &args.locale {
+        Some(tag) => render::canonical_locale(tag).map_err(|error| Usage(format!("--locale {tag}: {error}")))?,
+        None => config.templates.default_locale.clone(),
+    };
+    match render::dossier_source(&config.templates.dir, &locale).map_err(usage)? {
+        Some((found, source)) => parsed(&found, &source),
+        None if args.locale.is_none() => Ok(DossierWords::english().map_err(Usage)?),
+        None => {
+            let file = config.templates.dir.join(locale.as_str()).join(render::DOSSIER_FILE);
+            Err(Usage(format!("--locale {locale}: there are no words; write them into {}", file.display())).into())
+        }
+    }
+}
+
+fn parsed(locale: &Locale, source: &str) -> anyhow::Result<DossierWords> {
+    let words = DossierWords::parse(locale.as_str(), source);
+    Ok(words.map_err(|error| Usage(format!("{locale}/{}: {error}", render::DOSSIER_FILE)))?)
+}
+
+/// The bytes of the file, and the number of deliveries. The event is recorded before anybody has the document.
+async fn make(
+    args: &Args,
+    config: &Config,
+    store: &Store,
+    subject: &Subject,
+    words: &DossierWords,
+) -> anyhow::Result<(Vec<u8>, usize)> {
+    let details = details(store, subject).await?;
+    if details.len() > DELIVERIES_MAX {
+        let text = format!("{} deliveries; expected at most {DELIVERIES_MAX}: narrow --from and --to", details.len());
+        return Err(Usage(text).into());
+    }
+    let asked = match subject {
+        Subject::Notification(id) => DossierQuestion::Notification(id.to_string()),
+        Subject::Recipient { from, to, .. } => {
+            DossierQuestion::Recipient { from: from.to_string(), to: to.to_string() }
+        }
+    };
+    let mut proofs = proofs::Proofs::read(store, &config.audit).await?;
+    let mut deliveries = Vec::with_capacity(details.len());
+    for detail in &details {
+        deliveries.push(gather::delivery(store, config, detail, &mut proofs).await?);
+    }
+    let dossier = Dossier {
+        format: FORMAT,
+        made_at: SystemClock.now().to_string(),
+        made_by: file_access::login(),
+        asked,
+        log: proofs.log().cloned(),
+        deliveries,
+    };
+    let bytes = match args.format {
+        DossierFormat::Pdf => dossier::render_pdf(&dossier, words)?,
+        DossierFormat::Html => dossier::render_html(&dossier, words).into_bytes(),
+        DossierFormat::Json => serde_json::to_vec_pretty(&dossier)?,
+    };
+    store.audit_events().record(&events(args.format, &details)).await.context("the dossier cannot be recorded")?;
+    Ok((bytes, details.len()))
+}
+
+/// The deliveries, in the order of their acceptance.
+async fn details(store: &Store, subject: &Subject) -> anyhow::Result<Vec<DeliveryDetail>> {
+    let mut ids = match subject {
+        Subject::Notification(id) => {
+            let Some(detail) = store.reports().delivery(*id).await? else {
+                bail!("no delivery or notification has the id {id}")
+            };
+            // The id of a delivery means that one alone.
+            let others = if detail.line.id == *id { Vec::new() } else { detail.others.clone() };
+            [vec![detail.line.id], others].concat()
+        }
+        Subject::Recipient { identifier, from, to } => of_recipient(store, identifier, *from, *to).await?,
+    };
+    // Ids of deliveries begin with the time.
+    ids.sort_unstable();
+    let mut details = Vec::with_capacity(ids.len().min(DELIVERIES_MAX));
+    for id in ids {
+        details.extend(store.reports().delivery(id).await?);
+    }
+    Ok(details)
+}
+
+async fn of_recipient(
+    store: &Store,
+    identifier: &Identifier,
+    from: Timestamp,
+    to: Timestamp,
+) -> anyhow::Result<Vec<Uuid>> {
+    let recipients = store.recipients().find(identifier).await?;
+    let recipient = match recipients.as_slice() {
+        [] => return Err(not_found(identifier.kind)),
+        [recipient] => recipient.id,
+        several => {
+            let text = "recipients have this identifier, and a dossier is about one; use another identifier, or --notification";
+            return Err(Usage(format!("{} {text}", several.len())).into());
+        }
+    };
+    let filter =
+        DeliveryFilter { recipient: Some(recipient), since: Some(from), ..DeliveryFilter::newest(SEARCHED_MAX) };
+    let found = store.reports().deliveries(&filter).await?;
+    if found.len() >= SEARCHED_MAX as usize {
+        return Err(Usage(format!("more than {SEARCHED_MAX} deliveries since --from: name a later time")).into());
+    }
+    let in_range = found.iter().filter(|line| (from..to).contains(&line.received_at));
+    Ok(in_range.map(|line| line.id).collect())
+}
+
+fn events(format: DossierFormat, details: &[DeliveryDetail]) -> Vec<AuditEvent> {
+    let made = || operators_event(AuditKind::DossierMade, SystemClock.now()).with("format", format.name());
+    let about =
+        |detail: &DeliveryDetail| made().about(NotificationId(detail.line.notification), DeliveryId(detail.line.id));
+    if details.is_empty() { vec![made().with("deliveries", 0)] } else { details.iter().map(about).collect() }
+}

@@ -1,0 +1,87 @@
+//! The proof of each event in a dossier, against the newest signed checkpoint.
+
+use anyhow::{Context, bail};
+
+use crate::audit::checkpoint::Checkpoint;
+use crate::audit::leaf::ClockState;
+use crate::audit::note::NoteVerifier;
+use crate::audit::proof::inclusion;
+use crate::audit::tile::{MissingTile, TileMap, decode_hashes};
+use crate::audit::tlog_proof::TlogProof;
+use crate::audit::tree::TreeHash;
+use crate::dossier::SignedLog;
+use crate::flow::tasks::notary;
+use crate::store::Store;
+
+/// Makes the proofs of one dossier.
+pub(super) struct Proofs<'a> {
+    store: &'a Store,
+    signed: Option<(SignedLog, NoteVerifier)>,
+    // Grows by the tiles that proofs need: a few for each.
+    tiles: TileMap,
+}
+
+impl<'a> Proofs<'a> {
+    /// Reads the newest checkpoint, and verifies it with the key of the log.
+    pub(super) async fn read(store: &'a Store, settings: &notary::Settings) -> anyhow::Result<Self> {
+        let signed = match store.audit_tree().last_checkpoint().await? {
+            None => None,
+            Some(last) => {
+                let verifier = notary::signer(settings, false).map_err(crate::cli::Usage)?.verifier()?;
+                let checkpoint = Checkpoint::open(&last.note, &verifier)
+                    .context("the newest checkpoint in the database is not signed by the key of the log")?;
+                let log = SignedLog {
+                    name: verifier.name().to_owned(),
+                    key: verifier.to_text()?,
+                    size: checkpoint.size,
+                    root: format!("{:?}", checkpoint.root),
+                    signed_at: last.at.to_string(),
+                    checkpoint: last.note,
+                };
+                Some((log, verifier))
+            }
+        };
+        Ok(Self { store, signed, tiles: TileMap::default() })
+    }
+
+    pub(super) fn log(&self) -> Option<&SignedLog> {
+        self.signed.as_ref().map(|(log, _)| log)
+    }
+
+    /// The clock with which the event entered the log; nothing until it is signed.
+    pub(super) async fn clock(&self, index: u64) -> anyhow::Result<Option<ClockState>> {
+        let covering = self.store.audit_tree().checkpoints(index, 1).await?.pop();
+        Ok(covering.map(|it| ClockState { source: it.clock_source, offset_us: it.clock_offset_us }))
+    }
+
+    /// The proof file of an event; nothing until it is signed. Fails when the event is not the one that was logged: a
+    /// dossier never holds what is not proven.
+    pub(super) async fn of(&mut self, index: u64) -> anyhow::Result<Option<String>> {
+        let Some((log, verifier)) = self.signed.clone().filter(|(log, _)| index < log.size) else { return Ok(None) };
+        let clock = self.clock(index).await?.with_context(|| format!("event {index} has no checkpoint"))?;
+        let event = self.store.audit_tree().logged_events(index, 1).await?.pop();
+        let event = event.with_context(|| format!("event {index} is missing in the database"))?;
+        let event = notary::leaf_of(index, &event, &clock).to_bytes()?;
+        let hashes = self.inclusion(index, log.size).await?;
+        let proof = TlogProof { event: Some(event), index, hashes, checkpoint: log.checkpoint };
+        proof.verify(None, &verifier).with_context(|| {
+            format!("event {index} in the database is not the one that was logged; see `otpost help audit`")
+        })?;
+        Ok(Some(proof.to_text()))
+    }
+
+    async fn inclusion(&mut self, index: u64, size: u64) -> anyhow::Result<Vec<TreeHash>> {
+        loop {
+            let MissingTile(tile) = match inclusion(&self.tiles, index, size) {
+                Ok(hashes) => return Ok(hashes),
+                Err(missing) => missing,
+            };
+            let stored = self.store.audit_tree().tile(tile.level.unwrap_or(0), tile.number).await?;
+            let hashes = stored.as_deref().and_then(decode_hashes);
+            match hashes {
+                Some(hashes) if !self.tiles.0.contains_key(&tile) => drop(self.tiles.0.insert(tile, hashes)),
+                _ => bail!("{} is missing in the database, or too short", tile.path(size)),
+            }
+        }
+    }
+}
