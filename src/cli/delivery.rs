@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::domain::clock::Timestamp;
-use crate::store::reports::DeliveryLine;
+use crate::store::reports::{DeliveryLine, DeliveryPage};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -58,4 +58,15 @@ fn as_json(line: &DeliveryLine) -> Value {
         "attempts": line.attempts,
         "last_attempt": line.last,
     })
+}
+
+/// Fails if the page may lack deliveries because the search index is behind: a document must not look complete then.
+pub(super) fn complete(page: &DeliveryPage) -> anyhow::Result<()> {
+    let behind = page.unindexed;
+    anyhow::ensure!(
+        behind == 0,
+        "the search index has not come to {behind} audit events yet, so that deliveries may be missing; a running gateway \
+         catches up by itself: try again in some minutes"
+    );
+    Ok(())
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{IdentifierArgs, choose};
 use crate::cli::config_file::ConfigFile;
+use crate::cli::delivery::complete;
 use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::recipient::Recipient;
@@ -19,7 +20,7 @@ use crate::store::Store;
 use crate::store::reports::{DeliveryDetail, DeliveryFilter};
 
 /// Deliveries that are read at once.
-const ALL: u32 = u32::MAX;
+const PAGE: u32 = 1_000;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
@@ -65,14 +66,21 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn deliveries(store: &Store, recipient: &Recipient) -> anyhow::Result<Vec<Value>> {
-    let filter = DeliveryFilter { recipient: Some(recipient.id), ..DeliveryFilter::newest(ALL) };
+    let mut filter = DeliveryFilter { recipient: Some(recipient.id), ..DeliveryFilter::newest(PAGE) };
     let mut values = Vec::new();
-    for line in store.reports().deliveries(&filter).await? {
-        if let Some(detail) = store.reports().delivery(line.id).await? {
-            values.push(delivery(&detail)?);
+    loop {
+        let page = store.reports().deliveries(&filter).await?;
+        complete(&page)?;
+        for line in &page.lines {
+            if let Some(detail) = store.reports().delivery(line.id).await? {
+                values.push(delivery(&detail)?);
+            }
+        }
+        filter.before = page.next;
+        if filter.before.is_none() {
+            return Ok(values);
         }
     }
-    Ok(values)
 }
 
 fn delivery(detail: &DeliveryDetail) -> anyhow::Result<Value> {

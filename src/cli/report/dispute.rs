@@ -11,10 +11,11 @@ use anyhow::{Context, bail};
 use uuid::Uuid;
 
 use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::delivery::complete;
 use crate::cli::recipient::{not_found, parse_identifier};
 use crate::cli::{Usage, output, time, usage};
 use crate::config::Config;
-use crate::domain::audit_event::AuditKind;
+use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::NotificationId;
@@ -35,10 +36,7 @@ Examples:
   otpost report dispute --recipient storage_customer:1337 --from 2026-11-01 --to 2026-12-01 --out november.pdf";
 
 /// More are no dispute; and a document of a thousand pages helps nobody.
-const DELIVERIES_MAX: usize = 200;
-
-/// Deliveries of one recipient that are looked through.
-const SEARCHED_MAX: u32 = 10_000;
+const DELIVERIES_MAX: u32 = 200;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]
@@ -158,7 +156,7 @@ async fn make(
     words: &DossierWords,
 ) -> anyhow::Result<(Vec<u8>, usize)> {
     let details = details(store, subject).await?;
-    if details.len() > DELIVERIES_MAX {
+    if details.len() > DELIVERIES_MAX as usize {
         let text = format!("{} deliveries; expected at most {DELIVERIES_MAX}: narrow --from and --to", details.len());
         return Err(Usage(text).into());
     }
@@ -205,7 +203,7 @@ async fn details(store: &Store, subject: &Subject) -> anyhow::Result<Vec<Deliver
     };
     // Ids of deliveries begin with the time.
     ids.sort_unstable();
-    let mut details = Vec::with_capacity(ids.len().min(DELIVERIES_MAX));
+    let mut details = Vec::with_capacity(ids.len().min(DELIVERIES_MAX as usize));
     for id in ids {
         details.extend(store.reports().delivery(id).await?);
     }
@@ -227,14 +225,18 @@ async fn of_recipient(
             return Err(Usage(format!("{} {text}", several.len())).into());
         }
     };
-    let filter =
-        DeliveryFilter { recipient: Some(recipient), since: Some(from), ..DeliveryFilter::newest(SEARCHED_MAX) };
+    let filter = DeliveryFilter {
+        recipient: Some(recipient),
+        from: Some(from),
+        to: Some(to),
+        ..DeliveryFilter::newest(DELIVERIES_MAX)
+    };
     let found = store.reports().deliveries(&filter).await?;
-    if found.len() >= SEARCHED_MAX as usize {
-        return Err(Usage(format!("more than {SEARCHED_MAX} deliveries since --from: name a later time")).into());
+    if found.next.is_some() {
+        return Err(Usage(format!("more than {DELIVERIES_MAX} deliveries in this time: name a shorter one")).into());
     }
-    let in_range = found.iter().filter(|line| (from..to).contains(&line.received_at));
-    Ok(in_range.map(|line| line.id).collect())
+    complete(&found)?;
+    Ok(found.lines.iter().map(|line| line.id).collect())
 }
 
 fn events(format: DossierFormat, details: &[DeliveryDetail]) -> Vec<AuditEvent> {

@@ -37,7 +37,7 @@ impl Workspace {
         let store = self.store().await;
         let lines = store.reports().deliveries(&DeliveryFilter::newest(1)).await.unwrap();
         store.close().await.unwrap();
-        lines[0].id.to_string()
+        lines.lines[0].id.to_string()
     }
 }
 
