@@ -18,8 +18,8 @@ use crate::store::search::{TAIL_MAX, Term, day_of, first_id_at, term};
 /// Deliveries in a page of ids.
 const PAGE: u32 = 10_000;
 
-/// Days that one statement looks up.
-const DAYS: usize = 64;
+/// The newest days are looked up first and then all others: what is found in a statement is sorted, and the newest often suffice.
+const RECENT_DAYS: usize = 32;
 
 /// Ids that one statement finds by a term.
 const IDS: u32 = 500;
@@ -61,7 +61,8 @@ impl Sqlite {
         }
         let (mut by_index, mut looked_at, mut next) = (0, 0, None);
         let days = self.indexed_days((first, end)).await?;
-        'days: for days in days.chunks(DAYS) {
+        let (recent, older) = days.split_at(days.len().min(RECENT_DAYS));
+        'days: for days in [recent, older].into_iter().filter(|days| !days.is_empty()) {
             let mut end = end;
             loop {
                 let ids = self.ids_with(days, term, (first, end)).await?;

@@ -285,7 +285,8 @@ async fn post(world: &Arc<World>, posting: &Posting) {
         id,
         key: posting.key.clone(),
         at: world.now(),
-        about: posting.about(),
+        // Posted again without a key it is another notification, and without a merchant nothing tells that it is the same purchase.
+        about: if is_code && posting.merchant.is_empty() { format!("code {}", id.0) } else { posting.about() },
         is_lock: match posting.sort {
             MetricType::Locked(_) => Some(true),
             MetricType::Unlocked => Some(false),
