@@ -158,10 +158,6 @@ async fn make(
     words: &DossierWords,
 ) -> anyhow::Result<(Vec<u8>, usize)> {
     let details = details(store, subject).await?;
-    if details.len() > DELIVERIES_MAX {
-        let text = format!("{} deliveries; expected at most {DELIVERIES_MAX}: narrow --from and --to", details.len());
-        return Err(Usage(text).into());
-    }
     let asked = match subject {
         Subject::Notification(id) => DossierQuestion::Notification(id.to_string()),
         Subject::Recipient { from, to, .. } => {
@@ -203,9 +199,13 @@ async fn details(store: &Store, subject: &Subject) -> anyhow::Result<Vec<Deliver
         }
         Subject::Recipient { identifier, from, to } => of_recipient(store, identifier, *from, *to).await?,
     };
+    if ids.len() > DELIVERIES_MAX {
+        let text = format!("{} deliveries; expected at most {DELIVERIES_MAX}: narrow --from and --to", ids.len());
+        return Err(Usage(text).into());
+    }
     // Ids of deliveries begin with the time.
     ids.sort_unstable();
-    let mut details = Vec::with_capacity(ids.len().min(DELIVERIES_MAX));
+    let mut details = Vec::with_capacity(ids.len());
     for id in ids {
         details.extend(store.reports().delivery(id).await?);
     }
