@@ -91,7 +91,7 @@ impl DossierFormat {
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
-    let subject = Subject::of(args)?;
+    let subject = DisputeSubject::of(args)?;
     let words = words(args, &config)?;
     let path = args.out.clone().unwrap_or_else(|| format!("dispute-dossier.{}", args.format.name()).into());
     let file = OutputFile::create(&path, args.force)?;
@@ -109,12 +109,12 @@ fn deliveries_text(count: usize) -> String {
 }
 
 /// What the dossier is about.
-enum Subject {
+enum DisputeSubject {
     Notification(Uuid),
     Recipient { identifier: Identifier, from: Timestamp, to: Timestamp },
 }
 
-impl Subject {
+impl DisputeSubject {
     fn of(args: &Args) -> anyhow::Result<Self> {
         if let Some(id) = args.notification {
             return Ok(Self::Notification(id));
@@ -154,13 +154,13 @@ async fn make(
     args: &Args,
     config: &Config,
     store: &Store,
-    subject: &Subject,
+    subject: &DisputeSubject,
     words: &DossierWords,
 ) -> anyhow::Result<(Vec<u8>, usize)> {
     let details = details(store, subject).await?;
     let asked = match subject {
-        Subject::Notification(id) => DossierQuestion::Notification(id.to_string()),
-        Subject::Recipient { from, to, .. } => {
+        DisputeSubject::Notification(id) => DossierQuestion::Notification(id.to_string()),
+        DisputeSubject::Recipient { from, to, .. } => {
             DossierQuestion::Recipient { from: from.to_string(), to: to.to_string() }
         }
     };
@@ -187,9 +187,9 @@ async fn make(
 }
 
 /// The deliveries, in the order of their acceptance.
-async fn details(store: &Store, subject: &Subject) -> anyhow::Result<Vec<DeliveryDetail>> {
+async fn details(store: &Store, subject: &DisputeSubject) -> anyhow::Result<Vec<DeliveryDetail>> {
     let mut ids = match subject {
-        Subject::Notification(id) => {
+        DisputeSubject::Notification(id) => {
             let Some(detail) = store.reports().delivery(*id).await? else {
                 bail!("no delivery or notification has the id {id}")
             };
@@ -197,7 +197,7 @@ async fn details(store: &Store, subject: &Subject) -> anyhow::Result<Vec<Deliver
             let others = if detail.line.id == *id { Vec::new() } else { detail.others.clone() };
             [vec![detail.line.id], others].concat()
         }
-        Subject::Recipient { identifier, from, to } => of_recipient(store, identifier, *from, *to).await?,
+        DisputeSubject::Recipient { identifier, from, to } => of_recipient(store, identifier, *from, *to).await?,
     };
     if ids.len() > DELIVERIES_MAX {
         let text = format!("{} deliveries; expected at most {DELIVERIES_MAX}: narrow --from and --to", ids.len());
