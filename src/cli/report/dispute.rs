@@ -89,7 +89,7 @@ impl DossierFormat {
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
-    let subject = Subject::of(args)?;
+    let subject = DisputeSubject::of(args)?;
     let words = words(args, &config)?;
     let path = args.out.clone().unwrap_or_else(|| format!("dispute-dossier.{}", args.format.name()).into());
     let file = OutputFile::create(&path, args.force)?;
@@ -107,12 +107,12 @@ fn deliveries_text(count: usize) -> String {
 }
 
 /// What the dossier is about.
-enum Subject {
+enum DisputeSubject {
     Notification(Uuid),
     Recipient { identifier: Identifier, from: Timestamp, to: Timestamp },
 }
 
-impl Subject {
+impl DisputeSubject {
     fn of(args: &Args) -> anyhow::Result<Self> {
         if let Some(id) = args.notification {
             return Ok(Self::Notification(id));
@@ -152,17 +152,13 @@ async fn make(
     args: &Args,
     config: &Config,
     store: &Store,
-    subject: &Subject,
+    subject: &DisputeSubject,
     words: &DossierWords,
 ) -> anyhow::Result<(Vec<u8>, usize)> {
     let details = details(store, subject).await?;
-    if details.len() > DELIVERIES_MAX as usize {
-        let text = format!("{} deliveries; expected at most {DELIVERIES_MAX}: narrow --from and --to", details.len());
-        return Err(Usage(text).into());
-    }
     let asked = match subject {
-        Subject::Notification(id) => DossierQuestion::Notification(id.to_string()),
-        Subject::Recipient { from, to, .. } => {
+        DisputeSubject::Notification(id) => DossierQuestion::Notification(id.to_string()),
+        DisputeSubject::Recipient { from, to, .. } => {
             DossierQuestion::Recipient { from: from.to_string(), to: to.to_string() }
         }
     };
@@ -189,9 +185,9 @@ async fn make(
 }
 
 /// The deliveries, in the order of their acceptance.
-async fn details(store: &Store, subject: &Subject) -> anyhow::Result<Vec<DeliveryDetail>> {
+async fn details(store: &Store, subject: &DisputeSubject) -> anyhow::Result<Vec<DeliveryDetail>> {
     let mut ids = match subject {
-        Subject::Notification(id) => {
+        DisputeSubject::Notification(id) => {
             let Some(detail) = store.reports().delivery(*id).await? else {
                 bail!("no delivery or notification has the id {id}")
             };
@@ -199,11 +195,15 @@ async fn details(store: &Store, subject: &Subject) -> anyhow::Result<Vec<Deliver
             let others = if detail.line.id == *id { Vec::new() } else { detail.others.clone() };
             [vec![detail.line.id], others].concat()
         }
-        Subject::Recipient { identifier, from, to } => of_recipient(store, identifier, *from, *to).await?,
+        DisputeSubject::Recipient { identifier, from, to } => of_recipient(store, identifier, *from, *to).await?,
     };
+    if ids.len() > DELIVERIES_MAX as usize {
+        let text = format!("{} deliveries; expected at most {DELIVERIES_MAX}: narrow --from and --to", ids.len());
+        return Err(Usage(text).into());
+    }
     // Ids of deliveries begin with the time.
     ids.sort_unstable();
-    let mut details = Vec::with_capacity(ids.len().min(DELIVERIES_MAX as usize));
+    let mut details = Vec::with_capacity(ids.len());
     for id in ids {
         details.extend(store.reports().delivery(id).await?);
     }

@@ -2,7 +2,7 @@
 //!
 //! A start is the left edge, or the right edge in a document that is written from right to left.
 
-use super::page::{Node, NodeKind, PAGE, Placed, PlacedItem, Section, TextColor};
+use super::page::{NodeKind, PAGE, PageNode, Placed, PlacedItem, Section, TextColor};
 use super::text::{TextLine, TextStyle, Typesetter, without_isolates};
 use crate::dossier::content::DocumentBlock;
 
@@ -34,7 +34,7 @@ pub(super) struct DossierPages<'a> {
     page: usize,
     y: f32,
     pub(super) placed: Vec<Placed>,
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<PageNode>,
     pub(super) sections: Vec<Section>,
 }
 
@@ -258,7 +258,7 @@ impl<'a> DossierPages<'a> {
     }
 
     fn node(&mut self, kind: NodeKind, parent: Option<usize>) -> usize {
-        self.nodes.push(Node { kind, parent });
+        self.nodes.push(PageNode { kind, parent });
         self.nodes.len() - 1
     }
 

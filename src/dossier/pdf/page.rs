@@ -36,7 +36,7 @@ pub(super) enum TextColor {
 
 /// An element of the tree.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct PageNode {
     pub(super) kind: NodeKind,
     pub(super) parent: Option<usize>,
 }

@@ -115,7 +115,10 @@ fn a_misspelt_locale_file_is_reported() {
 
     let found = messages(&settings);
 
-    assert_eq!(found, ["local.toml:None unknown file name; known names: locale.toml: rename or remove it"]);
+    assert_eq!(
+        found,
+        ["local.toml:None unknown file name; known names: locale.toml, dossier.toml: rename or remove it"]
+    );
 }
 
 #[test]
