@@ -1,5 +1,6 @@
 //! The contacts of a recipient, checked when they are made and masked when they are shown.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,14 @@ impl Contact {
     /// The contact in full. Callers: `channel` (to send), `store::seal` (to encrypt), `CountryPrefix` (to compare).
     pub fn expose(&self) -> &str {
         &self.text
+    }
+
+    /// The form in which it is looked up. Few people write the capital letters of an e-mail address as it was stored.
+    pub fn lookup_form(&self) -> Cow<'_, str> {
+        match self.channel {
+            Channel::Sms | Channel::Push => Cow::Borrowed(&self.text),
+            Channel::Email => Cow::Owned(self.text.to_lowercase()),
+        }
     }
 
     /// The calling code of a phone number, such as `+48`; `None` for other contacts and unassigned codes.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::contact::Channel;
+use super::country::Country;
 use super::failure_detail::FailureDetail;
 use super::outcome::Outcome;
 use super::receipt::ReceiptStatus;
@@ -148,6 +149,10 @@ pub struct Attempt {
     pub contact: u32,
     /// The contact, masked.
     pub address: String,
+    /// A keyed hash of the contact, by which its deliveries are found; `None` after the contact's retention.
+    pub contact_hash: Option<[u8; 16]>,
+    /// The country of the phone number, if it is one.
+    pub country: Option<Country>,
     pub started_at: Timestamp,
     /// How long the provider took to answer.
     pub took: Duration,

@@ -6,6 +6,7 @@
 pub mod audit_event;
 pub mod clock;
 pub mod contact;
+pub mod country;
 pub mod country_prefix;
 pub mod delivery;
 pub mod failure_detail;

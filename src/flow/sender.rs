@@ -13,6 +13,7 @@ use super::recipients::ResolvedRecipient;
 use crate::channel::{ATTEMPT_MAX, Provider, SendResult};
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
+use crate::domain::country::Country;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::notification::Content;
 use crate::domain::outbound_message::OutboundMessage;
@@ -121,6 +122,8 @@ pub(super) fn next_attempt(claimed: &Claimed, candidate: &Candidate) -> Attempt 
         provider: candidate.provider.clone(),
         contact: candidate.contact,
         address: candidate.address.masked(),
+        contact_hash: None,
+        country: Country::of(&candidate.address),
         started_at: claimed.received_at,
         took: Duration::ZERO,
         outcome: Outcome::unknown(Cause::Interrupted),

@@ -67,6 +67,8 @@ fn after(candidate: &Candidate, outcome: Outcome, at: Timestamp) -> Attempt {
         provider: candidate.provider.clone(),
         contact: candidate.contact,
         address: candidate.address.masked(),
+        contact_hash: None,
+        country: None,
         started_at: at,
         took: Duration::ZERO,
         outcome,

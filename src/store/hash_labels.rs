@@ -6,6 +6,9 @@
 /// The operator's reference of a recipient: recipients' ids are made of it.
 pub(super) const RECIPIENT_REFERENCE: &str = "person";
 
+/// The contact that an attempt was made to.
+pub(super) const CONTACT: &str = "contact";
+
 /// The ordering key of a delivery.
 pub(super) const ORDERING_KEY: &str = "lane";
 

@@ -56,6 +56,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::contact::Contact;
 use crate::domain::recipient::RecipientId;
 use backend::Backend;
 use fatal_error::FatalError;
@@ -260,6 +261,11 @@ impl Store {
     /// A name of a recipient for logs, which says nothing without the keys; empty if the cryptographic library fails.
     pub fn recipient_hash(&self, recipient: RecipientId) -> String {
         self.sealer.recipient_hash(recipient).unwrap_or_default()
+    }
+
+    /// The hash by which the attempts at a contact are found; `None` if the cryptographic library fails.
+    pub fn contact_hash(&self, contact: &Contact) -> Option<[u8; 16]> {
+        self.sealer.contact_hash(contact).ok()
     }
 
     /// The recipient that [`Store::recipient_hash`] named so; `None` when the text is not such a name.

@@ -145,6 +145,8 @@ impl Fixture {
             provider: ProviderName("primary".to_owned()),
             contact: 0,
             address: "+48*****0200".to_owned(),
+            contact_hash: Some([7; 16]),
+            country: "PL".parse().ok(),
             started_at: self.now(),
             took: Duration::from_millis(12),
             outcome,

@@ -5,6 +5,7 @@ use rlibphonenumber::{
 };
 
 use super::spreadsheet;
+use crate::domain::country::{Country, UnknownCountry};
 
 /// A text that is not a phone number. The message does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,11 +36,8 @@ pub(super) enum InvalidPhone {
 }
 
 /// The country of numbers without a country code, by its ISO 3166 code such as PL.
-pub(super) fn country(code: &str) -> Result<Region, &'static str> {
-    let expected = "expected the ISO 3166 code of a country, such as PL";
-    let region: Region = code.to_ascii_uppercase().parse().map_err(|_| expected)?;
-    let is_country = region != Region::World && PHONE_NUMBER_UTIL.get_supported_regions().any(|it| it == region);
-    is_country.then_some(region).ok_or(expected)
+pub(super) fn country(code: &str) -> Result<Region, UnknownCountry> {
+    code.parse().map(Country::region)
 }
 
 /// The number in E.164. Its country has numbers of this length; whether the number is assigned is not checked. A number

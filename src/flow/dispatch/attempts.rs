@@ -82,6 +82,7 @@ impl Dispatch {
         self.registry.reserve(candidate);
         let reserve_segments = |segments: u32| self.registry.reserve_more(candidate, segments.saturating_sub(1));
         let attempt = self.sender.attempt(claimed, recipient, candidate, reserve_segments).await;
+        let attempt = Attempt { contact_hash: self.store.contact_hash(&candidate.address), ..attempt };
         if attempt.outcome.is_local() {
             delivery_metrics::queued(claimed, candidate);
         } else {
@@ -104,6 +105,7 @@ impl Dispatch {
             started_at: self.clock.now(),
             took: Duration::ZERO,
             outcome: Outcome::unknown(Cause::Interrupted),
+            contact_hash: self.store.contact_hash(&candidate.address),
             ..next_attempt(&claimed, &candidate)
         };
         self.store.record_attempt(claimed, attempt).await

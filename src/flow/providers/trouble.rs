@@ -83,6 +83,8 @@ mod tests {
             provider: ProviderName("primary".to_owned()),
             contact: 0,
             address: String::new(),
+            contact_hash: None,
+            country: None,
             started_at: NOW,
             took: Duration::ZERO,
             outcome,

@@ -63,6 +63,8 @@ fn record(table: &mut ProviderTable, provider: &str, times: usize, outcome: &Out
         provider: ProviderName(provider.into()),
         contact: 0,
         address: String::new(),
+        contact_hash: None,
+        country: None,
         started_at: NOW,
         took,
         outcome: outcome.clone(),

@@ -51,6 +51,7 @@ impl Retention for MemoryBackend {
             let masked = attempts.take(ROWS_PER_STEP as usize).map(|attempt| {
                 REMOVED.clone_into(&mut attempt.address);
                 attempt.detail = None;
+                attempt.contact_hash = None;
             });
             masked.count() as u64
         })

@@ -15,6 +15,7 @@ use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::hash_labels;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::delivery::DeliveryId;
@@ -244,6 +245,11 @@ impl Sealer {
     /// The hash that an identifier is stored as.
     pub fn identifier_hash(&self, identifier: &Identifier) -> Result<LookupHash, Error> {
         self.lookup_hash(identifier.kind.name(), &identifier.value)
+    }
+
+    /// The hash by which the attempts at a contact are found.
+    pub fn contact_hash(&self, contact: &Contact) -> Result<LookupHash, Error> {
+        self.lookup_hash(hash_labels::CONTACT, &contact.lookup_form())
     }
 
     /// The hash that a value is stored as. Equal values with different labels have different hashes.

@@ -42,12 +42,17 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
     let detail: Option<String> = row.try_get("detail")?;
     let template_version: Option<Vec<u8>> = row.try_get("template_version")?;
     let failure: Option<String> = row.try_get("failure")?;
+    let contact_hash: Option<Vec<u8>> = row.try_get("contact_hash")?;
+    let country: Option<String> = row.try_get("country")?;
     Ok(Attempt {
         number: row.try_get("number")?,
         channel: channel.parse().map_err(|_| inconsistent("channel"))?,
         provider: ProviderName(row.try_get("provider")?),
         contact: row.try_get("contact_position")?,
         address: row.try_get("masked_contact")?,
+        contact_hash: contact_hash.map(<[u8; 16]>::try_from).transpose().map_err(|_| inconsistent("contact_hash"))?,
+        // A country that this version does not know must not stop a delivery.
+        country: country.and_then(|code| code.parse().ok()),
         started_at: Timestamp::from_micros(row.try_get("started_at")?),
         took: Duration::from_micros(row.try_get("took_us")?),
         outcome: outcome(row)?.map_err(inconsistent)?,

@@ -142,13 +142,15 @@ pub(super) struct AttemptObject<'a> {
     template_version: Option<Hex<'a>>,
     detail: Option<&'a str>,
     segments: Option<u32>,
+    contact_hash: Option<Hex<'a>>,
+    country: Option<String>,
 }
 
 impl<'a> AttemptObject<'a> {
     pub(super) fn of(rows: &'a SettleRows) -> Option<Self> {
         let Attempt { number, channel, provider, contact, address, started_at, took, outcome, .. } =
             rows.attempt.as_ref()?;
-        let Attempt { detail, segments, template_version, .. } = rows.attempt.as_ref()?;
+        let Attempt { detail, segments, template_version, contact_hash, country, .. } = rows.attempt.as_ref()?;
         let (reference, retry_after) = match outcome {
             Outcome::Accepted { reference } => (reference.as_ref(), None),
             Outcome::Deferred { retry_after, .. } => (None, retry_after.as_ref()),
@@ -172,6 +174,8 @@ impl<'a> AttemptObject<'a> {
             template_version: template_version.as_ref().map(|version| Hex(&version.0)),
             detail: detail.as_ref().map(FailureDetail::as_str),
             segments: *segments,
+            contact_hash: contact_hash.as_ref().map(|hash| Hex(hash)),
+            country: country.map(|country| country.to_string()),
         })
     }
 }

@@ -63,7 +63,8 @@ impl Retention for Sqlite {
     async fn mask_contacts(&self, before: Timestamp) -> Result<u64, Error> {
         // The constant is part of the text, because an index is only used for the condition that it was made with.
         let text = format!(
-            "UPDATE attempt SET masked_contact = '{REMOVED}', detail = NULL WHERE (delivery_id, number) IN
+            "UPDATE attempt SET masked_contact = '{REMOVED}', contact_hash = NULL, detail = NULL
+               WHERE (delivery_id, number) IN
                (SELECT delivery_id, number FROM attempt INDEXED BY attempt_masked_contact
                   WHERE masked_contact <> '{REMOVED}' AND delivery_id < ?1 ORDER BY delivery_id LIMIT ?2)"
         );

@@ -46,6 +46,8 @@ fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
         provider: ProviderName(provider.to_owned()),
         contact: 0,
         address: "+48*****0200".to_owned(),
+        contact_hash: None,
+        country: None,
         started_at: SystemClock.now(),
         took: Duration::from_millis(12),
         outcome,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use otpost::domain::delivery::Attempt;
 use otpost::flow::tasks::cleanup::{Settings, purge_once};
 
 use super::{Fixture, Promise};
@@ -11,7 +12,7 @@ pub(super) const PROMISES: &[Promise] = &[
         Box::pin(ended_deliveries_are_removed(it))
     }),
     ("open deliveries are not removed however old they are", |it| Box::pin(open_deliveries_stay(it))),
-    ("masked contacts and failure details are removed before the rest of an attempt", |it| {
+    ("masked contacts, their hashes and failure details are removed before the rest of an attempt", |it| {
         Box::pin(masked_contacts_are_removed_first(it))
     }),
 ];
@@ -58,7 +59,9 @@ async fn masked_contacts_are_removed_first(it: Fixture) {
 
     assert_eq!((before[0].address.as_str(), after[0].address.as_str()), ("+48*****0200", "removed"));
     assert!(before[0].detail.is_some() && after[0].detail.is_none());
-    assert_eq!((&before[0].provider, before[0].segments), (&after[0].provider, after[0].segments));
+    assert_eq!((before[0].contact_hash, after[0].contact_hash), (Some([7; 16]), None));
+    let stays = |attempt: &Attempt| (attempt.provider.clone(), attempt.segments, attempt.country);
+    assert_eq!((stays(&before[0]), before[0].country), (stays(&after[0]), "PL".parse().ok()));
 }
 
 async fn step(it: &Fixture, settings: Settings) -> bool {
