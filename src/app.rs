@@ -31,6 +31,7 @@ use crate::flow::tasks::certificate_expiry::{self, ExpiryMonitor};
 use crate::flow::tasks::cleanup;
 use crate::flow::tasks::clock_monitor;
 use crate::flow::tasks::notary;
+use crate::flow::tasks::report_keeper;
 use crate::flow::tasks::template_reload::TemplateReloader;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener};
@@ -232,6 +233,7 @@ impl Gateway {
             tokio::spawn(Arc::clone(&template_reloader).run()),
             tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks.clone(), Arc::clone(&alarms))),
             tokio::spawn(notary::run(Arc::clone(&store), clocks, config.audit.clone())),
+            tokio::spawn(report_keeper::run(Arc::clone(&store), Arc::clone(&clock))),
             tokio::spawn(limits::run(Arc::clone(&limits), Arc::clone(&clock))),
             tokio::spawn(certificate_expiry::run(Arc::clone(&expiry), Arc::clone(&wall_clock))),
             tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life, Arc::clone(&alarms))),
@@ -320,6 +322,7 @@ impl Gateway {
         for task in self.tasks {
             let _ = task.await;
         }
+        report_keeper::finish(&self.store).await;
         notary::finish(&self.store, &self.clocks, &self.audit).await;
         self.store.close().await?;
         tracing::info!(released, "stopped");

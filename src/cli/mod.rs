@@ -19,6 +19,7 @@ mod output;
 mod progress_bar;
 mod provider;
 mod recipient;
+mod report;
 mod restore;
 mod route;
 mod serve;
@@ -70,6 +71,9 @@ enum Command {
     /// List deliveries, and show what happened to one
     #[command(subcommand)]
     Delivery(delivery::Command),
+    /// Report on deliveries: states, times, failures, costs
+    #[command(subcommand)]
+    Report(report::Command),
     /// List, drain and enable providers
     #[command(subcommand)]
     Provider(provider::Command),
@@ -154,6 +158,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Ingest(command) => ingest::run(command).await,
             Command::Route(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
+            Command::Report(command) => report::run(command).await,
             Command::Provider(command) => provider::run(command).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Template(command) => template::run(command).await,

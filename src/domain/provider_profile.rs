@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::contact::{Channel, Contact};
+use super::cost::Cost;
 use super::country_prefix::{self, CountryPrefix};
-use super::delivery::ProviderName;
+use super::delivery::{Attempt, ProviderName};
+use super::money::Currency;
 use super::price::Price;
 
 /// The keys of a `[[provider]]` that decide when it is used.
@@ -34,6 +36,9 @@ pub struct ProviderProfile {
     /// The price of a message; for SMS, of each segment.
     #[serde(default)]
     pub price: Price,
+    /// The currency of the price, for reports.
+    #[serde(default)]
+    pub currency: Option<Currency>,
     /// The most that may be spent on it in an hour; no limit when absent.
     #[serde(default, rename = "spend_cap_per_hour")]
     pub spend_cap: Option<Price>,
@@ -47,5 +52,13 @@ impl ProviderProfile {
     /// Whether the provider can send to `contact`.
     pub fn serves(&self, contact: &Contact) -> bool {
         self.channel == contact.channel() && country_prefix::allowed(&self.countries, contact)
+    }
+
+    /// What an attempt costs. One that the provider accepted or may have accepted is billed; `None` without a price.
+    pub fn cost(&self, attempt: &Attempt) -> Option<Cost> {
+        let is_billed = attempt.outcome.is_accepted() || attempt.outcome.may_have_arrived();
+        let units = if is_billed { attempt.billed_units() } else { 0 };
+        let cost = Cost { amount: self.price.times(units.into()), currency: self.currency };
+        (!self.price.is_zero()).then_some(cost)
     }
 }

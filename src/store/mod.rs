@@ -34,6 +34,7 @@ pub mod providers;
 mod read_batcher;
 mod receipts;
 mod recipients;
+pub mod report_model;
 pub mod reports;
 mod retention;
 mod retry;
@@ -203,7 +204,12 @@ impl Store {
         &*self.backend
     }
 
-    /// What lists, reports and timelines show.
+    /// What reports count.
+    pub fn report_model(&self) -> &dyn report_model::ReportModel {
+        &*self.backend
+    }
+
+    /// What lists and timelines show.
     pub fn reports(&self) -> &dyn reports::Reports {
         &*self.backend
     }

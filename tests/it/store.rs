@@ -10,6 +10,7 @@ mod memory;
 mod migration;
 mod query_plans;
 mod recipients;
+mod report_model;
 mod retention;
 mod spending;
 mod sqlite;
@@ -53,6 +54,7 @@ fn promises() -> Vec<Promise> {
         leases::PROMISES,
         audit_log::PROMISES,
         recipients::PROMISES,
+        report_model::PROMISES,
         retention::PROMISES,
         spending::PROMISES,
         template_versions::PROMISES,
@@ -153,6 +155,7 @@ impl Fixture {
             detail: None,
             segments: None,
             template_version: None,
+            cost: None,
             failure: None,
         }
     }

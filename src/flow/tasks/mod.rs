@@ -4,4 +4,5 @@ pub mod certificate_expiry;
 pub mod cleanup;
 pub mod clock_monitor;
 pub mod notary;
+pub mod report_keeper;
 pub mod template_reload;

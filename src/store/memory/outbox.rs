@@ -171,6 +171,7 @@ fn sibling(first: &DeliveryRow, other: &SplitRow, due_at: Timestamp) -> Delivery
         state: DeliveryState::Open,
         end_reason: None,
         ended_at: None,
+        delivered_at: None,
         due_at,
         lease_token: Some(other.lease_token),
         sealed: Some(other.sealed.clone()),

@@ -39,7 +39,7 @@ pub(super) async fn accept(store: &Store) -> Claimed {
     *claimed.unwrap()
 }
 
-fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
+pub(super) fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
     Attempt {
         number,
         channel: Channel::Sms,
@@ -54,6 +54,7 @@ fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
         detail: None,
         segments: None,
         template_version: None,
+        cost: None,
         failure: None,
     }
 }
