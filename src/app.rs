@@ -30,6 +30,7 @@ use crate::flow::receipts::Receipts;
 use crate::flow::tasks::certificate_expiry::{self, ExpiryMonitor};
 use crate::flow::tasks::cleanup;
 use crate::flow::tasks::clock_monitor;
+use crate::flow::tasks::daily_report::{self, DailyReport};
 use crate::flow::tasks::notary;
 use crate::flow::tasks::report_keeper;
 use crate::flow::tasks::template_reload::TemplateReloader;
@@ -79,6 +80,9 @@ pub enum Error {
     /// The log level is invalid.
     #[error(transparent)]
     Log(#[from] telemetry::Error),
+    /// The mails of daily reports cannot be sent.
+    #[error(transparent)]
+    DailyReport(#[from] daily_report::InvalidMail),
     /// The environment forbids the configuration.
     #[error(transparent)]
     Environment(#[from] environment::Error),
@@ -193,6 +197,7 @@ impl Gateway {
             max_age: config.delivery.max_age,
             limits: Arc::clone(&limits),
         };
+        let daily_report = DailyReport::new(&config.report, &routes)?;
         let dispatch = Dispatch::new(Arc::clone(&store), Arc::clone(&templates), policy, routes, clocks.clone());
         let registry = Arc::clone(dispatch.registry());
         registry.load_history().await?;
@@ -239,6 +244,7 @@ impl Gateway {
             tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life, Arc::clone(&alarms))),
         ];
         tasks.extend(serving_receipts);
+        tasks.extend(daily_report.map(|daily| tokio::spawn(daily.run(Arc::clone(&store), wall_clock))));
         tasks.extend(answer_questions(&config.store, inspector)?);
         tracing::info!(listen = %listener.address, "ready");
         metrics::gauge!("otpost_reload_failed").set(0.0);

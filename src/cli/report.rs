@@ -14,7 +14,7 @@ use crate::report::columns::SummedReport;
 use crate::report::format::ReportFormat;
 use crate::report::writer::ReportWriter;
 use crate::store::Store;
-use target::{Target, TargetArgs};
+use target::{ReportTarget, TargetArgs};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -70,7 +70,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
 async fn write(args: &Args, summed: Option<SummedReport>) -> anyhow::Result<ExitCode> {
     let request = request(args, summed)?;
     let config = args.config.load()?;
-    let mut target = Target::open(&args.target)?;
+    let mut target = ReportTarget::open(&args.target)?;
     let store = config_file::read_store(&config).await?;
     let bar = bar(&args.target);
     let written = rows(&store, summed, &request, target.writer(), &bar).await;

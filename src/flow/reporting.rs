@@ -91,7 +91,7 @@ pub async fn summed(
     to.begin(&Header { report: report.name(), facts, columns })?;
     let mut open = open_deliveries(store, report, (from, until)).await?;
     let mut keys = ReportKeys::default();
-    let mut group = Group { report, period: String::new(), rows: BTreeMap::new() };
+    let mut group = PeriodRows { report, period: String::new(), rows: BTreeMap::new() };
     for hours in (from..until).step_by(usize::try_from(HOURS).unwrap_or(1)) {
         let end = (hours + HOURS).min(until);
         let counts = store.report_model().counts_page((hours, 0), end, u32::MAX).await?;
@@ -142,13 +142,13 @@ pub async fn deliveries(
 }
 
 /// The sums of one period.
-struct Group {
+struct PeriodRows {
     report: SummedReport,
     period: String,
     rows: BTreeMap<Vec<String>, Totals>,
 }
 
-impl Group {
+impl PeriodRows {
     fn enter(&mut self, period: String, to: &mut (dyn ReportWriter + Send)) -> std::io::Result<()> {
         if period != self.period {
             self.write(to)?;

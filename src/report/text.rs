@@ -1,4 +1,5 @@
-//! A table for a terminal. Its columns are as wide as the first thousand rows need; rows are not kept beyond that.
+//! A table for a terminal. Its columns are as wide as the first thousand rows need; rows are not kept beyond that. Columns that
+//! say nothing in any of few rows are left out.
 
 use std::io::{self, Write};
 
@@ -24,8 +25,19 @@ impl<W: Write> TextTable<W> {
         Self { to, shown, widths, waiting, facts, is_empty: true }
     }
 
+    // Of all rows, columns that say nothing are left out.
+    fn hide_empty_columns(&mut self) {
+        let says = |at: usize| self.waiting.iter().skip(1).any(|row| !matches!(row[at].0.as_str(), "" | "0"));
+        let kept: Vec<bool> = (0..self.shown.len()).map(says).collect();
+        let retain = |row: &mut Vec<(String, bool)>| {
+            let mut kept = kept.iter();
+            row.retain(|_| kept.next() == Some(&true));
+        };
+        self.waiting.iter_mut().for_each(retain);
+    }
+
     fn flush_rows(&mut self) -> io::Result<()> {
-        let columns = self.shown.len();
+        let columns = self.waiting.first().map_or(0, Vec::len);
         if self.widths.is_empty() {
             let width = |at: usize| self.waiting.iter().map(|row| row[at].0.chars().count()).max().unwrap_or(0);
             self.widths = (0..columns).map(width).collect();
@@ -68,6 +80,9 @@ impl<W: Write> ReportWriter for TextTable<W> {
         if self.is_empty {
             writeln!(self.to, "no deliveries")?;
         } else {
+            if self.widths.is_empty() {
+                self.hide_empty_columns();
+            }
             self.flush_rows()?;
         }
         let facts: Vec<_> = self.facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
@@ -90,10 +105,11 @@ mod tests {
         let mut bytes = Vec::new();
         let mut table = TextTable::new(&mut bytes);
         let column = |name, in_table| Column { name, meaning: "", in_table };
-        let columns = vec![column("kind", true), column("start_p99_ms", false), column("sent", true)];
+        let columns =
+            vec![column("kind", true), column("open", true), column("start_p99_ms", false), column("sent", true)];
         table.begin(&Header { report: "summary", facts: vec![("from", "today".to_owned())], columns }).unwrap();
-        table.row(&[Cell::text("otp"), Cell::Empty, Cell::Whole(1_234_567)]).unwrap();
-        table.row(&[Cell::text("card\nlocked"), Cell::Empty, Cell::Whole(5)]).unwrap();
+        table.row(&[Cell::text("otp"), Cell::Whole(0), Cell::Empty, Cell::Whole(1_234_567)]).unwrap();
+        table.row(&[Cell::text("card\nlocked"), Cell::Whole(0), Cell::Empty, Cell::Whole(5)]).unwrap();
         table.finish().unwrap();
         let expected = "KIND            SENT\notp          1234567\ncard locked        5\n\nfrom today\n";
         assert_eq!(String::from_utf8(bytes).unwrap(), expected);

@@ -37,12 +37,12 @@ impl TargetArgs {
 }
 
 /// Gets the rows.
-pub(super) struct Target {
+pub(super) struct ReportTarget {
     writer: Box<dyn ReportWriter + Send>,
     file: Option<NewFile>,
 }
 
-impl Target {
+impl ReportTarget {
     pub(super) fn open(args: &TargetArgs) -> anyhow::Result<Self> {
         if args.delimiter.is_alphanumeric() || matches!(args.delimiter, '"' | '\r' | '\n' | '-' | '.' | '\'') {
             let text = format!("--delimiter {:?}: expected a character such as , ; | or a tab", args.delimiter);

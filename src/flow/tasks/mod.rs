@@ -3,6 +3,7 @@
 pub mod certificate_expiry;
 pub mod cleanup;
 pub mod clock_monitor;
+pub mod daily_report;
 pub mod notary;
 pub mod report_keeper;
 pub mod template_reload;

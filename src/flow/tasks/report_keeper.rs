@@ -60,12 +60,12 @@ pub async fn run(store: Arc<Store>, clock: Arc<dyn Clock>) {
         tokio::time::sleep(rest).await;
         let began = Instant::now();
         match keeper.step().await {
-            Ok(Step::More(at)) => {
+            Ok(CountStep::More(at)) => {
                 lag.set(clock.now().since(at).as_secs_f64());
                 rest = began.elapsed() * REST;
                 is_failing = false;
             }
-            Ok(Step::Done) => {
+            Ok(CountStep::Done) => {
                 lag.set(0.0);
                 rest = IDLE;
                 is_failing = false;
@@ -85,7 +85,7 @@ pub async fn run(store: Arc<Store>, clock: Arc<dyn Clock>) {
 pub async fn finish(store: &Store) {
     let mut keeper = ReportKeeper::new(store);
     let rest = async {
-        while keeper.step().await? != Step::Done {}
+        while keeper.step().await? != CountStep::Done {}
         Ok::<(), Error>(())
     };
     match tokio::time::timeout(FINISH_WITHIN, rest).await {
@@ -97,7 +97,7 @@ pub async fn finish(store: &Store) {
 
 /// Where a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum CountStep {
     /// There are more events, behind one that was written at this time.
     More(Timestamp),
     /// All events are counted.
@@ -116,11 +116,11 @@ impl<'a> ReportKeeper<'a> {
     }
 
     /// Counts the next events.
-    pub async fn step(&mut self) -> Result<Step, Error> {
+    pub async fn step(&mut self) -> Result<CountStep, Error> {
         let model = self.store.report_model();
         let state = model.report_state().await?;
         let changed = model.changed_deliveries(state.counted, EVENTS).await?;
-        let Some(last) = changed.last else { return Ok(Step::Done) };
+        let Some(last) = changed.last else { return Ok(CountStep::Done) };
         // A delivery that changes from here on has a later event, and is counted again.
         let facts = model.delivery_facts(&changed.deliveries).await?;
         let lines = model.report_lines(&places(&facts)).await?;
@@ -129,7 +129,7 @@ impl<'a> ReportKeeper<'a> {
         let is_written = model.write_report(&change).await?;
         // `otpost report rebuild` may have been here first.
         let is_last = is_written && last.0 - state.counted < i64::from(EVENTS);
-        Ok(if is_last { Step::Done } else { Step::More(last.1) })
+        Ok(if is_last { CountStep::Done } else { CountStep::More(last.1) })
     }
 
     /// What has to be written so that `lines`, which are stored, become those of `facts`.

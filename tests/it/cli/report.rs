@@ -1,11 +1,20 @@
 //! `otpost report`, as operators, spreadsheets and programs see it.
 
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use jiff::tz::TimeZone;
+use jiff::{ToSpan as _, Zoned};
+use otpost::channel::{Provider, SendResult};
 use otpost::domain::clock::{Clock, SystemClock};
 use otpost::domain::cost::Cost;
 use otpost::domain::delivery::{Attempt, EndReason};
 use otpost::domain::money::Currency;
+use otpost::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use otpost::domain::outcome::{Cause, Outcome};
+use otpost::flow::tasks::daily_report::{DailyReport, Settings};
 use otpost::flow::tasks::report_keeper;
+use otpost::route::ProviderProfile;
 use serde_json::{Value, json};
 
 use super::Workspace;
@@ -170,4 +179,75 @@ async fn a_rebuild_proves_the_counts_and_says_what_it_repaired() {
     let repaired = workspace.run(&["report", "rebuild", "--json"]);
     assert_eq!((repaired.code, &repaired.json()["wrong_counts"]), (1, &json!(2)), "{}", repaired.out);
     assert_eq!(workspace.run(&["report", "rebuild"]).code, 0);
+}
+
+/// Keeps the mails that it gets, and refuses the first.
+#[derive(Default)]
+struct Relay(Mutex<Vec<(String, String, String)>>);
+
+#[async_trait]
+impl Provider for Relay {
+    async fn send(&self, message: &OutboundMessage) -> SendResult {
+        let RenderedMessage::Email { subject, text, .. } = &message.rendered else {
+            unreachable!("a report is a mail")
+        };
+        let mut mails = self.0.lock().unwrap();
+        mails.push((message.to.expose().to_owned(), subject.reveal().to_owned(), text.reveal().to_owned()));
+        if mails.len() == 1 { Outcome::deferred(Cause::ProviderDown) } else { Outcome::accepted(None) }.into()
+    }
+}
+
+fn tomorrow_at(time: &str) -> Zoned {
+    let tomorrow = SystemClock.now().to_jiff().to_zoned(TimeZone::UTC).date().saturating_add(1.day());
+    format!("{tomorrow}T{time}+00:00[UTC]").parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_reports_of_a_day_are_written_and_mailed_once_when_it_is_time() {
+    let workspace = Workspace::new();
+    some_deliveries(&workspace).await;
+    let (folder, relay) = (workspace.path("reports"), Arc::new(Relay::default()));
+    let settings: Settings = serde_json::from_value(json!({ "daily": {
+        "time": "06:00", "folder": folder, "formats": ["csv", "xlsx"], "mail_provider": "relay", "mail_to": ["ops@bank.example"],
+    } }))
+    .unwrap();
+    let profile: ProviderProfile = serde_json::from_value(json!({ "name": "relay", "channel": "email" })).unwrap();
+    let providers = [(profile, Arc::clone(&relay) as Arc<dyn Provider>)];
+    let daily = DailyReport::new(&settings, &providers).unwrap().unwrap();
+    let store = open(&workspace).await;
+
+    assert_eq!(daily.step(&store, &tomorrow_at("05:59")).await.unwrap(), None);
+    let refused = daily.step(&store, &tomorrow_at("06:00")).await.unwrap_err().to_string();
+    assert_eq!(refused, "the mail to operators was not accepted: provider_down");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "something half-written is left");
+    let day = daily.step(&store, &tomorrow_at("06:10")).await.unwrap().unwrap();
+    assert_eq!(daily.step(&store, &tomorrow_at("09:00")).await.unwrap(), None);
+
+    let mut files: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort_unstable();
+    assert_eq!(files.len(), 8, "{files:?}");
+    assert_eq!(files[0], format!("{day}-costs.csv"));
+    let summary = std::fs::read_to_string(folder.join(format!("{day}-summary.csv"))).unwrap();
+    assert!(summary.contains("card_unlocked,3,1,1,"), "{summary}");
+    let mails = relay.0.lock().unwrap();
+    assert_eq!(mails.len(), 2);
+    let (to, subject, text) = &mails[1];
+    assert_eq!((to.as_str(), subject.clone()), ("ops@bank.example", format!("otpost: deliveries of {day}")));
+    assert!(text.contains("card_unlocked") && !text.contains("+48"), "{text}");
+}
+
+#[test]
+fn a_mail_that_cannot_be_sent_is_refused_at_the_start() {
+    let daily = |more: Value| serde_json::from_value::<Settings>(json!({ "daily": more }));
+    let refused = |more| DailyReport::new(&daily(more).unwrap(), &[]).err().map(|error| error.to_string());
+    assert_eq!(
+        refused(json!({ "time": "06:00", "mail_provider": "relay" })).as_deref(),
+        Some("report.daily.mail_provider: no e-mail provider has the name relay")
+    );
+    assert!(DailyReport::new(&daily(json!({ "time": "" })).unwrap(), &[]).unwrap().is_none());
+    for bad in ["6", "25:00", "06:00:00.5", "noon"] {
+        let error = daily(json!({ "time": bad })).unwrap_err().to_string();
+        assert!(error.starts_with("expected a time such as"), "{bad}: {error}");
+    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otpost::domain::outcome::{Outcome, Reference};
 use otpost::domain::recipient::RecipientId;
-use otpost::flow::tasks::report_keeper::{ReportKeeper, Step, recount};
+use otpost::flow::tasks::report_keeper::{CountStep, ReportKeeper, recount};
 use otpost::store::memory::{FaultInjector, InjectedFault, Memory, NoFaults};
 use otpost::store::{LEASE, Share, Store, seal};
 use rand::rngs::StdRng;
@@ -137,7 +137,7 @@ async fn wherever_the_counting_of_reports_is_killed_its_counts_are_those_of_a_re
             kills += u32::from(ReportKeeper::new(&counting).step().await.is_err());
         }
         killed.is_calm.store(true, Ordering::Relaxed);
-        while ReportKeeper::new(&counting).step().await.unwrap() != Step::Done {}
+        while ReportKeeper::new(&counting).step().await.unwrap() != CountStep::Done {}
 
         let found = recount(&counting, |_| ()).await.unwrap();
         assert_eq!((found.deliveries, found.wrong_deliveries, found.wrong_counts), (80, 0, 0), "seed {seed}");

@@ -10,7 +10,7 @@ use otpost::domain::outcome::{Cause, Outcome, Reference};
 use otpost::domain::receipt::ReceiptStatus;
 use otpost::domain::report_line::hour_of;
 use otpost::flow::tasks::cleanup::{Settings, purge_once};
-use otpost::flow::tasks::report_keeper::{Recount, ReportKeeper, Step, recount};
+use otpost::flow::tasks::report_keeper::{CountStep, Recount, ReportKeeper, recount};
 use otpost::store::report_model::{ReportChange, StoredCounts};
 use otpost::store::{Confirmation, Store};
 use uuid::Uuid;
@@ -49,7 +49,7 @@ fn row(
 
 async fn count(it: &Fixture) -> ReportKeeper<'_> {
     let mut keeper = ReportKeeper::new(&it.store);
-    while keeper.step().await.unwrap() != Step::Done {}
+    while keeper.step().await.unwrap() != CountStep::Done {}
     keeper
 }
 
@@ -108,7 +108,7 @@ async fn counted_anew(it: Fixture) {
     it.store.await_receipt(it.held().await, Some(accepted(&it, 1, "r1"))).await.unwrap();
     let mut keeper = count(&it).await;
     receipt(&it, "r1", ReceiptStatus::Undelivered, DeliveryState::Open).await;
-    assert_eq!(keeper.step().await.unwrap(), Step::Done);
+    assert_eq!(keeper.step().await.unwrap(), CountStep::Done);
     assert_eq!(sums(&it.store).await, BTreeMap::new());
 
     it.store.await_receipt(it.claim_one().await, Some(accepted(&it, 2, "r2"))).await.unwrap();

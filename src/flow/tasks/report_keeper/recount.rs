@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Error, ReportKeeper, Step, stored};
+use super::{CountStep, Error, ReportKeeper, stored};
 use crate::domain::report_line::{DeliveryFacts, hour_of};
 use crate::report::counts::Counts;
 use crate::store::Store;
@@ -35,7 +35,7 @@ pub struct Recount {
 /// Counts what is not counted yet, and compares all. `progress` gets the number of deliveries as they are compared.
 pub async fn recount(store: &Store, progress: impl Fn(u64)) -> Result<Recount, Error> {
     let mut keeper = ReportKeeper::new(store);
-    while keeper.step().await? != Step::Done {}
+    while keeper.step().await? != CountStep::Done {}
     let mut found = Recount::default();
     keeper.compare_lines(&mut found, progress).await?;
     keeper.compare_counts(&mut found).await?;
