@@ -62,3 +62,48 @@ impl ProviderProfile {
         (!self.price.is_zero()).then_some(cost)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::clock::Timestamp;
+    use super::super::outcome::{Cause, Outcome};
+    use super::*;
+
+    fn profile(more: &serde_json::Value) -> ProviderProfile {
+        let mut all = serde_json::json!({ "name": "sms", "channel": "sms" });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(all).unwrap()
+    }
+
+    fn attempt(outcome: Outcome, segments: Option<u32>) -> Attempt {
+        Attempt {
+            number: 1,
+            channel: Channel::Sms,
+            provider: ProviderName("sms".to_owned()),
+            contact: 0,
+            address: String::new(),
+            contact_hash: None,
+            country: None,
+            started_at: Timestamp::from_micros(0),
+            took: Duration::ZERO,
+            outcome,
+            detail: None,
+            segments,
+            template_version: None,
+            cost: None,
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn every_segment_that_was_or_may_have_been_sent_costs_the_price_in_its_currency() {
+        let priced = profile(&serde_json::json!({ "price": "0.045", "currency": "pln" }));
+        let cost = |outcome, segments| priced.cost(&attempt(outcome, segments)).unwrap();
+        let (sent, unknown) = (Outcome::accepted(None), Outcome::unknown(Cause::TimedOut));
+        let amounts =
+            [cost(sent.clone(), Some(2)), cost(unknown, None), cost(Outcome::deferred(Cause::Throttled), Some(2))];
+        assert_eq!(amounts.map(|cost| cost.amount.to_string()), ["0.09", "0.045", "0"]);
+        assert!(amounts.iter().all(|cost| cost.currency.is_some_and(|currency| currency.as_str() == "PLN")));
+        assert_eq!(profile(&serde_json::json!({})).cost(&attempt(sent, Some(2))), None);
+    }
+}

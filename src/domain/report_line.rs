@@ -247,7 +247,8 @@ mod tests {
         let mut first = attempt(1, Outcome::accepted(None));
         first.failure = Some(ReceiptStatus::Undelivered);
         let it = facts(DeliveryState::Unconfirmed, vec![first, attempt(2, Outcome::unknown(Cause::TimedOut))]);
-        let states: Vec<_> = it.lines().into_iter().map(|(key, _)| (key.state, key.cause)).collect();
-        assert_eq!(states, [("".into(), "undelivered".into()), ("unconfirmed".into(), "timed_out".into())]);
+        let lines = it.lines();
+        let states: Vec<_> = lines.iter().map(|(key, _)| (key.state.as_str(), key.cause.as_str())).collect();
+        assert_eq!(states, [("", "undelivered"), ("unconfirmed", "timed_out")]);
     }
 }

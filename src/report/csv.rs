@@ -132,7 +132,9 @@ mod tests {
         let column = |name, meaning| Column { name, meaning, in_table: true };
         let columns = vec![column("name", "What it is."), column("number", "How many.")];
         csv.begin(&Header { report: "summary", facts: vec![("from", "today".to_owned())], columns }).unwrap();
-        rows.iter().for_each(|row| csv.row(row).unwrap());
+        for row in rows {
+            csv.row(row).unwrap();
+        }
         csv.finish().unwrap();
         String::from_utf8(bytes).unwrap()
     }

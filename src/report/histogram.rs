@@ -161,7 +161,9 @@ mod tests {
 
     fn of(micros: &[u64]) -> Histogram {
         let mut histogram = Histogram::default();
-        micros.iter().for_each(|it| histogram.add(Duration::from_micros(*it)));
+        for it in micros {
+            histogram.add(Duration::from_micros(*it));
+        }
         histogram
     }
 

@@ -55,9 +55,10 @@ impl<W: Write + Seek + Send> Xlsx<W> {
         let worksheet = self.book.add_worksheet_with_constant_memory()?;
         worksheet.set_name(name)?;
         worksheet.set_freeze_panes(1, 0)?;
+        worksheet.set_landscape();
+        worksheet.set_print_fit_to_pages(1, 0);
         for (column, name) in (0..).zip(&self.names) {
-            let width = u16::try_from(name.len()).unwrap_or(u16::MAX).max(12);
-            worksheet.set_column_width(column, f64::from(width))?;
+            worksheet.set_column_width(column, width(name))?;
             worksheet.write_string_with_format(0, column, *name, &self.bold)?;
         }
         (self.row, self.worksheets) = (1, number + 1);
@@ -107,6 +108,17 @@ impl<W: Write + Seek + Send> ReportWriter for Xlsx<W> {
         self.book.worksheet_from_index(1).map_err(io::Error::other)?.set_active(true);
         self.book.save_to_writer(&mut self.to).map_err(io::Error::other)?;
         self.to.flush()
+    }
+}
+
+// Rows are not known when the widths are written.
+fn width(column: &str) -> f64 {
+    match column {
+        "delivery" => 38.0,
+        "received_at" | "kind" => 24.0,
+        "reason" | "provider" | "cause" | "template_version" => 18.0,
+        "reasons" | "causes" | "costs" => 40.0,
+        name => f64::from(u16::try_from(name.len()).unwrap_or(u16::MAX).max(9)) + 2.0,
     }
 }
 

@@ -5,7 +5,6 @@
 //! turns on databases of their own.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
