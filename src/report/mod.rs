@@ -6,6 +6,7 @@ pub mod cell;
 pub mod columns;
 pub mod counts;
 pub mod csv;
+mod failsafe;
 pub mod format;
 pub mod histogram;
 pub mod json;

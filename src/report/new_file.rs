@@ -92,6 +92,18 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_named_also_when_a_format_wraps_its_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        let new = NewFile::create(&path, false).unwrap();
+        let full = || io::Error::from_raw_os_error(28);
+        for error in [full(), io::Error::other(full().to_string())] {
+            let expected = format!("{}: the disk is full; nothing was written", path.display());
+            assert_eq!(new.explain(error).to_string(), expected);
+        }
+    }
+
+    #[test]
     fn a_file_that_came_meanwhile_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.csv");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
 
 use super::cell::Cell;
+use super::failsafe::Failsafe;
 use super::writer::{Header, ReportWriter};
 
 /// Rows of a worksheet, the names of the columns among them.
@@ -17,7 +18,7 @@ const DAYS_BEFORE_1970: f64 = 25_569.0;
 
 /// Writes one workbook.
 pub struct Xlsx<W> {
-    to: W,
+    to: Failsafe<W>,
     book: Workbook,
     names: Vec<&'static str>,
     report: &'static str,
@@ -36,7 +37,7 @@ impl<W: Write + Seek + Send> Xlsx<W> {
 
     fn with_rows(to: W, rows_max: u32) -> Self {
         Self {
-            to,
+            to: Failsafe::new(to),
             book: Workbook::new(),
             names: Vec::new(),
             report: "",
@@ -106,8 +107,10 @@ impl<W: Write + Seek + Send> ReportWriter for Xlsx<W> {
     fn finish(&mut self) -> io::Result<()> {
         // The rows are what one looks at first.
         self.book.worksheet_from_index(1).map_err(io::Error::other)?.set_active(true);
-        self.book.save_to_writer(&mut self.to).map_err(io::Error::other)?;
-        self.to.flush()
+        let saved = self.book.save_to_writer(&mut self.to).map_err(io::Error::other);
+        self.to.flush()?;
+        // A full disk is said by the file; the library knows only that something is wrong.
+        self.to.result().and(saved)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::domain::contact::{Channel, Contact};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::Priority;
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
+use crate::domain::provider_profile::ProviderProfile;
 use crate::domain::recipient::Locale;
 use crate::domain::secret::RenderedText;
 use crate::flow::dispatch::ConfiguredProvider;
@@ -59,6 +60,26 @@ pub struct Daily {
     pub mail_provider: String,
     /// The operators who get it.
     pub mail_to: Vec<String>,
+}
+
+impl Daily {
+    /// Whether mails can be sent, as far as the configuration says.
+    pub fn check(&self, profiles: &[ProviderProfile]) -> Result<(), InvalidMail> {
+        if !self.mail_provider.is_empty() && !profiles.iter().any(|profile| self.mails_through(profile)) {
+            return Err(InvalidMail::NoProvider(self.mail_provider.clone()));
+        }
+        self.addresses().map(drop)
+    }
+
+    fn mails_through(&self, profile: &ProviderProfile) -> bool {
+        profile.provider.0 == self.mail_provider && profile.channel == Channel::Email
+    }
+
+    fn addresses(&self) -> Result<Vec<Contact>, InvalidMail> {
+        let address =
+            |text: &String| Contact::parse(Channel::Email, text).map_err(|_| InvalidMail::NoAddress(text.clone()));
+        self.mail_to.iter().map(address).collect()
+    }
 }
 
 impl Default for Daily {
@@ -110,17 +131,11 @@ impl DailyReport {
     /// `None` when none are configured.
     pub fn new(settings: &Settings, providers: &[ConfiguredProvider]) -> Result<Option<Self>, InvalidMail> {
         let settings = settings.daily.clone();
-        let mut mail = None;
-        if !settings.mail_provider.is_empty() {
-            let is_it = |(profile, _): &&ConfiguredProvider| {
-                profile.provider.0 == settings.mail_provider && profile.channel == Channel::Email
-            };
-            let found = providers.iter().find(is_it);
-            let (_, provider) = found.ok_or_else(|| InvalidMail::NoProvider(settings.mail_provider.clone()))?;
-            let address =
-                |text: &String| Contact::parse(Channel::Email, text).map_err(|_| InvalidMail::NoAddress(text.clone()));
-            mail = Some((Arc::clone(provider), settings.mail_to.iter().map(address).collect::<Result<_, _>>()?));
-        }
+        let mail = match providers.iter().find(|(profile, _)| settings.mails_through(profile)) {
+            Some((_, provider)) => Some((Arc::clone(provider), settings.addresses()?)),
+            None if settings.mail_provider.is_empty() => None,
+            None => return Err(InvalidMail::NoProvider(settings.mail_provider)),
+        };
         Ok(settings.time.is_some().then_some(Self { settings, mail }))
     }
 
