@@ -30,7 +30,9 @@ use crate::flow::receipts::Receipts;
 use crate::flow::tasks::certificate_expiry::{self, ExpiryMonitor};
 use crate::flow::tasks::cleanup;
 use crate::flow::tasks::clock_monitor;
+use crate::flow::tasks::daily_report::{self, DailyReport};
 use crate::flow::tasks::notary;
+use crate::flow::tasks::report_keeper;
 use crate::flow::tasks::search_index;
 use crate::flow::tasks::template_reload::TemplateReloader;
 use crate::flow::worker::Worker;
@@ -79,6 +81,9 @@ pub enum Error {
     /// The log level is invalid.
     #[error(transparent)]
     Log(#[from] telemetry::Error),
+    /// The mails of daily reports cannot be sent.
+    #[error(transparent)]
+    DailyReport(#[from] daily_report::InvalidMail),
     /// The environment forbids the configuration.
     #[error(transparent)]
     Environment(#[from] environment::Error),
@@ -193,6 +198,7 @@ impl Gateway {
             max_age: config.delivery.max_age,
             limits: Arc::clone(&limits),
         };
+        let daily_report = DailyReport::new(&config.report, &routes)?;
         let dispatch = Dispatch::new(Arc::clone(&store), Arc::clone(&templates), policy, routes, clocks.clone());
         let registry = Arc::clone(dispatch.registry());
         registry.load_history().await?;
@@ -234,11 +240,13 @@ impl Gateway {
             tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks.clone(), Arc::clone(&alarms))),
             tokio::spawn(notary::run(Arc::clone(&store), clocks, config.audit.clone())),
             tokio::spawn(search_index::run(Arc::clone(&store))),
+            tokio::spawn(report_keeper::run(Arc::clone(&store), Arc::clone(&clock))),
             tokio::spawn(limits::run(Arc::clone(&limits), Arc::clone(&clock))),
             tokio::spawn(certificate_expiry::run(Arc::clone(&expiry), Arc::clone(&wall_clock))),
             tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life, Arc::clone(&alarms))),
         ];
         tasks.extend(serving_receipts);
+        tasks.extend(daily_report.map(|daily| tokio::spawn(daily.run(Arc::clone(&store), wall_clock))));
         tasks.extend(answer_questions(&config.store, inspector)?);
         tracing::info!(listen = %listener.address, "ready");
         metrics::gauge!("otpost_reload_failed").set(0.0);
@@ -322,6 +330,7 @@ impl Gateway {
         for task in self.tasks {
             let _ = task.await;
         }
+        report_keeper::finish(&self.store).await;
         notary::finish(&self.store, &self.clocks, &self.audit).await;
         self.store.close().await?;
         tracing::info!(released, "stopped");

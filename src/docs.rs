@@ -15,6 +15,9 @@ pub mod audit {}
 #[doc = include_str!("docs/providers.md")]
 pub mod providers {}
 
+#[doc = include_str!("docs/reports.md")]
+pub mod reports {}
+
 #[doc = include_str!("docs/adding_a_provider.md")]
 pub mod adding_a_provider {}
 

@@ -12,7 +12,7 @@
 //!                  │
 //!  flow        intake · worker · dispatch · receipts · providers · tasks
 //!                  │
-//!  libraries   store · render · channel · route · audit · pki · dossier       siblings never import each other
+//!  libraries   store · render · channel · route · audit · report · pki · dossier       siblings never import each other
 //!                  │
 //!  domain      types and rules; no async, no I/O, no framework
 //! ```
@@ -48,6 +48,7 @@ pub mod ops;
 pub mod pki;
 pub mod receipts;
 pub mod render;
+pub mod report;
 pub mod route;
 pub mod server;
 pub mod sim;

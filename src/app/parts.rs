@@ -58,7 +58,9 @@ impl Parts {
     pub fn assemble(config: &Config) -> Result<Self, Error> {
         let plans = Plans::new(config.plan.clone())?;
         let limits = Arc::new(SendLimits::new(config.limits.clone()));
-        Ok(Self { plans, limits, profiles: unique_profiles(&config.provider)? })
+        let profiles = unique_profiles(&config.provider)?;
+        config.report.daily.check(&profiles)?;
+        Ok(Self { plans, limits, profiles })
     }
 
     /// Rate limits and allowed countries.

@@ -12,12 +12,13 @@ use super::{Usage, output};
 use crate::config;
 
 /// Name and text of each guide. A new guide is one line here.
-const GUIDES: [(&str, &str); 6] = [
+const GUIDES: [(&str, &str); 7] = [
     ("audit", include_str!("../docs/audit.md")),
     ("glossary", include_str!("../docs/glossary.md")),
     ("operations", include_str!("../docs/operations.md")),
     ("promises", include_str!("../docs/promises.md")),
     ("providers", include_str!("../docs/providers.md")),
+    ("reports", include_str!("../docs/reports.md")),
     ("templates", include_str!("../docs/templates.md")),
 ];
 

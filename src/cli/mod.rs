@@ -69,9 +69,12 @@ enum Command {
     /// Import, show and erase recipients
     #[command(subcommand)]
     Recipient(recipient::Command),
-    /// List deliveries, and show what happened to one
+    /// Find deliveries, show what happened to one, and send one again
     #[command(subcommand)]
     Delivery(delivery::Command),
+    /// Report on deliveries: states, times, failures, costs, dossiers of disputes
+    #[command(subcommand)]
+    Report(report::Command),
     /// List, drain and enable providers
     #[command(subcommand)]
     Provider(provider::Command),
@@ -81,9 +84,6 @@ enum Command {
     /// Explain how a recipient would be notified
     #[command(subcommand)]
     Route(route::Command),
-    /// Reports and documents about deliveries
-    #[command(subcommand)]
-    Report(report::Command),
     /// List, export and verify the audit log
     #[command(subcommand)]
     Audit(audit::Command),
@@ -159,8 +159,8 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Ingest(command) => ingest::run(command).await,
             Command::Route(command) => route::run(command).await,
             Command::Delivery(command) => delivery::run(command).await,
-            Command::Provider(command) => provider::run(command).await,
             Command::Report(command) => report::run(command).await,
+            Command::Provider(command) => provider::run(command).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Template(command) => template::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::contact::Channel;
+use super::cost::Cost;
 use super::country::Country;
 use super::failure_detail::FailureDetail;
 use super::outcome::Outcome;
@@ -92,7 +93,7 @@ impl fmt::Display for DeliveryState {
 }
 
 /// Why a delivery ended without being accepted by any provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumIter, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumIter, IntoStaticStr, EnumString)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum EndReason {
@@ -126,6 +127,11 @@ impl EndReason {
     /// The name used in storage, metrics and reports.
     pub fn name(self) -> &'static str {
         self.into()
+    }
+
+    /// The reason with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        name.parse().ok()
     }
 
     /// The state that a delivery ends in for this reason.
@@ -171,6 +177,8 @@ pub struct Attempt {
     pub segments: Option<u32>,
     /// The template version of the message; `None` when it was not rendered or is not known any more.
     pub template_version: Option<TemplateVersion>,
+    /// What it costs; `None` when its provider has no price.
+    pub cost: Option<Cost>,
     /// What a receipt reported of the message, if it reported that it was not delivered.
     pub failure: Option<ReceiptStatus>,
 }

@@ -6,6 +6,7 @@
 pub mod audit_event;
 pub mod clock;
 pub mod contact;
+pub mod cost;
 pub mod country;
 pub mod country_prefix;
 pub mod delivery;
@@ -21,6 +22,7 @@ pub mod price;
 pub mod provider_profile;
 pub mod receipt;
 pub mod recipient;
+pub mod report_line;
 pub mod secret;
 pub mod template_version;
 

@@ -25,6 +25,15 @@ impl Price {
         Self(self.0.saturating_mul(count))
     }
 
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// In millionths of the currency.
+    pub const fn micros(self) -> u64 {
+        self.0
+    }
+
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }

@@ -17,6 +17,8 @@ mod ordering;
 pub mod providers;
 pub mod receipts;
 pub mod recipients;
+mod report_keys;
+pub mod reporting;
 mod sender;
 pub mod tasks;
 pub mod worker;

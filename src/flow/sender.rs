@@ -130,6 +130,7 @@ pub(super) fn next_attempt(claimed: &Claimed, candidate: &Candidate) -> Attempt 
         detail: None,
         segments: None,
         template_version: None,
+        cost: None,
         failure: None,
     }
 }

@@ -75,6 +75,7 @@ fn after(candidate: &Candidate, outcome: Outcome, at: Timestamp) -> Attempt {
         detail: None,
         segments: None,
         template_version: None,
+        cost: None,
         failure: None,
     }
 }

@@ -8,6 +8,7 @@ use super::audit_tree::AuditTree;
 use super::outbox::Outbox;
 use super::providers::Providers;
 use super::recipients::SealedRecipients;
+use super::report_model::ReportModel;
 use super::reports::Reports;
 use super::seal_key::SealKeyRecord;
 use super::search::SearchIndex;
@@ -23,6 +24,7 @@ pub(super) trait Backend:
     + DeliveryReceipts
     + Providers
     + Reports
+    + ReportModel
     + Retention
     + TemplateVersions
     + AuditEvents

@@ -35,6 +35,7 @@ pub mod providers;
 mod read_batcher;
 mod receipts;
 mod recipients;
+pub mod report_model;
 pub mod reports;
 mod resend;
 mod retention;
@@ -207,7 +208,12 @@ impl Store {
         &*self.backend
     }
 
-    /// What lists, reports and timelines show.
+    /// What reports count.
+    pub fn report_model(&self) -> &dyn report_model::ReportModel {
+        &*self.backend
+    }
+
+    /// What lists and timelines show.
     pub fn reports(&self) -> &dyn reports::Reports {
         &*self.backend
     }

@@ -104,6 +104,11 @@ impl Confirmation<'_> {
         if event.kind == AuditKind::AttemptFailed { event.with("state", self.to.name()) } else { event }
     }
 
+    /// When the receipt arrived.
+    pub(super) fn arrived_at(&self) -> Timestamp {
+        self.parked.map_or(self.at, |parked| parked.received_at)
+    }
+
     /// What is recorded with the attempt.
     pub(super) fn failure(&self) -> Option<ReceiptStatus> {
         let status = self.receipt.status;

@@ -201,6 +201,11 @@ pub const ALL: &[Metric] = &[
         &[],
         "1 while audit events are signed; 0 when the log cannot be signed or was changed.",
     ),
+    gauge_of(
+        "otpost_report_lag_seconds",
+        &[],
+        "Age of the newest audit event that reports count, while they lag behind; 0 otherwise.",
+    ),
     gauge_of("otpost_audit_lag_seconds", &[], "Age of the oldest audit event that is not signed yet."),
     gauge_of(
         "otpost_search_index_lag_events",

@@ -12,10 +12,14 @@ use uuid::Uuid;
 
 use super::workspace::{BenchWorkspace, CUSTOMERS};
 use otpost::domain::clock::{Clock, SystemClock};
+use otpost::domain::contact::Channel;
+use otpost::domain::delivery::{Attempt, ProviderName};
 use otpost::domain::money::{Currency, Money};
 use otpost::domain::notification::{ClientName, Content, Notification, NotificationId, Otp};
+use otpost::domain::outcome::Outcome;
 use otpost::domain::recipient::{Identifier, IdentifierKind};
 use otpost::domain::secret::Code;
+use otpost::flow::tasks::report_keeper;
 use otpost::sim::latency::{Latencies, Percentiles, per_second};
 use otpost::sim::processor::OTP_PATH;
 use otpost::sim::stopwatch::monotonic_ns;
@@ -87,6 +91,59 @@ pub(super) async fn store(workspace: &BenchWorkspace, span: Duration) -> anyhow:
     }
     let percentiles = latencies.percentiles();
     Ok((per_second(percentiles.count, took), percentiles))
+}
+
+/// Accepts and delivers codes in this process from 64 producers at once, with the task that counts them or without. Returns
+/// how many in a second.
+pub(super) async fn cycle(workspace: &BenchWorkspace, span: Duration, is_counted: bool) -> anyhow::Result<f64> {
+    let database = workspace.fresh()?;
+    let store = Arc::new(workspace.open(database.file(), OpenMode::Gateway).await?);
+    let counting = is_counted.then(|| tokio::spawn(report_keeper::run(Arc::clone(&store), Arc::new(SystemClock))));
+    let start = monotonic_ns();
+    let end = start.saturating_add(nanos(span));
+    let mut producers = JoinSet::new();
+    for number in 0..PRODUCERS {
+        producers.spawn(deliver(Arc::clone(&store), number, end));
+    }
+    let mut count = 0;
+    while let Some(delivered) = producers.join_next().await {
+        count += delivered??;
+    }
+    let took = Duration::from_nanos(monotonic_ns() - start);
+    if let Some(counting) = counting {
+        counting.abort();
+        let _ = counting.await;
+    }
+    store.close().await?;
+    Ok(per_second(count, took))
+}
+
+async fn deliver(store: Arc<Store>, number: u64, end: u64) -> anyhow::Result<u64> {
+    let (mut count, mut sequence) = (0, number);
+    while monotonic_ns() < end {
+        let accepted = store.accept(Acceptance { leased: true, ..acceptance(sequence)? }).await?;
+        let Accepted::New(Some(claimed)) = accepted else { anyhow::bail!("a new code was not leased") };
+        let attempt = Attempt {
+            number: 1,
+            channel: Channel::Sms,
+            provider: ProviderName(format!("sms-{}", sequence % 4)),
+            contact: 0,
+            address: "+48*****0200".to_owned(),
+            contact_hash: Some([7; 16]),
+            country: "PL".parse().ok(),
+            started_at: SystemClock.now(),
+            took: Duration::from_millis(20 + sequence % 300),
+            outcome: Outcome::accepted(None),
+            detail: None,
+            segments: Some(1),
+            template_version: None,
+            cost: None,
+            failure: None,
+        };
+        store.settle(*claimed, attempt).await?;
+        (count, sequence) = (count + 1, sequence + PRODUCERS);
+    }
+    Ok(count)
 }
 
 async fn produce(store: Arc<Store>, number: u64, end: u64) -> anyhow::Result<Vec<u64>> {

@@ -15,6 +15,7 @@ mod measure;
 mod mock_providers;
 mod proc_stats;
 mod render;
+mod reports;
 mod results;
 mod scenarios;
 mod search;
@@ -70,6 +71,9 @@ struct Args {
     /// One round of 3 seconds per scenario with 100,000 stored notifications
     #[arg(long, conflicts_with_all = ["seconds", "runs", "stored"])]
     quick: bool,
+    /// Measure only reports, over this many deliveries
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1_000..=20_000_000), env = "OTPOST_BENCH_ROWS")]
+    reports: Option<u32>,
     /// Print the results of every run as JSON
     #[arg(long)]
     json: bool,
@@ -116,6 +120,10 @@ fn execute(args: &Args) -> anyhow::Result<ExitCode> {
 /// Fails if a notification was lost or delivered twice.
 async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut terminated = signal(SignalKind::terminate())?;
+    if let Some(count) = args.reports {
+        reports::run(&args.dir, count, |line| println!("{line}")).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let given = Parameters { seconds: args.seconds, runs: args.runs, stored: args.stored };
     let parameters = if args.quick { QUICK } else { given };
     let results = tokio::select! {

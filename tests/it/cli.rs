@@ -14,6 +14,7 @@ mod preview;
 mod provider;
 mod readers;
 mod recipients;
+mod report;
 mod route;
 mod seal_key;
 mod template;

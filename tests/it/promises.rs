@@ -28,6 +28,7 @@
 //! | a reader of the database delays no code | 300 MiB of WAL, 50 codes/s, 0 without 204; `OTPOST_TEST_READER_SECONDS=60` | `process::readers::an_open_reader_costs_no_code_its_204_and_raises_an_alarm_until_it_ends`, `process::readers::a_bulk_import_costs_no_code_its_204` |
 //! | no statement reads a table that grows from end to end | every statement of the source | `store::query_plans::no_statement_reads_the_whole_of_a_table_that_grows` |
 //! | a backup ends, is whole and delays no code | 32 MiB at 50/s; `OTPOST_TEST_BACKUP_MIB=1024 OTPOST_TEST_BACKUP_RATE=200` | `process::backup::a_backup_under_load_ends_holds_what_was_accepted_and_delays_no_code` |
+//! | reports are exact | counting killed anywhere, 60 seeds: equal to a recount | `store::memory::wherever_the_counting_of_reports_is_killed_its_counts_are_those_of_a_recount` |
 //! | accepting is fast | p99 of 100 ms at 50/s: measured by `cargo bench`, never in a timed test | – |
 //! | unauthenticated connections do not delay clients | 2,000 idle sockets, 6 s | `mtls::floods` |
 //! | every state change is audited | the events alone give each state, after every simulated crash | `simulation::no_promise_is_broken_with_any_seed` |

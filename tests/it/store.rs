@@ -11,6 +11,7 @@ mod memory;
 mod migration;
 mod query_plans;
 mod recipients;
+mod report_model;
 mod resend;
 mod retention;
 
@@ -60,6 +61,7 @@ fn promises() -> Vec<Promise> {
         audit_log::PROMISES,
         recipients::PROMISES,
         resend::PROMISES,
+        report_model::PROMISES,
         retention::PROMISES,
         search::PROMISES,
         spending::PROMISES,
@@ -161,6 +163,7 @@ impl Fixture {
             detail: None,
             segments: None,
             template_version: None,
+            cost: None,
             failure: None,
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Dispatch, Routing, RunResult};
 use crate::channel::ATTEMPT_MAX;
+use crate::domain::cost::Cost;
 use crate::domain::delivery::{Attempt, EndReason};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::flow::delivery_metrics;
@@ -82,7 +83,8 @@ impl Dispatch {
         self.registry.reserve(candidate);
         let reserve_segments = |segments: u32| self.registry.reserve_more(candidate, segments.saturating_sub(1));
         let attempt = self.sender.attempt(claimed, recipient, candidate, reserve_segments).await;
-        let attempt = Attempt { contact_hash: self.store.contact_hash(&candidate.address).ok(), ..attempt };
+        let contact_hash = self.store.contact_hash(&candidate.address).ok();
+        let attempt = Attempt { contact_hash, cost: self.cost(&attempt), ..attempt };
         if attempt.outcome.is_local() {
             delivery_metrics::queued(claimed, candidate);
         } else {
@@ -91,6 +93,10 @@ impl Dispatch {
         }
         self.registry.record(&attempt);
         attempt
+    }
+
+    fn cost(&self, attempt: &Attempt) -> Option<Cost> {
+        self.profiles.iter().find(|profile| profile.provider == attempt.provider)?.cost(attempt)
     }
 
     // A worker stopped with this delivery in flight. The candidate that it would have chosen may have been used.
@@ -108,6 +114,7 @@ impl Dispatch {
             contact_hash: self.store.contact_hash(&candidate.address).ok(),
             ..next_attempt(&claimed, &candidate)
         };
+        let attempt = Attempt { cost: self.cost(&attempt), ..attempt };
         self.store.record_attempt(claimed, attempt).await
     }
 }

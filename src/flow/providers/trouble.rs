@@ -91,6 +91,7 @@ mod tests {
             detail: None,
             segments: None,
             template_version: None,
+            cost: None,
             failure: None,
         }
     }

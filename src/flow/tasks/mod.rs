@@ -3,6 +3,8 @@
 pub mod certificate_expiry;
 pub mod cleanup;
 pub mod clock_monitor;
+pub mod daily_report;
 pub mod notary;
+pub mod report_keeper;
 pub mod search_index;
 pub mod template_reload;

@@ -71,6 +71,7 @@ fn record(table: &mut ProviderTable, provider: &str, times: usize, outcome: &Out
         detail: None,
         segments: None,
         template_version: None,
+        cost: None,
         failure: None,
     };
     (0..times).for_each(|_| table.record(&attempt, NOW));

@@ -10,6 +10,7 @@ mod outbox;
 mod providers;
 mod receipts;
 mod recipients;
+mod report_model;
 mod reports;
 mod retention;
 mod seal_key;

@@ -212,6 +212,7 @@ fn like(first: &DeliveryRow) -> DeliveryRow {
         state: DeliveryState::Open,
         end_reason: None,
         ended_at: None,
+        delivered_at: None,
         due_at: first.due_at,
         lease_token: None,
         sealed: None,

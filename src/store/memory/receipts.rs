@@ -51,6 +51,7 @@ impl DeliveryReceipts for MemoryBackend {
             let Some(row) = seen.filter(can_go_on) else { return false };
             row.state = *to;
             row.end_reason = None;
+            row.delivered_at = (*to == DeliveryState::Confirmed).then(|| confirmation.arrived_at());
             if *to == DeliveryState::Open {
                 row.ended_at = None;
                 row.due_at = *at;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::MemoryBackend;
 use crate::domain::clock::Timestamp;
+use crate::domain::report_line::hour_of;
 use crate::store::retention::{NOTIFICATIONS_PER_STEP, PARKED_FOR, REMOVED, ROWS_PER_STEP};
 use crate::store::{Error, Retention};
 
@@ -72,6 +73,9 @@ impl Retention for MemoryBackend {
             let old = tables.notifications.keys().filter(has_ended).take(NOTIFICATIONS_PER_STEP as usize);
             let old: Vec<Uuid> = old.copied().collect();
             tables.notifications.retain(|id, _| !old.contains(id));
+            let purged = tables.deliveries.iter().filter(|(_, row)| old.contains(&row.notification));
+            let purged: Vec<_> = purged.map(|(id, row)| (hour_of(row.received_at), *id)).collect();
+            tables.purge_lines(&purged);
             tables.deliveries.retain(|_, row| !old.contains(&row.notification));
             old.len() as u64
         })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::InjectedFault;
+use super::report_model::ReportTables;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, DeliveryState, EndReason, ProviderName};
@@ -36,6 +37,7 @@ pub(super) struct Tables {
     pub(super) tiles: BTreeMap<(u8, u64), Vec<u8>>,
     pub(super) checkpoints: BTreeMap<u64, StoredCheckpoint>,
     pub(super) seal_key: Option<KeyFingerprint>,
+    pub(super) report: ReportTables,
 }
 
 pub(super) struct NotificationRow {
@@ -61,6 +63,7 @@ pub(super) struct DeliveryRow {
     pub(super) state: DeliveryState,
     pub(super) end_reason: Option<EndReason>,
     pub(super) ended_at: Option<Timestamp>,
+    pub(super) delivered_at: Option<Timestamp>,
     pub(super) due_at: Timestamp,
     pub(super) lease_token: Option<i64>,
     pub(super) sealed: Option<Vec<u8>>,
@@ -156,6 +159,7 @@ impl Tables {
                 state: DeliveryState::Open,
                 end_reason: None,
                 ended_at: None,
+                delivered_at: None,
                 due_at: rows.due_at,
                 lease_token: rows.lease_token,
                 sealed: Some(rows.sealed.clone()),

@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::Sqlite;
 use super::json_rows::{Hex, array};
 use crate::domain::clock::Timestamp;
+use crate::domain::cost::Cost;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::failure_detail::FailureDetail;
+use crate::domain::money::Currency;
 use crate::domain::outcome::{Cause, Outcome, Reference};
+use crate::domain::price::Price;
 use crate::domain::receipt::ReceiptStatus;
 use crate::domain::template_version::TemplateVersion;
 use crate::store::Error;
@@ -20,19 +23,28 @@ use crate::store::Error;
 impl Sqlite {
     /// The attempts at each of the deliveries, in order; deliveries without any are left out.
     pub(super) async fn attempts(&self, deliveries: &[Uuid]) -> Result<HashMap<Uuid, Vec<Attempt>>, Error> {
-        let rows = sqlx::query(
-            "SELECT a.* FROM json_each(?1) AS q CROSS JOIN attempt AS a ON a.delivery_id = unhex(q.value)
-               ORDER BY a.delivery_id, a.number",
-        )
-        .bind(array(deliveries.iter().map(|id| Hex(id.as_bytes()))))
-        .fetch_all(&self.read)
-        .await?;
-        let mut attempts: HashMap<Uuid, Vec<Attempt>> = HashMap::new();
-        for row in &rows {
-            attempts.entry(row.try_get("delivery_id")?).or_default().push(attempt(row)?);
-        }
-        Ok(attempts)
+        let mut connection = self.read.acquire().await?;
+        attempts_on(&mut connection, deliveries).await
     }
+}
+
+/// The attempts, as this connection sees them.
+pub(super) async fn attempts_on(
+    connection: &mut SqliteConnection,
+    deliveries: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<Attempt>>, Error> {
+    let rows = sqlx::query(
+        "SELECT a.* FROM json_each(?1) AS q CROSS JOIN attempt AS a ON a.delivery_id = unhex(q.value)
+               ORDER BY a.delivery_id, a.number",
+    )
+    .bind(array(deliveries.iter().map(|id| Hex(id.as_bytes()))))
+    .fetch_all(connection)
+    .await?;
+    let mut attempts: HashMap<Uuid, Vec<Attempt>> = HashMap::new();
+    for row in &rows {
+        attempts.entry(row.try_get("delivery_id")?).or_default().push(attempt(row)?);
+    }
+    Ok(attempts)
 }
 
 fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
@@ -62,10 +74,17 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
             .map(|bytes| bytes.try_into().map(TemplateVersion))
             .transpose()
             .map_err(|_| inconsistent("template_version"))?,
+        cost: cost(row)?,
         failure: failure
             .map(|name| ReceiptStatus::from_name(&name).ok_or_else(|| inconsistent("failure")))
             .transpose()?,
     })
+}
+
+fn cost(row: &SqliteRow) -> Result<Option<Cost>, sqlx::Error> {
+    let (micros, currency): (Option<u64>, Option<String>) = (row.try_get("cost")?, row.try_get("currency")?);
+    let currency = currency.and_then(|code| Currency::parse(&code).ok());
+    Ok(micros.map(|micros| Cost { amount: Price::from_micros(micros), currency }))
 }
 
 // The inner error is the column that cannot be read back.

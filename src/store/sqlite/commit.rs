@@ -65,11 +65,13 @@ CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
 
   -- A step whose lease is lost writes nothing, in no table.
   INSERT INTO attempt (delivery_id, number, channel, provider, contact_position, masked_contact, started_at, took_us,
-      outcome, cause, reference, retry_after_ms, template_version, detail, segments, contact_hash, country)
+      outcome, cause, reference, retry_after_ms, template_version, detail, segments, contact_hash, country,
+      cost, currency)
     SELECT unhex(value->>'delivery_id'), value->>'number', value->>'channel', value->>'provider',
       value->>'contact_position', value->>'masked_contact', value->>'started_at', value->>'took_us', value->>'outcome',
       value->>'cause', value->>'reference', value->>'retry_after_ms', unhex(value->>'template_version'),
-      value->>'detail', value->>'segments', unhex(value->>'contact_hash'), value->>'country'
+      value->>'detail', value->>'segments', unhex(value->>'contact_hash'), value->>'country',
+      value->>'cost', value->>'currency'
     FROM json_each(NEW.attempts)
     WHERE EXISTS (
       SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>'delivery_id') AND d.lease_token = value->>'lease_token'

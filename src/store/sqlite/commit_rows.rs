@@ -7,6 +7,7 @@ use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
 use crate::domain::failure_detail::FailureDetail;
+use crate::domain::money::Currency;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::store::rows::{AcceptRows, NextState, SettleRows};
 
@@ -144,6 +145,8 @@ pub(super) struct AttemptObject<'a> {
     segments: Option<u32>,
     contact_hash: Option<Hex<'a>>,
     country: Option<String>,
+    cost: Option<u64>,
+    currency: Option<&'a str>,
 }
 
 impl<'a> AttemptObject<'a> {
@@ -151,6 +154,7 @@ impl<'a> AttemptObject<'a> {
         let Attempt { number, channel, provider, contact, address, started_at, took, outcome, .. } =
             rows.attempt.as_ref()?;
         let Attempt { detail, segments, template_version, contact_hash, country, .. } = rows.attempt.as_ref()?;
+        let Attempt { cost, .. } = rows.attempt.as_ref()?;
         let (reference, retry_after) = match outcome {
             Outcome::Accepted { reference } => (reference.as_ref(), None),
             Outcome::Deferred { retry_after, .. } => (None, retry_after.as_ref()),
@@ -176,6 +180,8 @@ impl<'a> AttemptObject<'a> {
             segments: *segments,
             contact_hash: contact_hash.as_ref().map(|hash| Hex(hash)),
             country: country.map(|country| country.to_string()),
+            cost: cost.map(|cost| cost.amount.micros()),
+            currency: cost.as_ref().and_then(|cost| cost.currency.as_ref()).map(Currency::as_str),
         })
     }
 }

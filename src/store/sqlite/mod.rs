@@ -21,6 +21,8 @@ mod providers;
 mod read_only;
 mod receipts;
 mod recipients;
+mod report_model;
+mod report_rows;
 mod reports;
 mod retention;
 mod schema;

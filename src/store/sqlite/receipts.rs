@@ -32,12 +32,13 @@ const APPLICABLE: &str = "SELECT p.id, p.provider, p.reference, p.status, p.code
           AND (d.state <> 'open' OR (d.lease_token IS NULL AND p.status <> 'delivered'))))
     ORDER BY p.id LIMIT ?2";
 
-// ?3 the new state, ?4 now, ?5 whether it may be sent again. The content is kept while the delivery may go on, and that of a
-// standard notification until its deadline while an operator may send it again.
+// ?3 the new state, ?4 now, ?5 when the receipt arrived, ?6 whether it may be sent again. The content is kept while the
+// delivery may go on, and that of a standard notification until its deadline while an operator may send it again.
 const CONFIRM: &str = "UPDATE delivery SET state = ?3, end_reason = NULL,
       ended_at = CASE ?3 WHEN 'open' THEN NULL ELSE ended_at END,
       due_at = CASE ?3 WHEN 'open' THEN ?4 ELSE due_at END,
-      sealed = CASE WHEN ?3 IN ('open', ?2) OR (?5 AND kind <> 'otp') THEN sealed END
+      sealed = CASE WHEN ?3 IN ('open', ?2) OR (?6 AND kind <> 'otp') THEN sealed END,
+      delivered_at = CASE ?3 WHEN 'confirmed' THEN ?5 END
     WHERE id = ?1 AND state = ?2 AND lease_token IS NULL AND (?3 <> 'open' OR sealed IS NOT NULL)";
 
 #[async_trait]
@@ -81,7 +82,8 @@ impl DeliveryReceipts for Sqlite {
                 let mut write = self.writing().await?;
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
                 let query = sqlx::query(CONFIRM).bind(delivery.id.0).bind(delivery.state.name());
-                let query = query.bind(to.name()).bind(at.micros()).bind(to.may_be_resent());
+                let query = query.bind(to.name()).bind(at.micros()).bind(confirmation.arrived_at().micros());
+                let query = query.bind(to.may_be_resent());
                 if query.execute(&mut *transaction).await?.rows_affected() != 1 {
                     return Ok(false);
                 }

@@ -118,6 +118,12 @@ impl Retention for Sqlite {
                 }
                 let ids = array(old.iter().map(|id| Hex(id.as_bytes())));
                 for text in [
+                    "UPDATE report_state SET purged_hour = max(purged_hour, coalesce(
+                       (SELECT max(d.received_at) / 3600000000 FROM json_each(?1) AS q
+                         CROSS JOIN delivery AS d ON d.notification_id = unhex(q.value)), 0)) WHERE id = 1",
+                    "DELETE FROM report_line WHERE (hour, delivery_id) IN
+                       (SELECT d.received_at / 3600000000, d.id FROM json_each(?1) AS q
+                         CROSS JOIN delivery AS d ON d.notification_id = unhex(q.value))",
                     "DELETE FROM attempt WHERE delivery_id IN (SELECT d.id FROM json_each(?1) AS q
                        CROSS JOIN delivery AS d ON d.notification_id = unhex(q.value))",
                     "DELETE FROM delivery WHERE notification_id IN (SELECT unhex(value) FROM json_each(?1))",

@@ -40,7 +40,7 @@ pub(super) async fn accept(store: &Store) -> Claimed {
     *claimed.unwrap()
 }
 
-fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
+pub(super) fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
     Attempt {
         number,
         channel: Channel::Sms,
@@ -55,6 +55,7 @@ fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt {
         detail: None,
         segments: None,
         template_version: None,
+        cost: None,
         failure: None,
     }
 }

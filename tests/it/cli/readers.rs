@@ -19,7 +19,7 @@ const PROVIDER: &str = "[[provider]]\nname = \"app\"\nkind = \"push_http\"\nurl 
     [provider.receipt]\nsecret = \"env:OTPOST_TEST_NOT_SET\"";
 
 /// Commands that only look.
-const LOOKING: [&[&str]; 8] = [
+const LOOKING: [&[&str]; 9] = [
     &["delivery", "list"],
     &["provider", "list"],
     &["route", "explain", "--kind", "otp", "--to", "+48600100200"],
@@ -28,6 +28,7 @@ const LOOKING: [&[&str]; 8] = [
     &["template", "preview", "--kind", "otp", "--locale", "pl"],
     &["template", "history"],
     &["key", "list"],
+    &["report", "summary"],
 ];
 
 impl Workspace {

@@ -65,6 +65,7 @@ impl MessageLog {
             countries: Vec::new(),
             deduplicates: chance.random_ratio(1, 3),
             weight: chance.random_ratio(1, 3).then(|| chance.random_range(1..5)),
+            currency: None,
             price: Price::default(),
             spend_cap: None,
             transliterate: None,

@@ -1,0 +1,249 @@
+//! Writes the reports of each day into a folder on the next day, and mails the summary to operators.
+//!
+//! A day whose files are there is done, so a restart repeats nothing. The files appear together at the end; the mail is sent before
+//! that, so that a mail that failed is tried again. It has sums only and no personal data.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{ToSpan as _, Zoned};
+use serde::Deserialize;
+
+use super::super::reporting::{self, ReportRequest};
+use crate::channel::Provider;
+use crate::domain::chain;
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::contact::{Channel, Contact};
+use crate::domain::delivery::DeliveryId;
+use crate::domain::notification::Priority;
+use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
+use crate::domain::provider_profile::ProviderProfile;
+use crate::domain::recipient::Locale;
+use crate::domain::secret::RenderedText;
+use crate::flow::dispatch::ConfiguredProvider;
+use crate::report::columns::SummedReport;
+use crate::report::csv::Style;
+use crate::report::format::ReportFormat;
+use crate::report::new_file::{self, NewFile};
+use crate::store::Store;
+
+/// How often the time is compared.
+const CHECK_EVERY: Duration = Duration::from_secs(30);
+
+/// How long a relay may keep a mail.
+const MAIL_VALID_FOR: Duration = Duration::from_hours(12);
+
+/// How long a day that failed waits for its repetition.
+const AFTER_FAILURE: Duration = Duration::from_mins(10);
+
+/// `[report]` of the configuration.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    pub daily: Daily,
+}
+
+/// `[report.daily]` of the configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Daily {
+    /// When the reports of the day before are written; `None` for never.
+    #[serde(deserialize_with = "time")]
+    pub time: Option<Time>,
+    /// Where they are written.
+    pub folder: PathBuf,
+    pub formats: Vec<ReportFormat>,
+    /// The e-mail provider that mails the summary; empty for none.
+    pub mail_provider: String,
+    /// The operators who get it.
+    pub mail_to: Vec<String>,
+}
+
+impl Daily {
+    /// Whether mails can be sent, as far as the configuration says.
+    pub fn check(&self, profiles: &[ProviderProfile]) -> Result<(), InvalidMail> {
+        if !self.mail_provider.is_empty() && !profiles.iter().any(|profile| self.mails_through(profile)) {
+            return Err(InvalidMail::NoProvider(self.mail_provider.clone()));
+        }
+        self.addresses().map(drop)
+    }
+
+    fn mails_through(&self, profile: &ProviderProfile) -> bool {
+        profile.provider.0 == self.mail_provider && profile.channel == Channel::Email
+    }
+
+    fn addresses(&self) -> Result<Vec<Contact>, InvalidMail> {
+        let address =
+            |text: &String| Contact::parse(Channel::Email, text).map_err(|_| InvalidMail::NoAddress(text.clone()));
+        self.mail_to.iter().map(address).collect()
+    }
+}
+
+impl Default for Daily {
+    fn default() -> Self {
+        let formats = vec![ReportFormat::Csv];
+        Self { time: None, folder: "reports".into(), formats, mail_provider: String::new(), mail_to: Vec::new() }
+    }
+}
+
+fn time<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Time>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let is_time = text.len() == 5;
+    let time = text.parse().ok().filter(|_| is_time);
+    time.map(Some).ok_or_else(|| serde::de::Error::custom("expected a time such as \"06:00\", or \"\" for never"))
+}
+
+/// A setting of the mails cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidMail {
+    #[error("report.daily.mail_provider: no e-mail provider has the name {0}")]
+    NoProvider(String),
+    #[error("report.daily.mail_to: {0} is not an e-mail address")]
+    NoAddress(String),
+}
+
+/// Why the reports of a day were not written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Report(#[from] reporting::Error),
+    #[error(transparent)]
+    File(#[from] new_file::Error),
+    #[error("folder {} cannot be created", folder.display())]
+    Folder { folder: PathBuf, source: std::io::Error },
+    #[error("the mail to operators was not accepted: {0}")]
+    Mail(String),
+}
+
+/// The reports of each day.
+pub struct DailyReport {
+    settings: Daily,
+    mail: Option<(Arc<dyn Provider>, Vec<Contact>)>,
+}
+
+impl DailyReport {
+    /// `None` when none are configured.
+    pub fn new(settings: &Settings, providers: &[ConfiguredProvider]) -> Result<Option<Self>, InvalidMail> {
+        let settings = settings.daily.clone();
+        let mail = match providers.iter().find(|(profile, _)| settings.mails_through(profile)) {
+            Some((_, provider)) => Some((Arc::clone(provider), settings.addresses()?)),
+            None if settings.mail_provider.is_empty() => None,
+            None => return Err(InvalidMail::NoProvider(settings.mail_provider)),
+        };
+        Ok(settings.time.is_some().then_some(Self { settings, mail }))
+    }
+
+    /// Writes reports until the process ends.
+    pub async fn run(self, store: Arc<Store>, clock: Arc<dyn Clock>) {
+        loop {
+            let now = clock.now().to_jiff().to_zoned(TimeZone::system());
+            let pause = match self.step(&store, &now).await {
+                Ok(Some(day)) => {
+                    tracing::info!(%day, folder = %self.settings.folder.display(), "reports of the day were written");
+                    CHECK_EVERY
+                }
+                Ok(None) => CHECK_EVERY,
+                Err(error) => {
+                    tracing::error!(error = chain(&error), "reports of the day were not written; tried again");
+                    AFTER_FAILURE
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Writes the reports of the day before `now`, if it is time and they are not there; returns the day.
+    pub async fn step(&self, store: &Store, now: &Zoned) -> Result<Option<Date>, Error> {
+        let (Some(time), Ok(day)) = (self.settings.time, now.date().yesterday()) else { return Ok(None) };
+        if now.time() < time || self.files(day).iter().all(|(path, ..)| path.exists()) {
+            return Ok(None);
+        }
+        let start = |date: Date| date.to_zoned(now.time_zone().clone()).map(|at| Timestamp::from(at.timestamp()));
+        let (Ok(from), Ok(to)) = (start(day), start(day.saturating_add(1.day()))) else { return Ok(None) };
+        let state = store.report_model().report_state().await.map_err(reporting::Error::from)?;
+        let next = store.report_model().changed_deliveries(state.counted, 1).await.map_err(reporting::Error::from)?;
+        if next.last.is_some_and(|(_, at)| at < to) {
+            // What the day still lacks is counted first.
+            return Ok(None);
+        }
+        let request = ReportRequest { from, to, by: None, zone: now.time_zone().clone() };
+        self.write(store, day, &request).await?;
+        Ok(Some(day))
+    }
+
+    async fn write(&self, store: &Store, day: Date, request: &ReportRequest) -> Result<(), Error> {
+        let folder = &self.settings.folder;
+        std::fs::create_dir_all(folder).map_err(|source| Error::Folder { folder: folder.clone(), source })?;
+        let mut files = Vec::new();
+        for (path, report, format) in self.files(day) {
+            let file = NewFile::create(&path, true)?;
+            let mut writer = format.to_file(file.file()?, STYLE);
+            let written = reporting::summed(store, report, request, &mut *writer, &|_, _| ()).await;
+            drop(writer);
+            match written {
+                Ok(()) => files.push(file),
+                Err(reporting::Error::Write(error)) => return Err(file.explain(error).into()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let Some((provider, to)) = &self.mail {
+            let text = summary(store, request).await?;
+            for contact in to {
+                send(&**provider, contact, day, &text).await?;
+            }
+        }
+        Ok(files.into_iter().try_for_each(NewFile::finish)?)
+    }
+
+    fn files(&self, day: Date) -> Vec<(PathBuf, SummedReport, ReportFormat)> {
+        let reports = [SummedReport::Summary, SummedReport::Providers, SummedReport::Locales, SummedReport::Costs];
+        let name =
+            |report: SummedReport, format: ReportFormat| format!("{day}-{}.{}", report.name(), format.extension());
+        let formats = &self.settings.formats;
+        let all = reports.into_iter().flat_map(|report| formats.iter().map(move |format| (report, *format)));
+        let folder: &Path = &self.settings.folder;
+        all.map(|(report, format)| (folder.join(name(report, format)), report, format)).collect()
+    }
+}
+
+/// A byte order mark, because these files are opened by people.
+const STYLE: Style = Style { delimiter: ',', bom: true, raw: false };
+
+async fn summary(store: &Store, request: &ReportRequest) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    if let Some(mut writer) = ReportFormat::Table.to_stream(&mut bytes, STYLE) {
+        reporting::summed(store, SummedReport::Summary, request, &mut *writer, &|_, _| ()).await?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+async fn send(provider: &dyn Provider, to: &Contact, day: Date, text: &str) -> Result<(), Error> {
+    let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let locale = Locale::parse("en").map_err(|error| Error::Mail(error.to_string()))?;
+    let message = OutboundMessage {
+        delivery: DeliveryId(uuid::Uuid::now_v7()),
+        priority: Priority::Standard,
+        to: to.clone(),
+        rendered: RenderedMessage::Email {
+            subject: RenderedText::new(format!("otpost: deliveries of {day}")),
+            text: RenderedText::new(text.to_owned()),
+            html: RenderedText::new(format!("<pre>{html}</pre>")),
+            locale,
+        },
+        code: None,
+        valid_for: MAIL_VALID_FOR,
+    };
+    let result = provider.send(&message).await;
+    if result.outcome.is_accepted() {
+        return Ok(());
+    }
+    let cause = result.outcome.cause().map_or(result.outcome.name(), crate::domain::outcome::Cause::name);
+    let detail = result.detail.map(|detail| format!(": {}", detail.as_str())).unwrap_or_default();
+    Err(Error::Mail(format!("{cause}{detail}")))
+}

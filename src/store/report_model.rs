@@ -1,0 +1,113 @@
+//! The read model of reports: the lines of deliveries that have ended, their sums by hour and key, and how far the audit log
+//! is counted. The store keeps them; what they mean is known to [`report_line`](crate::domain::report_line).
+//!
+//! `counted` moves in the transaction that writes what it counts. A write that read an older state changes nothing.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::Error;
+use crate::domain::clock::Timestamp;
+use crate::domain::report_line::{DeliveryFacts, ReportKey, ReportLine};
+
+/// The read model of reports.
+#[async_trait]
+pub trait ReportModel: Send + Sync {
+    /// How far it is counted.
+    async fn report_state(&self) -> Result<ReportState, Error>;
+    /// Which deliveries the next audit events are about, those between `after` and the `limit`th of them.
+    async fn changed_deliveries(&self, after: i64, limit: u32) -> Result<ChangedDeliveries, Error>;
+    /// What is known of these deliveries, by id. Those that are removed are left out.
+    async fn delivery_facts(&self, deliveries: &[Uuid]) -> Result<Vec<DeliveryFacts>, Error>;
+    /// The stored lines of deliveries that were received in these hours.
+    async fn report_lines(&self, deliveries: &[(i64, Uuid)]) -> Result<Vec<StoredLine>, Error>;
+    /// The stored counts of these hours and keys.
+    async fn report_counts(&self, cells: &[(i64, i64)]) -> Result<Vec<StoredCounts>, Error>;
+    /// The keys with ids above `after`, in order, at most `limit`.
+    async fn report_keys(&self, after: i64, limit: u32) -> Result<Vec<(i64, ReportKey)>, Error>;
+    /// The ids of these keys; new ones are added.
+    async fn report_key_ids(&self, keys: &[ReportKey]) -> Result<Vec<(i64, ReportKey)>, Error>;
+    /// Writes a change, all or nothing. `false`, and nothing written, when the version is no longer `change.version`.
+    async fn write_report(&self, change: &ReportChange) -> Result<bool, Error>;
+    /// The counts of hours before `until`, in order, behind the cell `after`, at most `limit`.
+    async fn counts_page(&self, after: (i64, i64), until: i64, limit: u32) -> Result<Vec<StoredCounts>, Error>;
+    /// The lines of hours before `until`, in order, behind the line `after`, at most `limit`.
+    async fn lines_page(&self, after: LinePlace, until: i64, limit: u32) -> Result<Vec<StoredLine>, Error>;
+    /// Open deliveries by the hour of their reception and kind.
+    async fn open_deliveries(&self) -> Result<Vec<(i64, String, u64)>, Error>;
+    /// Deliveries behind `after` by id, at most `limit`, with their lines, as they are at one moment.
+    async fn recount_page(&self, after: Uuid, limit: u32) -> Result<RecountPage, Error>;
+}
+
+/// How far the audit log is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportState {
+    /// Grows with every write.
+    pub version: i64,
+    /// Audit events up to this number are counted.
+    pub counted: i64,
+    /// When the last of them was written.
+    pub counted_at: Timestamp,
+    /// Lines of this hour and of earlier ones may have been removed.
+    pub purged_hour: i64,
+}
+
+/// The deliveries of a part of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedDeliveries {
+    /// The last event of the part, and when it was written; `None` when there is none.
+    pub last: Option<(i64, Timestamp)>,
+    /// Those that ended or changed after their end.
+    pub deliveries: Vec<Uuid>,
+}
+
+/// A line and its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredLine {
+    pub key: i64,
+    pub line: ReportLine,
+}
+
+/// The place of a line: its hour, delivery and number.
+pub type LinePlace = (i64, Uuid, u32);
+
+/// The sums of an hour and a key; histograms are bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCounts {
+    pub hour: i64,
+    pub key: i64,
+    pub deliveries: u64,
+    pub attempts: u64,
+    pub segments: u64,
+    pub cost: u64,
+    pub start: Vec<u8>,
+    pub send: Vec<u8>,
+    pub deliver: Vec<u8>,
+}
+
+/// A change of lines and counts.
+#[derive(Debug, Clone, Default)]
+pub struct ReportChange {
+    /// The version that was read.
+    pub version: i64,
+    /// The new end of what is counted, if it moves.
+    pub counted: Option<(i64, Timestamp)>,
+    /// Deliveries whose lines are removed, with their hours.
+    pub removed: Vec<(i64, Uuid)>,
+    /// New lines. Those of a delivery that no longer exists are not written.
+    pub lines: Vec<StoredLine>,
+    /// Counts as they are from now on; those without a line are removed.
+    pub counts: Vec<StoredCounts>,
+}
+
+/// A part of the deliveries.
+#[derive(Debug, Clone)]
+pub struct RecountPage {
+    pub state: ReportState,
+    /// Deliveries that have changed since, and are counted later.
+    pub uncounted: BTreeSet<Uuid>,
+    pub deliveries: Vec<DeliveryFacts>,
+    pub lines: Vec<StoredLine>,
+}
