@@ -5,6 +5,7 @@
 //! key                         the verifier key of the log (signed-note)
 //! checkpoint                  the newest signed checkpoint
 //! checkpoints/SIZE            the earlier ones of the range
+//! timestamps/SIZE.tst         what a time-stamping authority said of a checkpoint (RFC 3161)
 //! tile/entries/...            the events, 256 a file (tlog-tiles)
 //! tile/LEVEL/...              the hashes from the events up to the root
 //! ```
@@ -26,11 +27,18 @@ use crate::domain::clock::Timestamp;
 pub const CHECKPOINT: &str = "checkpoint";
 /// The directory of the earlier checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
+/// The directory of the timestamps.
+pub const TIMESTAMPS: &str = "timestamps";
 /// The file with the verifier key.
 pub const KEY: &str = "key";
 
 /// Events may be written by several processes, whose clocks differ a little; more than this is no order.
 const OUT_OF_ORDER_MAX: i64 = 60_000_000;
+
+/// The file of the timestamp of the checkpoint of this size.
+pub fn timestamp_file(size: u64) -> String {
+    format!("{TIMESTAMPS}/{size}.tst")
+}
 
 /// Why a bundle is not valid.
 #[derive(Debug, thiserror::Error)]

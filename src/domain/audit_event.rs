@@ -77,6 +77,8 @@ pub enum AuditKind {
     TemplatesActivated,
     /// Changed templates are invalid; the previous ones stay live.
     TemplatesRejected,
+    /// A part of the audit log was moved into a bundle.
+    AuditArchived,
     /// The system clock was set.
     ClockSet,
     /// An operator took a provider out of rotation.

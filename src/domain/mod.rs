@@ -8,6 +8,7 @@ pub mod clock;
 pub mod contact;
 pub mod country_prefix;
 pub mod delivery;
+pub mod duration;
 pub mod failure_detail;
 pub mod mailbox;
 pub mod merchant_name;

@@ -4,6 +4,7 @@
 
 mod acceptance;
 mod after_acceptance;
+mod archives;
 mod audit_log;
 mod leases;
 mod memory;
@@ -52,6 +53,7 @@ fn promises() -> Vec<Promise> {
         after_acceptance::PROMISES,
         leases::PROMISES,
         audit_log::PROMISES,
+        archives::PROMISES,
         recipients::PROMISES,
         retention::PROMISES,
         spending::PROMISES,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::json;
 
-use super::export::events_bar;
+use super::bundle_files::events_bar;
 use crate::audit::bundle::{self, Verified};
 use crate::audit::note::NoteVerifier;
 use crate::cli::{Usage, output};

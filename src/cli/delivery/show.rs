@@ -1,6 +1,7 @@
 //! `otpost delivery show`: one delivery and its history in chronological order.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::bail;
 use serde_json::json;
@@ -12,7 +13,11 @@ use super::timeline::{self, TimelineEntry, span};
 use super::{as_json, state};
 use crate::cli::config_file::{ConfigFile, read_store};
 use crate::cli::output;
+use crate::store::audit_archives::AuditArchive;
 use crate::store::reports::{DeliveryDetail, DeliveryLine};
+
+/// Receipts come after the end of a delivery; after this time providers give up.
+const RECEIPTS_WITHIN: Duration = Duration::from_hours(72);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  otpost delivery show 01a219da-f7fd-714e-9a0b-2f6f2b7e9d11 --text")]
@@ -39,7 +44,9 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let templates = store.template_versions().snapshots(&versions).await?;
     let texts =
         if args.text { message_text::of(&store, &config.templates, &detail, &templates).await? } else { Vec::new() };
+    let archives = store.audit_archives().archives().await?;
     store.close().await?;
+    let archived = archived(&archives, &detail.line);
     let entries = timeline::of(&detail, &templates);
     if args.json {
         let mut whole = as_json(&detail.line);
@@ -47,6 +54,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             whole["templates"] = texts.iter().map(AttemptText::as_json).collect();
         }
         whole["other_deliveries"] = json!(detail.others);
+        whole["archives"] = archived.iter().map(|archive| archive.bundle.as_str()).collect();
         whole["timeline"] = entries.iter().map(TimelineEntry::as_json).collect();
         output::json(&whole)?;
         return Ok(ExitCode::SUCCESS);
@@ -54,11 +62,22 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for (name, value) in head(&detail) {
         output::line(format_args!("{name:<18}{value}"))?;
     }
+    for archive in archived {
+        let text = format!("events until {} are in {}", archive.to, archive.bundle);
+        output::line(format_args!("{:<18}{text}", "archived"))?;
+    }
     output::line("")?;
     let rows: Vec<_> = entries.iter().map(TimelineEntry::row).collect();
     output::line(output::table(&["AFTER", "EVENT", "DETAIL"], &rows).trim_end())?;
     texts.iter().try_for_each(AttemptText::print)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The archives that may have events of this delivery: those of the time between its first and its last event.
+fn archived<'a>(archives: &'a [AuditArchive], line: &DeliveryLine) -> Vec<&'a AuditArchive> {
+    let is_over =
+        |archive: &AuditArchive| line.ended_at.is_some_and(|ended| archive.from > ended.after(RECEIPTS_WITHIN));
+    archives.iter().filter(|archive| line.received_at <= archive.to && !is_over(archive)).collect()
 }
 
 fn head(detail: &DeliveryDetail) -> Vec<(&'static str, String)> {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::domain::chain;
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::Clock;
 use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::store::reports::Backlog;
 use crate::store::{Error, Store};
@@ -35,7 +35,7 @@ const DAYS_MIN: u16 = 7;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// `[retention]` of the configuration. Audit events are kept for good.
+/// `[retention]` of the configuration. Audit events stay until they are archived.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -52,8 +52,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    fn before(days: u16, now: Timestamp) -> Timestamp {
-        now.before(DAY * u32::from(days.max(DAYS_MIN)))
+    /// How long deliveries are kept.
+    pub fn deliveries(self) -> Duration {
+        Self::kept(self.deliveries_days)
+    }
+
+    fn kept(days: u16) -> Duration {
+        DAY * u32::from(days.max(DAYS_MIN))
     }
 }
 
@@ -159,7 +164,7 @@ pub async fn sweep_once(store: &Store, clock: &dyn Clock, longest_life: Duration
 /// Removes some hundred rows that are older than the retention time. Returns whether there may be more.
 pub async fn purge_once(store: &Store, clock: &dyn Clock, settings: Settings) -> Result<bool, Error> {
     let now = clock.now();
-    let blanked = store.retention().mask_contacts(Settings::before(settings.contacts_days, now)).await?;
-    let purged = store.retention().purge(Settings::before(settings.deliveries_days, now)).await?;
+    let blanked = store.retention().mask_contacts(now.before(Settings::kept(settings.contacts_days))).await?;
+    let purged = store.retention().purge(now.before(settings.deliveries())).await?;
     Ok(blanked + purged > 0)
 }

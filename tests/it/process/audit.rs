@@ -16,7 +16,7 @@ const STOP: Duration = Duration::from_secs(30);
 
 impl Workspace {
     /// A gateway that accepts `count` codes and stops.
-    async fn accept(&self, count: u32) -> String {
+    pub(super) async fn accept(&self, count: u32) -> String {
         let mut gateway = self.serve();
         let mut processor = gateway.processor(&self.identity());
         for _ in 0..count {
@@ -27,7 +27,7 @@ impl Workspace {
         gateway.log()
     }
 
-    fn audit(&self, args: &[&str]) -> Output {
+    pub(super) fn audit(&self, args: &[&str]) -> Output {
         let mut command = Command::new(OTPOST);
         command.arg("audit").args(args);
         if args[0] != "verify" {
@@ -36,23 +36,23 @@ impl Workspace {
         command.output().unwrap()
     }
 
-    fn audit_json(&self, args: &[&str]) -> Value {
+    pub(super) fn audit_json(&self, args: &[&str]) -> Value {
         let done = self.audit(args);
         assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
         serde_json::from_slice(&done.stdout).unwrap()
     }
 
-    fn verifier_key(&self) -> String {
+    pub(super) fn verifier_key(&self) -> String {
         String::from_utf8(self.audit(&["key"]).stdout).unwrap().trim().to_owned()
     }
 
-    fn export(&self, name: &str) -> PathBuf {
+    pub(super) fn export(&self, name: &str) -> PathBuf {
         let folder = self.path(name);
         self.audit_json(&["export", folder.to_str().unwrap(), "--from", "1d", "--json"]);
         folder
     }
 
-    fn set(&self, key: &str, value: &str) {
+    pub(super) fn set(&self, key: &str, value: &str) {
         let config = self.path("otpost.toml");
         let text = fs::read_to_string(&config).unwrap();
         let line = text.lines().find(|line| line.starts_with(&format!("{key} "))).unwrap().to_owned();
@@ -87,7 +87,7 @@ async fn an_exported_log_is_valid_to_two_verifiers_and_a_changed_one_to_neither(
     assert!(reason.contains("is NOT valid: event ") && reason.contains("not the one that was logged"), "{reason}");
 }
 
-const VERIFIER: &str = include_str!("../support/audit_bundle.py");
+pub(super) const VERIFIER: &str = include_str!("../support/audit_bundle.py");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_was_rolled_back_is_not_signed_and_codes_are_still_delivered() {

@@ -2,6 +2,7 @@
 //!
 //! The real binary, its own workspace, practice providers on loopback sockets in this process.
 
+mod archive;
 mod audit;
 mod backup;
 mod canary;
