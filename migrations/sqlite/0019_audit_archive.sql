@@ -46,3 +46,10 @@ CREATE TABLE audit_timestamp (
   at    INTEGER NOT NULL,
   token BLOB    NOT NULL
 ) STRICT;
+
+-- What was published last at places that get a checkpoint now and then.
+CREATE TABLE audit_publication (
+  place TEXT    NOT NULL PRIMARY KEY,
+  size  INTEGER NOT NULL,
+  at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -16,10 +16,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use openssl::x509::X509;
+
 use super::checkpoint::{self, Checkpoint};
 use super::leaf::{self, Leaf};
 use super::note::{self, NoteVerifier};
 use super::tile::{TileId, Tiles, WIDTH, decode_entries, decode_hashes, perfect_root, range_root};
+use super::timestamp;
 use super::tree::{TreeHash, leaf_hash};
 use crate::domain::clock::Timestamp;
 
@@ -73,6 +76,8 @@ pub enum Error {
     RolledBack { size: u64, published: u64 },
     #[error("the first {size} events are not those of the published checkpoint: the log was forked")]
     Forked { size: u64 },
+    #[error("{file}: {source}")]
+    Timestamp { file: String, source: timestamp::Error },
     #[error("event {index} is missing, and others before it are here")]
     Missing { index: u64 },
     #[error("the bundle has no events")]
@@ -142,6 +147,25 @@ pub fn verify(
     }
     let Checkpoint { size, root } = newest;
     Ok(Verified { log: key.name().to_owned(), first, events: size - first, size, root, checkpoints, times })
+}
+
+/// The timestamps of a bundle that [`verify`] found valid, with `size` events in its tree: how many there are, and the newest.
+/// With `ca` each must be signed by an authority that it issued; without, they are only counted.
+pub fn timestamps(folder: &Path, size: u64, ca: &[X509]) -> Result<(u64, Option<(u64, Timestamp)>), Error> {
+    let (mut count, mut newest) = (0, None);
+    for name in names(&folder.join(TIMESTAMPS))? {
+        count += 1;
+        let Some(stamped) = name.strip_suffix(".tst").and_then(|size| size.parse().ok()).filter(|_| !ca.is_empty())
+        else {
+            continue;
+        };
+        let note = if stamped == size { CHECKPOINT.to_owned() } else { format!("{CHECKPOINTS}/{stamped}") };
+        let (file, note) = (timestamp_file(stamped), read_text(&folder.join(note))?);
+        let at = timestamp::verify(&read(&folder.join(&file))?, &note, None, ca);
+        let at = at.map_err(|source| Error::Timestamp { file, source })?;
+        newest = newest.max(Some((stamped, at)));
+    }
+    Ok((count, newest))
 }
 
 impl Bundle {

@@ -7,9 +7,11 @@
 pub mod bundle;
 pub mod bundle_writer;
 pub mod checkpoint;
+mod der;
 pub mod edge;
 pub mod leaf;
 pub mod note;
 pub mod proof;
 pub mod tile;
+pub mod timestamp;
 pub mod tree;

@@ -30,6 +30,10 @@ pub trait AuditTree: Send + Sync {
     async fn timestamps(&self, size: u64, limit: u32) -> Result<Vec<StoredTimestamp>, Error>;
     /// The timestamp of the largest tree that has one.
     async fn last_timestamp(&self) -> Result<Option<StoredTimestamp>, Error>;
+    /// The size of the checkpoint that was published last at this place, and when.
+    async fn last_publication(&self, place: &str) -> Result<Option<(u64, Timestamp)>, Error>;
+    /// Remembers what was published at this place.
+    async fn keep_publication(&self, place: &str, size: u64, at: Timestamp) -> Result<(), Error>;
     /// Adds a checkpoint and replaces the tiles that grew, all or nothing. Returns `false`, and changes nothing, unless
     /// the newest checkpoint has the size `previous` (0: there is none).
     async fn grow(&self, previous: u64, tiles: &[StoredTile], checkpoint: &StoredCheckpoint) -> Result<bool, Error>;

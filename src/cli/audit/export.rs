@@ -100,13 +100,10 @@ async fn range(store: &Store, from: Timestamp, to: Timestamp) -> anyhow::Result<
         Some(last) => Some(tree.checkpoints(last.size, 1).await?.pop().unwrap_or(last)),
         None => None,
     };
-    match newest.filter(|newest| newest.size > before.max(archived)) {
-        Some(newest) => Ok(ExportRange { first: (before / WIDTH * WIDTH).max(archived), newest, archives: names }),
-        None => {
-            let text = format!(
-                "no signed events between {from} and {to}; `otpost audit status` shows how far the log is signed"
-            );
-            Err(Usage(text).into())
-        }
-    }
+    let newest = newest.filter(|newest| newest.size > before.max(archived)).ok_or_else(|| {
+        Usage(format!(
+            "no signed events between {from} and {to}; `otpost audit status` shows how far the log is signed"
+        ))
+    })?;
+    Ok(ExportRange { first: (before / WIDTH * WIDTH).max(archived), newest, archives: names })
 }

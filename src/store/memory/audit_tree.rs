@@ -83,6 +83,17 @@ impl AuditTree for MemoryBackend {
         self.call("last_timestamp", |tables| tables.timestamps.values().next_back().cloned()).await
     }
 
+    async fn last_publication(&self, place: &str) -> Result<Option<(u64, Timestamp)>, Error> {
+        self.call("last_publication", |tables| tables.publications.get(place).copied()).await
+    }
+
+    async fn keep_publication(&self, place: &str, size: u64, at: Timestamp) -> Result<(), Error> {
+        self.call("keep_publication", |tables| {
+            tables.publications.insert(place.to_owned(), (size, at));
+        })
+        .await
+    }
+
     async fn grow(&self, previous: u64, tiles: &[StoredTile], checkpoint: &StoredCheckpoint) -> Result<bool, Error> {
         self.call("grow", |tables| {
             if tables.checkpoints.keys().next_back().copied().unwrap_or(0) != previous {

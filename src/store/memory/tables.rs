@@ -39,6 +39,7 @@ pub(super) struct Tables {
     pub(super) activations: Vec<TemplateActivation>,
     pub(super) tiles: BTreeMap<(u8, u64), Vec<u8>>,
     pub(super) checkpoints: BTreeMap<u64, StoredCheckpoint>,
+    pub(super) publications: BTreeMap<String, (u64, Timestamp)>,
     pub(super) timestamps: BTreeMap<u64, StoredTimestamp>,
     pub(super) seal_key: Option<KeyFingerprint>,
 }

@@ -85,6 +85,24 @@ impl AuditTree for Sqlite {
         sqlx::query(text).fetch_optional(&self.read).await?.as_ref().map(timestamp).transpose()
     }
 
+    async fn last_publication(&self, place: &str) -> Result<Option<(u64, Timestamp)>, Error> {
+        let query = sqlx::query_as("SELECT size, at FROM audit_publication WHERE place = ?1").bind(place);
+        let found: Option<(i64, i64)> = query.fetch_optional(&self.read).await?;
+        Ok(found.map(|(size, at)| (unsigned(size), Timestamp::from_micros(at))))
+    }
+
+    async fn keep_publication(&self, place: &str, size: u64, at: Timestamp) -> Result<(), Error> {
+        self.failure
+            .watch(async {
+                let text = "INSERT INTO audit_publication (place, size, at) VALUES (?1, ?2, ?3)
+                    ON CONFLICT (place) DO UPDATE SET size = excluded.size, at = excluded.at";
+                let query = sqlx::query(text).bind(place).bind(stored(size)).bind(at.micros());
+                query.execute(&mut *self.writing().await?).await?;
+                Ok(())
+            })
+            .await
+    }
+
     async fn grow(&self, previous: u64, tiles: &[StoredTile], checkpoint: &StoredCheckpoint) -> Result<bool, Error> {
         self.failure
             .watch(async {

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use otpost::audit::bundle;
 use otpost::domain::audit_event::{AuditEvent, AuditKind};
 use otpost::domain::clock::{Clock, SystemClock};
+use otpost::sim::processor::OtpSample;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -208,6 +209,27 @@ async fn an_archive_that_is_killed_loses_nothing_and_the_next_one_continues() {
     assert!(!log.contains("not signed any more"), "{log}");
     let rest = workspace.export("rest");
     workspace.second_verifier(&rest, &[bundle]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_are_accepted_and_signed_while_events_are_archived() {
+    let workspace = Workspace::new("").await;
+    workspace.signed_events(12_000).await;
+    let gateway = workspace.serve();
+    let mut processor = gateway.processor(&workspace.identity());
+    let mut child = workspace.archiving();
+    let mut accepted = 0;
+    while child.try_wait().unwrap().is_none() {
+        assert_eq!(processor.send(&OtpSample::default().sample()).await.unwrap().status, 204);
+        accepted += 1;
+    }
+    assert!(child.wait().unwrap().success() && accepted > 10, "{accepted} codes");
+    assert!(!gateway.log().contains("not signed any more"), "{}", gateway.log());
+    drop(gateway);
+    workspace.accept(0).await;
+    let rest = workspace.export("rest");
+    let whole = workspace.second_verifier(&rest, &[workspace.archived("audit-000000000000")]);
+    assert_eq!(whole["kinds"]["accepted"], json!(accepted));
 }
 
 /// Kills the process; `false` when it had ended before.

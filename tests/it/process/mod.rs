@@ -29,6 +29,7 @@ mod syscalls;
 mod takeover;
 mod tally;
 mod texts;
+mod timestamps;
 mod trouble;
 
 use std::fs;

@@ -21,6 +21,7 @@ pub(super) const PROMISES: &[Promise] = &[
     ("an archive begins where the last one ends", |it| Box::pin(no_gap(it))),
     ("an archive without a signed checkpoint is refused", |it| Box::pin(no_unsigned(it))),
     ("proofs of later events work without the archived ones", |it| Box::pin(proofs(it))),
+    ("what was published last is remembered for each place", |it| Box::pin(publications(it))),
     ("timestamps are kept beside their checkpoints", |it| Box::pin(timestamps(it))),
 ];
 
@@ -207,6 +208,17 @@ async fn tiles(store: &Store) -> TileMap {
         }
     }
     tiles
+}
+
+async fn publications(it: Fixture) {
+    let later = it.now().after(std::time::Duration::from_hours(1));
+    for (place, size, at) in [("mail", 7, it.now()), ("other", 8, it.now()), ("mail", 9, later)] {
+        it.store.audit_tree().keep_publication(place, size, at).await.unwrap();
+    }
+
+    let it = it.reopened().await;
+    let last = async |place| it.store.audit_tree().last_publication(place).await.unwrap();
+    assert_eq!((last("mail").await, last("none").await), (Some((9, later)), None));
 }
 
 async fn timestamps(it: Fixture) {

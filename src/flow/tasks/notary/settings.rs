@@ -6,6 +6,8 @@ use std::time::Duration;
 use openssl::pkey::PKey;
 use serde::Deserialize;
 
+use super::mail::CheckpointMailSettings;
+use super::timestamp::TimestampSettings;
 use crate::audit::note::NoteSigner;
 use crate::domain::duration;
 use crate::pki;
@@ -27,6 +29,10 @@ pub struct Settings {
     pub archive_after: Duration,
     /// The folder of these bundles.
     pub archive_dir: PathBuf,
+    /// A time-stamping authority for checkpoints.
+    pub timestamp: TimestampSettings,
+    /// Checkpoints by mail.
+    pub mail: CheckpointMailSettings,
 }
 
 impl Default for Settings {
@@ -38,6 +44,8 @@ impl Default for Settings {
             clock_source: "system clock".to_owned(),
             archive_after: Duration::from_hours(24 * 400),
             archive_dir: "audit-archive".into(),
+            timestamp: TimestampSettings::default(),
+            mail: CheckpointMailSettings::default(),
         }
     }
 }
