@@ -9,6 +9,7 @@ CREATE TABLE audit_archive (
   bundle  TEXT    NOT NULL,
   from_at INTEGER NOT NULL,
   to_at   INTEGER NOT NULL,
+  at      INTEGER NOT NULL,
   event   INTEGER NOT NULL
 ) STRICT;
 

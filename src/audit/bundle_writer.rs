@@ -80,8 +80,7 @@ impl BundleWriter {
         self.write(KEY, format!("{key}\n").as_bytes())?;
         sync_folders(&self.partial)?;
         fs::rename(&self.partial, &self.folder)?;
-        let parent = self.folder.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        sync_name(&self.folder)
     }
 
     fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
@@ -95,15 +94,23 @@ impl BundleWriter {
     }
 }
 
-/// Removes what a process that was killed left of bundles in `folder`. No other process may be writing one there.
-pub fn remove_partial(folder: &Path) -> io::Result<()> {
+/// Removes what a process that was killed left of bundles in `folder` whose names begin with `prefix`. No other process may be
+/// writing one of them.
+pub fn remove_partial(folder: &Path, prefix: &str) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().contains(PARTIAL) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(prefix) && name.contains(PARTIAL) {
             fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Returns when the name of a file or folder is on the disk.
+pub fn sync_name(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 // A file can be found after a power failure only if the folder above it is on the disk as well.

@@ -17,7 +17,7 @@ pub trait AuditArchives: Send + Sync {
     async fn archives(&self) -> Result<Vec<AuditArchive>, Error>;
     /// Records an archive whose bundle was verified, with an audit event of the operator. From then on its events may be
     /// removed. Fails unless the archive begins where the last one ends.
-    async fn record_archive(&self, archive: &AuditArchive, at: Timestamp) -> Result<(), Error>;
+    async fn record_archive(&self, archive: &AuditArchive) -> Result<(), Error>;
     /// Removes one step of archived events, with the tiles and checkpoints that no later proof needs. Returns how many events;
     /// 0 when none is left.
     async fn remove_archived(&self) -> Result<u64, Error>;
@@ -39,11 +39,13 @@ pub struct AuditArchive {
     /// The times of its first and its last event.
     pub from: Timestamp,
     pub to: Timestamp,
+    /// When it was recorded.
+    pub at: Timestamp,
 }
 
 impl AuditArchive {
-    pub(super) fn event(&self, at: Timestamp) -> AuditEvent {
-        AuditEvent::new(operator(), AuditKind::AuditArchived, at)
+    pub(super) fn event(&self) -> AuditEvent {
+        AuditEvent::new(operator(), AuditKind::AuditArchived, self.at)
             .with("bundle", self.bundle.as_str())
             .with("first", self.first)
             .with("events", self.until - self.first)

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::bundle_files::{self, events_bar};
 use crate::audit::bundle::{self, Verified};
-use crate::audit::bundle_writer::remove_partial;
+use crate::audit::bundle_writer::{remove_partial, sync_name};
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::note::NoteVerifier;
 use crate::audit::tile::WIDTH;
@@ -27,6 +27,9 @@ use crate::flow::tasks::notary;
 use crate::store::Store;
 use crate::store::audit_archives::AuditArchive;
 use crate::store::audit_tree::StoredCheckpoint;
+
+/// The names of bundles begin with this, and end with the index of the first event.
+const PREFIX: &str = "audit-";
 
 /// Events in a bundle. What an interruption may repeat is the writing of one bundle.
 const BUNDLE_MAX: u64 = 1 << 20;
@@ -74,12 +77,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return dry_run(args, &read_store(&config).await?, folder, before).await;
     }
     let verifier = notary::signer(&config.audit, false).map_err(Usage)?.verifier()?;
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let lock = File::open(folder).with_context(|| folder.display().to_string())?;
-    if lock.try_lock().is_err() {
-        return Err(Usage(format!("{}: another otpost audit archive is running", folder.display())).into());
-    }
-    remove_partial(folder).with_context(|| folder.display().to_string())?;
+    let _lock = prepare(folder)?;
     // Codes come first. A system that refuses archives all the same.
     let _ = rustix::process::nice(NICENESS);
     let store = open_store(&config).await?;
@@ -95,6 +93,18 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     result?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Creates the folder, and clears away what an interrupted run left. No other run works there until the lock is dropped.
+fn prepare(folder: &Path) -> anyhow::Result<File> {
+    let place = || folder.display().to_string();
+    fs::create_dir_all(folder).and_then(|()| sync_name(folder)).with_context(place)?;
+    let lock = File::open(folder).with_context(place)?;
+    if lock.try_lock().is_err() {
+        return Err(Usage(format!("{}: another otpost audit archive is running", folder.display())).into());
+    }
+    remove_partial(folder, PREFIX).with_context(place)?;
+    Ok(lock)
 }
 
 fn age(args: &Args, config: &Config) -> anyhow::Result<Duration> {
@@ -182,7 +192,7 @@ impl Archiver<'_> {
         let limit = limit(self.store, before).await?;
         while first < limit {
             let archive = self.bundle(first, limit).await?;
-            self.store.audit_archives().record_archive(&archive, SystemClock.now()).await?;
+            self.store.audit_archives().record_archive(&archive).await?;
             first = archive.until;
             self.archived.push(archive);
             self.remove().await?;
@@ -215,7 +225,7 @@ impl Archiver<'_> {
 
     /// A verified bundle that begins with `first`. One that an interrupted run left complete is taken as it is.
     async fn bundle(&self, first: u64, limit: u64) -> anyhow::Result<AuditArchive> {
-        let bundle = format!("audit-{first:012}");
+        let bundle = format!("{PREFIX}{first:012}");
         let folder = self.folder.join(&bundle);
         if !folder.exists() {
             let newest = self.checkpoint((first + BUNDLE_MAX).min(limit)).await?;
@@ -223,6 +233,8 @@ impl Archiver<'_> {
             let key = self.verifier.to_text()?;
             bundle_files::write(self.store, &folder, (first, &newest), &key, &self.bar).await?;
         }
+        // The run that wrote it may have been killed before this.
+        sync_name(&folder)?;
         let found = self.verify(&folder)?;
         let signed = self.checkpoint(found.size).await?;
         let Checkpoint { size, root } = Checkpoint::open(&signed.note, &self.verifier)?;
@@ -237,7 +249,7 @@ impl Archiver<'_> {
             return Err(Usage(text).into());
         }
         let (from, to) = (self.time_of(first).await?, self.time_of(until - 1).await?);
-        Ok(AuditArchive { first, until, size, root: root.0.to_vec(), bundle, from, to })
+        Ok(AuditArchive { first, until, size, root: root.0.to_vec(), bundle, from, to, at: SystemClock.now() })
     }
 
     /// The first checkpoint that covers so many events.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::message_text;
@@ -54,7 +54,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             whole["templates"] = texts.iter().map(AttemptText::as_json).collect();
         }
         whole["other_deliveries"] = json!(detail.others);
-        whole["archives"] = archived.iter().map(|archive| archive.bundle.as_str()).collect();
+        whole["archives"] = archived.iter().map(as_archive).collect();
         whole["timeline"] = entries.iter().map(TimelineEntry::as_json).collect();
         output::json(&whole)?;
         return Ok(ExitCode::SUCCESS);
@@ -63,7 +63,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         output::line(format_args!("{name:<18}{value}"))?;
     }
     for archive in archived {
-        let text = format!("events until {} are in {}", archive.to, archive.bundle);
+        let text = format!("{}: events until {} are in {}", archive.at, archive.to, archive.bundle);
         output::line(format_args!("{:<18}{text}", "archived"))?;
     }
     output::line("")?;
@@ -71,6 +71,10 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     output::line(output::table(&["AFTER", "EVENT", "DETAIL"], &rows).trim_end())?;
     texts.iter().try_for_each(AttemptText::print)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn as_archive(archive: &&AuditArchive) -> Value {
+    json!({ "bundle": archive.bundle, "archived_at": archive.at.to_string(), "events_until": archive.to.to_string() })
 }
 
 /// The archives that may have events of this delivery: those of the time between its first and its last event.

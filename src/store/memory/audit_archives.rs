@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 
 use super::{InjectedFault, MemoryBackend};
-use crate::domain::clock::Timestamp;
 use crate::store::Error;
 use crate::store::audit_archives::{AuditArchive, AuditArchives};
 use crate::store::retention::ROWS_PER_STEP;
@@ -17,7 +16,7 @@ impl AuditArchives for MemoryBackend {
         self.call("archives", |tables| tables.archives.clone()).await
     }
 
-    async fn record_archive(&self, archive: &AuditArchive, at: Timestamp) -> Result<(), Error> {
+    async fn record_archive(&self, archive: &AuditArchive) -> Result<(), Error> {
         self.call("record_archive", |tables| {
             let AuditArchive { first, until, size, .. } = *archive;
             let continues = tables.archives.last().map_or(0, |last| last.until) == first;
@@ -25,7 +24,7 @@ impl AuditArchives for MemoryBackend {
             if !continues || until <= first || until != size / WIDTH * WIDTH || !is_signed {
                 return Err(InjectedFault::Final.into());
             }
-            tables.events.push(archive.event(at));
+            tables.events.push(archive.event());
             tables.archives.push(archive.clone());
             Ok(())
         })

@@ -15,19 +15,19 @@ use crate::store::retention::ROWS_PER_STEP;
 #[async_trait]
 impl AuditArchives for Sqlite {
     async fn archives(&self) -> Result<Vec<AuditArchive>, Error> {
-        let text = "SELECT first, until, size, root, bundle, from_at, to_at FROM audit_archive ORDER BY until";
+        let text = "SELECT first, until, size, root, bundle, from_at, to_at, at FROM audit_archive ORDER BY until";
         sqlx::query(text).fetch_all(&self.read).await?.iter().map(archive).collect()
     }
 
-    async fn record_archive(&self, archive: &AuditArchive, at: Timestamp) -> Result<(), Error> {
+    async fn record_archive(&self, archive: &AuditArchive) -> Result<(), Error> {
         self.failure
             .watch(async {
                 let mut write = self.writing().await?;
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-                insert_event(&mut transaction, &archive.event(at)).await?;
+                insert_event(&mut transaction, &archive.event()).await?;
                 sqlx::query(
-                    "INSERT INTO audit_archive (until, first, size, root, bundle, from_at, to_at, event)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, last_insert_rowid())",
+                    "INSERT INTO audit_archive (until, first, size, root, bundle, from_at, to_at, at, event)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, last_insert_rowid())",
                 )
                 .bind(stored(archive.until))
                 .bind(stored(archive.first))
@@ -36,6 +36,7 @@ impl AuditArchives for Sqlite {
                 .bind(&archive.bundle)
                 .bind(archive.from.micros())
                 .bind(archive.to.micros())
+                .bind(archive.at.micros())
                 .execute(&mut *transaction)
                 .await?;
                 Ok(transaction.commit().await?)
@@ -91,5 +92,6 @@ fn archive(row: &SqliteRow) -> Result<AuditArchive, Error> {
         bundle: row.try_get("bundle")?,
         from: Timestamp::from_micros(row.try_get("from_at")?),
         to: Timestamp::from_micros(row.try_get("to_at")?),
+        at: Timestamp::from_micros(row.try_get("at")?),
     })
 }

@@ -88,6 +88,7 @@ impl SignedLog {
             bundle: format!("audit-{first:012}"),
             from,
             to,
+            at: it.now(),
         }
     }
 }
@@ -116,7 +117,7 @@ async fn leaves_in_steps(it: Fixture) {
     let mut log = SignedLog::new();
     log.grow(&it, 1_100, 250).await;
     let archive = log.archive(&it, 0, 1_000);
-    it.store.audit_archives().record_archive(&archive, it.now()).await.unwrap();
+    it.store.audit_archives().record_archive(&archive).await.unwrap();
 
     assert_eq!(remove_all(&it.store).await, [500, 268], "768 events, three full tiles");
     assert_eq!(it.store.audit_archives().archives().await.unwrap(), [archive]);
@@ -147,9 +148,9 @@ async fn nothing_else(it: Fixture) {
 async fn no_gap(it: Fixture) {
     let mut log = SignedLog::new();
     log.grow(&it, 1_024, 256).await;
-    it.store.audit_archives().record_archive(&log.archive(&it, 0, 512), it.now()).await.unwrap();
+    it.store.audit_archives().record_archive(&log.archive(&it, 0, 512)).await.unwrap();
 
-    it.store.audit_archives().record_archive(&log.archive(&it, 768, 1_024), it.now()).await.unwrap_err();
+    it.store.audit_archives().record_archive(&log.archive(&it, 768, 1_024)).await.unwrap_err();
 
     let it = it.reopened().await;
     assert_eq!(it.store.audit_archives().archives().await.unwrap().len(), 1);
@@ -160,7 +161,7 @@ async fn no_unsigned(it: Fixture) {
     let mut log = SignedLog::new();
     log.grow(&it, 600, 256).await;
 
-    it.store.audit_archives().record_archive(&log.archive(&it, 0, 550), it.now()).await.unwrap_err();
+    it.store.audit_archives().record_archive(&log.archive(&it, 0, 550)).await.unwrap_err();
 
     let it = it.reopened().await;
     assert_eq!(remove_all(&it.store).await, [0; 0]);
@@ -171,7 +172,7 @@ async fn proofs(it: Fixture) {
     let mut log = SignedLog::new();
     log.grow(&it, 1_300, 100).await;
     for (first, size) in [(0, 600), (512, 1_100)] {
-        it.store.audit_archives().record_archive(&log.archive(&it, first, size), it.now()).await.unwrap();
+        it.store.audit_archives().record_archive(&log.archive(&it, first, size)).await.unwrap();
         assert!(remove_all(&it.store).await.iter().sum::<u64>() >= 512);
     }
     log.grow(&it, 400, 100).await;
@@ -233,7 +234,7 @@ async fn timestamps(it: Fixture) {
 
     assert_eq!(tree.last_timestamp().await.unwrap(), Some(timestamp(600, b"two")));
     assert_eq!(tree.timestamps(0, 1).await.unwrap(), [timestamp(200, b"one")]);
-    it.store.audit_archives().record_archive(&log.archive(&it, 0, 600), it.now()).await.unwrap();
+    it.store.audit_archives().record_archive(&log.archive(&it, 0, 600)).await.unwrap();
     remove_all(&it.store).await;
     assert_eq!(tree.timestamps(0, 10).await.unwrap(), [timestamp(600, b"two")]);
 }

@@ -73,8 +73,8 @@ async fn what_proves_the_audit_log_cannot_be_removed_or_declared_archived() {
     for text in [
         "DELETE FROM audit_checkpoint",
         "DELETE FROM audit_tile",
-        "INSERT INTO audit_archive VALUES (256, 0, 256, x'00', 'none', 0, 0, 1)",
-        "INSERT INTO audit_archive VALUES (0, 0, 2, x'00', 'none', 0, 0, 1)",
+        "INSERT INTO audit_archive VALUES (256, 0, 256, x'00', 'none', 0, 0, 0, 1)",
+        "INSERT INTO audit_archive VALUES (0, 0, 2, x'00', 'none', 0, 0, 0, 1)",
     ] {
         let refused = sqlx::query(text).execute(&mut database).await.unwrap_err().to_string();
         assert!(refused.contains("are not removed") || refused.contains("an archive begins"), "{text}: {refused}");

@@ -101,7 +101,7 @@ impl CheckpointMail {
     }
 
     async fn send(&self, reference: DeliveryId, checkpoint: &StoredCheckpoint) -> Result<(), Error> {
-        let Letter { subject, text, html } = letter(checkpoint);
+        let CheckpointText { subject, text, html } = text_of(checkpoint);
         let (subject, text, html) = (RenderedText::new(subject), RenderedText::new(text), RenderedText::new(html));
         let message = OutboundMessage {
             delivery: reference,
@@ -123,20 +123,20 @@ impl CheckpointMail {
     }
 }
 
-struct Letter {
+struct CheckpointText {
     subject: String,
     text: String,
     html: String,
 }
 
-fn letter(checkpoint: &StoredCheckpoint) -> Letter {
+fn text_of(checkpoint: &StoredCheckpoint) -> CheckpointText {
     let (size, at, note) = (checkpoint.size, checkpoint.at, &checkpoint.note);
     let log = note.lines().next().unwrap_or_default();
     let intro = format!(
         "The audit log {log} had {size} events at {at}. Keep this mail: with the lines below, saved as a file, \
          otpost audit verify --checkpoint FILE shows later that none of them was changed or removed."
     );
-    Letter {
+    CheckpointText {
         subject: format!("Audit checkpoint of {log}: {size} events"),
         html: format!(
             "<!doctype html><html><body><p>{}</p><pre>{}</pre></body></html>",
@@ -193,7 +193,7 @@ mod tests {
         let note = "log<1>/audit\n7\nAAAA\n\n— log<1>/audit BBBB\n".to_owned();
         let at = Timestamp::from_micros(0);
         let checkpoint = StoredCheckpoint { size: 7, at, clock_source: String::new(), clock_offset_us: 0, note };
-        let Letter { subject, text, html } = letter(&checkpoint);
+        let CheckpointText { subject, text, html } = text_of(&checkpoint);
         assert_eq!(subject, "Audit checkpoint of log<1>/audit: 7 events");
         assert!(text.ends_with(&checkpoint.note), "{text}");
         assert!(html.contains("7\nAAAA\n\n— log&lt;1&gt;/audit BBBB\n"), "{html}");
