@@ -46,7 +46,7 @@ use crate::store::{self, OpenMode, Store};
 use crate::telemetry;
 use earlier_files::EarlierFiles;
 pub use parts::Parts;
-use parts::build;
+use parts::{build, publishers};
 
 /// How long deliveries in flight may take after a stop was requested: one attempt and its settlement.
 const DRAIN: Duration = Duration::from_secs(9);
@@ -96,6 +96,9 @@ pub enum Error {
     /// The receipts listener cannot be started.
     #[error(transparent)]
     Receipts(#[from] receipts::Error),
+    /// A place for checkpoints of the audit log cannot be used.
+    #[error("{0}")]
+    Audit(String),
     /// The configuration cannot be read.
     #[error(transparent)]
     Config(#[from] config::Error),
@@ -167,6 +170,7 @@ impl Gateway {
     /// Opens the database and the listeners, and starts to work. Deliveries that a crash left behind resume at once.
     pub async fn start(config: &Config, clocks: Clocks) -> Result<Self, Error> {
         let (parts, (routes, readers)) = build(config)?;
+        let (authority, mail) = publishers(config, &routes)?;
         for provider in environment::unencrypted_providers(config) {
             tracing::warn!("{provider}; codes can be read on the way");
         }
@@ -238,13 +242,15 @@ impl Gateway {
             tokio::spawn(receipts.run(ended)),
             tokio::spawn(Arc::clone(&template_reloader).run()),
             tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks.clone(), Arc::clone(&alarms))),
-            tokio::spawn(notary::run(Arc::clone(&store), clocks, config.audit.clone())),
+            tokio::spawn(notary::run(Arc::clone(&store), clocks.clone(), config.audit.clone())),
             tokio::spawn(search_index::run(Arc::clone(&store))),
             tokio::spawn(report_keeper::run(Arc::clone(&store), Arc::clone(&clock))),
             tokio::spawn(limits::run(Arc::clone(&limits), Arc::clone(&clock))),
             tokio::spawn(certificate_expiry::run(Arc::clone(&expiry), Arc::clone(&wall_clock))),
             tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life, Arc::clone(&alarms))),
         ];
+        tasks.extend(authority.map(|it| tokio::spawn(notary::timestamp::run(Arc::clone(&store), clocks.clone(), it))));
+        tasks.extend(mail.map(|it| tokio::spawn(notary::mail::run(Arc::clone(&store), clocks, it))));
         tasks.extend(serving_receipts);
         tasks.extend(daily_report.map(|daily| tokio::spawn(daily.run(Arc::clone(&store), wall_clock))));
         tasks.extend(answer_questions(&config.store, inspector)?);

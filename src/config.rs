@@ -130,9 +130,11 @@ impl Config {
 
     fn resolve_paths(&mut self, folder: &Path) {
         let files = self.ingest.files_mut().chain([&mut self.seal.key_file, &mut self.templates.dir]);
-        let files =
-            files.chain([&mut self.audit.key_file, &mut self.report.daily.folder]).chain(&mut self.audit.publish);
+        let files = files.chain([&mut self.audit.key_file, &mut self.audit.archive_dir, &mut self.report.daily.folder]);
+        let files = files.chain(&mut self.audit.publish);
         files.chain(self.receipts.files_mut()).for_each(|path| *path = folder.join(&*path));
+        let optional = [&mut self.audit.timestamp.ca].into_iter().filter(|path| !path.as_os_str().is_empty());
+        optional.for_each(|path| *path = folder.join(&*path));
         self.provider.iter_mut().filter_map(|it| it.common.ca.as_mut()).for_each(|path| *path = folder.join(&*path));
         if let Some(file) = self.store.url.strip_prefix("sqlite:").filter(|file| !file.is_empty()) {
             self.store.url = format!("sqlite:{}", folder.join(file).display());

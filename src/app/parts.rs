@@ -10,6 +10,8 @@ use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
 use crate::flow::dispatch::ConfiguredProvider;
 use crate::flow::limits::SendLimits;
+use crate::flow::tasks::notary::mail::CheckpointMail;
+use crate::flow::tasks::notary::timestamp::TimestampAuthority;
 use crate::route::{Plan, Plans, ProviderProfile};
 use crate::telemetry;
 
@@ -39,7 +41,18 @@ fn connect(providers: &[channel::Settings]) -> Result<ConnectedProviders, Error>
 pub(super) fn build(config: &Config) -> Result<(Parts, ConnectedProviders), Error> {
     environment::check(config)?;
     telemetry::check(&config.log)?;
-    Ok((Parts::assemble(config)?, connect(&config.provider)?))
+    let (parts, providers) = (Parts::assemble(config)?, connect(&config.provider)?);
+    publishers(config, &providers.0)?;
+    Ok((parts, providers))
+}
+
+/// Where checkpoints of the audit log go, beside the log and folders.
+pub(super) fn publishers(
+    config: &Config,
+    providers: &[ConfiguredProvider],
+) -> Result<(Option<TimestampAuthority>, Option<CheckpointMail>), Error> {
+    let authority = TimestampAuthority::configured(&config.audit.timestamp).map_err(Error::Audit)?;
+    Ok((authority, CheckpointMail::configured(&config.audit.mail, providers).map_err(Error::Audit)?))
 }
 
 fn unique_profiles(providers: &[channel::Settings]) -> Result<Vec<ProviderProfile>, Error> {

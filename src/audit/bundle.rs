@@ -5,6 +5,7 @@
 //! key                         the verifier key of the log (signed-note)
 //! checkpoint                  the newest signed checkpoint
 //! checkpoints/SIZE            the earlier ones of the range
+//! timestamps/SIZE.tst         what a time-stamping authority said of a checkpoint (RFC 3161)
 //! tile/entries/...            the events, 256 a file (tlog-tiles)
 //! tile/LEVEL/...              the hashes from the events up to the root
 //! ```
@@ -15,10 +16,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use openssl::x509::X509;
+
 use super::checkpoint::{self, Checkpoint};
 use super::leaf::{self, Leaf};
 use super::note::{self, NoteVerifier};
 use super::tile::{TileId, Tiles, WIDTH, decode_entries, decode_hashes, perfect_root, range_root};
+use super::timestamp;
 use super::tree::{TreeHash, leaf_hash};
 use crate::domain::clock::Timestamp;
 
@@ -26,11 +30,18 @@ use crate::domain::clock::Timestamp;
 pub const CHECKPOINT: &str = "checkpoint";
 /// The directory of the earlier checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
+/// The directory of the timestamps.
+pub const TIMESTAMPS: &str = "timestamps";
 /// The file with the verifier key.
 pub const KEY: &str = "key";
 
 /// Events may be written by several processes, whose clocks differ a little; more than this is no order.
 const OUT_OF_ORDER_MAX: i64 = 60_000_000;
+
+/// The file of the timestamp of the checkpoint of this size.
+pub fn timestamp_file(size: u64) -> String {
+    format!("{TIMESTAMPS}/{size}.tst")
+}
 
 /// Why a bundle is not valid.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +76,8 @@ pub enum Error {
     RolledBack { size: u64, published: u64 },
     #[error("the first {size} events are not those of the published checkpoint: the log was forked")]
     Forked { size: u64 },
+    #[error("{file}: {source}")]
+    Timestamp { file: String, source: timestamp::Error },
     #[error("event {index} is missing, and others before it are here")]
     Missing { index: u64 },
     #[error("the bundle has no events")]
@@ -135,6 +148,25 @@ pub fn verify(
     }
     let Checkpoint { size, root } = newest;
     Ok(Verified { log: key.name().to_owned(), first, events: size - first, size, root, checkpoints, times })
+}
+
+/// The timestamps of a bundle that [`verify`] found valid, with `size` events in its tree: how many there are, and the newest.
+/// With `ca` each must be signed by an authority that it issued; without, they are only counted.
+pub fn timestamps(folder: &Path, size: u64, ca: &[X509]) -> Result<(u64, Option<(u64, Timestamp)>), Error> {
+    let (mut count, mut newest) = (0, None);
+    for name in names(&folder.join(TIMESTAMPS))? {
+        count += 1;
+        let Some(stamped) = name.strip_suffix(".tst").and_then(|size| size.parse().ok()).filter(|_| !ca.is_empty())
+        else {
+            continue;
+        };
+        let note = if stamped == size { CHECKPOINT.to_owned() } else { format!("{CHECKPOINTS}/{stamped}") };
+        let (file, note) = (timestamp_file(stamped), read_text(&folder.join(note))?);
+        let at = timestamp::verify(&read(&folder.join(&file))?, &note, None, ca);
+        let at = at.map_err(|source| Error::Timestamp { file, source })?;
+        newest = newest.max(Some((stamped, at)));
+    }
+    Ok((count, newest))
 }
 
 impl Bundle {

@@ -1,10 +1,11 @@
-//! Writes a bundle into a new directory. It has its name only when it is complete, so that a full disk leaves no half of one.
+//! Writes a bundle into a new directory. It has its name only when it is complete and on the disk, so that neither a full disk
+//! nor a crash leaves half of one.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::bundle::{CHECKPOINT, CHECKPOINTS, KEY};
+use super::bundle::{CHECKPOINT, CHECKPOINTS, KEY, timestamp_file};
 use super::leaf::Leaf;
 use super::tile::{TileId, encode_entry};
 
@@ -20,8 +21,13 @@ tile/entries/   the events as JSON, 256 a file, each behind its length in two by
 tile/0/ ...     the hashes from the events up to the root (RFC 6962, SHA-256)
 checkpoint      the size and the root of the log, signed with Ed25519 (c2sp.org/tlog-checkpoint, c2sp.org/signed-note)
 checkpoints/    earlier ones
+timestamps/     what a time-stamping authority said of checkpoints, if there is one (RFC 3161):
+                openssl ts -verify -token_in -in timestamps/SIZE.tst -data checkpoint -CAfile CA, or -data checkpoints/SIZE
 key             the verifier key (c2sp.org/signed-note)
 ";
+
+/// Between the name of a bundle and the process that writes it.
+const PARTIAL: &str = ".partial-";
 
 /// A bundle that is being written.
 pub struct BundleWriter {
@@ -37,7 +43,7 @@ impl BundleWriter {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists already"));
         }
         let mut partial = folder.as_os_str().to_owned();
-        partial.push(format!(".partial-{}", std::process::id()));
+        partial.push(format!("{PARTIAL}{}", std::process::id()));
         let writer = Self { folder: folder.to_owned(), partial: partial.into(), size };
         fs::create_dir_all(&writer.partial)?;
         writer.write("README.txt", README.as_bytes())?;
@@ -64,10 +70,17 @@ impl BundleWriter {
         self.write(&file, note.as_bytes())
     }
 
+    /// Writes a timestamp of the checkpoint of this size.
+    pub fn timestamp(&self, size: u64, token: &[u8]) -> io::Result<()> {
+        self.write(&timestamp_file(size), token)
+    }
+
     /// Writes the verifier key, and gives the directory its name.
     pub fn finish(self, key: &str) -> io::Result<()> {
         self.write(KEY, format!("{key}\n").as_bytes())?;
-        fs::rename(&self.partial, &self.folder)
+        sync_folders(&self.partial)?;
+        fs::rename(&self.partial, &self.folder)?;
+        sync_name(&self.folder)
     }
 
     fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
@@ -75,8 +88,40 @@ impl BundleWriter {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        fs::write(path, bytes)
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
     }
+}
+
+/// Removes what a process that was killed left of bundles in `folder` whose names begin with `prefix`. No other process may be
+/// writing one of them.
+pub fn remove_partial(folder: &Path, prefix: &str) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(prefix) && name.contains(PARTIAL) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns when the name of a file or folder is on the disk.
+pub fn sync_name(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+// A file can be found after a power failure only if the folder above it is on the disk as well.
+fn sync_folders(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sync_folders(&path)?;
+        }
+    }
+    File::open(folder)?.sync_all()
 }
 
 impl Drop for BundleWriter {

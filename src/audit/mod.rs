@@ -7,10 +7,12 @@
 pub mod bundle;
 pub mod bundle_writer;
 pub mod checkpoint;
+mod der;
 pub mod edge;
 pub mod leaf;
 pub mod note;
 pub mod proof;
 pub mod tile;
+pub mod timestamp;
 pub mod tlog_proof;
 pub mod tree;

@@ -5,9 +5,11 @@
 
 pub(super) mod answer;
 mod failure;
+pub mod post;
 mod request_body;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -123,7 +125,12 @@ impl<P: HttpProvider> HttpChannel<P> {
     fn new(common: &Common, max_in_flight: usize, provider: Arc<P>) -> Result<Self, Error> {
         check_in_flight(common.name(), "max_in_flight", max_in_flight)?;
         let permits = PrioritySemaphore::new(max_in_flight);
-        Ok(Self { provider, client: client(common, max_in_flight)?, permits, timeout: common.timeout })
+        Ok(Self {
+            provider,
+            client: client(common.name(), common.ca.as_deref(), common.timeout, max_in_flight)?,
+            permits,
+            timeout: common.timeout,
+        })
     }
 
     async fn exchange(&self, message: &OutboundMessage, end: Instant) -> SendResult {
@@ -182,13 +189,13 @@ impl<P: HttpProvider> Provider for HttpChannel<P> {
 
 /// The one place where HTTP clients are built.
 #[expect(clippy::disallowed_methods, reason = "the one place where HTTP clients are built")]
-fn client(common: &Common, max_in_flight: usize) -> Result<Client, Error> {
+fn client(name: &str, ca: Option<&Path>, timeout: Duration, max_in_flight: usize) -> Result<Client, Error> {
     let mut builder = Client::builder()
         .tls_backend_native()
         .user_agent(concat!("otpost/", env!("CARGO_PKG_VERSION")))
         // At most half of the time limit, so that a server that cannot be reached is not taken for one that does not answer.
-        .connect_timeout(CONNECT_MAX.min(common.timeout / 2))
-        .timeout(common.timeout)
+        .connect_timeout(CONNECT_MAX.min(timeout / 2))
+        .timeout(timeout)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
@@ -196,9 +203,9 @@ fn client(common: &Common, max_in_flight: usize) -> Result<Client, Error> {
         .tcp_nodelay(true)
         .pool_max_idle_per_host(max_in_flight)
         .pool_idle_timeout(IDLE_MAX);
-    let unusable = || Error::new(common.name(), "the TLS library could not be set up");
-    if let Some(file) = &common.ca {
-        for certificate in read_ca(common.name(), file)? {
+    let unusable = || Error::new(name, "the TLS library could not be set up");
+    if let Some(file) = ca {
+        for certificate in read_ca(name, file)? {
             let der = certificate.to_der().map_err(|_| unusable())?;
             builder = builder.tls_certs_merge([Certificate::from_der(&der).map_err(|_| unusable())?]);
         }

@@ -1,5 +1,7 @@
 //! `otpost audit`: the audit log, and the proof that it is unchanged.
 
+mod archive;
+mod bundle_files;
 mod export;
 mod key;
 mod list;
@@ -18,7 +20,9 @@ pub(super) enum Command {
     Key(key::Args),
     /// Write a part of the log into a directory that proves itself
     Export(export::Args),
-    /// Verify an exported directory, or the proof of one event; needs no configuration, no database and no network
+    /// Move old events out of the database, into bundles that prove themselves
+    Archive(archive::Args),
+    /// Verify an exported or archived directory, or the proof of one event; needs no configuration, no database, no network
     Verify(verify::Args),
 }
 
@@ -28,6 +32,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Status(args) => status::run(&args).await,
         Command::Key(args) => key::run(&args),
         Command::Export(args) => export::run(&args).await,
+        Command::Archive(args) => archive::run(&args).await,
         Command::Verify(args) => verify::run(&args),
     }
 }

@@ -79,6 +79,8 @@ pub enum AuditKind {
     TemplatesActivated,
     /// Changed templates are invalid; the previous ones stay live.
     TemplatesRejected,
+    /// A part of the audit log was moved into a bundle.
+    AuditArchived,
     /// The system clock was set.
     ClockSet,
     /// An operator made a dossier of deliveries.

@@ -10,6 +10,7 @@ pub mod cost;
 pub mod country;
 pub mod country_prefix;
 pub mod delivery;
+pub mod duration;
 pub mod failure_detail;
 pub mod mailbox;
 pub mod merchant_name;

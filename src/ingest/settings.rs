@@ -6,9 +6,9 @@ mod proxy;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
+use crate::domain::duration;
 use crate::pki::jwe_keys;
 use crate::pki::jwe_keys::PublicKeyFormat;
 use crate::server;
@@ -34,7 +34,7 @@ pub struct Settings {
     /// Whether clients are served when the revocation list has expired.
     pub crl_expired: CrlExpired,
     /// How long an expired list is still used with `crl_expired = "serve"`.
-    #[serde(deserialize_with = "with_days")]
+    #[serde(deserialize_with = "duration::with_days")]
     pub crl_grace: Duration,
     /// The oldest TLS version that is accepted.
     pub min_version: MinVersion,
@@ -141,11 +141,4 @@ impl From<openssl::error::ErrorStack> for Error {
     fn from(error: openssl::error::ErrorStack) -> Self {
         Self::Server(error.into())
     }
-}
-
-// A calendar day may have 23 hours; here it has 24.
-fn with_days<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    let span = String::deserialize(from)?.parse::<jiff::Span>().map_err(D::Error::custom)?;
-    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(D::Error::custom)?;
-    Duration::try_from(duration).map_err(|_| D::Error::custom("must be a positive duration such as 7d"))
 }

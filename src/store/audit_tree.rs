@@ -24,6 +24,16 @@ pub trait AuditTree: Send + Sync {
     async fn checkpoints(&self, size: u64, limit: u32) -> Result<Vec<StoredCheckpoint>, Error>;
     /// The newest checkpoint that was signed before `at`.
     async fn checkpoint_before(&self, at: Timestamp) -> Result<Option<StoredCheckpoint>, Error>;
+    /// Keeps what a time-stamping authority said of a checkpoint; the first token stays.
+    async fn keep_timestamp(&self, timestamp: &StoredTimestamp) -> Result<(), Error>;
+    /// The timestamps of trees with more than `size` leaves, smallest first, at most `limit`.
+    async fn timestamps(&self, size: u64, limit: u32) -> Result<Vec<StoredTimestamp>, Error>;
+    /// The timestamp of the largest tree that has one.
+    async fn last_timestamp(&self) -> Result<Option<StoredTimestamp>, Error>;
+    /// The size of the checkpoint that was published last at this place, and when.
+    async fn last_publication(&self, place: &str) -> Result<Option<(u64, Timestamp)>, Error>;
+    /// Remembers what was published at this place.
+    async fn keep_publication(&self, place: &str, size: u64, at: Timestamp) -> Result<(), Error>;
     /// Adds a checkpoint and replaces the tiles that grew, all or nothing. Returns `false`, and changes nothing, unless
     /// the newest checkpoint has the size `previous` (0: there is none).
     async fn grow(&self, previous: u64, tiles: &[StoredTile], checkpoint: &StoredCheckpoint) -> Result<bool, Error>;
@@ -45,6 +55,17 @@ pub struct StoredTile {
     pub level: u8,
     pub number: u64,
     pub hashes: Vec<u8>,
+}
+
+/// A token after RFC 3161: a checkpoint existed at this time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTimestamp {
+    /// The size in the checkpoint.
+    pub size: u64,
+    /// The authority's time.
+    pub at: Timestamp,
+    /// The token as the authority signed it, DER.
+    pub token: Vec<u8>,
 }
 
 /// A signed state of the tree.

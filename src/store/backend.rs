@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use super::audit_archives::AuditArchives;
 use super::audit_tree::AuditTree;
 use super::outbox::Outbox;
 use super::providers::Providers;
@@ -29,6 +30,7 @@ pub(super) trait Backend:
     + TemplateVersions
     + AuditEvents
     + AuditTree
+    + AuditArchives
     + SealKeyRecord
     + SearchIndex
 {

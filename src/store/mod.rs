@@ -15,6 +15,7 @@
 //! statements: they seal and open contents, make ids and lease tokens, and batch.
 
 mod accept;
+pub mod audit_archives;
 mod audit_events;
 pub mod audit_tree;
 mod backend;
@@ -190,6 +191,11 @@ impl Store {
 
     /// Audit events that belong to no other change.
     pub fn audit_events(&self) -> &dyn AuditEvents {
+        &*self.backend
+    }
+
+    /// The parts of the audit log that are in bundles.
+    pub fn audit_archives(&self) -> &dyn audit_archives::AuditArchives {
         &*self.backend
     }
 

@@ -214,6 +214,11 @@ pub const ALL: &[Metric] = &[
     ),
     counter_of("otpost_audit_checkpoints_total", &[], "Signed checkpoints of the audit log."),
     gauge_of("otpost_audit_publish_failed", &["place"], "1 while checkpoints cannot be published there."),
+    gauge_of(
+        "otpost_audit_timestamp_failed",
+        &[],
+        "1 while the time-stamping authority gives no timestamps of audit checkpoints.",
+    ),
     gauge_of("otpost_store_wal_bytes", &[], "Size of the write-ahead log's file."),
     gauge_of(
         "otpost_store_wal_kept_bytes",

@@ -4,6 +4,7 @@
 
 mod acceptance;
 mod after_acceptance;
+mod archives;
 mod audit_log;
 mod key_rotation;
 mod leases;
@@ -59,6 +60,7 @@ fn promises() -> Vec<Promise> {
         key_rotation::PROMISES,
         leases::PROMISES,
         audit_log::PROMISES,
+        archives::PROMISES,
         recipients::PROMISES,
         resend::PROMISES,
         report_model::PROMISES,

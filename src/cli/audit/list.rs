@@ -59,6 +59,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             break;
         }
     }
+    let archived = store.audit_archives().archives().await?.pop();
     store.close().await?;
     found.truncate(args.limit as usize);
     if args.json {
@@ -68,6 +69,11 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         let rows: Vec<_> = found.iter().map(row).collect();
         output::line(output::table(&["INDEX", "TIME", "ACTOR", "KIND", "DETAIL"], &rows).trim_end())?;
+    }
+    if let Some(archived) =
+        archived.filter(|it| found.len() < args.limit as usize && from.is_none_or(|(from, _)| from <= it.to))
+    {
+        output::note(format_args!("note: events until {} are archived and not listed", archived.to));
     }
     Ok(ExitCode::SUCCESS)
 }

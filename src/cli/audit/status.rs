@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::cli::{ConfigFile, output};
+use crate::store::audit_archives::AuditArchive;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -20,10 +21,12 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let last = store.audit_tree().last_checkpoint().await?;
     let size = last.as_ref().map_or(0, |checkpoint| checkpoint.size);
     let waiting = store.audit_tree().logged_events(size, 10_000).await?;
+    let archived = store.audit_archives().archives().await?.pop();
     store.close().await?;
     let oldest = waiting.first().map(|event| event.line.at.to_string());
     if args.json {
         output::json(&json!({
+            "archived": archived.as_ref().map_or(0, |archive| archive.until),
             "signed": size,
             "signed_at": last.as_ref().map(|checkpoint| checkpoint.at.to_string()),
             "waiting": waiting.len(),
@@ -31,6 +34,9 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "checkpoint": last.map(|checkpoint| checkpoint.note),
         }))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(AuditArchive { until, to, bundle, .. }) = archived {
+        output::line(format_args!("archived  {until} events, the last of {to}, in {bundle} and bundles before it"))?;
     }
     match &last {
         Some(last) => output::line(format_args!("signed    {size} events, the last at {}", last.at))?,

@@ -5,13 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use openssl::x509::X509;
 use serde_json::{Value, json};
 
-use super::export::events_bar;
+use super::bundle_files::events_bar;
 use crate::audit::bundle::{self, Verified};
 use crate::audit::note::NoteVerifier;
 use crate::audit::tlog_proof::{self, ProvenEvent, TlogProof};
 use crate::cli::{Usage, output};
+use crate::domain::clock::Timestamp;
+
+/// How many timestamps there are, and the size and the time of the newest.
+type Timestamps = (u64, Option<(u64, Timestamp)>);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit code 1: the bundle or the proof is not valid, and why.
@@ -33,6 +38,9 @@ pub(crate) struct Args {
     /// The event that a .tlog-proof file is of, in place of the one in the file
     #[arg(long, value_name = "FILE", conflicts_with = "checkpoint")]
     event: Option<PathBuf>,
+    /// Certificates, PEM, of the time-stamping authority's CA: the timestamps must be signed by it
+    #[arg(long, value_name = "FILE")]
+    tsa_ca: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -52,15 +60,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let read =
         |file: &PathBuf| std::fs::read_to_string(file).map_err(|error| Usage(format!("{}: {error}", file.display())));
     let published = args.checkpoint.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let ca = args.tsa_ca.as_deref().map(read_ca).transpose()?.unwrap_or_default();
     let bar = events_bar(0, args.json);
     let result = bundle::verify(&args.path, key.as_ref(), &published, |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     });
     bar.finish_and_clear();
+    let result = result.and_then(|it| bundle::timestamps(&args.path, it.size, &ca).map(|timestamps| (it, timestamps)));
     match result {
-        Ok(verified) => {
-            report(args, &verified)?;
+        Ok((verified, timestamps)) => {
+            report(args, &verified, timestamps)?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => not_valid(args, &error),
@@ -77,7 +87,8 @@ fn not_valid(args: &Args, error: &dyn std::error::Error) -> anyhow::Result<ExitC
     Ok(ExitCode::FAILURE)
 }
 
-fn report(args: &Args, verified: &Verified) -> anyhow::Result<()> {
+fn report(args: &Args, verified: &Verified, timestamps: Timestamps) -> anyhow::Result<()> {
+    let (stamps, newest) = timestamps;
     let Verified { log, first, events, size, root, checkpoints, times } = verified;
     let times = times.map(|(first, last)| (first.to_string(), last.to_string()));
     if args.json {
@@ -92,6 +103,9 @@ fn report(args: &Args, verified: &Verified) -> anyhow::Result<()> {
             "from": times.as_ref().map(|times| &times.0),
             "to": times.as_ref().map(|times| &times.1),
             "key_known": args.key.is_some(),
+            "timestamps": stamps,
+            "timestamps_verified": args.tsa_ca.is_some(),
+            "newest_timestamp": newest.map(|(size, at)| json!({ "size": size, "at": at.to_string() })),
         }));
     }
     output::line(format_args!("{} is valid", args.path.display()))?;
@@ -102,6 +116,17 @@ fn report(args: &Args, verified: &Verified) -> anyhow::Result<()> {
     }
     output::line(format_args!("  checkpoints  {checkpoints} signatures agree"))?;
     output::line(format_args!("  root         {root:?}"))?;
+    match newest {
+        Some((size, at)) => {
+            output::line(format_args!(
+                "  timestamps   {stamps}, the newest of {at}: the first {size} events existed then"
+            ))?;
+        }
+        None if stamps > 0 => {
+            output::line(format_args!("  timestamps   {stamps}, not verified: name the CA with --tsa-ca"))?;
+        }
+        None => {}
+    }
     if args.key.is_none() {
         output::note(
             "note: verified with the key in the bundle; --key with the key that you got from the operator proves who signed",
@@ -158,6 +183,12 @@ fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
         return Err(Usage(text).into());
     }
     Ok(bytes)
+}
+
+fn read_ca(file: &Path) -> anyhow::Result<Vec<X509>> {
+    let pem = std::fs::read(file).map_err(|error| Usage(format!("{}: {error}", file.display())))?;
+    let ca = X509::stack_from_pem(&pem).ok().filter(|ca| !ca.is_empty());
+    ca.ok_or_else(|| Usage(format!("--tsa-ca {}: expected PEM certificates", file.display())).into())
 }
 
 fn read_key(key: &str) -> anyhow::Result<NoteVerifier> {

@@ -1,6 +1,7 @@
 //! Checks the encryption keys, the database, and the free disk space.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indicatif::BinaryBytes;
 
@@ -9,11 +10,14 @@ use super::report::CheckReport;
 use crate::cli::output::counted;
 use crate::config::Config;
 use crate::domain::chain;
-use crate::domain::clock::SystemClock;
+use crate::domain::clock::{Clock, SystemClock};
 use crate::file_access::{self, Purpose};
 use crate::flow::recipients::OtpAmbiguous;
 use crate::store::seal::{self, Sealer};
 use crate::store::{self, OpenMode, Store};
+
+/// How often old audit events should be archived.
+const ARCHIVED_EVERY: Duration = Duration::from_hours(24 * 31);
 
 /// Opens the keys and the database, but creates neither.
 pub(super) async fn check(config: &Config, report: &mut CheckReport) {
@@ -65,6 +69,13 @@ async fn open(config: &Config, report: &mut CheckReport) -> Result<(), store::Er
              (recipients.otp_ambiguous)"
         );
         report.warning("recipients", text);
+    }
+    let oldest = store.audit_tree().logged_events(0, 1).await?.pop();
+    let kept = config.audit.archive_after + ARCHIVED_EVERY;
+    if let Some(oldest) = oldest.filter(|oldest| SystemClock.now().since(oldest.line.at) > kept) {
+        let text =
+            format!("events since {} are in the database; run `otpost audit archive` once a month", oldest.line.at);
+        report.warning("audit log", text);
     }
     report.ok("epoch keys", counted(store.epoch_keys(), "key"));
     let (free, min) = (store.update_free_space().await?, config.store.min_free);

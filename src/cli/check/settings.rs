@@ -10,6 +10,8 @@ use crate::config::{Config, Environment};
 use crate::domain::chain;
 use crate::domain::country_prefix::CountryPrefix;
 use crate::domain::notification::Kind;
+use crate::flow::tasks::notary::mail::CheckpointMail;
+use crate::flow::tasks::notary::timestamp::TimestampAuthority;
 use crate::render::{self, Renderer};
 use crate::route::{Plan, Plans};
 use crate::{channel, ingest, ops, receipts, telemetry};
@@ -40,6 +42,18 @@ pub(super) fn check(config: &Config, report: &mut CheckReport) {
     ingest(&config.ingest, report);
     receipts(config, report);
     ops(&config.ops, report);
+    publishers(config, report);
+}
+
+fn publishers(config: &Config, report: &mut CheckReport) {
+    if let Err(error) = TimestampAuthority::configured(&config.audit.timestamp) {
+        report.error("audit", error);
+    }
+    if let Err(error) =
+        CheckpointMail::check(&config.audit.mail, config.provider.iter().map(channel::Settings::profile))
+    {
+        report.error("audit", error);
+    }
 }
 
 fn templates(config: &Config, report: &mut CheckReport) {

@@ -1,8 +1,9 @@
 //! `otpost delivery show`: one delivery and its history in chronological order.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::message_text;
@@ -11,7 +12,11 @@ use super::timeline::{self, TimelineEntry, span};
 use super::{as_json, state};
 use crate::cli::config_file::{ConfigFile, read_store};
 use crate::cli::{Usage, output};
+use crate::store::audit_archives::AuditArchive;
 use crate::store::reports::{DeliveryDetail, DeliveryLine};
+
+/// Receipts come after the end of a delivery; after this time providers give up.
+const RECEIPTS_WITHIN: Duration = Duration::from_hours(72);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  otpost delivery show 01a219da-f7fd-714e-9a0b-2f6f2b7e9d11 --text")]
@@ -38,7 +43,9 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let templates = store.template_versions().snapshots(&versions).await?;
     let texts =
         if args.text { message_text::of(&store, &config.templates, &detail, &templates).await? } else { Vec::new() };
+    let archives = store.audit_archives().archives().await?;
     store.close().await?;
+    let archived = archived(&archives, &detail.line);
     let entries = timeline::of(&detail, &templates);
     if args.json {
         let mut whole = as_json(&detail.line);
@@ -46,6 +53,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             whole["templates"] = texts.iter().map(AttemptText::as_json).collect();
         }
         whole["other_deliveries"] = json!(detail.others);
+        whole["archives"] = archived.iter().map(as_archive).collect();
         whole["timeline"] = entries.iter().map(TimelineEntry::as_json).collect();
         output::json(&whole)?;
         return Ok(ExitCode::SUCCESS);
@@ -53,11 +61,26 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for (name, value) in head(&detail) {
         output::line(format_args!("{name:<18}{value}"))?;
     }
+    for archive in archived {
+        let text = format!("{}: events until {} are in {}", archive.at, archive.to, archive.bundle);
+        output::line(format_args!("{:<18}{text}", "archived"))?;
+    }
     output::line("")?;
     let rows: Vec<_> = entries.iter().map(TimelineEntry::row).collect();
     output::line(output::table(&["AFTER", "EVENT", "DETAIL"], &rows).trim_end())?;
     texts.iter().try_for_each(AttemptText::print)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn as_archive(archive: &&AuditArchive) -> Value {
+    json!({ "bundle": archive.bundle, "archived_at": archive.at.to_string(), "events_until": archive.to.to_string() })
+}
+
+/// The archives that may have events of this delivery: those of the time between its first and its last event.
+fn archived<'a>(archives: &'a [AuditArchive], line: &DeliveryLine) -> Vec<&'a AuditArchive> {
+    let is_over =
+        |archive: &AuditArchive| line.ended_at.is_some_and(|ended| archive.from > ended.after(RECEIPTS_WITHIN));
+    archives.iter().filter(|archive| line.received_at <= archive.to && !is_over(archive)).collect()
 }
 
 fn head(detail: &DeliveryDetail) -> Vec<(&'static str, String)> {

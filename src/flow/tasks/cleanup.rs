@@ -35,7 +35,7 @@ const DAYS_MIN: u16 = 7;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// `[retention]` of the configuration. Audit events are kept for good.
+/// `[retention]` of the configuration. Audit events stay until they are archived.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -52,13 +52,18 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// When a delivery that was received at `received_at` is removed, at the earliest.
-    pub fn kept_until(self, received_at: Timestamp) -> Timestamp {
-        received_at.after(DAY * u32::from(self.deliveries_days.max(DAYS_MIN)))
+    /// How long deliveries are kept.
+    pub fn deliveries(self) -> Duration {
+        Self::kept(self.deliveries_days)
     }
 
-    fn before(days: u16, now: Timestamp) -> Timestamp {
-        now.before(DAY * u32::from(days.max(DAYS_MIN)))
+    /// When a delivery that was received at `received_at` is removed, at the earliest.
+    pub fn kept_until(self, received_at: Timestamp) -> Timestamp {
+        received_at.after(self.deliveries())
+    }
+
+    fn kept(days: u16) -> Duration {
+        DAY * u32::from(days.max(DAYS_MIN))
     }
 }
 
@@ -164,8 +169,8 @@ pub async fn sweep_once(store: &Store, clock: &dyn Clock, longest_life: Duration
 /// Removes some hundred rows that are older than the retention time. Returns whether there may be more.
 pub async fn purge_once(store: &Store, clock: &dyn Clock, settings: Settings) -> Result<bool, Error> {
     let now = clock.now();
-    let contacts_before = Settings::before(settings.contacts_days, now);
-    let before = Settings::before(settings.deliveries_days, now);
+    let contacts_before = now.before(Settings::kept(settings.contacts_days));
+    let before = now.before(settings.deliveries());
     let blanked = store.retention().mask_contacts(contacts_before).await?;
     let purged = store.retention().purge(before).await?;
     let unindexed = store.retention().prune_terms(before, contacts_before).await?;

@@ -4,8 +4,11 @@
 //! durable with the change that it describes. When the tree does not agree with what was published before, nothing is signed
 //! any more; deliveries go on, and `otpost_audit_log_ok` is 0.
 
+mod attempts;
+pub mod mail;
 mod publish;
 mod settings;
+pub mod timestamp;
 mod tree;
 
 use std::sync::Arc;

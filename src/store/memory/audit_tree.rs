@@ -5,15 +5,15 @@ use async_trait::async_trait;
 use super::MemoryBackend;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
-use crate::store::audit_tree::{AuditTree, LoggedEvent, StoredCheckpoint, StoredTile};
+use crate::store::audit_tree::{AuditTree, LoggedEvent, StoredCheckpoint, StoredTile, StoredTimestamp};
 use crate::store::reports::EventLine;
 
 #[async_trait]
 impl AuditTree for MemoryBackend {
     async fn logged_events(&self, from: u64, limit: u32) -> Result<Vec<LoggedEvent>, Error> {
-        let (from, limit) = (usize::try_from(from).unwrap_or(usize::MAX), limit as usize);
         self.call("logged_events", |tables| {
-            let events = (1_i64..).zip(&tables.events).skip(from).take(limit);
+            let events = tables.numbered_events().skip_while(|(seq, _)| u64::try_from(*seq).unwrap_or(0) <= from);
+            let events = events.take(limit as usize);
             events
                 .map(|(seq, event)| LoggedEvent {
                     line: EventLine {
@@ -61,6 +61,35 @@ impl AuditTree for MemoryBackend {
         self.call("checkpoint_before", |tables| {
             let before = tables.checkpoints.values().filter(|checkpoint| checkpoint.at < at);
             before.max_by_key(|checkpoint| (checkpoint.at, checkpoint.size)).cloned()
+        })
+        .await
+    }
+
+    async fn keep_timestamp(&self, timestamp: &StoredTimestamp) -> Result<(), Error> {
+        self.call("keep_timestamp", |tables| {
+            tables.timestamps.entry(timestamp.size).or_insert_with(|| timestamp.clone());
+        })
+        .await
+    }
+
+    async fn timestamps(&self, size: u64, limit: u32) -> Result<Vec<StoredTimestamp>, Error> {
+        self.call("timestamps", |tables| {
+            tables.timestamps.range(size + 1..).take(limit as usize).map(|(_, it)| it.clone()).collect()
+        })
+        .await
+    }
+
+    async fn last_timestamp(&self) -> Result<Option<StoredTimestamp>, Error> {
+        self.call("last_timestamp", |tables| tables.timestamps.values().next_back().cloned()).await
+    }
+
+    async fn last_publication(&self, place: &str) -> Result<Option<(u64, Timestamp)>, Error> {
+        self.call("last_publication", |tables| tables.publications.get(place).copied()).await
+    }
+
+    async fn keep_publication(&self, place: &str, size: u64, at: Timestamp) -> Result<(), Error> {
+        self.call("keep_publication", |tables| {
+            tables.publications.insert(place.to_owned(), (size, at));
         })
         .await
     }

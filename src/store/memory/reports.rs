@@ -39,7 +39,7 @@ impl Reports for MemoryBackend {
         self.call("delivery", |tables| {
             let of_notification = || tables.deliveries.iter().find(|(_, row)| row.notification == id);
             let (id, row) = tables.deliveries.get_key_value(&id).or_else(of_notification)?;
-            let events = tables.events.iter().zip(1..).filter(|(event, _)| {
+            let events = tables.numbered_events().filter(|(_, event)| {
                 event.notification.is_some_and(|its| its.0 == row.notification)
                     && event.delivery.is_none_or(|its| its.0 == *id)
             });
@@ -48,7 +48,7 @@ impl Reports for MemoryBackend {
             Some(DeliveryDetail {
                 line: tables.line(*id, row),
                 attempts: row.attempts.clone(),
-                events: events.map(|(event, seq)| event_line(event, seq)).collect(),
+                events: events.map(|(seq, event)| event_line(event, seq)).collect(),
                 others: others.map(|(other, _)| *other).collect(),
             })
         })
@@ -69,8 +69,8 @@ impl Reports for MemoryBackend {
 
     async fn rejections(&self, limit: u32) -> Result<Vec<EventLine>, Error> {
         self.call("rejections", |tables| {
-            let rejected = tables.events.iter().zip(1..).filter(|(it, _)| it.kind == AuditKind::NotificationRejected);
-            let mut lines: Vec<_> = rejected.map(|(event, seq)| event_line(event, seq)).collect();
+            let rejected = tables.numbered_events().filter(|(_, it)| it.kind == AuditKind::NotificationRejected);
+            let mut lines: Vec<_> = rejected.map(|(seq, event)| event_line(event, seq)).collect();
             lines.sort_by_key(|line| std::cmp::Reverse((line.at, line.seq)));
             lines.truncate(limit as usize);
             lines

@@ -13,7 +13,8 @@ use crate::domain::notification::Kind;
 use crate::domain::receipt::Receipt;
 use crate::domain::template_version::{TemplateActivation, TemplateSnapshot, TemplateVersion};
 use crate::store::Error;
-use crate::store::audit_tree::StoredCheckpoint;
+use crate::store::audit_archives::AuditArchive;
+use crate::store::audit_tree::{StoredCheckpoint, StoredTimestamp};
 use crate::store::providers::{Drain, ProviderState};
 use crate::store::rows::{AcceptResult, AcceptRows, ImportRows, NextState, SettleResult, SettleRows};
 use crate::store::seal::{KeyFingerprint, LookupHash};
@@ -27,6 +28,9 @@ pub(super) struct Tables {
     pub(super) replacements: BTreeMap<LookupHash, (Uuid, Timestamp)>,
     pub(super) deliveries: BTreeMap<Uuid, DeliveryRow>,
     pub(super) events: Vec<AuditEvent>,
+    /// Events that were archived; the numbers of the others follow.
+    pub(super) removed_events: usize,
+    pub(super) archives: Vec<AuditArchive>,
     pub(super) recipients: BTreeMap<Uuid, ImportRows>,
     pub(super) parked: BTreeMap<i64, ParkedRow>,
     pub(super) last_parked: i64,
@@ -36,6 +40,8 @@ pub(super) struct Tables {
     pub(super) activations: Vec<TemplateActivation>,
     pub(super) tiles: BTreeMap<(u8, u64), Vec<u8>>,
     pub(super) checkpoints: BTreeMap<u64, StoredCheckpoint>,
+    pub(super) publications: BTreeMap<String, (u64, Timestamp)>,
+    pub(super) timestamps: BTreeMap<u64, StoredTimestamp>,
     pub(super) seal_key: Option<KeyFingerprint>,
     pub(super) report: ReportTables,
 }
@@ -115,6 +121,12 @@ pub(super) struct ParkedRow {
 }
 
 impl Tables {
+    /// The audit events with their numbers.
+    pub(super) fn numbered_events(&self) -> impl Iterator<Item = (i64, &AuditEvent)> {
+        let first = i64::try_from(self.removed_events).unwrap_or(i64::MAX).saturating_add(1);
+        (first..).zip(&self.events)
+    }
+
     /// Accepts new notifications and settles held deliveries. Two attempts with the same number fail the batch.
     pub(super) fn commit(&mut self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
         if let Some(rows) = batch.settles.iter().find(|rows| self.repeats_an_attempt(rows)) {

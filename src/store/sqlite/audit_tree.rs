@@ -8,7 +8,7 @@ use super::Sqlite;
 use super::reports::event;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
-use crate::store::audit_tree::{AuditTree, LoggedEvent, StoredCheckpoint, StoredTile};
+use crate::store::audit_tree::{AuditTree, LoggedEvent, StoredCheckpoint, StoredTile, StoredTimestamp};
 use crate::store::reports::EventLine;
 
 const CHECKPOINT: &str = "SELECT size, at, clock_source, clock_offset_us, note FROM audit_checkpoint";
@@ -62,6 +62,47 @@ impl AuditTree for Sqlite {
         row.as_ref().map(checkpoint).transpose()
     }
 
+    async fn keep_timestamp(&self, timestamp: &StoredTimestamp) -> Result<(), Error> {
+        self.failure
+            .watch(async {
+                let text = "INSERT INTO audit_timestamp (size, at, token) VALUES (?1, ?2, ?3)
+                    ON CONFLICT (size) DO NOTHING";
+                let query = sqlx::query(text).bind(stored(timestamp.size)).bind(timestamp.at.micros());
+                query.bind(&timestamp.token).execute(&mut *self.writing().await?).await?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn timestamps(&self, size: u64, limit: u32) -> Result<Vec<StoredTimestamp>, Error> {
+        let text = "SELECT size, at, token FROM audit_timestamp WHERE size > ?1 ORDER BY size LIMIT ?2";
+        let query = sqlx::query(text).bind(stored(size)).bind(limit);
+        query.fetch_all(&self.read).await?.iter().map(timestamp).collect()
+    }
+
+    async fn last_timestamp(&self) -> Result<Option<StoredTimestamp>, Error> {
+        let text = "SELECT size, at, token FROM audit_timestamp WHERE size > 0 ORDER BY size DESC LIMIT 1";
+        sqlx::query(text).fetch_optional(&self.read).await?.as_ref().map(timestamp).transpose()
+    }
+
+    async fn last_publication(&self, place: &str) -> Result<Option<(u64, Timestamp)>, Error> {
+        let query = sqlx::query_as("SELECT size, at FROM audit_publication WHERE place = ?1").bind(place);
+        let found: Option<(i64, i64)> = query.fetch_optional(&self.read).await?;
+        Ok(found.map(|(size, at)| (unsigned(size), Timestamp::from_micros(at))))
+    }
+
+    async fn keep_publication(&self, place: &str, size: u64, at: Timestamp) -> Result<(), Error> {
+        self.failure
+            .watch(async {
+                let text = "INSERT INTO audit_publication (place, size, at) VALUES (?1, ?2, ?3)
+                    ON CONFLICT (place) DO UPDATE SET size = excluded.size, at = excluded.at";
+                let query = sqlx::query(text).bind(place).bind(stored(size)).bind(at.micros());
+                query.execute(&mut *self.writing().await?).await?;
+                Ok(())
+            })
+            .await
+    }
+
     async fn grow(&self, previous: u64, tiles: &[StoredTile], checkpoint: &StoredCheckpoint) -> Result<bool, Error> {
         self.failure
             .watch(async {
@@ -109,7 +150,7 @@ fn logged_event(row: &SqliteRow) -> Result<LoggedEvent, Error> {
 
 fn checkpoint(row: &SqliteRow) -> Result<StoredCheckpoint, Error> {
     Ok(StoredCheckpoint {
-        size: u64::try_from(row.try_get::<i64, _>("size")?).unwrap_or(0),
+        size: unsigned(row.try_get("size")?),
         at: Timestamp::from_micros(row.try_get("at")?),
         clock_source: row.try_get("clock_source")?,
         clock_offset_us: row.try_get("clock_offset_us")?,
@@ -117,7 +158,19 @@ fn checkpoint(row: &SqliteRow) -> Result<StoredCheckpoint, Error> {
     })
 }
 
+fn timestamp(row: &SqliteRow) -> Result<StoredTimestamp, Error> {
+    Ok(StoredTimestamp {
+        size: unsigned(row.try_get("size")?),
+        at: Timestamp::from_micros(row.try_get("at")?),
+        token: row.try_get("token")?,
+    })
+}
+
 // SQLite has no unsigned integers.
-fn stored(number: u64) -> i64 {
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+pub(super) fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -8,6 +8,7 @@
 //! an import share it by SQLite's own locks.
 
 mod attempts;
+mod audit_archives;
 mod audit_events;
 mod audit_tree;
 mod checkpoint;
@@ -83,7 +84,8 @@ pub(super) struct Sqlite {
     // Held until the gateway closes the store; the system releases it when the process dies. Commands have none.
     lock: Option<File>,
     is_read_only: bool,
-    imported: AtomicU32,
+    // Of a command that writes many.
+    batches: AtomicU32,
 }
 
 impl Sqlite {
@@ -128,10 +130,10 @@ impl Sqlite {
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
         let (write, statements, path) = (Mutex::new(write), commit::Statements::new(), path.to_owned());
-        let imported = AtomicU32::new(0);
+        let batches = AtomicU32::new(0);
         let is_read_only = false;
         let sqlite =
-            Arc::new(Self { write, options: writing, read, statements, path, failure, lock, is_read_only, imported });
+            Arc::new(Self { write, options: writing, read, statements, path, failure, lock, is_read_only, batches });
         if is_gateway {
             let connection = options.busy_timeout(Duration::ZERO).connect().await.map_err(Error::Open)?;
             let monitor = WalMonitor::new(&sqlite.path, settings.wal_alarm);
@@ -143,9 +145,9 @@ impl Sqlite {
     async fn open_to_read(path: &Path, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
         let (connection, read, options) = read_only::open(path).await?;
         let (write, statements, path) = (Mutex::new(connection), commit::Statements::new(), path.to_owned());
-        let imported = AtomicU32::new(0);
+        let batches = AtomicU32::new(0);
         let (lock, is_read_only) = (None, true);
-        Ok(Arc::new(Self { write, options, read, statements, path, failure, lock, is_read_only, imported }))
+        Ok(Arc::new(Self { write, options, read, statements, path, failure, lock, is_read_only, batches }))
     }
 }
 

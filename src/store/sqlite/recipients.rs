@@ -1,6 +1,5 @@
 //! Recipients: found by hashes, stored sealed.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,9 +25,6 @@ const RESULTS: &str = "SELECT json_group_array(json_object('query', q.value->>'q
 
 /// How long an import goes on trying when a process keeps the database locked. Each try waits for ten seconds.
 const LOCKED_MAX: Duration = Duration::from_mins(2);
-
-/// Small batches are checkpointed together.
-const BATCHES_PER_CHECKPOINT: u32 = 16;
 
 const HOLDERS: &str = "SELECT json_group_array(json_array(q.key, hex(i.recipient_id)))
   FROM json_each(?1) AS q CROSS JOIN identifier AS i ON i.hash = unhex(q.value)";
@@ -169,11 +165,7 @@ impl Sqlite {
         .await?;
         insert_event(&mut transaction, event).await?;
         transaction.commit().await?;
-        if self.lock.is_none() && self.imported.fetch_add(1, Ordering::Relaxed).is_multiple_of(BATCHES_PER_CHECKPOINT) {
-            // Without a gateway nothing else checkpoints, and a long import would make the write-ahead log many times
-            // as large as the database.
-            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
-        }
+        self.checkpoint_without_gateway(&mut write).await?;
         Ok(())
     }
 }

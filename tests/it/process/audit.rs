@@ -46,13 +46,13 @@ impl Workspace {
         String::from_utf8(self.audit(&["key"]).stdout).unwrap().trim().to_owned()
     }
 
-    fn export(&self, name: &str) -> PathBuf {
+    pub(super) fn export(&self, name: &str) -> PathBuf {
         let folder = self.path(name);
         self.audit_json(&["export", folder.to_str().unwrap(), "--from", "1d", "--json"]);
         folder
     }
 
-    fn set(&self, key: &str, value: &str) {
+    pub(super) fn set(&self, key: &str, value: &str) {
         let config = self.path("otpost.toml");
         let text = fs::read_to_string(&config).unwrap();
         let line = text.lines().find(|line| line.starts_with(&format!("{key} "))).unwrap().to_owned();
@@ -91,7 +91,7 @@ async fn an_exported_log_is_valid_to_three_verifiers_and_a_changed_one_to_none()
     assert!(refused.contains("is not in the tree"), "{refused}");
 }
 
-const VERIFIER: &str = include_str!("../support/audit_bundle.py");
+pub(super) const VERIFIER: &str = include_str!("../support/audit_bundle.py");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_was_rolled_back_is_not_signed_and_codes_are_still_delivered() {

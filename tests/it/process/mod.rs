@@ -2,6 +2,7 @@
 //!
 //! The real binary, its own workspace, practice providers on loopback sockets in this process.
 
+mod archive;
 mod audit;
 mod backup;
 mod canary;
@@ -30,6 +31,7 @@ mod syscalls;
 mod takeover;
 mod tally;
 mod texts;
+mod timestamps;
 mod trouble;
 
 use std::fs;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use otpost::domain::delivery::EndReason;
 use otpost::domain::recipient::RecipientId;
+use otpost::store::audit_tree::{StoredCheckpoint, StoredTile};
 use otpost::store::{self, Error, OpenMode, Store, seal};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -56,6 +57,28 @@ async fn audit_events_cannot_be_changed_or_removed() {
 
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_event").fetch_one(&mut database).await.unwrap();
     assert_eq!(count, 2);
+}
+
+#[tokio::test]
+async fn what_proves_the_audit_log_cannot_be_removed_or_declared_archived() {
+    let it = Fixture::new(open).await;
+    it.store.settle(it.held().await, it.taken(1)).await.unwrap();
+    let (level, number, hashes) = (0, 0, vec![0; 32]);
+    let tile = StoredTile { level, number, hashes };
+    let (clock_source, note) = (String::new(), String::new());
+    let checkpoint = StoredCheckpoint { size: 2, at: it.now(), clock_source, clock_offset_us: 0, note };
+    assert!(it.store.audit_tree().grow(0, &[tile], &checkpoint).await.unwrap());
+    let mut database = raw(&it).await;
+
+    for text in [
+        "DELETE FROM audit_checkpoint",
+        "DELETE FROM audit_tile",
+        "INSERT INTO audit_archive VALUES (256, 0, 256, x'00', 'none', 0, 0, 0, 1)",
+        "INSERT INTO audit_archive VALUES (0, 0, 2, x'00', 'none', 0, 0, 0, 1)",
+    ] {
+        let refused = sqlx::query(text).execute(&mut database).await.unwrap_err().to_string();
+        assert!(refused.contains("are not removed") || refused.contains("an archive begins"), "{text}: {refused}");
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 # Verifies a bundle of the audit log from its first event, straight from the specifications: RFC 6962 section 2.1,
 # c2sp.org/signed-note, c2sp.org/tlog-checkpoint and c2sp.org/tlog-tiles. Shares nothing with otpost.
+# A bundle that begins later is verified together with the bundles before it.
 import base64, hashlib, json, os, struct, sys
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 asked = json.load(sys.stdin)
 folder = asked["dir"]
+folders = [folder, *asked.get("earlier", [])]
 name, key_id, key = asked["key"].strip().split("+", 2)
 key = base64.b64decode(key)
 assert key[0] == 1, "Ed25519"
@@ -40,7 +42,8 @@ def path(number, width):
     while number >= 1000:
         number //= 1000
         parts.insert(0, "x%03d" % (number % 1000))
-    return os.path.join(folder, "tile/entries", *parts) + ("" if width == 256 else ".p/%d" % width)
+    file = os.path.join("tile/entries", *parts) + ("" if width == 256 else ".p/%d" % width)
+    return next(path for path in (os.path.join(folder, file) for folder in folders) if os.path.exists(path))
 
 
 def leaves(size):

@@ -1,11 +1,15 @@
 //! `[audit]` of the configuration, and the key that signs.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use openssl::pkey::PKey;
 use serde::Deserialize;
 
+use super::mail::CheckpointMailSettings;
+use super::timestamp::TimestampSettings;
 use crate::audit::note::NoteSigner;
+use crate::domain::duration;
 use crate::pki;
 
 /// `[audit]` of the configuration.
@@ -20,6 +24,15 @@ pub struct Settings {
     pub publish: Vec<PathBuf>,
     /// What the clock of this machine is set by. Each event in the log names it.
     pub clock_source: String,
+    /// The age at which `otpost audit archive` moves events into bundles.
+    #[serde(deserialize_with = "duration::with_days")]
+    pub archive_after: Duration,
+    /// The folder of these bundles.
+    pub archive_dir: PathBuf,
+    /// A time-stamping authority for checkpoints.
+    pub timestamp: TimestampSettings,
+    /// Checkpoints by mail.
+    pub mail: CheckpointMailSettings,
 }
 
 impl Default for Settings {
@@ -29,6 +42,10 @@ impl Default for Settings {
             key_file: "keys/audit.key".into(),
             publish: Vec::new(),
             clock_source: "system clock".to_owned(),
+            archive_after: Duration::from_hours(24 * 400),
+            archive_dir: "audit-archive".into(),
+            timestamp: TimestampSettings::default(),
+            mail: CheckpointMailSettings::default(),
         }
     }
 }
