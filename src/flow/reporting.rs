@@ -14,6 +14,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::report_line::{ReportKey, hour_of, hour_start};
 use crate::report::cell::Cell;
 use crate::report::columns::{DELIVERIES, Dimension, PERIOD, SummedReport, delivery_cells};
+use crate::report::histogram::InvalidHistogram;
 use crate::report::totals::Totals;
 use crate::report::writer::{Header, ReportWriter};
 use crate::store::{self, Store};
@@ -29,8 +30,8 @@ const LINES: u32 = 10_000;
 pub enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
-    #[error(transparent)]
-    Count(#[from] report_keeper::Error),
+    #[error("stored counts cannot be read; otpost report rebuild repairs them")]
+    Count(#[from] InvalidHistogram),
     #[error(transparent)]
     Write(#[from] std::io::Error),
 }
@@ -101,8 +102,11 @@ pub async fn summed(
             group.enter(request.period(hour), to)?;
             while let Some(stored) = counts.next_if(|counts| counts.hour == hour) {
                 let key = keys.key(stored.key)?;
-                let read = report_keeper::read(&stored).map_err(report_keeper::Error::from)?;
-                group.of(key).add(key, &read);
+                group.of(key).add(
+                    key,
+                    &report_keeper::numbers(&stored),
+                    [&stored.start, &stored.send, &stored.deliver],
+                )?;
             }
             for (kind, count) in open.remove(&hour).unwrap_or_default() {
                 group.of(&ReportKey { kind, ..ReportKey::default() }).open += count;

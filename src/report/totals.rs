@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::counts::Counts;
+use super::histogram::InvalidHistogram;
 use crate::domain::report_line::ReportKey;
 
 /// Sums over keys, with what keys say counted apart.
@@ -40,10 +41,14 @@ impl Totals {
         self.counts.deliveries + self.open
     }
 
-    /// Adds the counts of a key.
-    pub fn add(&mut self, key: &ReportKey, counts: &Counts) {
+    /// Adds the counts of a key, and its stored histograms: until the first attempt, until it was sent, until it was
+    /// delivered.
+    pub fn add(&mut self, key: &ReportKey, counts: &Counts, times: [&[u8]; 3]) -> Result<(), InvalidHistogram> {
+        let [start, send, deliver] = times;
+        self.counts.merge_bytes(start, send, deliver)?;
         self.counts.merge(counts);
         self.change(key, counts);
+        Ok(())
     }
 
     fn change(&mut self, key: &ReportKey, counts: &Counts) {
@@ -121,8 +126,9 @@ mod tests {
         let mut totals = Totals { open: 3, ..Totals::default() };
         let counts = Counts { deliveries: 1, ..Counts::default() };
         let ended = DeliveryState::iter().filter(|state| *state != DeliveryState::Open);
-        ended.for_each(|state| totals.add(&key(state.name(), ""), &counts));
-        EndReason::iter().for_each(|reason| totals.add(&key(reason.state().name(), reason.name()), &counts));
+        ended.for_each(|state| totals.add(&key(state.name(), ""), &counts, [&[]; 3]).unwrap());
+        EndReason::iter()
+            .for_each(|reason| totals.add(&key(reason.state().name(), reason.name()), &counts, [&[]; 3]).unwrap());
         let Totals { open, sent, confirmed, failed, expired, superseded, suppressed, not_sent, unknown, .. } = totals;
         let columns = [open, sent, confirmed, failed, expired, superseded, suppressed, not_sent, unknown];
         assert_eq!(columns.iter().sum::<u64>(), totals.accepted());
@@ -138,9 +144,10 @@ mod tests {
             ..key("expired", "deadline_passed")
         };
         let counts = Counts { deliveries: 2, attempts: 2, cost: 9, ..Counts::default() };
-        totals.add(&cause("throttled"), &counts);
-        totals.add(&cause("throttled"), &counts);
-        totals.add(&key("undeliverable", "no_contact"), &Counts { deliveries: 1, ..Counts::default() });
+        totals.add(&cause("throttled"), &counts, [&[]; 3]).unwrap();
+        totals.add(&cause("throttled"), &counts, [&[]; 3]).unwrap();
+        let one = Counts { deliveries: 1, ..Counts::default() };
+        totals.add(&key("undeliverable", "no_contact"), &one, [&[]; 3]).unwrap();
         let reasons: Vec<_> = totals.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
         assert_eq!(reasons, [("deadline_passed: throttled", 4), ("no_contact", 1)]);
         assert_eq!((totals.expired, totals.failed, totals.attempts_deferred, totals.costs["-"]), (4, 1, 4, 18));

@@ -102,6 +102,8 @@ pub(super) async fn run(dir: &Path, count: u32, say: impl Fn(String)) -> anyhow:
         ));
     }
     store.close().await?;
+    // The next database takes its name.
+    drop(database);
     cost(&workspace, say).await
 }
 

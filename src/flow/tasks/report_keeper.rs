@@ -184,10 +184,14 @@ fn places(facts: &[DeliveryFacts]) -> Vec<(i64, Uuid)> {
     facts.iter().map(|facts| (hour_of(facts.received_at), facts.delivery)).collect()
 }
 
-/// Counts as they are stored, read.
-pub(in crate::flow) fn read(stored: &StoredCounts) -> Result<Counts, InvalidHistogram> {
+/// Stored counts without their histograms.
+pub(in crate::flow) fn numbers(stored: &StoredCounts) -> Counts {
     let StoredCounts { deliveries, attempts, segments, cost, .. } = *stored;
-    let mut counts = Counts { deliveries, attempts, segments, cost, ..Counts::default() };
+    Counts { deliveries, attempts, segments, cost, ..Counts::default() }
+}
+
+fn read(stored: &StoredCounts) -> Result<Counts, InvalidHistogram> {
+    let mut counts = numbers(stored);
     counts.merge_bytes(&stored.start, &stored.send, &stored.deliver)?;
     Ok(counts)
 }
