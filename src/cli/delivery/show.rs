@@ -53,7 +53,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             whole["templates"] = texts.iter().map(AttemptText::as_json).collect();
         }
         whole["other_deliveries"] = json!(detail.others);
-        whole["archives"] = archived.iter().map(as_archive).collect();
+        whole["archives"] = archived.iter().copied().map(as_archive).collect();
         whole["timeline"] = entries.iter().map(TimelineEntry::as_json).collect();
         output::json(&whole)?;
         return Ok(ExitCode::SUCCESS);
@@ -72,7 +72,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_archive(archive: &&AuditArchive) -> Value {
+fn as_archive(archive: &AuditArchive) -> Value {
     json!({ "bundle": archive.bundle, "archived_at": archive.at.to_string(), "events_until": archive.to.to_string() })
 }
 
