@@ -34,12 +34,11 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     store.begin_key_rotation(SystemClock.now()).await?;
     let file = config.seal.key_file.display();
-    match under_way {
-        Some(began) => output::line(format_args!("the rotation of the seal key that began at {began} continues"))?,
-        None => {
-            output::line("a new seal key seals from now on")?;
-            output::note(format_args!("back up {file} now: without it the database cannot be read"));
-        }
+    if let Some(began) = under_way {
+        output::line(format_args!("the rotation of the seal key that began at {began} continues"))?;
+    } else {
+        output::line("a new seal key seals from now on")?;
+        output::note(format_args!("back up {file} now: without it the database cannot be read"));
     }
     reseal(&store).await?;
     let result = finish(&store).await;

@@ -15,6 +15,7 @@ use crate::cli::config_file::ConfigFile;
 use crate::cli::delivery::complete;
 use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::preferences::RecipientTimeZone;
 use crate::domain::recipient::Recipient;
 use crate::store::Store;
 use crate::store::reports::{DeliveryDetail, DeliveryFilter};
@@ -115,7 +116,7 @@ fn about(recipient: &Recipient) -> Value {
         "locale": recipient.locale,
         "status": recipient.status,
         "channels": recipient.preferences.channels,
-        "time_zone": recipient.preferences.time_zone.as_ref().map(|zone| zone.name()),
+        "time_zone": recipient.preferences.time_zone.as_ref().map(RecipientTimeZone::name),
         "contacts": contacts.collect::<Vec<_>>(),
     })
 }

@@ -80,12 +80,12 @@ impl MasterFile {
     fn to_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(512));
         push_line(&mut text, "", &self.key);
-        text.push_str(&format!("generation {}\n", self.generation));
+        push_number(&mut text, "generation ", self.generation.into());
         push_line(&mut text, "lookup ", &self.lookup);
         push_line(&mut text, "fingerprint ", &self.fingerprint);
         if let Some(previous) = &self.previous {
             push_line(&mut text, "previous ", &previous.key);
-            text.push_str(&format!("rotated_at {}\n", previous.rotated_at.micros()));
+            push_number(&mut text, "rotated_at ", previous.rotated_at.micros());
         }
         text
     }
@@ -117,6 +117,12 @@ fn folder_of(path: &Path) -> &Path {
 fn push_line(text: &mut String, name: &str, key: &Key) {
     text.push_str(name);
     text.push_str(&Zeroizing::new(openssl::base64::encode_block(key.as_slice())));
+    text.push('\n');
+}
+
+fn push_number(text: &mut String, name: &str, number: i64) {
+    text.push_str(name);
+    text.push_str(&number.to_string());
     text.push('\n');
 }
 

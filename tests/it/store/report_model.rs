@@ -7,7 +7,7 @@ use otpost::domain::cost::Cost;
 use otpost::domain::delivery::{Attempt, DeliveryState, EndReason, ProviderName};
 use otpost::domain::money::Currency;
 use otpost::domain::outcome::{Cause, Outcome, Reference};
-use otpost::domain::receipt::ReceiptStatus;
+use otpost::domain::receipt::{Receipt, ReceiptCode, ReceiptStatus};
 use otpost::domain::report_line::hour_of;
 use otpost::flow::tasks::cleanup::{Settings, purge_once};
 use otpost::flow::tasks::report_keeper::{CountStep, Recount, ReportKeeper, recount};
@@ -68,7 +68,8 @@ async fn receipt(it: &Fixture, reference: &str, status: ReceiptStatus, to: Deliv
     let delivery = it.store.receipts().reported(&provider, &reference).await.unwrap().unwrap();
     let is_it = |attempt: &&Attempt| attempt.outcome == Outcome::accepted(Some(reference.clone()));
     let attempt = delivery.attempts.iter().find(is_it).unwrap();
-    let change = Confirmation { delivery: &delivery, attempt, status, to, parked: None, at: it.now() };
+    let receipt = Receipt { reference: reference.clone(), status, code: ReceiptCode::new("WORD"), at: it.now() };
+    let change = Confirmation { delivery: &delivery, attempt, receipt: &receipt, to, parked: None, at: it.now() };
     assert!(it.store.receipts().confirm(&change).await.unwrap());
 }
 

@@ -13,6 +13,7 @@ pub(crate) struct Lag {
 }
 
 impl Lag {
+    #[expect(clippy::disallowed_methods, reason = "the thread is there to sleep, and runs no task")]
     pub(crate) fn watch() -> Self {
         let lag = Self { longest_us: Arc::default(), stop: Arc::default() };
         let (longest, stop) = (Arc::clone(&lag.longest_us), Arc::clone(&lag.stop));
