@@ -121,7 +121,14 @@ fn execute(args: &Args) -> anyhow::Result<ExitCode> {
 async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut terminated = signal(SignalKind::terminate())?;
     if let Some(count) = args.reports {
-        reports::run(&args.dir, count, |line| println!("{line}")).await?;
+        tokio::select! {
+            measured = reports::run(&args.dir, count, |line| println!("{line}")) => measured?,
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                bail!("interrupted; temporary files were removed")
+            }
+            _ = terminated.recv() => bail!("terminated; temporary files were removed"),
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let given = Parameters { seconds: args.seconds, runs: args.runs, stored: args.stored };
