@@ -150,7 +150,7 @@ impl Tables {
     }
 
     fn changed(&self, after: i64, limit: u32) -> ChangedDeliveries {
-        let rows = || self.events.iter().zip(1..).filter(|(_, seq)| *seq > after).take(limit as usize);
+        let rows = || self.numbered_events().filter(|(seq, _)| *seq > after).take(limit as usize);
         let is_end = |kind: AuditKind| {
             matches!(
                 kind,
@@ -162,9 +162,9 @@ impl Tables {
                     | AuditKind::AttemptFailed
             )
         };
-        let ended = rows().filter(|(event, _)| is_end(event.kind)).filter_map(|(event, _)| event.delivery);
+        let ended = rows().filter(|(_, event)| is_end(event.kind)).filter_map(|(_, event)| event.delivery);
         let deliveries: BTreeSet<_> = ended.map(|delivery| delivery.0).collect();
-        let last = rows().last().map(|(event, seq)| (seq, event.at));
+        let last = rows().last().map(|(seq, event)| (seq, event.at));
         ChangedDeliveries { last, deliveries: deliveries.into_iter().collect() }
     }
 
