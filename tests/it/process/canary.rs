@@ -3,17 +3,25 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use otpost::sim::processor::OtpSample;
+use otpost::sim::processor::{OtpSample, VerificationSample};
 use otpost::sim::providers::faults::Faults;
+use serde_json::json;
 
 use super::{OTPOST, Served, Workspace, run};
+use crate::support::python;
+
+const UNPACKED: &str = include_str!("../support/unpacked.py");
 
 /// Not to be found by chance in any hash, time or id.
 const CODES: [&str; 3] = ["Kq7Zp2Vx9Tn4Wm1B", "Ry8Lc3Hd6Jf5Gs0Q", "Uo4Xe7Ib1Na9Mk2P"];
 const PHONE: &str = "+48600100200";
+const MAILBOX: &str = "qwenethvarnhold@example.org";
+const NAME: &str = "Qwenethia";
+const SECRETS: [&str; 6] = [CODES[0], CODES[1], PHONE, "600100200", MAILBOX, NAME];
 
 fn disguises(text: &str) -> Vec<Vec<u8>> {
     let hex = |upper: bool| -> String {
@@ -113,4 +121,68 @@ async fn a_code_is_found_only_at_the_provider() {
             search(&entry.display().to_string(), &fs::read(&entry).unwrap(), &all);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_report_dossier_bundle_or_backup_holds_a_code_a_phone_number_a_mailbox_or_a_name() {
+    let workspace = Workspace::new("").await;
+    let gateway = workspace.serve();
+    let mut processor = gateway.processor(&workspace.identity());
+    let mut arrivals = workspace.sms.station().subscribe();
+    let code = OtpSample { otp: CODES[0].into(), ..OtpSample::default() }.sample();
+    let verification = VerificationSample { email: MAILBOX.into(), ..VerificationSample::default() };
+    let mut rejected = verification.rejected("BLURRED_SELFIE");
+    rejected.body = rejected.body.replace("Alex", NAME);
+    for (sample, key) in [(code, "a"), (rejected, "b")] {
+        assert_eq!(processor.post(sample.path, &sample.body, Some(key)).await.unwrap().status, 204);
+    }
+    tokio::time::timeout(Duration::from_mins(1), arrivals.recv()).await.unwrap().unwrap();
+    // One more waits while the files are made, so that there is something to leak.
+    workspace.sms.station().behave(Faults { echo: true, ..Faults::down(503) });
+    let waits = OtpSample { otp: CODES[1].into(), ..OtpSample::default() }.sample();
+    assert_eq!(processor.post(waits.path, &waits.body, Some("c")).await.unwrap().status, 204);
+
+    let config = workspace.path("otpost.toml");
+    let out = workspace.path("made");
+    fs::create_dir(&out).unwrap();
+    let made = |args: &[&str], name: &str| {
+        let said = run(Command::new(OTPOST).args(args).arg("--out").arg(out.join(name)).arg("--config").arg(&config));
+        search(&args.join(" "), said.as_bytes(), &SECRETS);
+    };
+    for format in ["csv", "csv-raw", "json", "xlsx"] {
+        made(&["report", "deliveries", "--from", "1h", "--format", format], &format!("deliveries.{format}"));
+        made(&["report", "summary", "--from", "1h", "--format", format], &format!("summary.{format}"));
+    }
+    let dispute = ["report", "dispute", "--recipient", "storage_customer:1337", "--from", "1h", "--to", "now"];
+    for format in ["pdf", "html", "json"] {
+        made(&[&dispute[..], &["--format", format]].concat(), &format!("dossier.{format}"));
+    }
+    for (args, name) in [(["audit", "export"], "bundle"), (["backup", ""], "backup")] {
+        let args: Vec<_> = args.into_iter().filter(|arg| !arg.is_empty()).collect();
+        let range: &[&str] = if name == "bundle" { &["--from", "1h"] } else { &[] };
+        run(Command::new(OTPOST).args(args).arg(out.join(name)).args(range).arg("--config").arg(&config));
+    }
+
+    let files = search_all(&out);
+    assert!(files > 15, "only {files} files were made");
+    drop(gateway);
+}
+
+/// Searches every file below the folder; returns how many there are.
+fn search_all(folder: &Path) -> usize {
+    let mut files = 0;
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            files += search_all(&path);
+            continue;
+        }
+        files += 1;
+        search(&path.display().to_string(), &fs::read(&path).unwrap(), &SECRETS);
+        if path.extension().is_some_and(|it| it == "xlsx" || it == "pdf") {
+            let unpacked = python::run(UNPACKED, &json!({ "file": path }));
+            assert!(unpacked.len() > 1_000, "{}", path.display());
+            search(&format!("{} unpacked", path.display()), unpacked.as_bytes(), &SECRETS);
+        }
+    }
+    files
 }
