@@ -17,13 +17,14 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::probe::chosen;
+use super::probe::{chosen, until};
 use super::{Served, Workspace};
 
 const KILLS: u32 = 50;
 /// Chooses another number.
 const KILLS_BY_COMMAND: &str = "OTPOST_TEST_KILLS";
 const CONNECTIONS: usize = 8;
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Long enough for hundreds of notifications, and for a kill to hit any moment of their way.
 const LIFE_MS: std::ops::Range<u64> = 20..120;
 
@@ -41,6 +42,9 @@ async fn fifty_kills_under_load_lose_nothing_and_repeat_only_messages_in_flight(
         let stop = Arc::new(AtomicBool::new(false));
         let senders: Vec<_> =
             (0..CONNECTIONS).map(|_| send(&workspace, &gateway, &accepted, &counter, &stop)).collect();
+        // On a busy machine the first handshakes alone take longer than this life.
+        let before = accepted.lock().unwrap().len();
+        until("a first answer", PATIENCE, || accepted.lock().unwrap().len() > before).await;
         tokio::time::sleep(Duration::from_millis(rng.random_range(LIFE_MS))).await;
         gateway.signal("-KILL");
         stop.store(true, Ordering::Relaxed);
@@ -61,7 +65,8 @@ async fn fifty_kills_under_load_lose_nothing_and_repeat_only_messages_in_flight(
         accepted.len(),
         sent.len()
     );
-    assert!(accepted.len() > 500, "too few to mean anything: {}", accepted.len());
+    let kills = chosen(KILLS_BY_COMMAND, KILLS) as usize;
+    assert!(accepted.len() > 2 * kills, "too few to mean anything: {}", accepted.len());
     assert_eq!(lost, Vec::<&String>::new());
     assert!(repeated <= interrupted, "{repeated} repeated, {interrupted} in flight");
 }

@@ -169,10 +169,11 @@ impl Sender {
         alone(async move {
             let mut lines = Vec::new();
             for _ in 0..CONNECTIONS {
-                let mut line = Line::open(address, &connector).await;
+                lines.push(Line::open(address, &connector).await);
                 // An idle connection would be closed after five seconds, before all are open.
-                line.exchange(&lock(numbers.fetch_add(1, Ordering::Relaxed))).await;
-                lines.push(line);
+                for line in lines.iter_mut().filter(|line| line.exchanges == 0 || line.used.elapsed() > IDLE_MAX / 2) {
+                    line.exchange(&lock(numbers.fetch_add(1, Ordering::Relaxed))).await;
+                }
             }
             let (began, taken) = (Moment::now(), Arc::new(AtomicU32::new(0)));
             let mut crew = JoinSet::new();
@@ -260,6 +261,7 @@ struct Line {
     address: SocketAddr,
     connector: Arc<SslConnector>,
     used: Instant,
+    exchanges: u32,
 }
 
 impl Line {
@@ -270,11 +272,13 @@ impl Line {
         let mut stream = SslStream::new(ssl, plain).unwrap();
         Pin::new(&mut stream).connect().await.unwrap();
         let connector = Arc::clone(connector);
-        Self { stream, inbox: Vec::with_capacity(1024), address, connector, used: Instant::now() }
+        Self { stream, inbox: Vec::with_capacity(1024), address, connector, used: Instant::now(), exchanges: 0 }
     }
 
     async fn exchange(&mut self, request: &[u8]) -> u16 {
         if self.used.elapsed() > IDLE_MAX {
+            // The old one is closed first: together they may be more than the connection limit.
+            self.stream.get_mut().shutdown().await.unwrap();
             *self = Self::open(self.address, &self.connector).await;
         }
         self.inbox.clear();
@@ -287,7 +291,7 @@ impl Line {
             let length = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
             let length = length.map_or(0, |header| std::str::from_utf8(header.value).unwrap().parse().unwrap());
             if self.inbox.len() >= start + length {
-                self.used = Instant::now();
+                (self.used, self.exchanges) = (Instant::now(), self.exchanges + 1);
                 return head.code.unwrap();
             }
         }

@@ -28,9 +28,10 @@ impl Lag {
         lag
     }
 
-    /// What to allow beyond a bound: a step takes several turns of the processor, and each may be as late as the latest.
+    /// What to allow beyond a bound: a hundred messages at once take turns at the processor, and each turn may be as late as
+    /// the latest.
     pub(crate) fn allowance(&self) -> Duration {
-        Duration::from_micros(self.longest_us.load(Ordering::Relaxed)) * 10
+        Duration::from_micros(self.longest_us.load(Ordering::Relaxed)) * 50
     }
 }
 
