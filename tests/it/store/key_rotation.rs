@@ -69,7 +69,7 @@ async fn needed(it: Fixture) {
     let needs = it.store.previous_key_use().await.unwrap().unwrap();
     assert_eq!((needs.contents, needs.epoch_keys, needs.has_ended(it.now())), (1, true, false));
     for claimed in [unlock, code, later] {
-        it.store.give_up(claimed, None, EndReason::NoContact).await.unwrap();
+        it.store.give_up(claimed, None, EndReason::Suppressed).await.unwrap();
     }
     let needs = it.store.previous_key_use().await.unwrap().unwrap();
     assert_eq!((needs.contents, needs.epoch_keys), (0, true));
