@@ -126,7 +126,7 @@ async fn a_code_is_found_only_at_the_provider() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_report_dossier_bundle_or_backup_holds_a_code_a_phone_number_a_mailbox_or_a_name() {
     let workspace = Workspace::new("").await;
-    let gateway = workspace.serve();
+    let mut gateway = workspace.serve();
     let mut processor = gateway.processor(&workspace.identity());
     let mut arrivals = workspace.sms.station().subscribe();
     let code = OtpSample { otp: CODES[0].into(), ..OtpSample::default() }.sample();
@@ -157,15 +157,15 @@ async fn no_report_dossier_bundle_or_backup_holds_a_code_a_phone_number_a_mailbo
     for format in ["pdf", "html", "json"] {
         made(&[&dispute[..], &["--format", format]].concat(), &format!("dossier.{format}"));
     }
-    for (args, name) in [(["audit", "export"], "bundle"), (["backup", ""], "backup")] {
-        let args: Vec<_> = args.into_iter().filter(|arg| !arg.is_empty()).collect();
-        let range: &[&str] = if name == "bundle" { &["--from", "1h"] } else { &[] };
-        run(Command::new(OTPOST).args(args).arg(out.join(name)).args(range).arg("--config").arg(&config));
-    }
+    run(Command::new(OTPOST).arg("backup").arg(out.join("backup")).arg("--config").arg(&config));
+    // The last events are signed at the stop.
+    gateway.signal("-TERM");
+    gateway.ended_within(Duration::from_secs(15));
+    let export = ["audit", "export", "--from", "1h"];
+    run(Command::new(OTPOST).args(export).arg(out.join("bundle")).arg("--config").arg(&config));
 
     let files = search_all(&out);
     assert!(files > 15, "only {files} files were made");
-    drop(gateway);
 }
 
 /// Searches every file below the folder; returns how many there are.
