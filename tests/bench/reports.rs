@@ -43,16 +43,16 @@ CREATE TEMP TABLE made AS
 
 const ROWS: [&str; 4] = [
     "INSERT INTO notification (id, client, kind, received_at)
-       SELECT notification, 'processor-dev', iif(r % 10 < 7, 'otp', 'transaction'), at FROM made",
+       SELECT notification, 'processor-dev', if(r % 10 < 7, 'otp', 'transaction'), at FROM made",
     "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, state, ended_at, due_at, delivered_at)
-       SELECT delivery, notification, iif(r % 10 < 7, 'otp', 'transaction'), at, at + 300000000,
-         iif(r % 20 = 0, 'expired', iif(r % 3 = 0, 'sent', 'confirmed')), at + 2000, at + 15000000,
-         iif(r % 20 <> 0 AND r % 3 <> 0, at + 1000000 + r % 9000000, NULL)
+       SELECT delivery, notification, if(r % 10 < 7, 'otp', 'transaction'), at, at + 300000000,
+         if(r % 20 = 0, 'expired', if(r % 3 = 0, 'sent', 'confirmed')), at + 2000, at + 15000000,
+         if(r % 20 <> 0 AND r % 3 <> 0, at + 1000000 + r % 9000000, NULL)
        FROM made",
     "INSERT INTO attempt (delivery_id, number, channel, provider, contact_position, masked_contact, started_at, took_us,
          outcome, cause, segments, country, cost, currency)
        SELECT delivery, 1, 'sms', 'sms-' || (r / 7 % 4), 0, 'removed', at + 1000 + r % 5000, 20000 + r % 400000,
-         iif(r % 20 = 0, 'deferred', 'accepted'), iif(r % 20 = 0, 'provider_down', NULL), 1 + r % 2,
+         if(r % 20 = 0, 'deferred', 'accepted'), if(r % 20 = 0, 'provider_down', NULL), 1 + r % 2,
          substr('PLDEFRESITROCZUAGBSEATNL', 1 + 2 * (r / 11 % 12), 2), 45000 * (1 + r % 2), 'PLN' FROM made",
     "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
        SELECT at + 2000, 'gateway', 'sent', notification, delivery, '{}' FROM made",
