@@ -18,6 +18,7 @@ use crate::channel;
 use crate::config::{self, Config, ConfigValues};
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
+use crate::domain::country::Country;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
 use crate::flow::alarms::{AlarmKind, Alarms};
@@ -176,6 +177,7 @@ impl Gateway {
         }
         let clock = Arc::clone(&clocks.steady);
         metrics_at_zero::start(config, |provider| readers.contains_key(provider));
+        Country::load();
         let alarms = Arc::<Alarms>::default();
         let store = Arc::new(Store::open(&config.store, &config.seal, OpenMode::Gateway, Arc::clone(&clock)).await?);
         let left = store.resume().await?;
