@@ -1,6 +1,6 @@
 //! Puts audit events into the Merkle tree, signs its checkpoints and publishes them.
 //!
-//! A checkpoint is signed for every 256 events, or ten seconds after the first one that waits. Nothing waits for it: an event is
+//! A checkpoint is signed when 256 events wait, or ten seconds after the first one that waits. Nothing waits for it: an event is
 //! durable with the change that it describes. When the tree does not agree with what was published before, nothing is signed
 //! any more; deliveries go on, and `otpost_audit_log_ok` is 0.
 
@@ -32,8 +32,10 @@ pub use tree::{leaf_of, load_tiles};
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// An event is signed at the latest so long after it was written.
 const SIGN_WITHIN: Duration = Duration::from_secs(10);
-/// Events for which a checkpoint is signed at once.
-const BATCH: u32 = 256;
+/// So many events are signed at once, without waiting for more.
+const BATCH: usize = 256;
+/// Events of one checkpoint, at most. Under load it covers all that wait, because each costs a commit.
+const EVENTS_MAX: u32 = 8_192;
 /// How long a stop may wait for the last signature.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
 /// A longer wait is a failure of the log (Commission Delegated Regulation (EU) 2024/1774, article 12).
@@ -170,10 +172,10 @@ impl Notary {
     /// Signs what is due, and publishes.
     pub async fn step(&mut self) -> Result<(), Error> {
         loop {
-            let events = self.store.audit_tree().logged_events(self.edge.size(), BATCH).await?;
+            let events = self.store.audit_tree().logged_events(self.edge.size(), EVENTS_MAX).await?;
             let now = self.clocks.steady.now();
             self.watch_lag(events.first(), now);
-            let is_full = events.len() >= BATCH as usize;
+            let is_full = events.len() >= BATCH;
             let since = *self.waiting_since.get_or_insert(now);
             if events.is_empty() {
                 self.waiting_since = None;
@@ -191,7 +193,7 @@ impl Notary {
     // Signs every event that is in the database now.
     async fn finish(&mut self) -> Result<(), Error> {
         loop {
-            let events = self.store.audit_tree().logged_events(self.edge.size(), BATCH).await?;
+            let events = self.store.audit_tree().logged_events(self.edge.size(), EVENTS_MAX).await?;
             if events.is_empty() {
                 break;
             }

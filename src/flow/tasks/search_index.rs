@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::domain::chain;
 use crate::store::search::EVENTS_PER_STEP;
 use crate::store::{Error, Store};
@@ -10,15 +12,20 @@ use crate::store::{Error, Store};
 /// A search looks at newer deliveries itself, so that the index need not be ahead of it.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// The pause between two steps while there is more to index. The writer is free meanwhile.
-const PAUSE: Duration = Duration::from_millis(10);
+/// With more to index, a step is followed by a rest so many times as long: codes have priority.
+const REST: u32 = 32;
+
+/// A longer rest would not keep up with a thousand notifications a second.
+const REST_MAX: Duration = Duration::from_millis(250);
 
 /// Runs until the process ends.
 pub async fn run(store: Arc<Store>) {
     let mut is_failing = false;
     loop {
+        let began = Instant::now();
         let result = step(&store).await;
-        let pause = if matches!(result, Ok(true)) { PAUSE } else { CHECK_EVERY };
+        let is_behind = matches!(result, Ok(true));
+        let pause = if is_behind { (began.elapsed() * REST).min(REST_MAX) } else { CHECK_EVERY };
         match result {
             Ok(_) => is_failing = false,
             Err(error) if !is_failing => {

@@ -1,10 +1,13 @@
 //! The Merkle tree over the audit events. Reads run on the read-only connections; the tree grows in one short transaction.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
+use sqlx::types::Json;
 use sqlx::{Connection, Row};
 
 use super::Sqlite;
+use super::json_rows::{Hex, array};
 use super::reports::event;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
@@ -16,15 +19,13 @@ const CHECKPOINT: &str = "SELECT size, at, clock_source, clock_offset_us, note F
 #[async_trait]
 impl AuditTree for Sqlite {
     async fn logged_events(&self, from: u64, limit: u32) -> Result<Vec<LoggedEvent>, Error> {
-        let rows = sqlx::query(
-            "SELECT seq, at, actor, kind, detail, lower(hex(notification_id)) AS notification,
-                lower(hex(delivery_id)) AS delivery FROM audit_event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-        )
-        .bind(stored(from))
-        .bind(limit)
-        .fetch_all(&self.read)
-        .await?;
-        rows.iter().map(logged_event).collect()
+        // In one row: each row of a result is a message of its own from the database thread.
+        let text = "SELECT json_group_array(json_array(seq, at, actor, kind, lower(hex(notification_id)),
+                lower(hex(delivery_id)), detail) ORDER BY seq)
+              FROM (SELECT * FROM audit_event WHERE seq > ?1 ORDER BY seq LIMIT ?2)";
+        let query = sqlx::query_scalar(text).bind(stored(from)).bind(limit);
+        let Json(rows): Json<Vec<LoggedRow>> = query.fetch_one(&self.read).await?;
+        Ok(rows.into_iter().map(LoggedRow::read).collect())
     }
 
     async fn operations(&self, seq: i64, limit: u32) -> Result<Vec<EventLine>, Error> {
@@ -125,17 +126,11 @@ impl AuditTree for Sqlite {
                     transaction.rollback().await?;
                     return Ok(false);
                 }
-                for tile in tiles {
-                    sqlx::query(
-                        "INSERT INTO audit_tile (level, number, hashes) VALUES (?1, ?2, ?3)
-                           ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
-                    )
-                    .bind(tile.level)
-                    .bind(stored(tile.number))
-                    .bind(&tile.hashes)
-                    .execute(&mut *transaction)
-                    .await?;
-                }
+                let text = "INSERT INTO audit_tile (level, number, hashes)
+                    SELECT value->>'level', value->>'number', unhex(value->>'hashes') FROM json_each(?1) WHERE true
+                    ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes";
+                let tiles = array(tiles.iter().map(TileObject::of));
+                sqlx::query(text).bind(tiles).execute(&mut *transaction).await?;
                 transaction.commit().await?;
                 Ok(true)
             })
@@ -143,9 +138,30 @@ impl AuditTree for Sqlite {
     }
 }
 
-fn logged_event(row: &SqliteRow) -> Result<LoggedEvent, Error> {
-    let id = |name| row.try_get::<Option<String>, _>(name).map(|id| id.filter(|id| !id.is_empty()));
-    Ok(LoggedEvent { line: event(row)?, notification: id("notification")?, delivery: id("delivery")? })
+/// Number, time, actor, kind, notification, delivery and detail of an event. An id that there is none of is empty.
+#[derive(Deserialize)]
+struct LoggedRow(i64, i64, String, String, String, String, String);
+
+impl LoggedRow {
+    fn read(self) -> LoggedEvent {
+        let Self(seq, at, actor, kind, notification, delivery, detail) = self;
+        let id = |id: String| Some(id).filter(|id| !id.is_empty());
+        let line = EventLine { seq, at: Timestamp::from_micros(at), actor, kind, detail };
+        LoggedEvent { line, notification: id(notification), delivery: id(delivery) }
+    }
+}
+
+#[derive(Serialize)]
+struct TileObject<'a> {
+    level: u8,
+    number: i64,
+    hashes: Hex<'a>,
+}
+
+impl<'a> TileObject<'a> {
+    fn of(tile: &'a StoredTile) -> Self {
+        Self { level: tile.level, number: stored(tile.number), hashes: Hex(&tile.hashes) }
+    }
 }
 
 fn checkpoint(row: &SqliteRow) -> Result<StoredCheckpoint, Error> {
