@@ -14,7 +14,7 @@ use super::reports::DeliveryFilter;
 use crate::domain::clock::Timestamp;
 
 /// Audit events that one step of the index reads. Their deliveries are written in one small transaction.
-pub const EVENTS_PER_STEP: u32 = 1_024;
+pub const EVENTS_PER_STEP: u32 = 256;
 
 /// The newest events beyond the index whose deliveries a search looks at itself: far more than the index is ever behind.
 pub(super) const TAIL_MAX: u32 = 10_000;

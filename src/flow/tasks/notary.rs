@@ -82,6 +82,7 @@ pub struct Notary {
     settings: Settings,
     signer: NoteSigner,
     edge: TreeEdge,
+    started_at: Timestamp,
     waiting_since: Option<Timestamp>,
     published: u64,
     published_at: Option<Timestamp>,
@@ -162,6 +163,7 @@ impl Notary {
             settings: settings.clone(),
             signer,
             edge,
+            started_at: clocks.steady.now(),
             waiting_since: None,
             published: 0,
             published_at: None,
@@ -241,8 +243,9 @@ impl Notary {
         Ok(())
     }
 
+    // What the process before left unsigned waits since the start of this one.
     fn watch_lag(&mut self, oldest: Option<&LoggedEvent>, now: Timestamp) {
-        let lag = oldest.map_or(Duration::ZERO, |event| now.since(event.line.at));
+        let lag = oldest.map_or(Duration::ZERO, |event| now.since(event.line.at.max(self.started_at)));
         metrics::gauge!("otpost_audit_lag_seconds").set(lag.as_secs_f64());
         let is_late = lag > LAG_MAX;
         if is_late && !self.is_late {

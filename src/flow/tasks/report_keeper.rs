@@ -25,8 +25,8 @@ use crate::store::{self, Store};
 
 pub use recount::{Recount, recount};
 
-/// Audit events of one step: some hundred deliveries, some milliseconds of the writing connection.
-const EVENTS: u32 = 1_000;
+/// Audit events of one step: some hundred deliveries. A code waits for a step no longer than for a commit of its own.
+const EVENTS: u32 = 256;
 
 /// How long the log is left alone when all of it is counted.
 const IDLE: Duration = Duration::from_secs(1);

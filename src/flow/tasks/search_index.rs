@@ -16,7 +16,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 const REST: u32 = 32;
 
 /// A longer rest would not keep up with a thousand notifications a second.
-const REST_MAX: Duration = Duration::from_millis(250);
+const REST_MAX: Duration = Duration::from_millis(60);
 
 /// Runs until the process ends.
 pub async fn run(store: Arc<Store>) {

@@ -26,6 +26,7 @@ pub(crate) struct CompiledTemplate {
 
 impl Template {
     /// Compiles the source of `part` for messages of `kind`, or returns its violations.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn compile(kind: Kind, part: TemplatePart, source: &str) -> Result<Self, Vec<Violation>> {
         let compiled = Self::compile_partial(kind, part, source)?;
         if compiled.violations.is_empty() { Ok(compiled.template) } else { Err(compiled.violations) }
