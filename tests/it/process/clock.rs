@@ -136,7 +136,9 @@ async fn no_otp_is_sent_after_its_deadline_when_the_clock_is_set_back() {
     tally::settled(&database).await;
 
     assert!(began.elapsed() < Duration::from_secs(10), "its time was four seconds: {:?}", began.elapsed());
-    assert_eq!(count("SELECT count(*) FROM delivery WHERE state = 'expired'", &database).await, 1);
+    // An attempt that is under way at the deadline leaves it open whether the provider has the message.
+    let ended = "SELECT count(*) FROM delivery WHERE state IN ('expired', 'unconfirmed', 'undeliverable')";
+    assert_eq!(count(ended, &database).await, 1, "{}", gateway.log());
     assert!(tally::told(&workspace).is_empty());
 }
 

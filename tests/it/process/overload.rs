@@ -42,7 +42,9 @@ const CARDS: u64 = 2_000;
 /// A request that is late by so much is not sent any more: everybody who could is waiting for an answer.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(1);
 /// The gateway closes a connection that was idle for five seconds; one that may be closed any moment is not used.
-const IDLE_MAX: Duration = Duration::from_secs(2);
+const IDLE_MAX: Duration = Duration::from_millis(3_500);
+/// A connection that waits for the others to be opened is used again after this.
+const USED_AGAIN_AFTER: Duration = Duration::from_millis(2_500);
 
 const CODE_EVERY: Duration = Duration::from_millis(20);
 const NORMAL_AGAIN_WITHIN: Duration = Duration::from_secs(5);
@@ -171,7 +173,9 @@ impl Sender {
             for _ in 0..CONNECTIONS {
                 lines.push(Line::open(address, &connector).await);
                 // An idle connection would be closed after five seconds, before all are open.
-                for line in lines.iter_mut().filter(|line| line.exchanges == 0 || line.used.elapsed() > IDLE_MAX / 2) {
+                for line in
+                    lines.iter_mut().filter(|line| line.exchanges == 0 || line.used.elapsed() > USED_AGAIN_AFTER)
+                {
                     line.exchange(&lock(numbers.fetch_add(1, Ordering::Relaxed))).await;
                 }
             }
