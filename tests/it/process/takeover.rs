@@ -68,6 +68,9 @@ async fn a_second_process_on_the_same_database_is_rejected_at_once_and_the_first
     let workspace = Workspace::new("").await;
     let mut gateway = workspace.serve();
     let mut processor = gateway.processor(&workspace.identity());
+    // The last line of a first start.
+    until("the audit log has a key", TAKEN_OVER_WITHIN, || gateway.log().contains("key of the audit log created"))
+        .await;
     let log = gateway.log();
 
     for number in 0..5 {
