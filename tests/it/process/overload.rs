@@ -32,7 +32,7 @@ use super::{OTPOST, Served, Workspace, run};
 use crate::support::sender::tls;
 
 const FACTOR: f64 = 10.0;
-const SECONDS: u32 = 20;
+const SECONDS: u32 = 10;
 /// Chooses another number.
 const SECONDS_BY_COMMAND: &str = "OTPOST_TEST_OVERLOAD_SECONDS";
 
