@@ -72,7 +72,7 @@ struct Args {
     #[arg(long, conflicts_with_all = ["seconds", "runs", "stored"])]
     quick: bool,
     /// Measure only reports, over this many deliveries
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1_000..=20_000_000), env = "OTPOST_BENCH_ROWS")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1_000..=20_000_000))]
     reports: Option<u32>,
     /// Print the results of every run as JSON
     #[arg(long)]
