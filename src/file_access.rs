@@ -117,6 +117,11 @@ fn may(path: &Path, access: Access) -> bool {
     rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS).is_ok()
 }
 
+/// The folder that the file is in; the working directory for a bare name.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The permission bits of a file.
 pub fn mode(metadata: &Metadata) -> u32 {
     metadata.permissions().mode() & 0o777

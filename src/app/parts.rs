@@ -46,7 +46,7 @@ pub(super) fn build(config: &Config) -> Result<(Parts, ConnectedProviders), Erro
     Ok((parts, providers))
 }
 
-/// Where checkpoints of the audit log go, beside the log and folders.
+/// Where checkpoints of the audit log go, besides the log and folders.
 pub(super) fn publishers(
     config: &Config,
     providers: &[ConfiguredProvider],

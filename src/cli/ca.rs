@@ -22,6 +22,7 @@ use strum::VariantArray as _;
 use super::{ConfigFile, Usage};
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
+use crate::file_access;
 use crate::pki::ca::store;
 use crate::pki::ca::store::{CaStore, UnlockedCa};
 use crate::pki::{self, CaEnvironment};
@@ -137,7 +138,7 @@ fn check_new_file(path: &Path) -> anyhow::Result<()> {
     if path.symlink_metadata().is_ok() {
         return Err(Usage(format!("{} already exists; choose another file with --out", path.display())).into());
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file_access::folder_of(path);
     if folder.is_dir() { Ok(()) } else { Err(Usage(format!("{}: no such folder", folder.display())).into()) }
 }
 

@@ -77,6 +77,15 @@ pub(super) fn normalised_phone(text: &str) -> Result<String, impl std::error::Er
     phone::normalised(text, None)
 }
 
+/// The identifier that an option `--recipient KIND:VALUE` names.
+pub(super) fn identifier_option(text: &str) -> Result<Identifier, Usage> {
+    let expected =
+        "--recipient: expected the kind of an identifier, a colon and its value, such as storage_customer:1337";
+    let (kind, value) = text.split_once(':').ok_or_else(|| Usage(expected.to_owned()))?;
+    let kind: IdentifierKind = kind.parse().map_err(|error| Usage(format!("--recipient: {error}")))?;
+    parse_identifier(kind, value)
+}
+
 /// The error for an identifier that no recipient has. It does not repeat the identifier.
 pub(super) fn not_found(kind: IdentifierKind) -> anyhow::Error {
     anyhow::anyhow!("no recipient has this {kind}")

@@ -1,6 +1,6 @@
 //! A country, by its ISO 3166 alpha-2 code, and the country of a phone number.
 //!
-//! Countries that share a calling code, such as the United States and Canada, are told apart by the digits that follow it.
+//! Countries that share a calling code, such as the United States and Canada, are distinguished by the digits that follow it.
 
 use std::fmt;
 use std::str::FromStr;

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::Error;
 use crate::domain::secret::Credential;
-use crate::file_access;
+use crate::file_access::{self, folder_of};
 
 /// Readable by the owner only.
 const SECRET: u32 = 0o600;
@@ -145,10 +145,6 @@ fn draft_path(path: &Path) -> Result<PathBuf, Error> {
     let mut random = [0; 8];
     openssl::rand::rand_bytes(&mut random)?;
     Ok(folder_of(path).join(format!(".{:016x}.draft", u64::from_ne_bytes(random))))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ const STATES: [Measure; 10] = [
     measure("accepted", "Deliveries that otpost accepted; the sum of the columns from open to unknown.", |it| {
         Cell::Whole(it.accepted())
     }),
-    measure("open", "Deliveries that are under way or wait.", |it| Cell::Whole(it.open)),
+    measure("open", "Deliveries that are in flight or wait.", |it| Cell::Whole(it.open)),
     measure("sent", "Deliveries that a provider accepted, without a receipt so far.", |it| Cell::Whole(it.sent)),
     CONFIRMED,
     measure("failed", "Deliveries that no provider accepted, or that a receipt reported as not delivered.", |it| {

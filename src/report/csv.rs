@@ -48,14 +48,7 @@ impl<W: Write> Csv<W> {
             Cell::Text(text) if !self.style.raw => harmless(text),
             cell => cell.plain(),
         };
-        let needs_quotes = |c: char| c == self.style.delimiter || matches!(c, '"' | '\r' | '\n');
-        if text.contains(needs_quotes) || text.trim() != text {
-            line.push('"');
-            line.push_str(&text.replace('"', "\"\""));
-            line.push('"');
-        } else {
-            line.push_str(&text);
-        }
+        line.push_str(&quoted(text, self.style.delimiter));
     }
 }
 
@@ -88,8 +81,17 @@ impl<W: Write> ReportWriter for Csv<W> {
     }
 }
 
+/// The text as one field between delimiters, in quotes where it needs them.
+pub fn quoted(text: String, delimiter: char) -> String {
+    let needs_quotes = |c: char| c == delimiter || matches!(c, '"' | '\r' | '\n');
+    if text.contains(needs_quotes) || text.trim() != text {
+        return format!("\"{}\"", text.replace('"', "\"\""));
+    }
+    text
+}
+
 /// `text` such that a spreadsheet runs nothing of it: an apostrophe stands in front of each line that looks like a formula.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 1);
     let mut rest = text;
     loop {

@@ -2,7 +2,7 @@
 //! leaves nothing behind.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -12,8 +12,8 @@ use tempfile::NamedTempFile;
 pub enum Error {
     #[error("{} exists; name another file, or replace it with --force", .0.display())]
     Exists(PathBuf),
-    #[error("{}: the disk is full; nothing was written", .0.display())]
-    Full(PathBuf),
+    #[error("{}: the disk is full; nothing was written", path.display())]
+    Full { path: PathBuf, reason: io::Error },
     #[error("{} cannot be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
@@ -46,6 +46,12 @@ impl NewFile {
         failed(&self.path, error)
     }
 
+    /// Writes all of the file at once, and gives it its name.
+    pub fn write_whole(mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(|error| failed(&self.path, error))?;
+        self.finish()
+    }
+
     /// Gives the complete file its name.
     pub fn finish(self) -> Result<(), Error> {
         let Self { path, file, may_replace } = self;
@@ -62,7 +68,8 @@ impl NewFile {
 fn failed(path: &Path, source: io::Error) -> Error {
     // A writer such as that of XLSX wraps the error of the system.
     let is_full = source.kind() == io::ErrorKind::StorageFull || source.to_string().contains("No space left");
-    if is_full { Error::Full(path.to_owned()) } else { Error::Write { path: path.to_owned(), source } }
+    let path = path.to_owned();
+    if is_full { Error::Full { path, reason: source } } else { Error::Write { path, source } }
 }
 
 #[cfg(test)]

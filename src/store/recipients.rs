@@ -106,12 +106,6 @@ impl Recipients {
         self.backend.erase(id.0, &contacts, &event.with("recipient", id.to_string())).await
     }
 
-    /// Records that an operator wrote the recipient's data to a file.
-    pub async fn record_export(&self, id: RecipientId, now: Timestamp) -> Result<(), Error> {
-        let event = AuditEvent::new(operator(), AuditKind::RecipientExported, now);
-        self.backend.record(&[event.with("recipient", id.to_string())]).await
-    }
-
     fn seal(&self, recipient: &RecipientRecord) -> Result<ImportRows, Error> {
         let id = self.id_of(&recipient.reference)?.0;
         let mut contacts = Vec::with_capacity(recipient.contacts.len());

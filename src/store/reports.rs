@@ -13,7 +13,7 @@ use crate::domain::notification::{Kind, Priority};
 use crate::domain::recipient::{Locale, RecipientId};
 use crate::domain::template_version::TemplateVersion;
 
-/// Deliveries that a search without a selective property looks at before it says how far it has come.
+/// Deliveries that a search without a selective property reads before it says how far it has come.
 pub const LOOKED_AT_MAX: u32 = 100_000;
 
 /// Queries that change nothing.
@@ -59,7 +59,7 @@ pub struct DeliveryFilter {
     pub before: Option<Uuid>,
     /// Lines at most.
     pub limit: u32,
-    /// Deliveries that are looked at, at most, when nothing selective is asked for.
+    /// Deliveries that are read, at most, when nothing selective is asked for.
     pub looked_at_max: u32,
 }
 
@@ -104,7 +104,7 @@ impl DeliveryFilter {
 pub struct DeliveryPage {
     pub lines: Vec<DeliveryLine>,
     /// The list goes on with the deliveries before this id; `None` when there are no more. With fewer lines than asked for,
-    /// so many deliveries were looked at that the search ended here.
+    /// so many deliveries were read that the search ended here.
     pub next: Option<Uuid>,
     /// Audit events that the search index has not come to yet, and whose deliveries may be missing. 0 but after an upgrade of
     /// a large database.

@@ -1,7 +1,7 @@
 //! `resend`: a further delivery of a notification that was not delivered, or of which the recipient says so, at an operator's
 //! request.
 //!
-//! It is a delivery of its own, to the same recipient, before the same deadline: whoever was imported or given a contact
+//! It is a delivery of its own, to the same recipient, before the same deadline: a recipient who was imported or given a contact
 //! meanwhile gets it, and what is known of the first delivery stays as it is.
 
 use uuid::Uuid;

@@ -16,7 +16,7 @@ use crate::domain::clock::Timestamp;
 /// Audit events that one step of the index reads. Their deliveries are written in one small transaction.
 pub const EVENTS_PER_STEP: u32 = 256;
 
-/// The newest events beyond the index whose deliveries a search looks at itself: far more than the index is ever behind.
+/// The newest events beyond the index whose deliveries a search reads itself: far more than the index is ever behind.
 pub(super) const TAIL_MAX: u32 = 10_000;
 
 /// A property of a delivery as the index keeps it: a byte that says which, and seven bytes of a hash of its value. What is

@@ -17,7 +17,7 @@ pub struct PostClient {
 }
 
 impl PostClient {
-    /// Nothing is contacted yet. `name` is what errors call the server; `ca` are certificates to trust beside the system's.
+    /// Nothing is contacted yet. `name` is what errors call the server; `ca` are certificates to trust in addition to the system's.
     pub fn new(name: &str, url: &str, ca: Option<&Path>, timeout: Duration) -> Result<Self, Error> {
         let url = super::check_url(name, url)?;
         Ok(Self { client: client(name, ca, timeout, 1)?, url })

@@ -86,7 +86,7 @@ async fn checkpoints(store: &Store, writer: &BundleWriter, first: u64, newest: u
     Ok(count)
 }
 
-/// The clock of each event: it stands beside the first checkpoint that covers it.
+/// The clock of each event: it is stored with the first checkpoint that covers it.
 #[derive(Default)]
 struct LeafClocks {
     covered: u64,

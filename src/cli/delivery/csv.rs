@@ -1,6 +1,7 @@
 //! Deliveries as CSV (RFC 4180), for a spreadsheet or another program.
 
 use crate::domain::clock::Timestamp;
+use crate::report::csv::{harmless, quoted};
 use crate::store::reports::DeliveryLine;
 
 const HEAD: [&str; 14] = [
@@ -25,7 +26,7 @@ pub(super) fn table(lines: &[DeliveryLine]) -> String {
     let head = HEAD.map(str::to_owned);
     std::iter::once(head)
         .chain(lines.iter().map(cells))
-        .map(|cells| cells.map(|cell| quoted(&cell)).join(",") + "\r\n")
+        .map(|cells| cells.map(|cell| field(&cell)).join(",") + "\r\n")
         .collect()
 }
 
@@ -49,12 +50,9 @@ fn cells(line: &DeliveryLine) -> [String; 14] {
     ]
 }
 
-// A spreadsheet runs a cell that begins like a formula; the apostrophe makes it a text. An idempotency key is whatever a
-// processor wrote.
-fn quoted(cell: &str) -> String {
-    let begin = cell.trim_start_matches(|c: char| c.is_whitespace() && !matches!(c, '\t' | '\r'));
-    let text = if begin.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() };
-    if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+// An idempotency key is what a processor wrote, and may look like a formula.
+fn field(cell: &str) -> String {
+    quoted(harmless(cell), ',')
 }
 
 #[cfg(test)]
@@ -69,9 +67,9 @@ mod tests {
             ("say \"no\"", "\"say \"\"no\"\"\""),
             ("=1+1", "'=1+1"),
             (" \u{a0}@SUM(A1)", "' \u{a0}@SUM(A1)"),
-            ("\r=1", "\"'\r=1\""),
+            ("\r=1", "\"'\r'=1\""),
         ] {
-            assert_eq!(quoted(cell), written, "{cell:?}");
+            assert_eq!(field(cell), written, "{cell:?}");
         }
     }
 }

@@ -5,14 +5,14 @@ use jiff::Zoned;
 use strum::IntoEnumIterator;
 use uuid::Uuid;
 
-use crate::cli::recipient::{normalised_phone, parse_identifier};
+use crate::cli::recipient::{identifier_option, normalised_phone};
 use crate::cli::{Usage, time};
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::country::Country;
 use crate::domain::delivery::{DeliveryState, EndReason, ProviderName};
 use crate::domain::notification::Kind;
-use crate::domain::recipient::{IdentifierKind, Locale, RecipientId};
+use crate::domain::recipient::{Locale, RecipientId};
 use crate::domain::template_version::TemplateVersion;
 use crate::store::Store;
 use crate::store::reports::DeliveryFilter;
@@ -133,11 +133,8 @@ impl FilterArgs {
             return Ok(Some(store.recipient_of(hash)?.ok_or_else(|| Usage(expected.to_owned()))?));
         }
         let Some(text) = &self.recipient else { return Ok(self.recipient_id.map(RecipientId)) };
-        let expected =
-            "--recipient: expected the kind of an identifier, a colon and its value, such as storage_customer:1337";
-        let (kind, value) = text.split_once(':').ok_or_else(|| Usage(expected.to_owned()))?;
-        let kind: IdentifierKind = kind.parse().map_err(|error| Usage(format!("--recipient: {error}")))?;
-        let identifier = parse_identifier(kind, value)?;
+        let identifier = identifier_option(text)?;
+        let kind = identifier.kind;
         let found = store.recipients().find(&identifier).await?;
         match &found[..] {
             [] => Err(Usage(format!("--recipient: no recipient has this {kind}")).into()),

@@ -1,12 +1,8 @@
 //! `otpost recipient export`: everything that is stored of a recipient, who has a right to it (GDPR, article 15).
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -14,11 +10,13 @@ use super::{IdentifierArgs, choose};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::delivery::complete;
 use crate::cli::{Usage, output};
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::preferences::RecipientTimeZone;
 use crate::domain::recipient::Recipient;
-use crate::store::Store;
+use crate::report::new_file::NewFile;
 use crate::store::reports::{DeliveryDetail, DeliveryFilter};
+use crate::store::{Store, operators_event};
 
 /// Deliveries that are read at once.
 const PAGE: u32 = 1_000;
@@ -58,9 +56,11 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         "deliveries": deliveries,
     });
     // Who exported the data is recorded before anybody has it.
-    store.recipients().record_export(recipient.id, SystemClock.now()).await?;
+    let event = operators_event(AuditKind::RecipientExported, SystemClock.now());
+    store.audit_events().record(&[event.with("recipient", recipient.id.to_string())]).await?;
     store.close().await?;
-    write(&args.out, &data).with_context(|| args.out.display().to_string())?;
+    let text = serde_json::to_string_pretty(&data)? + "\n";
+    NewFile::create(&args.out, false)?.write_whole(text.as_bytes())?;
     output::line(format_args!("wrote {} with {count} deliveries", args.out.display()))?;
     output::note("it holds personal data in clear: hand it to the recipient, and delete it");
     Ok(ExitCode::SUCCESS)
@@ -119,15 +119,4 @@ fn about(recipient: &Recipient) -> Value {
         "time_zone": recipient.preferences.time_zone.as_ref().map(RecipientTimeZone::name),
         "contacts": contacts.collect::<Vec<_>>(),
     })
-}
-
-// Readable by its owner only; a half-written one is removed.
-fn write(path: &Path, data: &Value) -> anyhow::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let text = serde_json::to_string_pretty(data)? + "\n";
-    if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
-        let _ = std::fs::remove_file(path);
-        return Err(error.into());
-    }
-    Ok(())
 }

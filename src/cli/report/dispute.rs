@@ -12,14 +12,14 @@ use uuid::Uuid;
 
 use crate::cli::config_file::{ConfigFile, open_store};
 use crate::cli::delivery::complete;
-use crate::cli::recipient::{not_found, parse_identifier};
+use crate::cli::recipient::{identifier_option, not_found};
 use crate::cli::{Usage, output, time, usage};
 use crate::config::Config;
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::NotificationId;
-use crate::domain::recipient::{Identifier, IdentifierKind, Locale};
+use crate::domain::recipient::{Identifier, Locale};
 use crate::dossier::{self, Dossier, DossierQuestion, DossierWords, FORMAT};
 use crate::file_access;
 use crate::render;
@@ -35,7 +35,7 @@ Examples:
   otpost report dispute --notification 01a219da-f7fd-714e-9a0b-2f6f2b7e9d11 --locale pl
   otpost report dispute --recipient storage_customer:1337 --from 2026-11-01 --to 2026-12-01 --out november.pdf";
 
-/// More are no dispute; and a document of a thousand pages helps nobody.
+/// More are no dispute, and a document of a thousand pages is of no use.
 const DELIVERIES_MAX: u32 = 200;
 
 #[derive(Debug, clap::Args)]
@@ -117,13 +117,10 @@ impl DisputeSubject {
         if let Some(id) = args.notification {
             return Ok(Self::Notification(id));
         }
-        let text = args.recipient.as_deref().unwrap_or_default();
-        let expected = "--recipient: expected the kind and the identifier, such as storage_customer:1337";
-        let (kind, value) = text.split_once(':').ok_or_else(|| Usage(expected.to_owned()))?;
-        let kind: IdentifierKind = kind.parse().map_err(|error| Usage(format!("--recipient: {error}, and `:`")))?;
+        let identifier = identifier_option(args.recipient.as_deref().unwrap_or_default())?;
         let from = args.from.as_deref().unwrap_or_default();
         let (from, to) = time::range(from, &args.to, &time::now()).map_err(Usage)?;
-        Ok(Self::Recipient { identifier: parse_identifier(kind, value)?, from, to })
+        Ok(Self::Recipient { identifier, from, to })
     }
 }
 

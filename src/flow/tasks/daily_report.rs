@@ -18,12 +18,9 @@ use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::delivery::DeliveryId;
-use crate::domain::notification::Priority;
-use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::provider_profile::ProviderProfile;
-use crate::domain::recipient::Locale;
-use crate::domain::secret::RenderedText;
 use crate::flow::dispatch::ConfiguredProvider;
+use crate::flow::text_mail::{TextMail, escaped};
 use crate::report::columns::SummedReport;
 use crate::report::csv::Style;
 use crate::report::format::ReportFormat;
@@ -224,22 +221,13 @@ async fn summary(store: &Store, request: &ReportRequest) -> Result<String, Error
 }
 
 async fn send(provider: &dyn Provider, to: &Contact, day: Date, text: &str) -> Result<(), Error> {
-    let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let locale = Locale::parse("en").map_err(|error| Error::Mail(error.to_string()))?;
-    let message = OutboundMessage {
-        delivery: DeliveryId(uuid::Uuid::now_v7()),
-        priority: Priority::Standard,
-        to: to.clone(),
-        rendered: RenderedMessage::Email {
-            subject: RenderedText::new(format!("otpost: deliveries of {day}")),
-            text: RenderedText::new(text.to_owned()),
-            html: RenderedText::new(format!("<pre>{html}</pre>")),
-            locale,
-        },
-        code: None,
-        valid_for: MAIL_VALID_FOR,
+    let mail = TextMail {
+        subject: format!("otpost: deliveries of {day}"),
+        text: text.to_owned(),
+        html: format!("<pre>{}</pre>", escaped(text)),
     };
-    let result = provider.send(&message).await;
+    let result = mail.send(provider, to, DeliveryId(uuid::Uuid::now_v7()), MAIL_VALID_FOR).await;
+    let result = result.map_err(|error| Error::Mail(error.to_string()))?;
     if result.outcome.is_accepted() {
         return Ok(());
     }

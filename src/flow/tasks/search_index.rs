@@ -9,7 +9,7 @@ use crate::domain::chain;
 use crate::store::search::EVENTS_PER_STEP;
 use crate::store::{Error, Store};
 
-/// A search looks at newer deliveries itself, so that the index need not be ahead of it.
+/// A search reads newer deliveries itself, so that the index need not be ahead of it.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// With more to index, a step is followed by a rest so many times as long: codes have priority.
@@ -40,8 +40,8 @@ pub async fn run(store: Arc<Store>) {
 
 // Whether there is more to index at once.
 async fn step(store: &Store) -> Result<bool, Error> {
-    let events = store.search_index().extend_index(EVENTS_PER_STEP).await?;
-    let lag = store.search_index().index_lag().await?;
+    let is_behind = store.search_index().extend_index(EVENTS_PER_STEP).await? == EVENTS_PER_STEP;
+    let lag = if is_behind { store.search_index().index_lag().await? } else { 0 };
     metrics::gauge!("otpost_search_index_lag_events").set(f64::from(u32::try_from(lag).unwrap_or(u32::MAX)));
-    Ok(events == EVENTS_PER_STEP)
+    Ok(is_behind)
 }

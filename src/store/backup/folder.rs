@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{BackupPlan, Error, Manifest};
 use crate::domain::clock::Timestamp;
+use crate::file_access;
 
 /// The format of the time in a name.
 const TIME: &str = "%Y%m%dT%H%M%SZ";
@@ -139,6 +140,6 @@ impl Drop for PartialBackup {
 
 /// Writes the names in the folder of `path` to disk.
 pub(super) fn sync_folder_of(path: &Path) -> Result<(), Error> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file_access::folder_of(path);
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::file(folder))
 }

@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions, Connection};
 use super::folder::sync_folder_of;
 use super::{Contents, Error, Manifest};
 use crate::domain::clock::Timestamp;
+use crate::file_access;
 use crate::store::database_files::{self, with_suffix};
 use crate::store::error::is_busy;
 use crate::store::sqlite;
@@ -75,7 +76,7 @@ fn copy_file(backup: &Path, copy: &Path, database: &Path) -> Result<(), Error> {
     let mut to = to.map_err(Error::file(copy))?;
     io::copy(&mut from, &mut to).and_then(|_| to.sync_all()).map_err(Error::file(copy))?;
     // A gateway with an account of its own must be able to write the file that root restores.
-    let owner = std::fs::metadata(database).or_else(|_| std::fs::metadata(folder_of(database)));
+    let owner = std::fs::metadata(database).or_else(|_| std::fs::metadata(file_access::folder_of(database)));
     let (owner, own) = (owner.map_err(Error::file(database))?, to.metadata().map_err(Error::file(copy))?);
     if (owner.uid(), owner.gid()) != (own.uid(), own.gid()) {
         chown(copy, Some(owner.uid()), Some(owner.gid())).map_err(Error::file(copy))?;
@@ -94,8 +95,4 @@ fn move_aside(database: &Path, at: Timestamp) -> Result<Option<PathBuf>, Error> 
         }
     }
     Ok(moved)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

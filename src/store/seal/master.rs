@@ -107,7 +107,7 @@ impl Masters {
     }
 }
 
-/// Another version of a file has another inode, since it is written beside and renamed.
+/// Another version of a file has another inode, since it is written under another name and renamed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileVersion(u64, i64, i64);
 

@@ -17,6 +17,7 @@ use super::Error;
 use super::keyring::{KEY_BYTES, Key, random_key};
 use super::master::{Use, derive};
 use crate::domain::clock::Timestamp;
+use crate::file_access::folder_of;
 
 /// What the file says.
 pub(super) struct MasterFile {
@@ -108,10 +109,6 @@ fn written(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     temporary.write_all(text.as_bytes())?;
     temporary.as_file().sync_all()?;
     Ok(temporary)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn push_line(text: &mut String, name: &str, key: &Key) {

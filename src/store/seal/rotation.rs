@@ -10,15 +10,10 @@ use crate::domain::recipient::RecipientId;
 pub type SealedPrefix = [u8; 4];
 
 impl Sealer {
-    /// Makes a new master key, which seals from now on, unless the previous rotation has not ended yet. Returns when the
-    /// rotation began.
-    pub fn begin_rotation(&self, now: Timestamp) -> Result<Timestamp, Error> {
+    /// Makes a new master key, which seals from now on, unless the previous rotation has not ended yet.
+    pub fn begin_rotation(&self, now: Timestamp) -> Result<(), Error> {
         let keys = self.keys()?;
-        if let Some(began) = keys.rotated_at() {
-            return Ok(began);
-        }
-        keys.rotate(now)?;
-        Ok(now)
+        if keys.rotated_at().is_some() { Ok(()) } else { keys.rotate(now) }
     }
 
     /// When the rotation began that has not ended yet.

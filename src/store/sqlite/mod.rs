@@ -230,7 +230,7 @@ fn parse_version(text: &str) -> (u32, u32, u32) {
 #[async_trait]
 impl Backend for Sqlite {
     async fn free_space(&self) -> Result<u64, Error> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = file_access::folder_of(&self.path);
         let stat = rustix::fs::statvfs(folder).map_err(|error| Error::Disk(error.into()))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }

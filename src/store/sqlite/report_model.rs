@@ -20,9 +20,6 @@ use crate::store::report_model::{
     ChangedDeliveries, LinePlace, RecountPage, ReportChange, ReportModel, ReportState, StoredCounts, StoredLine,
 };
 
-/// Open deliveries that are counted by one statement.
-const PAGE: u32 = 10_000;
-
 const STATE: &str = "SELECT version, counted, counted_at, purged_hour FROM report_state WHERE id = 1";
 
 /// The events after which a delivery has ended, or is no longer what it was when it ended.
@@ -133,14 +130,11 @@ impl ReportModel for Sqlite {
     }
 
     async fn open_deliveries(&self) -> Result<Vec<(i64, String, u64)>, Error> {
-        let page_end = "SELECT due_at FROM delivery INDEXED BY delivery_due WHERE state = 'open' AND due_at > ?1
-            ORDER BY due_at LIMIT 1 OFFSET ?2";
         let page = "SELECT received_at / 3600000000 AS hour, kind, count(*) AS count
             FROM delivery INDEXED BY delivery_due WHERE state = 'open' AND due_at > ?1 AND due_at <= ?2 GROUP BY 1, 2";
         let (mut open, mut after) = (BTreeMap::<(i64, String), u64>::new(), i64::MIN);
         loop {
-            let end: Option<i64> =
-                sqlx::query_scalar(page_end).bind(after).bind(PAGE).fetch_optional(&self.read).await?;
+            let end = self.open_page_end(after).await?;
             let query = sqlx::query(page).bind(after).bind(end.unwrap_or(i64::MAX));
             for row in &query.fetch_all(&self.read).await? {
                 *open.entry((row.try_get("hour")?, row.try_get("kind")?)).or_default() +=

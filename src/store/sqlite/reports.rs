@@ -60,15 +60,12 @@ impl Reports for Sqlite {
     }
 
     async fn backlogs(&self) -> Result<[Backlog; 2], Error> {
-        let page_end = "SELECT due_at FROM delivery INDEXED BY delivery_due WHERE state = 'open' AND due_at > ?1
-            ORDER BY due_at LIMIT 1 OFFSET ?2";
         let page = "SELECT kind = ?1 AS is_otp, count(*) AS depth, min(received_at) AS oldest
             FROM delivery INDEXED BY delivery_due WHERE state = 'open' AND due_at > ?2 AND due_at <= ?3 GROUP BY 1";
         let mut backlogs = Priority::ALL.map(|priority| Backlog { priority, depth: 0, oldest: None });
         let mut after = i64::MIN;
         loop {
-            let end: Option<i64> =
-                sqlx::query_scalar(page_end).bind(after).bind(PAGE).fetch_optional(&self.read).await?;
+            let end = self.open_page_end(after).await?;
             let query = sqlx::query(page).bind(Kind::Otp.name()).bind(after).bind(end.unwrap_or(i64::MAX));
             for row in &query.fetch_all(&self.read).await? {
                 let known = &mut backlogs[usize::from(!row.try_get::<bool, _>("is_otp")?)];
@@ -150,6 +147,16 @@ pub(super) fn line(row: &SqliteRow) -> Result<DeliveryLine, Error> {
         attempts: row.try_get("attempts")?,
         last: row.try_get("last")?,
     })
+}
+
+impl Sqlite {
+    /// Where a page of open deliveries ends, in the order in which they are due, behind those that are due at `after`; `None`
+    /// for the last page.
+    pub(super) async fn open_page_end(&self, after: i64) -> Result<Option<i64>, Error> {
+        let text = "SELECT due_at FROM delivery INDEXED BY delivery_due WHERE state = 'open' AND due_at > ?1
+            ORDER BY due_at LIMIT 1 OFFSET ?2";
+        Ok(sqlx::query_scalar(text).bind(after).bind(PAGE).fetch_optional(&self.read).await?)
+    }
 }
 
 pub(super) fn event(row: &SqliteRow) -> Result<EventLine, Error> {

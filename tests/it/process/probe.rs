@@ -82,6 +82,11 @@ impl Ledger {
         sqlx::query(statement).execute(&mut self.0).await.unwrap().rows_affected()
     }
 
+    /// Whether no other process holds the write lock.
+    pub(super) async fn can_write(&mut self) -> bool {
+        sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut self.0).await.is_ok()
+    }
+
     pub(super) async fn ended_twice(&mut self) -> usize {
         self.count(ENDED_TWICE).await
     }

@@ -63,6 +63,12 @@ async fn what_another_took_over_stays_as_it_is() {
 
     let stopped = Instant::now();
     gateway.signal("-STOP");
+    while !ledger.can_write().await {
+        // It was stopped inside a transaction. A node on another machine would wait for its end too.
+        gateway.signal("-CONT");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        gateway.signal("-STOP");
+    }
     provider.answers.send_replace(true);
     let mut taken = 0;
     while taken < 2 {

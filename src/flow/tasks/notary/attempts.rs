@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use metrics::Gauge;
 
+use tokio::time::{Interval, MissedTickBehavior};
+
 use crate::domain::chain;
-use crate::domain::clock::Timestamp;
+use crate::domain::clock::{Clock, Timestamp};
+
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// What became of the attempts to publish at one place.
 pub(super) struct Attempts {
     place: &'static str,
     failed: Gauge,
     retry_after: Duration,
+    check: Interval,
     next: Option<Timestamp>,
     is_failing: bool,
 }
@@ -20,11 +25,20 @@ impl Attempts {
     /// Nothing was attempted yet. `failed` is 1 while the last attempt has failed.
     pub(super) fn new(place: &'static str, failed: Gauge, retry_after: Duration) -> Self {
         failed.set(0.0);
-        Self { place, failed, retry_after, next: None, is_failing: false }
+        let mut check = tokio::time::interval(CHECK_EVERY);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { place, failed, retry_after, check, next: None, is_failing: false }
     }
 
-    pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        self.next.is_none_or(|next| now >= next)
+    /// Waits until the next attempt is due; returns the time then.
+    pub(super) async fn due(&mut self, clock: &dyn Clock) -> Timestamp {
+        loop {
+            self.check.tick().await;
+            let now = clock.now();
+            if self.next.is_none_or(|next| now >= next) {
+                return now;
+            }
+        }
     }
 
     /// Takes what became of an attempt: when the next one is due, or nothing if there was nothing to publish.

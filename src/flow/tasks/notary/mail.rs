@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::time::MissedTickBehavior;
 
 use super::attempts::Attempts;
 use crate::channel::Provider;
@@ -13,16 +12,13 @@ use crate::domain::clock::{Clocks, Timestamp};
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::duration;
-use crate::domain::notification::Priority;
-use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::provider_profile::ProviderProfile;
-use crate::domain::recipient::Locale;
-use crate::domain::secret::RenderedText;
+use crate::domain::recipient::InvalidLocale;
 use crate::flow::dispatch::ConfiguredProvider;
+use crate::flow::text_mail::{TextMail, escaped};
 use crate::store::Store;
 use crate::store::audit_tree::StoredCheckpoint;
 
-const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// A relay that did not accept the mail gets it again after this time.
 const RETRY_AFTER: Duration = Duration::from_mins(5);
 /// A mail on its way for longer is superseded by the next one.
@@ -34,7 +30,7 @@ const PLACE: &str = "mail";
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointMailSettings {
-    /// Who gets the checkpoints; empty for nobody.
+    /// The address that gets the checkpoints; empty for none.
     pub to: String,
     /// The name of the e-mail provider that sends them.
     pub provider: String,
@@ -53,7 +49,6 @@ impl Default for CheckpointMailSettings {
 pub struct CheckpointMail {
     provider: Arc<dyn Provider>,
     to: Contact,
-    locale: Locale,
     every: Duration,
 }
 
@@ -62,6 +57,8 @@ pub struct CheckpointMail {
 enum Error {
     #[error("the provider did not accept the mail: {0}")]
     NotAccepted(String),
+    #[error(transparent)]
+    Locale(#[from] InvalidLocale),
     #[error(transparent)]
     Store(#[from] crate::store::Error),
 }
@@ -96,22 +93,11 @@ impl CheckpointMail {
     ) -> Result<Option<Self>, String> {
         let Some(to) = Self::check(settings, providers.iter().map(|(profile, _)| profile))? else { return Ok(None) };
         let named = providers.iter().find(|(profile, _)| profile.provider.0 == settings.provider);
-        let locale = Locale::parse("en").map_err(|error| error.to_string())?;
-        Ok(named.map(|(_, provider)| Self { provider: Arc::clone(provider), to, locale, every: settings.every }))
+        Ok(named.map(|(_, provider)| Self { provider: Arc::clone(provider), to, every: settings.every }))
     }
 
     async fn send(&self, reference: DeliveryId, checkpoint: &StoredCheckpoint) -> Result<(), Error> {
-        let CheckpointText { subject, text, html } = text_of(checkpoint);
-        let (subject, text, html) = (RenderedText::new(subject), RenderedText::new(text), RenderedText::new(html));
-        let message = OutboundMessage {
-            delivery: reference,
-            priority: Priority::Standard,
-            to: self.to.clone(),
-            rendered: RenderedMessage::Email { subject, text, html, locale: self.locale.clone() },
-            code: None,
-            valid_for: VALID_FOR,
-        };
-        let sent = self.provider.send(&message).await;
+        let sent = text_of(checkpoint).send(&*self.provider, &self.to, reference, VALID_FOR).await?;
         if sent.outcome.is_accepted() {
             return Ok(());
         }
@@ -123,20 +109,14 @@ impl CheckpointMail {
     }
 }
 
-struct CheckpointText {
-    subject: String,
-    text: String,
-    html: String,
-}
-
-fn text_of(checkpoint: &StoredCheckpoint) -> CheckpointText {
+fn text_of(checkpoint: &StoredCheckpoint) -> TextMail {
     let (size, at, note) = (checkpoint.size, checkpoint.at, &checkpoint.note);
     let log = note.lines().next().unwrap_or_default();
     let intro = format!(
         "The audit log {log} had {size} events at {at}. Keep this mail: with the lines below, saved as a file, \
          otpost audit verify --checkpoint FILE shows later that none of them was changed or removed."
     );
-    CheckpointText {
+    TextMail {
         subject: format!("Audit checkpoint of {log}: {size} events"),
         html: format!(
             "<!doctype html><html><body><p>{}</p><pre>{}</pre></body></html>",
@@ -147,22 +127,13 @@ fn text_of(checkpoint: &StoredCheckpoint) -> CheckpointText {
     }
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 /// Mails until the process ends.
 pub async fn run(store: Arc<Store>, clocks: Clocks, mail: CheckpointMail) {
     let failed = metrics::gauge!("otpost_audit_publish_failed", "place" => PLACE);
     let mut attempts = Attempts::new(PLACE, failed, RETRY_AFTER.min(mail.every));
-    let mut check = tokio::time::interval(CHECK_EVERY);
-    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        check.tick().await;
-        let now = clocks.steady.now();
-        if attempts.is_due(now) {
-            attempts.record(now, mail_newest(&store, &mail, now).await);
-        }
+        let now = attempts.due(&*clocks.steady).await;
+        attempts.record(now, mail_newest(&store, &mail, now).await);
     }
 }
 
@@ -193,7 +164,7 @@ mod tests {
         let note = "log<1>/audit\n7\nAAAA\n\n— log<1>/audit BBBB\n".to_owned();
         let at = Timestamp::from_micros(0);
         let checkpoint = StoredCheckpoint { size: 7, at, clock_source: String::new(), clock_offset_us: 0, note };
-        let CheckpointText { subject, text, html } = text_of(&checkpoint);
+        let TextMail { subject, text, html } = text_of(&checkpoint);
         assert_eq!(subject, "Audit checkpoint of log<1>/audit: 7 events");
         assert!(text.ends_with(&checkpoint.note), "{text}");
         assert!(html.contains("7\nAAAA\n\n— log&lt;1&gt;/audit BBBB\n"), "{html}");

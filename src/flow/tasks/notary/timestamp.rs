@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use openssl::x509::X509;
 use serde::Deserialize;
-use tokio::time::MissedTickBehavior;
 
 use super::attempts::Attempts;
 use crate::audit::timestamp::{self, QUERY_TYPE};
@@ -16,7 +15,6 @@ use crate::domain::duration;
 use crate::store::Store;
 use crate::store::audit_tree::{StoredCheckpoint, StoredTimestamp};
 
-const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// An authority that did not answer is asked again after this time.
 const RETRY_AFTER: Duration = Duration::from_mins(1);
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -92,14 +90,9 @@ impl TimestampAuthority {
 pub async fn run(store: Arc<Store>, clocks: Clocks, authority: TimestampAuthority) {
     let failed = metrics::gauge!("otpost_audit_timestamp_failed");
     let mut attempts = Attempts::new("time-stamping authority", failed, RETRY_AFTER.min(authority.every));
-    let mut check = tokio::time::interval(CHECK_EVERY);
-    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        check.tick().await;
-        let now = clocks.steady.now();
-        if attempts.is_due(now) {
-            attempts.record(now, stamp_newest(&store, &authority, now).await);
-        }
+        let now = attempts.due(&*clocks.steady).await;
+        attempts.record(now, stamp_newest(&store, &authority, now).await);
     }
 }
 
