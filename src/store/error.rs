@@ -75,26 +75,30 @@ pub enum Error {
     Locked(#[source] sqlx::Error),
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+    /// Of the connection that writes batches.
+    #[error("the database failed")]
+    Batch(#[from] rusqlite::Error),
 }
 
 impl Error {
     /// Whether nothing may be accepted after it, because the disk or the file cannot be trusted any more. A full disk
     /// and a lock that an import holds are temporary.
     pub(super) fn is_final(&self) -> bool {
-        let Self::Database(error) = self else { return false };
-        match code(error) {
-            Some(code) => !is_temporary(code),
-            None => true,
-        }
+        matches!(self, Self::Database(_) | Self::Batch(_)) && !self.code().is_some_and(is_temporary)
     }
 
     /// Whether nothing was written, and the same call may succeed at once: another process held the lock, or the disk was
     /// full.
     pub(super) fn is_temporary(&self) -> bool {
+        matches!(self, Self::NotCommitted | Self::NotRead) || self.code().is_some_and(is_temporary)
+    }
+
+    // SQLite's extended result code.
+    fn code(&self) -> Option<u32> {
         match self {
-            Self::NotCommitted | Self::NotRead => true,
-            Self::Database(error) => code(error).is_some_and(is_temporary),
-            _ => false,
+            Self::Database(error) => code(error),
+            Self::Batch(error) => error.sqlite_error().map(|error| error.extended_code.cast_unsigned()),
+            _ => None,
         }
     }
 
@@ -108,9 +112,8 @@ impl Error {
 
     /// Whether the cause is the disk or the file, not the statement.
     pub(super) fn is_disk_failure(&self) -> bool {
-        let Self::Database(error) = self else { return false };
         // SQLITE_READONLY (8), SQLITE_IOERR (10), SQLITE_CORRUPT (11), SQLITE_CANTOPEN (14) and SQLITE_NOTADB (26).
-        code(error).is_some_and(|code| !is_temporary(code) && matches!(code & 0xff, 8 | 10 | 11 | 14 | 26))
+        self.code().is_some_and(|code| !is_temporary(code) && matches!(code & 0xff, 8 | 10 | 11 | 14 | 26))
     }
 }
 

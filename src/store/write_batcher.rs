@@ -32,14 +32,21 @@ const BATCH: usize = 512;
 pub(super) trait Batches: Send + Sync {
     /// Commits a batch in one transaction and one sync, or nothing of it. After a temporary error nothing is written, and
     /// the batch may be committed again; when that is unknown, the error is final.
-    async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error>;
+    async fn commit(&self, batch: Batch, now: Timestamp) -> Result<Committed, Error>;
 }
 
 /// Changes to commit together.
 #[derive(Default)]
-pub(super) struct Batch<'a> {
-    pub(super) accepts: Vec<&'a AcceptRows>,
-    pub(super) settles: Vec<&'a SettleRows>,
+pub(super) struct Batch {
+    pub(super) accepts: Vec<AcceptRows>,
+    pub(super) settles: Vec<SettleRows>,
+}
+
+/// Where the results of a batch go, in its order.
+#[derive(Default)]
+struct Replies {
+    accepts: Vec<oneshot::Sender<Result<AcceptResult, Error>>>,
+    settles: Vec<oneshot::Sender<Result<SettleResult, Error>>>,
 }
 
 /// The results of a batch, in its order.
@@ -148,22 +155,24 @@ async fn run(
 ) {
     let mut waiting = Vec::with_capacity(BATCH);
     while queue.receive(&mut waiting, BATCH).await {
+        let changes = waiting.len();
+        let (batch, replies) = split(&mut waiting);
         if failure.is_set() {
-            waiting.drain(..).for_each(|change| fail(change, || Error::Stopped));
+            replies.fail(|| Error::Stopped);
             continue;
         }
         let began = Instant::now();
-        let committed = batches.commit(&batch(&waiting), clock.now()).await;
-        observe(waiting.len(), began.elapsed());
+        let committed = batches.commit(batch, clock.now()).await;
+        observe(changes, began.elapsed());
         match committed {
-            Ok(committed) => reply(&mut waiting, committed),
+            Ok(committed) => replies.send(committed),
             Err(error) => {
                 // Retrying a commit after a failed sync is known to be unsafe: the pages may be gone from the cache.
                 if error.is_final() {
                     failure.set(&error);
                 }
-                tracing::error!(error = chain(&error), changes = waiting.len(), "a batch was not committed");
-                waiting.drain(..).for_each(|change| fail(change, || Error::NotCommitted));
+                tracing::error!(error = chain(&error), changes, "a batch was not committed");
+                replies.fail(|| Error::NotCommitted);
             }
         }
     }
@@ -174,32 +183,32 @@ fn observe(changes: usize, took: Duration) {
     metrics::histogram!("otpost_store_commit_duration_seconds").record(took.as_secs_f64());
 }
 
-fn batch(waiting: &[Change]) -> Batch<'_> {
-    let mut batch = Batch::default();
-    for change in waiting {
+fn split(waiting: &mut Vec<Change>) -> (Batch, Replies) {
+    let (mut batch, mut replies) = (Batch::default(), Replies::default());
+    for change in waiting.drain(..) {
         match change {
-            Change::Accept(rows, _) => batch.accepts.push(rows),
-            Change::Settle(rows, _) => batch.settles.push(rows),
+            Change::Accept(rows, reply) => {
+                batch.accepts.push(rows);
+                replies.accepts.push(reply);
+            }
+            Change::Settle(rows, reply) => {
+                batch.settles.push(rows);
+                replies.settles.push(reply);
+            }
         }
     }
-    batch
+    (batch, replies)
 }
 
 // A caller may be gone by now, with a closed connection: its change is committed all the same.
-fn reply(waiting: &mut Vec<Change>, committed: Committed) {
-    let mut accepted = committed.accepted.into_iter();
-    let mut settled = committed.settled.into_iter();
-    for change in waiting.drain(..) {
-        match change {
-            Change::Accept(_, reply) => drop(reply.send(accepted.next().ok_or(Error::NotCommitted))),
-            Change::Settle(_, reply) => drop(reply.send(settled.next().ok_or(Error::NotCommitted))),
-        }
+impl Replies {
+    fn send(self, committed: Committed) {
+        self.accepts.into_iter().zip(committed.accepted).for_each(|(reply, result)| drop(reply.send(Ok(result))));
+        self.settles.into_iter().zip(committed.settled).for_each(|(reply, result)| drop(reply.send(Ok(result))));
     }
-}
 
-fn fail(change: Change, error: impl Fn() -> Error) {
-    match change {
-        Change::Accept(_, reply) => drop(reply.send(Err(error()))),
-        Change::Settle(_, reply) => drop(reply.send(Err(error()))),
+    fn fail(self, error: impl Fn() -> Error) {
+        self.accepts.into_iter().for_each(|reply| drop(reply.send(Err(error()))));
+        self.settles.into_iter().for_each(|reply| drop(reply.send(Err(error()))));
     }
 }

@@ -19,8 +19,8 @@ use crate::store::{Error, Lease, Predecessor};
 
 #[async_trait]
 impl Batches for MemoryBackend {
-    async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
-        self.call("commit", |tables| tables.commit(batch, now)).await?
+    async fn commit(&self, batch: Batch, now: Timestamp) -> Result<Committed, Error> {
+        self.call("commit", |tables| tables.commit(&batch, now)).await?
     }
 }
 

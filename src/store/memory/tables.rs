@@ -128,7 +128,7 @@ impl Tables {
     }
 
     /// Accepts new notifications and settles held deliveries. Two attempts with the same number fail the batch.
-    pub(super) fn commit(&mut self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
+    pub(super) fn commit(&mut self, batch: &Batch, now: Timestamp) -> Result<Committed, Error> {
         if let Some(rows) = batch.settles.iter().find(|rows| self.repeats_an_attempt(rows)) {
             tracing::error!(delivery.id = %rows.delivery, "two attempts have the same number");
             return Err(InjectedFault::Final.into());

@@ -4,8 +4,6 @@ use async_trait::async_trait;
 use sqlx::{Connection, SqliteConnection};
 
 use super::Sqlite;
-use super::commit_rows::EventObject;
-use super::json_rows::object;
 use crate::domain::audit_event::AuditEvent;
 use crate::store::{AuditEvents, Error};
 
@@ -28,11 +26,14 @@ impl AuditEvents for Sqlite {
 /// Writes one audit event inside the caller's transaction.
 pub(super) async fn insert_event(connection: &mut SqliteConnection, event: &AuditEvent) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
-           SELECT ?1->>'at', ?1->>'actor', ?1->>'kind', unhex(?1->>'notification_id'), unhex(?1->>'delivery_id'),
-             ?1->>'detail'",
+        "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )
-    .bind(object(&EventObject::of(event)))
+    .bind(event.at.micros())
+    .bind(event.actor.to_string())
+    .bind(event.kind.name())
+    .bind(event.notification.map(|id| id.0))
+    .bind(event.delivery.map(|id| id.0))
+    .bind(serde_json::to_string(&event.detail).unwrap_or_default())
     .execute(connection)
     .await?;
     Ok(())

@@ -1,190 +1,308 @@
-//! One batch, one transaction, one trip to the database thread.
+//! One batch, one transaction, one sync.
 //!
-//! A statement through sqlx costs a trip to that thread and back (about 70 µs), and each statement in a longer text still
-//! wakes the waiting task once. So the whole batch is one statement with one JSON parameter per table. Nothing is
-//! written row by row.
+//! A statement through sqlx costs a trip to its thread and back, about 70 µs, which is many times what SQLite needs for it.
+//! So batches have a connection of their own, on a thread that may block, with statements that are prepared once.
+//! [`Sqlite::writing`] is held meanwhile: two connections of one process never wait for each other's lock.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-use uuid::Uuid;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, named_params};
 
-use super::Sqlite;
-use super::commit_rows::{AttemptObject, DeliveryObject, EventObject, KeyObject, NotificationObject, StepObject};
-use super::json_rows::array;
+use super::{REQUIRED, Sqlite, WRITER_CACHE, checkpoint};
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
+use crate::domain::failure_detail::FailureDetail;
+use crate::domain::money::Currency;
+use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::store::Error;
-use crate::store::rows::{AcceptResult, SettleResult};
+use crate::store::rows::{AcceptResult, AcceptRows, NextState, SettleResult, SettleRows};
 use crate::store::write_batcher::{Batch, Batches, Committed};
 
-/// The view that a batch is inserted into. It stores nothing: its trigger writes the tables, one statement each, so that
-/// to the database thread a whole batch is one statement with its own commit. Created on the writing connection.
-///
-/// Its columns hold arrays of the objects in `commit_rows`. The fences are in the statements: a lost lease writes nothing.
-pub(super) const BATCH: &str = "
-CREATE TEMP VIEW batch AS SELECT NULL AS now, NULL AS keys, NULL AS notifications, NULL AS deliveries,
-  NULL AS accept_events, NULL AS steps, NULL AS attempts, NULL AS step_events;
+/// Statements that stay prepared: those of this file, and some pragmas.
+const PREPARED: usize = 16;
 
-CREATE TEMP TRIGGER batch_is_written INSTEAD OF INSERT ON batch BEGIN
-  -- A notification is new when its own insert holds the key; a twin in the same batch or an earlier one keeps it.
-  INSERT INTO idempotency (scope, fingerprint, notification_id, expires_at)
-    SELECT unhex(value->>'scope'), unhex(value->>'fingerprint'), unhex(value->>'notification_id'), value->>'expires_at'
-    FROM json_each(NEW.keys) WHERE true
-    ON CONFLICT (scope) DO UPDATE SET
-      fingerprint = excluded.fingerprint, notification_id = excluded.notification_id, expires_at = excluded.expires_at
-    WHERE idempotency.expires_at <= NEW.now;
-  INSERT INTO notification (id, client, kind, received_at, idempotency_key, warnings)
-    SELECT unhex(value->>'id'), value->>'client', value->>'kind', value->>'received_at', value->>'idempotency_key',
-      value->>'warnings'
-    FROM json_each(NEW.notifications)
-    WHERE value->>'scope' IS NULL OR EXISTS (
-      SELECT 1 FROM idempotency AS i
-        WHERE i.scope = unhex(value->>'scope') AND i.notification_id = unhex(value->>'id'));
-  INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, state, due_at, lease_token, ordering_key,
-      sealed)
-    SELECT unhex(value->>'id'), unhex(value->>'notification_id'), value->>'kind', value->>'received_at',
-      value->>'expires_at', 'open', value->>'due_at', value->>'lease_token', unhex(value->>'ordering_key'),
-      unhex(value->>'sealed')
-    FROM json_each(NEW.deliveries)
-    WHERE EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>'notification_id'));
-  INSERT INTO replacement (replaced, notification_id, expires_at)
-    SELECT unhex(value->>'replaced'), unhex(value->>'notification_id'), value->>'replaces_until'
-    FROM json_each(NEW.deliveries)
-    WHERE value->>'replaced' IS NOT NULL
-      AND EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>'notification_id'))
-    ON CONFLICT (replaced) DO UPDATE SET
-      notification_id = excluded.notification_id, expires_at = excluded.expires_at
-    WHERE excluded.notification_id > replacement.notification_id;
-  INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
-    SELECT value->>'at', value->>'actor', value->>'kind', unhex(value->>'notification_id'),
-      unhex(value->>'delivery_id'), value->>'detail'
-    FROM json_each(NEW.accept_events)
-    WHERE EXISTS (SELECT 1 FROM notification AS n WHERE n.id = unhex(value->>'notification_id'));
-
-  -- A step whose lease is lost writes nothing, in no table.
-  INSERT INTO attempt (delivery_id, number, channel, provider, contact_position, masked_contact, started_at, took_us,
-      outcome, cause, reference, retry_after_ms, template_version, detail, segments, contact_hash, country,
-      cost, currency)
-    SELECT unhex(value->>'delivery_id'), value->>'number', value->>'channel', value->>'provider',
-      value->>'contact_position', value->>'masked_contact', value->>'started_at', value->>'took_us', value->>'outcome',
-      value->>'cause', value->>'reference', value->>'retry_after_ms', unhex(value->>'template_version'),
-      value->>'detail', value->>'segments', unhex(value->>'contact_hash'), value->>'country',
-      value->>'cost', value->>'currency'
-    FROM json_each(NEW.attempts)
-    WHERE EXISTS (
-      SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>'delivery_id') AND d.lease_token = value->>'lease_token'
-        AND d.state = 'open');
-  INSERT INTO provider_spend (minute, provider, first_at, units)
-    SELECT value->>'started_at' / 60000000 AS minute, value->>'provider', min(value->>'started_at'),
-      sum(coalesce(value->>'segments', 1))
-    FROM json_each(NEW.attempts)
-    WHERE value->>'outcome' IN ('accepted', 'unknown') AND EXISTS (
-      SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>'delivery_id') AND d.lease_token = value->>'lease_token'
-        AND d.state = 'open')
-    GROUP BY minute, value->>'provider'
-    ON CONFLICT (minute, provider) DO UPDATE SET units = units + excluded.units;
-  INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
-    SELECT value->>'at', value->>'actor', value->>'kind', unhex(value->>'notification_id'),
-      unhex(value->>'delivery_id'), value->>'detail'
-    FROM json_each(NEW.step_events)
-    WHERE EXISTS (
-      SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>'delivery_id') AND d.lease_token = value->>'lease_token'
-        AND d.state = 'open');
-  UPDATE delivery SET
-      recipient_id = coalesce(unhex(s.value->>'recipient_id'), recipient_id),
-      state = s.value->>'state',
-      end_reason = s.value->>'end_reason',
-      ended_at = s.value->>'ended_at',
-      due_at = coalesce(s.value->>'due_at', due_at),
-      lease_token = CASE s.value->>'keeps_lease' WHEN 1 THEN lease_token END,
-      wait_recorded = s.value->>'wait_recorded',
-      sealed = CASE s.value->>'keeps_content' WHEN 1 THEN sealed END
-    FROM json_each(NEW.steps) AS s
-    WHERE delivery.id = unhex(s.value->>'delivery_id') AND delivery.lease_token = s.value->>'lease_token'
-      AND delivery.state = 'open';
-END;
-";
-
-// Numbered with $ and not with ?: SQLite counts a $ parameter where it first stands in its own statement, while ?5
-// would claim the four before it, and sqlx would bind those to something else.
-// Parameters: $1 now, $2 keys, $3 notifications, $4 deliveries, $5 accept_events, $6 steps, $7 attempts, $8 step_events.
-const WRITE: &str = "INSERT INTO batch VALUES ($1, $2, $3, $4, $5, $6, $7, $8);";
-
-// Read before the write and outside of it: only this connection, which is locked, changes a lease.
-const LOST: &str = "
-SELECT unhex(value->>'delivery_id') AS lost FROM json_each($6) WHERE NOT EXISTS (
-  SELECT 1 FROM delivery AS d WHERE d.id = unhex(value->>'delivery_id') AND d.lease_token = value->>'lease_token'
-    AND d.state = 'open');
-";
-
-const KNOWN: &str = "
-SELECT unhex(value->>'notification_id') AS refused, i.notification_id AS first, i.fingerprint AS fingerprint
-  FROM json_each($2) JOIN idempotency AS i ON i.scope = unhex(value->>'scope')
-  WHERE i.notification_id <> unhex(value->>'notification_id');
-";
-
-/// The three statements that a batch can need, concatenated once so that each is prepared once.
-pub(super) struct Statements {
-    accept: Arc<str>,
-    settle: Arc<str>,
-    both: Arc<str>,
-}
-
-impl Statements {
-    pub(super) fn new() -> Self {
-        Self {
-            accept: [WRITE, KNOWN].concat().into(),
-            settle: [LOST, WRITE].concat().into(),
-            both: [LOST, WRITE, KNOWN].concat().into(),
-        }
-    }
-
-    fn of(&self, batch: &Batch<'_>) -> Arc<str> {
-        let text = match (batch.accepts.is_empty(), batch.settles.is_empty()) {
-            (false, true) => &self.accept,
-            (true, _) => &self.settle,
-            (false, false) => &self.both,
-        };
-        Arc::clone(text)
-    }
-}
+/// What a provider was paid for is counted by the minute, which spend caps read back after a restart.
+const MINUTE_US: i64 = 60_000_000;
 
 #[async_trait]
 impl Batches for Sqlite {
-    async fn commit(&self, batch: &Batch<'_>, now: Timestamp) -> Result<Committed, Error> {
-        let query = sqlx::query(sqlx::AssertSqlSafe(self.statements.of(batch)))
-            .bind(now.micros())
-            .bind(array(batch.accepts.iter().filter_map(|rows| KeyObject::of(rows))))
-            .bind(array(batch.accepts.iter().map(|rows| NotificationObject::of(rows))))
-            .bind(array(batch.accepts.iter().map(|rows| DeliveryObject::of(rows))))
-            .bind(array(batch.accepts.iter().map(|rows| EventObject::of(&rows.event))))
-            .bind(array(batch.settles.iter().map(|rows| StepObject::of(rows))))
-            .bind(array(batch.settles.iter().filter_map(|rows| AttemptObject::of(rows))))
-            .bind(array(batch.settles.iter().filter_map(|rows| EventObject::of_step(rows))));
-        let mut connection = self.writing().await?;
-        let rows = query.fetch_all(&mut *connection).await?;
-        results(batch, &rows)
+    async fn commit(&self, batch: Batch, now: Timestamp) -> Result<Committed, Error> {
+        let _alone = self.writing().await?;
+        let connection = Arc::clone(&self.batches);
+        // After a panic the transaction has been rolled back.
+        let committed = tokio::task::spawn_blocking(move || connection.commit(&batch, now));
+        committed.await.map_err(|_| Error::NotCommitted)?
     }
 }
 
-fn results(batch: &Batch<'_>, rows: &[SqliteRow]) -> Result<Committed, Error> {
-    let mut accepted = vec![AcceptResult::New; batch.accepts.len()];
-    let mut settled = vec![SettleResult::Done; batch.settles.len()];
-    for row in rows {
-        if row.len() == 1 {
-            let lost: Uuid = row.try_get("lost")?;
-            let same = batch.settles.iter().zip(&mut settled).filter(|(rows, _)| rows.delivery == lost);
-            same.for_each(|(_, settled)| *settled = SettleResult::LeaseLost);
-        } else {
-            let refused: Uuid = row.try_get("refused")?;
-            let known =
-                AcceptResult::Known { notification: row.try_get("first")?, fingerprint: row.try_get("fingerprint")? };
-            if let Some(at) = batch.accepts.iter().position(|rows| rows.notification == refused) {
-                accepted[at] = known;
+/// The connection that writes batches.
+pub(super) struct BatchConnection {
+    path: PathBuf,
+    /// How long it waits for the lock of another process.
+    wait: Duration,
+    state: Mutex<State>,
+}
+
+enum State {
+    Open(Connection),
+    /// Opened by the next batch.
+    Unopened,
+    /// Nothing may be written any more.
+    Closed,
+}
+
+impl BatchConnection {
+    /// A connection that the first batch opens.
+    pub(super) fn new(path: PathBuf, wait: Duration) -> Self {
+        Self { path, wait, state: Mutex::new(State::Unopened) }
+    }
+
+    /// Opens it now, so that the first batch does not wait for it.
+    pub(super) fn open(&self) -> Result<(), Error> {
+        let connection = self.connect()?;
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Open(connection);
+        Ok(())
+    }
+
+    /// Closes it for good.
+    pub(super) fn close(&self) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Closed;
+    }
+
+    fn connect(&self) -> Result<Connection, Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(self.wait)?;
+        connection.set_prepared_statement_cache_capacity(PREPARED);
+        for (setting, value) in REQUIRED {
+            connection.pragma_update(None, setting, value)?;
+            let found: i64 = connection.pragma_query_value(None, setting, |row| row.get(0))?;
+            if found.to_string() != value {
+                return Err(Error::Settings { setting, found: found.to_string(), expected: value });
             }
         }
+        connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
+        connection.pragma_update(None, "journal_size_limit", checkpoint::WAL_FILE_MAX)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        Ok(connection)
     }
-    Ok(Committed { accepted, settled })
+
+    fn commit(&self, batch: &Batch, now: Timestamp) -> Result<Committed, Error> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*state, State::Closed) {
+            return Err(Error::Stopped);
+        }
+        // On a full disk a rollback can fail too. The next batch must not be written into what it left open.
+        if !matches!(&*state, State::Open(connection) if connection.is_autocommit()) {
+            *state = State::Unopened;
+            *state = State::Open(self.connect()?);
+        }
+        let State::Open(connection) = &mut *state else { return Err(Error::Stopped) };
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let accepted = batch.accepts.iter().map(|rows| accept(&transaction, rows, now)).collect::<Result<_, _>>()?;
+        let settled = batch.settles.iter().map(|rows| settle(&transaction, rows)).collect::<Result<Vec<_>, _>>()?;
+        let done = batch.settles.iter().zip(&settled).filter(|(_, result)| **result == SettleResult::Done);
+        add_spend(&transaction, done.filter_map(|(rows, _)| rows.attempt.as_ref()))?;
+        transaction.commit()?;
+        Ok(Committed { accepted, settled })
+    }
+}
+
+// A notification is new when its own insert takes the key; a twin in the same batch or an earlier one keeps it.
+fn accept(transaction: &Transaction<'_>, rows: &AcceptRows, now: Timestamp) -> rusqlite::Result<AcceptResult> {
+    if let Some(known) = take_key(transaction, rows, now)? {
+        return Ok(known);
+    }
+    let notification = rows.notification.as_bytes();
+    let text = "INSERT INTO notification (id, client, kind, received_at, idempotency_key, warnings)
+        VALUES (:id, :client, :kind, :received_at, :idempotency_key, :warnings)";
+    transaction.prepare_cached(text)?.execute(named_params! {
+        ":id": notification,
+        ":client": rows.client,
+        ":kind": rows.kind.name(),
+        ":received_at": rows.received_at.micros(),
+        ":idempotency_key": rows.idempotency_key,
+        ":warnings": rows.warnings,
+    })?;
+    let text = "INSERT INTO delivery (id, notification_id, kind, received_at, expires_at, state, due_at, lease_token,
+          ordering_key, sealed)
+        VALUES (:id, :notification_id, :kind, :received_at, :expires_at, 'open', :due_at, :lease_token, :ordering_key,
+          :sealed)";
+    transaction.prepare_cached(text)?.execute(named_params! {
+        ":id": rows.delivery.as_bytes(),
+        ":notification_id": notification,
+        ":kind": rows.kind.name(),
+        ":received_at": rows.received_at.micros(),
+        ":expires_at": rows.expires_at.micros(),
+        ":due_at": rows.due_at.micros(),
+        ":lease_token": rows.lease_token,
+        ":ordering_key": rows.ordering_key,
+        ":sealed": rows.sealed,
+    })?;
+    if let Some(replaced) = &rows.replaced {
+        let text = "INSERT INTO replacement (replaced, notification_id, expires_at)
+            VALUES (:replaced, :notification_id, :expires_at)
+            ON CONFLICT (replaced) DO UPDATE SET
+              notification_id = excluded.notification_id, expires_at = excluded.expires_at
+            WHERE excluded.notification_id > replacement.notification_id";
+        transaction.prepare_cached(text)?.execute(named_params! {
+            ":replaced": replaced,
+            ":notification_id": notification,
+            ":expires_at": rows.replaces_until.micros(),
+        })?;
+    }
+    add_event(transaction, &rows.event)?;
+    Ok(AcceptResult::New)
+}
+
+// The notification that has the key already, if one has.
+fn take_key(
+    transaction: &Transaction<'_>,
+    rows: &AcceptRows,
+    now: Timestamp,
+) -> rusqlite::Result<Option<AcceptResult>> {
+    let Some(key) = &rows.idempotency else { return Ok(None) };
+    let text = "INSERT INTO idempotency (scope, fingerprint, notification_id, expires_at)
+        VALUES (:scope, :fingerprint, :notification_id, :expires_at)
+        ON CONFLICT (scope) DO UPDATE SET
+          fingerprint = excluded.fingerprint, notification_id = excluded.notification_id, expires_at = excluded.expires_at
+        WHERE idempotency.expires_at <= :now";
+    let taken = transaction.prepare_cached(text)?.execute(named_params! {
+        ":scope": key.scope,
+        ":fingerprint": key.fingerprint,
+        ":notification_id": rows.notification.as_bytes(),
+        ":expires_at": key.expires_at.micros(),
+        ":now": now.micros(),
+    })?;
+    if taken == 1 {
+        return Ok(None);
+    }
+    let text = "SELECT notification_id, fingerprint FROM idempotency WHERE scope = :scope";
+    let known = |row: &rusqlite::Row<'_>| {
+        let notification = uuid::Uuid::from_bytes(row.get("notification_id")?);
+        Ok(AcceptResult::Known { notification, fingerprint: row.get("fingerprint")? })
+    };
+    transaction.prepare_cached(text)?.query_row(named_params! { ":scope": key.scope }, known).optional()
+}
+
+// The fence is in the first statement: a step whose lease is lost writes nothing, in no table.
+fn settle(transaction: &Transaction<'_>, rows: &SettleRows) -> rusqlite::Result<SettleResult> {
+    let (state, reason, ended_at, due_at) = match rows.next {
+        NextState::Leased(until) | NextState::Due(until) => (DeliveryState::Open, None, None, Some(until)),
+        NextState::Ended(state, reason, at) => (state, reason, Some(at), None),
+        NextState::AwaitsReceipt(at) => (DeliveryState::Sent, None, Some(at), None),
+    };
+    let text = "UPDATE delivery SET
+          recipient_id = coalesce(:recipient_id, recipient_id),
+          state = :state,
+          end_reason = :end_reason,
+          ended_at = :ended_at,
+          due_at = coalesce(:due_at, due_at),
+          lease_token = CASE WHEN :keeps_lease THEN lease_token END,
+          wait_recorded = :wait_recorded,
+          sealed = CASE WHEN :keeps_content THEN sealed END
+        WHERE id = :id AND lease_token = :lease_token AND state = 'open'";
+    let updated = transaction.prepare_cached(text)?.execute(named_params! {
+        ":recipient_id": rows.recipient.as_ref().map(uuid::Uuid::as_bytes),
+        ":state": state.name(),
+        ":end_reason": reason.map(EndReason::name),
+        ":ended_at": ended_at.map(Timestamp::micros),
+        ":due_at": due_at.map(Timestamp::micros),
+        ":keeps_lease": matches!(rows.next, NextState::Leased(_)),
+        ":wait_recorded": matches!(rows.next, NextState::Due(_)).then_some(true),
+        ":keeps_content": rows.keeps_content,
+        ":id": rows.delivery.as_bytes(),
+        ":lease_token": rows.lease_token,
+    })?;
+    if updated == 0 {
+        return Ok(SettleResult::LeaseLost);
+    }
+    if let Some(attempt) = &rows.attempt {
+        add_attempt(transaction, rows, attempt)?;
+    }
+    if let Some(event) = &rows.event {
+        add_event(transaction, event)?;
+    }
+    Ok(SettleResult::Done)
+}
+
+fn add_attempt(transaction: &Transaction<'_>, rows: &SettleRows, attempt: &Attempt) -> rusqlite::Result<()> {
+    let (reference, retry_after) = match &attempt.outcome {
+        Outcome::Accepted { reference } => (reference.as_ref(), None),
+        Outcome::Deferred { retry_after, .. } => (None, retry_after.as_ref()),
+        Outcome::Rejected { .. } | Outcome::Unknown { .. } => (None, None),
+    };
+    let whole = |number: u128| i64::try_from(number).unwrap_or(i64::MAX);
+    let cost = attempt.cost.as_ref();
+    let text =
+        "INSERT INTO attempt (delivery_id, number, channel, provider, contact_position, masked_contact, started_at,
+          took_us, outcome, cause, reference, retry_after_ms, template_version, detail, segments, contact_hash, country,
+          cost, currency)
+        VALUES (:delivery_id, :number, :channel, :provider, :contact_position, :masked_contact, :started_at,
+          :took_us, :outcome, :cause, :reference, :retry_after_ms, :template_version, :detail, :segments, :contact_hash,
+          :country, :cost, :currency)";
+    transaction.prepare_cached(text)?.execute(named_params! {
+        ":delivery_id": rows.delivery.as_bytes(),
+        ":number": attempt.number,
+        ":channel": attempt.channel.name(),
+        ":provider": attempt.provider.0,
+        ":contact_position": attempt.contact,
+        ":masked_contact": attempt.address,
+        ":started_at": attempt.started_at.micros(),
+        ":took_us": whole(attempt.took.as_micros()),
+        ":outcome": attempt.outcome.name(),
+        ":cause": attempt.outcome.cause().map(Cause::name),
+        ":reference": reference.map(Reference::as_str),
+        ":retry_after_ms": retry_after.map(|span| whole(span.as_millis())),
+        ":template_version": attempt.template_version.as_ref().map(|version| version.0.as_slice()),
+        ":detail": attempt.detail.as_ref().map(FailureDetail::as_str),
+        ":segments": attempt.segments,
+        ":contact_hash": attempt.contact_hash,
+        ":country": attempt.country.map(|country| country.to_string()),
+        ":cost": cost.map(|cost| whole(cost.amount.micros().into())),
+        ":currency": cost.and_then(|cost| cost.currency.as_ref()).map(Currency::as_str),
+    })?;
+    Ok(())
+}
+
+fn add_spend<'a>(transaction: &Transaction<'_>, attempts: impl Iterator<Item = &'a Attempt>) -> rusqlite::Result<()> {
+    let mut minutes = BTreeMap::<(i64, &str), (i64, u32)>::new();
+    let paid = attempts.filter(|it| matches!(it.outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }));
+    for Attempt { provider, started_at, segments, .. } in paid {
+        let at = started_at.micros();
+        let (first_at, units) = minutes.entry((at / MINUTE_US, provider.0.as_str())).or_insert((at, 0));
+        *first_at = at.min(*first_at);
+        *units += segments.unwrap_or(1);
+    }
+    for ((minute, provider), (first_at, units)) in minutes {
+        let text = "INSERT INTO provider_spend (minute, provider, first_at, units)
+            VALUES (:minute, :provider, :first_at, :units)
+            ON CONFLICT (minute, provider) DO UPDATE SET units = units + excluded.units";
+        transaction.prepare_cached(text)?.execute(named_params! {
+            ":minute": minute,
+            ":provider": provider,
+            ":first_at": first_at,
+            ":units": units,
+        })?;
+    }
+    Ok(())
+}
+
+fn add_event(transaction: &Transaction<'_>, event: &AuditEvent) -> rusqlite::Result<()> {
+    let text = "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
+        VALUES (:at, :actor, :kind, :notification_id, :delivery_id, :detail)";
+    transaction.prepare_cached(text)?.execute(named_params! {
+        ":at": event.at.micros(),
+        ":actor": event.actor.to_string(),
+        ":kind": event.kind.name(),
+        ":notification_id": event.notification.as_ref().map(|id| id.0.as_bytes()),
+        ":delivery_id": event.delivery.as_ref().map(|id| id.0.as_bytes()),
+        ":detail": serde_json::to_string(&event.detail).unwrap_or_default(),
+    })?;
+    Ok(())
 }

@@ -1,4 +1,5 @@
-//! SQLite inside the process: one writing connection, a second one that checkpoints, a few that only read.
+//! SQLite inside the process: one connection that writes batches, one for other changes, one that checkpoints, a few that only
+//! read. The first two take turns.
 //!
 //! A reader of any process delays nobody: it only keeps pages in the write-ahead log, see `checkpoint` and `wal_monitor`.
 //! Our own read transactions are short: each is one statement that reads a bounded number of rows by an index.
@@ -13,7 +14,6 @@ mod audit_events;
 mod audit_tree;
 mod checkpoint;
 mod commit;
-mod commit_rows;
 mod json_rows;
 mod lock;
 mod lock_table;
@@ -51,6 +51,7 @@ use super::backend::Backend;
 use super::fatal_error::FatalError;
 use super::{Error, OpenMode, Settings, database_files};
 use crate::file_access::{self, Purpose};
+use commit::BatchConnection;
 use wal_monitor::WalMonitor;
 
 /// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
@@ -63,7 +64,10 @@ const GATEWAY_WAITS: Duration = Duration::from_secs(1);
 /// How long a command waits for the gateway: no customer waits for a command.
 const CLI_WAITS: Duration = Duration::from_secs(10);
 
-/// The writer's page cache, in KiB after a minus sign. It must hold the idempotency keys of three days, whose pages are
+/// Settings that durability and erasure depend on: every connection that writes reads them back.
+const REQUIRED: [(&str, &str); 3] = [("synchronous", "2"), ("wal_autocheckpoint", "0"), ("secure_delete", "1")];
+
+/// The page cache of batches, in KiB after a minus sign. It must hold the idempotency keys of three days, whose pages are
 /// read in random order.
 const WRITER_CACHE: &str = "-65536";
 
@@ -78,14 +82,14 @@ pub(super) struct Sqlite {
     write: Mutex<SqliteConnection>,
     options: SqliteConnectOptions,
     read: SqlitePool,
-    statements: commit::Statements,
+    batches: Arc<BatchConnection>,
     path: PathBuf,
     failure: Arc<FatalError>,
     // Held until the gateway closes the store; the system releases it when the process dies. Commands have none.
     lock: Option<File>,
     is_read_only: bool,
-    // Of a command that writes many.
-    batches: AtomicU32,
+    // Of a command that writes many times.
+    writes: AtomicU32,
 }
 
 impl Sqlite {
@@ -117,7 +121,7 @@ impl Sqlite {
         let writing = options
             .clone()
             .create_if_missing(is_gateway)
-            .pragma("cache_size", WRITER_CACHE)
+            .pragma("cache_size", if is_gateway { SMALL_CACHE } else { WRITER_CACHE })
             .pragma("journal_size_limit", checkpoint::WAL_FILE_MAX);
         let mut write = writing.connect().await.map_err(Error::Open)?;
         if is_gateway {
@@ -126,14 +130,15 @@ impl Sqlite {
         } else {
             schema::require_current(&mut write).await?;
         }
-        writer_connection::prepare(&mut write).await?;
+        verify(&mut write).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
-        let (write, statements, path) = (Mutex::new(write), commit::Statements::new(), path.to_owned());
-        let batches = AtomicU32::new(0);
+        let batches = Arc::new(BatchConnection::new(path.to_owned(), waits(mode)));
+        batches.open()?;
+        let (write, path, writes) = (Mutex::new(write), path.to_owned(), AtomicU32::new(0));
         let is_read_only = false;
         let sqlite =
-            Arc::new(Self { write, options: writing, read, statements, path, failure, lock, is_read_only, batches });
+            Arc::new(Self { write, options: writing, read, batches, path, failure, lock, is_read_only, writes });
         if is_gateway {
             let connection = options.busy_timeout(Duration::ZERO).connect().await.map_err(Error::Open)?;
             let monitor = WalMonitor::new(&sqlite.path, settings.wal_alarm);
@@ -144,10 +149,11 @@ impl Sqlite {
 
     async fn open_to_read(path: &Path, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
         let (connection, read, options) = read_only::open(path).await?;
-        let (write, statements, path) = (Mutex::new(connection), commit::Statements::new(), path.to_owned());
-        let batches = AtomicU32::new(0);
+        let batches = Arc::new(BatchConnection::new(path.to_owned(), CLI_WAITS));
+        batches.close();
+        let (write, path, writes) = (Mutex::new(connection), path.to_owned(), AtomicU32::new(0));
         let (lock, is_read_only) = (None, true);
-        Ok(Arc::new(Self { write, options, read, statements, path, failure, lock, is_read_only, batches }))
+        Ok(Arc::new(Self { write, options, read, batches, path, failure, lock, is_read_only, writes }))
     }
 }
 
@@ -169,16 +175,19 @@ fn denied(path: &Path, mode: OpenMode) -> Option<Error> {
     })
 }
 
-fn options(path: &Path, mode: OpenMode) -> SqliteConnectOptions {
-    let wait = match mode {
+fn waits(mode: OpenMode) -> Duration {
+    match mode {
         OpenMode::Gateway => GATEWAY_WAITS,
         OpenMode::Cli | OpenMode::ReadOnly => CLI_WAITS,
-    };
+    }
+}
+
+fn options(path: &Path, mode: OpenMode) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(wait)
+        .busy_timeout(waits(mode))
         .statement_cache_capacity(64)
         .pragma("wal_autocheckpoint", "0")
         .pragma("cache_size", SMALL_CACHE)
@@ -208,11 +217,8 @@ async fn verify(connection: &mut SqliteConnection) -> Result<(), Error> {
     if journal_mode != "wal" {
         return Err(Error::Settings { setting: "journal_mode", found: journal_mode, expected: "wal" });
     }
-    for (setting, text, expected) in [
-        ("synchronous", "PRAGMA synchronous", "2"),
-        ("wal_autocheckpoint", "PRAGMA wal_autocheckpoint", "0"),
-        ("secure_delete", "PRAGMA secure_delete", "1"),
-    ] {
+    for (setting, expected) in REQUIRED {
+        let text = sqlx::AssertSqlSafe(format!("PRAGMA {setting}"));
         let found: i64 = sqlx::query_scalar(text).fetch_one(&mut *connection).await?;
         if found.to_string() != expected {
             return Err(Error::Settings { setting, found: found.to_string(), expected });
@@ -249,6 +255,7 @@ impl Backend for Sqlite {
         sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
         // From here on the file may be another gateway's: a task that still holds this store can change nothing in it.
         sqlx::query("PRAGMA query_only = ON").execute(&mut *write).await?;
+        self.batches.close();
         if let Some(lock) = &self.lock {
             lock.unlock().map_err(|source| Error::Lock { path: lock::path_of(&self.path), source })?;
         }

@@ -1,4 +1,4 @@
-//! The one connection that writes. A caller gets it locked and without an open transaction.
+//! The connection of changes that are no batches. A caller gets it locked and without an open transaction.
 //!
 //! sqlx counts transactions itself. When a commit fails, on a full disk say, SQLite may have ended the transaction on its
 //! own; the rollback that sqlx then sends fails too, the count stays, and no transaction could be begun again. If one were
@@ -9,15 +9,8 @@ use std::sync::atomic::Ordering;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::MutexGuard;
 
-use super::{Sqlite, commit, verify};
+use super::{Sqlite, verify};
 use crate::store::Error;
-
-/// Verifies the connection's settings and creates the view that batches are inserted into.
-pub(super) async fn prepare(connection: &mut SqliteConnection) -> Result<(), Error> {
-    verify(connection).await?;
-    sqlx::raw_sql(commit::BATCH).execute(connection).await.map_err(Error::Open)?;
-    Ok(())
-}
 
 /// Small batches are checkpointed together.
 const BATCHES_PER_CHECKPOINT: u32 = 16;
@@ -26,7 +19,7 @@ impl Sqlite {
     /// Without a gateway nothing else checkpoints, and a command of many batches would make the write-ahead log many times as
     /// large as the database.
     pub(super) async fn checkpoint_without_gateway(&self, write: &mut SqliteConnection) -> Result<(), Error> {
-        if self.lock.is_none() && self.batches.fetch_add(1, Ordering::Relaxed).is_multiple_of(BATCHES_PER_CHECKPOINT) {
+        if self.lock.is_none() && self.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(BATCHES_PER_CHECKPOINT) {
             sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(write).await?;
         }
         Ok(())
@@ -41,7 +34,7 @@ impl Sqlite {
             if write.is_in_transaction() {
                 tracing::warn!("a transaction could not be rolled back; its database connection is replaced");
                 let mut fresh = self.options.connect().await.map_err(Error::Open)?;
-                prepare(&mut fresh).await?;
+                verify(&mut fresh).await?;
                 *write = fresh;
             }
         }

@@ -1,7 +1,7 @@
 //! Every statement of the SQLite store finds its rows by an index: none reads the whole of a table that grows.
 //!
 //! The statements are read from the source, so that a new one cannot be forgotten. `{NAME}` in a text is the constant of
-//! that name; the statements of the batch are those of its trigger.
+//! that name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -84,7 +84,7 @@ async fn scans_of(database: &mut SqliteConnection, statement: &Statement, growin
     let Statement { place, text } = statement;
     let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
     let plan =
-        sqlx::query(explain).fetch_all(database).await.unwrap_or_else(|error| panic!("{place}: {error}\n{text}"));
+        sqlx::raw_sql(explain).fetch_all(database).await.unwrap_or_else(|error| panic!("{place}: {error}\n{text}"));
     let steps = plan.iter().map(|row| row.get::<String, _>("detail"));
     let named = |name: &str| {
         let aliased = format!(" AS {name}");
@@ -115,15 +115,12 @@ fn statements(sources: &[Source]) -> Vec<Statement> {
             let place = format!("src/{}:{line}", source.path);
             let whole =
                 constants.iter().fold(text.clone(), |whole, (name, part)| whole.replace(&format!("{{{name}}}"), part));
-            for text in trigger_body(&whole).unwrap_or_else(|| vec![whole.trim().to_owned()]) {
-                if VERBS.iter().any(|verb| text.starts_with(verb)) {
-                    statements.push(Statement { place: place.clone(), text });
-                }
+            let text = whole.trim().to_owned();
+            if VERBS.iter().any(|verb| text.starts_with(verb)) {
+                statements.push(Statement { place, text });
             }
         }
     }
-    // The view that batches are inserted into exists on the writer only; its trigger is checked instead.
-    statements.retain(|statement| !statement.text.starts_with("INSERT INTO batch "));
     statements
 }
 
@@ -149,32 +146,13 @@ fn unquoted(literal: &str) -> String {
     text.replace("\\\"", "\"").replace("\\\n", "")
 }
 
-/// The statements between BEGIN and END of a trigger.
-fn trigger_body(text: &str) -> Option<Vec<String>> {
-    let (_, body) = text.split_once(" BEGIN\n")?;
-    let (body, _) = body.rsplit_once("END;")?;
-    let lines = body.lines().filter(|line| !line.trim_start().starts_with("--"));
-    let body = lines.collect::<Vec<_>>().join("\n");
-    // A parameter of the trigger is a parameter of the statement.
-    let mut parts = body.split("NEW.");
-    let first = parts.next().unwrap_or_default().to_owned();
-    let body = parts.fold(first, |all, part| {
-        let end = part.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(part.len());
-        format!("{all}?1{}", &part[end..])
-    });
-    Some(body.split(';').map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect())
-}
-
 #[test]
-fn statements_are_found_in_constants_formats_and_triggers() {
-    let text = "const HEAD: &str = \"SELECT a\n FROM t\";\nfn f() { g(format!(\"{HEAD} WHERE b = \\\"c\\\"\")); h(\"DELETE FROM u\"); }
-        const T: &str = \"CREATE TRIGGER x BEGIN\n  -- Why.\n  INSERT INTO v SELECT NEW.a;\n  UPDATE w SET c = NEW.d_e + 1;\nEND;\";";
+fn statements_are_found_in_constants_and_formats() {
+    let text = "const HEAD: &str = \"SELECT a\n FROM t\";
+        fn f() { g(format!(\"{HEAD} WHERE b = \\\"c\\\"\")); h(\"DELETE FROM u\"); }";
 
     let found = statements(&[Source::new("store/sqlite/some.rs", text)]);
 
     let texts: Vec<_> = found.iter().map(|statement| statement.text.as_str()).collect();
-    assert_eq!(
-        texts,
-        ["SELECT a\n FROM t WHERE b = \"c\"", "DELETE FROM u", "INSERT INTO v SELECT ?1", "UPDATE w SET c = ?1 + 1"]
-    );
+    assert_eq!(texts, ["SELECT a\n FROM t WHERE b = \"c\"", "DELETE FROM u"]);
 }
