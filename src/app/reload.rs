@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use super::parts::build;
 use super::{Error, Gateway, watch_pause};
 use crate::config::{self, Config};
+use crate::console;
 use crate::domain::chain;
 use crate::flow::alarms::AlarmKind;
 use crate::ingest::{self, Reloaded};
@@ -87,7 +88,12 @@ impl Gateway {
         let apply_ingest = self.listener.prepare_reload(&config.ingest)?;
         let apply_receipts =
             self.receipt_listener.as_ref().map(|it| it.prepare_reload(&config.receipts)).transpose()?;
+        let apply_console = self.console.as_ref().map(|it| it.prepare_reload(&config.console)).transpose();
+        let apply_console = apply_console.map_err(Error::Console)?;
         // Everything has been read: from here on nothing fails.
+        if let Some(apply) = apply_console {
+            apply();
+        }
         if let Some(apply) = apply_receipts {
             apply();
         }
@@ -102,6 +108,10 @@ impl Gateway {
             Some(("receipts", key)) => {
                 receipts::Settings::RELOADED.contains(&key)
                     && self.receipt_listener.as_ref().is_some_and(|it| it.can_reload(&config.receipts))
+            }
+            Some(("console", key)) => {
+                console::Settings::RELOADED.contains(&key)
+                    && self.console.as_ref().is_some_and(|it| it.can_reload(&config.console))
             }
             _ => key == "delivery.paused",
         }

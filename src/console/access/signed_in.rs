@@ -1,0 +1,36 @@
+//! The user of a request, as pages see it.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
+use crate::domain::access::{Action, Role};
+
+/// A signed-in user. As a parameter of a handler it sends everybody else to the sign-in page.
+#[derive(Debug, Clone)]
+pub(in crate::console) struct SignedIn {
+    /// The user's name, as in the audit log.
+    pub user: String,
+    pub roles: Vec<Role>,
+    /// The token that every form of this session carries in the field `csrf`.
+    pub csrf: String,
+}
+
+impl SignedIn {
+    /// Whether one of the user's roles is enough.
+    pub(in crate::console) fn may(&self, action: Action) -> bool {
+        self.roles.iter().any(|role| role.may(action))
+    }
+}
+
+// SKELETON: everybody is signed in with every role. The access slice replaces this.
+impl FromRequest for SignedIn {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(_request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        use strum::IntoEnumIterator;
+        ready(Ok(Self { user: "skeleton".to_owned(), roles: Role::iter().collect(), csrf: "skeleton".to_owned() }))
+    }
+}
