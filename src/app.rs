@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::channel;
 use crate::config::{self, Config, ConfigValues};
-use crate::console::{self, ConsoleListener};
+use crate::console;
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
 use crate::domain::country::Country;
@@ -44,6 +44,7 @@ use crate::ops::socket::{self, LocalSocket};
 use crate::receipts;
 use crate::render;
 use crate::route;
+use crate::server::HttpListener;
 use crate::store::{self, OpenMode, Store};
 use crate::telemetry;
 use earlier_files::EarlierFiles;
@@ -111,8 +112,8 @@ pub enum Error {
 /// A running gateway.
 pub struct Gateway {
     listener: Listener,
-    receipt_listener: Option<receipts::ReceiptListener>,
-    console: Option<ConsoleListener>,
+    receipt_listener: Option<HttpListener>,
+    console: Option<HttpListener>,
     expiry: Arc<ExpiryMonitor>,
     clocks: Clocks,
     audit: notary::Settings,
@@ -157,8 +158,8 @@ fn listen_for_receipts(
     settings: &receipts::Settings,
     receipts: &Arc<Receipts>,
     expiry: &Arc<ExpiryMonitor>,
-) -> Result<Option<(receipts::ReceiptListener, JoinHandle<()>)>, Error> {
-    if !settings.is_open() {
+) -> Result<Option<(HttpListener, JoinHandle<()>)>, Error> {
+    if !settings.address().is_open() {
         return Ok(None);
     }
     let (listener, serving) = receipts::listen(settings, Arc::clone(receipts), Arc::clone(expiry))?;
@@ -175,8 +176,8 @@ fn listen_for_console(
     settings: &console::Settings,
     parts: console::Parts,
     expiry: &Arc<ExpiryMonitor>,
-) -> Result<Option<(ConsoleListener, JoinHandle<()>)>, Error> {
-    if !settings.is_open() {
+) -> Result<Option<(HttpListener, JoinHandle<()>)>, Error> {
+    if !settings.address().is_open() {
         return Ok(None);
     }
     let (listener, serving) = console::listen(settings, parts, Arc::clone(expiry)).map_err(Error::Console)?;
@@ -266,7 +267,7 @@ impl Gateway {
             alarms: Arc::clone(&alarms),
             clocks: clocks.clone(),
         };
-        let (console, serving_console) = listen_for_console(&config.console, parts, &expiry)?.unzip();
+        let (console, serving_console) = listen_for_console(&files.console, parts, &expiry)?.unzip();
         let mut tasks = vec![
             tokio::spawn(Arc::clone(&worker).run()),
             tokio::spawn(Arc::clone(&registry).run(Arc::clone(&alarms))),

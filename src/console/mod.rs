@@ -10,22 +10,16 @@ mod pages;
 mod settings;
 mod views;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
 use actix_web::web::{Data, ServiceConfig};
-use openssl::ssl::SslContext;
-use tokio::net::TcpStream;
 
-use crate::domain::chain;
-use crate::domain::clock::{Clocks, Timestamp};
+use crate::domain::clock::Clocks;
 use crate::flow::alarms::Alarms;
 use crate::flow::inspector::Inspector;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
-use crate::pki;
-use crate::server::{self, ClientStream, HttpOptions, HttpServer, ReloadableTls, ServerIdentity};
+use crate::server::{HttpListener, HttpOptions};
 use crate::store::Store;
 
 pub use crate::server::Error;
@@ -51,47 +45,9 @@ pub struct Console {
     secure: bool,
 }
 
-/// A running console.
-pub struct ConsoleListener {
-    pub address: SocketAddr,
-    server: ServerHandle,
-    tls: Option<Arc<ReloadableTls>>,
-    expiry: Arc<ExpiryMonitor>,
-}
-
-impl ConsoleListener {
-    /// Accepts nothing more, answers requests in progress, and closes.
-    pub async fn stop(&self) {
-        self.server.stop(true).await;
-    }
-
-    /// Whether a reload can apply the certificate of `settings`. Between TLS and plain HTTP only a restart can switch.
-    pub fn can_reload(&self, settings: &Settings) -> bool {
-        self.tls.is_some() && settings.has_tls()
-    }
-
-    /// Reads the certificate and key of `settings`. The returned function puts them into effect for new handshakes,
-    /// and cannot fail.
-    pub fn prepare_reload(&self, settings: &Settings) -> Result<impl FnOnce() + use<'_>, Error> {
-        let new = match (&self.tls, settings.has_tls()) {
-            (Some(tls), true) => {
-                settings.identity()?.map(|identity| read(&identity)).transpose()?.map(|new| (tls, new))
-            }
-            _ => None,
-        };
-        Ok(move || {
-            if let Some((tls, (context, end))) = new {
-                tls.replace(context);
-                self.expiry.watch(LISTENER, vec![(LISTENER, end)]);
-            }
-        })
-    }
-}
-
 /// Checks settings and files as [`listen`] would use them, without listening.
 pub fn check(settings: &Settings) -> Result<(), Error> {
-    settings.identity()?.map(|identity| read(&identity)).transpose()?;
-    Ok(())
+    settings.address().check()
 }
 
 /// What the console is made of.
@@ -102,39 +58,18 @@ pub struct Parts {
     pub clocks: Clocks,
 }
 
-/// Starts the console. The returned future serves until [`ConsoleListener::stop`].
+/// Starts the console. The returned future serves until [`HttpListener::stop`].
 pub fn listen(
     settings: &Settings,
     parts: Parts,
     expiry: Arc<ExpiryMonitor>,
-) -> Result<(ConsoleListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
+) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     let Parts { store, inspector, alarms, clocks } = parts;
+    let address = settings.address();
     let console =
-        Data::new(Console { store, inspector, alarms, clocks, views: Views::new(), secure: settings.has_tls() });
-    let server = HttpServer::new(OPTIONS, move |service: &mut ServiceConfig| {
+        Data::new(Console { store, inspector, alarms, clocks, views: Views::new(), secure: address.has_tls() });
+    let routes = move |service: &mut ServiceConfig| {
         service.app_data(console.clone()).configure(assets::routes).configure(access::routes).configure(pages::routes);
-    });
-    let (server, tls) = if let Some(identity) = settings.identity()? {
-        let (context, end) = read(&identity)?;
-        expiry.watch(LISTENER, vec![(LISTENER, end)]);
-        let tls = Arc::new(ReloadableTls::new(context));
-        let acceptor = Arc::clone(&tls);
-        let accept = move |tcp: TcpStream| {
-            let acceptor = Arc::clone(&acceptor);
-            async move { acceptor.accept(tcp).await.map(|stream| ClientStream::new(stream, (), ())) }
-        };
-        (server.listen(LISTENER, &settings.listen, accept), Some(tls))
-    } else {
-        let accept = |tcp: TcpStream| async { Some(ClientStream::new(tcp, (), ())) };
-        (server.listen(LISTENER, &settings.listen, accept), None)
     };
-    let (addresses, server) = server.map_err(|source| settings.cannot_listen(source))?.run();
-    let address = addresses.first().copied();
-    let address = address.ok_or_else(|| settings.cannot_listen(std::io::ErrorKind::AddrNotAvailable.into()))?;
-    Ok((ConsoleListener { address, server: server.handle(), tls, expiry }, server))
-}
-
-fn read(identity: &ServerIdentity) -> Result<(SslContext, Timestamp), Error> {
-    let (_, end) = pki::validity(&identity.certificate).map_err(|error| identity.error(chain(&error)))?;
-    Ok((server::acceptor(identity)?.build().into_context(), end))
+    address.serve(OPTIONS, routes, move |end| expiry.watch(LISTENER, vec![(LISTENER, end)]))
 }
