@@ -3,7 +3,7 @@
 use strum::{EnumIter, EnumString, IntoStaticStr};
 
 /// What a user of the console is there for. A user may have several roles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumIter, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Role {
     /// Looks, and changes nothing.
@@ -55,6 +55,19 @@ impl Role {
     /// The name in the database, in commands and on pages.
     pub fn name(self) -> &'static str {
         self.into()
+    }
+
+    /// What the role is for, as a page explains it.
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Self::Viewer => "looks at everything except recipients and the audit log, and changes nothing",
+            Self::Support => "answers customers: finds a delivery, makes its dossier, has it sent again",
+            Self::Author => "writes templates",
+            Self::Approver => "approves and publishes the templates of others",
+            Self::Operator => "drains and enables providers, imports recipients",
+            Self::Security => "reads and exports the audit log, exports and erases recipients",
+            Self::Admin => "adds users and gives roles",
+        }
     }
 
     /// Whether the role alone is enough.

@@ -34,6 +34,8 @@ pub enum AlarmKind {
     DiskSpace,
     /// The cleanup task fails.
     Cleanup,
+    /// Very many sign-ins to the console fail.
+    SignInFailures,
     /// The states of providers cannot be read or saved.
     ProviderStates,
 }
