@@ -37,6 +37,7 @@ use crate::flow::tasks::notary;
 use crate::flow::tasks::report_keeper;
 use crate::flow::tasks::search_index;
 use crate::flow::tasks::template_reload::TemplateReloader;
+use crate::flow::users::Users;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener};
 use crate::ops::GatewayStatus;
@@ -261,11 +262,19 @@ impl Gateway {
             clocks: clocks.clone(),
             worker: Arc::clone(&worker),
         });
+        let users = Users::new(
+            Arc::clone(&store),
+            Arc::clone(&clocks.wall),
+            config.console.lifetime(),
+            config.console.second_factor,
+        );
+        let users = Arc::new(users);
         let parts = console::Parts {
             store: Arc::clone(&store),
             inspector: Arc::clone(&inspector),
             alarms: Arc::clone(&alarms),
             clocks: clocks.clone(),
+            users: Arc::clone(&users),
         };
         let (console, serving_console) = listen_for_console(&files.console, parts, &expiry)?.unzip();
         let mut tasks = vec![
@@ -285,6 +294,7 @@ impl Gateway {
         tasks.extend(mail.map(|it| tokio::spawn(notary::mail::run(Arc::clone(&store), clocks, it))));
         tasks.extend(serving_receipts);
         tasks.extend(serving_console);
+        tasks.push(tokio::spawn(users.watch(Arc::clone(&alarms))));
         tasks.extend(daily_report.map(|daily| tokio::spawn(daily.run(Arc::clone(&store), wall_clock))));
         tasks.extend(answer_questions(&config.store, inspector)?);
         tracing::info!(listen = %listener.address, "ready");

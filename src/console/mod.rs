@@ -13,12 +13,14 @@ mod views;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::web::{Data, ServiceConfig};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, FormConfig, PayloadConfig, ServiceConfig};
 
 use crate::domain::clock::Clocks;
 use crate::flow::alarms::Alarms;
 use crate::flow::inspector::Inspector;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
+use crate::flow::users::Users;
 use crate::server::{HttpListener, HttpOptions};
 use crate::store::Store;
 
@@ -40,6 +42,7 @@ pub struct Console {
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
     pub clocks: Clocks,
+    users: Arc<Users>,
     views: Views,
     /// Whether browsers reach the console by HTTPS, so that cookies may be for HTTPS only.
     secure: bool,
@@ -47,7 +50,7 @@ pub struct Console {
 
 /// Checks settings and files as [`listen`] would use them, without listening.
 pub fn check(settings: &Settings) -> Result<(), Error> {
-    settings.address().check()
+    settings.check()
 }
 
 /// What the console is made of.
@@ -56,6 +59,7 @@ pub struct Parts {
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
     pub clocks: Clocks,
+    pub users: Arc<Users>,
 }
 
 /// Starts the console. The returned future serves until [`HttpListener::stop`].
@@ -64,12 +68,17 @@ pub fn listen(
     parts: Parts,
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
-    let Parts { store, inspector, alarms, clocks } = parts;
-    let address = settings.address();
-    let console =
-        Data::new(Console { store, inspector, alarms, clocks, views: Views::new(), secure: address.has_tls() });
+    settings.check()?;
+    let Parts { store, inspector, alarms, clocks, users } = parts;
+    let (address, views) = (settings.address(), Views::new());
+    let secure = address.has_tls();
+    let console = Data::new(Console { store, inspector, alarms, clocks, users, views, secure });
     let routes = move |service: &mut ServiceConfig| {
-        service.app_data(console.clone()).configure(assets::routes).configure(access::routes).configure(pages::routes);
+        let guarded = web::scope("").wrap(from_fn(access::guard));
+        let guarded = guarded.configure(assets::routes).configure(access::routes).configure(pages::routes);
+        let forms = FormConfig::default().limit(access::UPLOAD_MAX);
+        let bodies = PayloadConfig::new(access::UPLOAD_MAX);
+        service.app_data(console.clone()).app_data(forms).app_data(bodies).service(guarded);
     };
     address.serve(OPTIONS, routes, move |end| expiry.watch(LISTENER, vec![(LISTENER, end)]))
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::access::SignedIn;
 use crate::domain::access::Action;
+use crate::domain::clock::Timestamp;
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/console");
 
@@ -20,7 +21,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
      frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The main menu: where, what it is called, and what is needed to see it.
-const MENU: [(&str, &str, Action); 7] = [
+const MENU: [(&str, &str, Action); 8] = [
     ("/", "Overview", Action::ViewOverview),
     ("/deliveries", "Deliveries", Action::ViewDeliveries),
     ("/recipients", "Recipients", Action::ViewRecipients),
@@ -28,6 +29,7 @@ const MENU: [(&str, &str, Action); 7] = [
     ("/providers", "Providers", Action::ViewProviders),
     ("/reports", "Reports", Action::ViewReports),
     ("/audit", "Audit", Action::ViewAudit),
+    ("/users", "Users", Action::ManageUsers),
 ];
 
 /// The compiled templates.
@@ -58,6 +60,12 @@ impl Views {
         html(StatusCode::OK, self.0.render("layout", &whole).unwrap_or_default())
     }
 
+    /// A whole page for a user who is not signed in.
+    pub(super) fn outside(&self, name: &str, title: &str, status: StatusCode, data: &impl Serialize) -> HttpResponse {
+        let content = self.filled(name, data);
+        html(status, self.0.render("outside", &json!({ "title": title, "content": content })).unwrap_or_default())
+    }
+
     /// A part of a page that htmx puts in place of an older one.
     pub(super) fn fragment(&self, name: &str, user: &SignedIn, data: &impl Serialize) -> HttpResponse {
         html(StatusCode::OK, self.render(name, data, user))
@@ -69,11 +77,30 @@ impl Views {
         if let Some(object) = data.as_object_mut() {
             object.insert("csrf".to_owned(), user.csrf.clone().into());
         }
-        self.0.render(name, &data).unwrap_or_else(|error| {
+        self.filled(name, &data)
+    }
+
+    fn filled(&self, name: &str, data: &impl Serialize) -> String {
+        self.0.render(name, data).unwrap_or_else(|error| {
             tracing::error!(error = crate::domain::chain(&error), name, "a page of the console cannot be rendered");
             debug_assert!(false, "templates/console/{name}.hbs: {error}");
             String::new()
         })
+    }
+}
+
+/// A time on a page, in UTC.
+#[derive(Serialize)]
+pub(super) struct Moment {
+    /// For programs, with the zone.
+    machine: String,
+    text: String,
+}
+
+impl Moment {
+    pub(super) fn of(at: Timestamp) -> Self {
+        let text = at.to_jiff().strftime("%Y-%m-%d %H:%M:%S").to_string();
+        Self { machine: at.to_string(), text }
     }
 }
 

@@ -3,11 +3,15 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
+use crate::console::pages::PageError;
 use crate::domain::access::{Action, Role};
+use crate::domain::audit_event::Actor;
+use crate::flow::users::UserSession;
+use crate::store::users::TokenHash;
 
-/// A signed-in user. As a parameter of a handler it sends everybody else to the sign-in page.
+/// A signed-in user. Requests without one do not reach a handler with this parameter.
 #[derive(Debug, Clone)]
 pub(in crate::console) struct SignedIn {
     /// The user's name, as in the audit log.
@@ -15,6 +19,7 @@ pub(in crate::console) struct SignedIn {
     pub roles: Vec<Role>,
     /// The token that every form of this session carries in the field `csrf`.
     pub csrf: String,
+    session: TokenHash,
 }
 
 impl SignedIn {
@@ -22,15 +27,30 @@ impl SignedIn {
     pub(in crate::console) fn may(&self, action: Action) -> bool {
         self.roles.iter().any(|role| role.may(action))
     }
+
+    /// The user in the audit log.
+    pub(in crate::console) fn actor(&self) -> Actor {
+        Actor::User(self.user.clone())
+    }
+
+    pub(super) fn session(&self) -> UserSession {
+        let Self { user, roles, csrf, session } = self.clone();
+        UserSession { user, roles, csrf, hash: session }
+    }
 }
 
-// SKELETON: everybody is signed in with every role. The access slice replaces this.
+impl From<UserSession> for SignedIn {
+    fn from(UserSession { user, roles, csrf, hash }: UserSession) -> Self {
+        Self { user, roles, csrf, session: hash }
+    }
+}
+
 impl FromRequest for SignedIn {
-    type Error = actix_web::Error;
+    type Error = PageError;
     type Future = Ready<Result<Self, Self::Error>>;
 
-    fn from_request(_request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        use strum::IntoEnumIterator;
-        ready(Ok(Self { user: "skeleton".to_owned(), roles: Role::iter().collect(), csrf: "skeleton".to_owned() }))
+    // The guard has put it there.
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(request.extensions().get::<Self>().cloned().ok_or(PageError::NotFound))
     }
 }

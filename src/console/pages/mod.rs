@@ -60,8 +60,20 @@ impl actix_web::ResponseError for PageError {
 }
 
 /// Lets the page go on if the user may do `action`; a denial is recorded in the audit log.
-pub(super) async fn require(_console: &Data<Console>, user: &SignedIn, action: Action) -> Result<(), PageError> {
-    if user.may(action) { Ok(()) } else { Err(PageError::Forbidden) }
+pub(super) async fn require(console: &Data<Console>, user: &SignedIn, action: Action) -> Result<(), PageError> {
+    if user.may(action) {
+        return Ok(());
+    }
+    if let Err(error) = console.users.record_denial(&user.user, action.name()).await {
+        tracing::error!(error = crate::domain::chain(&error), user = user.user, "a denial could not be recorded");
+    }
+    Err(PageError::Forbidden)
+}
+
+/// The page for what failed through no fault of the user's.
+pub(super) fn unavailable(error: &dyn std::error::Error) -> HttpResponse {
+    tracing::error!(error = crate::domain::chain(error), "a page of the console could not be made");
+    super::views::error_page(StatusCode::INTERNAL_SERVER_ERROR, "this failed; the log of the gateway says why")
 }
 
 async fn not_found() -> Result<HttpResponse, PageError> {
