@@ -154,7 +154,9 @@ mod tests {
 
     #[test]
     fn only_requests_of_this_site_change_anything() {
-        let of_this_site = |pairs| is_of_this_site(&headers(pairs));
+        fn of_this_site(pairs: &[(&'static str, &'static str)]) -> bool {
+            is_of_this_site(&headers(pairs))
+        }
 
         assert!(of_this_site(&[("sec-fetch-site", "same-origin")]));
         assert!(of_this_site(&[("sec-fetch-site", "none")]));
