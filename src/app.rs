@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::channel;
 use crate::config::{self, Config, ConfigValues};
+use crate::console;
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
 use crate::domain::country::Country;
@@ -36,6 +37,7 @@ use crate::flow::tasks::notary;
 use crate::flow::tasks::report_keeper;
 use crate::flow::tasks::search_index;
 use crate::flow::tasks::template_reload::TemplateReloader;
+use crate::flow::users::Users;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener};
 use crate::ops::GatewayStatus;
@@ -43,6 +45,7 @@ use crate::ops::socket::{self, LocalSocket};
 use crate::receipts;
 use crate::render;
 use crate::route;
+use crate::server::HttpListener;
 use crate::store::{self, OpenMode, Store};
 use crate::telemetry;
 use earlier_files::EarlierFiles;
@@ -52,7 +55,6 @@ use parts::{build, publishers};
 /// How long deliveries in flight may take after a stop was requested: one attempt and its settlement.
 const DRAIN: Duration = Duration::from_secs(9);
 
-/// Logged when delivery is paused, at the start or by a reload.
 /// How long the ingest listener may take to write its last rejections to the audit log.
 const AUDIT_FLUSH: Duration = Duration::from_secs(1);
 
@@ -97,6 +99,9 @@ pub enum Error {
     /// The receipts listener cannot be started.
     #[error(transparent)]
     Receipts(#[from] receipts::Error),
+    /// The console cannot be started.
+    #[error(transparent)]
+    Console(console::Error),
     /// A place for checkpoints of the audit log cannot be used.
     #[error("{0}")]
     Audit(String),
@@ -108,7 +113,8 @@ pub enum Error {
 /// A running gateway.
 pub struct Gateway {
     listener: Listener,
-    receipt_listener: Option<receipts::ReceiptListener>,
+    receipt_listener: Option<HttpListener>,
+    console: Option<HttpListener>,
     expiry: Arc<ExpiryMonitor>,
     clocks: Clocks,
     audit: notary::Settings,
@@ -126,10 +132,10 @@ pub struct Gateway {
 }
 
 // The gateway works without the socket; then commands show what is stored.
-fn answer_questions(settings: &store::Settings, inspector: Inspector) -> Result<Option<JoinHandle<()>>, Error> {
+fn answer_questions(settings: &store::Settings, inspector: Arc<Inspector>) -> Result<Option<JoinHandle<()>>, Error> {
     let path = socket::path_of(&settings.sqlite_path()?);
     match LocalSocket::bind(path.clone()) {
-        Ok(socket) => Ok(Some(tokio::spawn(socket.serve(Arc::new(inspector))))),
+        Ok(socket) => Ok(Some(tokio::spawn(socket.serve(inspector)))),
         Err(error) => {
             let (error, path) = (chain(&error), path.display());
             tracing::warn!(error, %path, "local socket cannot be opened; otpost provider list shows stored figures only");
@@ -153,8 +159,8 @@ fn listen_for_receipts(
     settings: &receipts::Settings,
     receipts: &Arc<Receipts>,
     expiry: &Arc<ExpiryMonitor>,
-) -> Result<Option<(receipts::ReceiptListener, JoinHandle<()>)>, Error> {
-    if !settings.is_open() {
+) -> Result<Option<(HttpListener, JoinHandle<()>)>, Error> {
+    if !settings.address().is_open() {
         return Ok(None);
     }
     let (listener, serving) = receipts::listen(settings, Arc::clone(receipts), Arc::clone(expiry))?;
@@ -162,6 +168,24 @@ fn listen_for_receipts(
     let serving = tokio::spawn(async move {
         if let Err(error) = serving.await {
             tracing::error!(error = chain(&error), "receipts listener stopped unexpectedly");
+        }
+    });
+    Ok(Some((listener, serving)))
+}
+
+fn listen_for_console(
+    settings: &console::Settings,
+    parts: console::Parts,
+    expiry: &Arc<ExpiryMonitor>,
+) -> Result<Option<(HttpListener, JoinHandle<()>)>, Error> {
+    if !settings.address().is_open() {
+        return Ok(None);
+    }
+    let (listener, serving) = console::listen(settings, parts, Arc::clone(expiry)).map_err(Error::Console)?;
+    tracing::info!(console = %listener.address, "console started");
+    let serving = tokio::spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(error = chain(&error), "console stopped unexpectedly");
         }
     });
     Ok(Some((listener, serving)))
@@ -228,7 +252,7 @@ impl Gateway {
                 tracing::error!(error = chain(&error), "ingest listener stopped unexpectedly");
             }
         });
-        let inspector = Inspector {
+        let inspector = Arc::new(Inspector {
             store: Arc::clone(&store),
             registry: Arc::clone(&registry),
             profiles,
@@ -237,7 +261,22 @@ impl Gateway {
             templates,
             clocks: clocks.clone(),
             worker: Arc::clone(&worker),
+        });
+        let users = Users::new(
+            Arc::clone(&store),
+            Arc::clone(&clocks.wall),
+            config.console.lifetime(),
+            config.console.second_factor,
+        );
+        let users = Arc::new(users);
+        let parts = console::Parts {
+            store: Arc::clone(&store),
+            inspector: Arc::clone(&inspector),
+            alarms: Arc::clone(&alarms),
+            clocks: clocks.clone(),
+            users: Arc::clone(&users),
         };
+        let (console, serving_console) = listen_for_console(&files.console, parts, &expiry)?.unzip();
         let mut tasks = vec![
             tokio::spawn(Arc::clone(&worker).run()),
             tokio::spawn(Arc::clone(&registry).run(Arc::clone(&alarms))),
@@ -254,6 +293,8 @@ impl Gateway {
         tasks.extend(authority.map(|it| tokio::spawn(notary::timestamp::run(Arc::clone(&store), clocks.clone(), it))));
         tasks.extend(mail.map(|it| tokio::spawn(notary::mail::run(Arc::clone(&store), clocks, it))));
         tasks.extend(serving_receipts);
+        tasks.extend(serving_console);
+        tasks.push(tokio::spawn(users.watch(Arc::clone(&alarms))));
         tasks.extend(daily_report.map(|daily| tokio::spawn(daily.run(Arc::clone(&store), wall_clock))));
         tasks.extend(answer_questions(&config.store, inspector)?);
         tracing::info!(listen = %listener.address, "ready");
@@ -262,6 +303,7 @@ impl Gateway {
         Ok(Self {
             listener,
             receipt_listener,
+            console,
             expiry,
             clocks: signed_with,
             audit: config.audit.clone(),
@@ -298,6 +340,11 @@ impl Gateway {
         self.receipt_listener.as_ref().map(|listener| listener.address)
     }
 
+    /// The address of the console, if there is one.
+    pub fn console_address(&self) -> Option<std::net::SocketAddr> {
+        self.console.as_ref().map(|listener| listener.address)
+    }
+
     /// The store, for reading.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
@@ -332,6 +379,9 @@ impl Gateway {
         let _ = tokio::time::timeout(AUDIT_FLUSH, self.serving).await;
         if let Some(listener) = &self.receipt_listener {
             listener.stop().await;
+        }
+        if let Some(console) = &self.console {
+            console.stop().await;
         }
         self.tasks.iter().for_each(JoinHandle::abort);
         // Every task has ended before the database closes.

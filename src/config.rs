@@ -13,7 +13,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{channel, file_access, flow, ingest, ops, receipts, render, route, store, telemetry};
+use crate::{channel, console, file_access, flow, ingest, ops, receipts, render, route, store, telemetry};
 use secrets::Missing;
 
 pub use secrets::{MissingSecret, SecretFiles};
@@ -41,6 +41,7 @@ pub struct Config {
     pub plan: route::Settings,
     pub templates: render::Settings,
     pub receipts: receipts::Settings,
+    pub console: console::Settings,
     pub ops: ops::Settings,
     pub log: telemetry::Settings,
     /// Every value as it was configured, to compare two configurations.
@@ -132,6 +133,7 @@ impl Config {
         let files = self.ingest.files_mut().chain([&mut self.seal.key_file, &mut self.templates.dir]);
         let files = files.chain([&mut self.audit.key_file, &mut self.audit.archive_dir, &mut self.report.daily.folder]);
         let files = files.chain(&mut self.audit.publish);
+        let files = files.chain(self.console.files_mut());
         files.chain(self.receipts.files_mut()).for_each(|path| *path = folder.join(&*path));
         let optional = [&mut self.audit.timestamp.ca].into_iter().filter(|path| !path.as_os_str().is_empty());
         optional.for_each(|path| *path = folder.join(&*path));

@@ -8,7 +8,7 @@
 //! ```text
 //!  main ─► cli ─► app ─► config, telemetry          wiring: builds everything, decides nothing
 //!                  │
-//!  listeners   ingest · receipts · ops              processors, providers, operators: parse, call one flow, answer
+//!  listeners   ingest · receipts · console · ops    processors, providers, operators: parse, call one flow, answer
 //!                  │
 //!  flow        intake · worker · dispatch · receipts · providers · tasks
 //!                  │
@@ -37,6 +37,7 @@ pub mod audit;
 pub mod channel;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod docs;
 pub mod domain;
 pub mod dossier;

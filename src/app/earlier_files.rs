@@ -91,8 +91,8 @@ impl EarlierFiles {
 }
 
 fn presented_certificates(config: &mut Config) -> Vec<PresentedCertificate<'_>> {
-    let has_receipts = config.receipts.has_tls();
-    let Config { ingest, receipts, .. } = config;
+    let (has_receipts, has_console) = (config.receipts.address().has_tls(), config.console.address().has_tls());
+    let Config { ingest, receipts, console, .. } = config;
     let mut presented = vec![PresentedCertificate {
         section: "ingest",
         alarm: AlarmKind::ServerCertificate,
@@ -105,6 +105,14 @@ fn presented_certificates(config: &mut Config) -> Vec<PresentedCertificate<'_>> 
             alarm: AlarmKind::ReceiptsCertificate,
             key: receipts.key.clone(),
             certificate: &mut receipts.certificate,
+        });
+    }
+    if has_console {
+        presented.push(PresentedCertificate {
+            section: "console",
+            alarm: AlarmKind::ConsoleCertificate,
+            key: console.key.clone(),
+            certificate: &mut console.certificate,
         });
     }
     presented

@@ -9,6 +9,7 @@ use openssl::x509::X509;
 
 use crate::channel::{self, ProviderEndpoint};
 use crate::config::{Config, Environment};
+use crate::flow::users::SecondFactor;
 use crate::pki::{self, CaEnvironment};
 
 /// Why the configuration does not suit its environment.
@@ -27,6 +28,12 @@ pub enum Error {
          another layer encrypts that network"
     )]
     Unencrypted(String),
+    /// A password alone would open the console.
+    #[error(
+        "console.second_factor = \"optional\": environment = \"production\" asks every user of the console for a one-time code; \
+         set it to \"required\""
+    )]
+    NoSecondFactor,
 }
 
 /// Messages to this provider are sent to another machine without TLS.
@@ -67,6 +74,9 @@ pub fn check(config: &Config) -> Result<(), Error> {
     let is_for_dev = |authority: &X509| pki::environment_of(authority) == Some(CaEnvironment::Dev);
     if trusted.iter().any(is_for_dev) {
         return Err(Error::DevelopmentCa(path.clone()));
+    }
+    if config.console.address().is_open() && config.console.second_factor == SecondFactor::Optional {
+        return Err(Error::NoSecondFactor);
     }
     let refused: Vec<_> =
         unencrypted_providers(config).iter().filter(|it| !it.is_allowed).map(ToString::to_string).collect();

@@ -12,7 +12,7 @@ use crate::config::{self, Config};
 use crate::domain::chain;
 use crate::flow::alarms::AlarmKind;
 use crate::ingest::{self, Reloaded};
-use crate::receipts;
+use crate::server::ListenAddress;
 
 impl Gateway {
     /// Applies what a reload can change of a configuration that has been read again: certificates, revocation lists,
@@ -75,9 +75,13 @@ impl Gateway {
 
     // All files have been read anew.
     fn clear_alarms_about_files(&self) {
-        for alarm in
-            [AlarmKind::Reload, AlarmKind::ServerCertificate, AlarmKind::ReceiptsCertificate, AlarmKind::EncryptionKeys]
-        {
+        for alarm in [
+            AlarmKind::Reload,
+            AlarmKind::ServerCertificate,
+            AlarmKind::ReceiptsCertificate,
+            AlarmKind::ConsoleCertificate,
+            AlarmKind::EncryptionKeys,
+        ] {
             self.alarms.clear(alarm);
         }
     }
@@ -86,8 +90,13 @@ impl Gateway {
         build(config)?;
         let apply_ingest = self.listener.prepare_reload(&config.ingest)?;
         let apply_receipts =
-            self.receipt_listener.as_ref().map(|it| it.prepare_reload(&config.receipts)).transpose()?;
+            self.receipt_listener.as_ref().map(|it| it.prepare_reload(config.receipts.address())).transpose()?;
+        let apply_console = self.console.as_ref().map(|it| it.prepare_reload(config.console.address())).transpose();
+        let apply_console = apply_console.map_err(Error::Console)?;
         // Everything has been read: from here on nothing fails.
+        if let Some(apply) = apply_console {
+            apply();
+        }
         if let Some(apply) = apply_receipts {
             apply();
         }
@@ -100,8 +109,12 @@ impl Gateway {
                 key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             }),
             Some(("receipts", key)) => {
-                receipts::Settings::RELOADED.contains(&key)
-                    && self.receipt_listener.as_ref().is_some_and(|it| it.can_reload(&config.receipts))
+                ListenAddress::RELOADED.contains(&key)
+                    && self.receipt_listener.as_ref().is_some_and(|it| it.can_reload(config.receipts.address()))
+            }
+            Some(("console", key)) => {
+                ListenAddress::RELOADED.contains(&key)
+                    && self.console.as_ref().is_some_and(|it| it.can_reload(config.console.address()))
             }
             _ => key == "delivery.paused",
         }

@@ -47,7 +47,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             listeners::check(&config, &mut report);
             let folder = file.parent().unwrap_or(Path::new(""));
             let trusted = certificates::check(&config.ingest, folder, now, &mut report);
-            certificates::check_receipts(&config.receipts, now, &mut report);
+            certificates::check_listener(config.receipts.address(), now, &mut report);
+            certificates::check_listener(config.console.address(), now, &mut report);
             ca::check(&folder.join("pki"), &trusted, &config.ingest, now, &mut report);
             encryption::check(&config.ingest, now, &mut report);
             database::check(&config, &mut report).await;

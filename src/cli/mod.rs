@@ -28,6 +28,7 @@ mod simulate;
 mod template;
 mod template_output;
 mod time;
+mod user;
 mod workspace;
 
 use std::process::ExitCode;
@@ -78,6 +79,9 @@ enum Command {
     /// List, drain and enable providers
     #[command(subcommand)]
     Provider(provider::Command),
+    /// Add users of the console, and change their roles
+    #[command(subcommand)]
+    User(user::Command),
     /// Look at what processors post
     #[command(subcommand)]
     Ingest(ingest::Command),
@@ -161,6 +165,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Delivery(command) => delivery::run(command).await,
             Command::Report(command) => report::run(command).await,
             Command::Provider(command) => provider::run(command).await,
+            Command::User(command) => user::run(command).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Template(command) => template::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,

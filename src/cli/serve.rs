@@ -23,7 +23,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let mut watch = FileWatcher::on(file);
     let config = Config::load(file).map_err(usage)?;
-    watch.follow(config.ingest.files().chain(config.receipts.files()));
+    watch.follow(files(&config));
     telemetry::start(&config.log, output::error_colours()).map_err(usage)?;
     let listener = config.ops.bind().map_err(usage)?;
     let metrics = telemetry::collect()?;
@@ -67,11 +67,16 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     }
 }
 
+// What a reload reads.
+fn files(config: &Config) -> impl Iterator<Item = &Path> {
+    config.ingest.files().chain(config.receipts.address().files()).chain(config.console.address().files())
+}
+
 // An error is logged by the gateway, which keeps using the old files.
 async fn reload(gateway: &Gateway, file: &Path, watch: &mut FileWatcher) {
     let config = Config::load(file);
     if let Ok(config) = &config {
-        watch.follow(config.ingest.files().chain(config.receipts.files()));
+        watch.follow(files(config));
     }
     let _ = gateway.reload(config).await;
 }

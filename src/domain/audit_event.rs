@@ -20,6 +20,8 @@ pub enum Actor {
     Gateway,
     /// A user of the command line, by the name of the account.
     Operator(String),
+    /// A user of the console, by name.
+    User(String),
 }
 
 impl std::fmt::Display for Actor {
@@ -29,6 +31,7 @@ impl std::fmt::Display for Actor {
             Self::Provider(name) => write!(f, "provider:{name}"),
             Self::Gateway => f.write_str("gateway"),
             Self::Operator(name) => write!(f, "operator:{name}"),
+            Self::User(name) => write!(f, "user:{name}"),
         }
     }
 }
@@ -117,6 +120,34 @@ pub enum AuditKind {
     EncryptionKeyActivated,
     /// An operator retired a key for encrypted request bodies.
     EncryptionKeyRetired,
+    /// A user of the console was added.
+    UserAdded,
+    /// A user of the console got other roles.
+    UserRolesChanged,
+    /// A user of the console was disabled.
+    UserDisabled,
+    /// A user of the console was enabled again.
+    UserEnabled,
+    /// A user of the console got a new set-up code; password and second factor ended.
+    UserReset,
+    /// A user of the console chose a password and a second factor.
+    UserSetUp,
+    /// A user of the console changed the password.
+    UserPasswordChanged,
+    /// A user of the console replaced the authenticator app.
+    UserAppReplaced,
+    /// A user of the console replaced the recovery codes.
+    UserRecoveryCodesReplaced,
+    /// A user signed in to the console.
+    SignedIn,
+    /// A sign-in to the console failed.
+    SignInFailed,
+    /// A user signed out of the console.
+    SignedOut,
+    /// A user ended another session of their own.
+    SessionEnded,
+    /// A user asked for something that no role of theirs allows.
+    AccessDenied,
 }
 
 impl AuditKind {

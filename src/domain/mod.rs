@@ -3,6 +3,7 @@
 //! It holds values only. Nothing here is async, does I/O, knows a framework, reads a clock or holds a lock. Every other
 //! module may import it, and it imports none.
 
+pub mod access;
 pub mod audit_event;
 pub mod clock;
 pub mod contact;

@@ -22,6 +22,8 @@ pub enum AlarmKind {
     ServerCertificate,
     /// The same for the receipts listener.
     ReceiptsCertificate,
+    /// The same for the console.
+    ConsoleCertificate,
     /// The gateway started without some keys for encrypted bodies, because they cannot be read.
     EncryptionKeys,
     /// The system clock and the gateway's own clock differ by more than a minute.
@@ -32,6 +34,8 @@ pub enum AlarmKind {
     DiskSpace,
     /// The cleanup task fails.
     Cleanup,
+    /// Very many sign-ins to the console fail.
+    SignInFailures,
     /// The states of providers cannot be read or saved.
     ProviderStates,
 }

@@ -4,7 +4,7 @@
 //! `recipients` resolves the recipient, `providers` keeps the registry of providers, `limits` holds rate limits and allowed
 //! countries, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what providers report later. `audit` writes the ingest
 //! listener's events into the audit log, `alarms` holds what is wrong now, `inspector` answers what operators ask (`explain` is one of the questions), and `tasks` runs what is periodic. `text_mail` sends mails of
-//! the gateway itself.
+//! the gateway itself. `users` knows the users of the console, their passwords and sessions.
 
 pub mod alarms;
 pub mod audit;
@@ -23,4 +23,5 @@ pub mod reporting;
 mod sender;
 pub mod tasks;
 mod text_mail;
+pub mod users;
 pub mod worker;

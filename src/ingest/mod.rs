@@ -193,7 +193,8 @@ pub fn listen(
         base_path: base_path(settings)?,
         shutdown: Arc::clone(&shutdown),
     });
-    let failed = |source| server::Error::Listen { key: "ingest.listen", listen: settings.listen.clone(), source };
+    let failed =
+        |source| server::Error::Listen { key: "ingest.listen".to_owned(), listen: settings.listen.clone(), source };
     let (addresses, server) = listeners::open(settings, &acceptor, proxy_acceptor.as_ref(), &state).map_err(failed)?;
     let address = addresses.first().copied().ok_or(std::io::ErrorKind::AddrNotAvailable.into()).map_err(failed)?;
     let over_tls = !settings.trusted_proxy.listen.is_empty();

@@ -5,24 +5,18 @@
 
 mod settings;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use openssl::ssl::SslContext;
-use tokio::net::TcpStream;
 
 use crate::domain::chain;
-use crate::domain::clock::Timestamp;
 use crate::domain::receipt::{Callback, ReceiptRejection};
 use crate::flow::receipts::{CallbackError, Receipts};
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
-use crate::pki;
-use crate::server::{self, BodyError, ClientStream, HttpOptions, HttpServer, ReloadableTls, ServerIdentity, read_body};
+use crate::server::{BodyError, HttpListener, HttpOptions, read_body};
 
 pub use crate::server::Error;
 pub use settings::Settings;
@@ -38,85 +32,25 @@ const OPTIONS: HttpOptions =
 /// The name of this listener, also of its certificate in metrics.
 const LISTENER: &str = "receipts";
 
-/// A running receipts listener.
-pub struct ReceiptListener {
-    pub address: SocketAddr,
-    server: ServerHandle,
-    tls: Option<Arc<ReloadableTls>>,
-    expiry: Arc<ExpiryMonitor>,
-}
-
-impl ReceiptListener {
-    /// Accepts nothing more, answers requests in progress, and closes.
-    pub async fn stop(&self) {
-        self.server.stop(true).await;
-    }
-
-    /// Whether a reload can apply the certificate of `settings`. Between TLS and plain HTTP only a restart can switch.
-    pub fn can_reload(&self, settings: &Settings) -> bool {
-        self.tls.is_some() && settings.has_tls()
-    }
-
-    /// Reads the certificate and key of `settings`. The returned function puts them into effect for new handshakes,
-    /// and cannot fail.
-    pub fn prepare_reload(&self, settings: &Settings) -> Result<impl FnOnce() + use<'_>, Error> {
-        let new = match (&self.tls, settings.has_tls()) {
-            (Some(tls), true) => {
-                settings.identity()?.map(|identity| read(&identity)).transpose()?.map(|new| (tls, new))
-            }
-            _ => None,
-        };
-        Ok(move || {
-            if let Some((tls, (context, end))) = new {
-                tls.replace(context);
-                self.expiry.watch(LISTENER, vec![(LISTENER, end)]);
-            }
-        })
-    }
-}
-
 /// Checks settings and files as [`listen`] would use them, without listening.
 pub fn check(settings: &Settings) -> Result<(), Error> {
     settings.checked_base_path()?;
-    settings.identity()?.map(|identity| read(&identity)).transpose()?;
-    Ok(())
+    settings.address().check()
 }
 
-/// Starts the listener. The returned future serves until [`ReceiptListener::stop`].
+/// Starts the listener. The returned future serves until [`HttpListener::stop`].
 pub fn listen(
     settings: &Settings,
     receipts: Arc<Receipts>,
     expiry: Arc<ExpiryMonitor>,
-) -> Result<(ReceiptListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
+) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     let path = format!("{}/receipts/{{provider}}", settings.checked_base_path()?);
     let receipts = Data::from(receipts);
-    let server = HttpServer::new(OPTIONS, move |service: &mut ServiceConfig| {
+    let routes = move |service: &mut ServiceConfig| {
         let resource = web::resource(path.as_str()).route(web::post().to(take)).default_service(web::to(only_post));
         service.app_data(receipts.clone()).service(resource).default_service(web::to(not_found));
-    });
-    let (server, tls) = if let Some(identity) = settings.identity()? {
-        let (context, end) = read(&identity)?;
-        expiry.watch(LISTENER, vec![(LISTENER, end)]);
-        let tls = Arc::new(ReloadableTls::new(context));
-        let acceptor = Arc::clone(&tls);
-        let accept = move |tcp: TcpStream| {
-            let acceptor = Arc::clone(&acceptor);
-            async move { acceptor.accept(tcp).await.map(|stream| ClientStream::new(stream, (), ())) }
-        };
-        (server.listen(LISTENER, &settings.listen, accept), Some(tls))
-    } else {
-        let accept = |tcp: TcpStream| async { Some(ClientStream::new(tcp, (), ())) };
-        (server.listen(LISTENER, &settings.listen, accept), None)
     };
-    let (addresses, server) = server.map_err(|source| settings.cannot_listen(source))?.run();
-    let address = addresses.first().copied();
-    let address = address.ok_or_else(|| settings.cannot_listen(std::io::ErrorKind::AddrNotAvailable.into()))?;
-    Ok((ReceiptListener { address, server: server.handle(), tls, expiry }, server))
-}
-
-fn read(identity: &ServerIdentity) -> Result<(SslContext, Timestamp), Error> {
-    let (_, end) = pki::validity(&identity.certificate).map_err(|error| identity.error(chain(&error)))?;
-    Ok((server::acceptor(identity)?.build().into_context(), end))
+    settings.address().serve(OPTIONS, routes, move |end| expiry.watch(LISTENER, vec![(LISTENER, end)]))
 }
 
 async fn take(request: HttpRequest, payload: Payload, receipts: Data<Receipts>) -> HttpResponse {

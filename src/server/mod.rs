@@ -1,11 +1,12 @@
 //! The HTTPS server that the listeners share: TLS, PEM files, HTTP/1.1 with limits, and a certificate that can be
 //! replaced while the server runs.
 //!
-//! It knows no route and no client certificate. `receipts` uses it as it is; `ingest` adds client certificates.
+//! It knows no route and no client certificate. `receipts` and `console` use it as it is; `ingest` adds client certificates.
 
 mod base_path;
 mod body;
 mod http;
+mod listener;
 mod pem_files;
 mod stream;
 mod tls;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub use base_path::checked_base_path;
 pub use body::{BodyError, read_body};
 pub use http::{HttpOptions, HttpServer};
+pub use listener::{HttpListener, ListenAddress};
 pub use pem_files::{ServerIdentity, read_certificates};
 pub use stream::ClientStream;
 pub use tls::{HANDSHAKE_TIMEOUT, ReloadableTls, SECURITY_LEVEL, acceptor, handshake};
@@ -31,7 +33,7 @@ pub enum Error {
     Setting { key: String, what: String },
     /// The address cannot be bound.
     #[error("{key}: cannot listen on {listen}")]
-    Listen { key: &'static str, listen: String, source: std::io::Error },
+    Listen { key: String, listen: String, source: std::io::Error },
     /// OpenSSL failed for another reason.
     #[error("the TLS library failed")]
     OpenSsl(#[from] openssl::error::ErrorStack),

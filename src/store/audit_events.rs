@@ -13,7 +13,7 @@ pub fn operators_event(kind: AuditKind, at: Timestamp) -> AuditEvent {
 }
 
 /// The user of this command. The account is that of the login, also under sudo or su.
-pub(super) fn operator() -> Actor {
+pub fn operator() -> Actor {
     Actor::Operator(file_access::login())
 }
 

@@ -13,6 +13,7 @@ use super::report_model::ReportModel;
 use super::reports::Reports;
 use super::seal_key::SealKeyRecord;
 use super::search::SearchIndex;
+use super::users::ConsoleUsers;
 use super::write_batcher::Batches;
 use super::{AuditEvents, DeliveryReceipts, Error, Retention, TemplateVersions};
 
@@ -33,6 +34,7 @@ pub(super) trait Backend:
     + AuditArchives
     + SealKeyRecord
     + SearchIndex
+    + ConsoleUsers
 {
     /// Bytes that may still be written.
     async fn free_space(&self) -> Result<u64, Error>;

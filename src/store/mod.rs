@@ -50,6 +50,7 @@ mod split;
 mod sqlite;
 mod supersede;
 mod template_versions;
+pub mod users;
 mod write_batcher;
 
 use std::path::PathBuf;
@@ -70,7 +71,7 @@ use seal::Sealer;
 use write_batcher::WriteBatcher;
 
 pub use accept::{Acceptance, Accepted, Dedupe};
-pub use audit_events::{AuditEvents, operators_event};
+pub use audit_events::{AuditEvents, operator, operators_event};
 pub use error::Error;
 pub use lease::{Claimed, LEASE, Lease};
 pub use ordering::Predecessor;
@@ -236,6 +237,11 @@ impl Store {
 
     /// Template versions and their activations.
     pub fn template_versions(&self) -> &dyn TemplateVersions {
+        &*self.backend
+    }
+
+    /// Users of the console and their sessions.
+    pub fn users(&self) -> &dyn users::ConsoleUsers {
         &*self.backend
     }
 

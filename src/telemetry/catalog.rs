@@ -235,6 +235,11 @@ pub const ALL: &[Metric] = &[
         &[],
         "1 while a reader keeps more than store.wal_alarm in the write-ahead log, or anything for ten minutes.",
     ),
+    counter_of(
+        "otpost_console_sign_ins_total",
+        &["outcome"],
+        "Sign-ins to the console: signed in, refused, or throttled (not looked at, because too many failed before).",
+    ),
     gauge_of("otpost_build_info", &["version"], "Always 1."),
 ];
 

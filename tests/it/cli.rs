@@ -19,6 +19,7 @@ mod route;
 mod seal_key;
 mod template;
 mod terminal;
+mod user;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -21,6 +21,7 @@ mod shredding;
 mod spending;
 mod sqlite;
 mod template_versions;
+mod users;
 
 use std::path::Path;
 use std::pin::Pin;
@@ -68,6 +69,7 @@ fn promises() -> Vec<Promise> {
         search::PROMISES,
         spending::PROMISES,
         template_versions::PROMISES,
+        users::PROMISES,
     ]
     .concat()
 }

@@ -9,7 +9,8 @@ use super::report::{CheckReport, Severity};
 use crate::domain::clock::Timestamp;
 use crate::pki::expiry;
 use crate::pki::expiry::ExpiryWarning;
-use crate::{ingest, pki, receipts};
+use crate::server::ListenAddress;
+use crate::{ingest, pki};
 
 /// The processor's certificate in a workspace.
 const PROCESSOR: &str = "pki/processor.pem";
@@ -36,11 +37,11 @@ pub(super) fn check(settings: &ingest::Settings, folder: &Path, now: Timestamp, 
     trusted
 }
 
-/// Checks the certificate and the key of the receipts listener, if it uses TLS.
-pub(super) fn check_receipts(settings: &receipts::Settings, now: Timestamp, report: &mut CheckReport) {
+/// Checks the certificate and the key of the receipts listener or of the console, if it uses TLS.
+pub(super) fn check_listener(settings: ListenAddress<'_>, now: Timestamp, report: &mut CheckReport) {
     if settings.is_open() && !settings.certificate.as_os_str().is_empty() {
-        server_certificate("receipts certificate", &settings.certificate, now, report);
-        key_permissions("receipts key", &settings.key, report);
+        server_certificate(&format!("{} certificate", settings.section), settings.certificate, now, report);
+        key_permissions(&format!("{} key", settings.section), settings.key, report);
     }
 }
 

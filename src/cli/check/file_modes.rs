@@ -66,9 +66,9 @@ fn secret_files(config: &Config, folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = config.secret_files.configuration.iter().cloned().collect();
     files.extend(config.secret_files.named.iter().cloned());
     files.extend([config.seal.key_file.clone(), config.ingest.key.clone()]);
-    if config.receipts.is_open() && !config.receipts.key.as_os_str().is_empty() {
-        files.push(config.receipts.key.clone());
-    }
+    let listeners = [config.receipts.address(), config.console.address()];
+    let keys = listeners.into_iter().filter(|it| it.is_open() && !it.key.as_os_str().is_empty());
+    files.extend(keys.map(|it| it.key.to_owned()));
     files.extend(with_extension(&config.seal.key_file.with_extension("epochs"), "key"));
     files.extend(with_extension(&config.ingest.encryption_keys, "pem"));
     files.extend(["pki", "pki/dev", "pki/prod"].iter().flat_map(|name| with_extension(&folder.join(name), "key")));

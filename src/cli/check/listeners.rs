@@ -12,6 +12,7 @@ pub(super) fn check(config: &Config, report: &mut CheckReport) {
         ("ingest", "ingest.listen", config.ingest.listen.as_str()),
         ("ingest", "ingest.trusted_proxy.listen", config.ingest.trusted_proxy.listen.as_str()),
         ("receipts", "receipts.listen", config.receipts.listen.as_str()),
+        ("console", "console.listen", config.console.listen.as_str()),
         ("ops", "ops.listen", config.ops.listen.as_str()),
     ];
     let gateway = config.store.running_gateway();

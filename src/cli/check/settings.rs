@@ -146,7 +146,7 @@ fn receipts(config: &Config, report: &mut CheckReport) {
     let reports = |it: &&channel::Settings| it.connect().is_ok_and(|adapter| adapter.receipts.is_some());
     let reporting = config.provider.iter().filter(reports);
     let reporting: Vec<_> = reporting.map(channel::Settings::name).collect();
-    if !config.receipts.is_open() {
+    if !config.receipts.address().is_open() {
         if !reporting.is_empty() {
             let names = joined(&reporting, " and ");
             report.warning("receipts", format_args!("{names}: receipts cannot be received; set receipts.listen"));

@@ -59,6 +59,7 @@ async fn reseal(store: &Store) -> anyhow::Result<()> {
         tokio::time::sleep(began.elapsed().min(PAUSE_MAX)).await;
     }
     bar.finish_and_clear();
+    store.reseal_users().await?;
     output::line("all contacts are sealed with the new key")?;
     Ok(())
 }

@@ -18,6 +18,7 @@ mod seal_key;
 mod search;
 mod tables;
 mod template_versions;
+mod users;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -18,6 +18,7 @@ use crate::store::audit_tree::{StoredCheckpoint, StoredTimestamp};
 use crate::store::providers::{Drain, ProviderState};
 use crate::store::rows::{AcceptResult, AcceptRows, ImportRows, NextState, SettleResult, SettleRows};
 use crate::store::seal::{KeyFingerprint, LookupHash};
+use crate::store::users::{SessionRow, TokenHash, UserRow};
 use crate::store::write_batcher::{Batch, Committed};
 
 /// All tables.
@@ -44,6 +45,8 @@ pub(super) struct Tables {
     pub(super) timestamps: BTreeMap<u64, StoredTimestamp>,
     pub(super) seal_key: Option<KeyFingerprint>,
     pub(super) report: ReportTables,
+    pub(super) users: BTreeMap<String, UserRow>,
+    pub(super) sessions: BTreeMap<TokenHash, SessionRow>,
 }
 
 pub(super) struct NotificationRow {

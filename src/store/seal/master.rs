@@ -30,6 +30,7 @@ pub(super) const fn generation_of(epoch: Epoch) -> u32 {
 pub(super) enum Use {
     Content,
     Contact,
+    User,
     Lookup,
     Fingerprint,
     /// Ties the file of an epoch key to this master key and to its epoch.
@@ -43,6 +44,7 @@ impl Use {
         match self {
             Self::Content => b"otpost content v1",
             Self::Contact => b"otpost contact v1",
+            Self::User => b"otpost console user v1",
             Self::Lookup => b"otpost lookup v1",
             Self::Fingerprint => b"otpost fingerprint v1",
             Self::EpochFile => b"otpost epoch file v1",
@@ -57,6 +59,7 @@ pub(super) struct Master {
     pub(super) epoch: Epoch,
     pub(super) content: Key,
     pub(super) contact: Key,
+    pub(super) user: Key,
     pub(super) recognition: Key,
     epoch_file: Key,
 }
@@ -67,6 +70,7 @@ impl Master {
             epoch: if generation == 0 { 0 } else { GENERATION | generation },
             content: derive(key, Use::Content)?,
             contact: derive(key, Use::Contact)?,
+            user: derive(key, Use::User)?,
             recognition: derive(key, Use::Recognition)?,
             epoch_file: derive(key, Use::EpochFile)?,
         })

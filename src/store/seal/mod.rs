@@ -10,6 +10,7 @@ mod master;
 mod master_file;
 mod recipient_hash;
 mod rotation;
+mod user_secret;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -31,6 +31,7 @@ mod seal_key;
 mod search;
 mod search_index;
 mod template_versions;
+mod users;
 mod wal_monitor;
 mod writer_connection;
 

@@ -13,11 +13,13 @@ use super::Fixture;
 use super::sqlite::open;
 use crate::architecture::source::{self, Source};
 
-/// Tables that do not grow with traffic: one row, or a row for each provider, edit of a template, million of archived events, or
-/// parked receipt, of which there is a limit for each provider.
-const SMALL: [&str; 8] = [
+/// Tables that do not grow with traffic: one row, or a row for each provider, edit of a template, million of archived events, parked receipt
+/// or session, of which there is a limit for each provider or user.
+const SMALL: [&str; 10] = [
     "_sqlx_migrations",
     "audit_archive",
+    "console_user",
+    "console_session",
     "search_progress",
     "provider_drain",
     "provider_state",

@@ -194,6 +194,10 @@ impl Gateway {
         self.running.address()
     }
 
+    pub(super) fn running(&self) -> &app::Gateway {
+        &self.running
+    }
+
     /// Where providers report.
     pub(crate) fn receipts_address(&self) -> std::net::SocketAddr {
         self.running.receipts_address().unwrap()

@@ -1,0 +1,212 @@
+//! The page of one's own account: password, authenticator app, recovery codes, sessions.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{self, Data, Form, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+
+use super::sign_in::see_other;
+use super::{SignedIn, cookie, qr_code};
+use crate::console::Console;
+use crate::console::pages::{PageError, unavailable};
+use crate::console::views::Moment;
+use crate::flow::users::{BrowserOrigin, CurrentUser, Error, TotpSecret};
+use crate::store::users::TokenHash;
+
+const PATH: &str = "/account";
+
+pub(super) fn routes(service: &mut ServiceConfig) {
+    service
+        .route(PATH, web::get().to(show))
+        .route("/account/password", web::post().to(change_password))
+        .route("/account/app", web::post().to(replace_app))
+        .route("/account/recovery", web::post().to(replace_recovery_codes))
+        .route("/account/sessions/{session}/end", web::post().to(end_session));
+}
+
+#[derive(Serialize)]
+struct Page {
+    user: String,
+    roles: Vec<&'static str>,
+    has_app: bool,
+    recovery_left: usize,
+    secret: String,
+    qr_code: String,
+    sessions: Vec<Session>,
+    problem: String,
+    done: &'static str,
+}
+
+#[derive(Serialize)]
+struct Session {
+    id: String,
+    is_own: bool,
+    started: Moment,
+    seen: Moment,
+    address: String,
+    browser: String,
+}
+
+#[derive(Deserialize)]
+struct Query {
+    #[serde(default)]
+    done: String,
+}
+
+#[derive(Deserialize)]
+struct PasswordFields {
+    password: String,
+    new: String,
+    repeated: String,
+}
+
+#[derive(Deserialize)]
+struct AppFields {
+    password: String,
+    secret: String,
+    code: String,
+}
+
+#[derive(Deserialize)]
+struct ProofFields {
+    password: String,
+}
+
+async fn show(console: Data<Console>, user: SignedIn, query: web::Query<Query>) -> HttpResponse {
+    let done = match query.done.as_str() {
+        "password" => "The password is changed. Your other sessions have ended.",
+        "session" => "The session has ended.",
+        _ => "",
+    };
+    page(&console, &user, StatusCode::OK, String::new(), done).await
+}
+
+async fn page(
+    console: &Console,
+    user: &SignedIn,
+    status: StatusCode,
+    problem: String,
+    done: &'static str,
+) -> HttpResponse {
+    let own = user.session().hash;
+    let (sessions, factors) =
+        tokio::join!(console.users.sessions(&user.user), console.users.second_factors(&user.user));
+    let (sessions, (has_app, recovery_left), secret) = match (sessions, factors, TotpSecret::random()) {
+        (Ok(sessions), Ok(factors), Ok(secret)) => (sessions, factors, secret),
+        (Err(error), ..) | (_, Err(error), _) => return unavailable(&error),
+        (.., Err(error)) => return unavailable(&error),
+    };
+    let session = |row: crate::store::users::SessionRow| Session {
+        id: hex::encode(row.hash),
+        is_own: row.hash == own,
+        started: Moment::of(row.started_at),
+        seen: Moment::of(row.seen_at),
+        address: row.address,
+        browser: row.browser,
+    };
+    let page = Page {
+        user: user.user.clone(),
+        roles: user.roles.iter().map(|role| role.name()).collect(),
+        has_app,
+        recovery_left,
+        qr_code: qr_code::data_url(&secret.uri(&user.user)),
+        secret: secret.text(),
+        sessions: sessions.into_iter().map(session).collect(),
+        problem,
+        done,
+    };
+    let mut answer = console.views.page("account", "Your account", user, &page);
+    *answer.status_mut() = status;
+    answer
+}
+
+async fn refused(console: &Console, user: &SignedIn, error: Error) -> HttpResponse {
+    let status = match &error {
+        Error::WrongPassword | Error::WrongCode | Error::Password(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
+        Error::Outdated => StatusCode::CONFLICT,
+        _ => return unavailable(&error),
+    };
+    page(console, user, status, sentence(&error), "").await
+}
+
+/// An error as a sentence of a page.
+pub(super) fn sentence(error: &Error) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+async fn change_password(
+    console: Data<Console>,
+    user: SignedIn,
+    request: HttpRequest,
+    form: Form<PasswordFields>,
+) -> HttpResponse {
+    if form.new != form.repeated {
+        let problem = "The two new passwords differ.".to_owned();
+        return page(&console, &user, StatusCode::UNPROCESSABLE_ENTITY, problem, "").await;
+    }
+    let (session, origin) = (user.session(), cookie::origin(&request, console.secure));
+    let current = proof(&session, &form.password, &origin);
+    match console.users.change_password(&current, &form.new).await.map(|token| cookie::of(&token, console.secure)) {
+        Ok(Ok(cookie)) => see_other("/account?done=password").insert_header((header::SET_COOKIE, cookie)).finish(),
+        Ok(Err(error)) => unavailable(&error),
+        Err(error) => refused(&console, &user, error).await,
+    }
+}
+
+async fn replace_app(
+    console: Data<Console>,
+    user: SignedIn,
+    request: HttpRequest,
+    form: Form<AppFields>,
+) -> HttpResponse {
+    let Some(secret) = TotpSecret::parse(&form.secret) else { return refused(&console, &user, Error::WrongCode).await };
+    let (session, origin) = (user.session(), cookie::origin(&request, console.secure));
+    match console.users.replace_app(&proof(&session, &form.password, &origin), &secret, &form.code).await {
+        Ok(made) => recovery_codes(&console, &user, &made),
+        Err(error) => refused(&console, &user, error).await,
+    }
+}
+
+async fn replace_recovery_codes(
+    console: Data<Console>,
+    user: SignedIn,
+    request: HttpRequest,
+    form: Form<ProofFields>,
+) -> HttpResponse {
+    let (session, origin) = (user.session(), cookie::origin(&request, console.secure));
+    match console.users.replace_recovery_codes(&proof(&session, &form.password, &origin)).await {
+        Ok(made) => recovery_codes(&console, &user, &made),
+        Err(error) => refused(&console, &user, error).await,
+    }
+}
+
+fn proof<'a>(
+    session: &'a crate::flow::users::UserSession,
+    password: &'a str,
+    origin: &'a BrowserOrigin,
+) -> CurrentUser<'a> {
+    CurrentUser { session, password, origin }
+}
+
+async fn end_session(console: Data<Console>, user: SignedIn, id: Path<String>) -> Result<HttpResponse, PageError> {
+    let mut hash = TokenHash::default();
+    hex::decode_to_slice(id.as_str(), &mut hash).map_err(|_| PageError::NotFound)?;
+    match console.users.end_session(&user.user, &hash).await {
+        Ok(true) => Ok(see_other("/account?done=session").finish()),
+        Ok(false) => Err(PageError::NotFound),
+        Err(error) => Ok(unavailable(&error)),
+    }
+}
+
+#[derive(Serialize)]
+struct RecoveryPage<'a> {
+    codes: &'a [String],
+}
+
+/// The page that shows new recovery codes, the only time.
+pub(super) fn recovery_codes(console: &Console, user: &SignedIn, codes: &[String]) -> HttpResponse {
+    console.views.page("recovery_codes", "Recovery codes", user, &RecoveryPage { codes })
+}

@@ -1,0 +1,30 @@
+//! Who is signed in, and what they may do.
+//!
+//! `guard` stands before every route: without a session only the paths in [`PUBLIC`] answer, and nothing is changed by a request
+//! of another site. The pages here are those to sign in, to be set up, and to manage one's own account and other users.
+
+mod account;
+mod cookie;
+mod guard;
+mod qr_code;
+mod sign_in;
+mod signed_in;
+mod user_pages;
+mod welcome;
+
+use actix_web::web::ServiceConfig;
+
+pub(super) use guard::{UPLOAD_MAX, guard};
+pub(super) use signed_in::SignedIn;
+
+/// The paths that answer without a session.
+const PUBLIC: [&str; 3] = [sign_in::PATH, welcome::PATH, "/assets/"];
+
+/// The pages to sign in and out, of one's own account, and of all users.
+pub(super) fn routes(service: &mut ServiceConfig) {
+    service
+        .configure(sign_in::routes)
+        .configure(welcome::routes)
+        .configure(account::routes)
+        .configure(user_pages::routes);
+}

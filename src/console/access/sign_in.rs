@@ -1,0 +1,126 @@
+//! The pages to sign in and to sign out.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{self, Data, Form, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+
+use super::{SignedIn, cookie};
+use crate::console::Console;
+use crate::console::pages::{PageError, unavailable};
+use crate::flow::users::{SecondFactor, SignInError, SignInForm};
+
+pub(super) const PATH: &str = "/sign-in";
+
+pub(super) fn routes(service: &mut ServiceConfig) {
+    service
+        .route(PATH, web::get().to(show))
+        .route(PATH, web::post().to(sign_in))
+        .route("/sign-out", web::post().to(sign_out));
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    /// The page of this site that was asked for.
+    next: &'a str,
+    name: &'a str,
+    problem: &'a str,
+    second_factor: bool,
+}
+
+#[derive(Deserialize)]
+struct Query {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    name: String,
+    password: String,
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// The answer to a request without a session: the page to sign in. A part of a page sends the browser there.
+pub(super) fn asked(console: &Console, request: &HttpRequest) -> HttpResponse {
+    if request.headers().contains_key("HX-Request") {
+        return HttpResponse::Unauthorized().insert_header(("HX-Redirect", PATH)).finish();
+    }
+    let whole = request.uri().path_and_query().map_or("/", |it| it.as_str());
+    let next = if request.method() == actix_web::http::Method::GET { own_path(whole) } else { "/" };
+    page(console, StatusCode::UNAUTHORIZED, next, "", "")
+}
+
+fn page(console: &Console, status: StatusCode, next: &str, name: &str, problem: &str) -> HttpResponse {
+    let second_factor = console.users.second_factor() == SecondFactor::Required;
+    console.views.outside("sign_in", "Sign in", status, &Page { next, name, problem, second_factor })
+}
+
+async fn show(console: Data<Console>, query: web::Query<Query>) -> HttpResponse {
+    page(&console, StatusCode::OK, own_path(&query.next), "", "")
+}
+
+async fn sign_in(console: Data<Console>, request: HttpRequest, form: Form<Fields>) -> HttpResponse {
+    let Fields { name, password, code, next } = form.into_inner();
+    let (form, next) = (SignInForm { name: name.trim(), password: &password, code: &code }, own_path(&next));
+    let refused = |status, problem: &str| page(&console, status, next, "", problem);
+    match console.users.sign_in(&form, &cookie::origin(&request, console.secure)).await {
+        Ok(token) => match cookie::of(&token, console.secure) {
+            Ok(cookie) => see_other(next).insert_header((header::SET_COOKIE, cookie)).finish(),
+            Err(error) => unavailable(&error),
+        },
+        Err(SignInError::Refused) => {
+            refused(StatusCode::UNAUTHORIZED, "The name, the password or the code is not right.")
+        }
+        Err(SignInError::Throttled(wait)) => {
+            let minutes = wait.as_secs().div_ceil(60).max(1);
+            let mut answer = refused(
+                StatusCode::TOO_MANY_REQUESTS,
+                &format!("Too many attempts failed. Wait {minutes} minutes, or ask an admin to reset the user."),
+            );
+            answer.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
+            answer
+        }
+        Err(SignInError::Failed(error)) => unavailable(&error),
+    }
+}
+
+async fn sign_out(console: Data<Console>, user: SignedIn) -> Result<HttpResponse, PageError> {
+    if let Err(error) = console.users.sign_out(&user.session()).await {
+        return Ok(unavailable(&error));
+    }
+    let mut answer = see_other(PATH);
+    if let Ok(cookie) = cookie::removed(console.secure) {
+        answer.insert_header((header::SET_COOKIE, cookie));
+    }
+    Ok(answer.finish())
+}
+
+pub(super) fn see_other(path: &str) -> actix_web::HttpResponseBuilder {
+    let mut answer = HttpResponse::SeeOther();
+    answer.insert_header((header::LOCATION, path)).insert_header((header::CACHE_CONTROL, "no-store"));
+    answer
+}
+
+/// A path of this site; anything else is the first page. Browsers read `\` as `/`, and drop line ends and tabs.
+fn own_path(next: &str) -> &str {
+    let is_own =
+        next.starts_with('/') && !next.starts_with("//") && !next.contains(|c: char| c == '\\' || c.is_control());
+    if is_own && !next.starts_with(PATH) { next } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_sign_in_the_browser_stays_on_this_site() {
+        assert_eq!(own_path("/deliveries?to=a"), "/deliveries?to=a");
+        for other in ["", "https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example", "/sign-in"] {
+            assert_eq!(own_path(other), "/", "{other:?}");
+        }
+    }
+}

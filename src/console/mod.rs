@@ -1,0 +1,84 @@
+//! The operators' console: server-rendered pages over HTTPS, or over plain HTTP on loopback.
+//!
+//! `access` decides who may do what. `pages` has one file per topic, which reads from the store and changes through `flow`.
+//! `views` renders the templates in `templates/console/`; `assets` serves the stylesheet and htmx. Every page works without
+//! JavaScript.
+
+mod access;
+mod assets;
+mod pages;
+mod settings;
+mod views;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, FormConfig, PayloadConfig, ServiceConfig};
+
+use crate::domain::clock::Clocks;
+use crate::flow::alarms::Alarms;
+use crate::flow::inspector::Inspector;
+use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
+use crate::flow::users::Users;
+use crate::server::{HttpListener, HttpOptions};
+use crate::store::Store;
+
+pub use crate::server::Error;
+pub use settings::Settings;
+use views::Views;
+
+/// One worker: pages wait for each other at the database.
+const OPTIONS: HttpOptions =
+    HttpOptions { workers: 1, max_connections: 256, keep_alive: Duration::from_secs(15), shutdown_seconds: 1 };
+
+/// The name of this listener, also of its certificate in metrics.
+const LISTENER: &str = "console";
+
+/// What the pages read and change.
+pub struct Console {
+    pub store: Arc<Store>,
+    /// What the running gateway knows: providers, plans, templates, how a recipient would be notified.
+    pub inspector: Arc<Inspector>,
+    pub alarms: Arc<Alarms>,
+    pub clocks: Clocks,
+    users: Arc<Users>,
+    views: Views,
+    /// Whether browsers reach the console by HTTPS, so that cookies may be for HTTPS only.
+    secure: bool,
+}
+
+/// Checks settings and files as [`listen`] would use them, without listening.
+pub fn check(settings: &Settings) -> Result<(), Error> {
+    settings.check()
+}
+
+/// What the console is made of.
+pub struct Parts {
+    pub store: Arc<Store>,
+    pub inspector: Arc<Inspector>,
+    pub alarms: Arc<Alarms>,
+    pub clocks: Clocks,
+    pub users: Arc<Users>,
+}
+
+/// Starts the console. The returned future serves until [`HttpListener::stop`].
+pub fn listen(
+    settings: &Settings,
+    parts: Parts,
+    expiry: Arc<ExpiryMonitor>,
+) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
+    settings.check()?;
+    let Parts { store, inspector, alarms, clocks, users } = parts;
+    let (address, views) = (settings.address(), Views::new());
+    let secure = address.has_tls();
+    let console = Data::new(Console { store, inspector, alarms, clocks, users, views, secure });
+    let routes = move |service: &mut ServiceConfig| {
+        let guarded = web::scope("").wrap(from_fn(access::guard));
+        let guarded = guarded.configure(assets::routes).configure(access::routes).configure(pages::routes);
+        let forms = FormConfig::default().limit(access::UPLOAD_MAX);
+        let bodies = PayloadConfig::new(access::UPLOAD_MAX);
+        service.app_data(console.clone()).app_data(forms).app_data(bodies).service(guarded);
+    };
+    address.serve(OPTIONS, routes, move |end| expiry.watch(LISTENER, vec![(LISTENER, end)]))
+}

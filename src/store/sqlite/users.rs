@@ -1,0 +1,239 @@
+//! Users of the console and their sessions.
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
+
+use super::Sqlite;
+use super::audit_events::insert_event;
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::clock::Timestamp;
+use crate::store::Error;
+use crate::store::users::{
+    ConsoleUsers, SESSIONS_MAX, SessionChange, SessionRow, SetupRow, TokenHash, UserChange, UserRow,
+};
+
+const USER: &str =
+    "SELECT name, version, roles, disabled, created_at, signed_in_at, password, totp, totp_step, recovery,
+   email, setup_hash, setup_expires_at FROM console_user";
+
+const SESSION: &str = "SELECT hash, user, started_at, seen_at, address, browser FROM console_session";
+
+#[async_trait]
+impl ConsoleUsers for Sqlite {
+    async fn all(&self) -> Result<Vec<UserRow>, Error> {
+        let query = sqlx::query(sqlx::AssertSqlSafe(format!("{USER} ORDER BY name")));
+        query.fetch_all(&self.read).await?.iter().map(user_row).collect()
+    }
+
+    async fn user(&self, name: &str) -> Result<Option<UserRow>, Error> {
+        let query = sqlx::query(sqlx::AssertSqlSafe(format!("{USER} WHERE name = ?1"))).bind(name);
+        query.fetch_optional(&self.read).await?.as_ref().map(user_row).transpose()
+    }
+
+    async fn user_with_setup(&self, hash: &TokenHash) -> Result<Option<UserRow>, Error> {
+        let query = sqlx::query(sqlx::AssertSqlSafe(format!("{USER} WHERE setup_hash = ?1"))).bind(hash.as_slice());
+        query.fetch_optional(&self.read).await?.as_ref().map(user_row).transpose()
+    }
+
+    async fn add(&self, user: &UserRow, event: &AuditEvent) -> Result<bool, Error> {
+        let text = "INSERT INTO console_user (name, version, roles, disabled, created_at, totp_step, recovery)
+           VALUES (?1, 0, '', 0, ?2, 0, '') ON CONFLICT DO NOTHING";
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let query = sqlx::query(text).bind(&user.name).bind(user.created_at.micros());
+                if query.execute(&mut *transaction).await?.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                replace(&mut transaction, &UserRow { version: 0, ..user.clone() }).await?;
+                insert_event(&mut transaction, event).await?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn change(
+        &self,
+        user: &UserRow,
+        sessions: &SessionChange,
+        events: &[AuditEvent],
+    ) -> Result<UserChange, Error> {
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let was_admin = is_active_admin(&mut transaction, Some(&user.name)).await?;
+                if !replace(&mut transaction, user).await? {
+                    return Ok(UserChange::Outdated);
+                }
+                if was_admin && !user.is_active_admin() && !is_active_admin(&mut transaction, None).await? {
+                    return Ok(UserChange::LastAdmin);
+                }
+                change_sessions(&mut transaction, &user.name, sessions).await?;
+                for event in events {
+                    insert_event(&mut transaction, event).await?;
+                }
+                transaction.commit().await?;
+                Ok(UserChange::Done)
+            })
+            .await
+    }
+
+    async fn session(&self, hash: &TokenHash) -> Result<Option<(SessionRow, UserRow)>, Error> {
+        let text = sqlx::AssertSqlSafe(format!("{SESSION} WHERE hash = ?1"));
+        let found = sqlx::query(text).bind(hash.as_slice()).fetch_optional(&self.read).await?;
+        let Some(session) = found.as_ref().map(session_row).transpose()? else { return Ok(None) };
+        let user = ConsoleUsers::user(self, &session.user).await?;
+        Ok(user.map(|user| (session, user)))
+    }
+
+    async fn sessions(&self, user: &str) -> Result<Vec<SessionRow>, Error> {
+        let text = sqlx::AssertSqlSafe(format!("{SESSION} WHERE user = ?1 ORDER BY started_at DESC"));
+        sqlx::query(text).bind(user).fetch_all(&self.read).await?.iter().map(session_row).collect()
+    }
+
+    async fn seen(&self, hash: &TokenHash, at: Timestamp) -> Result<(), Error> {
+        let text = "UPDATE console_session SET seen_at = max(seen_at, ?2) WHERE hash = ?1";
+        self.failure
+            .watch(async {
+                let query = sqlx::query(text).bind(hash.as_slice()).bind(at.micros());
+                query.execute(&mut *self.writing().await?).await?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn end(&self, hash: &TokenHash, user: &str, event: &AuditEvent) -> Result<bool, Error> {
+        let text = "DELETE FROM console_session WHERE hash = ?1 AND user = ?2";
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let query = sqlx::query(text).bind(hash.as_slice()).bind(user);
+                if query.execute(&mut *transaction).await?.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                insert_event(&mut transaction, event).await?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
+    }
+}
+
+async fn is_active_admin(connection: &mut SqliteConnection, name: Option<&str>) -> Result<bool, Error> {
+    let text = "SELECT EXISTS (SELECT 1 FROM console_user
+       WHERE (?1 IS NULL OR name = ?1) AND disabled = 0 AND ',' || roles || ',' LIKE '%,admin,%')";
+    Ok(sqlx::query_scalar(text).bind(name).fetch_one(connection).await?)
+}
+
+async fn replace(connection: &mut SqliteConnection, user: &UserRow) -> Result<bool, Error> {
+    let text =
+        "UPDATE console_user SET version = version + 1, roles = ?3, disabled = ?4, signed_in_at = ?5, password = ?6,
+         totp = ?7, totp_step = ?8, recovery = ?9, email = ?10, setup_hash = ?11, setup_expires_at = ?12
+       WHERE name = ?1 AND version = ?2";
+    let query = sqlx::query(text)
+        .bind(&user.name)
+        .bind(user.version)
+        .bind(user.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(","))
+        .bind(user.disabled)
+        .bind(user.signed_in_at.map(Timestamp::micros))
+        .bind(&user.password)
+        .bind(&user.totp)
+        .bind(user.totp_step)
+        .bind(user.recovery.iter().map(hex::encode).collect::<Vec<_>>().join(","))
+        .bind(&user.email)
+        .bind(user.setup.as_ref().map(|setup| setup.hash.as_slice()))
+        .bind(user.setup.as_ref().map(|setup| setup.expires_at.micros()));
+    Ok(query.execute(connection).await?.rows_affected() == 1)
+}
+
+async fn change_sessions(connection: &mut SqliteConnection, user: &str, change: &SessionChange) -> Result<(), Error> {
+    if change.end_all {
+        let query = sqlx::query("DELETE FROM console_session WHERE user = ?1").bind(user);
+        query.execute(&mut *connection).await?;
+    }
+    if let Some(hash) = &change.end {
+        let query = sqlx::query("DELETE FROM console_session WHERE hash = ?1").bind(hash.as_slice());
+        query.execute(&mut *connection).await?;
+    }
+    let Some((session, limits)) = &change.begin else { return Ok(()) };
+    sqlx::query("DELETE FROM console_session WHERE started_at < ?1 OR seen_at < ?2")
+        .bind(limits.started_after.micros())
+        .bind(limits.seen_after.micros())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "DELETE FROM console_session WHERE hash IN
+           (SELECT hash FROM console_session WHERE user = ?1 ORDER BY started_at DESC LIMIT -1 OFFSET ?2)",
+    )
+    .bind(user)
+    .bind(SESSIONS_MAX - 1)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO console_session (hash, user, started_at, seen_at, address, browser) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )
+    .bind(session.hash.as_slice())
+    .bind(user)
+    .bind(session.started_at.micros())
+    .bind(session.seen_at.micros())
+    .bind(&session.address)
+    .bind(&session.browser)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn user_row(row: &SqliteRow) -> Result<UserRow, Error> {
+    let name: String = row.try_get("name")?;
+    let inconsistent = |what| Error::Inconsistent { table: "console_user", id: name.clone(), what };
+    let (roles, recovery): (String, String) = (row.try_get("roles")?, row.try_get("recovery")?);
+    let listed = |text: &str| text.split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let roles =
+        listed(&roles).iter().map(|role| role.parse().map_err(|_| inconsistent("roles"))).collect::<Result<_, _>>();
+    let hash = |text: &String| {
+        let mut hash = TokenHash::default();
+        hex::decode_to_slice(text, &mut hash).map(|()| hash).map_err(|_| inconsistent("recovery"))
+    };
+    let setup: (Option<Vec<u8>>, Option<i64>) = (row.try_get("setup_hash")?, row.try_get("setup_expires_at")?);
+    let setup = match setup {
+        (Some(hash), Some(until)) => {
+            let hash = hash.try_into().map_err(|_| inconsistent("setup_hash"))?;
+            Some(SetupRow { hash, expires_at: Timestamp::from_micros(until) })
+        }
+        _ => None,
+    };
+    Ok(UserRow {
+        version: row.try_get("version")?,
+        roles: roles?,
+        disabled: row.try_get("disabled")?,
+        created_at: Timestamp::from_micros(row.try_get("created_at")?),
+        signed_in_at: row.try_get::<Option<i64>, _>("signed_in_at")?.map(Timestamp::from_micros),
+        password: row.try_get("password")?,
+        totp: row.try_get("totp")?,
+        totp_step: row.try_get("totp_step")?,
+        recovery: listed(&recovery).iter().map(hash).collect::<Result<_, _>>()?,
+        email: row.try_get("email")?,
+        setup,
+        name,
+    })
+}
+
+fn session_row(row: &SqliteRow) -> Result<SessionRow, Error> {
+    let user: String = row.try_get("user")?;
+    let hash: Vec<u8> = row.try_get("hash")?;
+    let hash = hash.try_into();
+    let inconsistent = |_| Error::Inconsistent { table: "console_session", id: user.clone(), what: "hash" };
+    Ok(SessionRow {
+        hash: hash.map_err(inconsistent)?,
+        started_at: Timestamp::from_micros(row.try_get("started_at")?),
+        seen_at: Timestamp::from_micros(row.try_get("seen_at")?),
+        address: row.try_get("address")?,
+        browser: row.try_get("browser")?,
+        user,
+    })
+}

@@ -1,0 +1,199 @@
+//! Users of the console and their sessions.
+//!
+//! Rows, hashes and ciphertexts only. Who may do what, which password is right and when a session ends is decided in `flow`.
+
+use async_trait::async_trait;
+
+use super::{Error, Store};
+use crate::domain::access::Role;
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::clock::Timestamp;
+
+/// A SHA-256 hash of a token or code that has 80 bits of chance or more.
+pub type TokenHash = [u8; 32];
+
+/// Sessions of one user at a time; a further one ends the oldest.
+pub const SESSIONS_MAX: u32 = 20;
+
+/// A user of the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRow {
+    pub name: String,
+    /// Counts the changes of this row.
+    pub version: i64,
+    pub roles: Vec<Role>,
+    pub disabled: bool,
+    pub created_at: Timestamp,
+    pub signed_in_at: Option<Timestamp>,
+    /// An Argon2id hash in the PHC form; `None` until the user is set up.
+    pub password: Option<String>,
+    /// Sealed.
+    pub totp: Option<Vec<u8>>,
+    /// The newest time step whose one-time code was used.
+    pub totp_step: i64,
+    pub recovery: Vec<TokenHash>,
+    /// Sealed.
+    pub email: Option<Vec<u8>>,
+    pub setup: Option<SetupRow>,
+}
+
+impl UserRow {
+    /// A user who is not set up.
+    pub fn new(name: &str, roles: &[Role], created_at: Timestamp) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: 1,
+            roles: roles.to_vec(),
+            disabled: false,
+            created_at,
+            signed_in_at: None,
+            password: None,
+            totp: None,
+            totp_step: 0,
+            recovery: Vec::new(),
+            email: None,
+            setup: None,
+        }
+    }
+
+    /// Whether the user can manage users, also one who has yet to be set up.
+    pub fn is_active_admin(&self) -> bool {
+        !self.disabled && self.roles.contains(&Role::Admin)
+    }
+}
+
+/// A set-up code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetupRow {
+    pub hash: TokenHash,
+    pub expires_at: Timestamp,
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    pub hash: TokenHash,
+    pub user: String,
+    pub started_at: Timestamp,
+    pub seen_at: Timestamp,
+    /// The address that the user signed in from.
+    pub address: String,
+    /// What the browser calls itself.
+    pub browser: String,
+}
+
+/// What happens to sessions together with a change of their user.
+#[derive(Debug, Clone, Default)]
+pub struct SessionChange {
+    /// Ends all sessions of the user.
+    pub end_all: bool,
+    /// Ends this one, of any user.
+    pub end: Option<TokenHash>,
+    /// Begins this one; sessions that began or were seen before these times are removed.
+    pub begin: Option<(SessionRow, SessionLimits)>,
+}
+
+/// Sessions that began or were last seen earlier have ended.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionLimits {
+    pub started_after: Timestamp,
+    pub seen_after: Timestamp,
+}
+
+/// What became of the change of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserChange {
+    Done,
+    /// The row has another version, or is gone; nothing was written.
+    Outdated,
+    /// No active admin would be left; nothing was written.
+    LastAdmin,
+}
+
+/// Users of the console and their sessions.
+#[async_trait]
+pub trait ConsoleUsers: Send + Sync {
+    /// All users, by name.
+    async fn all(&self) -> Result<Vec<UserRow>, Error>;
+    async fn user(&self, name: &str) -> Result<Option<UserRow>, Error>;
+    /// The user who has the set-up code with this hash.
+    async fn user_with_setup(&self, hash: &TokenHash) -> Result<Option<UserRow>, Error>;
+    /// `false`, and nothing written, when there is a user of that name.
+    async fn add(&self, user: &UserRow, event: &AuditEvent) -> Result<bool, Error>;
+    /// Replaces the row of `user.version` and counts the version up. The events and the change of sessions are in the same
+    /// transaction. A user who was the last active admin stays one.
+    async fn change(
+        &self,
+        user: &UserRow,
+        sessions: &SessionChange,
+        events: &[AuditEvent],
+    ) -> Result<UserChange, Error>;
+    /// A session and its user.
+    async fn session(&self, hash: &TokenHash) -> Result<Option<(SessionRow, UserRow)>, Error>;
+    /// The sessions of a user, the newest first.
+    async fn sessions(&self, user: &str) -> Result<Vec<SessionRow>, Error>;
+    /// Records that a session was used.
+    async fn seen(&self, hash: &TokenHash, at: Timestamp) -> Result<(), Error>;
+    /// `false`, and nothing written, when the user has no such session.
+    async fn end(&self, hash: &TokenHash, user: &str, event: &AuditEvent) -> Result<bool, Error>;
+}
+
+/// What is sealed of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserSecret {
+    Totp,
+    Email,
+}
+
+impl UserSecret {
+    pub(super) const fn label(self) -> &'static [u8] {
+        match self {
+            Self::Totp => b"totp",
+            Self::Email => b"email",
+        }
+    }
+}
+
+impl Store {
+    /// Seals a secret of a user for its row.
+    pub fn seal_user_secret(&self, user: &str, secret: UserSecret, plain: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self.sealer.seal_user_secret(user, secret.label(), plain)?)
+    }
+
+    /// Opens what [`Store::seal_user_secret`] sealed for the same user.
+    pub fn open_user_secret(
+        &self,
+        user: &str,
+        secret: UserSecret,
+        sealed: &[u8],
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
+        Ok(self.sealer.open_user_secret(user, secret.label(), sealed)?)
+    }
+
+    /// Seals the secrets of all users with the current seal key.
+    pub async fn reseal_users(&self) -> Result<(), Error> {
+        for user in self.backend.all().await? {
+            // The user may be changed meanwhile; then the row is read again.
+            let mut user = Some(user);
+            while let Some(row) = user {
+                let Some(resealed) = self.resealed(&row)? else { break };
+                let changed = self.backend.change(&resealed, &SessionChange::default(), &[]).await?;
+                user = if changed == UserChange::Outdated { self.backend.user(&row.name).await? } else { None };
+            }
+        }
+        Ok(())
+    }
+
+    fn resealed(&self, row: &UserRow) -> Result<Option<UserRow>, Error> {
+        let reseal = |secret: UserSecret, sealed: &Option<Vec<u8>>| match sealed {
+            Some(sealed) => self.sealer.reseal_user_secret(&row.name, secret.label(), sealed),
+            None => Ok(None),
+        };
+        let (totp, email) = (reseal(UserSecret::Totp, &row.totp)?, reseal(UserSecret::Email, &row.email)?);
+        if totp.is_none() && email.is_none() {
+            return Ok(None);
+        }
+        let row = row.clone();
+        Ok(Some(UserRow { totp: totp.or(row.totp), email: email.or(row.email), ..row }))
+    }
+}

@@ -1,0 +1,3 @@
+//! The console over HTTP: who gets in, what pages show, and what they change.
+
+mod access;

@@ -1,0 +1,8 @@
+//! Who gets in, for how long, and what nobody else may do.
+
+mod matrix;
+mod requests;
+mod routes;
+mod sessions;
+mod sign_in;
+mod users;
