@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::filter_args::FilterArgs;
-use super::{as_json, csv, state};
 use crate::channel;
 use crate::cli::config_file::{ConfigFile, read_store};
 use crate::cli::{Usage, output, time};
 use crate::config::Config;
+use crate::flow::deliveries::{as_json, csv, state};
 use crate::store::reports::{DeliveryLine, DeliveryPage};
 use crate::store::search::time_of;
 

@@ -22,7 +22,7 @@ const HEAD: [&str; 14] = [
 ];
 
 /// The lines below their names.
-pub(super) fn table(lines: &[DeliveryLine]) -> String {
+pub fn table(lines: &[DeliveryLine]) -> String {
     let head = HEAD.map(str::to_owned);
     std::iter::once(head)
         .chain(lines.iter().map(cells))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::template_output;
+use super::template_as_json;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
 use crate::domain::failure_detail::FailureDetail;
@@ -16,7 +16,7 @@ use crate::store::reports::{DeliveryDetail, EventLine};
 const SHOWN_BY_ATTEMPT: [&str; 5] = ["attempt", "channel", "provider", "outcome", "cause"];
 
 /// One line of the timeline.
-pub(super) struct TimelineEntry<'a> {
+pub struct TimelineEntry<'a> {
     at: Timestamp,
     accepted: Timestamp,
     item: TimelineItem<'a>,
@@ -28,7 +28,7 @@ enum TimelineItem<'a> {
 }
 
 /// All entries, the oldest first.
-pub(super) fn of<'a>(
+pub fn of<'a>(
     detail: &'a DeliveryDetail,
     known: &'a HashMap<TemplateVersion, TemplateSnapshot>,
 ) -> Vec<TimelineEntry<'a>> {
@@ -55,7 +55,7 @@ impl TimelineItem<'_> {
 
 impl TimelineEntry<'_> {
     /// Time since the notification was accepted, name and details.
-    pub(super) fn row(&self) -> Vec<String> {
+    pub fn row(&self) -> Vec<String> {
         let (name, text) = match &self.item {
             TimelineItem::AuditEvent { actor, kind, detail, .. } => (kind.clone(), event_text(actor, kind, detail)),
             TimelineItem::Attempt(attempt, template) => {
@@ -65,7 +65,7 @@ impl TimelineEntry<'_> {
         vec![span(self.at, self.accepted), name, text]
     }
 
-    pub(super) fn as_json(&self) -> Value {
+    pub fn as_json(&self) -> Value {
         let (at, offset_us) = (self.at.to_string(), self.at.micros() - self.accepted.micros());
         match &self.item {
             TimelineItem::AuditEvent { seq, actor, kind, detail } => json!({
@@ -83,7 +83,7 @@ impl TimelineEntry<'_> {
                 "failure": attempt.failure.map(crate::domain::receipt::ReceiptStatus::name),
                 "segments": attempt.segments,
                 "template_version": attempt.template_version.map(|version| version.to_string()),
-                "template": template.map(template_output::as_json),
+                "template": template.map(template_as_json),
             }),
         }
     }
@@ -124,7 +124,7 @@ fn reference(outcome: &Outcome) -> Option<&str> {
 }
 
 /// The time from `start` to `at`, as in `+12 ms`.
-pub(super) fn span(at: Timestamp, start: Timestamp) -> String {
+pub fn span(at: Timestamp, start: Timestamp) -> String {
     let micros = at.micros().saturating_sub(start.micros());
     let sign = if micros < 0 { '-' } else { '+' };
     format!("{sign}{}", duration(micros.saturating_abs()))
