@@ -265,6 +265,7 @@ impl Gateway {
             inspector: Arc::clone(&inspector),
             alarms: Arc::clone(&alarms),
             clocks: clocks.clone(),
+            dossiers: config.dossiers(),
         };
         let (console, serving_console) = listen_for_console(&config.console, parts, &expiry)?.unzip();
         let mut tasks = vec![

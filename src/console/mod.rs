@@ -6,6 +6,7 @@
 
 mod access;
 mod assets;
+mod charts;
 mod pages;
 mod settings;
 mod views;
@@ -22,7 +23,9 @@ use tokio::net::TcpStream;
 use crate::domain::chain;
 use crate::domain::clock::{Clocks, Timestamp};
 use crate::flow::alarms::Alarms;
+use crate::flow::dossiers;
 use crate::flow::inspector::Inspector;
+use crate::flow::recent::RecentReader;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::pki;
 use crate::server::{self, ClientStream, HttpOptions, HttpServer, ReloadableTls, ServerIdentity};
@@ -46,6 +49,10 @@ pub struct Console {
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
     pub clocks: Clocks,
+    pub dossiers: dossiers::Settings,
+    /// Ends of certificates.
+    expiry: Arc<ExpiryMonitor>,
+    recent: RecentReader,
     views: Views,
     /// Whether browsers reach the console by HTTPS, so that cookies may be for HTTPS only.
     secure: bool,
@@ -100,6 +107,7 @@ pub struct Parts {
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
     pub clocks: Clocks,
+    pub dossiers: dossiers::Settings,
 }
 
 /// Starts the console. The returned future serves until [`ConsoleListener::stop`].
@@ -108,9 +116,18 @@ pub fn listen(
     parts: Parts,
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(ConsoleListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
-    let Parts { store, inspector, alarms, clocks } = parts;
-    let console =
-        Data::new(Console { store, inspector, alarms, clocks, views: Views::new(), secure: settings.has_tls() });
+    let Parts { store, inspector, alarms, clocks, dossiers } = parts;
+    let console = Data::new(Console {
+        store,
+        inspector,
+        alarms,
+        clocks,
+        dossiers,
+        expiry: Arc::clone(&expiry),
+        recent: RecentReader::default(),
+        views: Views::new(),
+        secure: settings.has_tls(),
+    });
     let server = HttpServer::new(OPTIONS, move |service: &mut ServiceConfig| {
         service.app_data(console.clone()).configure(assets::routes).configure(access::routes).configure(pages::routes);
     });

@@ -32,6 +32,8 @@ pub(super) enum PageError {
     Conflict(String),
     #[error("the database cannot be read")]
     Store(#[from] crate::store::Error),
+    #[error("the counts of reports cannot be read")]
+    Counts(#[from] crate::flow::reporting::Error),
 }
 
 impl PageError {
@@ -41,7 +43,7 @@ impl PageError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::Counts(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -52,8 +54,8 @@ impl actix_web::ResponseError for PageError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let Self::Store(error) = self {
-            tracing::error!(error = crate::domain::chain(error), "a page of the console could not be made");
+        if self.status().is_server_error() {
+            tracing::error!(error = crate::domain::chain(self), "a page of the console could not be made");
         }
         super::views::error_page(self.status(), &self.to_string())
     }

@@ -62,11 +62,7 @@ async fn event_record(event: &EventLine, proofs: &mut Proofs<'_>) -> Result<Even
     })
 }
 
-async fn messages(
-    store: &Store,
-    settings: &Settings,
-    detail: &DeliveryDetail,
-) -> Result<Vec<MessageRecord>, Error> {
+async fn messages(store: &Store, settings: &Settings, detail: &DeliveryDetail) -> Result<Vec<MessageRecord>, Error> {
     let versions: Vec<_> = detail.attempts.iter().filter_map(|attempt| attempt.template_version).collect();
     if versions.is_empty() {
         return Ok(Vec::new());

@@ -72,10 +72,7 @@ async fn no_code(it: Fixture) {
 async fn refused(it: Fixture) {
     let held = it.held_standard().await;
     let (id, expires_at) = (held.id, held.expires_at);
-    assert_eq!(
-        it.store.resend(id, "again", &operator()).await.unwrap(),
-        Err(NotResent::Open(expires_at))
-    );
+    assert_eq!(it.store.resend(id, "again", &operator()).await.unwrap(), Err(NotResent::Open(expires_at)));
     it.store.settle(held, it.taken(1)).await.unwrap();
     let sent = it.store.resend(id, "again", &operator()).await.unwrap();
     assert!(matches!(sent, Err(NotResent::ContentRemoved(_))), "{sent:?}");
@@ -84,7 +81,8 @@ async fn refused(it: Fixture) {
     it.store.leave_undelivered(failed, Some(it.taken(1)), ReceiptStatus::Undelivered).await.unwrap();
 
     let no_reason = it.store.resend(failed_id, " \n ", &operator()).await.unwrap();
-    let unknown = it.store.resend(otpost::domain::delivery::DeliveryId(Uuid::nil()), "again", &operator()).await.unwrap();
+    let unknown =
+        it.store.resend(otpost::domain::delivery::DeliveryId(Uuid::nil()), "again", &operator()).await.unwrap();
     it.clock.move_on(Duration::from_mins(6));
     let late = it.store.resend(failed_id, "again", &operator()).await.unwrap();
 
