@@ -59,7 +59,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if args.csv {
-        output::line(csv::table(&page.lines).trim_end_matches('\n'))?;
+        output::line((csv::head() + &csv::rows(&page.lines)).trim_end_matches('\n'))?;
         how_to_go_on(&page, is_full).iter().for_each(output::note);
         return Ok(ExitCode::SUCCESS);
     }

@@ -22,7 +22,8 @@ pub struct TimelineEntry<'a> {
     item: TimelineItem<'a>,
 }
 
-enum TimelineItem<'a> {
+/// What happened.
+pub enum TimelineItem<'a> {
     AuditEvent { seq: i64, actor: String, kind: String, detail: Map<String, Value> },
     Attempt(&'a Attempt, Option<&'a TemplateSnapshot>),
 }
@@ -53,7 +54,22 @@ impl TimelineItem<'_> {
     }
 }
 
-impl TimelineEntry<'_> {
+impl<'a> TimelineEntry<'a> {
+    /// When it happened.
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The time since the notification was accepted, as in `+12 ms`.
+    pub fn after(&self) -> String {
+        span(self.at, self.accepted)
+    }
+
+    /// What happened.
+    pub const fn item(&self) -> &TimelineItem<'a> {
+        &self.item
+    }
+
     /// Time since the notification was accepted, name and details.
     pub fn row(&self) -> Vec<String> {
         let (name, text) = match &self.item {
@@ -62,7 +78,7 @@ impl TimelineEntry<'_> {
                 (format!("attempt {}", attempt.number), attempt_text(attempt, *template))
             }
         };
-        vec![span(self.at, self.accepted), name, text]
+        vec![self.after(), name, text]
     }
 
     pub fn as_json(&self) -> Value {
@@ -116,7 +132,8 @@ fn attempt_text(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> Strin
     format!("{channel} {provider} {address}: {}{cause}{failure}{reference} ({took}){template}{detail}", outcome.name())
 }
 
-fn reference(outcome: &Outcome) -> Option<&str> {
+/// The provider's reference of an accepted message.
+pub fn reference(outcome: &Outcome) -> Option<&str> {
     match outcome {
         Outcome::Accepted { reference } => reference.as_ref().map(crate::domain::outcome::Reference::as_str),
         Outcome::Deferred { .. } | Outcome::Rejected { .. } | Outcome::Unknown { .. } => None,
@@ -130,7 +147,8 @@ pub fn span(at: Timestamp, start: Timestamp) -> String {
     format!("{sign}{}", duration(micros.saturating_abs()))
 }
 
-fn duration(micros: i64) -> String {
+/// A span of so many microseconds, with a readable unit.
+pub fn duration(micros: i64) -> String {
     let (ms, s) = (micros / 1_000, micros / 1_000_000);
     match s {
         0 if ms < 10 => format!("{ms}.{} ms", micros % 1_000 / 100),
