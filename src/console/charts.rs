@@ -7,8 +7,13 @@ use handlebars::html_escape;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 190.0;
 const LEFT: f64 = 52.0;
+/// The end of the axis; the last label goes a little beyond it.
+const RIGHT: f64 = 704.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 164.0;
+
+/// The least end of the axis of a line.
+const LEAST: f64 = 0.01;
 
 /// Labels below the axis, at most.
 const LABELS: usize = 8;
@@ -24,7 +29,7 @@ const PATTERNS: [&str; 3] = ["a", "b", "c"];
 /// Bars with the values of all series on top of each other. `id` is unique in the page.
 pub(super) fn stacked_bars(id: &str, title: &str, labels: &[String], series: &[Series]) -> String {
     let sum = |at: usize| series.iter().filter_map(|it| it.values.get(at)).sum::<u64>();
-    let top = ceiling(float((0..labels.len()).map(sum).max().unwrap_or_default()));
+    let top = ceiling(float((0..labels.len()).map(sum).max().unwrap_or_default()).max(2.0));
     let mut svg = begin(title, top, |value| format!("{value}"));
     let _ = write!(
         svg,
@@ -53,7 +58,7 @@ pub(super) fn stacked_bars(id: &str, title: &str, labels: &[String], series: &[S
 
 /// A line through the values that there are; `unit` writes a value.
 pub(super) fn line(title: &str, labels: &[String], values: &[Option<f64>], unit: fn(f64) -> String) -> String {
-    let top = ceiling(values.iter().flatten().copied().fold(0.0, f64::max));
+    let top = ceiling(values.iter().flatten().copied().fold(LEAST, f64::max));
     let mut svg = begin(title, top, unit);
     let step = step(labels.len());
     let place = |at: usize, value: f64| (LEFT + step * (index(at) + 0.5), BOTTOM - value / top * (BOTTOM - TOP));
@@ -76,7 +81,7 @@ fn begin(title: &str, top: f64, unit: impl Fn(f64) -> String) -> String {
         let (y, label) = (BOTTOM - part * (BOTTOM - TOP), html_escape(&unit(top * part)));
         let _ = write!(
             svg,
-            "<path d=\"M{LEFT} {y:.1}H{WIDTH}\" class=\"axis\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
+            "<path d=\"M{LEFT} {y:.1}H{RIGHT}\" class=\"axis\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
             LEFT - 8.0,
             y + 4.0
         );
@@ -111,14 +116,15 @@ fn paint(id: &str, pattern: &str) -> String {
 }
 
 fn step(count: usize) -> f64 {
-    (WIDTH - LEFT) / index(count.max(1))
+    (RIGHT - LEFT) / index(count.max(1))
 }
 
-// The next number of the form 2, 4 or 10 times a power of ten, so that half of it is one that people read easily.
+// The next number that people read easily, and half of it too.
 fn ceiling(value: f64) -> f64 {
-    let power = 10_f64.powf(value.max(1.0).log10().floor());
+    let power = 10_f64.powf(value.log10().floor());
     let steps = [1.0, 2.0, 4.0, 6.0, 8.0, 10.0];
-    steps.into_iter().map(|step| step * power).find(|it| *it >= value.max(2.0)).unwrap_or(10.0 * power)
+    // A step that is the value itself may be a little less by rounding.
+    steps.into_iter().map(|step| step * power).find(|it| *it >= value * 0.999_999).unwrap_or(10.0 * power)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a place in a picture")]
@@ -137,7 +143,8 @@ mod tests {
 
     #[test]
     fn the_axis_ends_at_a_round_number_above_every_value() {
-        for (value, end) in [(0.0, 2.0), (1.0, 2.0), (3.0, 4.0), (7.0, 8.0), (10.0, 10.0), (11.0, 20.0), (420.0, 600.0)]
+        for (value, end) in
+            [(0.01, 0.01), (0.04, 0.04), (0.3, 0.4), (2.0, 2.0), (3.0, 4.0), (10.0, 10.0), (11.0, 20.0), (420.0, 600.0)]
         {
             assert!((ceiling(value) - end).abs() < 1e-9, "{value}: {}", ceiling(value));
         }

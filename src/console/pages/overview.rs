@@ -3,6 +3,8 @@
 mod advice;
 mod live;
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
 use serde::Serialize;
@@ -93,5 +95,5 @@ fn times_chart(recent: &RecentTotals) -> String {
         recent.by_hour.iter().map(|(start, _)| start.to_jiff().strftime("%H:%M").to_string()).collect();
     let seconds = recent.by_hour.iter().map(|(_, sums)| Some(sums.counts.send.quantile(0.95)?.as_secs_f64()));
     let title = "Time until a provider accepted the message, 95 of 100; the table below has the numbers";
-    line(title, &labels, &seconds.collect::<Vec<_>>(), |value| format!("{value} s"))
+    line(title, &labels, &seconds.collect::<Vec<_>>(), |seconds| span(Duration::from_secs_f64(seconds)))
 }

@@ -47,9 +47,12 @@ fn time(micros: &Value) -> String {
     format!("<time datetime=\"{at}\">{}</time>", at.to_jiff().strftime("%F %T"))
 }
 
-/// A whole number with a comma for thousands.
+/// A whole number with a comma for thousands. Zeros stand back, so that everything else is seen.
 fn number(value: &Value) -> String {
     let Some(whole) = value.as_u64() else { return NOTHING.to_owned() };
+    if whole == 0 {
+        return "<span class=\"muted\">0</span>".to_owned();
+    }
     let digits = whole.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
     groups.collect::<Vec<_>>().join(",")

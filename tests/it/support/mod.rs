@@ -4,6 +4,7 @@
 
 pub(crate) mod certificates;
 pub(crate) mod clock;
+pub(crate) mod console_user;
 pub(crate) mod desk;
 pub(crate) mod fake;
 pub(crate) mod gateway;

@@ -35,9 +35,24 @@ pub(in crate::console::pages) struct DeliveryRow {
     kind: String,
     state: String,
     reason: Option<String>,
-    last: Option<String>,
+    last: Option<LastAttempt>,
     attempts: u32,
-    recipient: Option<Uuid>,
+}
+
+#[derive(Serialize)]
+struct LastAttempt {
+    channel: String,
+    provider: String,
+    contact: String,
+}
+
+impl LastAttempt {
+    // Neither a channel nor a masked contact has a space.
+    fn of(text: &str) -> Option<Self> {
+        let (channel, rest) = text.split_once(' ')?;
+        let (provider, contact) = rest.rsplit_once(' ')?;
+        Some(Self { channel: channel.to_owned(), provider: provider.to_owned(), contact: contact.to_owned() })
+    }
 }
 
 /// The lines as a page shows them.
@@ -48,9 +63,8 @@ pub(in crate::console::pages) fn rows(lines: Vec<DeliveryLine>) -> Vec<DeliveryR
         kind: line.kind,
         state: line.state,
         reason: line.end_reason,
-        last: line.last,
+        last: line.last.as_deref().and_then(LastAttempt::of),
         attempts: line.attempts,
-        recipient: line.recipient,
     };
     lines.into_iter().map(row).collect()
 }
@@ -79,7 +93,6 @@ struct DeliveriesPage<'a> {
     problem: Option<String>,
     problem_in: Option<&'static str>,
     may_export: bool,
-    may_see_recipients: bool,
 }
 
 #[derive(Serialize)]
@@ -179,6 +192,5 @@ fn empty<'a>(console: &Console, user: &SignedIn, form: &'a SearchForm) -> Delive
         problem: None,
         problem_in: None,
         may_export: user.may(Action::ExportDeliveries),
-        may_see_recipients: user.may(Action::ViewRecipients),
     }
 }

@@ -70,7 +70,7 @@ fn event<'a>(kind: &str, actor: &str, detail: impl Fn(&str) -> &'a str) -> (&'st
         "claimed" => plain("Taken up again"),
         "attempted" => plain("Goes on at once with the next candidate"),
         "postponed" => ("warn", format!("Waits until {}", moment(detail("until"))), String::new()),
-        "sent" => plain("A provider has the message"),
+        "sent" => ("", "Sent".to_owned(), "A receipt of the provider may confirm it later.".to_owned()),
         "given_up" => ("bad", format!("Ended: {}", detail("reason").replace('_', " ")), reason()),
         "confirmed" => ("ok", format!("Delivered, as {by} reported"), String::new()),
         "undelivered" => ("bad", format!("Not delivered, as {by} reported"), String::new()),

@@ -1,0 +1,76 @@
+//! An operator at the console, who follows no link by itself.
+
+use std::net::SocketAddr;
+
+use otpost::domain::access::Role;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::Gateway;
+use super::sender::Answer;
+
+pub(crate) struct ConsoleUser {
+    console: SocketAddr,
+    /// What every request carries.
+    headers: String,
+    csrf: String,
+}
+
+/// A user with these roles.
+pub(crate) fn signed_in(gateway: &Gateway, roles: &[Role]) -> ConsoleUser {
+    let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
+    ConsoleUser {
+        console: gateway.console_address(),
+        headers: format!("X-Roles: {}\r\n", names.join(",")),
+        csrf: "skeleton".to_owned(),
+    }
+}
+
+impl ConsoleUser {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.get_with(path, "").await
+    }
+
+    /// With further header lines.
+    pub(crate) async fn get_with(&self, path: &str, headers: &str) -> Answer {
+        self.exchange(&format!("GET {path} HTTP/1.0\r\n{}{headers}\r\n", self.headers)).await
+    }
+
+    /// A page that there is.
+    #[track_caller]
+    pub(crate) fn page(&self, path: &str) -> impl Future<Output = String> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let answer = self.get(path).await;
+            assert_eq!(answer.status, 200, "{path} from {caller}: {}", answer.body);
+            answer.body
+        }
+    }
+
+    /// Sends a form of the console, with the token of the session.
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        let form = form.append_pair("csrf", &self.csrf).extend_pairs(fields).finish();
+        let (headers, length) = (&self.headers, form.len());
+        self.exchange(&format!(
+            "POST {path} HTTP/1.0\r\n{headers}Sec-Fetch-Site: same-origin\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
+        ))
+        .await
+    }
+
+    // Over HTTP 1.0, so that a body ends with its connection.
+    async fn exchange(&self, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.console).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap().parse().unwrap();
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Answer { status, headers, body: body.to_owned() }
+    }
+}
