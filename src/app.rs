@@ -275,6 +275,7 @@ impl Gateway {
             alarms: Arc::clone(&alarms),
             clocks: clocks.clone(),
             users: Arc::clone(&users),
+            dossiers: config.dossiers(),
         };
         let (console, serving_console) = listen_for_console(&files.console, parts, &expiry)?.unzip();
         let mut tasks = vec![

@@ -74,6 +74,15 @@ pub struct Error {
 }
 
 impl Config {
+    /// What dossiers need of it.
+    pub fn dossiers(&self) -> flow::dossiers::Settings {
+        flow::dossiers::Settings {
+            audit: self.audit.clone(),
+            templates: self.templates.clone(),
+            retention: self.retention,
+        }
+    }
+
     /// Reads `path` and the `OTPOST__SECTION__KEY` variables that override it. Relative paths start at the folder of
     /// the file. A value `file:PATH` or `env:NAME` is replaced by the content of that file or variable.
     pub fn load(path: &Path) -> Result<Self, Error> {

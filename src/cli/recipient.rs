@@ -7,17 +7,14 @@ mod encoding;
 mod erase;
 mod export;
 mod file_index;
-mod identifier;
 mod import;
 mod import_report;
 mod jsonl;
 mod lines;
-mod phone;
 mod progress;
 mod reader;
 mod row;
 mod show;
-mod spreadsheet;
 
 use std::process::ExitCode;
 
@@ -26,6 +23,7 @@ use uuid::Uuid;
 use super::Usage;
 use crate::domain::contact::Channel;
 use crate::domain::recipient::{Identifier, IdentifierKind, Recipient};
+use crate::domain::written;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -69,12 +67,12 @@ impl IdentifierArgs {
 
 /// Checks `value` and brings it to the form in which the processor sends it.
 pub(super) fn parse_identifier(kind: IdentifierKind, value: &str) -> Result<Identifier, Usage> {
-    identifier::parse(kind, value).map_err(|error| Usage(format!("{kind}: {error}")))
+    written::identifier::parse(kind, value).map_err(|error| Usage(format!("{kind}: {error}")))
 }
 
 /// A phone number in the form in which contacts are stored. Its country code must be there.
 pub(super) fn normalised_phone(text: &str) -> Result<String, impl std::error::Error + use<>> {
-    phone::normalised(text, None)
+    written::phone::normalised(text, None)
 }
 
 /// The identifier that an option `--recipient KIND:VALUE` names.

@@ -2,10 +2,7 @@
 //!
 //! The caller masks the code of a rendered message. A template has none.
 
-use serde_json::{Value, json};
-
 use super::output;
-use crate::domain::template_version::TemplateSnapshot;
 
 /// Prints the parts, each below its name.
 pub(super) fn print<'a>(parts: impl Iterator<Item = (&'a str, String)>) -> std::io::Result<()> {
@@ -14,15 +11,4 @@ pub(super) fn print<'a>(parts: impl Iterator<Item = (&'a str, String)>) -> std::
         output::line(text.trim_end_matches('\n'))?;
     }
     Ok(())
-}
-
-/// The version and the key of a snapshot as JSON.
-pub(super) fn as_json(snapshot: &TemplateSnapshot) -> Value {
-    let key = &snapshot.topic;
-    json!({
-        "template_version": snapshot.template_version.to_string(),
-        "locale": key.locale,
-        "kind": key.kind.name(),
-        "channel": key.channel.name(),
-    })
 }

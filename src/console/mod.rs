@@ -6,6 +6,7 @@
 
 mod access;
 mod assets;
+mod charts;
 mod pages;
 mod settings;
 mod views;
@@ -18,7 +19,9 @@ use actix_web::web::{self, Data, FormConfig, PayloadConfig, ServiceConfig};
 
 use crate::domain::clock::Clocks;
 use crate::flow::alarms::Alarms;
+use crate::flow::dossiers;
 use crate::flow::inspector::Inspector;
+use crate::flow::recent::RecentReader;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::flow::users::Users;
 use crate::server::{HttpListener, HttpOptions};
@@ -43,6 +46,10 @@ pub struct Console {
     pub alarms: Arc<Alarms>,
     pub clocks: Clocks,
     users: Arc<Users>,
+    pub dossiers: dossiers::Settings,
+    /// Ends of certificates.
+    expiry: Arc<ExpiryMonitor>,
+    recent: RecentReader,
     views: Views,
     /// Whether browsers reach the console by HTTPS, so that cookies may be for HTTPS only.
     secure: bool,
@@ -60,6 +67,7 @@ pub struct Parts {
     pub alarms: Arc<Alarms>,
     pub clocks: Clocks,
     pub users: Arc<Users>,
+    pub dossiers: dossiers::Settings,
 }
 
 /// Starts the console. The returned future serves until [`HttpListener::stop`].
@@ -69,10 +77,20 @@ pub fn listen(
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     settings.check()?;
-    let Parts { store, inspector, alarms, clocks, users } = parts;
-    let (address, views) = (settings.address(), Views::new());
-    let secure = address.has_tls();
-    let console = Data::new(Console { store, inspector, alarms, clocks, users, views, secure });
+    let Parts { store, inspector, alarms, clocks, users, dossiers } = parts;
+    let address = settings.address();
+    let console = Data::new(Console {
+        store,
+        inspector,
+        alarms,
+        clocks,
+        users,
+        dossiers,
+        expiry: Arc::clone(&expiry),
+        recent: RecentReader::default(),
+        views: Views::new(),
+        secure: address.has_tls(),
+    });
     let routes = move |service: &mut ServiceConfig| {
         let guarded = web::scope("").wrap(from_fn(access::guard));
         let guarded = guarded.configure(assets::routes).configure(access::routes).configure(pages::routes);

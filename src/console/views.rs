@@ -1,7 +1,10 @@
 //! Renders pages from the templates in `templates/console/`, which are compiled into the program.
 //!
 //! A page is `<name>.hbs` inside `layout.hbs`; a fragment that htmx replaces is a template of its own, which the page includes
-//! as a partial, so that both are always the same. Everything that is inserted is escaped.
+//! as a partial, so that both are always the same. Everything that is inserted is escaped. `helpers` are what templates can
+//! say besides: times, numbers, states.
+
+mod helpers;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -11,6 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::access::SignedIn;
+use super::assets;
 use crate::domain::access::Action;
 use crate::domain::clock::Timestamp;
 
@@ -20,16 +24,30 @@ static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/console"
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The main menu: where, what it is called, and what is needed to see it.
-const MENU: [(&str, &str, Action); 8] = [
-    ("/", "Overview", Action::ViewOverview),
-    ("/deliveries", "Deliveries", Action::ViewDeliveries),
-    ("/recipients", "Recipients", Action::ViewRecipients),
-    ("/templates", "Templates", Action::ViewTemplates),
-    ("/providers", "Providers", Action::ViewProviders),
-    ("/reports", "Reports", Action::ViewReports),
-    ("/audit", "Audit", Action::ViewAudit),
-    ("/users", "Users", Action::ManageUsers),
+/// A part of the console in the main menu.
+struct MenuEntry {
+    path: &'static str,
+    label: &'static str,
+    /// What is needed to see it.
+    action: Action,
+    /// How the names of its templates begin.
+    templates: &'static str,
+}
+
+const fn entry(path: &'static str, label: &'static str, action: Action, templates: &'static str) -> MenuEntry {
+    MenuEntry { path, label, action, templates }
+}
+
+/// The main menu.
+const MENU: [MenuEntry; 8] = [
+    entry("/", "Overview", Action::ViewOverview, "overview"),
+    entry("/deliveries", "Deliveries", Action::ViewDeliveries, "deliver"),
+    entry("/recipients", "Recipients", Action::ViewRecipients, "recipient"),
+    entry("/templates", "Templates", Action::ViewTemplates, "template"),
+    entry("/providers", "Providers", Action::ViewProviders, "provider"),
+    entry("/reports", "Reports", Action::ViewReports, "report"),
+    entry("/audit", "Audit", Action::ViewAudit, "audit"),
+    entry("/users", "Users", Action::ManageUsers, "user"),
 ];
 
 /// The compiled templates.
@@ -40,6 +58,7 @@ impl Views {
     pub(super) fn new() -> Self {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
+        helpers::register(&mut registry);
         for file in TEMPLATES.files() {
             let Some(name) = file.path().to_str().and_then(|path| path.strip_suffix(".hbs")) else { continue };
             let registered = registry.register_template_string(name, file.contents_utf8().unwrap_or_default());
@@ -50,10 +69,9 @@ impl Views {
 
     /// A whole page for a signed-in user: the template `name` with `data` inside the layout.
     pub(super) fn page(&self, name: &str, title: &str, user: &SignedIn, data: &impl Serialize) -> HttpResponse {
-        let menu: Vec<_> = MENU
-            .iter()
-            .filter(|(.., action)| user.may(*action))
-            .map(|(path, label, _)| json!({ "path": path, "label": label, "current": *label == title }))
+        let shown = MENU.iter().filter(|it| user.may(it.action));
+        let menu: Vec<_> = shown
+            .map(|it| json!({ "path": it.path, "label": it.label, "current": name.starts_with(it.templates) }))
             .collect();
         let content = self.render(name, data, user);
         let whole = json!({ "title": title, "menu": menu, "user": user.user, "csrf": user.csrf, "content": content });
@@ -106,14 +124,21 @@ impl Moment {
 
 /// An error as a page, without the menu.
 pub(super) fn error_page(status: StatusCode, sentence: &str) -> HttpResponse {
-    let sentence = handlebars::html_escape(sentence);
+    let sentence = handlebars::html_escape(&with_capital(sentence));
     let title = status.canonical_reason().unwrap_or_default();
+    let style = assets::address("console.css");
     let text = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} · otpost</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"/assets/console.css\"></head>\
+         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"{style}\"></head>\
          <body><main id=\"main\"><h1>{title}</h1><p>{sentence}.</p><p><a href=\"/\">Overview</a></p></main></body></html>"
     );
     html(status, text)
+}
+
+/// The text with a capital letter at its beginning: an error is written to follow a colon, and stands alone on a page.
+pub(super) fn with_capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn html(status: StatusCode, text: String) -> HttpResponse {

@@ -18,7 +18,7 @@ pub enum Actor {
     Provider(String),
     /// This gateway.
     Gateway,
-    /// A user of the command line, by the name of the account.
+    /// A user of the command line or of the console, by the name of the account.
     Operator(String),
     /// A user of the console, by name.
     User(String),
@@ -68,6 +68,10 @@ pub enum AuditKind {
     RecipientErased,
     /// An operator wrote a recipient's data to a file.
     RecipientExported,
+    /// An operator looked at the contacts of a recipient in clear.
+    ContactRevealed,
+    /// An operator exported a list of deliveries.
+    DeliveriesExported,
     /// The ingest listener rejected a client, in a handshake or in a request.
     ClientRejected,
     /// The ingest listener rejected notifications of a client.

@@ -27,6 +27,7 @@ pub mod recipient;
 pub mod report_line;
 pub mod secret;
 pub mod template_version;
+pub mod written;
 
 /// An error and all its causes in one line, for the log.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -10,6 +10,7 @@ mod words;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use strum::{EnumIter, EnumString, IntoStaticStr};
 
 pub use html::render as render_html;
 pub use pdf::{Error, render as render_pdf};
@@ -17,6 +18,23 @@ pub use words::DossierWords;
 
 /// The version of the data, the first member of the JSON.
 pub const FORMAT: &str = "otpost-dossier-v1";
+
+/// How a dossier is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum DossierFormat {
+    /// With the proofs attached.
+    Pdf,
+    Html,
+    Json,
+}
+
+impl DossierFormat {
+    /// The name in the audit log, which is the extension of the file.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
 
 /// Everything in the document. Times are RFC 3339 in UTC.
 #[derive(Debug, Clone, Serialize)]

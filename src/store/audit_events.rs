@@ -21,7 +21,7 @@ pub fn operator() -> Actor {
 const REASON_MAX: usize = 200;
 
 /// An operator's reason as one short line; `None` when nothing of it is left.
-pub(super) fn reason_line(reason: &str) -> Option<String> {
+pub fn reason_line(reason: &str) -> Option<String> {
     let line: String = reason.chars().filter(|c| !c.is_control()).take(REASON_MAX).collect();
     Some(line.trim().to_owned()).filter(|line| !line.is_empty())
 }

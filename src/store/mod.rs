@@ -71,7 +71,7 @@ use seal::Sealer;
 use write_batcher::WriteBatcher;
 
 pub use accept::{Acceptance, Accepted, Dedupe};
-pub use audit_events::{AuditEvents, operator, operators_event};
+pub use audit_events::{AuditEvents, operator, operators_event, reason_line};
 pub use error::Error;
 pub use lease::{Claimed, LEASE, Lease};
 pub use ordering::Predecessor;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::audit_events::operator;
+use super::audit_events::{operators_event, reason_line};
 use super::backend::Backend;
 use super::read_batcher::ReadBatcher;
 use super::rows::{ImportRows, NewContactRow, RecipientQuery, RecipientRows};
 use super::seal;
 use super::seal::{LookupHash, Sealer};
 use super::{Error, Store, channel_list, hash_labels};
-use crate::domain::audit_event::{AuditEvent, AuditKind};
+use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
 use crate::domain::notification::Priority;
@@ -41,6 +41,14 @@ pub struct Recipients {
     reader: ReadBatcher,
     sealer: Arc<Sealer>,
     priority: Priority,
+    order: Option<OperatorsOrder>,
+}
+
+/// Who has recipients changed, and why; without it, the user of this command, for no stated reason.
+#[derive(Clone)]
+struct OperatorsOrder {
+    actor: Actor,
+    reason: Option<String>,
 }
 
 impl Store {
@@ -51,6 +59,7 @@ impl Store {
             reader: self.reader.clone(),
             sealer: Arc::clone(&self.sealer),
             priority: Priority::Standard,
+            order: None,
         }
     }
 }
@@ -60,6 +69,23 @@ impl Recipients {
     #[must_use]
     pub fn with_priority(&self, priority: Priority) -> Self {
         Self { priority, ..self.clone() }
+    }
+
+    /// The same recipients; changes are recorded as those of `actor`, for this reason.
+    #[must_use]
+    pub fn on_behalf_of(&self, actor: Actor, reason: Option<&str>) -> Self {
+        let order = OperatorsOrder { actor, reason: reason.and_then(reason_line) };
+        Self { order: Some(order), ..self.clone() }
+    }
+
+    fn event(&self, kind: AuditKind, now: Timestamp) -> AuditEvent {
+        match &self.order {
+            None => operators_event(kind, now),
+            Some(OperatorsOrder { actor, reason }) => {
+                let event = AuditEvent::new(actor.clone(), kind, now);
+                reason.iter().fold(event, |event, reason| event.with("reason", reason.as_str()))
+            }
+        }
     }
 
     /// The recipients that the identifier names.
@@ -92,7 +118,7 @@ impl Recipients {
     /// Writes recipients whole, all or none. One with a known reference is replaced.
     pub async fn import(&self, recipients: &[RecipientRecord], now: Timestamp) -> Result<(), Error> {
         let rows = recipients.iter().map(|recipient| self.seal(recipient)).collect::<Result<Vec<_>, _>>()?;
-        let event = AuditEvent::new(operator(), AuditKind::RecipientsImported, now);
+        let event = self.event(AuditKind::RecipientsImported, now);
         self.backend.import(&rows, &event.with("recipients", recipients.len())).await
     }
 
@@ -102,7 +128,7 @@ impl Recipients {
         let Some(recipient) = self.get(id).await? else { return Ok(false) };
         let contacts = recipient.contacts.iter().map(|contact| self.sealer.contact_hash(contact));
         let contacts = contacts.collect::<Result<Vec<_>, _>>()?;
-        let event = AuditEvent::new(operator(), AuditKind::RecipientErased, now);
+        let event = self.event(AuditKind::RecipientErased, now);
         self.backend.erase(id.0, &contacts, &event.with("recipient", id.to_string())).await
     }
 

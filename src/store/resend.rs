@@ -6,9 +6,9 @@
 
 use uuid::Uuid;
 
-use super::audit_events::{operator, reason_line};
+use super::audit_events::reason_line;
 use super::{Error, Store};
-use crate::domain::audit_event::{AuditEvent, AuditKind};
+use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{DeliveryId, DeliveryState};
 use crate::domain::notification::{Kind, NotificationId, Priority};
@@ -54,7 +54,12 @@ pub(super) struct Resend {
 
 impl Store {
     /// Adds a delivery like `of`, due at once, and records who asked for it and why.
-    pub async fn resend(&self, of: DeliveryId, reason: &str) -> Result<Result<DeliveryId, NotResent>, Error> {
+    pub async fn resend(
+        &self,
+        of: DeliveryId,
+        reason: &str,
+        actor: &Actor,
+    ) -> Result<Result<DeliveryId, NotResent>, Error> {
         let Some(reason) = reason_line(reason) else { return Ok(Err(NotResent::NoReason)) };
         let at = self.clock.now();
         let Some(row) = self.backend.ended(of.0).await? else { return Ok(Err(NotResent::Unknown)) };
@@ -66,7 +71,7 @@ impl Store {
         let (content, subjects) = self.sealer.open_content(sealed, of)?;
         let delivery = DeliveryId(self.next_id());
         let event = |at| {
-            let event = AuditEvent::new(operator(), AuditKind::DeliveryResent, at).with("of", of.to_string());
+            let event = AuditEvent::new(actor.clone(), AuditKind::DeliveryResent, at).with("of", of.to_string());
             event.with("reason", reason.as_str())
         };
         let resend = Resend {

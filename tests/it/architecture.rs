@@ -30,7 +30,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("server", &["domain", "file_access", "pki"]),
     ("telemetry", &["domain"]),
     ("test_ca", &[]),
-    ("flow", &["domain", "file_watcher", "route", "render", "channel", "store", "audit", "report", "pki"]),
+    ("flow", &["domain", "file_watcher", "route", "render", "channel", "store", "audit", "report", "dossier", "pki"]),
     ("ingest", &["domain", "file_access", "server", "pki", "flow", "store::reports"]),
     ("receipts", &["domain", "server", "flow", "store::reports"]),
     ("console", &["domain", "server", "flow", "store", "render", "route", "report", "dossier", "audit"]),

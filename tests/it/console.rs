@@ -1,3 +1,4 @@
 //! The console over HTTP: who gets in, what pages show, and what they change.
 
 mod access;
+mod pages;

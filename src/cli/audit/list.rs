@@ -8,6 +8,7 @@ use strum::IntoEnumIterator;
 
 use crate::cli::{ConfigFile, Usage, output, time};
 use crate::domain::audit_event::AuditKind;
+use crate::domain::written::time::parse;
 use crate::store::reports::EventLine;
 
 const PAGE: u32 = 500;
@@ -40,7 +41,7 @@ fn kinds() -> PossibleValuesParser {
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let now = time::now();
-    let to = time::parse(&args.to, &now).map_err(Usage)?;
+    let to = parse(&args.to, &now).map_err(Usage)?;
     let from = args.from.as_deref().map(|from| time::range(from, &args.to, &now)).transpose().map_err(Usage)?;
     let store = args.config.open_store().await?;
     let (mut found, mut before) = (Vec::new(), i64::MAX);

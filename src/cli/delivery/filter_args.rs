@@ -14,6 +14,7 @@ use crate::domain::delivery::{DeliveryState, EndReason, ProviderName};
 use crate::domain::notification::Kind;
 use crate::domain::recipient::{Locale, RecipientId};
 use crate::domain::template_version::TemplateVersion;
+use crate::domain::written::time::parse;
 use crate::store::Store;
 use crate::store::reports::DeliveryFilter;
 
@@ -119,11 +120,11 @@ impl FilterArgs {
 
     fn range(&self, now: &Zoned) -> Result<(Option<Timestamp>, Option<Timestamp>), Usage> {
         match (self.from.as_deref(), self.to.as_deref()) {
-            (None, to) => Ok((None, to.map(|to| time::parse(to, now)).transpose().map_err(Usage)?)),
+            (None, to) => Ok((None, to.map(|to| parse(to, now)).transpose().map_err(Usage)?)),
             (Some(from), Some(to)) => {
                 time::range(from, to, now).map(|(from, to)| (Some(from), Some(to))).map_err(Usage)
             }
-            (Some(from), None) => Ok((Some(time::parse(from, now).map_err(Usage)?), None)),
+            (Some(from), None) => Ok((Some(parse(from, now).map_err(Usage)?), None)),
         }
     }
 

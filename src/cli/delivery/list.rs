@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::filter_args::FilterArgs;
-use super::{as_json, csv, state};
 use crate::channel;
 use crate::cli::config_file::{ConfigFile, read_store};
 use crate::cli::{Usage, output, time};
 use crate::config::Config;
+use crate::flow::deliveries::{as_json, csv, state};
 use crate::store::reports::{DeliveryLine, DeliveryPage};
 use crate::store::search::time_of;
 
@@ -59,7 +59,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if args.csv {
-        output::line(csv::table(&page.lines).trim_end_matches('\n'))?;
+        output::line((csv::head() + &csv::rows(&page.lines)).trim_end_matches('\n'))?;
         how_to_go_on(&page, is_full).iter().for_each(output::note);
         return Ok(ExitCode::SUCCESS);
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::cli::config_file::{ConfigFile, open_store};
 use crate::cli::{Usage, output};
 use crate::domain::delivery::DeliveryId;
+use crate::store::operator;
 
 const NOTES: &str = "\
 It goes to the same recipient, with the contacts that the recipient has now, before the same deadline. Codes are never
@@ -34,7 +35,7 @@ pub(crate) struct Args {
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     let store = open_store(&config).await?;
-    let resent = store.resend(DeliveryId(args.id), &args.reason).await;
+    let resent = store.resend(DeliveryId(args.id), &args.reason, &operator()).await;
     store.close().await?;
     let delivery = resent?.map_err(|why| Usage(format!("delivery {} is not sent again: {why}", args.id)))?;
     if args.json {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::message_text;
-use super::message_text::AttemptText;
-use super::timeline::{self, TimelineEntry, span};
-use super::{as_json, state};
 use crate::cli::config_file::{ConfigFile, read_store};
-use crate::cli::{Usage, output};
+use crate::cli::{Usage, output, template_output};
+use crate::domain::template_version::TemplateSnapshot;
+use crate::flow::deliveries::message_text::{self, AttemptText, Rendering};
+use crate::flow::deliveries::timeline::{self, TimelineEntry, span};
+use crate::flow::deliveries::{as_json, state};
 use crate::store::audit_archives::AuditArchive;
 use crate::store::reports::{DeliveryDetail, DeliveryLine};
 
@@ -68,7 +68,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     output::line("")?;
     let rows: Vec<_> = entries.iter().map(TimelineEntry::row).collect();
     output::line(output::table(&["AFTER", "EVENT", "DETAIL"], &rows).trim_end())?;
-    texts.iter().try_for_each(AttemptText::print)?;
+    texts.iter().try_for_each(print)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -103,4 +103,30 @@ fn head(detail: &DeliveryDetail) -> Vec<(&'static str, String)> {
     let others: Vec<_> = detail.others.iter().map(Uuid::to_string).collect();
     add("other deliveries", (!others.is_empty()).then(|| others.join(" ")));
     head
+}
+
+fn print(text: &AttemptText<'_>) -> std::io::Result<()> {
+    let TemplateSnapshot { template_version, topic, .. } = text.template();
+    let attempts: Vec<_> = text.attempts().iter().map(u32::to_string).collect();
+    output::line(format_args!("\ntemplate {}  {topic}  (attempt {})", template_version.short(), attempts.join(", ")))?;
+    template_output::print(text.sources())?;
+    match text.rendering() {
+        Rendering::Parts(parts) => {
+            template_output::print(parts.iter().map(|(part, text)| (*part, text.clone())).map(as_rendered))?;
+        }
+        Rendering::NoContent => output::note("the delivery has ended; its content was deleted"),
+        Rendering::Invalid(why) => output::note(format_args!("this template is no longer valid: {why}")),
+    }
+    Ok(())
+}
+
+fn as_rendered((part, text): (&'static str, String)) -> (&'static str, String) {
+    let name = match part {
+        "title" => "title, rendered",
+        "body" => "body, rendered",
+        "subject" => "subject, rendered",
+        "html" => "html, rendered",
+        _ => "text, rendered",
+    };
+    (name, text)
 }

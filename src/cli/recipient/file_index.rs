@@ -9,9 +9,9 @@ use std::hash::{BuildHasher, RandomState};
 
 use rlibphonenumber::Region;
 
-use super::identifier::{Sharing, sharing};
 use super::reader::RowReader;
 use crate::domain::recipient::{Identifier, RecipientId};
+use crate::domain::written::identifier::{Sharing, sharing};
 use crate::store::{Error, Recipients};
 
 /// Hashes of references and identifiers. In a file of a million rows, two hashes collide once in a million imports.

@@ -12,16 +12,17 @@ use anyhow::Context;
 use rlibphonenumber::Region;
 
 use super::file_index::{FileIndex, HashKeys};
-use super::identifier::{Sharing, sharing};
 use super::import_report::ImportReport;
+use super::reader;
 use super::reader::ImportFile;
 use super::row::{ImportColumn, Row, RowError};
-use super::{phone, reader};
 use crate::cli::config_file::{ConfigFile, open_store};
 use crate::cli::progress_bar::progress_bar;
 use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::recipient::{Identifier, RecipientId, RecipientRecord};
+use crate::domain::written::identifier::{Sharing, sharing};
+use crate::domain::written::phone;
 use crate::render::Renderer;
 use crate::store::Recipients;
 

@@ -8,10 +8,10 @@ use rlibphonenumber::Region;
 use serde::Serialize;
 use strum::IntoEnumIterator;
 
-use super::{identifier, phone, spreadsheet};
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::preferences::{Preferences, RecipientTimeZone};
 use crate::domain::recipient::{Identifier, IdentifierKind, RecipientRecord, RecipientStatus};
+use crate::domain::written::{identifier, phone, spreadsheet};
 use crate::render::canonical_locale;
 
 /// The longest reference of a recipient, in bytes.

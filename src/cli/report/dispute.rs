@@ -1,30 +1,28 @@
 //! `otpost report dispute`: a dossier of deliveries, as PDF, HTML or JSON. Making one is an audit event.
 
-mod gather;
 mod output_file;
-mod proofs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use strum::IntoEnumIterator;
 use uuid::Uuid;
 
 use crate::cli::config_file::{ConfigFile, open_store};
-use crate::cli::delivery::complete;
 use crate::cli::recipient::{identifier_option, not_found};
 use crate::cli::{Usage, output, time, usage};
 use crate::config::Config;
-use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
-use crate::domain::delivery::DeliveryId;
-use crate::domain::notification::NotificationId;
-use crate::domain::recipient::{Identifier, Locale};
-use crate::dossier::{self, Dossier, DossierQuestion, DossierWords, FORMAT};
+use crate::domain::recipient::Identifier;
+use crate::dossier::{DossierFormat, DossierQuestion, DossierWords};
 use crate::file_access;
+use crate::flow::deliveries::complete;
+use crate::flow::dossiers::{self, DELIVERIES_MAX, DossierOrder};
 use crate::render;
+use crate::store::Store;
 use crate::store::reports::{DeliveryDetail, DeliveryFilter};
-use crate::store::{Store, operators_event};
 use output_file::OutputFile;
 
 const NOTES: &str = "\
@@ -34,9 +32,6 @@ the JSON; `otpost audit verify FILE.tlog-proof --key KEY` verifies it without th
 Examples:
   otpost report dispute --notification 01a219da-f7fd-714e-9a0b-2f6f2b7e9d11 --locale pl
   otpost report dispute --recipient storage_customer:1337 --from 2026-11-01 --to 2026-12-01 --out november.pdf";
-
-/// More are no dispute, and a document of a thousand pages is of no use.
-const DELIVERIES_MAX: u32 = 200;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]
@@ -55,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", default_value = "now")]
     to: String,
     /// pdf, html or json
-    #[arg(long, value_enum, default_value_t = DossierFormat::Pdf)]
+    #[arg(long, default_value = "pdf", value_parser = formats())]
     format: DossierFormat,
     /// Language of the document, such as pl; templates.default_locale unless given
     #[arg(long, value_name = "TAG")]
@@ -70,21 +65,9 @@ pub(crate) struct Args {
     config: ConfigFile,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum DossierFormat {
-    Pdf,
-    Html,
-    Json,
-}
-
-impl DossierFormat {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Pdf => "pdf",
-            Self::Html => "html",
-            Self::Json => "json",
-        }
-    }
+fn formats() -> impl TypedValueParser<Value = DossierFormat> {
+    PossibleValuesParser::new(DossierFormat::iter().map(DossierFormat::name))
+        .try_map(|name| name.parse::<DossierFormat>())
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -94,7 +77,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let path = args.out.clone().unwrap_or_else(|| format!("dispute-dossier.{}", args.format.name()).into());
     let file = OutputFile::create(&path, args.force)?;
     let store = open_store(&config).await?;
-    let made = make(args, &config, &store, &subject, &words).await;
+    let made = make(args, &config, &store, &subject, words).await;
     store.close().await?;
     let (bytes, deliveries) = made?;
     file.write(&bytes)?;
@@ -129,8 +112,8 @@ fn words(args: &Args, config: &Config) -> anyhow::Result<DossierWords> {
         Some(tag) => render::canonical_locale(tag).map_err(|error| Usage(format!("--locale {tag}: {error}")))?,
         None => config.templates.default_locale.clone(),
     };
-    match render::dossier_source(&config.templates.dir, &locale).map_err(usage)? {
-        Some((found, source)) => parsed(&found, &source),
+    match dossiers::words(&config.templates, &locale).map_err(explain)? {
+        Some(words) => Ok(words),
         None if args.locale.is_none() => Ok(DossierWords::english().map_err(Usage)?),
         None => {
             let file = config.templates.dir.join(locale.as_str()).join(render::DOSSIER_FILE);
@@ -139,18 +122,22 @@ fn words(args: &Args, config: &Config) -> anyhow::Result<DossierWords> {
     }
 }
 
-fn parsed(locale: &Locale, source: &str) -> anyhow::Result<DossierWords> {
-    let words = DossierWords::parse(locale.as_str(), source);
-    Ok(words.map_err(|error| Usage(format!("{locale}/{}: {error}", render::DOSSIER_FILE)))?)
+// A wrong file of words or key is one that the operator can correct.
+fn explain(error: dossiers::Error) -> anyhow::Error {
+    use dossiers::Error;
+    match error {
+        Error::Words(_) | Error::Key(_) | Error::Templates(_) => usage(error),
+        error => error.into(),
+    }
 }
 
-/// The bytes of the file, and the number of deliveries. The event is recorded before anybody has the document.
+/// The bytes of the file, and the number of deliveries.
 async fn make(
     args: &Args,
     config: &Config,
     store: &Store,
     subject: &DisputeSubject,
-    words: &DossierWords,
+    words: DossierWords,
 ) -> anyhow::Result<(Vec<u8>, usize)> {
     let details = details(store, subject).await?;
     let asked = match subject {
@@ -159,25 +146,9 @@ async fn make(
             DossierQuestion::Recipient { from: from.to_string(), to: to.to_string() }
         }
     };
-    let mut proofs = proofs::Proofs::read(store, &config.audit).await?;
-    let mut deliveries = Vec::with_capacity(details.len());
-    for detail in &details {
-        deliveries.push(gather::delivery(store, config, detail, &mut proofs).await?);
-    }
-    let dossier = Dossier {
-        format: FORMAT,
-        made_at: SystemClock.now().to_string(),
-        made_by: file_access::login(),
-        asked,
-        log: proofs.log().cloned(),
-        deliveries,
-    };
-    let bytes = match args.format {
-        DossierFormat::Pdf => dossier::render_pdf(&dossier, words)?,
-        DossierFormat::Html => dossier::render_html(&dossier, words).into_bytes(),
-        DossierFormat::Json => serde_json::to_vec_pretty(&dossier)?,
-    };
-    store.audit_events().record(&events(args.format, &details)).await.context("the dossier cannot be recorded")?;
+    let (operator, at) = (file_access::login(), SystemClock.now());
+    let order = DossierOrder { operator, at, asked, details: &details, format: args.format };
+    let bytes = dossiers::make(store, &config.dossiers(), order, words).await.map_err(explain)?;
     Ok((bytes, details.len()))
 }
 
@@ -234,11 +205,4 @@ async fn of_recipient(
     }
     complete(&found)?;
     Ok(found.lines.iter().map(|line| line.id).collect())
-}
-
-fn events(format: DossierFormat, details: &[DeliveryDetail]) -> Vec<AuditEvent> {
-    let made = || operators_event(AuditKind::DossierMade, SystemClock.now()).with("format", format.name());
-    let about =
-        |detail: &DeliveryDetail| made().about(NotificationId(detail.line.notification), DeliveryId(detail.line.id));
-    if details.is_empty() { vec![made().with("deliveries", 0)] } else { details.iter().map(about).collect() }
 }

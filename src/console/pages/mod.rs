@@ -1,18 +1,39 @@
 //! The pages, one file or folder per topic.
 
+mod deliveries;
 mod overview;
+mod recipients;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{self, Data, FormConfig, PathConfig, QueryConfig, ServiceConfig};
 
 use super::Console;
 use super::access::SignedIn;
 use crate::domain::access::Action;
+use crate::domain::audit_event::Actor;
+use crate::domain::chain;
+
+/// The longest form without a file, in bytes.
+const FORM_MAX: usize = 512 * 1024;
 
 /// All pages that need a signed-in user.
 pub(super) fn routes(service: &mut ServiceConfig) {
-    service.configure(overview::routes).default_service(web::to(not_found));
+    let wrong = |what: &str, error: &dyn std::error::Error| PageError::Invalid(format!("{what}: {}", chain(error)));
+    service
+        .app_data(
+            QueryConfig::default().error_handler(move |error, _| wrong("the address cannot be read", &error).into()),
+        )
+        .app_data(
+            FormConfig::default()
+                .limit(FORM_MAX)
+                .error_handler(move |error, _| wrong("the form cannot be read", &error).into()),
+        )
+        .app_data(PathConfig::default().error_handler(|_, _| PageError::NotFound.into()))
+        .configure(overview::routes)
+        .configure(deliveries::routes)
+        .configure(recipients::routes)
+        .default_service(web::to(not_found));
 }
 
 /// Why a page is not shown. It becomes a page of its own.
@@ -32,6 +53,10 @@ pub(super) enum PageError {
     Conflict(String),
     #[error("the database cannot be read")]
     Store(#[from] crate::store::Error),
+    #[error("the counts of reports cannot be read")]
+    Counts(#[from] crate::flow::reporting::Error),
+    #[error("the dossier cannot be made")]
+    Dossier(#[from] crate::flow::dossiers::Error),
 }
 
 impl PageError {
@@ -41,7 +66,7 @@ impl PageError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::Counts(_) | Self::Dossier(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -52,8 +77,8 @@ impl actix_web::ResponseError for PageError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let Self::Store(error) = self {
-            tracing::error!(error = crate::domain::chain(error), "a page of the console could not be made");
+        if self.status().is_server_error() {
+            tracing::error!(error = chain(self), "a page of the console could not be made");
         }
         super::views::error_page(self.status(), &self.to_string())
     }
@@ -78,4 +103,28 @@ pub(super) fn unavailable(error: &dyn std::error::Error) -> HttpResponse {
 
 async fn not_found() -> Result<HttpResponse, PageError> {
     Err(PageError::NotFound)
+}
+
+/// The user as the cause of a change.
+fn actor(user: &SignedIn) -> Actor {
+    Actor::Operator(user.user.clone())
+}
+
+/// The answer to a form that was carried out: a page, which a reload of the browser does not carry out again.
+fn see(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, path))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish()
+}
+
+/// The head of a file to download, which is never kept by the browser.
+fn attachment(name: &str, content_type: &'static str) -> actix_web::HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, content_type))
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CACHE_CONTROL, "no-store"));
+    response
 }

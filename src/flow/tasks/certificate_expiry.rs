@@ -43,6 +43,11 @@ impl ExpiryMonitor {
         }
     }
 
+    /// What is watched, by the name that metrics give it, and its end.
+    pub fn ends(&self) -> BTreeMap<String, Timestamp> {
+        self.state().ends()
+    }
+
     /// Updates the metrics and logs the warnings that are due.
     pub fn check(&self, now: Timestamp) {
         let mut state = self.state();

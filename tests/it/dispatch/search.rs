@@ -33,7 +33,12 @@ async fn a_lock_whose_recipient_was_imported_too_late_is_sent_again() {
     assert_eq!(failed.end_reason.as_deref(), Some("unknown_recipient"));
 
     gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
-    let again = gateway.store().resend(DeliveryId(failed.id), "imported since").await.unwrap().unwrap();
+    let again = gateway
+        .store()
+        .resend(DeliveryId(failed.id), "imported since", &otpost::store::operator())
+        .await
+        .unwrap()
+        .unwrap();
     gateway.drain().await;
 
     let sent = gateway.last().await;

@@ -6,7 +6,7 @@ use otpost::domain::delivery::EndReason;
 use otpost::domain::notification::{CardUnlocked, Content, Priority};
 use otpost::domain::receipt::ReceiptStatus;
 use otpost::domain::recipient::RecipientId;
-use otpost::store::{Acceptance, Accepted, Claimed, NotResent, Share};
+use otpost::store::{Acceptance, Accepted, Claimed, NotResent, Share, operator};
 use uuid::Uuid;
 
 use super::{Fixture, Promise};
@@ -42,7 +42,7 @@ async fn sent_again(it: Fixture) {
     it.store.give_up(held, None, EndReason::AllRejected).await.unwrap();
     it.clock.move_on(Duration::from_mins(1));
 
-    let again = it.store.resend(first, " new number,\nticket 7 ").await.unwrap().unwrap();
+    let again = it.store.resend(first, " new number,\nticket 7 ", &operator()).await.unwrap().unwrap();
     let claimed = it.store.claim(Priority::Standard, 10).await.unwrap().remove(0);
 
     assert_eq!((claimed.id, claimed.notification, claimed.recipient), (again, notification, Some(recipient)));
@@ -61,29 +61,30 @@ async fn sent_again(it: Fixture) {
 async fn no_code(it: Fixture) {
     let held = it.held().await;
     let id = held.id;
-    assert_eq!(it.store.resend(id, "please").await.unwrap(), Err(NotResent::Code));
+    assert_eq!(it.store.resend(id, "please", &operator()).await.unwrap(), Err(NotResent::Code));
 
     it.store.give_up(held, None, EndReason::AllRejected).await.unwrap();
 
-    assert_eq!(it.store.resend(id, "please").await.unwrap(), Err(NotResent::Code));
+    assert_eq!(it.store.resend(id, "please", &operator()).await.unwrap(), Err(NotResent::Code));
     assert_eq!(it.count().await, 1);
 }
 
 async fn refused(it: Fixture) {
     let held = it.held_standard().await;
     let (id, expires_at) = (held.id, held.expires_at);
-    assert_eq!(it.store.resend(id, "again").await.unwrap(), Err(NotResent::Open(expires_at)));
+    assert_eq!(it.store.resend(id, "again", &operator()).await.unwrap(), Err(NotResent::Open(expires_at)));
     it.store.settle(held, it.taken(1)).await.unwrap();
-    let sent = it.store.resend(id, "again").await.unwrap();
+    let sent = it.store.resend(id, "again", &operator()).await.unwrap();
     assert!(matches!(sent, Err(NotResent::ContentRemoved(_))), "{sent:?}");
     let failed = it.held_standard().await;
     let failed_id = failed.id;
     it.store.leave_undelivered(failed, Some(it.taken(1)), ReceiptStatus::Undelivered).await.unwrap();
 
-    let no_reason = it.store.resend(failed_id, " \n ").await.unwrap();
-    let unknown = it.store.resend(otpost::domain::delivery::DeliveryId(Uuid::nil()), "again").await.unwrap();
+    let no_reason = it.store.resend(failed_id, " \n ", &operator()).await.unwrap();
+    let unknown =
+        it.store.resend(otpost::domain::delivery::DeliveryId(Uuid::nil()), "again", &operator()).await.unwrap();
     it.clock.move_on(Duration::from_mins(6));
-    let late = it.store.resend(failed_id, "again").await.unwrap();
+    let late = it.store.resend(failed_id, "again", &operator()).await.unwrap();
 
     assert_eq!((no_reason, unknown), (Err(NotResent::NoReason), Err(NotResent::Unknown)));
     assert!(matches!(late, Err(NotResent::DeadlinePassed(_))), "{late:?}");
@@ -99,12 +100,12 @@ async fn not_kept(it: Fixture) {
         };
         let id = held.id;
         it.store.give_up(held, None, reason).await.unwrap();
-        let resent = it.store.resend(id, "again").await.unwrap();
+        let resent = it.store.resend(id, "again", &operator()).await.unwrap();
         assert!(matches!(resent, Err(NotResent::ContentRemoved(_))), "{reason:?}: {resent:?}");
     }
     // Nobody was known yet: once the recipient is imported, the notification can be sent again.
     let held = it.held_standard().await;
     let id = held.id;
     it.store.give_up(held, None, EndReason::UnknownRecipient).await.unwrap();
-    assert!(it.store.resend(id, "imported since").await.unwrap().is_ok());
+    assert!(it.store.resend(id, "imported since", &operator()).await.unwrap().is_ok());
 }

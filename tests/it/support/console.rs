@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
@@ -145,6 +146,23 @@ impl Browser {
         self.send(Request::get(path)).await
     }
 
+    /// With further header lines.
+    pub(crate) async fn get_with(&self, path: &str, headers: &str) -> Answer {
+        let lines = headers.lines().filter_map(|line| line.split_once(": "));
+        self.send(lines.fold(Request::get(path), |request, (name, value)| request.header(name, value))).await
+    }
+
+    /// A page that there is.
+    #[track_caller]
+    pub(crate) fn page(&self, path: &str) -> impl Future<Output = String> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let answer = self.get(path).await;
+            assert_eq!(answer.status, 200, "{path} from {caller}: {}", answer.body);
+            answer.body
+        }
+    }
+
     /// Posts a form with the token of the session.
     pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let fields: Vec<_> = [("csrf", self.csrf.as_str())].into_iter().chain(fields.iter().copied()).collect();
@@ -155,6 +173,13 @@ impl Browser {
     pub(crate) async fn send(&self, request: Request) -> Answer {
         request.header("Cookie", &self.cookie).send(self.address).await
     }
+}
+
+/// A new user with these roles.
+pub(crate) async fn signed_in(gateway: &Gateway, roles: &[Role]) -> Browser {
+    static USERS: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("user-{}", USERS.fetch_add(1, Ordering::Relaxed));
+    Browser::of(gateway, &name, roles).await
 }
 
 /// Posts the form of the sign-in page.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Removes characters without width: marks of the direction of writing, joiners, and byte order marks. They are not seen,
 /// and an identifier or a phone number with one of them is never found or dialled.
-pub(super) fn without_hidden_marks(text: &str) -> Cow<'_, str> {
+pub fn without_hidden_marks(text: &str) -> Cow<'_, str> {
     let is_hidden = |c: char| {
         matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -14,7 +14,7 @@ pub(super) fn without_hidden_marks(text: &str) -> Cow<'_, str> {
 
 /// Whether this is a number in scientific notation, such as `4.86E+10`. A spreadsheet writes long numbers like that, and
 /// the digits that it left out are lost.
-pub(super) fn is_scientific(text: &str) -> bool {
+pub fn is_scientific(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
     let mantissa = mantissa.strip_prefix('+').unwrap_or(mantissa);
     let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::proofs::Proofs;
-use crate::cli::delivery::message_text::{self, AttemptText};
-use crate::config::Config;
+use super::{Error, Settings};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
 use crate::domain::failure_detail::FailureDetail;
@@ -12,15 +11,16 @@ use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::recipient::RecipientId;
 use crate::domain::template_version::TemplateSnapshot;
 use crate::dossier::{AttemptRecord, ClockRecord, DeliveryRecord, EventRecord, MessageRecord, ReceiptRecord};
+use crate::flow::deliveries::message_text::{self, AttemptText};
 use crate::store::reports::{DeliveryDetail, EventLine};
 use crate::store::{REMOVED, Store};
 
 pub(super) async fn delivery(
     store: &Store,
-    config: &Config,
+    settings: &Settings,
     detail: &DeliveryDetail,
     proofs: &mut Proofs<'_>,
-) -> anyhow::Result<DeliveryRecord> {
+) -> Result<DeliveryRecord, Error> {
     let line = &detail.line;
     let mut events = Vec::with_capacity(detail.events.len());
     for event in &detail.events {
@@ -43,15 +43,15 @@ pub(super) async fn delivery(
         ended_at: line.ended_at.map(|at| at.to_string()),
         recipient: line.recipient.map(|id| store.recipient_hash(RecipientId(id))),
         clock: clock.map(|clock| ClockRecord { source: clock.source, offset_us: clock.offset_us }),
-        retained_until: config.retention.kept_until(line.received_at).to_string(),
-        messages: messages(store, config, detail).await?,
+        retained_until: settings.retention.kept_until(line.received_at).to_string(),
+        messages: messages(store, settings, detail).await?,
         attempts: detail.attempts.iter().map(|attempt| attempt_record(attempt, &events)).collect(),
         events,
     })
 }
 
-async fn event_record(event: &EventLine, proofs: &mut Proofs<'_>) -> anyhow::Result<EventRecord> {
-    let index = u64::try_from(event.seq - 1)?;
+async fn event_record(event: &EventLine, proofs: &mut Proofs<'_>) -> Result<EventRecord, Error> {
+    let index = event.seq.unsigned_abs().saturating_sub(1);
     Ok(EventRecord {
         index,
         at: event.at.to_string(),
@@ -62,14 +62,14 @@ async fn event_record(event: &EventLine, proofs: &mut Proofs<'_>) -> anyhow::Res
     })
 }
 
-async fn messages(store: &Store, config: &Config, detail: &DeliveryDetail) -> anyhow::Result<Vec<MessageRecord>> {
+async fn messages(store: &Store, settings: &Settings, detail: &DeliveryDetail) -> Result<Vec<MessageRecord>, Error> {
     let versions: Vec<_> = detail.attempts.iter().filter_map(|attempt| attempt.template_version).collect();
     if versions.is_empty() {
         return Ok(Vec::new());
     }
     let templates = store.template_versions().snapshots(&versions).await?;
     let activations = store.template_versions().activations().await?;
-    let texts = message_text::of(store, &config.templates, detail, &templates).await?;
+    let texts = message_text::of(store, &settings.templates, detail, &templates).await?;
     // The name of a person stands in these messages, and in no dossier.
     let has_name = detail.line.kind.starts_with("verification_");
     let record = |text: &AttemptText<'_>| {

@@ -9,7 +9,7 @@ use crate::domain::country::{Country, UnknownCountry};
 
 /// A text that is not a phone number. The message does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum InvalidPhone {
+pub enum InvalidPhone {
     /// The same digits are different numbers in different countries.
     #[error(
         "has no country code; write it as +, country code and number, or import numbers of one country with --country"
@@ -36,13 +36,13 @@ pub(super) enum InvalidPhone {
 }
 
 /// The country of numbers without a country code, by its ISO 3166 code such as PL.
-pub(super) fn country(code: &str) -> Result<Region, UnknownCountry> {
+pub fn country(code: &str) -> Result<Region, UnknownCountry> {
     code.parse().map(Country::region)
 }
 
 /// The number in E.164. Its country has numbers of this length; whether the number is assigned is not checked. A number
 /// without a country code is one of `country`.
-pub(super) fn normalised(text: &str, country: Option<Region>) -> Result<String, InvalidPhone> {
+pub fn normalised(text: &str, country: Option<Region>) -> Result<String, InvalidPhone> {
     let text = spreadsheet::without_hidden_marks(text);
     let text = text.trim();
     if spreadsheet::is_scientific(text) {

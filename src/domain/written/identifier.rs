@@ -10,7 +10,7 @@ const DIGITS_MAX: usize = 20;
 
 /// An identifier that the processor would never send. The message does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum InvalidIdentifier {
+pub enum InvalidIdentifier {
     #[error("expected 1 to 20 digits")]
     Digits,
     #[error(
@@ -25,7 +25,7 @@ pub(super) enum InvalidIdentifier {
 
 /// What it means when two recipients have the same identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sharing {
+pub enum Sharing {
     /// A mistake: a code or the state of a card would reach someone else.
     Mistake,
     /// It may be meant: a balance may have two owners.
@@ -35,7 +35,7 @@ pub(super) enum Sharing {
 }
 
 /// What it means when two recipients have the same identifier of this kind.
-pub(super) const fn sharing(kind: IdentifierKind) -> Sharing {
+pub const fn sharing(kind: IdentifierKind) -> Sharing {
     match kind {
         IdentifierKind::StorageCustomer
         | IdentifierKind::StorageCard
@@ -47,7 +47,7 @@ pub(super) const fn sharing(kind: IdentifierKind) -> Sharing {
 }
 
 /// Checks `text` and brings it to the form of `kind`.
-pub(super) fn parse(kind: IdentifierKind, text: &str) -> Result<Identifier, InvalidIdentifier> {
+pub fn parse(kind: IdentifierKind, text: &str) -> Result<Identifier, InvalidIdentifier> {
     let text = spreadsheet::without_hidden_marks(text);
     let text = text.trim();
     let is_number =

@@ -1,7 +1,6 @@
 //! The proof of each event in a dossier, against the newest signed checkpoint.
 
-use anyhow::{Context, bail};
-
+use super::Error;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::leaf::ClockState;
 use crate::audit::note::NoteVerifier;
@@ -23,13 +22,12 @@ pub(super) struct Proofs<'a> {
 
 impl<'a> Proofs<'a> {
     /// Reads the newest checkpoint, and verifies it with the key of the log.
-    pub(super) async fn read(store: &'a Store, settings: &notary::Settings) -> anyhow::Result<Self> {
+    pub(super) async fn read(store: &'a Store, settings: &notary::Settings) -> Result<Self, Error> {
         let signed = match store.audit_tree().last_checkpoint().await? {
             None => None,
             Some(last) => {
-                let verifier = notary::signer(settings, false).map_err(crate::cli::Usage)?.verifier()?;
-                let checkpoint = Checkpoint::open(&last.note, &verifier)
-                    .context("the newest checkpoint in the database is not signed by the key of the log")?;
+                let verifier = notary::signer(settings, false).map_err(Error::Key)?.verifier()?;
+                let checkpoint = Checkpoint::open(&last.note, &verifier).map_err(Error::Checkpoint)?;
                 let log = SignedLog {
                     name: verifier.name().to_owned(),
                     key: verifier.to_text()?,
@@ -49,28 +47,28 @@ impl<'a> Proofs<'a> {
     }
 
     /// The clock with which the event entered the log; nothing until it is signed.
-    pub(super) async fn clock(&self, index: u64) -> anyhow::Result<Option<ClockState>> {
+    pub(super) async fn clock(&self, index: u64) -> Result<Option<ClockState>, Error> {
         let covering = self.store.audit_tree().checkpoints(index, 1).await?.pop();
         Ok(covering.map(|it| ClockState { source: it.clock_source, offset_us: it.clock_offset_us }))
     }
 
     /// The proof file of an event; nothing until it is signed. Fails when the event is not the one that was logged: a
     /// dossier never holds what is not proven.
-    pub(super) async fn of(&mut self, index: u64) -> anyhow::Result<Option<String>> {
+    pub(super) async fn of(&mut self, index: u64) -> Result<Option<String>, Error> {
         let Some((log, verifier)) = self.signed.clone().filter(|(log, _)| index < log.size) else { return Ok(None) };
-        let clock = self.clock(index).await?.with_context(|| format!("event {index} has no checkpoint"))?;
+        let clock = self.clock(index).await?;
+        let clock = clock.ok_or_else(|| Error::Missing(format!("the checkpoint of event {index}")))?;
         let event = self.store.audit_tree().logged_events(index, 1).await?.pop();
-        let event = event.with_context(|| format!("event {index} is missing in the database"))?;
-        let event = notary::leaf_of(index, &event, &clock).to_bytes()?;
+        let event = event.ok_or_else(|| Error::Missing(format!("event {index}")))?;
+        let event = notary::leaf_of(index, &event, &clock).to_bytes();
+        let event = event.map_err(|source| Error::Leaf { index, source })?;
         let hashes = self.inclusion(index, log.size).await?;
         let proof = TlogProof { event: Some(event), index, hashes, checkpoint: log.checkpoint };
-        proof.verify(None, &verifier).with_context(|| {
-            format!("event {index} in the database is not the one that was logged; see `otpost help audit`")
-        })?;
+        proof.verify(None, &verifier).map_err(|source| Error::Changed { index, source })?;
         Ok(Some(proof.to_text()))
     }
 
-    async fn inclusion(&mut self, index: u64, size: u64) -> anyhow::Result<Vec<TreeHash>> {
+    async fn inclusion(&mut self, index: u64, size: u64) -> Result<Vec<TreeHash>, Error> {
         loop {
             let MissingTile(tile) = match inclusion(&self.tiles, index, size) {
                 Ok(hashes) => return Ok(hashes),
@@ -80,7 +78,7 @@ impl<'a> Proofs<'a> {
             let hashes = stored.as_deref().and_then(decode_hashes);
             match hashes {
                 Some(hashes) if !self.tiles.0.contains_key(&tile) => drop(self.tiles.0.insert(tile, hashes)),
-                _ => bail!("{} is missing in the database, or too short", tile.path(size)),
+                _ => return Err(Error::Missing(tile.path(size))),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::template_output;
+use super::template_as_json;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
 use crate::domain::failure_detail::FailureDetail;
@@ -16,19 +16,20 @@ use crate::store::reports::{DeliveryDetail, EventLine};
 const SHOWN_BY_ATTEMPT: [&str; 5] = ["attempt", "channel", "provider", "outcome", "cause"];
 
 /// One line of the timeline.
-pub(super) struct TimelineEntry<'a> {
+pub struct TimelineEntry<'a> {
     at: Timestamp,
     accepted: Timestamp,
     item: TimelineItem<'a>,
 }
 
-enum TimelineItem<'a> {
+/// What happened.
+pub enum TimelineItem<'a> {
     AuditEvent { seq: i64, actor: String, kind: String, detail: Map<String, Value> },
     Attempt(&'a Attempt, Option<&'a TemplateSnapshot>),
 }
 
 /// All entries, the oldest first.
-pub(super) fn of<'a>(
+pub fn of<'a>(
     detail: &'a DeliveryDetail,
     known: &'a HashMap<TemplateVersion, TemplateSnapshot>,
 ) -> Vec<TimelineEntry<'a>> {
@@ -53,19 +54,34 @@ impl TimelineItem<'_> {
     }
 }
 
-impl TimelineEntry<'_> {
+impl<'a> TimelineEntry<'a> {
+    /// When it happened.
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The time since the notification was accepted, as in `+12 ms`.
+    pub fn after(&self) -> String {
+        span(self.at, self.accepted)
+    }
+
+    /// What happened.
+    pub const fn item(&self) -> &TimelineItem<'a> {
+        &self.item
+    }
+
     /// Time since the notification was accepted, name and details.
-    pub(super) fn row(&self) -> Vec<String> {
+    pub fn row(&self) -> Vec<String> {
         let (name, text) = match &self.item {
             TimelineItem::AuditEvent { actor, kind, detail, .. } => (kind.clone(), event_text(actor, kind, detail)),
             TimelineItem::Attempt(attempt, template) => {
                 (format!("attempt {}", attempt.number), attempt_text(attempt, *template))
             }
         };
-        vec![span(self.at, self.accepted), name, text]
+        vec![self.after(), name, text]
     }
 
-    pub(super) fn as_json(&self) -> Value {
+    pub fn as_json(&self) -> Value {
         let (at, offset_us) = (self.at.to_string(), self.at.micros() - self.accepted.micros());
         match &self.item {
             TimelineItem::AuditEvent { seq, actor, kind, detail } => json!({
@@ -83,7 +99,7 @@ impl TimelineEntry<'_> {
                 "failure": attempt.failure.map(crate::domain::receipt::ReceiptStatus::name),
                 "segments": attempt.segments,
                 "template_version": attempt.template_version.map(|version| version.to_string()),
-                "template": template.map(template_output::as_json),
+                "template": template.map(template_as_json),
             }),
         }
     }
@@ -116,7 +132,8 @@ fn attempt_text(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> Strin
     format!("{channel} {provider} {address}: {}{cause}{failure}{reference} ({took}){template}{detail}", outcome.name())
 }
 
-fn reference(outcome: &Outcome) -> Option<&str> {
+/// The provider's reference of an accepted message.
+pub fn reference(outcome: &Outcome) -> Option<&str> {
     match outcome {
         Outcome::Accepted { reference } => reference.as_ref().map(crate::domain::outcome::Reference::as_str),
         Outcome::Deferred { .. } | Outcome::Rejected { .. } | Outcome::Unknown { .. } => None,
@@ -124,13 +141,14 @@ fn reference(outcome: &Outcome) -> Option<&str> {
 }
 
 /// The time from `start` to `at`, as in `+12 ms`.
-pub(super) fn span(at: Timestamp, start: Timestamp) -> String {
+pub fn span(at: Timestamp, start: Timestamp) -> String {
     let micros = at.micros().saturating_sub(start.micros());
     let sign = if micros < 0 { '-' } else { '+' };
     format!("{sign}{}", duration(micros.saturating_abs()))
 }
 
-fn duration(micros: i64) -> String {
+/// A span of so many microseconds, with a readable unit.
+pub fn duration(micros: i64) -> String {
     let (ms, s) = (micros / 1_000, micros / 1_000_000);
     match s {
         0 if ms < 10 => format!("{ms}.{} ms", micros % 1_000 / 100),

@@ -21,13 +21,14 @@ const HEAD: [&str; 14] = [
     "warnings",
 ];
 
-/// The lines below their names.
-pub(super) fn table(lines: &[DeliveryLine]) -> String {
-    let head = HEAD.map(str::to_owned);
-    std::iter::once(head)
-        .chain(lines.iter().map(cells))
-        .map(|cells| cells.map(|cell| field(&cell)).join(",") + "\r\n")
-        .collect()
+/// The names of the columns.
+pub fn head() -> String {
+    HEAD.join(",") + "\r\n"
+}
+
+/// The lines.
+pub fn rows(lines: &[DeliveryLine]) -> String {
+    lines.iter().map(|line| cells(line).map(|cell| field(&cell)).join(",") + "\r\n").collect()
 }
 
 fn cells(line: &DeliveryLine) -> [String; 14] {

@@ -5,25 +5,26 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::cli::{output, template_output};
+use super::template_as_json;
 use crate::domain::chain;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::preferences::RecipientTimeZone;
 use crate::domain::recipient::RecipientId;
 use crate::domain::template_version::{TemplateSnapshot, TemplateVersion};
 use crate::render::{self, RenderContext};
-use crate::store::Store;
 use crate::store::reports::DeliveryDetail;
+use crate::store::{Error, Store};
 
 /// A template, and the attempts that used it.
-pub(in crate::cli) struct AttemptText<'a> {
+pub struct AttemptText<'a> {
     template: &'a TemplateSnapshot,
     attempts: Vec<u32>,
     rendering: Rendering,
 }
 
 /// The text that a template gives for the content of the delivery.
-enum Rendering {
+pub enum Rendering {
+    /// Each part with its name; codes are masked.
     Parts(Vec<(&'static str, String)>),
     /// The delivery has ended, and its content was deleted.
     NoContent,
@@ -32,12 +33,12 @@ enum Rendering {
 }
 
 /// The templates of all attempts, that of the first attempt first.
-pub(in crate::cli) async fn of<'a>(
+pub async fn of<'a>(
     store: &Store,
     settings: &render::Settings,
     detail: &DeliveryDetail,
     known: &'a HashMap<TemplateVersion, TemplateSnapshot>,
-) -> anyhow::Result<Vec<AttemptText<'a>>> {
+) -> Result<Vec<AttemptText<'a>>, Error> {
     let mut texts: Vec<AttemptText<'_>> = Vec::new();
     for attempt in &detail.attempts {
         let Some(template) = attempt.template_version.and_then(|version| known.get(&version)) else { continue };
@@ -57,7 +58,7 @@ async fn render(
     settings: &render::Settings,
     detail: &DeliveryDetail,
     template: &TemplateSnapshot,
-) -> anyhow::Result<Rendering> {
+) -> Result<Rendering, Error> {
     let Some(content) = store.content(DeliveryId(detail.line.id)).await? else { return Ok(Rendering::NoContent) };
     let recipient = match detail.line.recipient {
         Some(id) => store.recipients().get(RecipientId(id)).await?,
@@ -74,27 +75,8 @@ async fn render(
 }
 
 impl AttemptText<'_> {
-    pub(super) fn print(&self) -> std::io::Result<()> {
-        let TemplateSnapshot { template_version, topic, .. } = self.template;
-        let attempts: Vec<_> = self.attempts.iter().map(u32::to_string).collect();
-        output::line(format_args!(
-            "\ntemplate {}  {topic}  (attempt {})",
-            template_version.short(),
-            attempts.join(", ")
-        ))?;
-        template_output::print(self.sources())?;
-        match &self.rendering {
-            Rendering::Parts(parts) => {
-                template_output::print(parts.iter().map(|(part, text)| (*part, text.clone())).map(as_rendered))?;
-            }
-            Rendering::NoContent => output::note("the delivery has ended; its content was deleted"),
-            Rendering::Invalid(why) => output::note(format_args!("this template is no longer valid: {why}")),
-        }
-        Ok(())
-    }
-
-    pub(super) fn as_json(&self) -> Value {
-        let mut whole = template_output::as_json(self.template);
+    pub fn as_json(&self) -> Value {
+        let mut whole = template_as_json(self.template);
         whole["attempts"] = json!(self.attempts);
         whole["parts"] = self.sources().collect::<HashMap<_, _>>().into_iter().map(pair).collect::<Value>();
         whole["rendered"] = match &self.rendering {
@@ -104,40 +86,36 @@ impl AttemptText<'_> {
         whole
     }
 
-    pub(in crate::cli) fn template(&self) -> &TemplateSnapshot {
+    /// The template.
+    pub fn template(&self) -> &TemplateSnapshot {
         self.template
     }
 
     /// The numbers of the attempts that used it.
-    pub(in crate::cli) fn attempts(&self) -> &[u32] {
+    pub fn attempts(&self) -> &[u32] {
         &self.attempts
     }
 
+    /// The text that went out, as far as it is still known.
+    pub const fn rendering(&self) -> &Rendering {
+        &self.rendering
+    }
+
     /// The rendered parts, while they can be rendered.
-    pub(in crate::cli) fn rendered(&self) -> Option<&[(&'static str, String)]> {
+    pub fn rendered(&self) -> Option<&[(&'static str, String)]> {
         match &self.rendering {
             Rendering::Parts(parts) => Some(parts),
             Rendering::NoContent | Rendering::Invalid(_) => None,
         }
     }
 
-    pub(in crate::cli) fn sources(&self) -> impl Iterator<Item = (&str, String)> {
+    /// The sources of the parts, with a mask in place of the code.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, String)> {
         self.template.parts.iter().map(|(part, source)| {
             let shown = if TemplateSnapshot::is_text(part) { render::without_code(source) } else { source.clone() };
             (part.as_str(), shown)
         })
     }
-}
-
-fn as_rendered((part, text): (&'static str, String)) -> (&'static str, String) {
-    let name = match part {
-        "title" => "title, rendered",
-        "body" => "body, rendered",
-        "subject" => "subject, rendered",
-        "html" => "html, rendered",
-        _ => "text, rendered",
-    };
-    (name, text)
 }
 
 fn pair((name, text): (&str, String)) -> (String, Value) {

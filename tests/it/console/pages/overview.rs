@@ -1,0 +1,68 @@
+//! The overview.
+
+use std::time::{Duration, Instant};
+
+use otpost::domain::access::Role;
+use otpost::flow::tasks::report_keeper;
+
+use super::{CONSOLE, everybody, gateway};
+use crate::support::console::signed_in;
+use crate::support::{Setup, otp};
+
+/// Longer than anything takes: a test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn the_overview_counts_what_was_accepted_by_kind_and_shows_providers_and_queues() {
+    let gateway = gateway().await;
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.post(&otp().customer("4711").key("other")).await.expect_status(204);
+    gateway.drain().await;
+    let user = signed_in(&gateway, &[Role::Viewer]).await;
+
+    let row = "href=\"/deliveries?kind=otp\">otp</a></th><td class=\"number\">2</td>";
+    let end = Instant::now() + PATIENCE;
+    let page = loop {
+        report_keeper::finish(gateway.store()).await;
+        let page = user.page("/").await;
+        if page.contains(row) {
+            break page;
+        }
+        assert!(Instant::now() < end, "{page}");
+    };
+    for shown in
+        ["No alarms", "Codes in the queue", "primary", "Last hour", "Last day", "<svg", "aria-label=\"Deliveries by"]
+    {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(page.len() < 100 * 1024, "{}", page.len());
+
+    let part = user.get_with("/overview/live", "HX-Request: true\r\nX-Poll: 1\r\n").await.expect_status(200).body;
+    assert!(part.starts_with("<div id=\"live\"") && part.contains(row) && !part.contains("<html"), "{part}");
+}
+
+#[tokio::test]
+async fn an_alarm_says_what_it_means_and_what_to_do() {
+    let gateway = Setup::new().more(&format!("[delivery]\npaused = true\n{CONSOLE}")).start().await;
+    let page = everybody(&gateway).await.page("/").await;
+    assert!(page.contains("Alarm: delivery paused"), "{page}");
+    assert!(
+        page.contains("Codes expire unless delivery goes on in time.") && page.contains("Set delivery.paused"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn assets_are_kept_by_their_hash_and_are_not_sent_twice() {
+    let gateway = gateway().await;
+    let user = everybody(&gateway).await;
+    let page = user.page("/").await;
+    let address = page.split('"').find(|part| part.starts_with("/assets/console.css?v=")).unwrap();
+    let style = user.get(address).await.expect_status(200);
+    assert_eq!(style.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    let known = format!("If-None-Match: {}\r\n", style.header("etag").unwrap());
+    let again = user.get_with("/assets/console.css", &known).await.expect_status(304);
+    assert_eq!((again.body.as_str(), again.header("cache-control")), ("", Some("no-cache")));
+    assert!(style.body.len() <= 15 * 1024, "{}", style.body.len());
+    user.get("/assets/..%2flayout.hbs").await.expect_status(404);
+}

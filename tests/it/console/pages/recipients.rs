@@ -1,0 +1,86 @@
+//! Finding recipients, and what may be done with their data.
+
+use otpost::domain::access::Role;
+use serde_json::{Value, json};
+
+use super::{PHONE, gateway, recorded};
+use crate::support::console::signed_in;
+use crate::support::{otp, recipient};
+
+#[tokio::test]
+async fn a_recipient_is_found_by_an_identifier_or_by_a_contact_that_a_delivery_went_to() {
+    let gateway = gateway().await;
+    gateway.knows([recipient("second").customer("7").phone("+48600100209")]).await;
+    let user = signed_in(&gateway, &[Role::Support]).await;
+    let found = user.get("/recipients?q=storage_customer:1337").await.expect_status(303);
+    let path = found.header("location").unwrap().to_owned();
+
+    let page = user.page(&path).await;
+    assert!(
+        page.contains(PHONE[1]) && !page.contains(PHONE[0]) && page.contains("kept as keyed hashes only"),
+        "{page}"
+    );
+    assert!(!page.contains("/export") && !page.contains("/erase"), "support may not");
+    let page = user.page("/recipients?q=%2B48600100200").await;
+    assert!(page.contains("No recipient was found."), "no delivery went there yet: {page}");
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+    let found = user.get("/recipients?q=%2B48600100200").await.expect_status(303);
+    assert_eq!(found.header("location"), Some(path.as_str()));
+    assert!(user.page(&path).await.contains(&gateway.last().await.line.id.to_string()));
+
+    user.get("/recipients?q=storage_customer:x").await.expect_status(422);
+    user.get("/recipients?q=nobody").await.expect_status(422);
+    signed_in(&gateway, &[Role::Viewer]).await.get(&path).await.expect_status(403);
+}
+
+#[tokio::test]
+async fn contacts_are_shown_in_clear_once_for_a_reason_that_is_recorded() {
+    let gateway = gateway().await;
+    let user = signed_in(&gateway, &[Role::Support]).await;
+    let found = user.get("/recipients?q=storage_customer:1337").await;
+    let path = found.header("location").unwrap().to_owned();
+    let id = path.rsplit('/').next().unwrap().to_owned();
+
+    signed_in(&gateway, &[Role::Operator]).await.post(&format!("{path}/reveal"), &[("reason", "x")]).await.expect_status(403);
+    user.post(&format!("{path}/reveal"), &[("reason", " ")]).await.expect_status(422);
+    assert!(recorded(&gateway, "contact_revealed").await.is_empty());
+    let page = user.post(&format!("{path}/reveal"), &[("reason", "caller, ticket 7")]).await.expect_status(200);
+    assert!(page.body.contains("+48600100200"), "{}", page.body);
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+    user.get(&format!("{path}/reveal")).await.expect_status(404);
+    let events = recorded(&gateway, "contact_revealed").await;
+    assert_eq!(events, [json!({ "recipient": id, "reason": "caller, ticket 7" })]);
+}
+
+#[tokio::test]
+async fn a_recipient_is_exported_and_erased_by_those_who_may() {
+    let gateway = gateway().await;
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+    let delivery = gateway.last().await.line.id;
+    let user = signed_in(&gateway, &[Role::Security]).await;
+    let found = user.get("/recipients?q=storage_customer:1337").await;
+    let path = found.header("location").unwrap().to_owned();
+    let id = path.rsplit('/').next().unwrap().to_owned();
+
+    for action in ["export", "erase"] {
+        let support = signed_in(&gateway, &[Role::Support]).await;
+        support.post(&format!("{path}/{action}"), &[("reason", "x"), ("confirmed", "yes")]).await.expect_status(403);
+    }
+    let export = user.post(&format!("{path}/export"), &[]).await.expect_status(200);
+    let data: Value = serde_json::from_str(&export.body).unwrap();
+    assert_eq!(data["recipient"]["contacts"][0]["contact"], PHONE[0]);
+    assert_eq!(data["deliveries"][0]["id"], delivery.to_string());
+    assert_eq!(recorded(&gateway, "recipient_exported").await, [json!({ "recipient": id })]);
+
+    assert!(user.page(&format!("{path}/erase")).await.contains("This cannot be undone"));
+    user.post(&format!("{path}/erase"), &[("reason", "asked for it")]).await.expect_status(422);
+    user.post(&format!("{path}/erase"), &[("reason", ""), ("confirmed", "yes")]).await.expect_status(422);
+    let answer = user.post(&format!("{path}/erase"), &[("reason", "asked for it"), ("confirmed", "yes")]).await;
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/recipients?done=erased")));
+    user.get(&path).await.expect_status(404);
+    assert_eq!(recorded(&gateway, "recipient_erased").await, [json!({ "recipient": id, "reason": "asked for it" })]);
+    let page = user.page(&format!("/deliveries/{delivery}")).await;
+    assert!(page.contains("erased") && !page.contains("/reveal"), "{page}");
+}
