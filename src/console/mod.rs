@@ -24,12 +24,14 @@ use crate::domain::clock::{Clocks, Timestamp};
 use crate::flow::alarms::Alarms;
 use crate::flow::inspector::Inspector;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
+use crate::flow::template_publishing::TemplatePublisher;
 use crate::pki;
 use crate::server::{self, ClientStream, HttpOptions, HttpServer, ReloadableTls, ServerIdentity};
 use crate::store::Store;
 
 pub use crate::server::Error;
 pub use settings::Settings;
+use pages::templates::MailPreviews;
 use views::Views;
 
 /// One worker: pages wait for each other at the database.
@@ -45,8 +47,12 @@ pub struct Console {
     /// What the running gateway knows: providers, plans, templates, how a recipient would be notified.
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
+    /// The way of templates to the recipients.
+    pub templates: Arc<TemplatePublisher>,
     pub clocks: Clocks,
     views: Views,
+    /// Rendered mails, for the frames that show them.
+    mails: MailPreviews,
     /// Whether browsers reach the console by HTTPS, so that cookies may be for HTTPS only.
     secure: bool,
 }
@@ -99,6 +105,7 @@ pub struct Parts {
     pub store: Arc<Store>,
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
+    pub templates: Arc<TemplatePublisher>,
     pub clocks: Clocks,
 }
 
@@ -108,9 +115,9 @@ pub fn listen(
     parts: Parts,
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(ConsoleListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
-    let Parts { store, inspector, alarms, clocks } = parts;
-    let console =
-        Data::new(Console { store, inspector, alarms, clocks, views: Views::new(), secure: settings.has_tls() });
+    let Parts { store, inspector, alarms, templates, clocks } = parts;
+    let (views, mails, secure) = (Views::new(), MailPreviews::default(), settings.has_tls());
+    let console = Data::new(Console { store, inspector, alarms, templates, clocks, views, mails, secure });
     let server = HttpServer::new(OPTIONS, move |service: &mut ServiceConfig| {
         service.app_data(console.clone()).configure(assets::routes).configure(access::routes).configure(pages::routes);
     });

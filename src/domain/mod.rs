@@ -26,6 +26,7 @@ pub mod receipt;
 pub mod recipient;
 pub mod report_line;
 pub mod secret;
+pub mod template_change;
 pub mod template_version;
 
 /// An error and all its causes in one line, for the log.

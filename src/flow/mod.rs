@@ -3,7 +3,7 @@
 //! `intake` accepts it once. `worker` holds the leases of its deliveries and runs them. `dispatch` decides each next step:
 //! `recipients` resolves the recipient, `providers` keeps the registry of providers, `limits` holds rate limits and allowed
 //! countries, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what providers report later. `audit` writes the ingest
-//! listener's events into the audit log, `alarms` holds what is wrong now, `inspector` answers what operators ask (`explain` is one of the questions), and `tasks` runs what is periodic. `text_mail` sends mails of
+//! listener's events into the audit log, `alarms` holds what is wrong now, `inspector` answers what operators ask (`explain` is one of the questions), and `tasks` runs what is periodic. `template_publishing` takes changes of templates to the recipients, `text_mail` sends mails of
 //! the gateway itself.
 
 pub mod alarms;
@@ -22,5 +22,6 @@ mod report_keys;
 pub mod reporting;
 mod sender;
 pub mod tasks;
+pub mod template_publishing;
 mod text_mail;
 pub mod worker;

@@ -1,6 +1,7 @@
 //! The pages, one file or folder per topic.
 
 mod overview;
+pub(super) mod templates;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -12,7 +13,7 @@ use crate::domain::access::Action;
 
 /// All pages that need a signed-in user.
 pub(super) fn routes(service: &mut ServiceConfig) {
-    service.configure(overview::routes).default_service(web::to(not_found));
+    service.configure(overview::routes).configure(templates::routes).default_service(web::to(not_found));
 }
 
 /// Why a page is not shown. It becomes a page of its own.
@@ -21,6 +22,9 @@ pub(super) enum PageError {
     /// The user's roles do not allow it. Recorded in the audit log.
     #[error("your roles do not allow this")]
     Forbidden,
+    /// The user may not do this, whatever their roles are; why.
+    #[error("{0}")]
+    Denied(String),
     /// There is nothing at this address, or the user may not know that there is.
     #[error("there is nothing at this address")]
     NotFound,
@@ -37,7 +41,7 @@ pub(super) enum PageError {
 impl PageError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Denied(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,

@@ -15,7 +15,7 @@ use crate::architecture::source::{self, Source};
 
 /// Tables that do not grow with traffic: one row, or a row for each provider, edit of a template, million of archived events, or
 /// parked receipt, of which there is a limit for each provider.
-const SMALL: [&str; 8] = [
+const SMALL: [&str; 11] = [
     "_sqlx_migrations",
     "audit_archive",
     "search_progress",
@@ -23,6 +23,9 @@ const SMALL: [&str; 8] = [
     "provider_state",
     "parked_receipt",
     "template_activation",
+    "template_change",
+    "template_draft",
+    "template_text",
     "template_version",
 ];
 
