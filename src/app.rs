@@ -114,6 +114,7 @@ pub struct Gateway {
     listener: Listener,
     receipt_listener: Option<receipts::ReceiptListener>,
     console: Option<ConsoleListener>,
+    templates: Arc<TemplatePublisher>,
     expiry: Arc<ExpiryMonitor>,
     clocks: Clocks,
     audit: notary::Settings,
@@ -290,7 +291,7 @@ impl Gateway {
             tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life, Arc::clone(&alarms))),
         ];
         tasks.push(if publisher.is_source() {
-            tokio::spawn(publisher.run())
+            tokio::spawn(Arc::clone(&publisher).run())
         } else {
             tokio::spawn(Arc::clone(&template_reloader).run())
         });
@@ -307,6 +308,7 @@ impl Gateway {
             listener,
             receipt_listener,
             console,
+            templates: publisher,
             expiry,
             clocks: signed_with,
             audit: config.audit.clone(),
@@ -351,6 +353,11 @@ impl Gateway {
     /// The store, for reading.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// The way of templates to the recipients.
+    pub fn templates(&self) -> &Arc<TemplatePublisher> {
+        &self.templates
     }
 
     /// The worker, which knows whether deliveries are in flight.

@@ -8,6 +8,7 @@ use otpost::config::Config;
 use otpost::domain::clock::Clocks;
 use otpost::domain::clock::{Clock, Timestamp};
 use otpost::domain::contact::Channel;
+use otpost::flow::template_publishing::TemplatePublisher;
 use otpost::flow::worker::Worker;
 use otpost::store::Store;
 use otpost::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine};
@@ -167,6 +168,15 @@ impl Gateway {
 
     pub(crate) fn worker(&self) -> &Arc<Worker> {
         self.running.worker()
+    }
+
+    pub(crate) fn templates(&self) -> &Arc<TemplatePublisher> {
+        self.running.templates()
+    }
+
+    /// Where operators look.
+    pub(crate) fn console_address(&self) -> std::net::SocketAddr {
+        self.running.console_address().unwrap()
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
