@@ -30,8 +30,8 @@ use crate::server::{self, ClientStream, HttpOptions, HttpServer, ReloadableTls, 
 use crate::store::Store;
 
 pub use crate::server::Error;
-pub use settings::Settings;
 use pages::templates::MailPreviews;
+pub use settings::Settings;
 use views::Views;
 
 /// One worker: pages wait for each other at the database.

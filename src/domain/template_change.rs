@@ -222,13 +222,7 @@ impl TemplateChange {
     }
 
     /// Approves what `seen` is the hash of.
-    pub fn approve(
-        &mut self,
-        by: &str,
-        seen: ContentHash,
-        comment: &str,
-        at: Timestamp,
-    ) -> Result<(), ChangeError> {
+    pub fn approve(&mut self, by: &str, seen: ContentHash, comment: &str, at: Timestamp) -> Result<(), ChangeError> {
         if self.is_author(by) || (self.is_unreviewed() && self.publisher.as_deref() == Some(by)) {
             return Err(ChangeError::OwnChange(self.id));
         }
@@ -430,7 +424,9 @@ mod tests {
         change.publish("approver", NOW).unwrap();
 
         assert!(change.publish("approver", NOW).is_err() && change.withdraw(NOW).is_err());
-        assert!(change.edit("author", draft("late"), NOW).is_err() && change.reject("second author", "no", NOW).is_err());
+        assert!(
+            change.edit("author", draft("late"), NOW).is_err() && change.reject("second author", "no", NOW).is_err()
+        );
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 async fn push(args: &Args, config: &Config, store: &Store) -> anyhow::Result<ExitCode> {
     let state = FolderState::read(&config.templates.dir, store).await?;
-    let of = |wanted: FileState| state.paths().into_iter().filter(|path| state.state(path) == wanted).collect::<Vec<_>>();
+    let of =
+        |wanted: FileState| state.paths().into_iter().filter(|path| state.state(path) == wanted).collect::<Vec<_>>();
     let (edited, older, conflicts) = (of(FileState::Edited), of(FileState::Older), of(FileState::Conflict));
     let change = if conflicts.is_empty() && !edited.is_empty() {
         Some(make_change(&state, &edited, config, store).await?)
@@ -74,12 +75,7 @@ async fn push(args: &Args, config: &Config, store: &Store) -> anyhow::Result<Exi
     Ok(ExitCode::from(u8::from(!conflicts.is_empty())))
 }
 
-async fn make_change(
-    state: &FolderState,
-    edited: &[String],
-    config: &Config,
-    store: &Store,
-) -> anyhow::Result<i64> {
+async fn make_change(state: &FolderState, edited: &[String], config: &Config, store: &Store) -> anyhow::Result<i64> {
     let (author, now) = (file_access::login(), SystemClock.now());
     let mut change = TemplateChange::new(&author, now);
     let published = store.template_changes().published_texts().await?;

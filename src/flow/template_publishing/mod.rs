@@ -115,9 +115,6 @@ impl TemplatePublisher {
         let is_moved = |draft: &&TemplateDraft| {
             TemplatePath::parse(&draft.path).is_some_and(|path| live.text(&path) != draft.base.as_deref())
         };
-        if !change.is_editable() {
-            return Vec::new();
-        }
         change.drafts.iter().filter(is_moved).map(|draft| draft.path.as_str()).collect()
     }
 
@@ -152,7 +149,7 @@ impl TemplatePublisher {
             change.edit(by.name, TemplateDraft { path: path.to_string(), text, base: live }, now)?;
             self.refuse_errors_in(&change, path).await?;
         }
-        self.write(change, self.event(by.name, AuditKind::TemplateDrafted, now).with("path", path.to_string())).await
+        self.write(change, event(by.name, AuditKind::TemplateDrafted, now).with("path", path.to_string())).await
     }
 
     /// Makes a change that brings back an older text, for the same review as any other.
@@ -169,7 +166,7 @@ impl TemplatePublisher {
         self.allow(by, Action::EditTemplates)?;
         let (mut change, now) = (self.change(id).await?, self.clock.now());
         change.drop_draft(by.name, path, now)?;
-        let event = self.event(by.name, AuditKind::TemplateDrafted, now).with("path", path).with("removed", true);
+        let event = event(by.name, AuditKind::TemplateDrafted, now).with("path", path).with("removed", true);
         self.write(change, event).await.map(drop)
     }
 
@@ -179,35 +176,29 @@ impl TemplatePublisher {
         let (mut change, now) = (self.change(id).await?, self.clock.now());
         change.submit(by.name, note, now)?;
         self.compile(&change).await?;
-        let event = self.reviewed_event(by.name, AuditKind::TemplateChangeSubmitted, &change, now);
+        let event = reviewed_event(by.name, AuditKind::TemplateChangeSubmitted, &change, now);
         self.write(change, event).await.map(drop)
     }
 
     /// Approves what `seen` is the hash of. An author who tries is refused, and that is recorded.
-    pub async fn approve(
-        &self,
-        by: ActingUser<'_>,
-        id: i64,
-        seen: &str,
-        comment: &str,
-    ) -> Result<(), Error> {
+    pub async fn approve(&self, by: ActingUser<'_>, id: i64, seen: &str, comment: &str) -> Result<(), Error> {
         self.allow(by, Action::ApproveTemplates)?;
         let (mut change, now) = (self.change(id).await?, self.clock.now());
         let current = change.content_hash();
         let seen = if seen == current.to_string() { current } else { ContentHash([0; 32]) };
         if let Err(error) = change.approve(by.name, seen, comment, now) {
             if matches!(error, ChangeError::OwnChange(_)) {
-                let event = self.reviewed_event(by.name, AuditKind::TemplateApprovalDenied, &change, now);
+                let event = reviewed_event(by.name, AuditKind::TemplateApprovalDenied, &change, now);
                 self.store.audit_events().record(&[event]).await?;
             }
             return Err(error.into());
         }
         if !change.is_editable() {
-            let event = self.reviewed_event(by.name, AuditKind::TemplateChangeApproved, &change, now);
+            let event = reviewed_event(by.name, AuditKind::TemplateChangeApproved, &change, now);
             return self.write(change, event).await.map(drop);
         }
         self.refuse_moved(&change)?;
-        let event = self.reviewed_event(by.name, AuditKind::TemplateChangeApproved, &change, now);
+        let event = reviewed_event(by.name, AuditKind::TemplateChangeApproved, &change, now);
         self.write(change, event).await.map(drop)
     }
 
@@ -216,7 +207,7 @@ impl TemplatePublisher {
         self.allow(by, Action::ApproveTemplates)?;
         let (mut change, now) = (self.change(id).await?, self.clock.now());
         change.reject(by.name, comment, now)?;
-        let event = self.reviewed_event(by.name, AuditKind::TemplateChangeRejected, &change, now);
+        let event = reviewed_event(by.name, AuditKind::TemplateChangeRejected, &change, now);
         self.write(change, event).await.map(drop)
     }
 
@@ -225,7 +216,7 @@ impl TemplatePublisher {
         self.allow(by, Action::EditTemplates)?;
         let (mut change, now) = (self.change(id).await?, self.clock.now());
         change.withdraw(now)?;
-        let event = self.reviewed_event(by.name, AuditKind::TemplateChangeWithdrawn, &change, now);
+        let event = reviewed_event(by.name, AuditKind::TemplateChangeWithdrawn, &change, now);
         self.write(change, event).await.map(drop)
     }
 
@@ -274,34 +265,33 @@ impl TemplatePublisher {
         let work = tokio::task::spawn_blocking(move || Renderer::compile(&set, &settings));
         Ok(work.await.map_err(|_| stopped())??)
     }
+}
 
-    fn event(&self, by: &str, kind: AuditKind, at: Timestamp) -> AuditEvent {
-        AuditEvent::new(Actor::Operator(by.to_owned()), kind, at)
-    }
+fn event(by: &str, kind: AuditKind, at: Timestamp) -> AuditEvent {
+    AuditEvent::new(Actor::Operator(by.to_owned()), kind, at)
+}
 
-    // With everything that proves who wrote what, and what exactly was reviewed.
-    fn reviewed_event(&self, by: &str, kind: AuditKind, change: &TemplateChange, at: Timestamp) -> AuditEvent {
-        let hashes = change.drafts.iter().map(|draft| {
-            let hash = draft.text.as_deref().map(|text| ContentHash::of_text(Some(text)).to_string());
-            (draft.path.clone(), hash.into())
-        });
-        let event = self
-            .event(by, kind, at)
-            .with("change", change.id)
-            .with("authors", change.authors.clone())
-            .with("content", change.content_hash().to_string())
-            .with("texts", serde_json::Value::Object(hashes.collect()));
-        let named = [
-            ("reason", Some(&change.note).filter(|note| !note.is_empty())),
-            ("reviewer", change.reviewer.as_ref()),
-            ("comment", change.comment.as_ref()),
-            ("emergency", change.emergency.as_ref()),
-        ];
-        named.into_iter().fold(event, |event, (key, value)| match value {
-            Some(value) => event.with(key, value.as_str()),
-            None => event,
-        })
-    }
+// With everything that proves who wrote what, and what exactly was reviewed.
+fn reviewed_event(by: &str, kind: AuditKind, change: &TemplateChange, at: Timestamp) -> AuditEvent {
+    let hashes = change.drafts.iter().map(|draft| {
+        let hash = draft.text.as_deref().map(|text| ContentHash::of_text(Some(text)).to_string());
+        (draft.path.clone(), hash.into())
+    });
+    let event = event(by, kind, at)
+        .with("change", change.id)
+        .with("authors", change.authors.clone())
+        .with("content", change.content_hash().to_string())
+        .with("texts", serde_json::Value::Object(hashes.collect()));
+    let named = [
+        ("reason", Some(&change.note).filter(|note| !note.is_empty())),
+        ("reviewer", change.reviewer.as_ref()),
+        ("comment", change.comment.as_ref()),
+        ("emergency", change.emergency.as_ref()),
+    ];
+    named.into_iter().fold(event, |event, (key, value)| match value {
+        Some(value) => event.with(key, value.as_str()),
+        None => event,
+    })
 }
 
 fn with_drafts(set: TemplateSet, drafts: &[TemplateDraft], settings: &Settings) -> TemplateSet {

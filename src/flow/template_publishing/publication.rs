@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use super::{ActingUser, Error, TemplatePublisher, source, written_meanwhile};
+use super::{ActingUser, Error, TemplatePublisher, reviewed_event, source, written_meanwhile};
 use crate::domain::access::Action;
 use crate::domain::audit_event::AuditKind;
 use crate::domain::chain;
@@ -32,7 +32,7 @@ impl TemplatePublisher {
         let (mut change, now) = (self.change(id).await?, self.clock.now());
         change.schedule(by.name, at, now)?;
         self.refuse_moved(&change)?;
-        let event = self.reviewed_event(by.name, AuditKind::TemplateChangeScheduled, &change, now);
+        let event = reviewed_event(by.name, AuditKind::TemplateChangeScheduled, &change, now);
         self.write(change, event.with("publish_at", at.to_string())).await.map(drop)
     }
 
@@ -56,7 +56,7 @@ impl TemplatePublisher {
         let renderer = self.compile(change).await?;
         let by = change.publisher.as_deref().unwrap_or_default();
         let at = change.published_at.unwrap_or_else(|| self.clock.now());
-        let event = self.reviewed_event(by, AuditKind::TemplateChangePublished, change, at);
+        let event = reviewed_event(by, AuditKind::TemplateChangePublished, change, at);
         let published = self.store.publish_change(change, *active, renderer.snapshots(), event).await?;
         *active = published.ok_or_else(|| written_meanwhile(change.id))?;
         self.live.replace(renderer);
@@ -117,7 +117,7 @@ impl TemplatePublisher {
             error = problem,
             "a change of templates could not be published at its time"
         );
-        let event = self.reviewed_event(&by, AuditKind::TemplatePublishFailed, &scheduled, now);
+        let event = reviewed_event(&by, AuditKind::TemplatePublishFailed, &scheduled, now);
         let mut failed = scheduled;
         failed.fail(&problem, now);
         self.write(failed, event.with("problem", problem)).await.map(drop)

@@ -36,7 +36,10 @@ pub async fn load(settings: &Settings, store: &Store, at: Timestamp) -> Result<P
     let texts = folder.texts();
     let event = AuditEvent::gateway(AuditKind::TemplatesAdopted, at).with("count", texts.len());
     store.template_changes().adopt_texts(&texts, &event).await?;
-    tracing::info!(count = texts.len(), "the texts of the template folder are in the database now, and are edited there");
+    tracing::info!(
+        count = texts.len(),
+        "the texts of the template folder are in the database now, and are edited there"
+    );
     Ok(store.template_changes().published_texts().await?)
 }
 

@@ -57,7 +57,8 @@ impl TemplatePath {
     pub fn channel(&self) -> Option<Channel> {
         let (_, part) = self.message?;
         Channel::ALL.into_iter().find(|channel| {
-            TemplatePart::of(*channel).contains(&part) || (*channel == Channel::Email && part == TemplatePart::EmailHtml)
+            TemplatePart::of(*channel).contains(&part)
+                || (*channel == Channel::Email && part == TemplatePart::EmailHtml)
         })
     }
 

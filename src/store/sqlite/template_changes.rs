@@ -162,8 +162,7 @@ impl Sqlite {
 }
 
 async fn last_text(connection: &mut SqliteConnection) -> Result<i64, Error> {
-    let last: Option<i64> =
-        sqlx::query_scalar("SELECT max(seq) FROM template_text").fetch_one(connection).await?;
+    let last: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM template_text").fetch_one(connection).await?;
     Ok(last.unwrap_or(0))
 }
 

@@ -142,8 +142,5 @@ async fn outdated(it: Fixture) {
 
     assert_eq!(it.store.template_changes().published_texts().await.unwrap().text(SMS), Some("old"));
     assert!(it.store.template_versions().active().await.unwrap().is_empty());
-    assert_eq!(
-        it.store.template_changes().change(change.id).await.unwrap().unwrap().state,
-        ChangeState::Approved
-    );
+    assert_eq!(it.store.template_changes().change(change.id).await.unwrap().unwrap().state, ChangeState::Approved);
 }

@@ -76,7 +76,8 @@ pub(super) async fn show(
     let id = number(&id)?;
     let change = console.store.template_changes().change(id).await?.ok_or(PageError::NotFound)?;
     let live = console.templates.live_set();
-    let moved = console.templates.moved(&change);
+    // What is live or given up starts from nothing any more.
+    let moved = if change.is_editable() { console.templates.moved(&change) } else { Vec::new() };
     let drafts: Vec<_> =
         change.drafts.iter().map(|draft| shown_draft(draft, &live, moved.contains(&draft.path.as_str()))).collect();
     let data = json!({

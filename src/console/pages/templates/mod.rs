@@ -89,9 +89,7 @@ fn diff(old: &str, new: &str) -> Vec<Value> {
             _ => spans.push((change.tag(), change.value().to_owned())),
         }
     }
-    let shown = |(tag, text): (ChangeTag, String)| {
-        json!({ "text": text, "added": tag == ChangeTag::Insert, "removed": tag == ChangeTag::Delete })
-    };
+    let shown = |(tag, text): (ChangeTag, String)| json!({ "text": text, "added": tag == ChangeTag::Insert, "removed": tag == ChangeTag::Delete });
     spans.into_iter().map(shown).collect()
 }
 
@@ -99,13 +97,15 @@ fn diff(old: &str, new: &str) -> Vec<Value> {
 fn diagnostic(diagnostic: &Diagnostic, text: &str) -> Value {
     let line = diagnostic.at.and_then(|(line, _)| text.lines().nth(line.saturating_sub(1))).unwrap_or_default();
     let column = diagnostic.at.map_or(1, |(_, column)| column);
+    let at = diagnostic.at.map(|(line, column)| format!("Line {line}, column {column}"));
     // A long line is cut around the place.
     let from = column.saturating_sub(30);
     let before: String = line.chars().skip(from).take(column.saturating_sub(1).saturating_sub(from)).collect();
     let after: String = line.chars().skip(column.saturating_sub(1)).take(40).collect();
     json!({
         "is_error": diagnostic.is_error,
-        "at": diagnostic.at.map(|(line, column)| format!("Line {line}, column {column}")).unwrap_or_default(),
+        "at": at.unwrap_or_else(|| "Line 1, column 1, about the whole text".to_owned()),
+        "has_place": diagnostic.at.is_some(),
         "message": diagnostic.message,
         "rule": diagnostic.rule,
         "before": before,

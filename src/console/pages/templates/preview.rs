@@ -94,9 +94,9 @@ fn sms(console: &Console, sample: &MessageSample) -> Option<Value> {
     });
     let providers = console.inspector.profiles.iter().filter(|profile| profile.channel == Channel::Sms);
     let segments = u64::try_from(size.segments).unwrap_or(u64::MAX);
-    let costs = providers.filter(|profile| profile.price != Price::default()).map(|profile| {
-        json!({ "provider": profile.provider.to_string(), "sum": profile.price.times(segments).to_string() })
-    });
+    let costs = providers.filter(|profile| profile.price != Price::default()).map(
+        |profile| json!({ "provider": profile.provider.to_string(), "sum": profile.price.times(segments).to_string() }),
+    );
     Some(json!({
         "text": part(sample, "sms"),
         "characters": part(sample, "sms").chars().count(),

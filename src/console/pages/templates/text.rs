@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path, Query};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use strum::IntoEnumIterator;
 
 use super::preview::{Previewed, render_preview};
 use super::{PageError, acting, history, see_other, source_notice};
@@ -199,7 +200,6 @@ fn samples(selected: SampleValues) -> Vec<Value> {
         SampleValues::NoMerchant => "merchant without a name",
         SampleValues::RightToLeft => "merchant in Arabic",
     };
-    use strum::IntoEnumIterator;
     SampleValues::iter()
         .map(|it| json!({ "name": it.name(), "label": label(it), "selected": it == selected }))
         .collect()

@@ -9,7 +9,7 @@ async fn a_text_with_an_error_is_refused_with_line_and_column_and_stays_in_the_e
     let nested = "{{#if brand}}".repeat(10_000);
     let (long, includes) = ("x".repeat(1024 * 1024), "{{> footer}}");
     for (file, text, expected) in [
-        ("pl/otp/sms.hbs", "{{otp}} is your code to pay {{amount}}.", "merchant"),
+        ("pl/otp/sms.hbs", "{{otp}} is your code to pay {{amount}}.", "Line 1, column 1, about the whole text"),
         ("pl/otp/email.html.hbs", "<p>{{otp}} {{amount}}</p>\n<p>{{{merchant}}}</p>", "Line 2, column 4"),
         ("pl/otp/sms.hbs", "{{otp}} {{amount}} {{merchant}} {{log otp}}", "Line 1, column 33"),
         ("pl/otp/sms.hbs", includes, "Line 1, column 1"),
@@ -41,12 +41,14 @@ async fn markup_in_a_text_is_shown_and_never_run() {
     let text = "</textarea><script>alert(1)</script> {{otp}} {{amount}} {{merchant}}";
     let base = browser.get("/templates/text/pl/otp/sms.hbs").await.field("base");
 
-    let saved = browser.post("/templates/text/pl/otp/sms.hbs", &[("base", &base), ("text", text), ("do", "save")]).await;
+    let saved =
+        browser.post("/templates/text/pl/otp/sms.hbs", &[("base", &base), ("text", text), ("do", "save")]).await;
     let note = "<img src=x onerror=alert(2)>";
     browser.post("/templates/changes/1/submit", &[("note", note)]).await;
 
     assert_eq!(saved.status, 303, "{}", saved.html);
-    for page in ["/templates", "/templates/changes", "/templates/changes/1", "/templates/text/pl/otp/sms.hbs?change=1"] {
+    for page in ["/templates", "/templates/changes", "/templates/changes/1", "/templates/text/pl/otp/sms.hbs?change=1"]
+    {
         let page = browser.get(page).await;
         assert!(!page.html.contains("<script>alert") && !page.html.contains("<img src=x"), "{}", page.html);
         assert!(page.policy.contains("script-src 'self'") && !page.policy.contains("unsafe"), "{}", page.policy);

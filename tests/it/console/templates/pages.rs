@@ -35,7 +35,11 @@ async fn the_preview_names_segments_encoding_forcing_characters_and_lost_placeho
     assert!(fragment.html.contains("UCS-2") && fragment.html.contains("漢 (U+6F22)"), "{}", fragment.html);
     assert!(fragment.html.contains("<ins class=\"add\">") && fragment.html.contains("<del class=\"del\">"));
     let lost = browser.post("/templates/preview/pl/otp/sms.hbs", &[("text", "Kod {{otp}}")]).await;
-    assert!(lost.html.contains("This text no longer uses <code>amount</code>, <code>merchant</code>"), "{}", lost.html);
+    assert!(
+        lost.html.contains("This text no longer uses <code>amount</code>, <code>brand</code>, <code>merchant</code>"),
+        "{}",
+        lost.html
+    );
     for (sample, expected) in [("yen", "5"), ("zero_amount", "0"), ("right_to_left", "متجر"), ("longest", "WWW")] {
         let page = browser.get(&format!("/templates/text/pl/otp/push.body.hbs?sample={sample}")).await;
         let push = page.html.split("preview-push").nth(1).unwrap_or_else(|| panic!("{sample}: {}", page.html));
