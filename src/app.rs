@@ -37,6 +37,7 @@ use crate::flow::tasks::notary;
 use crate::flow::tasks::report_keeper;
 use crate::flow::tasks::search_index;
 use crate::flow::tasks::template_reload::TemplateReloader;
+use crate::flow::template_publishing::TemplatePublisher;
 use crate::flow::users::Users;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener};
@@ -115,6 +116,7 @@ pub struct Gateway {
     listener: Listener,
     receipt_listener: Option<HttpListener>,
     console: Option<HttpListener>,
+    templates: Arc<TemplatePublisher>,
     expiry: Arc<ExpiryMonitor>,
     clocks: Clocks,
     audit: notary::Settings,
@@ -208,7 +210,7 @@ impl Gateway {
         if left > 0 {
             tracing::warn!(left, "deliveries were in flight when the last process ended; they are resumed");
         }
-        let (templates, rejected) = templates::open(&config.templates, &store).await?;
+        let (templates, rejected) = templates::open(&config.templates, &store, clocks.wall.now()).await?;
         let templates = Arc::new(templates);
         let template_reloader = TemplateReloader::begin(
             Arc::clone(&templates),
@@ -252,6 +254,14 @@ impl Gateway {
                 tracing::error!(error = chain(&error), "ingest listener stopped unexpectedly");
             }
         });
+        let publisher = TemplatePublisher::new(
+            Arc::clone(&store),
+            Arc::clone(&templates),
+            &config.templates,
+            Arc::clone(&wall_clock),
+            Arc::clone(&alarms),
+        );
+        let publisher = Arc::new(publisher.await?);
         let inspector = Arc::new(Inspector {
             store: Arc::clone(&store),
             registry: Arc::clone(&registry),
@@ -273,6 +283,7 @@ impl Gateway {
             store: Arc::clone(&store),
             inspector: Arc::clone(&inspector),
             alarms: Arc::clone(&alarms),
+            templates: Arc::clone(&publisher),
             clocks: clocks.clone(),
             users: Arc::clone(&users),
             dossiers: config.dossiers(),
@@ -282,7 +293,6 @@ impl Gateway {
             tokio::spawn(Arc::clone(&worker).run()),
             tokio::spawn(Arc::clone(&registry).run(Arc::clone(&alarms))),
             tokio::spawn(receipts.run(ended)),
-            tokio::spawn(Arc::clone(&template_reloader).run()),
             tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks.clone(), Arc::clone(&alarms))),
             tokio::spawn(notary::run(Arc::clone(&store), clocks.clone(), config.audit.clone())),
             tokio::spawn(search_index::run(Arc::clone(&store))),
@@ -291,6 +301,11 @@ impl Gateway {
             tokio::spawn(certificate_expiry::run(Arc::clone(&expiry), Arc::clone(&wall_clock))),
             tokio::spawn(cleanup::run(Arc::clone(&store), clock, config.retention, longest_life, Arc::clone(&alarms))),
         ];
+        tasks.push(if publisher.is_source() {
+            tokio::spawn(Arc::clone(&publisher).run())
+        } else {
+            tokio::spawn(Arc::clone(&template_reloader).run())
+        });
         tasks.extend(authority.map(|it| tokio::spawn(notary::timestamp::run(Arc::clone(&store), clocks.clone(), it))));
         tasks.extend(mail.map(|it| tokio::spawn(notary::mail::run(Arc::clone(&store), clocks, it))));
         tasks.extend(serving_receipts);
@@ -305,6 +320,7 @@ impl Gateway {
             listener,
             receipt_listener,
             console,
+            templates: publisher,
             expiry,
             clocks: signed_with,
             audit: config.audit.clone(),
@@ -349,6 +365,11 @@ impl Gateway {
     /// The store, for reading.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// The way of templates to the recipients.
+    pub fn templates(&self) -> &Arc<TemplatePublisher> {
+        &self.templates
     }
 
     /// The worker, which knows whether deliveries are in flight.

@@ -1,15 +1,25 @@
-//! The templates that a gateway starts with: those of the folder, or the last ones that were valid.
+//! The templates that a gateway starts with: those of their source, or the last ones that were valid.
 
 use super::Error;
-use crate::render::{self, LiveTemplates, Renderer, Settings, set_of_snapshots};
+use crate::domain::clock::Timestamp;
+use crate::flow::template_publishing::source::{self, SourceError};
+use crate::render::{self, LiveTemplates, Renderer, Settings, TemplateSource, set_of_snapshots};
 use crate::store::Store;
 
-/// Loads the templates of the folder. When they cannot be used, those that the database keeps from the last run are active,
-/// all of them: a message must never mix an edit with what it was meant to replace. Then the second value says what is wrong
-/// with the folder.
-pub(super) async fn open(settings: &Settings, store: &Store) -> Result<(LiveTemplates, Option<render::Error>), Error> {
+/// Loads the templates of the folder or of the database. When they cannot be used, those that the database keeps from the
+/// last run are active, all of them: a message must never mix an edit with what it was meant to replace. Then the second
+/// value says what is wrong.
+pub(super) async fn open(
+    settings: &Settings,
+    store: &Store,
+    now: Timestamp,
+) -> Result<(LiveTemplates, Option<render::Error>), Error> {
     let seen = LiveTemplates::fingerprint(settings);
-    let error = match LiveTemplates::open(settings) {
+    let live = match settings.source {
+        TemplateSource::Files => LiveTemplates::open(settings),
+        TemplateSource::Console => published(settings, store, now).await?,
+    };
+    let error = match live {
         Ok(live) => return Ok((live, None)),
         Err(error) => error,
     };
@@ -20,6 +30,21 @@ pub(super) async fn open(settings: &Settings, store: &Store) -> Result<(LiveTemp
         // The settings are invalid, whatever the templates say.
         Err(_) => Err(Error::Render(error)),
     }
+}
+
+// Before the first change the texts of the folder must be valid: nothing else says what the templates are.
+async fn published(
+    settings: &Settings,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Result<LiveTemplates, render::Error>, Error> {
+    let texts = match source::load(settings, store, now).await {
+        Ok(texts) => texts,
+        Err(SourceError::Render(error)) => return Err(Error::NoTemplates(error)),
+        Err(SourceError::Store(error)) => return Err(error.into()),
+    };
+    let renderer = Renderer::compile(&source::set_of(&texts, settings), settings);
+    Ok(renderer.map(|renderer| LiveTemplates::with_published(settings, renderer)))
 }
 
 fn is_about_files(error: &render::Error) -> bool {

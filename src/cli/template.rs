@@ -1,10 +1,13 @@
-//! `otpost template`: inspect templates before and after they are changed.
+//! `otpost template`: inspect templates before and after they are changed, and move texts between the folder and the console.
 
 mod check;
 mod diff;
+mod folder_state;
 mod history;
 mod list;
 mod preview;
+mod pull;
+mod push;
 
 use std::process::ExitCode;
 
@@ -21,6 +24,10 @@ pub(super) enum Command {
     Diff(diff::Args),
     /// Show when which template versions were active
     History(history::Args),
+    /// Write the texts that were published in the console to the template folder
+    Pull(pull::Args),
+    /// Make a change for review of what was edited in the template folder
+    Push(push::Args),
 }
 
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -30,5 +37,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Preview(args) => preview::run(&args),
         Command::Diff(args) => diff::run(&args).await,
         Command::History(args) => history::run(&args).await,
+        Command::Pull(args) => pull::run(&args).await,
+        Command::Push(args) => push::run(&args).await,
     }
 }

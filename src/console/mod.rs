@@ -23,11 +23,13 @@ use crate::flow::dossiers;
 use crate::flow::inspector::Inspector;
 use crate::flow::recent::RecentReader;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
+use crate::flow::template_publishing::TemplatePublisher;
 use crate::flow::users::Users;
 use crate::server::{HttpListener, HttpOptions};
 use crate::store::Store;
 
 pub use crate::server::Error;
+use pages::templates::MailPreviews;
 pub use settings::Settings;
 use views::Views;
 
@@ -44,6 +46,8 @@ pub struct Console {
     /// What the running gateway knows: providers, plans, templates, how a recipient would be notified.
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
+    /// The way of templates to the recipients.
+    pub templates: Arc<TemplatePublisher>,
     pub clocks: Clocks,
     users: Arc<Users>,
     pub dossiers: dossiers::Settings,
@@ -51,6 +55,8 @@ pub struct Console {
     expiry: Arc<ExpiryMonitor>,
     recent: RecentReader,
     views: Views,
+    /// Rendered mails, for the frames that show them.
+    mails: MailPreviews,
     /// Whether browsers reach the console by HTTPS, so that cookies may be for HTTPS only.
     secure: bool,
 }
@@ -65,6 +71,7 @@ pub struct Parts {
     pub store: Arc<Store>,
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
+    pub templates: Arc<TemplatePublisher>,
     pub clocks: Clocks,
     pub users: Arc<Users>,
     pub dossiers: dossiers::Settings,
@@ -77,7 +84,7 @@ pub fn listen(
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     settings.check()?;
-    let Parts { store, inspector, alarms, clocks, users, dossiers } = parts;
+    let Parts { store, inspector, alarms, clocks, users, templates, dossiers } = parts;
     let address = settings.address();
     let console = Data::new(Console {
         store,
@@ -85,7 +92,9 @@ pub fn listen(
         alarms,
         clocks,
         users,
+        templates,
         dossiers,
+        mails: MailPreviews::default(),
         expiry: Arc::clone(&expiry),
         recent: RecentReader::default(),
         views: Views::new(),

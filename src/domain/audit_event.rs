@@ -86,6 +86,26 @@ pub enum AuditKind {
     TemplatesActivated,
     /// Changed templates are invalid; the previous ones stay live.
     TemplatesRejected,
+    /// The texts of the template folder were taken into the database, which is their source from now on.
+    TemplatesAdopted,
+    /// A draft of a template was saved or removed.
+    TemplateDrafted,
+    /// A change of templates was submitted for review.
+    TemplateChangeSubmitted,
+    /// A change of templates was approved.
+    TemplateChangeApproved,
+    /// Somebody tried to approve a change of templates that they wrote a part of.
+    TemplateApprovalDenied,
+    /// A change of templates was rejected.
+    TemplateChangeRejected,
+    /// A change of templates was withdrawn.
+    TemplateChangeWithdrawn,
+    /// A time was set at which a change of templates is published.
+    TemplateChangeScheduled,
+    /// A change of templates was published; the detail says who wrote and who approved it.
+    TemplateChangePublished,
+    /// A change of templates could not be published at its time.
+    TemplatePublishFailed,
     /// A part of the audit log was moved into a bundle.
     AuditArchived,
     /// The system clock was set.

@@ -26,6 +26,7 @@ pub mod receipt;
 pub mod recipient;
 pub mod report_line;
 pub mod secret;
+pub mod template_change;
 pub mod template_version;
 pub mod written;
 

@@ -16,6 +16,10 @@ use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 pub enum AlarmKind {
     /// The templates of the folder cannot be used; earlier ones are.
     Templates,
+    /// A change of templates could not be published at its time.
+    TemplatePublishing,
+    /// A change of templates was published without an approval, and has not been reviewed since.
+    UnapprovedTemplates,
     /// A reload failed; the previous files are used.
     Reload,
     /// The gateway started with an earlier server certificate, because the one in the file cannot be used.

@@ -1,11 +1,15 @@
-//! The life of a notification.
+//! The life of a notification, and what operators do.
 //!
 //! `intake` accepts it once. `worker` holds the leases of its deliveries and runs them. `dispatch` decides each next step:
 //! `recipients` resolves the recipient, `providers` keeps the registry of providers, `limits` holds rate limits and allowed
-//! countries, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what providers report later. `audit` writes the ingest
-//! listener's events into the audit log, `alarms` holds what is wrong now, `inspector` answers what operators ask (`explain` is one of the questions), and `tasks` runs what is periodic. `text_mail` sends mails of
-//! the gateway itself. `users` knows the users of the console, their passwords and sessions. `deliveries` is how a delivery is shown, `recent` sums the last day, `dossiers` makes the document of a dispute, `recipient_export` and
-//! `disclosure` are what operators take out of the gateway.
+//! countries, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what
+//! providers report later. `audit` writes the ingest listener's events into the audit log, `alarms` holds what is wrong now, and
+//! `tasks` runs what is periodic. `text_mail` sends mails of the gateway itself.
+//!
+//! For operators: `inspector` answers what they ask (`explain` is one of the questions), `deliveries` is how a delivery is shown,
+//! `recent` sums the last day, `dossiers` makes the document of a dispute, `recipient_export` and `disclosure` are what they take
+//! out of the gateway, `template_publishing` takes changes of templates to the recipients, and `users` knows the users of the
+//! console, their passwords and sessions.
 
 pub mod alarms;
 pub mod audit;
@@ -28,6 +32,7 @@ mod report_keys;
 pub mod reporting;
 mod sender;
 pub mod tasks;
+pub mod template_publishing;
 mod text_mail;
 pub mod users;
 pub mod worker;

@@ -48,6 +48,16 @@ impl LiveTemplates {
         Self { settings: settings.clone(), active, changes }
     }
 
+    /// Templates that come from the database: the folder is not watched.
+    pub fn with_published(settings: &Settings, renderer: Renderer) -> Self {
+        Self::with_earlier(settings, renderer, fingerprint(settings))
+    }
+
+    /// Activates templates that do not come from the folder.
+    pub fn replace(&self, renderer: Renderer) {
+        self.active.store(Arc::new(renderer));
+    }
+
     /// The active renderer. Take it once for each message, so that all parts come from one set of templates.
     pub fn current(&self) -> Arc<Renderer> {
         self.active.load_full()

@@ -5,6 +5,7 @@
 //! copied into the rendered message only.
 
 mod context;
+mod editing;
 mod email;
 mod error;
 mod format;
@@ -20,10 +21,12 @@ mod template;
 mod validate;
 mod version;
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 
-pub use self::preview::{MessageSample, Previews};
-pub use self::settings::{AutofillSettings, MailSettings, Settings, SmsSettings};
+pub use self::preview::{MessageSample, Previews, SampleValues};
+pub use self::settings::{AutofillSettings, MailSettings, Settings, SmsSettings, TemplateSource};
 use crate::domain::contact::Channel;
 use crate::domain::notification::{Content, Kind};
 use crate::domain::outbound_message::RenderedMessage;
@@ -31,6 +34,7 @@ use crate::domain::recipient::Locale;
 use crate::domain::secret::RenderedText;
 use crate::domain::template_version::{TemplateSnapshot, TemplateVersion};
 pub use context::RenderContext;
+pub use editing::{diagnose, placeholders};
 use email::layout::{Layout, MailContent};
 use error::BRAND_MAX;
 pub use error::Error;
@@ -42,12 +46,13 @@ pub use template::dossier_file::{NAME as DOSSIER_FILE, source as dossier_source}
 pub use template::file::{TemplateFile, TemplateSet};
 pub use template::locale_file::LocaleFile;
 use template::part::TemplatePart;
+pub use template::path::TemplatePath;
 pub use template::shipped::{shipped, write_shipped};
 use template::values::Values;
 pub use validate::coverage::{Coverage, CoverageSource, LocaleCoverage, LocaleStatus};
 pub use validate::diagnostic::Diagnostic;
 pub use validate::rules::{RULES, Rule};
-pub use validate::{coverage, validate, validate_files, validate_folder};
+pub use validate::{coverage, coverage_of, validate, validate_files, validate_folder};
 use version::VersionIndex;
 pub use version::{render_snapshot, set_of_snapshots, without_code};
 
@@ -55,6 +60,8 @@ pub use version::{render_snapshot, set_of_snapshots, without_code};
 pub struct Renderer {
     registry: TemplateRegistry,
     versions: VersionIndex,
+    /// What it was compiled from.
+    set: Arc<TemplateSet>,
     default_locale: Locale,
     brand: String,
     zone: TimeZone,
@@ -79,7 +86,8 @@ impl Renderer {
 
     /// Validates and compiles a template set. The error lists all diagnostics, so that they can be fixed at once.
     pub fn compile(set: &TemplateSet, settings: &Settings) -> Result<Self, Error> {
-        validate::compile(set, settings).and_then(Self::without_errors)
+        let renderer = validate::compile(set, settings).and_then(Self::without_errors)?;
+        Ok(Self { set: Arc::new(set.clone()), ..renderer })
     }
 
     fn without_errors((renderer, mut diagnostics): (Self, Vec<Diagnostic>)) -> Result<Self, Error> {
@@ -100,6 +108,7 @@ impl Renderer {
         Ok(Self {
             registry,
             versions,
+            set: Arc::default(),
             default_locale: settings.default_locale.clone(),
             layout: Layout::new(&settings.mail, brand)?,
             brand: brand.to_owned(),
@@ -138,6 +147,11 @@ impl Renderer {
             },
         };
         Ok(RenderOutput { message, template_version })
+    }
+
+    /// The template set that it was compiled from, drafts of locales included.
+    pub fn template_set(&self) -> &Arc<TemplateSet> {
+        &self.set
     }
 
     /// The snapshots of all templates.

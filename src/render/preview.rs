@@ -1,4 +1,4 @@
-//! MessageSample messages with invented values, for operators who edit templates.
+//! Sample messages with invented values, for operators who edit templates.
 //!
 //! Loads the templates of one kind in one locale and its parents, so that errors elsewhere do not matter; those of the
 //! default locale only if a part is missing. Samples are never sent.
@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use strum::{EnumIter, EnumString, IntoStaticStr};
 
 use super::error::Error;
 use super::format::{date, merchant_name};
@@ -16,7 +17,7 @@ use super::sms::segments::{self, SmsCost};
 use super::template::file;
 use super::template::file::TemplateSet;
 use super::template::part::TemplatePart;
-use super::template::values::Values;
+use super::template::values::{Values, Variable};
 use super::{RenderContext, Renderer, render_part, validate};
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
@@ -35,10 +36,36 @@ pub struct Previews {
     locale: Locale,
 }
 
+/// The values that a sample is rendered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum SampleValues {
+    Typical,
+    /// The longest values that occur in practice, in the combination of conditions that renders the longest message.
+    Longest,
+    /// An amount in a currency without decimals.
+    Yen,
+    /// An amount in a currency with three decimals.
+    Dinar,
+    /// An amount of zero: a card check.
+    ZeroAmount,
+    /// A merchant without a name that can be shown.
+    NoMerchant,
+    /// A merchant with a name in Arabic.
+    RightToLeft,
+}
+
+impl SampleValues {
+    /// The name in addresses and lists.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// One message with invented values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MessageSample {
-    /// `typical`, or `longest` for the longest values that occur in practice.
+    /// The name of its [`SampleValues`].
     pub values: &'static str,
     /// The locale of the templates.
     pub locale: Locale,
@@ -63,6 +90,43 @@ impl Previews {
         }
         let renderer = Renderer::without_errors(validate::compile_partial(&set, settings)?)?;
         Ok(Self { renderer, kind, locale: locale.clone() })
+    }
+
+    /// The templates of `kind` and `locale` in `set`. Errors in other templates do not matter.
+    pub fn of_set(set: &TemplateSet, settings: &Settings, kind: Kind, locale: &Locale) -> Result<Self, Error> {
+        let near = set.near(locale, Some(kind), settings);
+        let renderer = Renderer::without_errors(validate::compile_partial(&near, settings)?)?;
+        Ok(Self { renderer, kind, locale: locale.clone() })
+    }
+
+    /// One sample for `channel` at the time `now`.
+    pub fn sample_with(&self, values: SampleValues, channel: Channel, now: Timestamp) -> Result<MessageSample, Error> {
+        let Self { renderer, kind, locale } = self;
+        let missing = || renderer.missing(*kind, channel);
+        let templates = renderer.registry.find(locale, *kind, channel).ok_or_else(missing)?;
+        let context = RenderContext { locale, zone: None, until: now.after(VALID_FOR), transliterate: None };
+        let typical = self.typical(templates, channel, now);
+        let money = |minor, code| {
+            let currency = Currency::parse(code).ok();
+            currency.map(|currency| templates.amount(Money { minor, currency }, channel)).unwrap_or_default()
+        };
+        let changed = match values {
+            SampleValues::Typical => typical,
+            SampleValues::Longest => {
+                let [_, longest] = self.samples(channel, None, now)?;
+                return Ok(longest);
+            }
+            SampleValues::Yen => Values { amount: money(5_000, "JPY"), ..typical },
+            SampleValues::Dinar => Values { amount: money(12_345_678, "KWD"), ..typical },
+            SampleValues::ZeroAmount => Values { amount: money(0, "EUR"), yes: vec![Variable::Zero], ..typical },
+            SampleValues::NoMerchant => {
+                let merchant = if *kind == Kind::Otp { templates.unnamed_merchant() } else { "" };
+                Values { merchant: merchant.to_owned(), yes: vec![Variable::Unnamed], ..typical }
+            }
+            SampleValues::RightToLeft => Values { merchant: "متجر المثال".to_owned(), ..typical },
+        };
+        let first = changed.variations(*kind).into_iter().next().unwrap_or(changed);
+        self.sample(values.name(), templates, channel, &first, &context)
     }
 
     /// The samples for `channel` at the time `now`. `transliterate` is the setting of the SMS provider.

@@ -7,10 +7,25 @@ use serde::Deserialize;
 use super::locale_tag::{chain, tag};
 use crate::domain::recipient::Locale;
 
+/// Where the live texts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplateSource {
+    /// From the folder, which is watched.
+    #[default]
+    Files,
+    /// From the database, where they are changed by drafts, review and publication.
+    Console,
+}
+
 /// The settings of `[templates]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// Where the live texts come from.
+    pub source: TemplateSource,
+    /// Whether one operator may publish a change without an approval, with a reason and under an alarm.
+    pub emergency_publish: bool,
     /// The folder with `<locale>/<kind>/<part>.hbs`.
     pub dir: PathBuf,
     /// Used for recipients whose locale has no template.
@@ -35,6 +50,8 @@ impl Default for Settings {
     #[expect(clippy::expect_used, reason = "a constant")]
     fn default() -> Self {
         Self {
+            source: TemplateSource::Files,
+            emergency_publish: false,
             dir: PathBuf::from("templates"),
             default_locale: Locale::parse("en").expect("a language tag"),
             locales: Vec::new(),

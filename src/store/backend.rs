@@ -13,6 +13,7 @@ use super::report_model::ReportModel;
 use super::reports::Reports;
 use super::seal_key::SealKeyRecord;
 use super::search::SearchIndex;
+use super::template_changes::TemplateChanges;
 use super::users::ConsoleUsers;
 use super::write_batcher::Batches;
 use super::{AuditEvents, DeliveryReceipts, Error, Retention, TemplateVersions};
@@ -28,6 +29,7 @@ pub(super) trait Backend:
     + Reports
     + ReportModel
     + Retention
+    + TemplateChanges
     + TemplateVersions
     + AuditEvents
     + AuditTree

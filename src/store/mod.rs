@@ -49,6 +49,7 @@ mod settle;
 mod split;
 mod sqlite;
 mod supersede;
+pub mod template_changes;
 mod template_versions;
 pub mod users;
 mod write_batcher;
@@ -232,6 +233,11 @@ impl Store {
 
     /// The index of what deliveries are found by.
     pub fn search_index(&self) -> &dyn search::SearchIndex {
+        &*self.backend
+    }
+
+    /// Changes of templates and published texts.
+    pub fn template_changes(&self) -> &dyn template_changes::TemplateChanges {
         &*self.backend
     }
 

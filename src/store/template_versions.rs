@@ -48,20 +48,29 @@ impl Store {
     /// Stores a whole set of templates that is about to become active, and the time. Returns the activations: what
     /// differs from the set before. Nothing is written when nothing differs.
     pub async fn publish(&self, snapshots: &[TemplateSnapshot]) -> Result<Vec<TemplateActivation>, Error> {
-        let before = self.backend.last_activations().await?;
-        let at = self.clock.now();
-        let activations = activations(&before, snapshots, at);
-        if activations.is_empty() {
-            return Ok(activations);
+        let (new, activations, event) = self.new_activations(snapshots, self.clock.now()).await?;
+        if !activations.is_empty() {
+            self.backend.activate(&new, &activations, event.as_ref()).await?;
         }
+        Ok(activations)
+    }
+
+    // What differs from the set before, the snapshots that are new, and the audit event about both.
+    pub(super) async fn new_activations<'a>(
+        &self,
+        snapshots: &'a [TemplateSnapshot],
+        at: Timestamp,
+    ) -> Result<(Vec<&'a TemplateSnapshot>, Vec<TemplateActivation>, Option<AuditEvent>), Error> {
+        let before = self.backend.last_activations().await?;
+        let activations = activations(&before, snapshots, at);
         let is_new = |snapshot: &&TemplateSnapshot| {
             activations.iter().any(|activation| activation.template_version == Some(snapshot.template_version))
         };
         let new: Vec<_> = snapshots.iter().filter(is_new).collect();
         // The first set of a new database is not a change.
-        let event = (!before.is_empty()).then(|| event(&activations, at));
-        self.backend.activate(&new, &activations, event.as_ref()).await?;
-        Ok(activations)
+        let is_change = !before.is_empty() && !activations.is_empty();
+        let event = is_change.then(|| event(&activations, at));
+        Ok((new, activations, event))
     }
 }
 

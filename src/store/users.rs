@@ -177,7 +177,7 @@ impl Store {
             let mut user = Some(user);
             while let Some(row) = user {
                 let Some(resealed) = self.resealed(&row)? else { break };
-                let changed = self.backend.change(&resealed, &SessionChange::default(), &[]).await?;
+                let changed = self.users().change(&resealed, &SessionChange::default(), &[]).await?;
                 user = if changed == UserChange::Outdated { self.backend.user(&row.name).await? } else { None };
             }
         }

@@ -20,6 +20,7 @@ mod search;
 mod shredding;
 mod spending;
 mod sqlite;
+mod template_changes;
 mod template_versions;
 mod users;
 
@@ -68,6 +69,7 @@ fn promises() -> Vec<Promise> {
         retention::PROMISES,
         search::PROMISES,
         spending::PROMISES,
+        template_changes::PROMISES,
         template_versions::PROMISES,
         users::PROMISES,
     ]

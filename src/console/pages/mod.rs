@@ -3,6 +3,7 @@
 mod deliveries;
 mod overview;
 mod recipients;
+pub(super) mod templates;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -33,6 +34,7 @@ pub(super) fn routes(service: &mut ServiceConfig) {
         .configure(overview::routes)
         .configure(deliveries::routes)
         .configure(recipients::routes)
+        .configure(templates::routes)
         .default_service(web::to(not_found));
 }
 
@@ -42,6 +44,9 @@ pub(super) enum PageError {
     /// The user's roles do not allow it. Recorded in the audit log.
     #[error("your roles do not allow this")]
     Forbidden,
+    /// The user may not do this, whatever their roles are; why.
+    #[error("{0}")]
+    Denied(String),
     /// There is nothing at this address, or the user may not know that there is.
     #[error("there is nothing at this address")]
     NotFound,
@@ -62,7 +67,7 @@ pub(super) enum PageError {
 impl PageError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Denied(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -90,14 +95,14 @@ pub(super) async fn require(console: &Data<Console>, user: &SignedIn, action: Ac
         return Ok(());
     }
     if let Err(error) = console.users.record_denial(&user.user, action.name()).await {
-        tracing::error!(error = crate::domain::chain(&error), user = user.user, "a denial could not be recorded");
+        tracing::error!(error = chain(&error), user = user.user, "a denial could not be recorded");
     }
     Err(PageError::Forbidden)
 }
 
 /// The page for what failed through no fault of the user's.
 pub(super) fn unavailable(error: &dyn std::error::Error) -> HttpResponse {
-    tracing::error!(error = crate::domain::chain(error), "a page of the console could not be made");
+    tracing::error!(error = chain(error), "a page of the console could not be made");
     super::views::error_page(StatusCode::INTERNAL_SERVER_ERROR, "this failed; the log of the gateway says why")
 }
 

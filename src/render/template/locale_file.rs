@@ -87,7 +87,9 @@ impl LocaleFile {
 
     fn parse(&self) -> Result<LocaleSettings, Vec<Violation>> {
         if self.source.len() > SIZE_MAX {
-            return Err(vec![Violation::of_file("size", format!("larger than {SIZE_MAX} bytes: shorten it"))]);
+            let (end, message) =
+                (self.source.floor_char_boundary(SIZE_MAX), format!("larger than {SIZE_MAX} bytes: shorten it"));
+            return Err(vec![Violation::at(&self.source, end, "size", message)]);
         }
         let source = self.source.trim_start_matches('\u{feff}');
         let document = Document::parse(source).map_err(|error| {

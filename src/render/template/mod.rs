@@ -8,6 +8,7 @@ pub(crate) mod dossier_file;
 pub(crate) mod file;
 pub(crate) mod locale_file;
 pub(crate) mod part;
+pub(crate) mod path;
 pub(crate) mod shipped;
 pub(crate) mod syntax_limits;
 pub(crate) mod values;

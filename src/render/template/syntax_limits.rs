@@ -54,7 +54,8 @@ pub(crate) fn of_parser(error: &handlebars::TemplateError) -> Violation {
 pub(crate) fn before_parsing(part: TemplatePart, source: &str) -> Vec<Violation> {
     let limit = part.source_limit();
     if source.len() > limit {
-        return vec![Violation::of_file("size", format!("larger than {limit} bytes: shorten it"))];
+        let message = format!("larger than {limit} bytes: shorten it");
+        return vec![Violation::at(source, source.floor_char_boundary(limit), "size", message)];
     }
     let mut violations = Vec::new();
     // The number of levels of each open block.

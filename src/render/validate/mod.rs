@@ -60,6 +60,11 @@ pub fn coverage(settings: &Settings) -> Result<Coverage, Error> {
     Ok(Coverage::of(&TemplateSet::load(&settings.dir)?, settings))
 }
 
+/// The same for a template set.
+pub fn coverage_of(set: &TemplateSet, settings: &Settings) -> Coverage {
+    Coverage::of(set, settings)
+}
+
 /// A renderer for every locale of `set` that is not a draft, and all diagnostics about these locales.
 pub(crate) fn compile(set: &TemplateSet, settings: &Settings) -> Result<(Renderer, Vec<Diagnostic>), Error> {
     let coverage = Coverage::of(set, settings);

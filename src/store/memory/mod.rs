@@ -17,6 +17,7 @@ mod retention;
 mod seal_key;
 mod search;
 mod tables;
+mod template_changes;
 mod template_versions;
 mod users;
 

@@ -11,6 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, DeliveryState, EndReason, ProviderName};
 use crate::domain::notification::Kind;
 use crate::domain::receipt::Receipt;
+use crate::domain::template_change::TemplateChange;
 use crate::domain::template_version::{TemplateActivation, TemplateSnapshot, TemplateVersion};
 use crate::store::Error;
 use crate::store::audit_archives::AuditArchive;
@@ -18,6 +19,7 @@ use crate::store::audit_tree::{StoredCheckpoint, StoredTimestamp};
 use crate::store::providers::{Drain, ProviderState};
 use crate::store::rows::{AcceptResult, AcceptRows, ImportRows, NextState, SettleResult, SettleRows};
 use crate::store::seal::{KeyFingerprint, LookupHash};
+use crate::store::template_changes::TextVersion;
 use crate::store::users::{SessionRow, TokenHash, UserRow};
 use crate::store::write_batcher::{Batch, Committed};
 
@@ -39,6 +41,8 @@ pub(super) struct Tables {
     pub(super) provider_states: Vec<ProviderState>,
     pub(super) snapshots: BTreeMap<TemplateVersion, TemplateSnapshot>,
     pub(super) activations: Vec<TemplateActivation>,
+    pub(super) changes: BTreeMap<i64, TemplateChange>,
+    pub(super) texts: Vec<TextVersion>,
     pub(super) tiles: BTreeMap<(u8, u64), Vec<u8>>,
     pub(super) checkpoints: BTreeMap<u64, StoredCheckpoint>,
     pub(super) publications: BTreeMap<String, (u64, Timestamp)>,

@@ -20,13 +20,7 @@ impl TemplateVersions for MemoryBackend {
         event: Option<&AuditEvent>,
     ) -> Result<(), Error> {
         self.call("activate", |tables| {
-            for snapshot in snapshots {
-                tables.snapshots.entry(snapshot.template_version).or_insert_with(|| (*snapshot).clone());
-            }
-            for (activation, seq) in activations.iter().zip(tables.activations.len() + 1..) {
-                let seq = i64::try_from(seq).unwrap_or(i64::MAX);
-                tables.activations.push(TemplateActivation { seq, ..activation.clone() });
-            }
+            tables.insert_activations(snapshots, activations);
             tables.events.extend(event.cloned());
         })
         .await
@@ -69,6 +63,17 @@ impl TemplateVersions for MemoryBackend {
 }
 
 impl Tables {
+    /// Adds the snapshots that are not known yet, and the activations.
+    pub(super) fn insert_activations(&mut self, snapshots: &[&TemplateSnapshot], activations: &[TemplateActivation]) {
+        for snapshot in snapshots {
+            self.snapshots.entry(snapshot.template_version).or_insert_with(|| (*snapshot).clone());
+        }
+        for (activation, seq) in activations.iter().zip(self.activations.len() + 1..) {
+            let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+            self.activations.push(TemplateActivation { seq, ..activation.clone() });
+        }
+    }
+
     fn last_activations(&self) -> impl Iterator<Item = &TemplateActivation> {
         let last: BTreeMap<&TemplateKey, &TemplateActivation> =
             self.activations.iter().map(|activation| (&activation.topic, activation)).collect();

@@ -26,7 +26,12 @@ pub(super) fn array<T: Serialize>(rows: impl IntoIterator<Item = T>) -> String {
             to.collect_seq(self.0.take().into_iter().flatten())
         }
     }
-    let written = serde_json::to_string(&Rows(RefCell::new(Some(rows.into_iter()))));
+    object(&Rows(RefCell::new(Some(rows.into_iter()))))
+}
+
+/// The parameter for one row.
+pub(super) fn object(row: &impl Serialize) -> String {
+    let written = serde_json::to_string(row);
     debug_assert!(written.is_ok(), "rows of texts and numbers always have a JSON form");
     written.unwrap_or_default()
 }

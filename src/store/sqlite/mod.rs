@@ -30,6 +30,7 @@ mod schema;
 mod seal_key;
 mod search;
 mod search_index;
+mod template_changes;
 mod template_versions;
 mod users;
 mod wal_monitor;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Row};
+use sqlx::{Connection, Row, SqliteConnection};
 
 use super::Sqlite;
 use super::audit_events::insert_event;
@@ -25,22 +25,11 @@ impl TemplateVersions for Sqlite {
         activations: &[TemplateActivation],
         event: Option<&AuditEvent>,
     ) -> Result<(), Error> {
-        let at = activations.first().map_or(Timestamp::from_micros(0), |activation| activation.at);
-        let snapshots = array(snapshots.iter().map(|snapshot| SnapshotObject::of(snapshot, at)));
-        let activations = array(activations.iter().map(ActivationObject::of));
         self.failure
             .watch(async {
                 let mut write = self.writing().await?;
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-                let text = "INSERT INTO template_version (hash, locale, kind, channel, parts, first_at)
-                    SELECT unhex(value->>'hash'), value->>'locale', value->>'kind', value->>'channel', value->>'parts',
-                      value->>'first_at' FROM json_each(?1)
-                    WHERE true ON CONFLICT (hash) DO NOTHING";
-                sqlx::query(text).bind(snapshots).execute(&mut *transaction).await?;
-                let text = "INSERT INTO template_activation (at, locale, kind, channel, hash)
-                    SELECT value->>'at', value->>'locale', value->>'kind', value->>'channel', unhex(value->>'hash')
-                    FROM json_each(?1)";
-                sqlx::query(text).bind(activations).execute(&mut *transaction).await?;
+                insert_activations(&mut transaction, snapshots, activations).await?;
                 if let Some(event) = event {
                     insert_event(&mut transaction, event).await?;
                 }
@@ -85,6 +74,27 @@ impl TemplateVersions for Sqlite {
         let query = sqlx::query(text).bind(low.0.as_slice()).bind(high.0.as_slice()).bind(FOUND_MAX);
         query.fetch_all(&self.read).await?.iter().map(snapshot).collect()
     }
+}
+
+/// Adds the snapshots that are not known yet and the activations inside the caller's transaction.
+pub(super) async fn insert_activations(
+    connection: &mut SqliteConnection,
+    snapshots: &[&TemplateSnapshot],
+    activations: &[TemplateActivation],
+) -> Result<(), Error> {
+    let at = activations.first().map_or(Timestamp::from_micros(0), |activation| activation.at);
+    let snapshots = array(snapshots.iter().map(|snapshot| SnapshotObject::of(snapshot, at)));
+    let activations = array(activations.iter().map(ActivationObject::of));
+    let text = "INSERT INTO template_version (hash, locale, kind, channel, parts, first_at)
+        SELECT unhex(value->>'hash'), value->>'locale', value->>'kind', value->>'channel', value->>'parts',
+          value->>'first_at' FROM json_each(?1)
+        WHERE true ON CONFLICT (hash) DO NOTHING";
+    sqlx::query(text).bind(snapshots).execute(&mut *connection).await?;
+    let text = "INSERT INTO template_activation (at, locale, kind, channel, hash)
+        SELECT value->>'at', value->>'locale', value->>'kind', value->>'channel', unhex(value->>'hash')
+        FROM json_each(?1)";
+    sqlx::query(text).bind(activations).execute(connection).await?;
+    Ok(())
 }
 
 #[derive(Serialize)]

@@ -30,6 +30,7 @@ mod strace;
 mod syscalls;
 mod takeover;
 mod tally;
+mod template_publishing;
 mod texts;
 mod timestamps;
 mod trouble;

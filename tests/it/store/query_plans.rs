@@ -15,7 +15,7 @@ use crate::architecture::source::{self, Source};
 
 /// Tables that do not grow with traffic: one row, or a row for each provider, edit of a template, million of archived events, parked receipt
 /// or session, of which there is a limit for each provider or user.
-const SMALL: [&str; 10] = [
+const SMALL: [&str; 13] = [
     "_sqlx_migrations",
     "audit_archive",
     "console_user",
@@ -25,6 +25,9 @@ const SMALL: [&str; 10] = [
     "provider_state",
     "parked_receipt",
     "template_activation",
+    "template_change",
+    "template_draft",
+    "template_text",
     "template_version",
 ];
 

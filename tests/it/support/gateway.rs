@@ -8,6 +8,7 @@ use otpost::config::Config;
 use otpost::domain::clock::Clocks;
 use otpost::domain::clock::{Clock, Timestamp};
 use otpost::domain::contact::Channel;
+use otpost::flow::template_publishing::TemplatePublisher;
 use otpost::flow::worker::Worker;
 use otpost::store::Store;
 use otpost::store::reports::{DeliveryDetail, DeliveryFilter, DeliveryLine};
@@ -169,6 +170,10 @@ impl Gateway {
         self.running.worker()
     }
 
+    pub(crate) fn templates(&self) -> &Arc<TemplatePublisher> {
+        self.running.templates()
+    }
+
     pub(crate) fn store(&self) -> &Arc<Store> {
         self.running.store()
     }
@@ -201,11 +206,6 @@ impl Gateway {
     /// Where providers report.
     pub(crate) fn receipts_address(&self) -> std::net::SocketAddr {
         self.running.receipts_address().unwrap()
-    }
-
-    /// Where operators look.
-    pub(crate) fn console_address(&self) -> std::net::SocketAddr {
-        self.running.console_address().unwrap()
     }
 
     pub(crate) fn proxy_address(&self) -> std::net::SocketAddr {

@@ -9,6 +9,14 @@ pub(super) const fn of(alarm: AlarmKind) -> [&'static str; 2] {
             "Changed texts are not used. Messages go out with the texts from before the change.",
             "Run otpost template check, correct the file that it names, and save it.",
         ],
+        AlarmKind::TemplatePublishing => [
+            "A change of texts was due and could not be published. The texts from before go out.",
+            "Open the change under Templates: its note says why. Correct it, and have it reviewed again.",
+        ],
+        AlarmKind::UnapprovedTemplates => [
+            "One person published texts without a review.",
+            "Open the change under Templates and review it.",
+        ],
         AlarmKind::Reload => [
             "A change of certificates, revocation lists or clients is not in effect. The files from before are used.",
             "Correct the file that the log names, and reload again.",
@@ -21,6 +29,10 @@ pub(super) const fn of(alarm: AlarmKind) -> [&'static str; 2] {
             "Delivery receipts still arrive, with an earlier certificate. It stops being valid some day.",
             "Replace the certificate and the key of [receipts], and reload.",
         ],
+        AlarmKind::ConsoleCertificate => [
+            "The console still works, with an earlier certificate. It stops being valid some day.",
+            "Replace the certificate and the key of [console], and reload.",
+        ],
         AlarmKind::EncryptionKeys => [
             "Requests that processors encrypt with these keys are rejected.",
             "Run otpost key list, restore the files that it names, and reload.",
@@ -31,15 +43,19 @@ pub(super) const fn of(alarm: AlarmKind) -> [&'static str; 2] {
         ],
         AlarmKind::DeliveryPaused => [
             "Notifications are accepted and wait. Codes expire unless delivery goes on in time.",
-            "Set delivery.paused to false and restart.",
+            "Set delivery.paused to false; it applies within a second.",
         ],
         AlarmKind::DiskSpace => [
-            "No notification is accepted, so that open deliveries can be finished. Processors try again for a while.",
+            "No notification is accepted, so that open deliveries can be finished. Processors do not try again: codes of this time are lost.",
             "Free space on the disk of the database, or give it more.",
         ],
         AlarmKind::Cleanup => [
             "Old rows and keys are not removed. Deliveries go on.",
             "Look for the error of the cleanup task in the log; a full or read-only disk is the usual cause.",
+        ],
+        AlarmKind::SignInFailures => [
+            "Somebody may be guessing passwords of the console. Each name and each address can try a few times only.",
+            "Look at the sign-ins under Audit. If the console need not be reached from there, close the address.",
         ],
         AlarmKind::ProviderStates => [
             "Drained providers may be used again, and circuits start closed after a restart.",

@@ -1,0 +1,319 @@
+//! Takes changes of templates from a draft over a review to the recipients.
+//!
+//! The rules of the review are in `domain::template_change`; here they meet roles, validation and the audit log. A change is
+//! published in one transaction, after the whole set has been validated as files are; only then it becomes active.
+//! `publication` publishes, now or at a time. `source` reads the live texts from the database.
+
+mod publication;
+pub mod source;
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::alarms::Alarms;
+use crate::domain::access::{Action, Role};
+use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::template_change::{ChangeError, ContentHash, TemplateChange, TemplateDraft};
+use crate::render::{self, Diagnostic, LiveTemplates, Renderer, Settings, TemplatePath, TemplateSet, TemplateSource};
+use crate::store::{self, Store};
+
+/// Who acts.
+#[derive(Debug, Clone, Copy)]
+pub struct ActingUser<'a> {
+    /// The name, as in the audit log.
+    pub name: &'a str,
+    pub roles: &'a [Role],
+}
+
+/// Why a step was refused. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("your roles do not allow this")]
+    Forbidden(Action),
+    #[error(
+        "the templates come from the folder, so they are not edited here; set [templates] source = \"console\" and restart the \
+         gateway, which then takes the texts of the folder into the database"
+    )]
+    FromFiles,
+    #[error("publishing without an approval is not possible here, because [templates] emergency_publish is false")]
+    NoEmergency,
+    #[error("there is no change {0}")]
+    UnknownChange(i64),
+    #[error("there is no such version of a text")]
+    UnknownVersion,
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error("{0}")]
+    Conflict(String),
+    /// Templates with errors.
+    #[error("the templates have errors")]
+    Invalid(Vec<Diagnostic>),
+    #[error(transparent)]
+    Render(render::Error),
+    #[error("the database failed")]
+    Store(#[from] store::Error),
+}
+
+impl From<render::Error> for Error {
+    fn from(error: render::Error) -> Self {
+        match error {
+            render::Error::Rejected(diagnostics) => Self::Invalid(diagnostics),
+            other => Self::Render(other),
+        }
+    }
+}
+
+/// The way of templates to the recipients.
+pub struct TemplatePublisher {
+    store: Arc<Store>,
+    live: Arc<LiveTemplates>,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    alarms: Arc<Alarms>,
+    /// The last published text that is active. Held while something is published, so that it is one at a time.
+    active: Mutex<i64>,
+}
+
+impl TemplatePublisher {
+    /// Publishes from `store` into `live`, whose texts are those up to the last published one.
+    pub async fn new(
+        store: Arc<Store>,
+        live: Arc<LiveTemplates>,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        alarms: Arc<Alarms>,
+    ) -> Result<Self, store::Error> {
+        let active = Mutex::new(store.template_changes().last_text().await?);
+        Ok(Self { store, live, settings: settings.clone(), clock, alarms, active })
+    }
+
+    /// The live texts.
+    pub fn live_set(&self) -> Arc<TemplateSet> {
+        Arc::clone(self.live.current().template_set())
+    }
+
+    /// The settings of templates.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether texts are edited in the console.
+    pub fn is_source(&self) -> bool {
+        self.settings.source == TemplateSource::Console
+    }
+
+    /// The live texts with the drafts of `change` in their place.
+    pub fn with_drafts(&self, change: &TemplateChange) -> TemplateSet {
+        with_drafts(self.live_set().as_ref().clone(), &change.drafts, &self.settings)
+    }
+
+    /// The drafts of `change` whose live text has changed since they were begun.
+    pub fn moved<'a>(&self, change: &'a TemplateChange) -> Vec<&'a str> {
+        let live = self.live_set();
+        let is_moved = |draft: &&TemplateDraft| {
+            TemplatePath::parse(&draft.path).is_some_and(|path| live.text(&path) != draft.base.as_deref())
+        };
+        change.drafts.iter().filter(is_moved).map(|draft| draft.path.as_str()).collect()
+    }
+
+    /// Saves the draft of one text, in `change` or in a new one, and returns the number of the change. `base` is the hash of
+    /// the live text that the user has seen. A draft that equals the live text is removed from the change.
+    pub async fn save_draft(
+        &self,
+        by: ActingUser<'_>,
+        change: Option<i64>,
+        path: &TemplatePath,
+        text: Option<String>,
+        base: ContentHash,
+    ) -> Result<i64, Error> {
+        self.allow(by, Action::EditTemplates)?;
+        let now = self.clock.now();
+        let mut change = match change {
+            Some(id) => self.change(id).await?,
+            None => TemplateChange::new(by.name, now),
+        };
+        let live = self.live_set().text(path).map(str::to_owned);
+        if ContentHash::of_text(live.as_deref()) != base {
+            return Err(Error::Conflict(format!(
+                "the live text of {path} has changed since you opened it; compare your text with it and save again"
+            )));
+        }
+        if text == live {
+            if change.draft(&path.to_string()).is_none() {
+                return Err(ChangeError::Input("the text is the live one; there is nothing to save").into());
+            }
+            change.drop_draft(by.name, &path.to_string(), now)?;
+        } else {
+            change.edit(by.name, TemplateDraft { path: path.to_string(), text, base: live }, now)?;
+            self.refuse_errors_in(&change, path).await?;
+        }
+        self.write(change, event(by.name, AuditKind::TemplateDrafted, now).with("path", path.to_string())).await
+    }
+
+    /// Makes a change that brings back an older text, for the same review as any other.
+    pub async fn restore(&self, by: ActingUser<'_>, seq: i64) -> Result<i64, Error> {
+        self.allow(by, Action::EditTemplates)?;
+        let version = self.store.template_changes().text_version(seq).await?.ok_or(Error::UnknownVersion)?;
+        let path = TemplatePath::parse(&version.path).ok_or(Error::UnknownVersion)?;
+        let live = ContentHash::of_text(self.live_set().text(&path));
+        self.save_draft(by, None, &path, version.text, live).await
+    }
+
+    /// Removes a draft from its change.
+    pub async fn drop_draft(&self, by: ActingUser<'_>, id: i64, path: &str) -> Result<(), Error> {
+        self.allow(by, Action::EditTemplates)?;
+        let (mut change, now) = (self.change(id).await?, self.clock.now());
+        change.drop_draft(by.name, path, now)?;
+        let event = event(by.name, AuditKind::TemplateDrafted, now).with("path", path).with("removed", true);
+        self.write(change, event).await.map(drop)
+    }
+
+    /// Asks for a review, after the whole set has been validated.
+    pub async fn submit(&self, by: ActingUser<'_>, id: i64, note: &str) -> Result<(), Error> {
+        self.allow(by, Action::EditTemplates)?;
+        let (mut change, now) = (self.change(id).await?, self.clock.now());
+        change.submit(by.name, note, now)?;
+        self.compile(&change).await?;
+        let event = reviewed_event(by.name, AuditKind::TemplateChangeSubmitted, &change, now);
+        self.write(change, event).await.map(drop)
+    }
+
+    /// Approves what `seen` is the hash of. An author who tries is refused, and that is recorded.
+    pub async fn approve(&self, by: ActingUser<'_>, id: i64, seen: &str, comment: &str) -> Result<(), Error> {
+        self.allow(by, Action::ApproveTemplates)?;
+        let (mut change, now) = (self.change(id).await?, self.clock.now());
+        let current = change.content_hash();
+        let seen = if seen == current.to_string() { current } else { ContentHash([0; 32]) };
+        if let Err(error) = change.approve(by.name, seen, comment, now) {
+            if matches!(error, ChangeError::OwnChange(_)) {
+                let event = reviewed_event(by.name, AuditKind::TemplateApprovalDenied, &change, now);
+                self.store.audit_events().record(&[event]).await?;
+            }
+            return Err(error.into());
+        }
+        if !change.is_editable() {
+            let event = reviewed_event(by.name, AuditKind::TemplateChangeApproved, &change, now);
+            return self.write(change, event).await.map(drop);
+        }
+        self.refuse_moved(&change)?;
+        let event = reviewed_event(by.name, AuditKind::TemplateChangeApproved, &change, now);
+        self.write(change, event).await.map(drop)
+    }
+
+    /// Rejects a change.
+    pub async fn reject(&self, by: ActingUser<'_>, id: i64, comment: &str) -> Result<(), Error> {
+        self.allow(by, Action::ApproveTemplates)?;
+        let (mut change, now) = (self.change(id).await?, self.clock.now());
+        change.reject(by.name, comment, now)?;
+        let event = reviewed_event(by.name, AuditKind::TemplateChangeRejected, &change, now);
+        self.write(change, event).await.map(drop)
+    }
+
+    /// Gives a change up.
+    pub async fn withdraw(&self, by: ActingUser<'_>, id: i64) -> Result<(), Error> {
+        self.allow(by, Action::EditTemplates)?;
+        let (mut change, now) = (self.change(id).await?, self.clock.now());
+        change.withdraw(now)?;
+        let event = reviewed_event(by.name, AuditKind::TemplateChangeWithdrawn, &change, now);
+        self.write(change, event).await.map(drop)
+    }
+
+    fn allow(&self, by: ActingUser<'_>, action: Action) -> Result<(), Error> {
+        if !by.roles.iter().any(|role| role.may(action)) {
+            return Err(Error::Forbidden(action));
+        }
+        if self.is_source() { Ok(()) } else { Err(Error::FromFiles) }
+    }
+
+    async fn change(&self, id: i64) -> Result<TemplateChange, Error> {
+        self.store.template_changes().change(id).await?.ok_or(Error::UnknownChange(id))
+    }
+
+    async fn write(&self, change: TemplateChange, event: AuditEvent) -> Result<i64, Error> {
+        let changes = self.store.template_changes();
+        if change.id == 0 {
+            return Ok(changes.add_change(&change, &event).await?);
+        }
+        if changes.save_change(&change, &event.with("change", change.id)).await? {
+            return Ok(change.id);
+        }
+        Err(written_meanwhile(change.id))
+    }
+
+    fn refuse_moved(&self, change: &TemplateChange) -> Result<(), Error> {
+        match self.moved(change).as_slice() {
+            [] => Ok(()),
+            paths => Err(moved(paths)),
+        }
+    }
+
+    // What is wrong with the text at `path`; other texts are validated when the change is submitted.
+    async fn refuse_errors_in(&self, change: &TemplateChange, path: &TemplatePath) -> Result<(), Error> {
+        let (set, path, settings) = (self.with_drafts(change), path.clone(), self.settings.clone());
+        let work = tokio::task::spawn_blocking(move || render::diagnose(&set, &path, &settings));
+        let mut diagnostics = work.await.map_err(|_| stopped())??;
+        diagnostics.retain(|diagnostic| diagnostic.is_error);
+        if diagnostics.is_empty() { Ok(()) } else { Err(Error::Invalid(diagnostics)) }
+    }
+
+    // The renderer that would be active with the drafts of `change`.
+    async fn compile(&self, change: &TemplateChange) -> Result<Renderer, Error> {
+        self.refuse_moved(change)?;
+        let (set, settings) = (self.with_drafts(change), self.settings.clone());
+        let work = tokio::task::spawn_blocking(move || Renderer::compile(&set, &settings));
+        Ok(work.await.map_err(|_| stopped())??)
+    }
+}
+
+fn event(by: &str, kind: AuditKind, at: Timestamp) -> AuditEvent {
+    AuditEvent::new(Actor::Operator(by.to_owned()), kind, at)
+}
+
+// With everything that proves who wrote what, and what exactly was reviewed.
+fn reviewed_event(by: &str, kind: AuditKind, change: &TemplateChange, at: Timestamp) -> AuditEvent {
+    let hashes = change.drafts.iter().map(|draft| {
+        let hash = draft.text.as_deref().map(|text| ContentHash::of_text(Some(text)).to_string());
+        (draft.path.clone(), hash.into())
+    });
+    let event = event(by, kind, at)
+        .with("change", change.id)
+        .with("authors", change.authors.clone())
+        .with("content", change.content_hash().to_string())
+        .with("texts", serde_json::Value::Object(hashes.collect()));
+    let named = [
+        ("reason", Some(&change.note).filter(|note| !note.is_empty())),
+        ("reviewer", change.reviewer.as_ref()),
+        ("comment", change.comment.as_ref()),
+        ("emergency", change.emergency.as_ref()),
+    ];
+    named.into_iter().fold(event, |event, (key, value)| match value {
+        Some(value) => event.with(key, value.as_str()),
+        None => event,
+    })
+}
+
+fn with_drafts(set: TemplateSet, drafts: &[TemplateDraft], settings: &Settings) -> TemplateSet {
+    drafts.iter().fold(set, |set, draft| match TemplatePath::parse(&draft.path) {
+        Some(path) => set.with_text(&settings.dir, &path, draft.text.as_deref()),
+        None => set,
+    })
+}
+
+fn moved(paths: &[&str]) -> Error {
+    Error::Conflict(format!(
+        "the live text of {} has changed since the draft was begun; open the draft, compare it with the live text, save it \
+         again, and have the change reviewed again",
+        paths.join(", ")
+    ))
+}
+
+fn written_meanwhile(id: i64) -> Error {
+    Error::Conflict(format!("change {id} was written by somebody else meanwhile; load the page again"))
+}
+
+// Only a panic or the end of the process ends a blocking task early.
+fn stopped() -> Error {
+    Error::Store(store::Error::Stopped)
+}

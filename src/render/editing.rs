@@ -1,0 +1,71 @@
+//! What an editor of templates asks about one text: what is wrong with it, and which variables it uses.
+
+use std::collections::BTreeSet;
+
+use super::locale_tag::{chain, tag};
+use super::template::file::TemplateSet;
+use super::template::path::TemplatePath;
+use super::template::values::Variable;
+use super::validate;
+use super::validate::diagnostic::Diagnostic;
+use super::{Error, Settings};
+use crate::domain::notification::Kind;
+use crate::domain::recipient::Locale;
+
+/// All diagnostics about the text at `path` in `set`. Other files are only read as far as they matter to it, so that this is
+/// fast enough for each pause in typing; the whole set is validated when a change is submitted.
+pub fn diagnose(set: &TemplateSet, path: &TemplatePath, settings: &Settings) -> Result<Vec<Diagnostic>, Error> {
+    let near = set.near(&path.locale, path.kind(), settings);
+    let (_, mut diagnostics) = validate::compile_partial(&near, settings)?;
+    let file = settings.dir.join(path.to_string());
+    diagnostics.retain(|diagnostic| diagnostic.path == file);
+    Ok(diagnostics)
+}
+
+/// The variables that `text` uses, by their names in templates. It need not be valid.
+pub fn placeholders(kind: Kind, text: &str) -> BTreeSet<&'static str> {
+    let tags = text.split("{{").skip(1).map(|behind| behind.split("}}").next().unwrap_or_default());
+    // What stands in quotation marks is compared with, such as "temporary" in {{#if (eq reason "temporary")}}.
+    let unquoted = tags.flat_map(|tag| tag.split('"').step_by(2));
+    let names = unquoted.flat_map(|tag| tag.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    names.filter_map(|name| Variable::named(kind, name)).map(Variable::name).collect()
+}
+
+impl TemplateSet {
+    /// The templates of `kind` that messages of `locale` can be rendered from, and all locale files.
+    pub(super) fn near(&self, locale: &Locale, kind: Option<Kind>, settings: &Settings) -> Self {
+        let wanted = tag(locale);
+        let is_near = |other: &Locale| {
+            let other = tag(other);
+            chain(&wanted).any(|tag| tag == other) || other == tag(&settings.default_locale)
+        };
+        let templates = self.templates.iter().filter(|file| Some(file.kind) == kind && is_near(&file.locale));
+        Self { templates: templates.cloned().collect(), locales: self.locales.clone(), unknown: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shipped;
+    use super::*;
+
+    #[test]
+    fn a_text_is_judged_alone_with_line_and_column() {
+        let (settings, path) = (Settings::default(), TemplatePath::parse("pl/otp/sms.hbs").unwrap());
+        let wrong = shipped().with_text(&settings.dir, &path, Some("{{otp}} {{amount}}\n{{{merchant}}}"));
+
+        let found = diagnose(&wrong, &path, &settings).unwrap();
+
+        assert!(found.iter().any(|it| it.rule == "raw-value" && it.at == Some((2, 1))), "{found:?}");
+        let other = TemplatePath::parse("pl/otp/push.body.hbs").unwrap();
+        assert_eq!(diagnose(&wrong, &other, &settings).unwrap(), []);
+    }
+
+    #[test]
+    fn variables_are_found_in_texts_that_are_not_valid() {
+        let text = "{{#if (eq reason \"date\")}}{{~ brand }} {{temporary {{pan}} date";
+        let names: Vec<_> = placeholders(Kind::CardLocked, text).into_iter().collect();
+
+        assert_eq!(names, ["brand", "reason", "temporary"]);
+    }
+}
