@@ -1,6 +1,7 @@
 //! Compares a repeated request with the first, without storing either.
 
-use super::keyring::{Epoch, Key, hmac};
+use super::hmac::hmac;
+use super::keyring::{Epoch, Key};
 use super::{Error, LookupHash, Sealer, content, shorten};
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::{Content, Notification};
@@ -44,11 +45,11 @@ impl Sealer {
     pub fn fingerprint(&self, notification: &Notification, now: Timestamp) -> Result<Fingerprint, Error> {
         let fields = content::fields(notification);
         let parts: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
-        let fields = hmac(&self.keys()?.fingerprint, &parts).map(shorten)?;
+        let fields = shorten(hmac(&self.keys()?.fingerprint, &parts));
         let code = match &notification.content {
             Content::Otp(otp) => {
                 let (epoch, key) = self.keys()?.current(now)?;
-                Some((epoch, otp.code.under_seal(|code| code_hash(&key, code))?))
+                Some((epoch, otp.code.under_seal(|code| code_hash(&key, code))))
             }
             Content::CardLocked(_)
             | Content::CardUnlocked(_)
@@ -68,12 +69,12 @@ impl Sealer {
         }
         let (Some((epoch, hash)), Content::Otp(otp)) = (first.code, &notification.content) else { return Ok(true) };
         match self.keys()?.epoch(epoch) {
-            Some(key) => Ok(openssl::memcmp::eq(&otp.code.under_seal(|code| code_hash(&key, code))?, &hash)),
+            Some(key) => Ok(openssl::memcmp::eq(&otp.code.under_seal(|code| code_hash(&key, code)), &hash)),
             None => Ok(true),
         }
     }
 }
 
-fn code_hash(key: &Key, code: &str) -> Result<LookupHash, Error> {
-    hmac(key, &[b"otpost code v1", code.as_bytes()]).map(shorten)
+fn code_hash(key: &Key, code: &str) -> LookupHash {
+    shorten(hmac(key, &[b"otpost code v1", code.as_bytes()]))
 }

@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
-use openssl::sign::Signer;
 use zeroize::Zeroizing;
 
 use super::Error;
@@ -60,7 +57,7 @@ impl Keyring {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let (version, file) = read_master(path)?;
         let mut keyring = Self {
-            masters: RwLock::new(Masters::new(&file, version)?),
+            masters: RwLock::new(Masters::new(&file, version)),
             lookup: file.lookup,
             fingerprint: file.fingerprint,
             epochs: RwLock::default(),
@@ -83,7 +80,7 @@ impl Keyring {
         if !openssl::memcmp::eq(file.lookup.as_slice(), self.lookup.as_slice()) {
             return Err(Error::WrongKey { path: self.path.clone() });
         }
-        *self.masters.write().unwrap_or_else(PoisonError::into_inner) = Masters::new(&file, version)?;
+        *self.masters.write().unwrap_or_else(PoisonError::into_inner) = Masters::new(&file, version);
         Ok(())
     }
 
@@ -237,7 +234,7 @@ impl Keyring {
         let path = self.file_of(epoch);
         fs::create_dir_all(&self.folder).map_err(|error| key_file(&self.folder, &error))?;
         let key = random_key()?;
-        let tag = self.master().epoch_tag(epoch, &key)?;
+        let tag = self.master().epoch_tag(epoch, &key);
         match write_key(&path, &key, Some(&tag)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return self.read_epoch(epoch),
@@ -267,19 +264,6 @@ pub(super) fn random_key() -> Result<Key, Error> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     openssl::rand::rand_bytes(key.as_mut_slice())?;
     Ok(key)
-}
-
-/// HMAC-SHA-256 over the parts, each preceded by its length so that no two lists of parts look alike.
-pub(super) fn hmac(key: &Key, parts: &[&[u8]]) -> Result<[u8; 32], Error> {
-    let key = PKey::hmac(key.as_slice())?;
-    let mut signer = Signer::new(MessageDigest::sha256(), &key)?;
-    for part in parts {
-        signer.update(&(part.len() as u64).to_be_bytes())?;
-        signer.update(part)?;
-    }
-    let mut mac = [0; 32];
-    signer.sign(&mut mac)?;
-    Ok(mac)
 }
 
 fn read_master(path: &Path) -> Result<(FileVersion, MasterFile), Error> {

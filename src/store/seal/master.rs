@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::Error;
-use super::keyring::{Epoch, Key, hmac};
+use super::hmac::hmac;
+use super::keyring::{Epoch, Key};
 use super::master_file::{MasterFile, PreviousKey};
 use crate::domain::clock::Timestamp;
 
@@ -65,24 +65,24 @@ pub(super) struct Master {
 }
 
 impl Master {
-    pub(super) fn new(key: &Key, generation: u32) -> Result<Self, Error> {
-        Ok(Self {
+    pub(super) fn new(key: &Key, generation: u32) -> Self {
+        Self {
             epoch: if generation == 0 { 0 } else { GENERATION | generation },
-            content: derive(key, Use::Content)?,
-            contact: derive(key, Use::Contact)?,
-            user: derive(key, Use::User)?,
-            recognition: derive(key, Use::Recognition)?,
-            epoch_file: derive(key, Use::EpochFile)?,
-        })
+            content: derive(key, Use::Content),
+            contact: derive(key, Use::Contact),
+            user: derive(key, Use::User),
+            recognition: derive(key, Use::Recognition),
+            epoch_file: derive(key, Use::EpochFile),
+        }
     }
 
-    pub(super) fn epoch_tag(&self, epoch: Epoch, key: &Key) -> Result<[u8; 32], Error> {
+    pub(super) fn epoch_tag(&self, epoch: Epoch, key: &Key) -> [u8; 32] {
         hmac(&self.epoch_file, &[&epoch.to_be_bytes(), key.as_slice()])
     }
 
     pub(super) fn is_tag(&self, tag: &[u8], epoch: Epoch, key: &Key) -> bool {
         let own = self.epoch_tag(epoch, key);
-        own.is_ok_and(|own| own.len() == tag.len() && openssl::memcmp::eq(&own, tag))
+        own.len() == tag.len() && openssl::memcmp::eq(&own, tag)
     }
 }
 
@@ -95,15 +95,14 @@ pub(super) struct Masters {
 }
 
 impl Masters {
-    pub(super) fn new(file: &MasterFile, version: FileVersion) -> Result<Self, Error> {
-        let before = |previous: &PreviousKey| {
-            Ok::<_, Error>((Arc::new(Master::new(&previous.key, file.generation - 1)?), previous.rotated_at))
-        };
-        Ok(Self {
-            current: Arc::new(Master::new(&file.key, file.generation)?),
-            previous: file.previous.as_ref().map(before).transpose()?,
+    pub(super) fn new(file: &MasterFile, version: FileVersion) -> Self {
+        let before =
+            |previous: &PreviousKey| (Arc::new(Master::new(&previous.key, file.generation - 1)), previous.rotated_at);
+        Self {
+            current: Arc::new(Master::new(&file.key, file.generation)),
+            previous: file.previous.as_ref().map(before),
             version,
-        })
+        }
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Master>> {
@@ -123,6 +122,6 @@ impl FileVersion {
 }
 
 // One HMAC is a sound key derivation here: the master key is uniform and the labels are few and fixed (NIST SP 800-108).
-pub(super) fn derive(master: &Key, purpose: Use) -> Result<Key, Error> {
-    Ok(Zeroizing::new(hmac(master, &[purpose.label()])?))
+pub(super) fn derive(master: &Key, purpose: Use) -> Key {
+    Zeroizing::new(hmac(master, &[purpose.label()]))
 }

@@ -40,8 +40,8 @@ impl MasterFile {
         let text = Zeroizing::new(fs::read_to_string(path)?);
         let mut lines = text.lines();
         let key = key_in(lines.next().unwrap_or_default())?;
-        let lookup = derive(&key, Use::Lookup).map_err(io::Error::other)?;
-        let fingerprint = derive(&key, Use::Fingerprint).map_err(io::Error::other)?;
+        let lookup = derive(&key, Use::Lookup);
+        let fingerprint = derive(&key, Use::Fingerprint);
         let mut file = Self { key, generation: 0, lookup, fingerprint, previous: None };
         let (mut previous, mut rotated_at) = (None, None);
         for line in lines {

@@ -5,6 +5,7 @@
 
 mod content;
 mod fingerprint;
+mod hmac;
 mod keyring;
 mod master;
 mod master_file;
@@ -29,7 +30,8 @@ use crate::domain::recipient::{Identifier, RecipientId};
 
 use content::SealedContent;
 pub use fingerprint::Fingerprint;
-use keyring::{Epoch, Key, Keyring, hmac};
+use hmac::hmac;
+use keyring::{Epoch, Key, Keyring};
 use master::is_master;
 pub use rotation::SealedPrefix;
 
@@ -145,8 +147,8 @@ impl Sealer {
     pub fn key_fingerprints(&self) -> Result<Option<Vec<KeyFingerprint>>, Error> {
         let Ok(keys) = &self.keys else { return Ok(None) };
         let masters = keys.generations();
-        let fingerprint = |key: &Key| hmac(key, &[b"seal.key"]).map(shorten);
-        masters.iter().map(|master| fingerprint(&master.recognition)).collect::<Result<_, _>>().map(Some)
+        let fingerprint = |key: &Key| shorten(hmac(key, &[b"seal.key"]));
+        Ok(Some(masters.iter().map(|master| fingerprint(&master.recognition)).collect()))
     }
 
     /// Fails if there is an epoch key that does not belong to the master key.
@@ -240,7 +242,7 @@ impl Sealer {
 
     /// The hash that a value is stored as. Equal values with different labels have different hashes.
     pub fn lookup_hash(&self, label: &str, value: &str) -> Result<LookupHash, Error> {
-        hmac(&self.keys()?.lookup, &[label.as_bytes(), value.as_bytes()]).map(shorten)
+        Ok(shorten(hmac(&self.keys()?.lookup, &[label.as_bytes(), value.as_bytes()])))
     }
 
     /// The hash that makes a second request the same as a first: of its idempotency key, or without one of its fields.
@@ -255,7 +257,7 @@ impl Sealer {
             Some(key) => (b"key", key.as_bytes()),
             None => (b"fields", &fingerprint.fields),
         };
-        hmac(&self.keys()?.lookup, &[client.as_bytes(), endpoint.as_bytes(), label, value]).map(shorten)
+        Ok(shorten(hmac(&self.keys()?.lookup, &[client.as_bytes(), endpoint.as_bytes(), label, value])))
     }
 }
 

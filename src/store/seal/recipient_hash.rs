@@ -4,7 +4,7 @@ use openssl::symm::{Cipher, Crypter, Mode};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::keyring::hmac;
+use super::hmac::hmac;
 use super::{Error, Sealer};
 use crate::domain::recipient::RecipientId;
 
@@ -27,7 +27,7 @@ impl Sealer {
 
     // Ids are random and differ in every block: a cipher without chaining shows nothing but equality.
     fn one_block(&self, mode: Mode, block: &[u8; 16]) -> Result<[u8; 16], Error> {
-        let key = Zeroizing::new(hmac(&self.keys()?.lookup, &[b"recipient in logs"])?);
+        let key = Zeroizing::new(hmac(&self.keys()?.lookup, &[b"recipient in logs"]));
         let mut cipher = Crypter::new(Cipher::aes_256_ecb(), mode, key.as_slice(), None)?;
         cipher.pad(false);
         // OpenSSL asks for room for one block more than it writes.

@@ -13,10 +13,9 @@ pub(super) const fn of(alarm: AlarmKind) -> [&'static str; 2] {
             "A change of texts was due and could not be published. The texts from before go out.",
             "Open the change under Templates: its note says why. Correct it, and have it reviewed again.",
         ],
-        AlarmKind::UnapprovedTemplates => [
-            "One person published texts without a review.",
-            "Open the change under Templates and review it.",
-        ],
+        AlarmKind::UnapprovedTemplates => {
+            ["One person published texts without a review.", "Open the change under Templates and review it."]
+        }
         AlarmKind::Reload => [
             "A change of certificates, revocation lists or clients is not in effect. The files from before are used.",
             "Correct the file that the log names, and reload again.",

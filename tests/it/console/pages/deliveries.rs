@@ -28,7 +28,7 @@ async fn a_delivery_is_found_by_whatever_an_operator_has_in_hand() {
     for text in ["storage_customer:1337", "%2B48+600+100+200", "48600100200", "order-4711", &reference, &recipient] {
         let page = user.page(&format!("/deliveries?q={text}")).await;
         assert!(page.contains(&code.id.to_string()) && !page.contains(&other.id.to_string()), "{text}: {page}");
-        assert!(page.contains(PHONE[1]) && !page.contains(PHONE[0]), "{text}");
+        assert!(page.contains(PHONE[1]) && !page.contains(PHONE[0]), "{text}: {page}");
     }
     for id in [code.id, code.notification] {
         let answer = user.get(&format!("/deliveries?q={id}")).await.expect_status(303);

@@ -42,7 +42,11 @@ async fn contacts_are_shown_in_clear_once_for_a_reason_that_is_recorded() {
     let path = found.header("location").unwrap().to_owned();
     let id = path.rsplit('/').next().unwrap().to_owned();
 
-    signed_in(&gateway, &[Role::Operator]).await.post(&format!("{path}/reveal"), &[("reason", "x")]).await.expect_status(403);
+    signed_in(&gateway, &[Role::Operator])
+        .await
+        .post(&format!("{path}/reveal"), &[("reason", "x")])
+        .await
+        .expect_status(403);
     user.post(&format!("{path}/reveal"), &[("reason", " ")]).await.expect_status(422);
     assert!(recorded(&gateway, "contact_revealed").await.is_empty());
     let page = user.post(&format!("{path}/reveal"), &[("reason", "caller, ticket 7")]).await.expect_status(200);

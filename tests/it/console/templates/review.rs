@@ -90,7 +90,8 @@ async fn an_edit_after_the_approval_needs_a_new_one() {
     templates.submit(AUTHOR, id, "other").await.unwrap();
     let edited = templates.approve(APPROVER, id, &seen, "").await;
     assert!(matches!(edited, Err(Error::Change(ChangeError::Edited(_)))), "{edited:?}");
-    let page = Browser::of(&gateway).await.post(&format!("/templates/changes/{id}/approve"), &[("content", &seen)]).await;
+    let page =
+        Browser::of(&gateway).await.post(&format!("/templates/changes/{id}/approve"), &[("content", &seen)]).await;
     assert_eq!(page.status, 409);
 }
 
