@@ -6,6 +6,7 @@
 mod base_path;
 mod body;
 mod http;
+mod malformed;
 mod pem_files;
 mod stream;
 mod tls;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub use base_path::checked_base_path;
 pub use body::{BodyError, read_body};
 pub use http::{HttpOptions, HttpServer};
+pub use malformed::MalformedHead;
 pub use pem_files::{ServerIdentity, read_certificates};
 pub use stream::ClientStream;
 pub use tls::{HANDSHAKE_TIMEOUT, ReloadableTls, SECURITY_LEVEL, acceptor, handshake};
