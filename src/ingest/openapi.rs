@@ -198,7 +198,7 @@ fn single(name: &str, says: &str, pattern: Option<&str>) -> Schema {
 }
 
 /// Every error answer, its description, and the problems that lead to it.
-const ANSWERS: [(&str, &str, &[Problem]); 10] = [
+const ANSWERS: [(&str, &str, &[Problem]); 9] = [
     (
         "400",
         "The request or its framing cannot be read; the connection is closed. A request that is not HTTP gets no body.",
@@ -219,7 +219,6 @@ const ANSWERS: [(&str, &str, &[Problem]); 10] = [
             Problem::KeyReused,
         ],
     ),
-    ("431", "The head is too large; the connection is closed. There is no body.", &[Problem::HeadTooLarge]),
     (
         "503",
         "The notification cannot be accepted now, or there is no public key.",
