@@ -65,6 +65,8 @@ pub enum AuditKind {
     RecipientErased,
     /// An operator wrote a recipient's data to a file.
     RecipientExported,
+    /// The first notification with a client certificate arrived; the event gives the certificate its number.
+    ClientCertificateFirstUsed,
     /// The ingest listener rejected a client, in a handshake or in a request.
     ClientRejected,
     /// The ingest listener rejected notifications of a client.

@@ -4,6 +4,7 @@
 //! module may import it, and it imports none.
 
 pub mod audit_event;
+pub mod certificate_id;
 pub mod clock;
 pub mod contact;
 pub mod cost;

@@ -75,7 +75,10 @@ impl Endpoint {
         now: Timestamp,
     ) -> Result<IncomingNotification, Problem> {
         let strict_json::Parsed { value: (subjects, content), warnings, .. } = (self.parse)(body, self.kind, now)?;
-        Ok(IncomingNotification { client, endpoint: self.path, idempotency_key, subjects, content, warnings })
+        let endpoint = self.path;
+        // The handler adds the certificate.
+        let certificate = None;
+        Ok(IncomingNotification { client, certificate, endpoint, idempotency_key, subjects, content, warnings })
     }
 
     pub(super) fn schema(&self) -> BodySchema {

@@ -183,6 +183,7 @@ fn acceptance(sequence: u64) -> anyhow::Result<Acceptance> {
             }),
             warnings: Vec::new(),
         },
+        certificate: None,
         expires_at: received_at.after(Duration::from_mins(5)),
         replaces_until: received_at.after(Duration::from_mins(5)),
         dedupe: Dedupe::ByKey(Uuid::new_v4().to_string(), Duration::from_hours(72)),

@@ -123,6 +123,7 @@ impl Fixture {
         let client = ClientName("processor".to_owned());
         Acceptance {
             notification: Notification { id, client, received_at, subjects, content, warnings: Vec::new() },
+            certificate: None,
             expires_at: received_at.after(Duration::from_mins(5)),
             replaces_until: received_at.after(Duration::from_mins(5)),
             dedupe: Dedupe::Never,

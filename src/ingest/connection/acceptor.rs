@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use tokio_openssl::SslStream;
 
 use super::limiter::{ConnectionLimiter, HandshakePermit};
+use crate::domain::certificate_id::CertificateId;
 use crate::domain::clock::Clock;
 use crate::domain::notification::ClientName;
-use crate::flow::audit::CertificateId;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::ingest::mtls::client_cert::ClientCert;
 use crate::ingest::mtls::reason::RejectReason;

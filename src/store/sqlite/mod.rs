@@ -12,6 +12,7 @@ mod audit_archives;
 mod audit_events;
 mod audit_tree;
 mod checkpoint;
+mod client_certificates;
 mod commit;
 mod commit_rows;
 mod json_rows;

@@ -34,8 +34,15 @@ pub(super) async fn accept(store: &Store) -> Claimed {
     };
     let expires_at = now.after(Duration::from_mins(5));
     let dedupe = Dedupe::ByKey("key-1".to_owned() + &notification.id.to_string(), Duration::from_mins(5));
-    let acceptance =
-        Acceptance { notification, expires_at, replaces_until: expires_at, dedupe, endpoint: "/test", leased: true };
+    let acceptance = Acceptance {
+        notification,
+        certificate: None,
+        expires_at,
+        replaces_until: expires_at,
+        dedupe,
+        endpoint: "/test",
+        leased: true,
+    };
     let Accepted::New(claimed) = store.accept(acceptance).await.unwrap() else { unreachable!("each has its own key") };
     *claimed.unwrap()
 }

@@ -87,6 +87,7 @@ fn accepted(gateway: &Gateway, kind: IdentifierKind, content: Content) -> Accept
     let client = ClientName("processor".to_owned());
     Acceptance {
         notification: Notification { id, client, received_at, subjects, content, warnings: Vec::new() },
+        certificate: None,
         expires_at: received_at.after(Duration::from_mins(5)),
         replaces_until: received_at.after(Duration::from_mins(5)),
         dedupe: Dedupe::Never,

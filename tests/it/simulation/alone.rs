@@ -125,6 +125,7 @@ fn pln(minor: u64) -> Money {
 fn incoming(content: Content, key: String) -> IncomingNotification {
     IncomingNotification {
         client: ClientName("processor".to_owned()),
+        certificate: None,
         endpoint: "/notifications/some",
         idempotency_key: Some(key),
         subjects: vec![card()],

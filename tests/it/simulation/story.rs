@@ -244,6 +244,7 @@ impl Posting {
             ),
         };
         IncomingNotification {
+            certificate: None,
             client: ClientName("processor".to_owned()),
             endpoint: "/notifications/some",
             idempotency_key: self.key.clone(),
