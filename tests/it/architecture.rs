@@ -20,7 +20,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("file_watcher", &[]),
     ("route", &["domain"]),
     ("render", &["domain", "file_watcher"]),
-    ("channel", &["domain", "test_ca"]),
+    ("channel", &["domain", "file_access", "test_ca"]),
     ("store", &["domain", "file_access"]),
     ("pki", &["domain", "file_access"]),
     ("audit", &["domain"]),
@@ -30,7 +30,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("server", &["domain", "file_access"]),
     ("telemetry", &["domain"]),
     ("test_ca", &[]),
-    ("flow", &["domain", "file_watcher", "route", "render", "channel", "store", "audit", "report", "pki"]),
+    (
+        "flow",
+        &["domain", "file_access", "file_watcher", "route", "render", "channel", "store", "audit", "report", "pki"],
+    ),
     ("ingest", &["domain", "file_access", "server", "pki", "flow", "store::reports"]),
     ("receipts", &["domain", "server", "pki", "flow", "store::reports"]),
     ("ops", &["domain", "flow", "store::reports"]),
@@ -54,6 +57,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "app",
         &[
             "domain",
+            "file_access",
             "route",
             "render",
             "channel",
