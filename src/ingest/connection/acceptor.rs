@@ -114,17 +114,17 @@ impl Acceptor {
     }
 
     fn record_malformed(&self, peer: &PeerIdentity, head: MalformedHead) {
-        let client = match peer {
-            PeerIdentity::Proxy(_) => PROXY.to_owned(),
-            PeerIdentity::Client(certificate) => match self.trust.load().authorizer.client(certificate) {
-                Some(client) => client.name.clone(),
-                None => {
-                    let presented = Some(certificate.id.clone());
-                    return self.rejections.record(RejectionStage::Request, RejectReason::NotListed, presented, None);
-                }
-            },
+        let listed = |certificate: &ClientCert| {
+            self.trust.load().authorizer.client(certificate).map(|client| client.name.clone())
         };
-        self.notifications.malformed(&ClientName(client), head.into(), Instant::now());
+        let client = match peer {
+            PeerIdentity::Proxy(_) => Ok(PROXY.to_owned()),
+            PeerIdentity::Client(certificate) => listed(certificate).ok_or_else(|| certificate.id.clone()),
+        };
+        match client {
+            Ok(client) => self.notifications.malformed(&ClientName(client), head.into(), Instant::now()),
+            Err(id) => self.rejections.record(RejectionStage::Request, RejectReason::NotListed, Some(id), None),
+        }
     }
 
     async fn handshake(
