@@ -41,7 +41,7 @@ pub struct IncomingNotification {
     pub endpoint: &'static str,
     pub idempotency_key: Option<String>,
     /// The identifiers of its recipients.
-    pub subjects: Vec<Identifier>,
+    pub identifiers: Vec<Identifier>,
     pub content: Content,
     /// Oddities that do not prevent acceptance.
     pub warnings: Vec<Warning>,
@@ -110,7 +110,7 @@ impl Intake {
     }
 
     async fn commit(self, incoming: IncomingNotification) -> Result<IntakeResult, IntakeError> {
-        let IncomingNotification { client, certificate, endpoint, idempotency_key, subjects, content, warnings } =
+        let IncomingNotification { client, certificate, endpoint, idempotency_key, identifiers, content, warnings } =
             incoming;
         let kind = content.kind();
         let dedupe = dedupe(idempotency_key, &content);
@@ -122,10 +122,10 @@ impl Intake {
         let id = NotificationId(self.store.next_id());
         // Without a free slot the notification is accepted all the same: the scan claims its delivery later.
         let slot = self.worker.reserve(kind.priority());
-        let replaced = replacement(&content, &subjects).map_or(&[][..], |keys| keys.kinds);
+        let replaced = replacement(&content, &identifiers).map_or(&[][..], |keys| keys.kinds);
         let replaces_for = replaced.iter().map(|kind| self.plans.ttl(*kind)).max().unwrap_or_default();
         let accepted = self.store.accept(Acceptance {
-            notification: Notification { id, client, received_at, subjects, content, warnings },
+            notification: Notification { id, client, received_at, identifiers, content, warnings },
             certificate,
             expires_at: received_at.after(self.plans.ttl(kind)),
             replaces_until: received_at.after(replaces_for),

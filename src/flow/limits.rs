@@ -140,7 +140,7 @@ impl SendLimits {
         let otp = CountedOtp { delivery: claimed.id, recipient: claimed.recipient, hash, now };
         claimed.priority() != Priority::Otp
             || self.counted().remove(&claimed.id)
-            || ((!attempts.is_empty() || self.count_otp(&otp, &claimed.subjects))
+            || ((!attempts.is_empty() || self.count_otp(&otp, &claimed.identifiers))
                 && (!is_first || self.count_country(&otp, &candidate.contact)))
     }
 
@@ -158,10 +158,10 @@ impl SendLimits {
     }
 
     // Before the first attempt. `false` when the OTP must not be sent.
-    fn count_otp(&self, otp: &CountedOtp<'_>, subjects: &[Identifier]) -> bool {
+    fn count_otp(&self, otp: &CountedOtp<'_>, identifiers: &[Identifier]) -> bool {
         let recipient =
             otp.recipient.is_none_or(|recipient| self.count(RateScope::Recipient, otp, recipient.0.as_u128(), None));
-        let card = subjects.iter().find(|subject| subject.kind == IdentifierKind::StorageCard);
+        let card = identifiers.iter().find(|identifier| identifier.kind == IdentifierKind::StorageCard);
         let card = card.is_none_or(|card| self.count(RateScope::Card, otp, &card.value, None));
         recipient && card
     }

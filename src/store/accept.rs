@@ -66,7 +66,7 @@ impl Store {
         let now = self.clock.now();
         let id = DeliveryId(self.next_id());
         let lease_token = lease_token()?;
-        let ordering_key = self.ordering_key(Some(&notification.content), &notification.subjects)?;
+        let ordering_key = self.ordering_key(Some(&notification.content), &notification.identifiers)?;
         let leased_until = now.after(LEASE);
         let rows = AcceptRows {
             notification: notification.id.0,
@@ -83,10 +83,10 @@ impl Store {
             idempotency: self.idempotency(&notification, &dedupe, endpoint, now)?,
             due_at: if leased { leased_until } else { now },
             ordering_key,
-            replaced: self.replaced(&notification.content, &notification.subjects)?,
+            replaced: self.replaced(&notification.content, &notification.identifiers)?,
             replaces_until,
             lease_token: leased.then_some(lease_token),
-            sealed: self.sealer.seal_content(&notification.content, &notification.subjects, id, now)?,
+            sealed: self.sealer.seal_content(&notification.content, &notification.identifiers, id, now)?,
             event: accepted_event(&notification, certificate, id),
         };
         match self.writer.accept(rows).await? {
@@ -97,7 +97,7 @@ impl Store {
                 expires_at,
                 recipient: None,
                 channels: Vec::new(),
-                subjects: notification.subjects,
+                identifiers: notification.identifiers,
                 content: Some(notification.content),
                 attempts: Vec::new(),
                 in_doubt: false,

@@ -171,7 +171,7 @@ fn acceptance(sequence: u64) -> anyhow::Result<Acceptance> {
             id: NotificationId(Uuid::now_v7()),
             client: ClientName("processor-dev".to_owned()),
             received_at,
-            subjects: vec![
+            identifiers: vec![
                 name(IdentifierKind::StorageCustomer, customer.to_string()),
                 name(IdentifierKind::StorageCard, customer.to_string()),
                 name(IdentifierKind::Balance, "b334b384-328c-11ed-a261-0242ac120002".to_owned()),

@@ -28,7 +28,7 @@ pub(super) async fn accept(store: &Store) -> Claimed {
         id: NotificationId(Uuid::now_v7()),
         client: ClientName("processor-dev".to_owned()),
         received_at: now,
-        subjects: vec![Identifier { kind: IdentifierKind::DcCard, value: "424242".to_owned() }],
+        identifiers: vec![Identifier { kind: IdentifierKind::DcCard, value: "424242".to_owned() }],
         content: Content::CardUnlocked(CardUnlocked { at: now }),
         warnings: vec![Warning { field: "date", what: "odd" }],
     };
