@@ -103,7 +103,7 @@ fn hedged(candidates: &[Candidate], hedge: Hedge, attempts: &[Attempt], now: Tim
 
 #[test]
 fn candidates_are_ordered_by_channel_contact_and_provider() {
-    let order: Vec<_> = push_then_sms().iter().map(|w| (w.provider.0.clone(), w.contact)).collect();
+    let order: Vec<_> = push_then_sms().iter().map(|w| (w.provider.0.clone(), w.contact_position)).collect();
     let expected = [("app", 0), ("primary", 0), ("backup", 0), ("primary", 1), ("backup", 1)];
     assert_eq!(order, expected.map(|(name, contact)| (name.to_owned(), contact)));
 }
