@@ -95,7 +95,7 @@ async fn a_head_that_the_parser_rejects_is_recorded_with_client_reason_and_statu
     ] {
         let mut line = gateway.line().await;
         line.send(head.as_bytes()).await;
-        assert_eq!(line.answers(QUIET).await.0.first().map(|answer| answer.status), Some(status), "{:.60}", head);
+        assert_eq!(line.answers(QUIET).await.0.first().map(|answer| answer.status), Some(status), "{head:.60}");
     }
     gateway.post(&otp()).await.expect_status(204);
 
