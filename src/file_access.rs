@@ -1,7 +1,11 @@
-//! Users, file modes and the umask: who may read what, and why a file cannot be opened.
+//! Users, file modes and the umask: who may read what, and why a file cannot be opened. [`create`] and [`replace`] write whole
+//! files, and [`read_certificates`] reads them from PEM.
 //!
-//! It opens no file that it describes. Closing a second descriptor of a SQLite file would release the locks that this
+//! It opens no database file: what it says of one it learns without. Closing a second descriptor of a SQLite file would release the locks that this
 //! process holds on it.
+
+mod atomic;
+mod certificates;
 
 use std::fmt::Write as _;
 use std::fs::{self, Metadata};
@@ -10,6 +14,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, Mode};
+
+pub use atomic::{PUBLIC, SECRET, create, remove_drafts, replace};
+pub use certificates::{NoCertificates, read_certificates};
 
 /// What a command wants to do with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,12 @@
 //! decides about trust (client CA, revocation list, pins) is never taken from a copy: it could trust what was revoked since.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
+use crate::file_access::{self, SECRET};
 use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::pki;
 use crate::server::{self, ServerIdentity};
@@ -77,12 +77,7 @@ impl EarlierFiles {
             return Ok(());
         }
         fs::create_dir_all(&self.folder)?;
-        // Mode 0600, and never half a file.
-        let mut draft = tempfile::NamedTempFile::new_in(&self.folder)?;
-        draft.write_all(&pem)?;
-        draft.as_file().sync_all()?;
-        draft.persist(&target)?;
-        Ok(())
+        file_access::replace(&target, &pem, SECRET)
     }
 
     fn copy_of(&self, section: &str) -> PathBuf {

@@ -9,6 +9,7 @@ use openssl::x509::X509;
 
 use crate::channel::{self, ProviderEndpoint};
 use crate::config::{Config, Environment};
+use crate::file_access;
 use crate::flow::users::SecondFactor;
 use crate::pki::{self, CaEnvironment};
 
@@ -70,7 +71,7 @@ pub fn check(config: &Config) -> Result<(), Error> {
         return Ok(());
     }
     let path = &config.ingest.client_ca;
-    let trusted = std::fs::read(path).ok().and_then(|pem| X509::stack_from_pem(&pem).ok()).unwrap_or_default();
+    let trusted = file_access::read_certificates(path).unwrap_or_default();
     let is_for_dev = |authority: &X509| pki::environment_of(authority) == Some(CaEnvironment::Dev);
     if trusted.iter().any(is_for_dev) {
         return Err(Error::DevelopmentCa(path.clone()));

@@ -4,6 +4,7 @@
 //! sent, because gateways repeat the message.
 
 pub(super) mod answer;
+mod connect_phase;
 mod failure;
 pub mod post;
 mod request_body;
@@ -15,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
@@ -25,6 +26,7 @@ use super::{Adapter, CONNECT_MAX, Common, Error, HttpProvider, Provider, SendRes
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::secret::Credential;
+use connect_phase::{ConnectPhase, Resolver};
 use failure::FailedRequest;
 use request_body::{RequestBody, SentFlag};
 
@@ -41,6 +43,9 @@ const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 /// Idle connections are closed before the 60 s after which many servers close theirs, so that no request is sent on a
 /// connection that the server has just closed.
 const IDLE_MAX: Duration = Duration::from_secs(50);
+
+/// What a connection waits for is looked up so long before its time is over: the sockets must still be there.
+const BEFORE_CONNECT_ENDS: Duration = Duration::from_millis(50);
 
 /// One request. It contains the message and the credentials, so it has no `Debug`.
 pub struct HttpRequest {
@@ -117,6 +122,7 @@ pub(super) fn adapter<P: HttpProvider + 'static>(
 pub struct HttpChannel<P> {
     provider: Arc<P>,
     client: Client,
+    resolver: Resolver,
     permits: PrioritySemaphore,
     timeout: Duration,
 }
@@ -124,38 +130,52 @@ pub struct HttpChannel<P> {
 impl<P: HttpProvider> HttpChannel<P> {
     fn new(common: &Common, max_in_flight: usize, provider: Arc<P>) -> Result<Self, Error> {
         check_in_flight(common.name(), "max_in_flight", max_in_flight)?;
-        let permits = PrioritySemaphore::new(max_in_flight);
-        Ok(Self {
-            provider,
-            client: client(common.name(), common.ca.as_deref(), common.timeout, max_in_flight)?,
-            permits,
-            timeout: common.timeout,
-        })
+        let (permits, resolver) = (PrioritySemaphore::new(max_in_flight), Resolver::default());
+        let client = client(common.name(), common.ca.as_deref(), common.timeout, max_in_flight, &resolver)?;
+        Ok(Self { provider, client, resolver, permits, timeout: common.timeout })
     }
 
     async fn exchange(&self, message: &OutboundMessage, end: Instant) -> SendResult {
         let HttpRequest { method, url, mut headers, body } = self.provider.request(message);
-        let is_https = url.scheme() == "https";
         let sent = SentFlag::default();
         headers.entry(CONTENT_TYPE).or_insert(body.content_type());
         let body = reqwest::Body::wrap(RequestBody::new(body.into_bytes(), &sent));
         let left = end.saturating_duration_since(Instant::now());
-        let failed = |error: reqwest::Error| {
-            FailedRequest { error: &error.without_url(), is_sent: sent.is_set(), is_https }.result()
+        let failed = |error: reqwest::Error, phase| {
+            FailedRequest { error: &error.without_url(), is_sent: sent.is_set(), phase }.result()
         };
-        let response = self.client.request(method, url).headers(headers).timeout(left).body(body).send().await;
+        let request = self.client.request(method, url.clone()).headers(headers).timeout(left).body(body);
+        let (response, phase) = self.watched(request, &url, &sent, left).await;
         let mut response = match response {
             Ok(response) => response,
-            Err(error) => return failed(error),
+            Err(error) => return failed(error, phase),
         };
         let status = response.status();
         let body = match read_bounded(&mut response).await {
             // The status of a rejection is enough without its body. A success without its body may not be one.
-            Err(error) if status.is_success() => return failed(error),
+            Err(error) if status.is_success() => return failed(error, phase),
             read => read.unwrap_or_default(),
         };
         let outcome = with_retry_after(self.provider.outcome(status, &body), response.headers());
         if outcome.is_accepted() { outcome.into() } else { self.describe(outcome, message, status, &body) }
+    }
+
+    /// Sends a request. When its time to connect is nearly over, and it is not connected, that says what it waits for.
+    async fn watched(
+        &self,
+        request: RequestBuilder,
+        url: &Url,
+        sent: &SentFlag,
+        left: Duration,
+    ) -> (reqwest::Result<Response>, Option<ConnectPhase>) {
+        let sending = request.send();
+        tokio::pin!(sending);
+        let nearly = connect_limit(self.timeout).min(left).saturating_sub(BEFORE_CONNECT_ENDS);
+        if let Ok(response) = timeout(nearly, &mut sending).await {
+            return (response, None);
+        }
+        let phase = if sent.is_set() { None } else { Some(self.resolver.phase(url).await) };
+        (sending.await, phase)
     }
 
     // Asks for the request once more, because all values in it are cut out of the answer.
@@ -189,12 +209,19 @@ impl<P: HttpProvider> Provider for HttpChannel<P> {
 
 /// The one place where HTTP clients are built.
 #[expect(clippy::disallowed_methods, reason = "the one place where HTTP clients are built")]
-fn client(name: &str, ca: Option<&Path>, timeout: Duration, max_in_flight: usize) -> Result<Client, Error> {
+fn client(
+    name: &str,
+    ca: Option<&Path>,
+    timeout: Duration,
+    max_in_flight: usize,
+    resolver: &Resolver,
+) -> Result<Client, Error> {
+    let unusable = || Error::new(name, "the TLS library could not be set up");
     let mut builder = Client::builder()
+        .dns_resolver(resolver.clone())
         .tls_backend_native()
         .user_agent(concat!("otpost/", env!("CARGO_PKG_VERSION")))
-        // At most half of the time limit, so that a server that cannot be reached is not taken for one that does not answer.
-        .connect_timeout(CONNECT_MAX.min(timeout / 2))
+        .connect_timeout(connect_limit(timeout))
         .timeout(timeout)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -203,7 +230,6 @@ fn client(name: &str, ca: Option<&Path>, timeout: Duration, max_in_flight: usize
         .tcp_nodelay(true)
         .pool_max_idle_per_host(max_in_flight)
         .pool_idle_timeout(IDLE_MAX);
-    let unusable = || Error::new(name, "the TLS library could not be set up");
     if let Some(file) = ca {
         for certificate in read_ca(name, file)? {
             let der = certificate.to_der().map_err(|_| unusable())?;
@@ -211,6 +237,11 @@ fn client(name: &str, ca: Option<&Path>, timeout: Duration, max_in_flight: usize
         }
     }
     builder.build().map_err(|_| unusable())
+}
+
+/// At most half of the time limit, so that a server that cannot be reached is not taken for one that does not answer.
+fn connect_limit(timeout: Duration) -> Duration {
+    CONNECT_MAX.min(timeout / 2)
 }
 
 async fn read_bounded(response: &mut Response) -> reqwest::Result<Vec<u8>> {
@@ -516,6 +547,7 @@ mod tests {
         // A label that is too long is refused by the resolver itself.
         let nowhere = format!("http://{}.example/", "x".repeat(64));
         let (_listener, silent) = test_servers::silent_port().await;
+        let full = test_servers::FullPort::open().await;
         let (acceptor, _) = test_servers::localhost();
         let (untrusted, _) = test_servers::https(test_servers::http_answer("200 OK", &[], "{}"), acceptor).await;
         let (plain, _) = test_servers::http(Action::NeverReply).await;
@@ -525,7 +557,10 @@ mod tests {
         for (url, (outcome, expected)) in [
             (closed, unreachable("connection refused")),
             (nowhere, unreachable("DNS: ")),
-            (format!("https://{silent}/"), unreachable("timed out while connecting (TCP or TLS)")),
+            (format!("https://{silent}/"), unreachable("timed out in the TLS handshake")),
+            (format!("https://localhost:{}/", silent.port()), unreachable("timed out in the TLS handshake")),
+            (format!("https://{}/", full.address), unreachable("timed out while connecting")),
+            (format!("http://{}/", full.address), unreachable("timed out while connecting")),
             (untrusted, tls("TLS: unable to get local issuer certificate")),
             (plain, (Outcome::unknown(Cause::TimedOut), "timed out while waiting for the answer".to_owned())),
             (

@@ -37,6 +37,7 @@ use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::Outcome;
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
+use crate::file_access;
 use settings::ProviderKind;
 
 /// The provider registry: one line for each kind of provider.
@@ -131,10 +132,6 @@ fn check_in_flight(provider: &str, key: &str, count: usize) -> Result<(), Error>
 
 /// The certificates in a PEM file, trusted in addition to the system's.
 fn read_ca(provider: &str, file: &Path) -> Result<Vec<X509>, Error> {
-    let path = file.display();
-    let pem = std::fs::read(file).map_err(|error| Error::new(provider, format!("ca: cannot read {path}: {error}")))?;
-    match X509::stack_from_pem(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(Error::new(provider, format!("ca: expected PEM certificates in {path}"))),
-    }
+    let error = |error| Error::new(provider, format!("ca: {}: {error}", file.display()));
+    file_access::read_certificates(file).map_err(error)
 }

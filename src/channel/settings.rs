@@ -295,7 +295,7 @@ mod tests {
             assert_eq!(error(&json), format!("provider primary: {expected}"));
         }
         let missing = error(&sms(r#""ca":"/nowhere/ca.pem""#));
-        assert!(missing.starts_with("provider primary: ca: cannot read /nowhere/ca.pem: "), "{missing}");
+        assert!(missing.starts_with("provider primary: ca: /nowhere/ca.pem: "), "{missing}");
         assert_eq!(
             error(r#"{"kind":"smtp","name":"relay","host":"h","from":"the bank"}"#),
             "provider relay: from: expected a mailbox such as Bank <otp@bank.example>"

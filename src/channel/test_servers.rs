@@ -9,7 +9,8 @@ use std::time::Duration;
 use openssl::ssl::{Ssl, SslAcceptor, SslMethod};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 use tokio_openssl::SslStream;
 use uuid::Uuid;
 
@@ -99,6 +100,28 @@ async fn listen() -> (TcpListener, SocketAddr) {
 /// A port that accepts connections and never replies, for as long as the listener lives.
 pub(super) async fn silent_port() -> (TcpListener, SocketAddr) {
     listen().await
+}
+
+/// A port whose accept queue is full: a further connection is not even refused.
+pub(super) struct FullPort {
+    pub(super) address: SocketAddr,
+    _listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+impl FullPort {
+    pub(super) async fn open() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(connected) = timeout(Duration::from_millis(500), TcpStream::connect(address)).await {
+            waiting.push(connected.unwrap());
+            assert!(waiting.len() < 16, "the queue does not fill");
+        }
+        Self { address, _listener: listener, _waiting: waiting }
+    }
 }
 
 /// A port without a listener.

@@ -49,6 +49,8 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // The window of the terminal was closed.
+    let mut hangup = signal(SignalKind::hangup())?;
     let environment = DemoEnvironment::start(args.dir.as_deref(), args.templates.as_deref(), !args.once).await?;
     let (output, expectations) = (DemoOutput::new(args.json), Expectations::default());
     let mut demo = Demo { environment, output, expectations };
@@ -58,6 +60,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         result = demo.show(args.once) => result,
         _ = terminate.recv() => Ok(interrupted),
         _ = interrupt.recv() => Ok(interrupted),
+        _ = hangup.recv() => Ok(interrupted),
     };
     let Demo { environment, output, .. } = demo;
     if !environment.is_temporary() {
@@ -91,7 +94,7 @@ impl Demo {
         output.heading("otpost demo: a gateway with simulated providers and a simulated processor on this machine")?;
         output.item("gateway", format_args!("{}  (mutual TLS)", environment.url()))?;
         environment.addresses().try_for_each(|(channel, address)| output.item(channel.name(), address))?;
-        let note = if environment.is_temporary() { "  (removed at the end; --dir keeps it)" } else { "" };
+        let note = if environment.is_temporary() { "  (temporary; --dir keeps it)" } else { "" };
         output.item("workspace", format_args!("{}{note}", environment.workspace.folder().display()))?;
         if !once {
             let templates = environment.templates.display();

@@ -72,6 +72,8 @@ pub enum AuditKind {
     ContactRevealed,
     /// An operator exported a list of deliveries.
     DeliveriesExported,
+    /// The first notification with a client certificate arrived; the event gives the certificate its number.
+    ClientCertificateFirstUsed,
     /// The ingest listener rejected a client, in a handshake or in a request.
     ClientRejected,
     /// The ingest listener rejected notifications of a client.

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod audit_event;
+pub mod certificate_id;
 pub mod clock;
 pub mod contact;
 pub mod cost;

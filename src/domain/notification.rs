@@ -152,7 +152,7 @@ pub struct Notification {
     /// When the request had been read completely.
     pub received_at: Timestamp,
     /// The recipients: the first identifier that is found decides.
-    pub subjects: Vec<Identifier>,
+    pub identifiers: Vec<Identifier>,
     pub content: Content,
     /// What was odd about it and accepted nevertheless: fixed texts with a field name, never input.
     pub warnings: Vec<Warning>,

@@ -28,6 +28,9 @@ pub(super) enum DocumentBlock {
     Contents(String),
 }
 
+/// The widths of the columns of events, in hundredths.
+const EVENT_WIDTHS: [u8; 5] = [9, 23, 20, 16, 32];
+
 use DocumentBlock::{Contents, Fields, Grid, Heading, Lead, Note, Paragraph, Quote, Title};
 
 /// The document.
@@ -93,7 +96,20 @@ fn delivery_blocks(blocks: &mut Vec<DocumentBlock>, delivery: &DeliveryRecord, w
     blocks.push(Heading(2, words.get("heading.events").to_owned()));
     let head = ["index", "time", "who", "event", "details"].map(|name| label(name, words));
     let rows = delivery.events.iter().map(|event| event_row(event, words)).collect();
-    blocks.push(Grid { head: head.into(), rows, widths: vec![9, 23, 20, 16, 32] });
+    blocks.push(Grid { head: head.into(), rows, widths: EVENT_WIDTHS.to_vec() });
+    look_blocks(blocks, delivery, words);
+}
+
+fn look_blocks(blocks: &mut Vec<DocumentBlock>, delivery: &DeliveryRecord, words: &DossierWords) {
+    blocks.push(Heading(2, words.get("heading.looks").to_owned()));
+    let rows: Vec<_> = delivery.looks().map(|event| event_row(event, words)).collect();
+    if rows.is_empty() {
+        blocks.push(Paragraph(words.get("note.no_looks").to_owned()));
+    } else {
+        let head = ["index", "time", "who", "event", "details"].map(|name| label(name, words));
+        blocks.push(Grid { head: head.into(), rows, widths: EVENT_WIDTHS.to_vec() });
+    }
+    blocks.push(Note(words.get("note.looks").to_owned()));
 }
 
 fn notification(delivery: &DeliveryRecord, words: &DossierWords) -> Vec<(String, String)> {
@@ -103,6 +119,11 @@ fn notification(delivery: &DeliveryRecord, words: &DossierWords) -> Vec<(String,
     fields.add_some("reason", delivery.end_reason.as_deref());
     fields.add("accepted", &moment(&delivery.accepted_at));
     fields.add("client", &delivery.client);
+    if let Some(certificate) = &delivery.certificate {
+        fields.add("certificate", &certificate.subject);
+        fields.add("serial", &certificate.serial);
+        fields.add("pin", &certificate.spki_pin);
+    }
     fields.add("deadline", &moment(&delivery.deadline));
     fields.add_some("ended", delivery.ended_at.as_deref().map(moment).as_deref());
     fields.add_some("recipient", delivery.recipient.as_deref());

@@ -80,6 +80,8 @@ pub struct DeliveryRecord {
     pub kind: String,
     /// The name of the client that posted it.
     pub client: String,
+    /// The certificate that it was posted with; nothing for what an earlier version accepted.
+    pub certificate: Option<CertificateRecord>,
     pub accepted_at: String,
     pub deadline: String,
     pub state: String,
@@ -92,7 +94,25 @@ pub struct DeliveryRecord {
     pub retained_until: String,
     pub messages: Vec<MessageRecord>,
     pub attempts: Vec<AttemptRecord>,
+    /// Its own, and what operators did about it.
     pub events: Vec<EventRecord>,
+}
+
+impl DeliveryRecord {
+    /// Who made a dossier of it, exported its recipient's data, or had it sent again.
+    fn looks(&self) -> impl Iterator<Item = &EventRecord> {
+        self.events.iter().filter(|event| event.actor.starts_with("operator:"))
+    }
+}
+
+/// The certificate of a client.
+#[derive(Debug, Clone, Serialize)]
+pub struct CertificateRecord {
+    pub subject: String,
+    /// In hexadecimal.
+    pub serial: String,
+    /// SHA-256 of its public key, in base64.
+    pub spki_pin: String,
 }
 
 /// How far a time can be trusted.

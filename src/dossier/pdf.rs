@@ -1,5 +1,5 @@
-//! The dossier as PDF/UA-1: tagged, with embedded fonts, and with the proofs attached. The validator of krilla is the gate: a
-//! document that it does not accept is not written.
+//! The dossier as PDF/A-3a and PDF/UA-1: for archives and for everybody, tagged, with embedded fonts, and with the proofs
+//! attached. The validators of krilla are the gate: a document that they do not accept is not written.
 
 mod layout;
 mod page;
@@ -7,8 +7,10 @@ mod text;
 
 use std::num::NonZeroU16;
 
+use krilla::annotation::{Annotation, LinkAnnotation, Target};
 use krilla::color::rgb;
-use krilla::configure::{Accessibility, ConfigurationBuilder};
+use krilla::configure::{Accessibility, Archival, ConfigurationBuilder};
+use krilla::destination::XyzDestination;
 use krilla::embed::{AssociationKind, EmbeddedFile, MimeType};
 use krilla::geom::{PathBuilder, Point, Rect};
 use krilla::metadata::{DateTime, Metadata, TextDirection};
@@ -21,8 +23,8 @@ use krilla::tagging::{Tag, TagGroup, TagTree};
 use krilla::{Document, SerializeSettings};
 
 use super::{Dossier, DossierWords, content};
-use layout::DossierPages;
-use page::{NodeKind, PAGE, Placed, PlacedItem, TextColor};
+use layout::{DossierPages, MARGIN, WIDTH};
+use page::{ContentsLink, NodeKind, PAGE, Placed, PlacedItem, TextColor};
 use text::Typesetter;
 
 /// Why a document cannot be made.
@@ -30,8 +32,8 @@ use text::Typesetter;
 pub enum Error {
     #[error("a font in this program cannot be read")]
     Font,
-    #[error("the PDF is not accessible (PDF/UA-1) and was not written: {0}")]
-    NotAccessible(String),
+    #[error("the PDF is not valid (PDF/A-3a, PDF/UA-1) and was not written: {0}")]
+    NotValid(String),
 }
 
 /// The file.
@@ -56,12 +58,14 @@ pub fn render(dossier: &Dossier, words: &DossierWords) -> Result<Vec<u8>, Error>
     document.set_outline(outline(&layout));
     document.set_tag_tree(tag_tree(&layout, content, words.tag()));
     attach(&mut document, dossier);
-    document.finish().map_err(|error| Error::NotAccessible(format!("{error:?}")))
+    document.finish().map_err(|error| Error::NotValid(format!("{error:?}")))
 }
 
 fn settings() -> Result<SerializeSettings, Error> {
-    let configuration = ConfigurationBuilder::new().with_accessibility_validator(Accessibility::UA1).finish();
-    let configuration = configuration.map_err(|error| Error::NotAccessible(format!("{error:?}")))?;
+    let configuration = ConfigurationBuilder::new()
+        .with_archival_validator(Archival::A3_A)
+        .with_accessibility_validator(Accessibility::UA1);
+    let configuration = configuration.finish().map_err(|error| Error::NotValid(format!("{error:?}")))?;
     Ok(SerializeSettings { configuration, ..SerializeSettings::default() })
 }
 
@@ -105,9 +109,20 @@ fn draw(document: &mut Document, layout: &DossierPages<'_>, typesetter: &Typeset
             }
         }
         surface.finish();
+        for link in layout.links.iter().filter(|link| link.page == number) {
+            content[link.node].extend(annotation(link, layout).map(|link| page.add_tagged_annotation(link)));
+        }
         page.finish();
     }
     content
+}
+
+fn annotation(link: &ContentsLink, layout: &DossierPages<'_>) -> Option<Annotation> {
+    let section = layout.sections.get(link.section)?;
+    let place = XyzDestination::new(section.page, Point::from_xy(0.0, section.y));
+    let rect = Rect::from_xywh(MARGIN, link.y, WIDTH, link.height)?;
+    let to_section = LinkAnnotation::new(rect, Target::Destination(place.into()));
+    Some(Annotation::new_link(to_section, Some(section.text.clone())))
 }
 
 fn draw_item(surface: &mut Surface<'_>, placed: &Placed, typesetter: &Typesetter) {
@@ -144,7 +159,7 @@ fn fill(color: TextColor) -> Fill {
 fn outline(layout: &DossierPages<'_>) -> Outline {
     let mut outline = Outline::new();
     for section in &layout.sections {
-        let place = krilla::destination::XyzDestination::new(section.page, Point::from_xy(0.0, section.y));
+        let place = XyzDestination::new(section.page, Point::from_xy(0.0, section.y));
         outline.push_child(OutlineNode::new(section.text.clone(), place));
     }
     outline
@@ -195,6 +210,7 @@ fn group(kind: &NodeKind) -> TagGroup {
         NodeKind::List => TagGroup::new(Tag::L(ListNumbering::None)),
         NodeKind::Item => TagGroup::new(Tag::LI),
         NodeKind::ItemBody => TagGroup::new(Tag::LBody),
+        NodeKind::Link => TagGroup::new(Tag::Link),
     }
 }
 

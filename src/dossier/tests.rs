@@ -99,6 +99,22 @@ fn the_page_escapes_what_it_shows_fetches_nothing_and_offers_the_proofs() {
 }
 
 #[test]
+fn the_document_says_by_which_certificate_and_who_looked_at_it_or_that_nobody_did() {
+    let mut dossier = sample(1);
+    let page = render_html(&dossier, &words("en"));
+    assert!(page.contains("CN=notifications,O=Processor") && page.contains("01AB"), "{page}");
+    let looks = |page: &str| page.split_once("Who looked at it").unwrap().1.to_owned();
+    dossier.deliveries[0].events.retain(|event| !event.actor.starts_with("operator:"));
+    assert!(looks(&render_html(&dossier, &words("en"))).contains("No dossier, export or resend"));
+    let mut export = dossier.deliveries[0].events[0].clone();
+    (export.actor, export.kind) = ("operator:anna".to_owned(), "recipient_exported".to_owned());
+    dossier.deliveries[0].events.push(export);
+    let page = looks(&render_html(&dossier, &words("en")));
+    assert!(page.contains("operator: anna") && page.contains("recipient exported"), "{page}");
+    assert!(!page.contains("No dossier, export or resend"), "{page}");
+}
+
+#[test]
 fn an_empty_answer_is_a_document_too() {
     let dossier = Dossier { deliveries: Vec::new(), log: None, ..sample(0) };
     let page = render_html(&dossier, &words("en"));
@@ -121,6 +137,11 @@ fn sample(deliveries: usize) -> Dossier {
         notification: "01a219da-f7fd-714e-9a0b-2f6f2b7e9d10".to_owned(),
         kind: "otp".to_owned(),
         client: "verestro".to_owned(),
+        certificate: Some(CertificateRecord {
+            subject: "CN=notifications,O=Processor".to_owned(),
+            serial: "01AB".to_owned(),
+            spki_pin: "vWB5+/KdNv4mmBqCJk0ZcxB0oE1GfxxVPhkLZ4FP9Kw=".to_owned(),
+        }),
         accepted_at: "2026-11-27T13:22:06.123Z".to_owned(),
         deadline: "2026-11-27T13:27:06.123Z".to_owned(),
         state: "confirmed".to_owned(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
+use crate::domain::certificate_id::CertificateId;
 use crate::domain::chain;
 use crate::domain::clock::Clock;
 use crate::domain::notification::ClientName;
@@ -49,16 +50,6 @@ pub struct RejectionAlarm {
     pub began: bool,
     /// Its rejected notifications.
     pub rejected: u64,
-}
-
-/// Identifies a certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CertificateId {
-    pub subject: String,
-    /// The serial number, in hexadecimal.
-    pub serial: String,
-    /// The SPKI pin of its key.
-    pub pin: String,
 }
 
 /// Writes into the audit log.

@@ -115,7 +115,7 @@ fn kind(claimed: &Claimed) -> &'static str {
 
 fn count_attempt(candidate: &Candidate, attempt: &Attempt) {
     let (channel, provider) = (attempt.channel.name(), attempt.provider.0.clone());
-    let country = candidate.address.calling_code().unwrap_or("none").to_owned();
+    let country = candidate.contact.calling_code().unwrap_or("none").to_owned();
     metrics::counter!("otpost_attempts_total", "channel" => channel, "provider" => provider, "country" => country,
         "outcome" => attempt.outcome.name())
     .increment(1);

@@ -150,9 +150,9 @@ impl Explainer<'_> {
         match result {
             CandidateResult::Candidate(candidate) => CandidateExplanation {
                 step: candidate.step + 1,
-                channel: candidate.address.channel(),
+                channel: candidate.contact.channel(),
                 provider: candidate.provider.to_string(),
-                contact: candidate.address.masked(),
+                contact: candidate.contact.masked(),
                 used: true,
                 order: explanation.ranked.iter().position(|ranked| ranked == candidate).map(|place| place + 1),
                 reason: self.why_used(candidate, explanation),
@@ -177,7 +177,7 @@ impl Explainer<'_> {
     fn why_used(&self, candidate: &Candidate, explanation: &Explanation) -> String {
         let profile = self.profiles.iter().find(|profile| profile.provider == candidate.provider);
         let mut reasons = Vec::new();
-        if candidate.address.channel() == Channel::Sms {
+        if candidate.contact.channel() == Channel::Sms {
             let countries = profile
                 .map(|profile| profile.countries.iter().map(CountryPrefix::as_str).collect::<Vec<_>>().join(" "))
                 .filter(|countries| !countries.is_empty());
@@ -185,7 +185,7 @@ impl Explainer<'_> {
         }
         let weight = profile.and_then(|profile| profile.weight);
         reasons.push(weight.map_or_else(|| "configured order".to_owned(), |weight| format!("weight {weight}")));
-        if let Some(hedge) = explanation.hedge.filter(|hedge| hedge.channel == candidate.address.channel()) {
+        if let Some(hedge) = explanation.hedge.filter(|hedge| hedge.channel == candidate.contact.channel()) {
             reasons.push(format!("next step {}s later unless confirmed", hedge.after.as_secs()));
         }
         reasons.extend(self.why_later(candidate, explanation));
@@ -228,7 +228,7 @@ const fn why_skipped(reason: &SkipReason) -> &'static str {
 
 fn decision(decision: &Decision) -> String {
     match decision {
-        Decision::Send(candidate) => format!("send with {} to {}", candidate.provider, candidate.address),
+        Decision::Send(candidate) => format!("send with {} to {}", candidate.provider, candidate.contact),
         Decision::RetryAt(until) => format!("wait until {until}"),
         Decision::Done => "nothing left to do".to_owned(),
         Decision::GiveUp(reason) => format!("give up ({})", reason.name()),

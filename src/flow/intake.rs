@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::certificate_numbers::CertificateNumbers;
 use super::worker::Worker;
+use crate::domain::certificate_id::CertificateId;
 use crate::domain::clock::Clock;
 use crate::domain::notification::{ClientName, Content, Notification, NotificationId, Priority, Warning, replacement};
 use crate::domain::recipient::Identifier;
@@ -33,11 +35,13 @@ const STANDARD_WAIT: Duration = Duration::from_secs(1);
 pub struct IncomingNotification {
     /// The processor that sent it.
     pub client: ClientName,
+    /// The certificate that the processor sent it with.
+    pub certificate: Option<CertificateId>,
     /// The path of the request.
     pub endpoint: &'static str,
     pub idempotency_key: Option<String>,
     /// The identifiers of its recipients.
-    pub subjects: Vec<Identifier>,
+    pub identifiers: Vec<Identifier>,
     pub content: Content,
     /// Oddities that do not prevent acceptance.
     pub warnings: Vec<Warning>,
@@ -70,6 +74,7 @@ pub struct Intake {
     worker: Arc<Worker>,
     plans: Arc<Plans>,
     clock: Arc<dyn Clock>,
+    certificates: Arc<CertificateNumbers>,
     standard_permits: Arc<Semaphore>,
 }
 
@@ -77,7 +82,8 @@ impl Intake {
     /// Commits notifications to `store` and hands their deliveries to `worker`.
     pub fn new(store: Arc<Store>, worker: Arc<Worker>, plans: Arc<Plans>, clock: Arc<dyn Clock>) -> Self {
         let standard_permits = Arc::new(Semaphore::new(STANDARD_COMMITS_MAX));
-        Self { store, worker, plans, clock, standard_permits }
+        let certificates = Arc::new(CertificateNumbers::new(Arc::clone(&store)));
+        Self { store, worker, plans, clock, certificates, standard_permits }
     }
 
     /// Commits a notification once. When this returns an [`IntakeResult`], the notification is on disk.
@@ -104,17 +110,23 @@ impl Intake {
     }
 
     async fn commit(self, incoming: IncomingNotification) -> Result<IntakeResult, IntakeError> {
-        let IncomingNotification { client, endpoint, idempotency_key, subjects, content, warnings } = incoming;
+        let IncomingNotification { client, certificate, endpoint, idempotency_key, identifiers, content, warnings } =
+            incoming;
         let kind = content.kind();
         let dedupe = dedupe(idempotency_key, &content);
         let received_at = self.clock.now();
+        let certificate = match &certificate {
+            Some(certificate) => self.certificates.of(certificate, &client, received_at).await,
+            None => None,
+        };
         let id = NotificationId(self.store.next_id());
         // Without a free slot the notification is accepted all the same: the scan claims its delivery later.
         let slot = self.worker.reserve(kind.priority());
-        let replaced = replacement(&content, &subjects).map_or(&[][..], |keys| keys.kinds);
+        let replaced = replacement(&content, &identifiers).map_or(&[][..], |keys| keys.kinds);
         let replaces_for = replaced.iter().map(|kind| self.plans.ttl(*kind)).max().unwrap_or_default();
         let accepted = self.store.accept(Acceptance {
-            notification: Notification { id, client, received_at, subjects, content, warnings },
+            notification: Notification { id, client, received_at, identifiers, content, warnings },
+            certificate,
             expires_at: received_at.after(self.plans.ttl(kind)),
             replaces_until: received_at.after(replaces_for),
             dedupe,

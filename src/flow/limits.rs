@@ -109,7 +109,7 @@ impl SendLimits {
     /// Removes candidates in countries that are not allowed. `false` when there were candidates and none is left.
     pub fn retain_allowed_countries(&self, candidates: &mut Vec<Candidate>) -> bool {
         let before = candidates.len();
-        candidates.retain(|candidate| self.allows_country(&candidate.address));
+        candidates.retain(|candidate| self.allows_country(&candidate.contact));
         if candidates.len() < before {
             metrics::counter!("otpost_country_rejections_total").increment(1);
         }
@@ -136,12 +136,12 @@ impl SendLimits {
         hash: &dyn Fn(RecipientId) -> String,
     ) -> bool {
         let attempts = &claimed.attempts;
-        let is_first = !attempts.iter().any(|attempt| attempt.channel == candidate.address.channel());
+        let is_first = !attempts.iter().any(|attempt| attempt.channel == candidate.contact.channel());
         let otp = CountedOtp { delivery: claimed.id, recipient: claimed.recipient, hash, now };
         claimed.priority() != Priority::Otp
             || self.counted().remove(&claimed.id)
-            || ((!attempts.is_empty() || self.count_otp(&otp, &claimed.subjects))
-                && (!is_first || self.count_country(&otp, &candidate.address)))
+            || ((!attempts.is_empty() || self.count_otp(&otp, &claimed.identifiers))
+                && (!is_first || self.count_country(&otp, &candidate.contact)))
     }
 
     /// The message was allowed and could not be attempted, because no connection was free. It is not counted again.
@@ -158,10 +158,10 @@ impl SendLimits {
     }
 
     // Before the first attempt. `false` when the OTP must not be sent.
-    fn count_otp(&self, otp: &CountedOtp<'_>, subjects: &[Identifier]) -> bool {
+    fn count_otp(&self, otp: &CountedOtp<'_>, identifiers: &[Identifier]) -> bool {
         let recipient =
             otp.recipient.is_none_or(|recipient| self.count(RateScope::Recipient, otp, recipient.0.as_u128(), None));
-        let card = subjects.iter().find(|subject| subject.kind == IdentifierKind::StorageCard);
+        let card = identifiers.iter().find(|identifier| identifier.kind == IdentifierKind::StorageCard);
         let card = card.is_none_or(|card| self.count(RateScope::Card, otp, &card.value, None));
         recipient && card
     }
@@ -249,8 +249,14 @@ mod tests {
     }
 
     fn candidate(channel: Channel, to: &str) -> Candidate {
-        let address = Contact::parse(channel, to).unwrap();
-        Candidate { provider: ProviderName("any".to_owned()), contact: 0, address, deduplicates: false, step: 0 }
+        let contact = Contact::parse(channel, to).unwrap();
+        Candidate {
+            provider: ProviderName("any".to_owned()),
+            contact,
+            contact_position: 0,
+            deduplicates: false,
+            step: 0,
+        }
     }
 
     fn remaining(countries: &[&str], mut candidates: Vec<Candidate>) -> Option<usize> {

@@ -1,6 +1,6 @@
 //! The life of a notification, and what operators do.
 //!
-//! `intake` accepts it once. `worker` holds the leases of its deliveries and runs them. `dispatch` decides each next step:
+//! `intake` accepts it once, and `certificate_numbers` knows by which certificate. `worker` holds the leases of its deliveries and runs them. `dispatch` decides each next step:
 //! `recipients` resolves the recipient, `providers` keeps the registry of providers, `limits` holds rate limits and allowed
 //! countries, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what
 //! providers report later. `audit` writes the ingest listener's events into the audit log, `alarms` holds what is wrong now, and
@@ -13,6 +13,7 @@
 
 pub mod alarms;
 pub mod audit;
+mod certificate_numbers;
 pub mod deliveries;
 mod delivery_metrics;
 pub mod disclosure;

@@ -93,7 +93,7 @@ pub async fn resolve(
     let directory = &directory.with_priority(content.kind().priority());
     let known = match claimed.recipient {
         Some(id) => directory.get(id).await?.into_iter().collect(),
-        None => find(settings, directory, content, &claimed.subjects).await?,
+        None => find(settings, directory, content, &claimed.identifiers).await?,
     };
     if matches!(content, Content::Otp(_)) && known.len() > 1 {
         delivery_metrics::ambiguous(claimed, known.len(), settings.otp_ambiguous == OtpAmbiguous::All);
@@ -118,10 +118,10 @@ async fn find(
     settings: &Settings,
     directory: &Recipients,
     content: &Content,
-    subjects: &[Identifier],
+    identifiers: &[Identifier],
 ) -> Result<Vec<Recipient>, Error> {
     let mut found: Vec<Recipient> = Vec::new();
-    for identifier in identifiers(settings, content, subjects) {
+    for identifier in in_order(settings, content, identifiers) {
         let named = directory.find(&identifier).await?;
         if found.is_empty() {
             found = named;
@@ -155,11 +155,11 @@ fn add_email(recipient: &mut ResolvedRecipient, email: &Contact) {
     }
 }
 
-fn identifiers(settings: &Settings, content: &Content, subjects: &[Identifier]) -> Vec<Identifier> {
-    let of_kind = |kind: &IdentifierKind| subjects.iter().find(|subject| subject.kind == *kind).cloned();
+fn in_order(settings: &Settings, content: &Content, identifiers: &[Identifier]) -> Vec<Identifier> {
+    let of_kind = |kind: &IdentifierKind| identifiers.iter().find(|identifier| identifier.kind == *kind).cloned();
     // One value, looked up as each of the kinds it may be.
     let value_as = |number: IdentifierKind, kinds: &[IdentifierKind]| {
-        let value = of_kind(&number).map(|subject| subject.value).unwrap_or_default();
+        let value = of_kind(&number).map(|identifier| identifier.value).unwrap_or_default();
         kinds.iter().map(|kind| Identifier { kind: *kind, value: value.clone() }).collect()
     };
     match content {
@@ -202,9 +202,9 @@ mod tests {
 
     #[test]
     fn the_customer_is_looked_up_before_the_card() {
-        let subjects =
+        let identifiers =
             [identifier(IdentifierKind::StorageCard, "7"), identifier(IdentifierKind::StorageCustomer, "1337")];
-        let order: Vec<_> = identifiers(&Settings::default(), &otp(), &subjects).iter().map(|i| i.kind).collect();
+        let order: Vec<_> = in_order(&Settings::default(), &otp(), &identifiers).iter().map(|i| i.kind).collect();
         assert_eq!(order, [IdentifierKind::StorageCustomer, IdentifierKind::StorageCard]);
     }
 
@@ -222,7 +222,7 @@ mod tests {
         let settings =
             Settings { card: vec![IdentifierKind::DcCard, IdentifierKind::StorageCard], ..Settings::default() };
         let unlocked = Content::CardUnlocked(CardUnlocked { at: Timestamp::from_micros(0) });
-        let found = identifiers(&settings, &unlocked, &[identifier(IdentifierKind::DcCard, "11")]);
+        let found = in_order(&settings, &unlocked, &[identifier(IdentifierKind::DcCard, "11")]);
         assert_eq!(found[1], identifier(IdentifierKind::StorageCard, "11"));
     }
 

@@ -63,7 +63,7 @@ impl Sender {
         let transliterate = self.transliterate.get(&candidate.provider).copied();
         let until = self.clocks.to_wall(claimed.expires_at);
         let context = RenderContext { locale: &recipient.locale, zone, until, transliterate };
-        match self.templates.current().render(content, candidate.address.channel(), &context) {
+        match self.templates.current().render(content, candidate.contact.channel(), &context) {
             Ok(rendered) => Some(rendered),
             Err(error) => {
                 tracing::error!(delivery.id = %claimed.id, error = chain(&error), "message could not be rendered");
@@ -92,7 +92,7 @@ impl Sender {
         let outbound = OutboundMessage {
             delivery: claimed.id,
             priority: claimed.priority(),
-            to: candidate.address.clone(),
+            to: candidate.contact.clone(),
             rendered: message.message,
             code: claimed.content.as_ref().and_then(Content::code).map(Code::for_redaction),
             valid_for,
@@ -118,12 +118,12 @@ impl Sender {
 pub(super) fn next_attempt(claimed: &Claimed, candidate: &Candidate) -> Attempt {
     Attempt {
         number: u32::try_from(claimed.attempts.len()).unwrap_or(u32::MAX).saturating_add(1),
-        channel: candidate.address.channel(),
+        channel: candidate.contact.channel(),
         provider: candidate.provider.clone(),
-        contact: candidate.contact,
-        address: candidate.address.masked(),
+        contact: candidate.contact_position,
+        address: candidate.contact.masked(),
         contact_hash: None,
-        country: Country::of(&candidate.address),
+        country: Country::of(&candidate.contact),
         started_at: claimed.received_at,
         took: Duration::ZERO,
         outcome: Outcome::unknown(Cause::Interrupted),

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use crate::channel::{Provider, SendResult};
+use openssl::sha::sha256;
+
+use crate::channel::Provider;
 use crate::domain::contact::Contact;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::Priority;
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
+use crate::domain::outcome::Cause;
 use crate::domain::recipient::{InvalidLocale, Locale};
 use crate::domain::secret::RenderedText;
 
@@ -17,26 +20,50 @@ pub(super) struct TextMail {
     pub(super) html: String,
 }
 
+/// Why a mail was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    #[error("the provider did not accept the mail: {0}")]
+    NotAccepted(String),
+    #[error(transparent)]
+    Locale(#[from] InvalidLocale),
+}
+
 impl TextMail {
-    /// Hands the mail to the provider, which may keep it for as long as it is valid.
+    /// Sends the mail through a provider, which may keep it for as long as it is valid.
     pub(super) async fn send(
         self,
         provider: &dyn Provider,
         to: &Contact,
-        reference: DeliveryId,
         valid_for: Duration,
-    ) -> Result<SendResult, InvalidLocale> {
+    ) -> Result<(), MailError> {
+        let delivery = self.reference(to);
         let Self { subject, text, html } = self;
         let [subject, text, html] = [subject, text, html].map(RenderedText::new);
         let message = OutboundMessage {
-            delivery: reference,
+            delivery,
             priority: Priority::Standard,
             to: to.clone(),
             rendered: RenderedMessage::Email { subject, text, html, locale: Locale::parse("en")? },
             code: None,
             valid_for,
         };
-        Ok(provider.send(&message).await)
+        let result = provider.send(&message).await;
+        if result.outcome.is_accepted() {
+            return Ok(());
+        }
+        let cause = result.outcome.cause().map_or(result.outcome.name(), Cause::name);
+        let detail = result.detail.map(|detail| format!(": {}", detail.as_str())).unwrap_or_default();
+        Err(MailError::NotAccepted(format!("{cause}{detail}")))
+    }
+
+    // The same subject to the same address is the same mail. When it is sent again after an unknown outcome, relays and mail
+    // programs can recognise it.
+    fn reference(&self, to: &Contact) -> DeliveryId {
+        let hash = sha256(format!("{}\n{}", to.expose(), self.subject).as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        DeliveryId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 }
 

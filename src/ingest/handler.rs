@@ -132,11 +132,12 @@ async fn answer(
     }
     body::check_headers(request)?;
     let key = body::idempotency_key(request)?;
-    let Client { name, jwe } = client;
+    let Client { name, certificate, jwe } = client;
     // A notification is from the future only if both clocks say so: after a clock was set back, valid ones must pass.
     let latest = now.max(state.clocks.steady.now());
     let parse = |bytes: &[u8]| endpoint.parse(bytes, name.clone(), key.clone(), latest);
-    let notification = read_notification(request, payload, state, jwe, parse).await?;
+    let mut notification = read_notification(request, payload, state, jwe, parse).await?;
+    notification.certificate = Some(certificate.id.clone());
     Ok(Handled::Notification(state.intake.accept(notification).await?))
 }
 

@@ -45,7 +45,6 @@ use jwe::decryptor::{DecryptionKeys, Decryptor};
 use mtls::request_authorizer::RequestAuthorizer;
 use mtls::tls::HandshakeResultIndex;
 use mtls::trust::TrustStore;
-use rejections::NotificationRejections;
 
 pub use known_metrics::known_metrics;
 pub use mtls::trust::Reloaded;
@@ -167,6 +166,7 @@ pub fn listen(
         result_index,
         limiter: Arc::default(),
         rejections: Arc::default(),
+        notifications: Arc::default(),
         expiry,
         clock: Arc::clone(&clocks.wall),
         for_proxy: false,
@@ -178,7 +178,6 @@ pub fn listen(
         Acceptor { trust, limiter: Arc::default(), for_proxy: true, ..acceptor.clone() }
     });
     let shutdown = Arc::<ShutdownState>::default();
-    let rejections = Arc::<NotificationRejections>::default();
     let decryptor = Arc::new(Decryptor::new(usable_keys(settings, alarms)?));
     let state = Data::new(AppState {
         authorizer: RequestAuthorizer {
@@ -187,7 +186,7 @@ pub fn listen(
             rejections: Arc::clone(&acceptor.rejections),
         },
         decryptor: Arc::clone(&decryptor),
-        rejections: Arc::clone(&rejections),
+        rejections: Arc::clone(&acceptor.notifications),
         intake,
         clocks,
         base_path: base_path(settings)?,
@@ -200,6 +199,7 @@ pub fn listen(
     let over_tls = !settings.trusted_proxy.listen.is_empty();
     let proxy_address = addresses.last().copied().filter(|_| over_tls);
     let handle = server.handle();
-    let serving = listeners::run(server, Arc::clone(&acceptor.rejections), rejections, audit_log);
+    let (clients, notifications) = (Arc::clone(&acceptor.rejections), Arc::clone(&acceptor.notifications));
+    let serving = listeners::run(server, clients, notifications, audit_log);
     Ok((Listener { address, proxy_address, handle, shutdown, decryptor, acceptor, proxy_acceptor }, serving))
 }

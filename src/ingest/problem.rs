@@ -5,7 +5,7 @@ use actix_web::http::{StatusCode, header};
 use strum::{EnumIter, IntoStaticStr};
 
 use crate::flow::intake::IntakeError;
-use crate::server::BodyError;
+use crate::server::{BodyError, MalformedHead};
 
 /// Why a request is rejected. The name of a variant is its `outcome` in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
@@ -20,6 +20,10 @@ pub(super) enum Problem {
     /// The connection, the framing or a header is broken.
     #[strum(serialize = "broken")]
     Unreadable,
+    /// The HTTP parser cannot read the head, and has answered; why is for our log.
+    Malformed(&'static str),
+    /// The HTTP parser has answered.
+    HeadTooLarge,
     TooLarge,
     /// Not JSON, or compressed.
     UnsupportedMedia,
@@ -47,6 +51,15 @@ impl From<IntakeError> for Problem {
     }
 }
 
+impl From<MalformedHead> for Problem {
+    fn from(head: MalformedHead) -> Self {
+        match head {
+            MalformedHead::Invalid(what) => Self::Malformed(what),
+            MalformedHead::TooLarge => Self::HeadTooLarge,
+        }
+    }
+}
+
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
@@ -64,7 +77,8 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Unreadable => StatusCode::BAD_REQUEST,
+            Self::Unreadable | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(..) | Self::Undecipherable(_) | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
@@ -87,6 +101,8 @@ impl Problem {
             | Self::MethodNotAllowed(_)
             | Self::TooSlow
             | Self::Unreadable
+            | Self::Malformed(_)
+            | Self::HeadTooLarge
             | Self::TooLarge
             | Self::UnsupportedMedia
             | Self::Undecipherable(_)
@@ -106,7 +122,7 @@ impl Problem {
     /// What was wrong, for our log: without the name of the field, and more than the answer says about encryption.
     pub(super) const fn cause(self) -> &'static str {
         match self {
-            Self::Invalid(_, what) | Self::Undecipherable(what) => what,
+            Self::Invalid(_, what) | Self::Undecipherable(what) | Self::Malformed(what) => what,
             other => other.fixed(),
         }
     }
@@ -127,7 +143,8 @@ impl Problem {
             Self::NotFound => "no such path",
             Self::MethodNotAllowed(_) => "this path accepts another method",
             Self::TooSlow => "the body did not arrive in time",
-            Self::Unreadable => "the request could not be read",
+            Self::Unreadable | Self::Malformed(_) => "the request could not be read",
+            Self::HeadTooLarge => "the head of the request is too large",
             Self::TooLarge => "the body is larger than 16 KiB",
             Self::UnsupportedMedia => "expected application/json without compression",
             Self::Invalid(_, what) => what,
@@ -140,7 +157,15 @@ impl Problem {
 
     /// Whether the connection may still contain a part of the request, which is not read.
     const fn leaves_bytes_unread(self) -> bool {
-        matches!(self, Self::Forbidden | Self::TooSlow | Self::Unreadable | Self::TooLarge)
+        matches!(
+            self,
+            Self::Forbidden
+                | Self::TooSlow
+                | Self::Unreadable
+                | Self::Malformed(_)
+                | Self::HeadTooLarge
+                | Self::TooLarge
+        )
     }
 
     /// The answer.

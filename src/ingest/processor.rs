@@ -74,8 +74,11 @@ impl Endpoint {
         idempotency_key: Option<String>,
         now: Timestamp,
     ) -> Result<IncomingNotification, Problem> {
-        let strict_json::Parsed { value: (subjects, content), warnings, .. } = (self.parse)(body, self.kind, now)?;
-        Ok(IncomingNotification { client, endpoint: self.path, idempotency_key, subjects, content, warnings })
+        let strict_json::Parsed { value: (identifiers, content), warnings, .. } = (self.parse)(body, self.kind, now)?;
+        let endpoint = self.path;
+        // The handler adds the certificate.
+        let certificate = None;
+        Ok(IncomingNotification { client, certificate, endpoint, idempotency_key, identifiers, content, warnings })
     }
 
     pub(super) fn schema(&self) -> BodySchema {

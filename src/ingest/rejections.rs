@@ -1,5 +1,7 @@
 //! Notifications that are answered with a 4xx status. A processor does not send them again, so their content is lost.
 //!
+//! The HTTP parser answers a malformed head by itself; that is a rejection, too.
+//!
 //! Each is counted by client, reason and field. Once a minute for each of these there is a line in the log and an audit event
 //! with the count. When a client begins to be rejected that was accepted before, an alarm is raised until it is accepted
 //! again. A field is named and its value is never kept.
@@ -20,6 +22,9 @@ use client_health::{ClientHealth, HealthChange};
 /// What is written when no field is to blame.
 const NO_FIELD: &str = "none";
 
+/// The kind of a request whose path is not known.
+const NO_KIND: &str = "none";
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct RejectedKind {
     client: ClientName,
@@ -30,7 +35,7 @@ struct RejectedKind {
 
 impl BatchKey for RejectedKind {
     fn together(&self) -> Self {
-        Self { kind: "none", problem: self.problem.without_field(), ..self.clone() }
+        Self { kind: NO_KIND, problem: self.problem.without_field(), ..self.clone() }
     }
 }
 
@@ -51,7 +56,17 @@ pub(super) struct DueRejections {
 impl NotificationRejections {
     /// Records that a notification of this kind was accepted.
     pub(super) fn accepted(&self, client: &ClientName, kind: &'static str) {
-        self.with_health(client, kind, ClientHealth::accepted);
+        self.with_health(client, kind, |health, of_no_kind| {
+            health.accepted();
+            of_no_kind.into_iter().for_each(ClientHealth::accepted);
+        });
+    }
+
+    /// Records that the HTTP parser rejected a request, which no handler learnt of.
+    pub(super) fn malformed(&self, client: &ClientName, problem: Problem, now: Instant) {
+        let labels = [("processor", "none"), ("kind", NO_KIND), ("outcome", problem.into_str())];
+        metrics::counter!("otpost_ingest_requests_total", &labels).increment(1);
+        self.rejected(client, NO_KIND, problem, now);
     }
 
     /// Records that a request was rejected because of `problem`, unless the client is not to blame.
@@ -63,7 +78,7 @@ impl NotificationRejections {
         let labels = [("client", client.0.clone()), ("reason", reason.to_owned()), ("field", field.to_owned())];
         metrics::counter!("otpost_ingest_rejections_total", &labels).increment(1);
         self.counts.count(RejectedKind { client: client.clone(), kind, problem });
-        self.with_health(client, kind, |health| health.rejected(now));
+        self.with_health(client, kind, |health, _| health.rejected(now));
     }
 
     /// Logs what is due now, and returns it for the audit log.
@@ -78,15 +93,23 @@ impl NotificationRejections {
         DueRejections { rejected, alarms: self.take_alarms(Instant::now()) }
     }
 
-    fn with_health(&self, client: &ClientName, kind: &'static str, change: impl FnOnce(&mut ClientHealth)) {
+    // Changes how a client does with a kind. Requests of no known kind are never accepted: what ends their alarm is a
+    // notification of any kind, so their health is given, too.
+    fn with_health(
+        &self,
+        client: &ClientName,
+        kind: &'static str,
+        change: impl FnOnce(&mut ClientHealth, Option<&mut ClientHealth>),
+    ) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         // The name is copied for the first notification only.
         if !clients.contains_key(client) {
             clients.insert(client.clone(), HashMap::new());
         }
-        if let Some(kinds) = clients.get_mut(client) {
-            change(kinds.entry(kind).or_default());
-        }
+        let Some(kinds) = clients.get_mut(client) else { return };
+        let mut of_no_kind = if kind == NO_KIND { None } else { kinds.remove(NO_KIND) };
+        change(kinds.entry(kind).or_default(), of_no_kind.as_mut());
+        kinds.extend(of_no_kind.map(|health| (NO_KIND, health)));
     }
 
     fn take_alarms(&self, now: Instant) -> Vec<RejectionAlarm> {
@@ -188,5 +211,18 @@ mod tests {
 
         let alarm = |began| RejectionAlarm { client: client(), kind: "otp", began, rejected: 3 };
         assert_eq!((raised, again, early, ended), (vec![alarm(true)], vec![], vec![], vec![alarm(false)]));
+    }
+
+    #[test]
+    fn an_alarm_about_malformed_requests_ends_when_the_client_is_accepted() {
+        let (rejections, now) = (NotificationRejections::default(), Instant::now());
+        (0..3).for_each(|_| rejections.malformed(&client(), Problem::HeadTooLarge, now));
+
+        let raised = rejections.take_due(now).alarms;
+        rejections.accepted(&client(), "otp");
+        let ended = rejections.take_due(now + ENTRY_INTERVAL).alarms;
+
+        let alarm = |began| RejectionAlarm { client: client(), kind: "none", began, rejected: 3 };
+        assert_eq!((raised, ended), (vec![alarm(true)], vec![alarm(false)]));
     }
 }

@@ -3,10 +3,9 @@
 //! Every file is written atomically. A key or certificate never replaces an existing file, because an overwritten key
 //! would be lost. A CRL or an index replaces the previous one.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use openssl::pkey::{PKeyRef, Private};
 use openssl::symm::Cipher;
@@ -15,12 +14,7 @@ use zeroize::Zeroizing;
 
 use super::Error;
 use crate::domain::secret::Credential;
-use crate::file_access::{self, folder_of};
-
-/// Readable by the owner only.
-const SECRET: u32 = 0o600;
-/// Readable by all users.
-const PUBLIC: u32 = 0o644;
+use crate::file_access::{self, PUBLIC, SECRET};
 
 /// Writes a private key as PKCS#8, readable by its owner only.
 pub fn write_key(path: &Path, key: &PKeyRef<Private>) -> Result<(), Error> {
@@ -73,27 +67,11 @@ pub(super) fn replace_secret(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 fn replace_or(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
-    let draft = draft_path(path)?;
-    let replaced = fs::metadata(path);
-    let mode = replaced.as_ref().map_or(mode, |before| before.permissions().mode() & 0o777);
-    let written = write_draft(&draft, bytes, mode)
-        .and_then(|()| replaced.map_or(Ok(()), |before| copy_ownership(&draft, &before)))
-        .and_then(|()| fs::rename(&draft, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&draft);
-    }
-    written
-        .and_then(|()| File::open(folder_of(path))?.sync_all())
-        .map_err(|error| Error::File { path: path.to_owned(), source: file_access::explained(path, &error) })
+    file_access::replace(path, bytes, mode).map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
-// Sets the mode again, because the umask was applied to the mode of the new file.
-fn copy_ownership(draft: &Path, before: &fs::Metadata) -> io::Result<()> {
-    let now = fs::metadata(draft)?;
-    if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
-        std::os::unix::fs::chown(draft, Some(before.uid()), Some(before.gid()))?;
-    }
-    fs::set_permissions(draft, before.permissions())
+fn write(path: &Path, pem: &[u8], mode: u32) -> Result<(), Error> {
+    file_access::create(path, pem, mode).map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
 /// Reads a file of at most `limit` bytes.
@@ -110,45 +88,9 @@ pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Removes the temporary files of killed writers from `folder`. The caller must hold the lock of the folder.
-pub(super) fn remove_drafts(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if is_hidden && path.extension().is_some_and(|extension| extension == "draft") {
-            fs::remove_file(path)?;
-        }
-    }
-    Ok(())
-}
-
-fn write(path: &Path, pem: &[u8], mode: u32) -> Result<(), Error> {
-    let draft = draft_path(path)?;
-    let written = write_draft(&draft, pem, mode).and_then(|()| {
-        // Unlike a rename, a link fails if the file exists.
-        fs::hard_link(&draft, path)
-    });
-    // If the draft cannot be removed, it is no more readable than the file itself.
-    let _ = fs::remove_file(&draft);
-    written
-        .and_then(|()| File::open(folder_of(path))?.sync_all())
-        .map_err(|error| Error::File { path: path.to_owned(), source: file_access::explained(path, &error) })
-}
-
-fn write_draft(draft: &Path, pem: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(draft)?;
-    file.write_all(pem)?;
-    file.sync_all()
-}
-
-fn draft_path(path: &Path) -> Result<PathBuf, Error> {
-    let mut random = [0; 8];
-    openssl::rand::rand_bytes(&mut random)?;
-    Ok(folder_of(path).join(format!(".{:016x}.draft", u64::from_ne_bytes(random))))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::super::Authority;
@@ -187,20 +129,6 @@ mod tests {
     fn a_missing_folder_is_named_in_the_error() {
         let error = write_request(Path::new("/nowhere/x.csr"), &request("otp", "P").unwrap().csr).unwrap_err();
         assert_eq!(error.to_string(), "cannot write /nowhere/x.csr");
-    }
-
-    #[test]
-    fn a_replaced_file_keeps_its_mode_without_temporary_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("otpost.toml");
-        fs::write(&path, "old").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-
-        replace(&path, b"new").unwrap();
-
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

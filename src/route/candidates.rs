@@ -96,12 +96,12 @@ fn evaluate_channel(
         return vec![skip(SkipReason::NoProvider)];
     }
     let mut results = Vec::with_capacity(contacts.len() * profiles.len());
-    for (contact, address) in (0..).zip(contacts) {
+    for (position, contact) in (0..).zip(contacts) {
         results.extend(profiles.iter().map(|profile| {
-            if profile.serves(address) {
-                CandidateResult::Candidate(candidate(step, contact, address, profile))
+            if profile.serves(contact) {
+                CandidateResult::Candidate(candidate(step, position, contact, profile))
             } else {
-                skip(SkipReason::Country(profile.provider.clone(), contact))
+                skip(SkipReason::Country(profile.provider.clone(), position))
             }
         }));
     }
@@ -141,8 +141,8 @@ pub fn hedge(plan: &Plan, preferences: &Preferences) -> Option<Hedge> {
 pub fn split(plan: &Plan, candidates: &[Candidate], next: &Candidate) -> Vec<Vec<Channel>> {
     let mut parallel: Vec<Channel> = Vec::new();
     for candidate in candidates.iter().filter(|candidate| candidate.step == next.step) {
-        if !parallel.contains(&candidate.address.channel()) {
-            parallel.push(candidate.address.channel());
+        if !parallel.contains(&candidate.contact.channel()) {
+            parallel.push(candidate.contact.channel());
         }
     }
     let Some((_, others)) = parallel.split_first().filter(|(_, others)| !others.is_empty()) else { return Vec::new() };
@@ -227,14 +227,14 @@ fn with_state(result: CandidateResult, state: &RoutingState<'_>) -> CandidateRes
     let CandidateResult::Candidate(candidate) = &result else { return result };
     let skip = |reason: fn(ProviderName, u32) -> SkipReason| CandidateResult::Skipped {
         step: candidate.step,
-        channel: candidate.address.channel(),
-        reason: reason(candidate.provider.clone(), candidate.contact),
+        channel: candidate.contact.channel(),
+        reason: reason(candidate.provider.clone(), candidate.contact_position),
     };
     let entry = state.providers.entry(&candidate.provider);
     let is_drained = entry.is_some_and(ProviderEntry::is_drained);
     let is_capped = entry.is_some_and(|entry| entry.spend.is_capped(state.now));
     match () {
-        () if !(state.allows)(&candidate.address) => skip(SkipReason::NotAllowed),
+        () if !(state.allows)(&candidate.contact) => skip(SkipReason::NotAllowed),
         () if is_drained => skip(SkipReason::Drained),
         () if is_capped && !state.may_exceed => skip(SkipReason::AtCap),
         () => result,
@@ -252,11 +252,11 @@ fn order<'a>(plan: &'a Plan, preferences: &Preferences) -> Vec<&'a [Channel]> {
     steps
 }
 
-fn candidate(step: usize, contact: u32, address: &Contact, profile: &ProviderProfile) -> Candidate {
+fn candidate(step: usize, contact_position: u32, contact: &Contact, profile: &ProviderProfile) -> Candidate {
     Candidate {
         provider: profile.provider.clone(),
-        contact,
-        address: address.clone(),
+        contact: contact.clone(),
+        contact_position,
         deduplicates: profile.deduplicates,
         step,
     }

@@ -41,9 +41,9 @@ pub use crate::domain::provider_profile::ProviderProfile;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     pub provider: ProviderName,
-    /// The position of `address` among the recipient's contacts on that channel; 0 is the preferred one.
-    pub contact: u32,
-    pub address: Contact,
+    pub contact: Contact,
+    /// Its position among the recipient's contacts on that channel; 0 is the preferred one.
+    pub contact_position: u32,
     /// Whether the provider sends one message when it gets the same reference twice.
     pub deduplicates: bool,
     /// The step of the plan, 0 for the first.

@@ -137,7 +137,8 @@ struct History<'a> {
 
 impl<'a> History<'a> {
     fn of(candidate: &Candidate, attempts: &'a [Attempt]) -> Self {
-        let same_contact = |a: &&Attempt| a.channel == candidate.address.channel() && a.contact == candidate.contact;
+        let same_contact =
+            |a: &&Attempt| a.channel == candidate.contact.channel() && a.contact == candidate.contact_position;
         let there: Vec<_> = attempts.iter().filter(same_contact).collect();
         let (interrupted, own): (Vec<_>, Vec<_>) =
             there.iter().filter(|a| a.provider == candidate.provider).partition(|a| is_interrupted(a));

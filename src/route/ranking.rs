@@ -205,7 +205,9 @@ impl ProviderTable {
         let is_capped = |entry: &ProviderEntry| entry.spend.is_capped(request.now);
         let mut candidates: Vec<Candidate> =
             candidates.iter().filter(|candidate| !self.is_held(candidate, request)).cloned().collect();
-        for same_contact in candidates.chunk_by_mut(|a, b| a.address == b.address && a.contact == b.contact) {
+        for same_contact in
+            candidates.chunk_by_mut(|a, b| a.contact == b.contact && a.contact_position == b.contact_position)
+        {
             same_contact.sort_by(|a, b| {
                 let is_demoted =
                     |candidate| self.demotion_reason(candidate, request).is_some_and(|reason| reason != "circuit_open");
@@ -243,9 +245,9 @@ impl ProviderTable {
         chosen: &Candidate,
         request: &RoutingRequest,
     ) -> Option<(ProviderName, &'static str)> {
-        let same_contact = candidates
-            .iter()
-            .filter(|candidate| candidate.address == chosen.address && candidate.contact == chosen.contact);
+        let same_contact = candidates.iter().filter(|candidate| {
+            candidate.contact == chosen.contact && candidate.contact_position == chosen.contact_position
+        });
         let first = same_contact.min_by(|a, b| self.compare_configured(a, b, request))?;
         let reason = self.demotion_reason(first, request)?;
         (first.provider != chosen.provider).then(|| (first.provider.clone(), reason))

@@ -63,10 +63,10 @@ fn everywhere() -> Vec<Contact> {
 fn after(candidate: &Candidate, outcome: Outcome, at: Timestamp) -> Attempt {
     Attempt {
         number: 1,
-        channel: candidate.address.channel(),
+        channel: candidate.contact.channel(),
         provider: candidate.provider.clone(),
-        contact: candidate.contact,
-        address: candidate.address.masked(),
+        contact: candidate.contact_position,
+        address: candidate.contact.masked(),
         contact_hash: None,
         country: None,
         started_at: at,
@@ -103,7 +103,7 @@ fn hedged(candidates: &[Candidate], hedge: Hedge, attempts: &[Attempt], now: Tim
 
 #[test]
 fn candidates_are_ordered_by_channel_contact_and_provider() {
-    let order: Vec<_> = push_then_sms().iter().map(|w| (w.provider.0.clone(), w.contact)).collect();
+    let order: Vec<_> = push_then_sms().iter().map(|w| (w.provider.0.clone(), w.contact_position)).collect();
     let expected = [("app", 0), ("primary", 0), ("backup", 0), ("primary", 1), ("backup", 1)];
     assert_eq!(order, expected.map(|(name, contact)| (name.to_owned(), contact)));
 }
@@ -340,7 +340,7 @@ fn channel_order(kind: Kind, agreed: &[Channel]) -> Vec<Channel> {
     let plan = plan(kind, [Channel::Push.into(), Channel::Sms.into(), Channel::Email.into()]);
     let mut channels: Vec<_> = candidates_of(&plan, &everywhere(), agreed, &profiles())
         .iter()
-        .map(|candidate| candidate.address.channel())
+        .map(|candidate| candidate.contact.channel())
         .collect();
     channels.dedup();
     channels
@@ -426,7 +426,7 @@ fn parallel_channels_are_split_and_the_first_one_keeps_the_other_steps() {
     let plan = plan(Kind::Transaction, [Push.into(), vec![Sms, Email].into()]);
     let all = candidates_of(&plan, &everywhere(), &[], &profiles());
     let of = |candidates: &[Candidate], channel| {
-        candidates.iter().find(|candidate| candidate.address.channel() == channel).unwrap().clone()
+        candidates.iter().find(|candidate| candidate.contact.channel() == channel).unwrap().clone()
     };
 
     assert!(split(&plan, &all, &of(&all, Push)).is_empty());

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use actix_http::{HttpService, Request};
 use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config,
+};
 use actix_web::dev::AppConfig;
 use actix_web::http::KeepAlive;
 use actix_web::web::ServiceConfig;
@@ -18,6 +20,7 @@ use actix_web::{App, Error};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
+use super::malformed::MalformedHead;
 use super::stream::{ClientStream, HEAD_TIMEOUT, RequestState};
 
 /// Time for a client to read its last answer and close: with a body that was too slow, less than six seconds in all.
@@ -163,7 +166,7 @@ impl<C: Fn(&mut ServiceConfig) + Clone + 'static> Routes<C> {
         });
         let app = IntoServiceFactory::<_, Request>::into_factory(app).map_err(|error: Error| error.error_response());
         let stop = self.stop.clone();
-        HttpService::build()
+        let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stop = stop.clone();
                 async move { stop.notified().await }
@@ -172,8 +175,19 @@ impl<C: Fn(&mut ServiceConfig) + Clone + 'static> Routes<C> {
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .on_connect_ext(|stream: &ClientStream<S, P>, data| stream.fill_connection_data(data))
-            .h1(map_config(app, |()| AppConfig::default()))
-            .map_err(drop)
+            .h1(map_config(app, |()| AppConfig::default()));
+        let reporting = apply_fn_factory(http, |(mut stream, peer): (ClientStream<S, P>, Option<SocketAddr>), http| {
+            let report = stream.malformed_head_report();
+            let served = http.call((stream, peer));
+            async move {
+                let ended = served.await;
+                if let (Some(head), Some(report)) = (ended.as_ref().err().and_then(MalformedHead::of), report) {
+                    report(head);
+                }
+                ended
+            }
+        });
+        reporting.map_err(drop)
     }
 }
 

@@ -41,12 +41,7 @@ impl ServerIdentity {
 
 /// Reads at least one certificate from the file that the setting `key` names.
 pub fn read_certificates(key: &str, path: &Path) -> Result<Vec<X509>, Error> {
-    let pem = std::fs::read(path).map_err(|error| Error::file(key, path, file_access::explain(path, &error)))?;
-    let found = X509::stack_from_pem(&pem).map_err(|_| Error::file(key, path, "not a certificate in PEM"))?;
-    if found.is_empty() {
-        return Err(Error::file(key, path, "contains no certificate"));
-    }
-    Ok(found)
+    file_access::read_certificates(path).map_err(|error| Error::file(key, path, error.to_string()))
 }
 
 fn read_key(key: &str, path: &Path) -> Result<PKey<Private>, Error> {

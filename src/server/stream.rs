@@ -16,10 +16,14 @@ use actix_web::dev::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::malformed::MalformedHead;
 use super::upgrade_filter::UpgradeFilter;
 
 /// Time for the request line and headers, from the first byte.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What learns of a malformed head.
+type MalformedHeadReport = Box<dyn FnOnce(MalformedHead)>;
 
 /// An accepted connection. Its handlers find `peer` in the connection data.
 pub struct ClientStream<S, P = ()> {
@@ -30,6 +34,7 @@ pub struct ClientStream<S, P = ()> {
     upgrades: UpgradeFilter,
     /// The requests that had begun when the filter last began a head.
     filtered: u64,
+    on_malformed_head: Option<MalformedHeadReport>,
     _permit: Box<dyn Any>,
 }
 
@@ -68,8 +73,20 @@ impl<S: Unpin, P: Clone + Unpin + 'static> ClientStream<S, P> {
             head: None,
             upgrades: UpgradeFilter::default(),
             filtered: 0,
+            on_malformed_head: None,
             _permit: Box::new(permit),
         }
+    }
+
+    /// Has `report` called when the parser rejects a head of this connection, which ends it.
+    #[must_use]
+    pub fn on_malformed_head(mut self, report: impl FnOnce(MalformedHead) + 'static) -> Self {
+        self.on_malformed_head = Some(Box::new(report));
+        self
+    }
+
+    pub(super) fn malformed_head_report(&mut self) -> Option<MalformedHeadReport> {
+        self.on_malformed_head.take()
     }
 
     pub(super) fn fill_connection_data(&self, data: &mut Extensions) {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::client_certificates::CERTIFICATE;
 use super::lease::{Claimed, LEASE};
 use super::outbox::lease_token;
 use super::rows::{AcceptResult, AcceptRows, IdempotencyRow};
@@ -16,6 +17,8 @@ use crate::domain::notification::{Notification, NotificationId};
 /// A notification to accept.
 pub struct Acceptance {
     pub notification: Notification,
+    /// The number of the certificate that it was posted with, if it is known.
+    pub certificate: Option<i64>,
     /// Nothing is sent after this.
     pub expires_at: Timestamp,
     /// Until then something older may be sent that this notification makes obsolete.
@@ -59,11 +62,11 @@ impl Store {
         if !self.has_space.load(Ordering::Relaxed) {
             return Err(Error::DiskNearlyFull);
         }
-        let Acceptance { notification, expires_at, replaces_until, dedupe, endpoint, leased } = acceptance;
+        let Acceptance { notification, certificate, expires_at, replaces_until, dedupe, endpoint, leased } = acceptance;
         let now = self.clock.now();
         let id = DeliveryId(self.next_id());
         let lease_token = lease_token()?;
-        let ordering_key = self.ordering_key(Some(&notification.content), &notification.subjects)?;
+        let ordering_key = self.ordering_key(Some(&notification.content), &notification.identifiers)?;
         let leased_until = now.after(LEASE);
         let rows = AcceptRows {
             notification: notification.id.0,
@@ -80,11 +83,11 @@ impl Store {
             idempotency: self.idempotency(&notification, &dedupe, endpoint, now)?,
             due_at: if leased { leased_until } else { now },
             ordering_key,
-            replaced: self.replaced(&notification.content, &notification.subjects)?,
+            replaced: self.replaced(&notification.content, &notification.identifiers)?,
             replaces_until,
             lease_token: leased.then_some(lease_token),
-            sealed: self.sealer.seal_content(&notification.content, &notification.subjects, id, now)?,
-            event: accepted_event(&notification, id),
+            sealed: self.sealer.seal_content(&notification.content, &notification.identifiers, id, now)?,
+            event: accepted_event(&notification, certificate, id),
         };
         match self.writer.accept(rows).await? {
             AcceptResult::New if leased => Ok(Accepted::New(Some(Box::new(Claimed {
@@ -94,7 +97,7 @@ impl Store {
                 expires_at,
                 recipient: None,
                 channels: Vec::new(),
-                subjects: notification.subjects,
+                identifiers: notification.identifiers,
                 content: Some(notification.content),
                 attempts: Vec::new(),
                 in_doubt: false,
@@ -141,8 +144,13 @@ fn warnings(notification: &Notification) -> Option<String> {
     (!warnings.is_empty()).then(|| warnings.join("; "))
 }
 
-fn accepted_event(notification: &Notification, delivery: DeliveryId) -> AuditEvent {
-    AuditEvent::new(Actor::Client(notification.client.0.clone()), AuditKind::Accepted, notification.received_at)
-        .about(notification.id, delivery)
-        .with("kind", notification.content.kind().name())
+fn accepted_event(notification: &Notification, certificate: Option<i64>, delivery: DeliveryId) -> AuditEvent {
+    let event =
+        AuditEvent::new(Actor::Client(notification.client.0.clone()), AuditKind::Accepted, notification.received_at)
+            .about(notification.id, delivery)
+            .with("kind", notification.content.kind().name());
+    match certificate {
+        Some(number) => event.with(CERTIFICATE, number),
+        None => event,
+    }
 }

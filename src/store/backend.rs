@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::audit_archives::AuditArchives;
 use super::audit_tree::AuditTree;
+use super::client_certificates::ClientCertificates;
 use super::outbox::Outbox;
 use super::providers::Providers;
 use super::recipients::SealedRecipients;
@@ -32,6 +33,7 @@ pub(super) trait Backend:
     + TemplateChanges
     + TemplateVersions
     + AuditEvents
+    + ClientCertificates
     + AuditTree
     + AuditArchives
     + SealKeyRecord

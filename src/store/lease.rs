@@ -27,7 +27,7 @@ pub struct Claimed {
     /// The channels it may use; empty for all of its plan.
     pub channels: Vec<Channel>,
     /// The identifiers in the notification.
-    pub subjects: Vec<Identifier>,
+    pub identifiers: Vec<Identifier>,
     /// `None` when the epoch key has been destroyed.
     pub content: Option<Content>,
     /// Earlier attempts, in order.

@@ -21,6 +21,7 @@ pub mod audit_tree;
 mod backend;
 pub mod backup;
 mod channel_list;
+pub mod client_certificates;
 pub mod database_files;
 mod error;
 mod fatal_error;
@@ -218,6 +219,11 @@ impl Store {
 
     /// What reports count.
     pub fn report_model(&self) -> &dyn report_model::ReportModel {
+        &*self.backend
+    }
+
+    /// The client certificates that notifications were posted with.
+    pub fn client_certificates(&self) -> &dyn client_certificates::ClientCertificates {
         &*self.backend
     }
 

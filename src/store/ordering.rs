@@ -30,9 +30,9 @@ impl Store {
     pub(super) fn ordering_key(
         &self,
         content: Option<&Content>,
-        subjects: &[Identifier],
+        identifiers: &[Identifier],
     ) -> Result<Option<LookupHash>, Error> {
-        let key = match (content, subjects.first()) {
+        let key = match (content, identifiers.first()) {
             (None | Some(Content::Otp(_)), _) | (_, None) => None,
             (Some(Content::Transaction(payment)), _) => Some(format!("transaction:{}", payment.reference)),
             (Some(Content::CardLocked(_) | Content::CardUnlocked(_)), Some(card)) => Some(card.value.clone()),

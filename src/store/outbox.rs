@@ -80,8 +80,9 @@ impl Store {
                 })
                 .ok()
         });
-        let (content, subjects) = opened.map_or((None, Vec::new()), |(content, subjects)| (Some(content), subjects));
-        let ordering_key = self.ordering_key(content.as_ref(), &subjects).unwrap_or_default();
+        let (content, identifiers) =
+            opened.map_or((None, Vec::new()), |(content, identifiers)| (Some(content), identifiers));
+        let ordering_key = self.ordering_key(content.as_ref(), &identifiers).unwrap_or_default();
         Claimed {
             id,
             notification: NotificationId(row.notification),
@@ -90,7 +91,7 @@ impl Store {
             recipient: row.recipient.map(RecipientId),
             // When this version cannot read the list, two messages are better than none.
             channels: channel_list::read(row.channels.as_deref()).unwrap_or_default(),
-            subjects,
+            identifiers,
             content,
             attempts: row.attempts,
             in_doubt: row.in_doubt,

@@ -39,6 +39,10 @@ pub trait ReportModel: Send + Sync {
     async fn open_deliveries(&self) -> Result<Vec<(i64, String, u64)>, Error>;
     /// Deliveries behind `after` by id, at most `limit`, with their lines, as they are at one moment.
     async fn recount_page(&self, after: Uuid, limit: u32) -> Result<RecountPage, Error>;
+    /// The hashes of the contacts that got the mail of this day, if it is the newest that was mailed.
+    async fn report_mails(&self, day: &str) -> Result<Vec<Vec<u8>>, Error>;
+    /// Remembers that a contact got the mail of this day, and forgets earlier days.
+    async fn keep_report_mail(&self, day: &str, contact_hash: [u8; 16]) -> Result<(), Error>;
 }
 
 /// How far the audit log is counted.

@@ -23,6 +23,9 @@ pub trait Reports: Send + Sync {
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Error>;
     /// One delivery by its id, or the first delivery of the notification with this id.
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error>;
+    /// What operators did about a delivery and is no event of its own: that it was sent again, and that the data of its
+    /// recipient was exported. In order.
+    async fn operators_looks(&self, delivery: &DeliveryLine) -> Result<Vec<EventLine>, Error>;
     /// The open deliveries of each priority, in the order of [`Priority::ALL`].
     async fn backlogs(&self) -> Result<[Backlog; 2], Error>;
     /// The newest rejections of notifications, newest first.

@@ -68,7 +68,7 @@ impl Store {
             None => row.sealed.as_deref(),
         };
         let Some(sealed) = sealed else { return Ok(Err(NotResent::ContentRemoved(row.state))) };
-        let (content, subjects) = self.sealer.open_content(sealed, of)?;
+        let (content, identifiers) = self.sealer.open_content(sealed, of)?;
         let delivery = DeliveryId(self.next_id());
         let event = |at| {
             let event = AuditEvent::new(actor.clone(), AuditKind::DeliveryResent, at).with("of", of.to_string());
@@ -78,7 +78,7 @@ impl Store {
             of: of.0,
             delivery: delivery.0,
             at,
-            sealed: self.sealer.seal_content(&content, &subjects, delivery, at)?,
+            sealed: self.sealer.seal_content(&content, &identifiers, delivery, at)?,
             events: [
                 event(at).about(NotificationId(row.notification), delivery),
                 event(at).with("delivery", delivery.to_string()),

@@ -28,7 +28,7 @@ impl Store {
         let mut others = Vec::with_capacity(rest.len());
         for share in rest {
             let delivery = DeliveryId(self.next_id());
-            let sealed = self.sealer.seal_content(content, &claimed.subjects, delivery, now)?;
+            let sealed = self.sealer.seal_content(content, &claimed.identifiers, delivery, now)?;
             let (recipient, channels) = (share.recipient.0, channel_list::write(&share.channels));
             others.push(SplitRow { delivery: delivery.0, recipient, channels, lease_token: lease_token()?, sealed });
         }
@@ -46,7 +46,7 @@ impl Store {
         }
         let mut all = Vec::with_capacity(shares.len());
         for (row, share) in split.others.into_iter().zip(rest) {
-            let (content, subjects) = self.sealer.open_content(&row.sealed, DeliveryId(row.delivery))?;
+            let (content, identifiers) = self.sealer.open_content(&row.sealed, DeliveryId(row.delivery))?;
             all.push(Claimed {
                 id: DeliveryId(row.delivery),
                 notification: claimed.notification,
@@ -54,7 +54,7 @@ impl Store {
                 expires_at: claimed.expires_at,
                 recipient: Some(share.recipient),
                 channels: share.channels.clone(),
-                subjects,
+                identifiers,
                 content: Some(content),
                 attempts: Vec::new(),
                 in_doubt: false,

@@ -28,7 +28,7 @@ impl Store {
         if !claimed.waited && claimed.attempts.is_empty() {
             return Ok(false);
         }
-        let Some(Replacement { own, .. }) = replacement(content, &claimed.subjects) else { return Ok(false) };
+        let Some(Replacement { own, .. }) = replacement(content, &claimed.identifiers) else { return Ok(false) };
         let own = self.replacement_hash(&own)?;
         let newer = retry::while_temporary(LEASE, || self.backend.newer(own, claimed.notification.0)).await?;
         let has_left = claimed.attempts.iter().any(|attempt| attempt.outcome.is_accepted());
@@ -40,8 +40,8 @@ impl Store {
     }
 
     /// The hash of what a notification makes obsolete.
-    pub(super) fn replaced(&self, content: &Content, subjects: &[Identifier]) -> Result<Option<LookupHash>, Error> {
-        let keys = replacement(content, subjects);
+    pub(super) fn replaced(&self, content: &Content, identifiers: &[Identifier]) -> Result<Option<LookupHash>, Error> {
+        let keys = replacement(content, identifiers);
         keys.map(|keys| self.replacement_hash(&keys.replaces)).transpose()
     }
 

@@ -171,7 +171,7 @@ fn acceptance(sequence: u64) -> anyhow::Result<Acceptance> {
             id: NotificationId(Uuid::now_v7()),
             client: ClientName("processor-dev".to_owned()),
             received_at,
-            subjects: vec![
+            identifiers: vec![
                 name(IdentifierKind::StorageCustomer, customer.to_string()),
                 name(IdentifierKind::StorageCard, customer.to_string()),
                 name(IdentifierKind::Balance, "b334b384-328c-11ed-a261-0242ac120002".to_owned()),
@@ -183,6 +183,7 @@ fn acceptance(sequence: u64) -> anyhow::Result<Acceptance> {
             }),
             warnings: Vec::new(),
         },
+        certificate: None,
         expires_at: received_at.after(Duration::from_mins(5)),
         replaces_until: received_at.after(Duration::from_mins(5)),
         dedupe: Dedupe::ByKey(Uuid::new_v4().to_string(), Duration::from_hours(72)),

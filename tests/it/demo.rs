@@ -177,3 +177,16 @@ fn the_printed_command_posts_a_notification_and_the_demo_shows_its_message() {
     assert!(ended.success(), "{ended}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "keys are left behind");
 }
+
+#[test]
+fn a_demo_whose_terminal_is_closed_leaves_no_keys_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = Running::start(folder.path()).unwrap();
+    running.read_to(|line| line.starts_with("Try it")).unwrap();
+
+    kill_process(Pid::from_child(&running.child), Signal::HUP).unwrap();
+    let ended = running.child.wait().unwrap();
+
+    assert!(ended.success(), "{ended}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "keys are left behind");
+}

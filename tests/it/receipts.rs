@@ -8,36 +8,36 @@ mod races;
 
 use std::time::{Duration, Instant};
 
-use crate::support::desk::{Desk, Slip};
+use crate::support::receipt_provider::{ReceiptProvider, SignedReceipt};
 use crate::support::{Gateway, Setup, otp, recipient};
 
 /// Longer than anything takes: a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A gateway whose first SMS provider, `desk`, sends receipts; `more` and `receipt` are further settings of the provider
+/// A gateway whose first SMS provider, `sms_provider`, sends receipts; `more` and `receipt` are further settings of the provider
 /// and of its receipts.
-async fn listening(more: &str, receipt: &str) -> (Gateway, Desk) {
-    let desk = Desk::open().await;
-    let settings = desk.settings("desk", more, receipt) + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
+async fn listening(more: &str, receipt: &str) -> (Gateway, ReceiptProvider) {
+    let sms_provider = ReceiptProvider::open().await;
+    let settings = sms_provider.settings("sms_provider", more, receipt) + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
     let gateway = Setup::new().first(&settings).start().await;
     gateway.knows([recipient("phone").customer("1337").phone("+48600100200")]).await;
-    (gateway, desk)
+    (gateway, sms_provider)
 }
 
-/// The same, after `desk` has accepted one code; returns our reference.
-async fn sent(receipt: &str) -> (Gateway, Desk, String) {
-    let (gateway, desk) = listening("", receipt).await;
+/// The same, after `sms_provider` has accepted one code; returns our reference.
+async fn sent(receipt: &str) -> (Gateway, ReceiptProvider, String) {
+    let (gateway, sms_provider) = listening("", receipt).await;
     gateway.post(&otp().code("73915046")).await.expect_status(204);
-    let reference = desk.message().await;
-    desk.answers();
+    let reference = sms_provider.message().await;
+    sms_provider.answers();
     gateway.settle().await;
     assert_eq!(gateway.last().await.line.state, "sent");
-    (gateway, desk, reference)
+    (gateway, sms_provider, reference)
 }
 
 /// Posts a receipt and expects that it is accepted.
-async fn report(gateway: &Gateway, slip: &Slip) {
-    let answer = slip.post(gateway.receipts_address()).await.expect_status(200);
+async fn report(gateway: &Gateway, receipt: &SignedReceipt) {
+    let answer = receipt.post(gateway.receipts_address()).await.expect_status(200);
     assert_eq!(answer.body, "");
 }
 

@@ -119,14 +119,15 @@ impl Fixture {
 
     fn code(&self, code: &str) -> Acceptance {
         let received_at = self.now();
-        let subjects = vec![Identifier { kind: IdentifierKind::StorageCustomer, value: "1337".to_owned() }];
+        let identifiers = vec![Identifier { kind: IdentifierKind::StorageCustomer, value: "1337".to_owned() }];
         let money = Money { minor: 1000, currency: Currency::parse("PLN").unwrap() };
         let merchant = "merchant test".to_owned();
         let content = Content::Otp(Otp { code: Code::parse(code.to_owned()).unwrap(), money, merchant });
         let id = NotificationId(Uuid::now_v7());
         let client = ClientName("processor".to_owned());
         Acceptance {
-            notification: Notification { id, client, received_at, subjects, content, warnings: Vec::new() },
+            notification: Notification { id, client, received_at, identifiers, content, warnings: Vec::new() },
+            certificate: None,
             expires_at: received_at.after(Duration::from_mins(5)),
             replaces_until: received_at.after(Duration::from_mins(5)),
             dedupe: Dedupe::Never,

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use super::connect_phase::ConnectPhase;
 use crate::channel::{SendResult, io_problem, tls_problem};
 use crate::domain::outcome::{Cause, Outcome};
 
@@ -11,7 +12,8 @@ pub(super) struct FailedRequest<'a> {
     pub(super) error: &'a reqwest::Error,
     /// Whether the message may have left this process.
     pub(super) is_sent: bool,
-    pub(super) is_https: bool,
+    /// What the connection waited for shortly before its time was over.
+    pub(super) phase: Option<ConnectPhase>,
 }
 
 impl FailedRequest<'_> {
@@ -32,10 +34,10 @@ impl FailedRequest<'_> {
         if let Some(problem) = tls_problem::of(self.error) {
             return (Outcome::failed(Cause::TlsFailed), format!("TLS: {problem}"));
         }
-        let reason = match (self.error.is_timeout(), self.is_https) {
-            (true, true) => "timed out while connecting (TCP or TLS)".to_owned(),
-            (true, false) => "timed out while connecting".to_owned(),
-            (false, _) => self.reason(),
+        let reason = if self.error.is_timeout() {
+            format!("timed out {}", self.phase.unwrap_or(ConnectPhase::Tcp).when())
+        } else {
+            self.reason()
         };
         (Outcome::failed(Cause::Unreachable), reason)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
 
+use super::connect_phase::Resolver;
 use super::{client, read_bounded};
 use crate::channel::Error;
 use crate::domain::chain;
@@ -20,7 +21,7 @@ impl PostClient {
     /// Nothing is contacted yet. `name` is what errors call the server; `ca` are certificates to trust in addition to the system's.
     pub fn new(name: &str, url: &str, ca: Option<&Path>, timeout: Duration) -> Result<Self, Error> {
         let url = super::check_url(name, url)?;
-        Ok(Self { client: client(name, ca, timeout, 1)?, url })
+        Ok(Self { client: client(name, ca, timeout, 1, &Resolver::default())?, url })
     }
 
     /// The body of the answer to `body`.

@@ -14,6 +14,7 @@ use crate::audit::note::NoteVerifier;
 use crate::audit::tlog_proof::{self, ProvenEvent, TlogProof};
 use crate::cli::{Usage, output};
 use crate::domain::clock::Timestamp;
+use crate::file_access;
 
 /// How many timestamps there are, and the size and the time of the newest.
 type Timestamps = (u64, Option<(u64, Timestamp)>);
@@ -186,9 +187,8 @@ fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn read_ca(file: &Path) -> anyhow::Result<Vec<X509>> {
-    let pem = std::fs::read(file).map_err(|error| Usage(format!("{}: {error}", file.display())))?;
-    let ca = X509::stack_from_pem(&pem).ok().filter(|ca| !ca.is_empty());
-    ca.ok_or_else(|| Usage(format!("--tsa-ca {}: expected PEM certificates", file.display())).into())
+    let read = file_access::read_certificates(file);
+    Ok(read.map_err(|error| Usage(format!("--tsa-ca {}: {error}", file.display())))?)
 }
 
 fn read_key(key: &str) -> anyhow::Result<NoteVerifier> {

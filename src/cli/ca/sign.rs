@@ -12,6 +12,7 @@ use super::{CaLocation, day, passphrase};
 use crate::cli::{Usage, operator_log, output};
 use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
+use crate::file_access;
 use crate::ingest;
 use crate::pki;
 use crate::pki::ca::index::IssuedCertificate;
@@ -207,7 +208,6 @@ fn signed_by_another(args: &Args, pin: &str) -> Option<CaEnvironment> {
 }
 
 fn trusts(client_ca: &Path, ca: &CaStore) -> bool {
-    let Ok(pem) = pki::read_up_to(client_ca, pki::PEM_MAX) else { return false };
-    let (Ok(trusted), Ok(ours)) = (X509::stack_from_pem(&pem), ca.certificate()) else { return false };
+    let (Ok(trusted), Ok(ours)) = (file_access::read_certificates(client_ca), ca.certificate()) else { return false };
     trusted.iter().any(|one| one.to_der().ok() == ours.to_der().ok())
 }

@@ -7,6 +7,7 @@ use openssl::x509::X509;
 
 use super::report::{CheckReport, Severity};
 use crate::domain::clock::Timestamp;
+use crate::file_access;
 use crate::pki::expiry;
 use crate::pki::expiry::ExpiryWarning;
 use crate::server::ListenAddress;
@@ -68,9 +69,7 @@ pub(super) fn key_permissions(subject: &str, path: &Path, report: &mut CheckRepo
 
 fn read(subject: &str, path: &Path, report: &mut CheckReport) -> Vec<X509> {
     let shown = path.display().to_string();
-    let pem = std::fs::read(path).map_err(|error| error.to_string());
-    let stack = pem.and_then(|pem| X509::stack_from_pem(&pem).map_err(|_| "not a certificate in PEM".to_owned()));
-    match stack {
+    match file_access::read_certificates(path) {
         Ok(certificates) => certificates,
         Err(what) => {
             if !report.has_error_about(&shown) {

@@ -2,10 +2,9 @@
 
 use std::net::ToSocketAddrs as _;
 
-use openssl::x509::X509;
-
 use super::report::CheckReport;
 use crate::config::{Config, Environment};
+use crate::file_access;
 use crate::pki;
 
 /// The names of a server certificate that only this machine can use.
@@ -22,7 +21,7 @@ pub(super) fn check(config: &Config, report: &mut CheckReport) {
         let text = format!("ingest.listen {}: only this machine can connect", ingest.listen);
         report.warning("production", text);
     }
-    let certificates = std::fs::read(&ingest.certificate).ok().and_then(|pem| X509::stack_from_pem(&pem).ok());
+    let certificates = file_access::read_certificates(&ingest.certificate).ok();
     let summary = certificates.and_then(|all| pki::describe(all.first()?).ok());
     if let Some(summary) = summary.filter(|it| it.names.iter().all(|name| LOCAL.contains(&name.as_str()))) {
         let (path, names) = (ingest.certificate.display(), summary.names.join(" "));

@@ -20,9 +20,9 @@ pub struct Replacement {
 /// A code replaces an older one for the same purchase: the same card, merchant, amount and currency, since no processor
 /// sends a purchase number. Without a card or a merchant the purchase is not known, and two codes are better than none. An
 /// unlock replaces a lock and a lock an unlock; each stage of an identity verification replaces the one before.
-pub fn replacement(content: &Content, subjects: &[Identifier]) -> Option<Replacement> {
-    let of_kind = |kind| subjects.iter().find(|it| it.kind == kind).map(|it| it.value.trim());
-    let first = subjects.first().map(|it| it.value.as_str());
+pub fn replacement(content: &Content, identifiers: &[Identifier]) -> Option<Replacement> {
+    let of_kind = |kind| identifiers.iter().find(|it| it.kind == kind).map(|it| it.value.trim());
+    let first = identifiers.first().map(|it| it.value.as_str());
     let same = |key: String, kinds| Replacement { own: key.clone(), replaces: key, kinds };
     match content {
         Content::Otp(otp) => {
@@ -34,7 +34,7 @@ pub fn replacement(content: &Content, subjects: &[Identifier]) -> Option<Replace
         Content::CardLocked(_) => first.map(|card| opposite(["locked", "unlocked"], card, &[Kind::CardUnlocked])),
         Content::CardUnlocked(_) => first.map(|card| opposite(["unlocked", "locked"], card, &[Kind::CardLocked])),
         Content::TransactionalLock(lock) => {
-            let holder = subjects.first()?;
+            let holder = identifiers.first()?;
             let about = format!("{}\n{}\n{}", holder.kind, holder.value, lock.reason.name());
             Some(match lock.change {
                 LockChange::Added => opposite(["added", "removed"], &about, &[Kind::TransactionalLockRemoved]),
@@ -72,8 +72,8 @@ mod tests {
         let code = Code::parse("48151623".to_owned()).unwrap();
         let content = Content::Otp(Otp { code, money, merchant: merchant.to_owned() });
         let card = card.map(|card| identifier(IdentifierKind::StorageCard, card));
-        let subjects: Vec<_> = [identifier(IdentifierKind::StorageCustomer, "1")].into_iter().chain(card).collect();
-        replacement(&content, &subjects).map(|keys| keys.own)
+        let identifiers: Vec<_> = [identifier(IdentifierKind::StorageCustomer, "1")].into_iter().chain(card).collect();
+        replacement(&content, &identifiers).map(|keys| keys.own)
     }
 
     #[test]

@@ -2,16 +2,18 @@
 //!
 //! A start is the left edge, or the right edge in a document that is written from right to left.
 
-use super::page::{NodeKind, PAGE, PageNode, Placed, PlacedItem, Section, TextColor};
+use super::page::{ContentsLink, NodeKind, PAGE, PageNode, Placed, PlacedItem, Section, TextColor};
 use super::text::{TextLine, TextStyle, Typesetter, without_isolates};
 use crate::dossier::content::DocumentBlock;
 
-const MARGIN: f32 = 56.0;
+pub(super) const MARGIN: f32 = 56.0;
 const TOP: f32 = 60.0;
 const BOTTOM: f32 = PAGE.1 - 68.0;
-const WIDTH: f32 = PAGE.0 - 2.0 * MARGIN;
+pub(super) const WIDTH: f32 = PAGE.0 - 2.0 * MARGIN;
 const LABELS: f32 = 150.0;
 const GAP: f32 = 10.0;
+/// A line of the contents.
+const CONTENTS_LINE: f32 = 18.0;
 /// Above and below a text on shaded ground.
 const PADDING: f32 = 4.0;
 /// A part that is higher than this may be divided between pages.
@@ -36,12 +38,13 @@ pub(super) struct DossierPages<'a> {
     pub(super) placed: Vec<Placed>,
     pub(super) nodes: Vec<PageNode>,
     pub(super) sections: Vec<Section>,
+    pub(super) links: Vec<ContentsLink>,
 }
 
 impl<'a> DossierPages<'a> {
     pub(super) fn new(typesetter: &'a Typesetter, is_rtl: bool) -> Self {
-        let (placed, nodes, sections) = (Vec::new(), Vec::new(), Vec::new());
-        Self { typesetter, is_rtl, page: 0, y: TOP, placed, nodes, sections }
+        let (placed, nodes, sections, links) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { typesetter, is_rtl, page: 0, y: TOP, placed, nodes, sections, links }
     }
 
     /// Places all blocks. `pages` are the numbers that the contents show, as far as they are known.
@@ -198,17 +201,20 @@ impl<'a> DossierPages<'a> {
         for (at, text) in sections.enumerate() {
             let item = self.node(NodeKind::Item, Some(list));
             let body = self.node(NodeKind::ItemBody, Some(item));
+            let link = self.node(NodeKind::Link, Some(body));
             let style = Self::style(10.0, false);
             let number = pages.get(at).map_or_else(String::new, usize::to_string);
-            self.ensure(18.0);
-            self.y += 18.0;
+            self.ensure(CONTENTS_LINE);
+            self.y += CONTENTS_LINE;
+            let (y, height) = (self.y - CONTENTS_LINE + 5.0, CONTENTS_LINE);
+            self.links.push(ContentsLink { page: self.page, y, height, node: link, section: at });
             // One line each, so that the numbers of the pages do not depend on the contents.
             if let Some(line) = self.typesetter.lines(text, WIDTH - 40.0, style).into_iter().next() {
-                self.put(line, 0.0, 10.0, TextColor::Ink, Some(body));
+                self.put(line, 0.0, 10.0, TextColor::Ink, Some(link));
             }
             if let Some(line) = self.typesetter.lines(&number, 40.0, style).into_iter().next() {
                 let start = WIDTH - line.width;
-                self.put(line, start, 10.0, TextColor::Ink, Some(body));
+                self.put(line, start, 10.0, TextColor::Ink, Some(link));
             }
         }
         self.new_page();

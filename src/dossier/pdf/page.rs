@@ -54,6 +54,20 @@ pub(super) enum NodeKind {
     List,
     Item,
     ItemBody,
+    Link,
+}
+
+/// A line of the contents that leads to its section.
+#[derive(Debug)]
+pub(super) struct ContentsLink {
+    pub(super) page: usize,
+    /// The upper edge.
+    pub(super) y: f32,
+    pub(super) height: f32,
+    /// The element that it belongs to.
+    pub(super) node: usize,
+    /// The position of the section.
+    pub(super) section: usize,
 }
 
 /// A heading of level 1, and where it is.

@@ -83,7 +83,7 @@ impl Dispatch {
         self.registry.reserve(candidate);
         let reserve_segments = |segments: u32| self.registry.reserve_more(candidate, segments.saturating_sub(1));
         let attempt = self.sender.attempt(claimed, recipient, candidate, reserve_segments).await;
-        let contact_hash = self.store.contact_hash(&candidate.address).ok();
+        let contact_hash = self.store.contact_hash(&candidate.contact).ok();
         let attempt = Attempt { contact_hash, cost: self.cost(&attempt), ..attempt };
         if attempt.outcome.is_local() {
             delivery_metrics::queued(claimed, candidate);
@@ -111,7 +111,7 @@ impl Dispatch {
             started_at: self.clock.now(),
             took: Duration::ZERO,
             outcome: Outcome::unknown(Cause::Interrupted),
-            contact_hash: self.store.contact_hash(&candidate.address).ok(),
+            contact_hash: self.store.contact_hash(&candidate.contact).ok(),
             ..next_attempt(&claimed, &candidate)
         };
         let attempt = Attempt { cost: self.cost(&attempt), ..attempt };

@@ -4,13 +4,15 @@ use serde_json::{Map, Value};
 
 use super::proofs::Proofs;
 use super::{Error, Settings};
+use crate::domain::certificate_id::CertificateId;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
 use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::recipient::RecipientId;
 use crate::domain::template_version::TemplateSnapshot;
-use crate::dossier::{AttemptRecord, ClockRecord, DeliveryRecord, EventRecord, MessageRecord, ReceiptRecord};
+use crate::dossier::{AttemptRecord, CertificateRecord, ClockRecord, DeliveryRecord, EventRecord};
+use crate::dossier::{MessageRecord, ReceiptRecord};
 use crate::flow::deliveries::message_text::{self, AttemptText};
 use crate::store::reports::{DeliveryDetail, EventLine};
 use crate::store::{REMOVED, Store};
@@ -22,10 +24,14 @@ pub(super) async fn delivery(
     proofs: &mut Proofs<'_>,
 ) -> Result<DeliveryRecord, Error> {
     let line = &detail.line;
-    let mut events = Vec::with_capacity(detail.events.len());
-    for event in &detail.events {
+    let looks = store.reports().operators_looks(line).await?.into_iter().filter(|event| event.at >= line.received_at);
+    let mut lines: Vec<_> = detail.events.iter().cloned().chain(looks).collect();
+    lines.sort_by_key(|event| event.seq);
+    let mut events = Vec::with_capacity(lines.len());
+    for event in &lines {
         events.push(event_record(event, proofs).await?);
     }
+    let certificate = store.client_certificates().certificate_of(line.notification).await?;
     // A delivery that was split off a notification begins with the split, at the same moment.
     let clock = match events.iter().find(|event| event.kind == "accepted").or(events.first()) {
         Some(accepted) => proofs.clock(accepted.index).await?,
@@ -36,6 +42,11 @@ pub(super) async fn delivery(
         notification: line.notification.to_string(),
         kind: line.kind.clone(),
         client: line.client.clone(),
+        certificate: certificate.map(|CertificateId { subject, serial, pin }| CertificateRecord {
+            subject,
+            serial,
+            spki_pin: pin,
+        }),
         accepted_at: line.received_at.to_string(),
         deadline: line.expires_at.to_string(),
         state: line.state.clone(),

@@ -1,7 +1,8 @@
 //! Writes the reports of each day into a folder on the next day, and mails the summary to operators.
 //!
-//! A day whose files are there is done, so a restart repeats nothing. The files appear together at the end; the mail is sent before
-//! that, so that a mail that failed is tried again. It has sums only and no personal data.
+//! A day is done when its files are there and every operator has its mail, which the database remembers: a restart repeats
+//! nothing, and a mail that failed is tried again for those who lack it. The files appear together, before the mails. A mail
+//! has sums only and no personal data.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,10 +18,9 @@ use crate::channel::Provider;
 use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::contact::{Channel, Contact};
-use crate::domain::delivery::DeliveryId;
 use crate::domain::provider_profile::ProviderProfile;
 use crate::flow::dispatch::ConfiguredProvider;
-use crate::flow::text_mail::{TextMail, escaped};
+use crate::flow::text_mail::{MailError, TextMail, escaped};
 use crate::report::columns::SummedReport;
 use crate::report::csv::Style;
 use crate::report::format::ReportFormat;
@@ -114,8 +114,10 @@ pub enum Error {
     File(#[from] new_file::Error),
     #[error("folder {} cannot be created", folder.display())]
     Folder { folder: PathBuf, source: std::io::Error },
-    #[error("the mail to operators was not accepted: {0}")]
-    Mail(String),
+    #[error("{failed} of {of} mails to operators were not sent; those operators get them at the next try")]
+    Mail { failed: usize, of: usize, source: MailError },
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
 }
 
 /// The reports of each day.
@@ -142,12 +144,15 @@ impl DailyReport {
             let now = clock.now().to_jiff().to_zoned(TimeZone::system());
             let pause = match self.step(&store, &now).await {
                 Ok(Some(day)) => {
-                    tracing::info!(%day, folder = %self.settings.folder.display(), "reports of the day were written");
+                    tracing::info!(%day, folder = %self.settings.folder.display(), "reports of the day were written and mailed");
                     CHECK_EVERY
                 }
                 Ok(None) => CHECK_EVERY,
                 Err(error) => {
-                    tracing::error!(error = chain(&error), "reports of the day were not written; tried again");
+                    tracing::error!(
+                        error = chain(&error),
+                        "reports of the day were not all written and mailed; tried again"
+                    );
                     AFTER_FAILURE
                 }
             };
@@ -155,10 +160,15 @@ impl DailyReport {
         }
     }
 
-    /// Writes the reports of the day before `now`, if it is time and they are not there; returns the day.
+    /// Writes and mails the reports of the day before `now`, if it is time and that was not done; returns the day.
     pub async fn step(&self, store: &Store, now: &Zoned) -> Result<Option<Date>, Error> {
         let (Some(time), Ok(day)) = (self.settings.time, now.date().yesterday()) else { return Ok(None) };
-        if now.time() < time || self.files(day).iter().all(|(path, ..)| path.exists()) {
+        if now.time() < time {
+            return Ok(None);
+        }
+        let is_written = self.files(day).iter().all(|(path, ..)| path.exists());
+        let lacking = self.lacking(store, day).await?;
+        if is_written && lacking.is_empty() {
             return Ok(None);
         }
         let start = |date: Date| date.to_zoned(now.time_zone().clone()).map(|at| Timestamp::from(at.timestamp()));
@@ -170,7 +180,10 @@ impl DailyReport {
             return Ok(None);
         }
         let request = ReportRequest { from, to, by: None, zone: now.time_zone().clone() };
-        self.write(store, day, &request).await?;
+        if !is_written {
+            self.write(store, day, &request).await?;
+        }
+        self.send(store, day, &request, &lacking).await?;
         Ok(Some(day))
     }
 
@@ -189,13 +202,43 @@ impl DailyReport {
                 Err(error) => return Err(error.into()),
             }
         }
-        if let Some((provider, to)) = &self.mail {
-            let text = summary(store, request).await?;
-            for contact in to {
-                send(&**provider, contact, day, &text).await?;
+        Ok(files.into_iter().try_for_each(NewFile::finish)?)
+    }
+
+    /// The operators who did not get the mail of this day, with the hashes of their addresses.
+    async fn lacking(&self, store: &Store, day: Date) -> Result<Vec<(&Contact, [u8; 16])>, Error> {
+        let Some((_, to)) = &self.mail else { return Ok(Vec::new()) };
+        let mailed = store.report_model().report_mails(&day.to_string()).await?;
+        let mut lacking = Vec::new();
+        for contact in to {
+            let hash = store.contact_hash(contact)?;
+            if !mailed.iter().any(|it| it[..] == hash) {
+                lacking.push((contact, hash));
             }
         }
-        Ok(files.into_iter().try_for_each(NewFile::finish)?)
+        Ok(lacking)
+    }
+
+    /// Mails the summary to all of them, also when one mail fails.
+    async fn send(
+        &self,
+        store: &Store,
+        day: Date,
+        request: &ReportRequest,
+        lacking: &[(&Contact, [u8; 16])],
+    ) -> Result<(), Error> {
+        let Some((provider, to)) = self.mail.as_ref().filter(|_| !lacking.is_empty()) else { return Ok(()) };
+        let text = summary(store, request).await?;
+        let mut errors = Vec::new();
+        for (contact, hash) in lacking {
+            match mail(day, &text).send(&**provider, contact, MAIL_VALID_FOR).await {
+                Ok(()) => store.report_model().keep_report_mail(&day.to_string(), *hash).await?,
+                Err(error) => errors.push(error),
+            }
+        }
+        let failed = errors.len();
+        let first = errors.into_iter().next();
+        first.map_or(Ok(()), |source| Err(Error::Mail { failed, of: to.len(), source }))
     }
 
     fn files(&self, day: Date) -> Vec<(PathBuf, SummedReport, ReportFormat)> {
@@ -220,18 +263,10 @@ async fn summary(store: &Store, request: &ReportRequest) -> Result<String, Error
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-async fn send(provider: &dyn Provider, to: &Contact, day: Date, text: &str) -> Result<(), Error> {
-    let mail = TextMail {
+fn mail(day: Date, text: &str) -> TextMail {
+    TextMail {
         subject: format!("otpost: deliveries of {day}"),
         text: text.to_owned(),
         html: format!("<pre>{}</pre>", escaped(text)),
-    };
-    let result = mail.send(provider, to, DeliveryId(uuid::Uuid::now_v7()), MAIL_VALID_FOR).await;
-    let result = result.map_err(|error| Error::Mail(error.to_string()))?;
-    if result.outcome.is_accepted() {
-        return Ok(());
     }
-    let cause = result.outcome.cause().map_or(result.outcome.name(), crate::domain::outcome::Cause::name);
-    let detail = result.detail.map(|detail| format!(": {}", detail.as_str())).unwrap_or_default();
-    Err(Error::Mail(format!("{cause}{detail}")))
 }

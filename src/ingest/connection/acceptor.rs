@@ -8,18 +8,21 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use openssl::ssl::Ssl;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
 use tokio_openssl::SslStream;
 
 use super::limiter::{ConnectionLimiter, HandshakePermit};
+use crate::domain::certificate_id::CertificateId;
 use crate::domain::clock::Clock;
-use crate::flow::audit::CertificateId;
+use crate::domain::notification::ClientName;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::ingest::mtls::client_cert::ClientCert;
 use crate::ingest::mtls::reason::RejectReason;
 use crate::ingest::mtls::rejection_log::{RejectionLog, RejectionStage};
 use crate::ingest::mtls::tls::{HandshakeResult, HandshakeResultIndex};
 use crate::ingest::mtls::trust::TrustStore;
-use crate::server::{ClientStream, HANDSHAKE_TIMEOUT, handshake};
+use crate::ingest::rejections::NotificationRejections;
+use crate::server::{ClientStream, HANDSHAKE_TIMEOUT, MalformedHead, handshake};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -28,6 +31,9 @@ pub(crate) enum PeerIdentity {
     /// A proxy, which forwards the certificate of each request's client. Over TLS it has a certificate of its own.
     Proxy(Option<Arc<ClientCert>>),
 }
+
+/// The name in the list of rejections for what a proxy sent: whose request it was is not known without a head.
+const PROXY: &str = "(trusted proxy)";
 
 /// An accepted connection.
 type AcceptedStream<S> = ClientStream<S, PeerIdentity>;
@@ -42,6 +48,7 @@ pub(crate) struct Acceptor {
     pub(crate) result_index: HandshakeResultIndex,
     pub(crate) limiter: Arc<ConnectionLimiter>,
     pub(crate) rejections: Arc<RejectionLog>,
+    pub(crate) notifications: Arc<NotificationRejections>,
     pub(crate) expiry: Arc<ExpiryMonitor>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether only the trusted proxy may connect.
@@ -84,7 +91,7 @@ impl Acceptor {
         let certificate = Arc::new(certificate);
         let peer =
             if self.for_proxy { PeerIdentity::Proxy(Some(certificate)) } else { PeerIdentity::Client(certificate) };
-        Ok(ClientStream::new(tls, peer, permit))
+        Ok(self.reporting(ClientStream::new(tls, peer.clone(), permit), peer))
     }
 
     /// Accepts a connection over a unix socket from a process of one of `uids`.
@@ -96,7 +103,28 @@ impl Acceptor {
             Err(RejectReason::NotListed)
         };
         let reject = |reason| self.rejections.record(RejectionStage::Handshake, reason, None, None);
-        permit.map_err(reject).ok().map(|permit| ClientStream::new(stream, PeerIdentity::Proxy(None), permit))
+        let peer = PeerIdentity::Proxy(None);
+        permit.map_err(reject).ok().map(|permit| self.reporting(ClientStream::new(stream, peer.clone(), permit), peer))
+    }
+
+    // A request with a malformed head is lost like any other that is rejected.
+    fn reporting<S: Unpin>(&self, stream: AcceptedStream<S>, peer: PeerIdentity) -> AcceptedStream<S> {
+        let acceptor = self.clone();
+        stream.on_malformed_head(move |head| acceptor.record_malformed(&peer, head))
+    }
+
+    fn record_malformed(&self, peer: &PeerIdentity, head: MalformedHead) {
+        let listed = |certificate: &ClientCert| {
+            self.trust.load().authorizer.client(certificate).map(|client| client.name.clone())
+        };
+        let client = match peer {
+            PeerIdentity::Proxy(_) => Ok(PROXY.to_owned()),
+            PeerIdentity::Client(certificate) => listed(certificate).ok_or_else(|| certificate.id.clone()),
+        };
+        match client {
+            Ok(client) => self.notifications.malformed(&ClientName(client), head.into(), Instant::now()),
+            Err(id) => self.rejections.record(RejectionStage::Request, RejectReason::NotListed, Some(id), None),
+        }
     }
 
     async fn handshake(

@@ -5,8 +5,8 @@ use openssl::ssl::SslRef;
 use openssl::stack::StackRef;
 use openssl::x509::{X509, X509ExtendedKeyUsage, X509Ref};
 
+use crate::domain::certificate_id::CertificateId;
 use crate::domain::clock::Timestamp;
-use crate::flow::audit::CertificateId;
 use crate::pki::{self, SerialNumber};
 
 /// A certificate whose chain has been verified, and whose private key the client has.

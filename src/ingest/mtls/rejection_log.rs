@@ -9,7 +9,8 @@ use strum::IntoStaticStr;
 use tokio::time::Instant;
 
 use super::reason::RejectReason;
-use crate::flow::audit::{CertificateId, Rejection};
+use crate::domain::certificate_id::CertificateId;
+use crate::flow::audit::Rejection;
 use crate::ingest::batch_counter::{BatchCounter, BatchKey};
 
 /// Where a client is rejected.

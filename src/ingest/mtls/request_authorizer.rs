@@ -14,9 +14,9 @@ use super::rejection_log::{RejectionLog, RejectionStage};
 use super::trust::TrustStore;
 use super::trusted_proxy;
 use super::trusted_proxy::ProxyHeaderError;
+use crate::domain::certificate_id::CertificateId;
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::ClientName;
-use crate::flow::audit::CertificateId;
 use crate::ingest::connection::acceptor::PeerIdentity;
 use crate::ingest::problem::Problem;
 use crate::ingest::settings::Jwe;
@@ -33,6 +33,8 @@ pub(crate) struct RequestAuthorizer {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) name: ClientName,
+    /// The certificate that it presented.
+    pub(crate) certificate: Arc<ClientCert>,
     /// Whether its bodies are encrypted.
     pub(crate) jwe: Jwe,
 }
@@ -62,7 +64,10 @@ impl RequestAuthorizer {
         let certificate = self.certificate(request, now)?;
         let trust = self.trust.load();
         match trust.authorizer.authorize(&certificate, access, now) {
-            Ok(client) => Ok(Client { name: ClientName(client.name.clone()), jwe: client.jwe }),
+            Ok(client) => {
+                let (name, jwe) = (ClientName(client.name.clone()), client.jwe);
+                Ok(Client { name, certificate, jwe })
+            }
             Err(reason) => {
                 let client = trust.authorizer.client(&certificate).map(|client| ClientName(client.name.clone()));
                 let problem = self.reject(request, reason, Some(certificate.id.clone()));

@@ -16,7 +16,7 @@ use openssl::x509::{X509PurposeId, X509StoreContext, X509StoreContextRef, X509Ve
 use super::client_cert;
 use super::reason::RejectReason;
 use super::trust_files::TrustFiles;
-use crate::flow::audit::CertificateId;
+use crate::domain::certificate_id::CertificateId;
 use crate::ingest::settings::{MinVersion, Settings};
 use crate::server::{self, Error, SECURITY_LEVEL};
 

@@ -15,7 +15,7 @@ use super::client_cert;
 use super::client_cert::ClientCert;
 use super::reason::RejectReason;
 use super::trust::TrustStore;
-use crate::flow::audit::CertificateId;
+use crate::domain::certificate_id::CertificateId;
 
 /// The header with the client's certificate.
 pub(super) const CLIENT_CERT: &str = "client-cert";

@@ -244,7 +244,7 @@ impl CaStore {
         let file = file.map_err(write_error(&path))?;
         file.lock().map_err(write_error(&path))?;
         for folder in [self.folder.clone(), self.path("issued")] {
-            files::remove_drafts(&folder).map_err(write_error(&folder))?;
+            file_access::remove_drafts(&folder).map_err(write_error(&folder))?;
         }
         Ok(file)
     }

@@ -7,6 +7,7 @@
 mod audit_archives;
 mod audit_events;
 mod audit_tree;
+mod client_certificates;
 mod outbox;
 mod providers;
 mod receipts;

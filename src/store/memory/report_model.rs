@@ -21,6 +21,7 @@ pub(super) struct ReportTables {
     keys: Vec<ReportKey>,
     lines: BTreeMap<LinePlace, StoredLine>,
     counts: BTreeMap<(i64, i64), StoredCounts>,
+    mails: BTreeSet<(String, [u8; 16])>,
 }
 
 impl Default for ReportTables {
@@ -31,6 +32,7 @@ impl Default for ReportTables {
             keys: Vec::new(),
             lines: BTreeMap::new(),
             counts: BTreeMap::new(),
+            mails: BTreeSet::new(),
         }
     }
 }
@@ -136,6 +138,21 @@ impl ReportModel for MemoryBackend {
             let lines = places.flat_map(|place| tables.lines(place)).collect();
             let uncounted = tables.changed(state.counted, u32::MAX).deliveries.into_iter().collect();
             RecountPage { state, uncounted, deliveries, lines }
+        })
+        .await
+    }
+
+    async fn report_mails(&self, day: &str) -> Result<Vec<Vec<u8>>, Error> {
+        let of_day = |tables: &mut Tables| {
+            tables.report.mails.iter().filter(|(of, _)| of == day).map(|(_, hash)| hash.to_vec()).collect()
+        };
+        self.call("report_mails", of_day).await
+    }
+
+    async fn keep_report_mail(&self, day: &str, contact_hash: [u8; 16]) -> Result<(), Error> {
+        self.call("keep_report_mail", |tables| {
+            tables.report.mails.retain(|(of, _)| of.as_str() >= day);
+            tables.report.mails.insert((day.to_owned(), contact_hash));
         })
         .await
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::MemoryBackend;
@@ -51,6 +52,21 @@ impl Reports for MemoryBackend {
                 events: events.map(|(seq, event)| event_line(event, seq)).collect(),
                 others: others.map(|(other, _)| *other).collect(),
             })
+        })
+        .await
+    }
+
+    async fn operators_looks(&self, delivery: &DeliveryLine) -> Result<Vec<EventLine>, Error> {
+        let names = |event: &AuditEvent, key: &str, id: Uuid| {
+            event.detail.get(key).and_then(Value::as_str) == Some(id.to_string().as_str())
+        };
+        self.call("operators_looks", |tables| {
+            let found = tables.numbered_events().filter(|(_, event)| match event.kind {
+                AuditKind::DeliveryResent => event.notification.is_some() && names(event, "of", delivery.id),
+                AuditKind::RecipientExported => delivery.recipient.is_some_and(|id| names(event, "recipient", id)),
+                _ => false,
+            });
+            found.map(|(seq, event)| event_line(event, seq)).collect()
         })
         .await
     }
@@ -155,6 +171,6 @@ fn event_line(event: &AuditEvent, seq: i64) -> EventLine {
         at: event.at,
         actor: event.actor.to_string(),
         kind: event.kind.name().to_owned(),
-        detail: serde_json::Value::Object(event.detail.clone()).to_string(),
+        detail: Value::Object(event.detail.clone()).to_string(),
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::InjectedFault;
 use super::report_model::ReportTables;
 use crate::domain::audit_event::AuditEvent;
+use crate::domain::certificate_id::CertificateId;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, DeliveryState, EndReason, ProviderName};
 use crate::domain::notification::Kind;
@@ -34,6 +35,7 @@ pub(super) struct Tables {
     /// Events that were archived; the numbers of the others follow.
     pub(super) removed_events: usize,
     pub(super) archives: Vec<AuditArchive>,
+    pub(super) certificates: Vec<CertificateId>,
     pub(super) recipients: BTreeMap<Uuid, ImportRows>,
     pub(super) parked: BTreeMap<i64, ParkedRow>,
     pub(super) last_parked: i64,

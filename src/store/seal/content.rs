@@ -16,7 +16,8 @@ use crate::domain::secret::Code;
 /// The stored form. Fields may be added; none may change its meaning while old rows exist.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SealedContent<C, S> {
-    subjects: S,
+    #[serde(rename = "subjects")]
+    identifiers: S,
     what: What<C>,
 }
 
@@ -108,16 +109,16 @@ impl What<String> {
 
 impl SealedContent<(), ()> {
     /// The bytes to seal, zeroed when dropped.
-    pub(super) fn write(content: &Content, subjects: &[Identifier]) -> Zeroizing<Vec<u8>> {
+    pub(super) fn write(content: &Content, identifiers: &[Identifier]) -> Zeroizing<Vec<u8>> {
         // Enough capacity for all of it (a name of 256 characters, escaped, is the largest part): a buffer that grows
         // leaves copies of the code in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(4 * 1024));
         let written = match content {
             Content::Otp(otp) => otp.code.under_seal(|code| {
                 let what = What::Otp { code, money: otp.money, merchant: otp.merchant.clone() };
-                serde_json::to_writer(&mut *bytes, &SealedContent { subjects, what })
+                serde_json::to_writer(&mut *bytes, &SealedContent { identifiers, what })
             }),
-            _ => serde_json::to_writer(&mut *bytes, &What::of(content).map(|what| SealedContent { subjects, what })),
+            _ => serde_json::to_writer(&mut *bytes, &What::of(content).map(|what| SealedContent { identifiers, what })),
         };
         debug_assert!(written.is_ok(), "plain values always have a JSON form");
         bytes
@@ -127,16 +128,16 @@ impl SealedContent<(), ()> {
     pub(super) fn read(bytes: &[u8]) -> Option<(Content, Vec<Identifier>)> {
         let read: SealedContent<String, Vec<Identifier>> = serde_json::from_slice(bytes).ok()?;
         let content = read.what.content()?;
-        Some((content, read.subjects))
+        Some((content, read.identifiers))
     }
 }
 
 /// Every field except the code, in a fixed order, for the fingerprint.
 pub(super) fn fields(notification: &Notification) -> Vec<Vec<u8>> {
     let mut fields = vec![notification.content.kind().name().as_bytes().to_vec()];
-    for subject in &notification.subjects {
-        fields.push(subject.kind.name().into());
-        fields.push(subject.value.clone().into());
+    for identifier in &notification.identifiers {
+        fields.push(identifier.kind.name().into());
+        fields.push(identifier.value.clone().into());
     }
     match &notification.content {
         Content::Otp(Otp { code: _, money, merchant }) => {

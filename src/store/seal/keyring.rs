@@ -4,7 +4,7 @@
 //! destroyed, every copy of the ciphertext (WAL, free pages, backups) is permanently unreadable.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -240,8 +240,6 @@ impl Keyring {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return self.read_epoch(epoch),
             Err(error) => return Err(key_file(&path, &error)),
         }
-        let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|error| key_file(&self.folder, &error))?;
         Ok(key)
     }
 }

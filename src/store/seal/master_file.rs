@@ -6,18 +6,16 @@
 //! `rotated_at`, microseconds.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::io;
 use std::path::Path;
 
-use tempfile::NamedTempFile;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Error;
 use super::keyring::{KEY_BYTES, Key, random_key};
 use super::master::{Use, derive};
 use crate::domain::clock::Timestamp;
-use crate::file_access::folder_of;
+use crate::file_access::{self, SECRET};
 
 /// What the file says.
 pub(super) struct MasterFile {
@@ -65,17 +63,9 @@ impl MasterFile {
         Ok(Self { key: random_key()?, generation: self.generation + 1, previous, ..self })
     }
 
-    /// Replaces the file at once, so that a crash leaves the old or the new one. Its owner stays: the gateway may run as
-    /// another user.
+    /// Replaces the file at once, so that a crash leaves the old or the new one.
     pub(super) fn replace(&self, path: &Path) -> io::Result<()> {
-        let old = fs::metadata(path)?;
-        let temporary = written(path, &self.to_text())?;
-        let new = temporary.as_file().metadata()?;
-        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-            chown(temporary.path(), Some(old.uid()), Some(old.gid()))?;
-        }
-        temporary.persist(path).map_err(|error| error.error)?;
-        fs::File::open(folder_of(path))?.sync_all()
+        file_access::replace(path, self.to_text().as_bytes(), SECRET)
     }
 
     fn to_text(&self) -> Zeroizing<String> {
@@ -100,15 +90,7 @@ pub(super) fn write_key(path: &Path, key: &Key, tag: Option<&[u8]>) -> io::Resul
         text.push_str(&openssl::base64::encode_block(tag));
         text.push('\n');
     }
-    written(path, &text)?.persist_noclobber(path).map(drop).map_err(|error| error.error)
-}
-
-// A file that a crash truncated must not be read as a key: it is written under another name and then renamed.
-fn written(path: &Path, text: &str) -> io::Result<NamedTempFile> {
-    let mut temporary = NamedTempFile::new_in(folder_of(path))?;
-    temporary.write_all(text.as_bytes())?;
-    temporary.as_file().sync_all()?;
-    Ok(temporary)
+    file_access::create(path, text.as_bytes(), SECRET)
 }
 
 fn push_line(text: &mut String, name: &str, key: &Key) {

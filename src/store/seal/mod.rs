@@ -182,11 +182,11 @@ impl Sealer {
     pub fn seal_content(
         &self,
         content: &Content,
-        subjects: &[Identifier],
+        identifiers: &[Identifier],
         id: DeliveryId,
         now: Timestamp,
     ) -> Result<Vec<u8>, Error> {
-        let plain = SealedContent::write(content, subjects);
+        let plain = SealedContent::write(content, identifiers);
         match content {
             Content::Otp(_) => {
                 let (epoch, key) = self.keys()?.current(now)?;

@@ -24,7 +24,7 @@ fn otp(code: &str, merchant: &str) -> Notification {
         id: NotificationId(Uuid::now_v7()),
         client: ClientName("verestro".into()),
         received_at: NOW,
-        subjects: vec![Identifier { kind: IdentifierKind::StorageCustomer, value: "1337".into() }],
+        identifiers: vec![Identifier { kind: IdentifierKind::StorageCustomer, value: "1337".into() }],
         content: Content::Otp(Otp {
             code: Code::parse(code.into()).unwrap(),
             money: Money { minor: 1000, currency: Currency::parse("PLN").unwrap() },
@@ -35,7 +35,7 @@ fn otp(code: &str, merchant: &str) -> Notification {
 }
 
 fn seal_of(sealer: &Sealer, notification: &Notification, id: DeliveryId) -> Vec<u8> {
-    sealer.seal_content(&notification.content, &notification.subjects, id, NOW).unwrap()
+    sealer.seal_content(&notification.content, &notification.identifiers, id, NOW).unwrap()
 }
 
 #[test]
@@ -45,11 +45,11 @@ fn sealed_content_opens_for_its_own_delivery_only() {
     let (id, other) = (DeliveryId(Uuid::now_v7()), DeliveryId(Uuid::now_v7()));
     let sealed = seal_of(&sealer, &otp("0042", "shop"), id);
 
-    let (content, subjects) = sealer.open_content(&sealed, id).unwrap();
+    let (content, identifiers) = sealer.open_content(&sealed, id).unwrap();
 
     let Content::Otp(opened) = content else { unreachable!("an otp was sealed") };
     assert_eq!(
-        (opened.code.under_seal(str::to_owned), opened.merchant.as_str(), subjects.len()),
+        (opened.code.under_seal(str::to_owned), opened.merchant.as_str(), identifiers.len()),
         ("0042".to_owned(), "shop", 1)
     );
     assert!(matches!(sealer.open_content(&sealed, other), Err(Error::Damaged)));

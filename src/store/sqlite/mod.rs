@@ -13,6 +13,7 @@ mod audit_archives;
 mod audit_events;
 mod audit_tree;
 mod checkpoint;
+mod client_certificates;
 mod commit;
 mod json_rows;
 mod lock;

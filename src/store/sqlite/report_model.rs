@@ -160,6 +160,25 @@ impl ReportModel for Sqlite {
         let lines = lines_on(&mut snapshot, &places).await?;
         Ok(RecountPage { state, uncounted: uncounted.into_iter().collect(), deliveries, lines })
     }
+
+    async fn report_mails(&self, day: &str) -> Result<Vec<Vec<u8>>, Error> {
+        let query = sqlx::query_scalar("SELECT contact_hash FROM report_mail WHERE day = ?1").bind(day);
+        Ok(query.fetch_all(&self.read).await?)
+    }
+
+    async fn keep_report_mail(&self, day: &str, contact_hash: [u8; 16]) -> Result<(), Error> {
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                sqlx::query("DELETE FROM report_mail WHERE day < ?1").bind(day).execute(&mut *transaction).await?;
+                let add = "INSERT INTO report_mail (day, contact_hash) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+                sqlx::query(add).bind(day).bind(&contact_hash[..]).execute(&mut *transaction).await?;
+                transaction.commit().await?;
+                Ok(())
+            })
+            .await
+    }
 }
 
 const REMOVE_LINES: &str = "DELETE FROM report_line WHERE (hour, delivery_id) IN

@@ -59,6 +59,18 @@ impl Reports for Sqlite {
         Ok(Some(DeliveryDetail { line, attempts, events, others }))
     }
 
+    async fn operators_looks(&self, delivery: &DeliveryLine) -> Result<Vec<EventLine>, Error> {
+        // The second part uses the index of migration 0022.
+        let text = "SELECT seq, at, actor, kind, detail FROM audit_event
+              WHERE notification_id = ?1 AND kind = 'delivery_resent' AND detail->>'of' = ?2
+            UNION ALL SELECT seq, at, actor, kind, detail FROM audit_event
+              WHERE kind = 'recipient_exported' AND detail->>'recipient' = ?3
+            ORDER BY seq";
+        let recipient = delivery.recipient.map(|id| id.to_string());
+        let query = sqlx::query(text).bind(delivery.notification).bind(delivery.id.to_string()).bind(recipient);
+        query.fetch_all(&self.read).await?.iter().map(event).collect()
+    }
+
     async fn backlogs(&self) -> Result<[Backlog; 2], Error> {
         let page = "SELECT kind = ?1 AS is_otp, count(*) AS depth, min(received_at) AS oldest
             FROM delivery INDEXED BY delivery_due WHERE state = 'open' AND due_at > ?2 AND due_at <= ?3 GROUP BY 1";

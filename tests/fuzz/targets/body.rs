@@ -20,8 +20,8 @@ fuzz_target!(|input: &[u8]| {
 
     match &read {
         Ok(arrival) => {
-            assert!(!arrival.subjects.is_empty(), "no recipient");
-            assert!(arrival.subjects.iter().all(|subject| (1..=64).contains(&subject.value.len())));
+            assert!(!arrival.identifiers.is_empty(), "no recipient");
+            assert!(arrival.identifiers.iter().all(|identifier| (1..=64).contains(&identifier.value.len())));
             assert!(serde_json::from_slice::<serde_json::Value>(without_mark(body)).is_ok(), "accepted, but not JSON");
         }
         Err(detail) => assert!(detail.is_ascii() && detail.len() <= DETAIL_MAX, "detail: {detail}"),

@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+use otpost::store::reports::EventLine;
+use serde_json::Value;
+
 use crate::support::{Gateway, otp};
 
 /// After this time no further answer is expected.
@@ -67,6 +70,46 @@ async fn a_request_without_an_unambiguous_end_is_rejected_and_no_request_after_i
         }
     }
     assert!(differing.is_empty(), "{differing:#?}");
+
+    // Each is counted once, by the parser or by the handler.
+    let gateway = gateway.restart().await;
+    let rejections = gateway.store().reports().rejections(1_000).await.unwrap();
+    let counted: u64 = rejections.iter().map(|event| field(event, "count").as_u64().unwrap()).sum();
+    assert_eq!(counted, rows.len() as u64, "{rejections:#?}");
+    let malformed: Vec<_> = rejections.iter().filter(|event| field(event, "reason") == "malformed").collect();
+    assert!(!malformed.is_empty() && malformed.iter().all(|event| event.actor == "client:processor"), "{malformed:#?}");
+}
+
+fn field(event: &EventLine, name: &str) -> Value {
+    serde_json::from_str::<Value>(&event.detail).unwrap()[name].clone()
+}
+
+#[tokio::test]
+async fn a_head_that_the_parser_rejects_is_recorded_with_client_reason_and_status() {
+    let gateway = Gateway::start().await;
+    for (head, status) in [
+        ("POST /notifications/otp HTTP/1.1\r\nHost: x\r\nContent Length: 5\r\n\r\n".to_owned(), 400),
+        ("POST /notifications/otp HTTP/7.7\r\nHost: x\r\n\r\n".to_owned(), 400),
+        ("this is no HTTP at all\r\n\r\n".to_owned(), 400),
+        (format!("POST /notifications/otp HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-Many: C4n4ry\r\n".repeat(200)), 431),
+    ] {
+        let mut line = gateway.line().await;
+        line.send(head.as_bytes()).await;
+        assert_eq!(line.answers(QUIET).await.0.first().map(|answer| answer.status), Some(status), "{head:.60}");
+    }
+    gateway.post(&otp()).await.expect_status(204);
+
+    let gateway = gateway.restart().await;
+    let rejections = gateway.store().reports().rejections(1_000).await.unwrap();
+    let mut found: Vec<_> = rejections
+        .iter()
+        .map(|event| (field(event, "status"), field(event, "reason"), field(event, "kind"), field(event, "count")))
+        .collect();
+    found.sort_by_key(|it| it.0.as_u64());
+    assert!(rejections.iter().all(|event| !event.detail.contains("C4n4ry")), "{rejections:#?}");
+    let total = |reason: &str| found.iter().filter(|it| it.1 == reason).map(|it| it.3.as_u64().unwrap()).sum::<u64>();
+    assert_eq!((total("malformed"), total("head_too_large")), (3, 1), "{found:?}");
+    assert!(found.iter().all(|it| it.2 == "none"), "{found:?}");
 }
 
 // RFC 9112, 2.2 allows a reader to accept a bare LF as the end of a line, and the parser does. The end of the request is

@@ -28,14 +28,21 @@ pub(super) async fn accept(store: &Store) -> Claimed {
         id: NotificationId(Uuid::now_v7()),
         client: ClientName("processor-dev".to_owned()),
         received_at: now,
-        subjects: vec![Identifier { kind: IdentifierKind::DcCard, value: "424242".to_owned() }],
+        identifiers: vec![Identifier { kind: IdentifierKind::DcCard, value: "424242".to_owned() }],
         content: Content::CardUnlocked(CardUnlocked { at: now }),
         warnings: vec![Warning { field: "date", what: "odd" }],
     };
     let expires_at = now.after(Duration::from_mins(5));
     let dedupe = Dedupe::ByKey("key-1".to_owned() + &notification.id.to_string(), Duration::from_mins(5));
-    let acceptance =
-        Acceptance { notification, expires_at, replaces_until: expires_at, dedupe, endpoint: "/test", leased: true };
+    let acceptance = Acceptance {
+        notification,
+        certificate: None,
+        expires_at,
+        replaces_until: expires_at,
+        dedupe,
+        endpoint: "/test",
+        leased: true,
+    };
     let Accepted::New(claimed) = store.accept(acceptance).await.unwrap() else { unreachable!("each has its own key") };
     *claimed.unwrap()
 }

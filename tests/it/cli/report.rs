@@ -1,5 +1,6 @@
 //! `otpost report`, as operators, spreadsheets and programs see it.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -182,8 +183,12 @@ async fn a_rebuild_proves_the_counts_and_says_what_it_repaired() {
 }
 
 /// Keeps the mails that it gets, and refuses the first.
+/// The mails that it accepted, and the addresses to which it accepts none.
 #[derive(Default)]
-struct Relay(Mutex<Vec<(String, String, String)>>);
+struct Relay {
+    mails: Mutex<Vec<(String, String, String)>>,
+    down_for: Mutex<Vec<&'static str>>,
+}
 
 #[async_trait]
 impl Provider for Relay {
@@ -191,9 +196,13 @@ impl Provider for Relay {
         let RenderedMessage::Email { subject, text, .. } = &message.rendered else {
             unreachable!("a report is a mail")
         };
-        let mut mails = self.0.lock().unwrap();
-        mails.push((message.to.expose().to_owned(), subject.reveal().to_owned(), text.reveal().to_owned()));
-        if mails.len() == 1 { Outcome::deferred(Cause::ProviderDown) } else { Outcome::accepted(None) }.into()
+        let to = message.to.expose();
+        if self.down_for.lock().unwrap().contains(&to) {
+            return Outcome::deferred(Cause::ProviderDown).into();
+        }
+        let mail = (to.to_owned(), subject.reveal().to_owned(), text.reveal().to_owned());
+        self.mails.lock().unwrap().push(mail);
+        Outcome::accepted(None).into()
     }
 }
 
@@ -202,25 +211,26 @@ fn tomorrow_at(time: &str) -> Zoned {
     format!("{tomorrow}T{time}+00:00[UTC]").parse().unwrap()
 }
 
+fn daily_report(folder: &Path, relay: &Arc<Relay>, mail_to: &[&str]) -> DailyReport {
+    let settings: Settings = serde_json::from_value(json!({ "daily": {
+        "time": "06:00", "folder": folder, "formats": ["csv", "xlsx"], "mail_provider": "relay", "mail_to": mail_to,
+    } }))
+    .unwrap();
+    let profile: ProviderProfile = serde_json::from_value(json!({ "name": "relay", "channel": "email" })).unwrap();
+    let providers = [(profile, Arc::clone(relay) as Arc<dyn Provider>)];
+    DailyReport::new(&settings, &providers).unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn the_reports_of_a_day_are_written_and_mailed_once_when_it_is_time() {
     let workspace = Workspace::new();
     some_deliveries(&workspace).await;
     let (folder, relay) = (workspace.path("reports"), Arc::new(Relay::default()));
-    let settings: Settings = serde_json::from_value(json!({ "daily": {
-        "time": "06:00", "folder": folder, "formats": ["csv", "xlsx"], "mail_provider": "relay", "mail_to": ["ops@bank.example"],
-    } }))
-    .unwrap();
-    let profile: ProviderProfile = serde_json::from_value(json!({ "name": "relay", "channel": "email" })).unwrap();
-    let providers = [(profile, Arc::clone(&relay) as Arc<dyn Provider>)];
-    let daily = DailyReport::new(&settings, &providers).unwrap().unwrap();
+    let daily = daily_report(&folder, &relay, &["ops@bank.example"]);
     let store = open(&workspace).await;
 
     assert_eq!(daily.step(&store, &tomorrow_at("05:59")).await.unwrap(), None);
-    let refused = daily.step(&store, &tomorrow_at("06:00")).await.unwrap_err().to_string();
-    assert_eq!(refused, "the mail to operators was not accepted: provider_down");
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "something half-written is left");
-    let day = daily.step(&store, &tomorrow_at("06:10")).await.unwrap().unwrap();
+    let day = daily.step(&store, &tomorrow_at("06:00")).await.unwrap().unwrap();
     assert_eq!(daily.step(&store, &tomorrow_at("09:00")).await.unwrap(), None);
 
     let mut files: Vec<_> =
@@ -230,11 +240,41 @@ async fn the_reports_of_a_day_are_written_and_mailed_once_when_it_is_time() {
     assert_eq!(files[0], format!("{day}-costs.csv"));
     let summary = std::fs::read_to_string(folder.join(format!("{day}-summary.csv"))).unwrap();
     assert!(summary.contains("card_unlocked,3,1,1,"), "{summary}");
-    let mails = relay.0.lock().unwrap();
-    assert_eq!(mails.len(), 2);
-    let (to, subject, text) = &mails[1];
+    let mails = relay.mails.lock().unwrap();
+    assert_eq!(mails.len(), 1);
+    let (to, subject, text) = &mails[0];
     assert_eq!((to.as_str(), subject.clone()), ("ops@bank.example", format!("otpost: deliveries of {day}")));
     assert!(text.contains("card_unlocked") && !text.contains("+48"), "{text}");
+}
+
+#[tokio::test]
+async fn a_mail_that_failed_is_repeated_for_those_who_lack_it_also_after_a_restart() {
+    let workspace = Workspace::new();
+    some_deliveries(&workspace).await;
+    let (folder, relay) = (workspace.path("reports"), Arc::new(Relay::default()));
+    let to = ["one@bank.example", "two@bank.example", "three@bank.example"];
+    *relay.down_for.lock().unwrap() = vec!["two@bank.example"];
+    let store = open(&workspace).await;
+    let daily = daily_report(&folder, &relay, &to);
+
+    let failed = daily.step(&store, &tomorrow_at("06:00")).await.unwrap_err();
+    let failed = otpost::domain::chain(&failed);
+    assert!(
+        failed.starts_with("1 of 3 mails to operators were not sent") && failed.contains("provider_down"),
+        "{failed}"
+    );
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 8, "files do not wait for a relay");
+    daily.step(&store, &tomorrow_at("06:10")).await.unwrap_err();
+    store.close().await.unwrap();
+    let store = open(&workspace).await;
+    relay.down_for.lock().unwrap().clear();
+    let daily = daily_report(&folder, &relay, &to);
+    assert!(daily.step(&store, &tomorrow_at("06:20")).await.unwrap().is_some());
+    assert_eq!(daily.step(&store, &tomorrow_at("06:30")).await.unwrap(), None);
+
+    let mails = relay.mails.lock().unwrap();
+    let mailed: Vec<_> = mails.iter().map(|(to, ..)| to.as_str()).collect();
+    assert_eq!(mailed, ["one@bank.example", "three@bank.example", "two@bank.example"]);
 }
 
 #[test]

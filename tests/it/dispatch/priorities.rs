@@ -83,10 +83,11 @@ fn otp_acceptance(gateway: &Gateway) -> Acceptance {
 fn accepted(gateway: &Gateway, kind: IdentifierKind, content: Content) -> Acceptance {
     let received_at = gateway.now();
     let id = NotificationId(Uuid::now_v7());
-    let subjects = vec![Identifier { kind, value: id.to_string() }];
+    let identifiers = vec![Identifier { kind, value: id.to_string() }];
     let client = ClientName("processor".to_owned());
     Acceptance {
-        notification: Notification { id, client, received_at, subjects, content, warnings: Vec::new() },
+        notification: Notification { id, client, received_at, identifiers, content, warnings: Vec::new() },
+        certificate: None,
         expires_at: received_at.after(Duration::from_mins(5)),
         replaces_until: received_at.after(Duration::from_mins(5)),
         dedupe: Dedupe::Never,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use otpost::domain::delivery::ProviderName;
 use otpost::store::providers::Drain;
 
-use crate::support::desk::{Desk, Slip, slip};
+use crate::support::receipt_provider::{ReceiptProvider, SignedReceipt, signed_receipt};
 use crate::support::{Gateway, Setup, locked, otp, recipient, unlocked};
 
 const HEDGED: &str = "[plan.otp]\nsteps = [\"push\", \"sms\"]\nttl = \"5m\"\nhedge_after = \"30s\"\n";
@@ -18,10 +18,10 @@ const AFTER: Duration = Duration::from_secs(2);
 async fn a_push_that_is_confirmed_in_time_is_not_followed_by_an_sms() {
     for by_ours in [true, false] {
         let (gateway, _desk, reference) = pushed().await;
-        let reference = if by_ours { reference.as_str() } else { "desk-1" };
+        let reference = if by_ours { reference.as_str() } else { "sms_provider-1" };
 
         gateway.wait(BEFORE).await;
-        tell(&gateway, &slip("desk", reference, "DELIVRD")).await;
+        tell(&gateway, &signed_receipt("sms_provider", reference, "DELIVRD")).await;
         gateway.wait(AFTER).await;
         gateway.drain().await;
 
@@ -33,14 +33,14 @@ async fn a_push_that_is_confirmed_in_time_is_not_followed_by_an_sms() {
 #[tokio::test]
 async fn a_push_that_is_confirmed_before_the_push_service_answers_is_not_followed_by_an_sms() {
     for by_ours in [true, false] {
-        let (gateway, desk) = hedged().await;
+        let (gateway, sms_provider) = hedged().await;
         gateway.post(&otp()).await.expect_status(204);
-        let reference = desk.message().await;
-        let reference = if by_ours { reference.as_str() } else { "desk-1" };
+        let reference = sms_provider.message().await;
+        let reference = if by_ours { reference.as_str() } else { "sms_provider-1" };
 
-        tell(&gateway, &slip("desk", reference, "DELIVRD")).await;
+        tell(&gateway, &signed_receipt("sms_provider", reference, "DELIVRD")).await;
         assert_eq!(gateway.last().await.attempts.len(), 0, "not settled yet");
-        desk.answers();
+        sms_provider.answers();
         gateway.settle().await;
         gateway.wait(BEFORE + AFTER).await;
         gateway.drain().await;
@@ -53,7 +53,7 @@ async fn a_push_that_is_confirmed_before_the_push_service_answers_is_not_followe
 #[tokio::test]
 async fn a_confirmation_survives_a_crash() {
     let (gateway, _desk, reference) = pushed().await;
-    tell(&gateway, &slip("desk", &reference, "DELIVRD")).await;
+    tell(&gateway, &signed_receipt("sms_provider", &reference, "DELIVRD")).await;
 
     let gateway = gateway.crash().await;
     gateway.wait(BEFORE + AFTER).await;
@@ -73,7 +73,7 @@ async fn an_unconfirmed_push_is_followed_by_one_sms_and_a_later_confirmation_is_
     gateway.drain().await;
     assert_eq!((gateway.sms("primary").received().len(), gateway.received()), (1, 1));
     assert_eq!(gateway.last().await.line.state, "sent");
-    tell(&gateway, &slip("desk", &reference, "DELIVRD")).await;
+    tell(&gateway, &signed_receipt("sms_provider", &reference, "DELIVRD")).await;
     gateway.drain().await;
 
     becomes(&gateway, "confirmed").await;
@@ -83,10 +83,13 @@ async fn an_unconfirmed_push_is_followed_by_one_sms_and_a_later_confirmation_is_
 #[tokio::test]
 async fn a_callback_that_does_not_confirm_this_push_holds_back_no_sms() {
     for (row, slip_of) in [
-        ("did not arrive", (|reference| slip("desk", reference, "UNDELIV")) as fn(&str) -> Slip),
-        ("not final", |reference| slip("desk", reference, "ACCEPTD")),
-        ("another message", |_| slip("desk", "desk-2", "DELIVRD")),
-        ("another provider", |reference| slip("other", reference, "DELIVRD")),
+        (
+            "did not arrive",
+            (|reference| signed_receipt("sms_provider", reference, "UNDELIV")) as fn(&str) -> SignedReceipt,
+        ),
+        ("not final", |reference| signed_receipt("sms_provider", reference, "ACCEPTD")),
+        ("another message", |_| signed_receipt("sms_provider", "sms_provider-2", "DELIVRD")),
+        ("another provider", |reference| signed_receipt("other", reference, "DELIVRD")),
     ] {
         let (gateway, _desk, reference) = pushed().await;
 
@@ -105,7 +108,7 @@ async fn a_confirmation_when_the_sms_is_due_leads_to_at_most_one_sms_and_to_conf
         let (gateway, _desk, reference) = pushed().await;
         gateway.wait(BEFORE).await;
 
-        let receipt = slip("desk", &reference, "DELIVRD");
+        let receipt = signed_receipt("sms_provider", &reference, "DELIVRD");
         tokio::join!(tell(&gateway, &receipt), gateway.wait(AFTER));
         gateway.drain().await;
 
@@ -122,7 +125,7 @@ async fn a_push_that_was_not_delivered_is_followed_by_the_sms_at_once() {
     }
     let gateway = gateway.restart().await;
 
-    tell(&gateway, &slip("desk", &reference, "UNDELIV")).await;
+    tell(&gateway, &signed_receipt("sms_provider", &reference, "UNDELIV")).await;
     gateway.wait(Duration::ZERO).await;
 
     assert_eq!((gateway.sms("primary").received().len(), gateway.last().await.line.state.as_str()), (1, "sent"));
@@ -132,7 +135,7 @@ async fn a_push_that_was_not_delivered_is_followed_by_the_sms_at_once() {
 async fn a_hedge_goes_on_when_the_push_service_is_drained_renamed_removed_or_at_its_spend_cap() {
     for change in ["drained", "renamed", "removed", "at its spend cap"] {
         let (gateway, _desk, _) = pushed().await;
-        for name in ["desk", "other", "app"].map(|name| ProviderName(name.to_owned())) {
+        for name in ["sms_provider", "other", "app"].map(|name| ProviderName(name.to_owned())) {
             match change {
                 "drained" => {
                     gateway.store().providers().drain(&Drain::new(name, None, gateway.now())).await.unwrap();
@@ -230,28 +233,28 @@ fn without_provider(text: &str, name: &str) -> String {
 }
 
 /// A gateway whose push service sends receipts, and the push service.
-async fn hedged() -> (Gateway, Desk) {
-    let desk = Desk::open().await;
-    let service = |name| desk.settings(name, "", "").replace("sms_gateway", "push_http");
-    let settings = service("desk") + &service("other") + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
+async fn hedged() -> (Gateway, ReceiptProvider) {
+    let sms_provider = ReceiptProvider::open().await;
+    let service = |name| sms_provider.settings(name, "", "").replace("sms_gateway", "push_http");
+    let settings = service("sms_provider") + &service("other") + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
     let gateway = Setup::new().first(&settings).more(HEDGED).start().await;
     gateway.knows([recipient("both").customer("1337").app("token").phone("+48600100200")]).await;
-    (gateway, desk)
+    (gateway, sms_provider)
 }
 
 /// The same, with one code that the push service has accepted; returns our reference, too.
-async fn pushed() -> (Gateway, Desk, String) {
-    let (gateway, desk) = hedged().await;
+async fn pushed() -> (Gateway, ReceiptProvider, String) {
+    let (gateway, sms_provider) = hedged().await;
     gateway.post(&otp()).await.expect_status(204);
-    let reference = desk.message().await;
-    desk.answers();
+    let reference = sms_provider.message().await;
+    sms_provider.answers();
     gateway.settle().await;
     assert_eq!((gateway.last().await.line.state.as_str(), gateway.received()), ("open", 0));
-    (gateway, desk, reference)
+    (gateway, sms_provider, reference)
 }
 
-async fn tell(gateway: &Gateway, slip: &Slip) {
-    slip.post(gateway.receipts_address()).await.expect_status(200);
+async fn tell(gateway: &Gateway, receipt: &SignedReceipt) {
+    receipt.post(gateway.receipts_address()).await.expect_status(200);
 }
 
 async fn becomes(gateway: &Gateway, state: &str) {

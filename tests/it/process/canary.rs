@@ -5,13 +5,18 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use otpost::domain::clock::{Clock, SystemClock};
+use otpost::domain::contact::Channel;
 use otpost::sim::processor::{OtpSample, VerificationSample};
+use otpost::sim::providers::PracticeProvider;
 use otpost::sim::providers::faults::Faults;
+use otpost::sim::providers::message_log::Keeping;
 use serde_json::json;
 
-use super::{OTPOST, Served, Workspace, run};
+use super::clock::{DAY, HOUR, Wall, count};
+use super::{OTPOST, Served, Workspace, loopback, run};
 use crate::support::python;
 
 const UNPACKED: &str = include_str!("../support/unpacked.py");
@@ -166,6 +171,61 @@ async fn no_report_dossier_bundle_or_backup_holds_a_code_a_phone_number_a_mailbo
 
     let files = search_all(&out);
     assert!(files > 15, "only {files} files were made");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_mail_of_a_report_or_a_checkpoint_holds_a_code_or_a_contact() {
+    let relay = PracticeProvider::open(Channel::Email, loopback(), Keeping::Arrivals).await.unwrap();
+    let workspace = Workspace::new(&format!(
+        "[[provider]]\nname = \"relay\"\nkind = \"smtp\"\nhost = \"{}\"\nport = {}\ntls = \"none\"\nfrom = \"Bank <otp@bank.example>\"",
+        relay.address().ip(),
+        relay.address().port()
+    ))
+    .await;
+    let config = workspace.path("otpost.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let (mail, report) = (text.find("[audit.mail]").unwrap(), text.find("[report.daily]").unwrap());
+    let of_mail = text[mail..report].replace("to = \"\"", "to = \"auditor@bank.example\"");
+    let of_mail = of_mail.replace("provider = \"\"", "provider = \"relay\"").replace("\"24h\"", "\"1s\"");
+    let of_report = text[report..]
+        .replace("time = \"\"", "time = \"00:00\"")
+        .replace("mail_to = []", "mail_to = [\"ops@bank.example\"]");
+    let of_report = of_report.replace("mail_provider = \"\"", "mail_provider = \"relay\"");
+    fs::write(&config, format!("{}{of_mail}{of_report}", &text[..mail])).unwrap();
+    // At noon, so that what follows is on one day.
+    let mut wall = Wall::new(&workspace);
+    wall.set_by(12 * HOUR - SystemClock.now().micros() / 1_000_000 % DAY);
+
+    let mut gateway = wall.serve(&workspace);
+    let mut processor = gateway.processor(&workspace.identity());
+    let mut arrivals = workspace.sms.station().subscribe();
+    for (code, key) in [(CODES[0], "a"), (CODES[1], "b")] {
+        let sample = OtpSample { otp: code.into(), ..OtpSample::default() }.sample();
+        assert_eq!(processor.post(sample.path, &sample.body, Some(key)).await.unwrap().status, 204);
+        tokio::time::timeout(Duration::from_mins(1), arrivals.recv()).await.unwrap().unwrap();
+    }
+    while count("SELECT count(*) FROM delivery WHERE state = 'sent'", &workspace.path("otpost.db")).await < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    gateway.signal("-TERM");
+    gateway.ended_within(Duration::from_secs(15));
+    wall.set_by(DAY);
+    let gateway = wall.serve(&workspace);
+
+    let began = Instant::now();
+    let mails = loop {
+        let mails = relay.station().arrivals();
+        let has_row = |text: &str| text.lines().any(|line| line.starts_with("otp "));
+        if mails.iter().any(|mail| mail.to.contains("auditor@")) && mails.iter().any(|mail| has_row(&mail.text)) {
+            break mails;
+        }
+        assert!(began.elapsed() < Duration::from_mins(2), "{mails:?} {}", gateway.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    for mail in mails {
+        let title = mail.title.clone().unwrap_or_default();
+        search(&format!("the mail {title}"), format!("{title}\n{}", mail.text).as_bytes(), &SECRETS);
+    }
 }
 
 /// Searches every file below the folder; returns how many there are.

@@ -16,8 +16,8 @@ use super::tally::{self, Tally};
 use super::{OTPOST, Served, Workspace};
 use crate::support::{locked, recipient};
 
-const HOUR: i64 = 3600;
-const DAY: i64 = 24 * HOUR;
+pub(super) const HOUR: i64 = 3600;
+pub(super) const DAY: i64 = 24 * HOUR;
 
 /// The gateway's wall clock begins so many seconds ahead, or its certificates were not valid yet when it is set back.
 const AHEAD: i64 = 2 * DAY;
@@ -25,20 +25,20 @@ const AHEAD: i64 = 2 * DAY;
 const ALARM_WITHIN: Duration = Duration::from_secs(2);
 
 /// A wall clock that can be set.
-struct Wall {
+pub(super) struct Wall {
     offset: PathBuf,
     now: i64,
 }
 
 impl Wall {
-    fn new(workspace: &Workspace) -> Self {
+    pub(super) fn new(workspace: &Workspace) -> Self {
         let mut wall = Self { offset: workspace.folder.path().join("offset"), now: 0 };
         wall.set_by(AHEAD);
         wall
     }
 
     /// Sets it ahead, or back.
-    fn set_by(&mut self, seconds: i64) {
+    pub(super) fn set_by(&mut self, seconds: i64) {
         self.now += seconds;
         let whole = self.offset.with_extension("new");
         fs::write(&whole, format!("{:+}\n", self.now)).unwrap();
@@ -46,7 +46,7 @@ impl Wall {
     }
 
     /// A gateway that sees this clock; what has really passed and when files were changed it sees as it is.
-    fn serve(&self, workspace: &Workspace) -> Served {
+    pub(super) fn serve(&self, workspace: &Workspace) -> Served {
         let mut command = Command::new(OTPOST);
         command
             .env("LD_PRELOAD", library())
@@ -80,7 +80,7 @@ async fn alarm(number: u64, gateway: &Served) -> Duration {
     began.elapsed()
 }
 
-async fn count(text: &'static str, database: &Path) -> i64 {
+pub(super) async fn count(text: &'static str, database: &Path) -> i64 {
     sqlx::query_scalar(text).fetch_one(&mut tally::open(database).await).await.unwrap()
 }
 

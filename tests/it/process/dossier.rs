@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use openssl::x509::X509;
 use otpost::store::reports::DeliveryFilter;
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
@@ -57,8 +58,8 @@ async fn a_dossier_is_an_accessible_document_whose_proofs_hold_for_two_verifiers
 
     let seen: Value = serde_json::from_str(&python::run(READER, &json!({ "file": pdf }))).unwrap();
     assert_eq!(
-        (&seen["marked"], &seen["language"], &seen["part"]),
-        (&json!(true), &json!("pl"), &json!("1")),
+        (&seen["marked"], &seen["language"], &seen["part"], &seen["archive"]),
+        (&json!(true), &json!("pl"), &json!("1"), &json!("3A")),
         "{seen}"
     );
     assert_eq!((&seen["title_shown"], &seen["outline"]), (&json!(true), &json!(true)));
@@ -95,7 +96,13 @@ async fn several_deliveries_are_one_document_for_people_and_for_machines_and_eac
     workspace.accept(2).await;
     let all = ["--recipient", "storage_customer:1337", "--from", "1h"];
 
-    let pdf = text_of(&workspace.made(&all, "all.pdf"));
+    let file = workspace.made(&all, "all.pdf");
+    let seen: Value = serde_json::from_str(&python::run(READER, &json!({ "file": file }))).unwrap();
+    let links = seen["links"].as_array().unwrap();
+    assert!(links.len() == 3 && seen["elements"]["/Link"] == 3, "two deliveries and the proof: {seen}");
+    assert!(links[0][0].as_str().unwrap().starts_with("Delivery 1 of 2"), "{links:?}");
+    assert!(links.iter().is_sorted_by_key(|link| link[1].as_u64()) && links[0][1] == 2, "{links:?}");
+    let pdf = text_of(&file);
     let page =
         fs::read_to_string(workspace.made(&[&all[..], &["--format", "html", "--locale", "ar"]].concat(), "all.html"));
     let data = fs::read(workspace.made(&[&all[..], &["--format", "json"]].concat(), "all.json")).unwrap();
@@ -106,10 +113,15 @@ async fn several_deliveries_are_one_document_for_people_and_for_machines_and_eac
     let data: Value = serde_json::from_slice(&data).unwrap();
     assert_eq!(data["format"], "otpost-dossier-v1");
     let deliveries = data["deliveries"].as_array().unwrap();
+    let own = X509::from_pem(&fs::read(workspace.path("pki/processor.pem")).unwrap()).unwrap();
+    let subject = json!(otpost::pki::distinguished_name(own.subject_name()));
+    let serial = json!(own.serial_number().to_bn().unwrap().to_hex_str().unwrap().to_string());
     assert_eq!(deliveries.len(), 2);
     for delivery in deliveries {
         assert_eq!((&delivery["kind"], &delivery["state"]), (&json!("otp"), &json!("sent")), "{delivery}");
         assert_eq!(delivery["attempts"][0]["contact"], "+48*****0200");
+        let certificate = &delivery["certificate"];
+        assert_eq!((&certificate["subject"], &certificate["serial"]), (&subject, &serial), "{certificate}");
         let events = delivery["events"].as_array().unwrap();
         let made: Vec<_> = events.iter().filter(|event| event["kind"] == "dossier_made").collect();
         assert_eq!(made.len(), 2, "the two documents before this one: {delivery}");
@@ -164,4 +176,27 @@ async fn a_full_disk_leaves_no_half_of_a_dossier() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!((refused.status.code(), left), (Some(1), 0), "{said}");
     assert!(said.contains("one.pdf was not written: No space left on device"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dossier_names_who_exported_the_data_of_its_recipient_and_the_certificate_is_in_the_log_once() {
+    let workspace = Workspace::new("").await;
+    workspace.accept(2).await;
+    workspace.accept(1).await;
+    let id = workspace.newest().await;
+    let export = ["recipient", "export", "storage_customer", "1337"];
+    run(Command::new(OTPOST)
+        .args(export)
+        .arg("--out")
+        .arg(workspace.path("data.json"))
+        .arg("--config")
+        .arg(workspace.path("otpost.toml")));
+
+    let page = fs::read_to_string(workspace.made(&["--notification", &id, "--format", "html"], "one.html")).unwrap();
+    let status = workspace.audit_json(&["list", "--kind", "client_certificate_first_used", "--json"]);
+
+    let looks = page.split_once("Who looked at it").unwrap().1;
+    assert!(looks.contains("recipient exported") && looks.contains("operator: "), "{page}");
+    let kinds: Vec<_> = status["events"].as_array().unwrap().iter().map(|event| event["kind"].clone()).collect();
+    assert_eq!(kinds.iter().filter(|kind| *kind == "client_certificate_first_used").count(), 1, "{kinds:?}");
 }

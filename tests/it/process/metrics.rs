@@ -21,8 +21,8 @@ use serde_json::json;
 use super::canary::get;
 use super::degraded::readiness;
 use super::{OTPOST, Served, Workspace, loopback, run};
-use crate::support::desk::{SECRET, slip};
 use crate::support::notice::Notice;
+use crate::support::receipt_provider::{SECRET, signed_receipt};
 use crate::support::{locked, otp, python, recipient, unlocked};
 
 /// Longer than anything takes here.
@@ -149,7 +149,7 @@ impl Scenario {
     }
 
     async fn receipt(&self, provider: &str, reference: &str, word: &str, status: u16) {
-        slip(provider, reference, word).post(self.receipts).await.expect_status(status);
+        signed_receipt(provider, reference, word).post(self.receipts).await.expect_status(status);
     }
 }
 
@@ -221,8 +221,8 @@ async fn every_success_and_failure_is_counted_in_prometheus_metrics() {
 
     // Receipts: bad, good, again, too early or unknown, and too late.
     let told = scene.workspace.sms.station().arrivals()[0].reference.clone().unwrap();
-    slip("sms", &told, "DELIVRD").unsigned().post(scene.receipts).await.expect_status(401);
-    slip("sms", &told, "").body("no receipt").post(scene.receipts).await.expect_status(400);
+    signed_receipt("sms", &told, "DELIVRD").unsigned().post(scene.receipts).await.expect_status(401);
+    signed_receipt("sms", &told, "").body("no receipt").post(scene.receipts).await.expect_status(400);
     scene.receipt("sms", &told, "ACCEPTD", 200).await;
     scene.receipt("sms", &told, "DELIVRD", 200).await;
     scene.receipt("sms", &told, "DELIVRD", 200).await;

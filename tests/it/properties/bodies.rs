@@ -66,7 +66,7 @@ fn a_notification_is_the_same_however_it_is_written() {
         let (Ok(first), Ok(second)) = (first, second) else {
             return Err(TestCaseError::fail(format!("rejected: {body} or {other}")));
         };
-        prop_assert_eq!(&first.subjects, &second.subjects);
+        prop_assert_eq!(&first.identifiers, &second.identifiers);
         let print = sealer.fingerprint(&noted(first), NOW).unwrap();
         prop_assert!(sealer.matches(&print, &noted(second), NOW).unwrap(), "{} is not {}", other, body);
         Ok(())
@@ -108,9 +108,9 @@ pub(super) fn sealer(folder: &std::path::Path) -> Sealer {
 }
 
 pub(super) fn noted(arrival: IncomingNotification) -> Notification {
-    let IncomingNotification { client, subjects, content, warnings, .. } = arrival;
+    let IncomingNotification { client, identifiers, content, warnings, .. } = arrival;
     let id = NotificationId(uuid::Uuid::nil());
-    Notification { id, client, received_at: NOW, subjects, content, warnings }
+    Notification { id, client, received_at: NOW, identifiers, content, warnings }
 }
 
 fn endpoint() -> impl Strategy<Value = &'static Endpoint> {

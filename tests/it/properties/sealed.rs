@@ -20,13 +20,13 @@ fn sealed_content_opens_as_the_same_notification_and_not_at_all_when_a_bit_is_ch
         let print = sealer.fingerprint(&notification, NOW).unwrap();
         let id = DeliveryId(Uuid::now_v7());
 
-        let mut sealed = sealer.seal_content(&notification.content, &notification.subjects, id, NOW).unwrap();
-        let (content, subjects) = sealer.open_content(&sealed, id).unwrap();
+        let mut sealed = sealer.seal_content(&notification.content, &notification.identifiers, id, NOW).unwrap();
+        let (content, identifiers) = sealer.open_content(&sealed, id).unwrap();
 
-        prop_assert_eq!(&subjects, &notification.subjects);
+        prop_assert_eq!(&identifiers, &notification.identifiers);
         prop_assert_eq!(content.kind(), notification.content.kind());
         prop_assert_eq!(format!("{content:?}"), format!("{:?}", notification.content));
-        let opened = otpost::domain::notification::Notification { content, subjects, ..notification };
+        let opened = otpost::domain::notification::Notification { content, identifiers, ..notification };
         prop_assert!(sealer.matches(&print, &opened, NOW).unwrap());
         let at = place.index(sealed.len());
         sealed[at] ^= 1_u8 << bit;

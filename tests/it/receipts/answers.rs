@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{events, report, sent};
-use crate::support::desk::{Desk, SECRET, Slip, sign, slip};
+use crate::support::receipt_provider::{ReceiptProvider, SECRET, SignedReceipt, sign, signed_receipt};
 use crate::support::sender::{Line, tls};
 use crate::support::{Gateway, Setup, otp, recipient};
 
@@ -15,7 +15,7 @@ async fn assert_unchanged(gateway: &Gateway) {
 #[tokio::test]
 async fn a_receipt_without_a_valid_signature_is_rejected_and_changes_nothing() {
     let (gateway, _desk, reference) = sent("").await;
-    let good = || slip("desk", &reference, "DELIVRD");
+    let good = || signed_receipt("sms_provider", &reference, "DELIVRD");
     let foreign = sign("something else");
 
     for (row, wrong) in [
@@ -39,7 +39,7 @@ async fn a_receipt_without_a_valid_signature_is_rejected_and_changes_nothing() {
 async fn a_signed_time_more_than_five_minutes_off_is_rejected() {
     let (gateway, _desk, reference) = sent("timestamp_header = \"X-Time\"").await;
     let at = |moment: otpost::domain::clock::Timestamp| {
-        let good = slip("desk", &reference, "DELIVRD");
+        let good = signed_receipt("sms_provider", &reference, "DELIVRD");
         let time = (moment.micros() / 1_000_000).to_string();
         let signature = sign(&format!("{time}.{}", good.body));
         good.header("X-Time", &time).header("X-Signature", &signature)
@@ -48,7 +48,7 @@ async fn a_signed_time_more_than_five_minutes_off_is_rejected() {
     let (now, late, early) = (gateway.now(), Duration::from_secs(302), Duration::from_secs(302));
     at(now.before(late)).post(gateway.receipts_address()).await.expect_status(401);
     at(now.after(early)).post(gateway.receipts_address()).await.expect_status(401);
-    slip("desk", &reference, "DELIVRD").post(gateway.receipts_address()).await.expect_status(401);
+    signed_receipt("sms_provider", &reference, "DELIVRD").post(gateway.receipts_address()).await.expect_status(401);
     assert_unchanged(&gateway).await;
 
     report(&gateway, &at(now)).await;
@@ -58,7 +58,7 @@ async fn a_signed_time_more_than_five_minutes_off_is_rejected() {
 #[tokio::test]
 async fn a_token_replaces_the_signature_where_it_is_configured() {
     let (gateway, _desk, reference) = sent("signature = \"token\"\nheader = \"X-Token\"").await;
-    let good = || slip("desk", &reference, "DELIVRD").unsigned();
+    let good = || signed_receipt("sms_provider", &reference, "DELIVRD").unsigned();
 
     good()
         .header("X-Token", "practice-secret-practice-secret?")
@@ -74,12 +74,12 @@ async fn a_token_replaces_the_signature_where_it_is_configured() {
 #[tokio::test]
 async fn a_repeated_receipt_is_accepted_and_changes_nothing() {
     let (gateway, _desk, reference) = sent("").await;
-    let receipt = slip("desk", &reference, "DELIVRD");
+    let receipt = signed_receipt("sms_provider", &reference, "DELIVRD");
 
     for _ in 0..3 {
         report(&gateway, &receipt).await;
     }
-    report(&gateway, &slip("desk", "desk-1", "DELIVRD")).await;
+    report(&gateway, &signed_receipt("sms_provider", "sms_provider-1", "DELIVRD")).await;
 
     assert_eq!(events(&gateway).await, ["accepted", "sent", "confirmed"]);
 }
@@ -89,11 +89,11 @@ async fn no_answer_reveals_which_messages_exist() {
     let (gateway, _desk, reference) = sent("").await;
     let unknown = uuid::Uuid::now_v7().to_string();
 
-    for reference in [unknown.as_str(), "desk-77", "0", &reference.replace('-', "")] {
-        report(&gateway, &slip("desk", reference, "BUFFERED")).await;
+    for reference in [unknown.as_str(), "sms_provider-77", "0", &reference.replace('-', "")] {
+        report(&gateway, &signed_receipt("sms_provider", reference, "BUFFERED")).await;
     }
-    for reference in [unknown.as_str(), "desk-77", "0"] {
-        report(&gateway, &slip("desk", reference, "DELIVRD")).await;
+    for reference in [unknown.as_str(), "sms_provider-77", "0"] {
+        report(&gateway, &signed_receipt("sms_provider", reference, "DELIVRD")).await;
     }
 
     assert_unchanged(&gateway).await;
@@ -103,36 +103,36 @@ async fn no_answer_reveals_which_messages_exist() {
 async fn a_provider_cannot_change_the_delivery_of_another_provider() {
     let (gateway, _desk, reference) = two_desks().await;
 
-    report(&gateway, &slip("other", &reference, "UNDELIV")).await;
-    report(&gateway, &slip("other", "desk-1", "UNDELIV")).await;
+    report(&gateway, &signed_receipt("other", &reference, "UNDELIV")).await;
+    report(&gateway, &signed_receipt("other", "sms_provider-1", "UNDELIV")).await;
     assert_unchanged(&gateway).await;
 
-    report(&gateway, &slip("desk", "desk-1", "DELIVRD")).await;
+    report(&gateway, &signed_receipt("sms_provider", "sms_provider-1", "DELIVRD")).await;
     assert_eq!(gateway.last().await.line.state, "confirmed");
 }
 
-async fn two_desks() -> (Gateway, Desk, String) {
-    let desk = Desk::open().await;
-    let both = desk.settings("desk", "", "") + &desk.settings("other", "", "");
+async fn two_desks() -> (Gateway, ReceiptProvider, String) {
+    let sms_provider = ReceiptProvider::open().await;
+    let both = sms_provider.settings("sms_provider", "", "") + &sms_provider.settings("other", "", "");
     let more = both + "[receipts]\nlisten = \"127.0.0.1:0\"";
     let gateway = Setup::new().first(&more).start().await;
     gateway.knows([recipient("phone").customer("1337").phone("+48600100200")]).await;
     gateway.post(&otp()).await.expect_status(204);
-    let reference = desk.message().await;
-    desk.answers();
+    let reference = sms_provider.message().await;
+    sms_provider.answers();
     gateway.settle().await;
-    (gateway, desk, reference)
+    (gateway, sms_provider, reference)
 }
 
 #[tokio::test]
 async fn anything_but_a_receipt_is_rejected() {
     let (gateway, _desk, reference) = sent("").await;
-    let good = || slip("desk", &reference, "DELIVRD");
+    let good = || signed_receipt("sms_provider", &reference, "DELIVRD");
     let form = "application/x-www-form-urlencoded";
     let bomb = "a=1&".repeat(10_000);
     let xml = "<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY b \"b\">]><a>&b;</a>";
 
-    for (row, slip, status) in [
+    for (row, receipt, status) in [
         ("1 MB", good().body(&" ".repeat(1024 * 1024)), 413),
         ("64 KiB and a byte", good().body(&" ".repeat(64 * 1024 + 1)), 413),
         ("XML with entities", good().header("Content-Type", "application/xml").body(xml), 400),
@@ -141,15 +141,15 @@ async fn anything_but_a_receipt_is_rejected() {
         ("truncated", good().body(r#"{"reference":"#), 400),
         ("no status", good().body(r#"{"reference":"a"}"#), 400),
         ("deeply nested", good().body(&"[".repeat(10_000)), 400),
-        ("GET with text", good().method("GET").path("/receipts/desk?text=73915046"), 405),
+        ("GET with text", good().method("GET").path("/receipts/sms_provider?text=73915046"), 405),
         ("PUT", good().method("PUT"), 405),
         ("unknown provider", good().path("/receipts/unknown"), 404),
         ("a provider without receipts", good().path("/receipts/primary"), 404),
-        ("trailing slash", good().path("/receipts/desk/"), 404),
+        ("trailing slash", good().path("/receipts/sms_provider/"), 404),
         ("no name", good().path("/receipts/"), 404),
         ("elsewhere", good().path("/notifications/otp"), 404),
     ] {
-        let answer = slip.post(gateway.receipts_address()).await.expect_status_of(row, status);
+        let answer = receipt.post(gateway.receipts_address()).await.expect_status_of(row, status);
         assert_eq!(answer.header("content-type"), Some("application/json"), "{row}");
         assert!(answer.body.starts_with("{\"detail\":\"") && !answer.body.contains("73915046"), "{row}");
         assert_eq!(answer.header("allow"), (status == 405).then_some("POST"), "{row}");
@@ -161,28 +161,28 @@ async fn anything_but_a_receipt_is_rejected() {
 #[tokio::test]
 async fn a_form_is_accepted_like_json() {
     let (gateway, _desk, _) = sent("reference = \"/MsgId\"\nstatus = \"/status_name\"").await;
-    let form = slip("desk", "", "").header("Content-Type", "application/x-www-form-urlencoded");
+    let form = signed_receipt("sms_provider", "", "").header("Content-Type", "application/x-www-form-urlencoded");
 
-    report(&gateway, &form.body("MsgId=desk-1&status_name=DELIVRD&to=48600100200")).await;
+    report(&gateway, &form.body("MsgId=sms_provider-1&status_name=DELIVRD&to=48600100200")).await;
 
     assert_eq!(gateway.last().await.line.state, "confirmed");
 }
 
 #[tokio::test]
 async fn the_listener_supports_a_base_path_and_tls() {
-    let desk = Desk::open().await;
+    let sms_provider = ReceiptProvider::open().await;
     let listener = "[receipts]\nlisten = \"127.0.0.1:0\"\nbase_path = \"/otpost\"\n\
                 certificate = \"pki/server.pem\"\nkey = \"pki/server.key\"\n";
-    let gateway = Setup::new().first(&(desk.settings("desk", "", "") + listener)).start().await;
+    let gateway = Setup::new().first(&(sms_provider.settings("sms_provider", "", "") + listener)).start().await;
     let request = |path: &str| {
-        let Slip { body, headers, .. } = slip("desk", "x", "BUFFERED");
+        let SignedReceipt { body, headers, .. } = signed_receipt("sms_provider", "x", "BUFFERED");
         let head = headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect::<String>();
         let length = body.len();
         format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: {length}\r\n\r\n{body}")
     };
 
     let mut line = Line::try_open(gateway.receipts_address(), tls(None)).await.unwrap();
-    for (path, status) in [("/otpost/receipts/desk", 200), ("/receipts/desk", 404)] {
+    for (path, status) in [("/otpost/receipts/sms_provider", 200), ("/receipts/sms_provider", 404)] {
         line.send(request(path).as_bytes()).await;
         line.answer().await.unwrap().expect_status_of(path, status);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{events, listening, report, sent};
-use crate::support::desk::{Desk, slip};
+use crate::support::receipt_provider::{ReceiptProvider, signed_receipt};
 use crate::support::{Gateway, Setup, locked, otp, recipient, unlocked};
 
 /// Takes the provider's own time out of a detail.
@@ -16,17 +16,17 @@ fn reported_at(detail: &mut serde_json::Value) -> String {
 async fn a_delivery_is_found_by_our_reference_and_by_the_providers_reference() {
     for by_ours in [true, false] {
         let (gateway, _desk, ours) = sent("").await;
-        let reference = if by_ours { ours.as_str() } else { "desk-1" };
+        let reference = if by_ours { ours.as_str() } else { "sms_provider-1" };
 
-        report(&gateway, &slip("desk", reference, "DELIVRD")).await;
+        report(&gateway, &signed_receipt("sms_provider", reference, "DELIVRD")).await;
 
         let delivery = gateway.last().await;
         assert_eq!(delivery.line.state, "confirmed");
         let event = delivery.events.last().unwrap();
-        assert_eq!((event.kind.as_str(), event.actor.as_str()), ("confirmed", "provider:desk"));
+        assert_eq!((event.kind.as_str(), event.actor.as_str()), ("confirmed", "provider:sms_provider"));
         let mut detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
         let expected = serde_json::json!({
-            "attempt": 1, "channel": "sms", "provider": "desk", "before": "sent", "status": "delivered",
+            "attempt": 1, "channel": "sms", "provider": "sms_provider", "before": "sent", "status": "delivered",
             "receipt_code": "DELIVRD",
         });
         assert!(reported_at(&mut detail).ends_with('Z'), "{detail}");
@@ -41,7 +41,7 @@ async fn a_final_status_is_not_changed_by_later_receipts_and_nothing_is_sent_aft
         gateway.clock.move_on(Duration::from_mins(5));
 
         for said in [first, "DELIVRD", "UNDELIV", "EXPIRED", "ACCEPTD"] {
-            report(&gateway, &slip("desk", &reference, said)).await;
+            report(&gateway, &signed_receipt("sms_provider", &reference, said)).await;
         }
 
         assert_eq!(gateway.last().await.line.state, state);
@@ -55,9 +55,9 @@ async fn a_message_that_was_not_delivered_is_sent_by_the_next_provider_while_tim
     for (word, status) in [("UNDELIV", "undelivered"), ("EXPIRED", "expired")] {
         for by_ours in [true, false] {
             let (gateway, _desk, ours) = sent("").await;
-            let reference = if by_ours { ours.as_str() } else { "desk-1" };
+            let reference = if by_ours { ours.as_str() } else { "sms_provider-1" };
 
-            report(&gateway, &slip("desk", reference, word)).await;
+            report(&gateway, &signed_receipt("sms_provider", reference, word)).await;
             gateway.drain().await;
 
             let received = gateway.sms("primary").received();
@@ -68,11 +68,11 @@ async fn a_message_that_was_not_delivered_is_sent_by_the_next_provider_while_tim
             let failed = delivery.events.iter().find(|event| event.kind == "attempt_failed").unwrap();
             let mut detail: serde_json::Value = serde_json::from_str(&failed.detail).unwrap();
             let expected = serde_json::json!({
-                "attempt": 1, "channel": "sms", "provider": "desk", "before": "sent", "status": status, "state": "open",
+                "attempt": 1, "channel": "sms", "provider": "sms_provider", "before": "sent", "status": status, "state": "open",
                 "receipt_code": word,
             });
             assert!(reported_at(&mut detail).ends_with('Z'), "{detail}");
-            assert_eq!((failed.actor.as_str(), detail), ("provider:desk", expected));
+            assert_eq!((failed.actor.as_str(), detail), ("provider:sms_provider", expected));
         }
     }
 }
@@ -82,10 +82,10 @@ async fn a_failure_that_is_reported_several_times_leads_to_one_more_message() {
     let (gateway, _desk, reference) = sent("").await;
 
     for word in ["UNDELIV", "UNDELIV", "EXPIRED"] {
-        report(&gateway, &slip("desk", &reference, word)).await;
+        report(&gateway, &signed_receipt("sms_provider", &reference, word)).await;
     }
     gateway.drain().await;
-    report(&gateway, &slip("desk", "desk-1", "UNDELIV")).await;
+    report(&gateway, &signed_receipt("sms_provider", "sms_provider-1", "UNDELIV")).await;
     gateway.drain().await;
 
     assert_eq!((gateway.received(), gateway.last().await.line.state.as_str()), (1, "sent"));
@@ -100,7 +100,7 @@ async fn when_no_candidate_is_left_the_delivery_ends_as_the_last_receipt_reporte
         gateway.sms("primary").answers(413);
         gateway.sms("backup").answers(413);
 
-        report(&gateway, &slip("desk", &reference, word)).await;
+        report(&gateway, &signed_receipt("sms_provider", &reference, word)).await;
         gateway.drain().await;
 
         let delivery = gateway.last().await;
@@ -111,13 +111,13 @@ async fn when_no_candidate_is_left_the_delivery_ends_as_the_last_receipt_reporte
 
 #[tokio::test]
 async fn an_older_code_that_was_not_delivered_is_not_sent_again_after_a_newer_one() {
-    let (gateway, desk, first) = sent("").await;
+    let (gateway, sms_provider, first) = sent("").await;
     gateway.post(&otp().code("23421234")).await.expect_status(204);
-    desk.message().await;
-    desk.answers();
+    sms_provider.message().await;
+    sms_provider.answers();
     gateway.settle().await;
 
-    report(&gateway, &slip("desk", &first, "UNDELIV")).await;
+    report(&gateway, &signed_receipt("sms_provider", &first, "UNDELIV")).await;
     gateway.drain().await;
 
     let states: Vec<_> = gateway.deliveries().await.into_iter().map(|line| line.state).collect();
@@ -126,58 +126,58 @@ async fn an_older_code_that_was_not_delivered_is_not_sent_again_after_a_newer_on
 
 #[tokio::test]
 async fn a_lock_that_was_not_delivered_is_not_sent_again_after_the_unlock() {
-    let (gateway, desk) = card_holder().await;
+    let (gateway, sms_provider) = card_holder().await;
     gateway.post(&locked(gateway.now())).await.expect_status(204);
-    let lock = desk.message().await;
-    desk.answers();
+    let lock = sms_provider.message().await;
+    sms_provider.answers();
     gateway.settle().await;
     gateway.post(&unlocked(gateway.now())).await.expect_status(204);
-    desk.message().await;
-    desk.answers();
+    sms_provider.message().await;
+    sms_provider.answers();
     gateway.settle().await;
 
-    report(&gateway, &slip("desk", &lock, "UNDELIV")).await;
+    report(&gateway, &signed_receipt("sms_provider", &lock, "UNDELIV")).await;
     gateway.drain().await;
 
     let states: Vec<_> = gateway.deliveries().await.into_iter().map(|line| line.state).collect();
     assert_eq!((states, gateway.received()), (vec!["superseded".to_owned(), "sent".to_owned()], 0));
 }
 
-async fn card_holder() -> (Gateway, Desk) {
-    let desk = Desk::open().await;
-    let settings = desk.settings("desk", "", "") + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
+async fn card_holder() -> (Gateway, ReceiptProvider) {
+    let sms_provider = ReceiptProvider::open().await;
+    let settings = sms_provider.settings("sms_provider", "", "") + "[receipts]\nlisten = \"127.0.0.1:0\"\n";
     let gateway = Setup::new().first(&settings).start().await;
     gateway.knows([recipient("holder").card("11").phone("+48600100200")]).await;
-    (gateway, desk)
+    (gateway, sms_provider)
 }
 
 #[tokio::test]
 async fn a_message_with_an_unknown_outcome_is_confirmed_by_its_receipt() {
-    let (gateway, desk) = listening("timeout = \"100ms\"", "").await;
+    let (gateway, sms_provider) = listening("timeout = \"100ms\"", "").await;
     gateway.sms("primary").answers(413);
     gateway.sms("backup").answers(413);
     gateway.post(&otp()).await.expect_status(204);
-    let reference = desk.message().await;
+    let reference = sms_provider.message().await;
     gateway.drain().await;
     assert_eq!(gateway.last().await.line.state, "unconfirmed");
 
     gateway.clock.move_on(Duration::from_hours(1));
-    report(&gateway, &slip("desk", &reference, "DELIVRD")).await;
+    report(&gateway, &signed_receipt("sms_provider", &reference, "DELIVRD")).await;
 
     assert_eq!(gateway.last().await.line.state, "confirmed");
 }
 
 #[tokio::test]
 async fn a_failed_receipt_of_the_first_provider_does_not_change_the_attempt_of_the_second() {
-    let (gateway, desk) = listening("timeout = \"100ms\"", "").await;
+    let (gateway, sms_provider) = listening("timeout = \"100ms\"", "").await;
     gateway.post(&otp()).await.expect_status(204);
-    let reference = desk.message().await;
+    let reference = sms_provider.message().await;
     gateway.drain().await;
     assert_eq!((gateway.last().await.line.state.as_str(), gateway.sms("primary").received().len()), ("sent", 1));
 
-    report(&gateway, &slip("desk", &reference, "UNDELIV")).await;
+    report(&gateway, &signed_receipt("sms_provider", &reference, "UNDELIV")).await;
     assert_eq!(gateway.last().await.line.state, "sent");
 
-    report(&gateway, &slip("desk", &reference, "DELIVRD")).await;
+    report(&gateway, &signed_receipt("sms_provider", &reference, "DELIVRD")).await;
     assert_eq!(gateway.last().await.line.state, "confirmed");
 }

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::sent;
-use crate::support::desk::SECRET;
+use crate::support::receipt_provider::SECRET;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_signed_by_openssl_and_posted_by_curl_is_accepted() {
@@ -13,7 +13,7 @@ async fn a_receipt_signed_by_openssl_and_posted_by_curl_is_accepted() {
         body='{\"reference\":\"'$REFERENCE'\",\"status\":\"delivered\"}'
         signature=$(printf '%s.%s' $time \"$body\" | openssl dgst -sha256 -hmac $SECRET | sed 's/.*= //')
         curl --silent --output /dev/null --write-out '%{http_code}' --header \"X-Timestamp: $time\" \\
-          --header \"X-Signature: $signature\" --json \"$body\" http://$ADDRESS/receipts/desk";
+          --header \"X-Signature: $signature\" --json \"$body\" http://$ADDRESS/receipts/sms_provider";
 
     let output = Command::new("sh")
         .args(["-c", script])

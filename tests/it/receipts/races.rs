@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use uuid::Uuid;
 
 use super::{becomes, events, listening, report, sent};
-use crate::support::desk::slip;
+use crate::support::receipt_provider::signed_receipt;
 use crate::support::{Gateway, otp};
 
 async fn parked(gateway: &Gateway) -> i64 {
@@ -31,15 +31,15 @@ async fn in_database(gateway: &Gateway, text: &'static str, values: &[&[u8]]) ->
 #[tokio::test]
 async fn a_receipt_that_arrives_before_the_answer_is_applied_after_it() {
     for by_ours in [true, false] {
-        let (gateway, desk) = listening("", "").await;
+        let (gateway, sms_provider) = listening("", "").await;
         gateway.post(&otp()).await.expect_status(204);
-        let ours = desk.message().await;
-        let reference = if by_ours { ours.as_str() } else { "desk-1" };
+        let ours = sms_provider.message().await;
+        let reference = if by_ours { ours.as_str() } else { "sms_provider-1" };
 
-        report(&gateway, &slip("desk", reference, "DELIVRD")).await;
-        report(&gateway, &slip("desk", reference, "DELIVRD")).await;
+        report(&gateway, &signed_receipt("sms_provider", reference, "DELIVRD")).await;
+        report(&gateway, &signed_receipt("sms_provider", reference, "DELIVRD")).await;
         assert_eq!((gateway.last().await.line.state.as_str(), parked(&gateway).await), ("open", 1));
-        desk.answers();
+        sms_provider.answers();
 
         becomes(&gateway, "confirmed").await;
         assert_eq!(events(&gateway).await, ["accepted", "sent", "confirmed"]);
@@ -49,13 +49,13 @@ async fn a_receipt_that_arrives_before_the_answer_is_applied_after_it() {
 
 #[tokio::test]
 async fn of_two_contradictory_receipts_that_waited_a_confirmation_counts_and_nothing_more_is_sent() {
-    let (gateway, desk) = listening("", "").await;
+    let (gateway, sms_provider) = listening("", "").await;
     gateway.post(&otp()).await.expect_status(204);
-    let reference = desk.message().await;
+    let reference = sms_provider.message().await;
 
-    report(&gateway, &slip("desk", &reference, "UNDELIV")).await;
-    report(&gateway, &slip("desk", &reference, "DELIVRD")).await;
-    desk.answers();
+    report(&gateway, &signed_receipt("sms_provider", &reference, "UNDELIV")).await;
+    report(&gateway, &signed_receipt("sms_provider", &reference, "DELIVRD")).await;
+    sms_provider.answers();
 
     becomes(&gateway, "confirmed").await;
     while parked(&gateway).await > 0 {
@@ -66,13 +66,13 @@ async fn of_two_contradictory_receipts_that_waited_a_confirmation_counts_and_not
 
 #[tokio::test]
 async fn a_failure_that_is_reported_before_the_answer_is_followed_by_the_next_provider() {
-    let (gateway, desk) = listening("", "").await;
+    let (gateway, sms_provider) = listening("", "").await;
     gateway.post(&otp()).await.expect_status(204);
-    let reference = desk.message().await;
+    let reference = sms_provider.message().await;
 
-    report(&gateway, &slip("desk", &reference, "UNDELIV")).await;
+    report(&gateway, &signed_receipt("sms_provider", &reference, "UNDELIV")).await;
     assert_eq!(parked(&gateway).await, 1);
-    desk.answers();
+    sms_provider.answers();
 
     while gateway.sms("primary").received().is_empty() {
         tokio::task::yield_now().await;
@@ -86,7 +86,7 @@ async fn a_failure_survives_a_crash_and_is_followed_by_the_next_provider() {
     let (gateway, _desk, reference) = sent("").await;
     gateway.sms("primary").answers(503);
     gateway.sms("backup").answers(503);
-    report(&gateway, &slip("desk", &reference, "UNDELIV")).await;
+    report(&gateway, &signed_receipt("sms_provider", &reference, "UNDELIV")).await;
 
     let gateway = gateway.crash().await;
     gateway.sms("primary").recovers();
@@ -102,12 +102,12 @@ async fn a_failure_survives_a_crash_and_is_followed_by_the_next_provider() {
 async fn a_failure_while_another_attempt_is_in_flight_does_not_disturb_it() {
     let (gateway, _desk, reference) = sent("").await;
     gateway.sms("primary").swallows();
-    report(&gateway, &slip("desk", &reference, "UNDELIV")).await;
+    report(&gateway, &signed_receipt("sms_provider", &reference, "UNDELIV")).await;
     while gateway.sms("primary").swallowed() == 0 {
         tokio::task::yield_now().await;
     }
 
-    report(&gateway, &slip("desk", "desk-1", "EXPIRED")).await;
+    report(&gateway, &signed_receipt("sms_provider", "sms_provider-1", "EXPIRED")).await;
     let gateway = gateway.crash().await;
     gateway.drain().await;
 
@@ -127,7 +127,7 @@ async fn the_content_is_kept_until_the_delivery_is_confirmed_or_its_deadline_pas
         assert_eq!(in_database(&gateway, KEPT, &[]).await, 1);
 
         if is_confirmed {
-            report(&gateway, &slip("desk", &reference, "DELIVRD")).await;
+            report(&gateway, &signed_receipt("sms_provider", &reference, "DELIVRD")).await;
         } else {
             gateway.clock.move_on(Duration::from_mins(5));
             cleanup::sweep_once(gateway.store(), &*gateway.clock, Duration::from_mins(10)).await.unwrap();
@@ -139,18 +139,18 @@ async fn the_content_is_kept_until_the_delivery_is_confirmed_or_its_deadline_pas
 
 #[tokio::test]
 async fn a_crash_before_the_answer_does_not_lose_the_receipt() {
-    let (gateway, desk) = listening("", "").await;
+    let (gateway, sms_provider) = listening("", "").await;
     gateway.post(&otp()).await.expect_status(204);
-    let reference = desk.message().await;
-    report(&gateway, &slip("desk", &reference, "DELIVRD")).await;
+    let reference = sms_provider.message().await;
+    report(&gateway, &signed_receipt("sms_provider", &reference, "DELIVRD")).await;
 
     let gateway = gateway.crash().await;
     gateway.drain().await;
 
     becomes(&gateway, "confirmed").await;
     let delivery = gateway.last().await;
-    assert_eq!(delivery.attempts[0].provider.0, "desk");
-    assert_eq!(delivery.events.last().unwrap().actor, "provider:desk");
+    assert_eq!(delivery.attempts[0].provider.0, "sms_provider");
+    assert_eq!(delivery.events.last().unwrap().actor, "provider:sms_provider");
     assert_eq!(parked(&gateway).await, 0);
 }
 
@@ -159,7 +159,7 @@ async fn a_parked_receipt_of_an_ended_delivery_is_applied_at_the_next_start() {
     let (gateway, _desk, reference) = sent("").await;
     let id: Uuid = reference.parse().unwrap();
     let text = "INSERT INTO parked_receipt (provider, reference, status, reported_at, parked_at, delivery_id)
-                  SELECT 'desk', 'desk-1', 'delivered', received_at, received_at, id FROM delivery WHERE id = ?1";
+                  SELECT 'sms_provider', 'sms_provider-1', 'delivered', received_at, received_at, id FROM delivery WHERE id = ?1";
     in_database(&gateway, text, &[id.as_bytes()]).await;
     assert_eq!((gateway.last().await.line.state.as_str(), parked(&gateway).await), ("sent", 1));
 
@@ -173,7 +173,7 @@ async fn a_parked_receipt_of_an_ended_delivery_is_applied_at_the_next_start() {
 #[tokio::test]
 async fn a_receipt_without_a_delivery_is_kept_for_three_days() {
     let (gateway, _desk, _) = sent("").await;
-    report(&gateway, &slip("desk", "desk-99", "DELIVRD")).await;
+    report(&gateway, &signed_receipt("sms_provider", "sms_provider-99", "DELIVRD")).await;
     let sweep = async || cleanup::sweep_once(gateway.store(), &*gateway.clock, Duration::from_mins(10)).await.unwrap();
 
     gateway.clock.move_on(Duration::from_hours(72));
@@ -190,10 +190,10 @@ async fn receipts_without_a_delivery_do_not_fill_the_disk() {
     let (gateway, _desk, _) = sent("").await;
     let text = "INSERT INTO parked_receipt (provider, reference, status, reported_at, parked_at)
                   WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
-                  SELECT 'desk', 'unknown-' || n, 'delivered', 0, 0 FROM n";
+                  SELECT 'sms_provider', 'unknown-' || n, 'delivered', 0, 0 FROM n";
     in_database(&gateway, text, &[]).await;
 
-    report(&gateway, &slip("desk", "one-more", "DELIVRD")).await;
+    report(&gateway, &signed_receipt("sms_provider", "one-more", "DELIVRD")).await;
 
     assert_eq!(parked(&gateway).await, 10_000);
     let kept = "SELECT count(*) FROM parked_receipt WHERE reference IN ('unknown-1', 'one-more')";

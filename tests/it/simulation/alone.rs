@@ -80,7 +80,7 @@ impl Alone {
 pub(super) fn lock(world: &World, number: u64) -> IncomingNotification {
     let content = Content::CardLocked(CardLocked { at: world.now(), reason: LockReason::CardInactive });
     let card = Identifier { kind: IdentifierKind::DcCard, value: "1".to_owned() };
-    IncomingNotification { subjects: vec![card], ..incoming(content, format!("lock {number}")) }
+    IncomingNotification { identifiers: vec![card], ..incoming(content, format!("lock {number}")) }
 }
 
 fn card() -> Identifier {
@@ -125,9 +125,10 @@ fn pln(minor: u64) -> Money {
 fn incoming(content: Content, key: String) -> IncomingNotification {
     IncomingNotification {
         client: ClientName("processor".to_owned()),
+        certificate: None,
         endpoint: "/notifications/some",
         idempotency_key: Some(key),
-        subjects: vec![card()],
+        identifiers: vec![card()],
         content,
         warnings: Vec::new(),
     }

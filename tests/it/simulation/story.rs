@@ -217,7 +217,7 @@ impl Posting {
 
     fn arrival(&self) -> IncomingNotification {
         let named = |kind, value: u64| Identifier { kind, value: value.to_string() };
-        let (subjects, content) = match self.sort {
+        let (identifiers, content) = match self.sort {
             MetricType::Code => (
                 vec![named(IdentifierKind::StorageCustomer, self.card), named(IdentifierKind::StorageCard, self.card)],
                 Content::Otp(Otp {
@@ -244,10 +244,11 @@ impl Posting {
             ),
         };
         IncomingNotification {
+            certificate: None,
             client: ClientName("processor".to_owned()),
             endpoint: "/notifications/some",
             idempotency_key: self.key.clone(),
-            subjects,
+            identifiers,
             content,
             warnings: Vec::new(),
         }

@@ -144,7 +144,7 @@ async fn contents_are_removed(it: Fixture) {
 async fn card_event(it: &Fixture, is_lock: bool) -> Claimed {
     let at = it.now();
     let mut acceptance: Acceptance = it.code("11111111");
-    acceptance.notification.subjects = vec![Identifier { kind: IdentifierKind::DcCard, value: "11".to_owned() }];
+    acceptance.notification.identifiers = vec![Identifier { kind: IdentifierKind::DcCard, value: "11".to_owned() }];
     acceptance.notification.content = if is_lock {
         Content::CardLocked(CardLocked { at, reason: LockReason::CardInactive })
     } else {

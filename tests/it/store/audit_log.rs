@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use otpost::domain::audit_event::{Actor, AuditEvent, AuditKind};
-use otpost::domain::delivery::EndReason;
+use otpost::domain::certificate_id::CertificateId;
+use otpost::domain::delivery::{DeliveryId, EndReason};
+use otpost::domain::notification::NotificationId;
 use otpost::domain::outcome::Outcome;
 use otpost::domain::outcome::Reference;
 use otpost::store::{Acceptance, Accepted, Dedupe, LEASE};
+use uuid::Uuid;
 
 use super::{Fixture, Promise};
 
@@ -20,7 +23,60 @@ pub(super) const PROMISES: &[Promise] = &[
     ("a delivery whose epoch key is destroyed has no content", |it| Box::pin(shredded(it))),
     ("no audit event holds the code", |it| Box::pin(silent(it))),
     ("the newest rejections of notifications are read without the other events", |it| Box::pin(rejections(it))),
+    ("a client certificate has one number and one event, and is found by its notifications", |it| {
+        Box::pin(certificates(it))
+    }),
+    ("what operators did about a delivery elsewhere is found", |it| Box::pin(looks(it))),
 ];
+
+async fn certificates(it: Fixture) {
+    let certificate = |serial: &str| CertificateId {
+        subject: "CN=otp,O=Processor".to_owned(),
+        serial: serial.to_owned(),
+        pin: "pin".to_owned(),
+    };
+    let event = || AuditEvent::gateway(AuditKind::ClientCertificateFirstUsed, it.now());
+    let mut numbers = Vec::new();
+    for serial in ["0A", "0B", "0A"] {
+        numbers.push(it.store.client_certificates().certificate_number(&certificate(serial), event()).await.unwrap());
+    }
+    assert!(numbers[0] == numbers[2] && numbers[0] != numbers[1], "{numbers:?}");
+    let logged = it.store.audit_tree().operations(i64::MAX, 10).await.unwrap();
+    assert_eq!(logged.iter().filter(|event| event.kind == "client_certificate_first_used").count(), 2);
+
+    let acceptance = Acceptance { certificate: Some(numbers[1]), ..it.code("11111111") };
+    let Accepted::New(Some(claimed)) = it.store.accept(acceptance).await.unwrap() else { unreachable!("it is new") };
+    let without = it.held().await;
+    let of = async |id: NotificationId| it.store.client_certificates().certificate_of(id.0).await.unwrap();
+    assert_eq!(of(claimed.notification).await, Some(certificate("0B")));
+    assert_eq!(of(without.notification).await, None);
+}
+
+async fn looks(it: Fixture) {
+    let held = it.held().await;
+    let (id, notification) = (held.id, held.notification);
+    let recipient = Uuid::now_v7();
+    let mut line = it.store.reports().delivery(id.0).await.unwrap().unwrap().line;
+    line.recipient = Some(recipient);
+    let event = |kind| AuditEvent::new(Actor::Operator("anna".to_owned()), kind, it.now());
+    let again = DeliveryId(Uuid::now_v7());
+    it.store
+        .audit_events()
+        .record(&[
+            event(AuditKind::DeliveryResent).with("of", id.to_string()).about(notification, again),
+            event(AuditKind::DeliveryResent).with("of", id.to_string()).with("delivery", again.to_string()),
+            event(AuditKind::RecipientExported).with("recipient", recipient.to_string()),
+            event(AuditKind::RecipientExported).with("recipient", Uuid::now_v7().to_string()),
+            event(AuditKind::BackupMade),
+        ])
+        .await
+        .unwrap();
+
+    let found = it.store.reports().operators_looks(&line).await.unwrap();
+
+    let kinds: Vec<_> = found.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["delivery_resent", "recipient_exported"]);
+}
 
 async fn rejections(it: Fixture) {
     let event =

@@ -74,7 +74,7 @@ async fn claimed_whole(it: Fixture) {
 
     assert_eq!((claimed.id, claimed.in_doubt), (id, false));
     assert_eq!(claimed.attempts, [deferred, it.detailed(2), it.attempt(3, Outcome::unknown(Cause::TimedOut))]);
-    assert_eq!(claimed.subjects[0].value, "1337");
+    assert_eq!(claimed.identifiers[0].value, "1337");
     assert!(claimed.content.is_some());
 }
 

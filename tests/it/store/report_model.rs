@@ -23,6 +23,9 @@ pub(super) const PROMISES: &[Promise] = &[
     ("a write that read an older state of the read model changes nothing", |it| Box::pin(fenced(it))),
     ("a recount finds nothing after counting, and repairs what was changed", |it| Box::pin(repaired(it))),
     ("counts stay when retention removes their lines", |it| Box::pin(kept(it))),
+    ("who got the mail of a day is remembered across a restart until the next day is mailed", |it| {
+        Box::pin(mailed(it))
+    }),
 ];
 
 /// The sums of all hours, by state, outcome and provider.
@@ -186,4 +189,16 @@ async fn kept(it: Fixture) {
     assert_eq!((recounted.deliveries, recounted.wrong_counts), (1, 0));
     let all: u64 = sums(&it.store).await.values().map(|sum| sum.0).sum();
     assert_eq!(all, 4);
+}
+
+async fn mailed(it: Fixture) {
+    for (day, hash) in [("2026-11-26", 1), ("2026-11-27", 1), ("2026-11-27", 2), ("2026-11-27", 2)] {
+        it.store.report_model().keep_report_mail(day, [hash; 16]).await.unwrap();
+    }
+    let it = it.reopened().await;
+
+    let mut mails = it.store.report_model().report_mails("2026-11-27").await.unwrap();
+    mails.sort_unstable();
+    assert_eq!(mails, [[1; 16].to_vec(), [2; 16].to_vec()]);
+    assert!(it.store.report_model().report_mails("2026-11-26").await.unwrap().is_empty());
 }

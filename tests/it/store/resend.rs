@@ -48,7 +48,7 @@ async fn sent_again(it: Fixture) {
     assert_eq!((claimed.id, claimed.notification, claimed.recipient), (again, notification, Some(recipient)));
     assert_eq!((claimed.expires_at, claimed.attempts.len()), (expires_at, 0));
     assert!(matches!(claimed.content, Some(Content::CardUnlocked(_))));
-    assert_eq!(claimed.subjects[0].value, "1337");
+    assert_eq!(claimed.identifiers[0].value, "1337");
     let detail = it.store.reports().delivery(again.0).await.unwrap().unwrap();
     let event = detail.events.iter().find(|event| event.kind == "delivery_resent").unwrap();
     assert!(event.actor.starts_with("operator:"), "{}", event.actor);

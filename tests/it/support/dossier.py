@@ -15,6 +15,14 @@ with pikepdf.open(asked["file"]) as pdf:
         assert page.get("/Tabs") == "/S", "the order of reading"
         assert "/StructParents" in page
 
+    pages = [page.obj.objgen for page in pdf.pages]
+    links = []
+    for page in pdf.pages:
+        for annotation in page.get("/Annots", []):
+            assert annotation.Subtype == "/Link" and "/StructParent" in annotation
+            target = annotation.get("/Dest", None)
+            links.append([str(annotation.Contents), pages.index(target[0].objgen) + 1])
+
     elements = {}
 
     def count(element):
@@ -30,6 +38,7 @@ with pikepdf.open(asked["file"]) as pdf:
     count(root.StructTreeRoot.K)
     with pdf.open_metadata() as metadata:
         part = str(metadata.get("pdfuaid:part"))
+        archive = f"{metadata.get('pdfaid:part')}{metadata.get('pdfaid:conformance')}"
     json.dump(
         {
             "pages": len(pdf.pages),
@@ -37,6 +46,8 @@ with pikepdf.open(asked["file"]) as pdf:
             "language": str(root.Lang),
             "title_shown": bool(root.ViewerPreferences.DisplayDocTitle),
             "part": part,
+            "archive": archive,
+            "links": links,
             "fonts": sorted(fonts),
             "elements": elements,
             "outline": "/Outlines" in root,

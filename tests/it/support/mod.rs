@@ -5,7 +5,6 @@
 pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod console;
-pub(crate) mod desk;
 pub(crate) mod fake;
 pub(crate) mod gateway;
 pub(crate) mod go_tiles;
@@ -16,6 +15,7 @@ pub(crate) mod load;
 pub(crate) mod node;
 pub(crate) mod notice;
 pub(crate) mod python;
+pub(crate) mod receipt_provider;
 pub(crate) mod recipients;
 pub(crate) mod sender;
 pub(crate) mod starttls;

@@ -1,6 +1,5 @@
 //! Mails the newest checkpoint, so that an auditor's mailbox keeps what the operator could not change later.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +9,10 @@ use super::attempts::Attempts;
 use crate::channel::Provider;
 use crate::domain::clock::{Clocks, Timestamp};
 use crate::domain::contact::{Channel, Contact};
-use crate::domain::delivery::DeliveryId;
 use crate::domain::duration;
 use crate::domain::provider_profile::ProviderProfile;
-use crate::domain::recipient::InvalidLocale;
 use crate::flow::dispatch::ConfiguredProvider;
-use crate::flow::text_mail::{TextMail, escaped};
+use crate::flow::text_mail::{MailError, TextMail, escaped};
 use crate::store::Store;
 use crate::store::audit_tree::StoredCheckpoint;
 
@@ -55,10 +52,8 @@ pub struct CheckpointMail {
 /// Why a checkpoint was not mailed.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("the provider did not accept the mail: {0}")]
-    NotAccepted(String),
     #[error(transparent)]
-    Locale(#[from] InvalidLocale),
+    Mail(#[from] MailError),
     #[error(transparent)]
     Store(#[from] crate::store::Error),
 }
@@ -94,18 +89,6 @@ impl CheckpointMail {
         let Some(to) = Self::check(settings, providers.iter().map(|(profile, _)| profile))? else { return Ok(None) };
         let named = providers.iter().find(|(profile, _)| profile.provider.0 == settings.provider);
         Ok(named.map(|(_, provider)| Self { provider: Arc::clone(provider), to, every: settings.every }))
-    }
-
-    async fn send(&self, reference: DeliveryId, checkpoint: &StoredCheckpoint) -> Result<(), Error> {
-        let sent = text_of(checkpoint).send(&*self.provider, &self.to, reference, VALID_FOR).await?;
-        if sent.outcome.is_accepted() {
-            return Ok(());
-        }
-        let mut what = sent.outcome.name().to_owned();
-        if let Some(detail) = sent.detail {
-            let _ = write!(what, ", {}", detail.as_str());
-        }
-        Err(Error::NotAccepted(what))
     }
 }
 
@@ -149,7 +132,7 @@ async fn mail_newest(store: &Store, mail: &CheckpointMail, now: Timestamp) -> Re
             return Ok(Some(due));
         }
     }
-    mail.send(DeliveryId(store.next_id()), &newest).await?;
+    text_of(&newest).send(&*mail.provider, &mail.to, VALID_FOR).await?;
     store.audit_tree().keep_publication(PLACE, newest.size, now).await?;
     tracing::info!(size = newest.size, place = PLACE, "audit checkpoint published");
     Ok(Some(now.after(mail.every)))

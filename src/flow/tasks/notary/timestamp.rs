@@ -12,6 +12,7 @@ use crate::audit::timestamp::{self, QUERY_TYPE};
 use crate::channel::http::post::PostClient;
 use crate::domain::clock::{Clocks, Timestamp};
 use crate::domain::duration;
+use crate::file_access;
 use crate::store::Store;
 use crate::store::audit_tree::{StoredCheckpoint, StoredTimestamp};
 
@@ -65,10 +66,8 @@ impl TimestampAuthority {
         if settings.url.is_empty() {
             return Ok(None);
         }
-        let file = settings.ca.display();
-        let pem = std::fs::read(&settings.ca).map_err(|error| format!("audit.timestamp.ca: {file}: {error}"))?;
-        let ca = X509::stack_from_pem(&pem).ok().filter(|ca| !ca.is_empty());
-        let ca = ca.ok_or_else(|| format!("audit.timestamp.ca: expected PEM certificates in {file}"))?;
+        let ca = file_access::read_certificates(&settings.ca)
+            .map_err(|error| format!("audit.timestamp.ca: {}: {error}", settings.ca.display()))?;
         let client = PostClient::new("audit.timestamp", &settings.url, None, TIMEOUT);
         let client = client.map_err(|error| format!("audit.timestamp: {}", error.what))?;
         Ok(Some(Self { client, ca, every: settings.every }))

@@ -16,25 +16,26 @@ use super::sender::{self, Answer};
 pub(crate) const SECRET: &str = "practice-secret-practice-secret!";
 
 /// An SMS gateway that delays its response until the test asks for it, so that a receipt can come first.
-pub(crate) struct Desk {
+pub(crate) struct ReceiptProvider {
     pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
     arrived: Arc<Notify>,
     answer: Arc<Notify>,
 }
 
-impl Desk {
+impl ReceiptProvider {
     pub(crate) async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let desk = Self { address, asked: Arc::default(), arrived: Arc::default(), answer: Arc::default() };
-        let (asked, arrived, answer) = (Arc::clone(&desk.asked), Arc::clone(&desk.arrived), Arc::clone(&desk.answer));
+        let sms_provider = Self { address, asked: Arc::default(), arrived: Arc::default(), answer: Arc::default() };
+        let (asked, arrived, answer) =
+            (Arc::clone(&sms_provider.asked), Arc::clone(&sms_provider.arrived), Arc::clone(&sms_provider.answer));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, Arc::clone(&asked), Arc::clone(&arrived), Arc::clone(&answer)));
             }
         });
-        desk
+        sms_provider
     }
 
     /// Its `[[provider]]` table, with additional keys for the provider and for its `receipt`.
@@ -52,7 +53,7 @@ impl Desk {
         self.asked.lock().unwrap().last().unwrap().clone()
     }
 
-    /// Answers the message. The id of the n-th message is `desk-n`.
+    /// Answers the message. The id of the n-th message is `sms_provider-n`.
     pub(crate) fn answers(&self) {
         self.answer.notify_one();
     }
@@ -72,7 +73,7 @@ async fn serve(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>, arrived: A
         inbox.clear();
         arrived.notify_one();
         answer.notified().await;
-        let body = format!("{{\"id\":\"desk-{number}\"}}");
+        let body = format!("{{\"id\":\"sms_provider-{number}\"}}");
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         if stream.write_all(head.as_bytes()).await.is_err() {
             return;
@@ -89,7 +90,7 @@ pub(crate) fn sign(text: &str) -> String {
 }
 
 /// The HTTP request of a receipt.
-pub(crate) struct Slip {
+pub(crate) struct SignedReceipt {
     pub(crate) path: String,
     pub(crate) method: &'static str,
     pub(crate) headers: Vec<(String, String)>,
@@ -97,9 +98,9 @@ pub(crate) struct Slip {
 }
 
 /// A signed receipt of the provider `name` in JSON.
-pub(crate) fn slip(name: &str, reference: &str, status: &str) -> Slip {
+pub(crate) fn signed_receipt(name: &str, reference: &str, status: &str) -> SignedReceipt {
     let body = serde_json::json!({ "reference": reference, "status": status }).to_string();
-    Slip {
+    SignedReceipt {
         path: format!("/receipts/{name}"),
         method: "POST",
         headers: vec![
@@ -110,7 +111,7 @@ pub(crate) fn slip(name: &str, reference: &str, status: &str) -> Slip {
     }
 }
 
-impl Slip {
+impl SignedReceipt {
     /// Sets a header, and replaces one of the same name.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(held, _)| held != name);
