@@ -54,7 +54,7 @@ pub fn check(settings: &Settings) -> Result<(), Error> {
 }
 
 /// What the console is made of.
-pub struct Parts {
+pub struct ConsoleParts {
     pub store: Arc<Store>,
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
@@ -65,11 +65,11 @@ pub struct Parts {
 /// Starts the console. The returned future serves until [`HttpListener::stop`].
 pub fn listen(
     settings: &Settings,
-    parts: Parts,
+    parts: ConsoleParts,
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     settings.check()?;
-    let Parts { store, inspector, alarms, clocks, users } = parts;
+    let ConsoleParts { store, inspector, alarms, clocks, users } = parts;
     let (address, views) = (settings.address(), Views::new());
     let secure = address.has_tls();
     let console = Data::new(Console { store, inspector, alarms, clocks, users, views, secure });
