@@ -2,6 +2,7 @@
 
 mod earlier_files;
 pub mod environment;
+mod listeners;
 mod metrics_at_zero;
 mod parts;
 mod reload;
@@ -19,6 +20,7 @@ use crate::config::{self, Config, ConfigValues};
 use crate::console;
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
+use crate::domain::contact::Channel;
 use crate::domain::country::Country;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
@@ -38,11 +40,10 @@ use crate::flow::tasks::report_keeper;
 use crate::flow::tasks::search_index;
 use crate::flow::tasks::template_reload::TemplateReloader;
 use crate::flow::template_publishing::TemplatePublisher;
-use crate::flow::users::Users;
 use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener};
 use crate::ops::GatewayStatus;
-use crate::ops::socket::{self, LocalSocket};
+
 use crate::receipts;
 use crate::render;
 use crate::route;
@@ -50,8 +51,9 @@ use crate::server::HttpListener;
 use crate::store::{self, OpenMode, Store};
 use crate::telemetry;
 use earlier_files::EarlierFiles;
+use listeners::{answer_questions, listen_for_console, listen_for_receipts};
 pub use parts::Parts;
-use parts::{build, publishers};
+use parts::{build, publishers, users_of};
 
 /// How long deliveries in flight may take after a stop was requested: one attempt and its settlement.
 const DRAIN: Duration = Duration::from_secs(9);
@@ -133,19 +135,6 @@ pub struct Gateway {
     tasks: Vec<JoinHandle<()>>,
 }
 
-// The gateway works without the socket; then commands show what is stored.
-fn answer_questions(settings: &store::Settings, inspector: Arc<Inspector>) -> Result<Option<JoinHandle<()>>, Error> {
-    let path = socket::path_of(&settings.sqlite_path()?);
-    match LocalSocket::bind(path.clone()) {
-        Ok(socket) => Ok(Some(tokio::spawn(socket.serve(inspector)))),
-        Err(error) => {
-            let (error, path) = (chain(&error), path.display());
-            tracing::warn!(error, %path, "local socket cannot be opened; otpost provider list shows stored figures only");
-            Ok(None)
-        }
-    }
-}
-
 fn watch_pause(paused: bool, alarms: &Alarms) {
     metrics::gauge!("otpost_delivery_paused").set(f64::from(u8::from(paused)));
     if paused {
@@ -155,42 +144,6 @@ fn watch_pause(paused: bool, alarms: &Alarms) {
     } else {
         alarms.clear(AlarmKind::DeliveryPaused);
     }
-}
-
-fn listen_for_receipts(
-    settings: &receipts::Settings,
-    receipts: &Arc<Receipts>,
-    expiry: &Arc<ExpiryMonitor>,
-) -> Result<Option<(HttpListener, JoinHandle<()>)>, Error> {
-    if !settings.address().is_open() {
-        return Ok(None);
-    }
-    let (listener, serving) = receipts::listen(settings, Arc::clone(receipts), Arc::clone(expiry))?;
-    tracing::info!(receipts = %listener.address, "receipts listener started");
-    let serving = tokio::spawn(async move {
-        if let Err(error) = serving.await {
-            tracing::error!(error = chain(&error), "receipts listener stopped unexpectedly");
-        }
-    });
-    Ok(Some((listener, serving)))
-}
-
-fn listen_for_console(
-    settings: &console::Settings,
-    parts: console::Parts,
-    expiry: &Arc<ExpiryMonitor>,
-) -> Result<Option<(HttpListener, JoinHandle<()>)>, Error> {
-    if !settings.address().is_open() {
-        return Ok(None);
-    }
-    let (listener, serving) = console::listen(settings, parts, Arc::clone(expiry)).map_err(Error::Console)?;
-    tracing::info!(console = %listener.address, "console started");
-    let serving = tokio::spawn(async move {
-        if let Err(error) = serving.await {
-            tracing::error!(error = chain(&error), "console stopped unexpectedly");
-        }
-    });
-    Ok(Some((listener, serving)))
 }
 
 impl Gateway {
@@ -230,6 +183,8 @@ impl Gateway {
             max_age: config.delivery.max_age,
             limits: Arc::clone(&limits),
         };
+        let user_mail = routes.iter().find(|(profile, _)| profile.channel == Channel::Email);
+        let user_mail = user_mail.map(|(_, provider)| Arc::clone(provider));
         let daily_report = DailyReport::new(&config.report, &routes)?;
         let dispatch = Dispatch::new(Arc::clone(&store), Arc::clone(&templates), policy, routes, clocks.clone());
         let registry = Arc::clone(dispatch.registry());
@@ -272,14 +227,8 @@ impl Gateway {
             clocks: clocks.clone(),
             worker: Arc::clone(&worker),
         });
-        let users = Users::new(
-            Arc::clone(&store),
-            Arc::clone(&clocks.wall),
-            config.console.lifetime(),
-            config.console.second_factor,
-        );
-        let users = Arc::new(users);
-        let parts = console::Parts {
+        let users = users_of(config, user_mail, &store, &clocks);
+        let parts = console::ConsoleParts {
             store: Arc::clone(&store),
             inspector: Arc::clone(&inspector),
             alarms: Arc::clone(&alarms),

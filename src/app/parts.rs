@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Error, environment};
-use crate::channel::{self, HttpProvider};
+use crate::channel::{self, HttpProvider, Provider};
 use crate::config::Config;
+use crate::domain::clock::Clocks;
 use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
 use crate::flow::dispatch::ConfiguredProvider;
 use crate::flow::limits::SendLimits;
 use crate::flow::tasks::notary::mail::CheckpointMail;
 use crate::flow::tasks::notary::timestamp::TimestampAuthority;
+use crate::flow::users::Users;
 use crate::route::{Plan, Plans, ProviderProfile};
+use crate::store::Store;
 use crate::telemetry;
 
 /// The parts that can be built without opening the database or a port.
@@ -53,6 +56,18 @@ pub(super) fn publishers(
 ) -> Result<(Option<TimestampAuthority>, Option<CheckpointMail>), Error> {
     let authority = TimestampAuthority::configured(&config.audit.timestamp).map_err(Error::Audit)?;
     Ok((authority, CheckpointMail::configured(&config.audit.mail, providers).map_err(Error::Audit)?))
+}
+
+/// The users of the console, who verify their addresses through this e-mail provider.
+pub(super) fn users_of(
+    config: &Config,
+    mail: Option<Arc<dyn Provider>>,
+    store: &Arc<Store>,
+    clocks: &Clocks,
+) -> Arc<Users> {
+    let (lifetime, second_factor) = (config.console.lifetime(), config.console.second_factor);
+    let users = Users::new(Arc::clone(store), Arc::clone(&clocks.wall), lifetime, second_factor);
+    Arc::new(users.with_mail(mail))
 }
 
 fn unique_profiles(providers: &[channel::Settings]) -> Result<Vec<ProviderProfile>, Error> {

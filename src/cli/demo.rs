@@ -7,6 +7,7 @@ mod environment;
 mod expectations;
 mod fixtures;
 mod report;
+mod sample_users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ use crate::sim::stopwatch::monotonic_us;
 use environment::DemoEnvironment;
 use expectations::{Expectations, masked};
 use fixtures::Scenario;
+use sample_users::SampleUser;
 
 /// How long all messages may take; if they take longer, something is broken.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -94,7 +96,14 @@ impl Demo {
         output.heading("otpost demo: a gateway with simulated providers and a simulated processor on this machine")?;
         output.item("gateway", format_args!("{}  (mutual TLS)", environment.url()))?;
         environment.addresses().try_for_each(|(channel, address)| output.item(channel.name(), address))?;
-        let note = if environment.is_temporary() { "  (temporary; --dir keeps it)" } else { "" };
+        if let Some(url) = environment.console_url() {
+            output.item("console", url)?;
+            for user in &environment.users {
+                let SampleUser { name, password, purpose } = user;
+                output.item("", format_args!("sign in as {name} with {password}  ({purpose})"))?;
+            }
+        }
+        let note = if environment.is_temporary() { "  (removed at the end; --dir keeps it)" } else { "" };
         output.item("workspace", format_args!("{}{note}", environment.workspace.folder().display()))?;
         if !once {
             let templates = environment.templates.display();

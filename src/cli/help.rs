@@ -12,8 +12,9 @@ use super::{Usage, output};
 use crate::config;
 
 /// Name and text of each guide. A new guide is one line here.
-const GUIDES: [(&str, &str); 7] = [
+const GUIDES: [(&str, &str); 8] = [
     ("audit", include_str!("../docs/audit.md")),
+    ("console", include_str!("../docs/console.md")),
     ("glossary", include_str!("../docs/glossary.md")),
     ("operations", include_str!("../docs/operations.md")),
     ("promises", include_str!("../docs/promises.md")),

@@ -67,7 +67,7 @@ pub fn check(settings: &Settings) -> Result<(), Error> {
 }
 
 /// What the console is made of.
-pub struct Parts {
+pub struct ConsoleParts {
     pub store: Arc<Store>,
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
@@ -80,11 +80,11 @@ pub struct Parts {
 /// Starts the console. The returned future serves until [`HttpListener::stop`].
 pub fn listen(
     settings: &Settings,
-    parts: Parts,
+    parts: ConsoleParts,
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     settings.check()?;
-    let Parts { store, inspector, alarms, clocks, users, templates, dossiers } = parts;
+    let ConsoleParts { store, inspector, alarms, clocks, users, templates, dossiers } = parts;
     let address = settings.address();
     let console = Data::new(Console {
         store,

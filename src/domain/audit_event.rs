@@ -164,6 +164,10 @@ pub enum AuditKind {
     UserAppReplaced,
     /// A user of the console replaced the recovery codes.
     UserRecoveryCodesReplaced,
+    /// A user of the console verified an e-mail address.
+    UserEmailVerified,
+    /// A user of the console removed the e-mail address.
+    UserEmailRemoved,
     /// A user signed in to the console.
     SignedIn,
     /// A sign-in to the console failed.

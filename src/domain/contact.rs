@@ -94,7 +94,7 @@ impl Contact {
         self.channel
     }
 
-    /// The contact in full. Callers: `channel` (to send), `store::seal` (to encrypt), `CountryPrefix` (to compare).
+    /// The contact in full. Callers: `channel` (to send), `store::seal` and `flow::users` (to encrypt), `CountryPrefix` (to compare).
     pub fn expose(&self) -> &str {
         &self.text
     }

@@ -7,6 +7,7 @@
 mod account;
 mod admin;
 mod codes;
+mod email;
 mod password;
 mod sessions;
 mod set_up;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use openssl::error::ErrorStack;
 use serde::Deserialize;
 
+use crate::channel::Provider;
 use crate::domain::clock::Clock;
 use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::store::users::{SessionChange, UserChange, UserRow};
@@ -32,6 +34,7 @@ pub use set_up::{SETUP_LIFETIME, SetupCode, SetupForm};
 pub use sign_in::{SIGN_IN_OUTCOMES, SignInError, SignInForm};
 pub use totp::TotpSecret;
 
+use email::AddressMailer;
 use password::Hasher;
 use throttle::Throttle;
 
@@ -75,6 +78,14 @@ pub enum Error {
     WrongPassword,
     #[error("the one-time code is not right: it is the 6 digits that the app shows now, and each counts once")]
     WrongCode,
+    #[error("no e-mail provider is configured, so no address can be verified")]
+    NoMail,
+    #[error("this is no e-mail address: expected one such as name@example.org")]
+    InvalidEmail,
+    #[error("the e-mail provider did not accept the mail; check the address, and try again later")]
+    MailNotAccepted,
+    #[error("the mailed code is not right, or is older than 15 minutes")]
+    WrongMailedCode,
     #[error("too many attempts; wait for {} minutes", .0.as_secs().div_ceil(60))]
     Throttled(Duration),
     #[error("too many users sign in at the same time; try again")]
@@ -93,6 +104,7 @@ pub struct Users {
     second_factor: SecondFactor,
     hasher: Hasher,
     throttle: Throttle,
+    mailer: AddressMailer,
 }
 
 impl Users {
@@ -103,7 +115,21 @@ impl Users {
         lifetime: SessionLifetime,
         second_factor: SecondFactor,
     ) -> Self {
-        Self { store, clock, lifetime, second_factor, hasher: Hasher::new(), throttle: Throttle::default() }
+        Self {
+            store,
+            clock,
+            lifetime,
+            second_factor,
+            hasher: Hasher::new(),
+            throttle: Throttle::default(),
+            mailer: AddressMailer::default(),
+        }
+    }
+
+    /// The same users, who can verify addresses through this e-mail provider.
+    #[must_use]
+    pub fn with_mail(self, provider: Option<Arc<dyn Provider>>) -> Self {
+        Self { mailer: AddressMailer::new(provider), ..self }
     }
 
     /// Whether a user needs a one-time code besides the password.

@@ -48,7 +48,7 @@ use mtls::trust::TrustStore;
 
 pub use known_metrics::known_metrics;
 pub use mtls::trust::Reloaded;
-pub use settings::{ClientSettings, CrlExpired, Error, Jwe, MinVersion, ProxySettings, Role, Settings};
+pub use settings::{ClientRole, ClientSettings, CrlExpired, Error, Jwe, MinVersion, ProxySettings, Settings};
 
 /// Time between the order to stop and the first 503. Requests that were sent before the order are still answered, and
 /// what lies unread in a socket when it is closed would be lost: this is enough to read it under any load.

@@ -14,7 +14,7 @@ use crate::pki::jwe_keys::PublicKeyFormat;
 use crate::server;
 
 pub(super) use client::is_pin;
-pub use client::{ClientSettings, Jwe, Role};
+pub use client::{ClientRole, ClientSettings, Jwe};
 pub use proxy::ProxySettings;
 
 /// `[ingest]` of the configuration.

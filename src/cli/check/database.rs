@@ -14,6 +14,7 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::file_access::{self, Purpose};
 use crate::flow::recipients::OtpAmbiguous;
 use crate::store::seal::{self, Sealer};
+use crate::store::users::UserRow;
 use crate::store::{self, OpenMode, Store};
 
 /// How often old audit events should be archived.
@@ -69,6 +70,14 @@ async fn open(config: &Config, report: &mut CheckReport) -> Result<(), store::Er
              (recipients.otp_ambiguous)"
         );
         report.warning("recipients", text);
+    }
+    if config.console.address().is_open() {
+        let users = store.users().all().await?;
+        let active = users.iter().filter(|user| !user.disabled && user.password.is_some()).count();
+        report.ok("console", format_args!("{} can sign in", counted(active, "user")));
+        if !users.iter().any(UserRow::is_active_admin) {
+            report.warning("console", "no admin; run `otpost user add NAME --role admin`");
+        }
     }
     let oldest = store.audit_tree().logged_events(0, 1).await?.pop();
     let kept = config.audit.archive_after + ARCHIVED_EVERY;

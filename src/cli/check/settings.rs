@@ -12,9 +12,10 @@ use crate::domain::country_prefix::CountryPrefix;
 use crate::domain::notification::Kind;
 use crate::flow::tasks::notary::mail::CheckpointMail;
 use crate::flow::tasks::notary::timestamp::TimestampAuthority;
+use crate::flow::users::SecondFactor;
 use crate::render::{self, Renderer};
 use crate::route::{Plan, Plans};
-use crate::{channel, ingest, ops, receipts, telemetry};
+use crate::{channel, console, ingest, ops, receipts, telemetry};
 
 pub(super) fn check(config: &Config, report: &mut CheckReport) {
     if let Err(error) = environment::check(config) {
@@ -41,6 +42,7 @@ pub(super) fn check(config: &Config, report: &mut CheckReport) {
     providers(config, report);
     ingest(&config.ingest, report);
     receipts(config, report);
+    console(&config.console, report);
     ops(&config.ops, report);
     publishers(config, report);
 }
@@ -159,6 +161,20 @@ fn receipts(config: &Config, report: &mut CheckReport) {
     }
     if reporting.is_empty() {
         report.warning("receipts", "no provider sends receipts; add [provider.receipt] to a [[provider]]");
+    }
+}
+
+fn console(settings: &console::Settings, report: &mut CheckReport) {
+    if !settings.address().is_open() {
+        return;
+    }
+    if let Err(error) = console::check(settings) {
+        report.error("console", chain(&error));
+    }
+    if settings.second_factor == SecondFactor::Optional {
+        let text =
+            "console.second_factor is \"optional\": users without an authenticator app sign in by password alone";
+        report.warning("console", text);
     }
 }
 

@@ -13,12 +13,15 @@ use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::fixtures;
+use super::sample_users::{self, SampleUser};
 use crate::app::Gateway;
 use crate::cli::workspace::{CA_CERTIFICATE, Workspace};
 use crate::cli::{output, usage};
 use crate::config::Config;
+use crate::console;
 use crate::domain::clock::{Clock, Clocks, SystemClock, Timestamp};
 use crate::domain::contact::Channel;
+use crate::flow::users::SecondFactor;
 use crate::sim::http_client::Identity;
 use crate::sim::processor::Processor;
 use crate::sim::providers::PracticeProvider;
@@ -27,6 +30,7 @@ use crate::telemetry;
 
 /// The default ports of the gateway and of the simulated providers, used if they are free.
 const GATEWAY_PORT: u16 = 8443;
+const CONSOLE_PORT: u16 = 8470;
 const PROVIDER_PORTS: [(Channel, u16); 3] = [(Channel::Push, 8602), (Channel::Sms, 8601), (Channel::Email, 8603)];
 
 /// Sender of e-mails, in a reserved domain.
@@ -42,6 +46,8 @@ pub(super) struct DemoEnvironment {
     pub(super) messages: ReceivedMessages,
     /// Folder of the templates.
     pub(super) templates: PathBuf,
+    /// Of the console, if it is open.
+    pub(super) users: Vec<SampleUser>,
     providers: Vec<PracticeProvider>,
     temporary_folder: Option<TempDir>,
 }
@@ -72,7 +78,10 @@ impl DemoEnvironment {
         telemetry::start(&config.log, output::error_colours()).map_err(usage)?;
         let gateway = Gateway::start(&config, Clocks::of_this_machine()).await.map_err(usage)?;
         gateway.store().recipients().import(&fixtures::recipients()?, SystemClock.now()).await?;
+        let users =
+            if config.console.address().is_open() { sample_users::add(&gateway, &config).await? } else { Vec::new() };
         Ok(Self {
+            users,
             workspace,
             gateway,
             messages: ReceivedMessages::of(&providers)?,
@@ -93,6 +102,11 @@ impl DemoEnvironment {
     /// Base URL for processors.
     pub(super) fn url(&self) -> String {
         format!("https://{}", self.gateway.address())
+    }
+
+    /// Base URL of the console; `None` in a demo that ends by itself.
+    pub(super) fn console_url(&self) -> Option<String> {
+        self.gateway.console_address().map(|address| format!("http://{address}"))
     }
 
     /// Channel and URL of each provider.
@@ -142,6 +156,8 @@ impl DemoEnvironment {
             "certificate": file("pki/processor.pem"),
             "key": file("pki/processor.key"),
             "providers": providers,
+            "console": self.console_url(),
+            "users": self.users.iter().map(SampleUser::describe).collect::<Vec<_>>(),
             "workspace": self.workspace.folder(),
             "templates": self.templates,
         })
@@ -199,6 +215,10 @@ fn configure(workspace: &Workspace, default_ports: bool) -> anyhow::Result<Confi
     config.store.url = format!("sqlite:{}", workspace.path("otpost.db").display());
     config.seal.key_file = workspace.path("keys/seal.key");
     config.ingest.listen = loopback(GATEWAY_PORT, default_ports).to_string();
+    config.console = console::Settings { second_factor: SecondFactor::Optional, ..console::Settings::default() };
+    if default_ports {
+        config.console.listen = loopback(CONSOLE_PORT, true).to_string();
+    }
     "Demo Bank".clone_into(&mut config.templates.brand);
     config.log = telemetry::Settings { level: "error".to_owned(), format: telemetry::LogFormat::Text };
     Ok(config)

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
 use super::sign_in::see_other;
-use super::{SignedIn, cookie, qr_code};
+use super::{DoneQuery, SignedIn, cookie, qr_code};
 use crate::console::Console;
 use crate::console::pages::{PageError, unavailable};
 use crate::console::views::Moment;
@@ -20,12 +20,15 @@ pub(super) fn routes(service: &mut ServiceConfig) {
         .route(PATH, web::get().to(show))
         .route("/account/password", web::post().to(change_password))
         .route("/account/app", web::post().to(replace_app))
+        .route("/account/email", web::post().to(begin_email))
+        .route("/account/email/confirm", web::post().to(confirm_email))
+        .route("/account/email/remove", web::post().to(remove_email))
         .route("/account/recovery", web::post().to(replace_recovery_codes))
         .route("/account/sessions/{session}/end", web::post().to(end_session));
 }
 
 #[derive(Serialize)]
-struct Page {
+struct AccountPage {
     user: String,
     roles: Vec<&'static str>,
     has_app: bool,
@@ -33,6 +36,9 @@ struct Page {
     secret: String,
     qr_code: String,
     sessions: Vec<Session>,
+    /// Masked.
+    email: Option<String>,
+    waits_for_email: bool,
     problem: String,
     done: &'static str,
 }
@@ -45,12 +51,6 @@ struct Session {
     seen: Moment,
     address: String,
     browser: String,
-}
-
-#[derive(Deserialize)]
-struct Query {
-    #[serde(default)]
-    done: String,
 }
 
 #[derive(Deserialize)]
@@ -68,14 +68,28 @@ struct AppFields {
 }
 
 #[derive(Deserialize)]
+struct EmailFields {
+    password: String,
+    email: String,
+}
+
+#[derive(Deserialize)]
+struct CodeFields {
+    code: String,
+}
+
+#[derive(Deserialize)]
 struct ProofFields {
     password: String,
 }
 
-async fn show(console: Data<Console>, user: SignedIn, query: web::Query<Query>) -> HttpResponse {
+async fn show(console: Data<Console>, user: SignedIn, query: web::Query<DoneQuery>) -> HttpResponse {
     let done = match query.done.as_str() {
         "password" => "The password is changed. Your other sessions have ended.",
         "session" => "The session has ended.",
+        "mailed" => "A code is on its way to the address. Type it below.",
+        "email" => "The address is verified.",
+        "no-email" => "The address is removed.",
         _ => "",
     };
     page(&console, &user, StatusCode::OK, String::new(), done).await
@@ -89,12 +103,16 @@ async fn page(
     done: &'static str,
 ) -> HttpResponse {
     let own = user.session().hash;
-    let (sessions, factors) =
-        tokio::join!(console.users.sessions(&user.user), console.users.second_factors(&user.user));
-    let (sessions, (has_app, recovery_left), secret) = match (sessions, factors, TotpSecret::random()) {
-        (Ok(sessions), Ok(factors), Ok(secret)) => (sessions, factors, secret),
-        (Err(error), ..) | (_, Err(error), _) => return unavailable(&error),
-        (.., Err(error)) => return unavailable(&error),
+    let users = &console.users;
+    let (sessions, factors, email) =
+        tokio::join!(users.sessions(&user.user), users.second_factors(&user.user), users.email(&user.user));
+    let (sessions, (has_app, recovery_left), email) = match (sessions, factors, email) {
+        (Ok(sessions), Ok(factors), Ok(email)) => (sessions, factors, email),
+        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => return unavailable(&error),
+    };
+    let secret = match TotpSecret::random() {
+        Ok(secret) => secret,
+        Err(error) => return unavailable(&error),
     };
     let session = |row: crate::store::users::SessionRow| Session {
         id: hex::encode(row.hash),
@@ -104,13 +122,15 @@ async fn page(
         address: row.address,
         browser: row.browser,
     };
-    let page = Page {
+    let page = AccountPage {
         user: user.user.clone(),
         roles: user.roles.iter().map(|role| role.name()).collect(),
         has_app,
         recovery_left,
         qr_code: qr_code::data_url(&secret.uri(&user.user)),
         secret: secret.text(),
+        email: email.map(|address| address.masked()),
+        waits_for_email: console.users.waits_for_email(&user.user),
         sessions: sessions.into_iter().map(session).collect(),
         problem,
         done,
@@ -123,6 +143,9 @@ async fn page(
 async fn refused(console: &Console, user: &SignedIn, error: Error) -> HttpResponse {
     let status = match &error {
         Error::WrongPassword | Error::WrongCode | Error::Password(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::NoMail | Error::InvalidEmail | Error::MailNotAccepted | Error::WrongMailedCode => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Error::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
         Error::Outdated => StatusCode::CONFLICT,
         _ => return unavailable(&error),
@@ -180,6 +203,34 @@ async fn replace_recovery_codes(
     match console.users.replace_recovery_codes(&proof(&session, &form.password, &origin)).await {
         Ok(made) => recovery_codes(&console, &user, &made),
         Err(error) => refused(&console, &user, error).await,
+    }
+}
+
+async fn begin_email(
+    console: Data<Console>,
+    user: SignedIn,
+    request: HttpRequest,
+    form: Form<EmailFields>,
+) -> HttpResponse {
+    let (session, origin) = (user.session(), cookie::origin(&request, console.secure));
+    let begun = console.users.begin_email(&proof(&session, &form.password, &origin), &form.email).await;
+    then_show(&console, &user, begun, "/account?done=mailed").await
+}
+
+async fn confirm_email(console: Data<Console>, user: SignedIn, form: Form<CodeFields>) -> HttpResponse {
+    let confirmed = console.users.confirm_email(&user.session(), &form.code).await;
+    then_show(&console, &user, confirmed, "/account?done=email").await
+}
+
+async fn remove_email(console: Data<Console>, user: SignedIn) -> HttpResponse {
+    let removed = console.users.remove_email(&user.session()).await;
+    then_show(&console, &user, removed, "/account?done=no-email").await
+}
+
+async fn then_show(console: &Console, user: &SignedIn, done: Result<(), Error>, path: &str) -> HttpResponse {
+    match done {
+        Ok(()) => see_other(path).finish(),
+        Err(error) => refused(console, user, error).await,
     }
 }
 

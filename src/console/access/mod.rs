@@ -13,12 +13,20 @@ mod user_pages;
 mod welcome;
 
 use actix_web::web::ServiceConfig;
+use serde::Deserialize;
 
 pub(super) use guard::{UPLOAD_MAX, guard};
 pub(super) use signed_in::SignedIn;
 
 /// The paths that answer without a session.
 const PUBLIC: [&str; 3] = [sign_in::PATH, welcome::PATH, "/assets/"];
+
+/// What was just done, as one of a few words that a page turns into a sentence.
+#[derive(Deserialize)]
+struct DoneQuery {
+    #[serde(default)]
+    done: String,
+}
 
 /// The pages to sign in and out, of one's own account, and of all users.
 pub(super) fn routes(service: &mut ServiceConfig) {

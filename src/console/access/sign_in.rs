@@ -20,7 +20,7 @@ pub(super) fn routes(service: &mut ServiceConfig) {
 }
 
 #[derive(Serialize)]
-struct Page<'a> {
+struct SignInPage<'a> {
     /// The page of this site that was asked for.
     next: &'a str,
     name: &'a str,
@@ -29,13 +29,13 @@ struct Page<'a> {
 }
 
 #[derive(Deserialize)]
-struct Query {
+struct NextQuery {
     #[serde(default)]
     next: String,
 }
 
 #[derive(Deserialize)]
-struct Fields {
+struct SignInFields {
     name: String,
     password: String,
     #[serde(default)]
@@ -56,15 +56,15 @@ pub(super) fn asked(console: &Console, request: &HttpRequest) -> HttpResponse {
 
 fn page(console: &Console, status: StatusCode, next: &str, name: &str, problem: &str) -> HttpResponse {
     let second_factor = console.users.second_factor() == SecondFactor::Required;
-    console.views.outside("sign_in", "Sign in", status, &Page { next, name, problem, second_factor })
+    console.views.outside("sign_in", "Sign in", status, &SignInPage { next, name, problem, second_factor })
 }
 
-async fn show(console: Data<Console>, query: web::Query<Query>) -> HttpResponse {
+async fn show(console: Data<Console>, query: web::Query<NextQuery>) -> HttpResponse {
     page(&console, StatusCode::OK, own_path(&query.next), "", "")
 }
 
-async fn sign_in(console: Data<Console>, request: HttpRequest, form: Form<Fields>) -> HttpResponse {
-    let Fields { name, password, code, next } = form.into_inner();
+async fn sign_in(console: Data<Console>, request: HttpRequest, form: Form<SignInFields>) -> HttpResponse {
+    let SignInFields { name, password, code, next } = form.into_inner();
     let (form, next) = (SignInForm { name: name.trim(), password: &password, code: &code }, own_path(&next));
     let refused = |status, problem: &str| page(&console, status, next, "", problem);
     match console.users.sign_in(&form, &cookie::origin(&request, console.secure)).await {

@@ -3,12 +3,12 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, Form, Path, ServiceConfig};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use strum::IntoEnumIterator;
 
 use super::account::sentence;
 use super::sign_in::see_other;
-use super::{SignedIn, welcome};
+use super::{DoneQuery, SignedIn, welcome};
 use crate::console::Console;
 use crate::console::pages::{PageError, require, unavailable};
 use crate::console::views::Moment;
@@ -62,22 +62,16 @@ struct Shown {
     done: &'static str,
 }
 
-#[derive(Deserialize)]
-struct Query {
-    #[serde(default)]
-    done: String,
-}
-
 #[derive(Serialize)]
-struct CodePage<'a> {
+struct UserCodePage<'a> {
     name: &'a str,
     code: &'a str,
     link: String,
     until: Moment,
 }
 
-/// Fields in their order; a role is a field of its own for each box that is checked.
-type Fields = Form<Vec<(String, String)>>;
+/// RoleForm in their order; a role is a field of its own for each box that is checked.
+type RoleForm = Form<Vec<(String, String)>>;
 
 async fn list(console: Data<Console>, user: SignedIn) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ManageUsers).await?;
@@ -102,7 +96,7 @@ async fn list_page(
     answer
 }
 
-async fn add(console: Data<Console>, user: SignedIn, form: Fields) -> Result<HttpResponse, PageError> {
+async fn add(console: Data<Console>, user: SignedIn, form: RoleForm) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ManageUsers).await?;
     let name = form.iter().find(|(key, _)| key == "name").map_or("", |(_, value)| value.trim());
     let roles = roles_in(&form)?;
@@ -119,7 +113,7 @@ async fn show(
     console: Data<Console>,
     user: SignedIn,
     name: Path<String>,
-    query: web::Query<Query>,
+    query: web::Query<DoneQuery>,
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ManageUsers).await?;
     let done = match query.done.as_str() {
@@ -160,7 +154,7 @@ async fn set_roles(
     console: Data<Console>,
     user: SignedIn,
     name: Path<String>,
-    form: Fields,
+    form: RoleForm,
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ManageUsers).await?;
     let changed = console.users.set_roles(&user.actor(), &name, &roles_in(&form)?).await;
@@ -216,7 +210,7 @@ fn status_of(error: &Error) -> Option<StatusCode> {
 
 // The code is shown the only time, and not at an address that could be opened again.
 fn code_page(console: &Console, user: &SignedIn, name: &str, code: &SetupCode) -> HttpResponse {
-    let page = CodePage {
+    let page = UserCodePage {
         name,
         code: code.text(),
         link: format!("{}?code={}", welcome::PATH, code.text()),

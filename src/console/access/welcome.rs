@@ -17,13 +17,13 @@ pub(super) fn routes(service: &mut ServiceConfig) {
 }
 
 #[derive(Deserialize)]
-struct Query {
+struct SetupQuery {
     #[serde(default)]
     code: String,
 }
 
 #[derive(Deserialize)]
-struct Fields {
+struct SetupFields {
     setup: String,
     password: String,
     repeated: String,
@@ -33,7 +33,7 @@ struct Fields {
 }
 
 #[derive(Serialize)]
-struct Page<'a> {
+struct SetupPage<'a> {
     name: &'a str,
     setup: &'a str,
     secret: String,
@@ -43,11 +43,11 @@ struct Page<'a> {
 }
 
 #[derive(Serialize)]
-struct CodePage<'a> {
+struct SetupCodePage<'a> {
     problem: &'a str,
 }
 
-async fn show(console: Data<Console>, query: web::Query<Query>) -> HttpResponse {
+async fn show(console: Data<Console>, query: web::Query<SetupQuery>) -> HttpResponse {
     if query.code.trim().is_empty() {
         return ask_for_code(&console, StatusCode::OK, "");
     }
@@ -60,7 +60,7 @@ async fn show(console: Data<Console>, query: web::Query<Query>) -> HttpResponse 
 }
 
 fn ask_for_code(console: &Console, status: StatusCode, problem: &str) -> HttpResponse {
-    console.views.outside("welcome_code", "Set up your account", status, &CodePage { problem })
+    console.views.outside("welcome_code", "Set up your account", status, &SetupCodePage { problem })
 }
 
 fn invalid(console: &Console) -> HttpResponse {
@@ -77,7 +77,7 @@ fn page(
     secret: &TotpSecret,
     problem: &str,
 ) -> HttpResponse {
-    let page = Page {
+    let page = SetupPage {
         name,
         setup,
         secret: secret.text(),
@@ -88,7 +88,7 @@ fn page(
     console.views.outside("welcome", "Set up your account", status, &page)
 }
 
-async fn set_up(console: Data<Console>, request: HttpRequest, form: Form<Fields>) -> HttpResponse {
+async fn set_up(console: Data<Console>, request: HttpRequest, form: Form<SetupFields>) -> HttpResponse {
     let name = match console.users.user_to_set_up(&form.setup).await {
         Ok(name) => name,
         Err(Error::InvalidSetup) => return invalid(&console),
@@ -99,7 +99,7 @@ async fn set_up(console: Data<Console>, request: HttpRequest, form: Form<Fields>
     if form.password != form.repeated {
         return again("The two passwords differ.");
     }
-    let Fields { setup, password, code, .. } = &*form;
+    let SetupFields { setup, password, code, .. } = &*form;
     let set_up = SetupForm { setup_code: setup, password, secret: &secret, code };
     let (token, recovery) = match console.users.set_up(&set_up, &cookie::origin(&request, console.secure)).await {
         Ok(done) => done,

@@ -56,7 +56,7 @@ impl Users {
         Ok(made)
     }
 
-    async fn proven(&self, user: &CurrentUser<'_>) -> Result<UserRow, Error> {
+    pub(super) async fn proven(&self, user: &CurrentUser<'_>) -> Result<UserRow, Error> {
         let name = user.session.user.as_str();
         let (address, now) = (user.origin.address, self.clock.now());
         self.throttle.begin(name, address, now).map_err(Error::Throttled)?;

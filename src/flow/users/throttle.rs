@@ -28,13 +28,13 @@ pub(super) const ALARM_FROM: usize = 20;
 pub(super) const WATCH_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(PartialEq, Eq, Hash)]
-enum Key {
+enum AttemptKey {
     Name(String),
     /// Of IPv6 the network of one connection: its 64 first bits.
     Address(u64, bool),
 }
 
-impl Key {
+impl AttemptKey {
     fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::Address(u64::from(address.to_bits()), false),
@@ -43,23 +43,23 @@ impl Key {
     }
 }
 
-/// Counts attempts that were not right.
+/// AttemptCounts attempts that were not right.
 #[derive(Default)]
-pub(super) struct Throttle(Mutex<Counts>);
+pub(super) struct Throttle(Mutex<AttemptCounts>);
 
 #[derive(Default)]
-struct Counts {
-    attempts: HashMap<Key, Vec<Timestamp>>,
+struct AttemptCounts {
+    attempts: HashMap<AttemptKey, Vec<Timestamp>>,
     failures: Vec<Timestamp>,
 }
 
 impl Throttle {
-    /// Counts an attempt until [`Throttle::succeed`], so that attempts at the same time count too. An error is the time until
+    /// AttemptCounts an attempt until [`Throttle::succeed`], so that attempts at the same time count too. An error is the time until
     /// the next one is looked at.
     pub(super) fn begin(&self, name: &str, address: Option<IpAddr>, now: Timestamp) -> Result<(), Duration> {
         let mut counts = self.counts();
-        let by_address = address.map(|it| (Key::of(it), PER_ADDRESS));
-        let keys: Vec<_> = [(Key::Name(name.to_owned()), PER_NAME)].into_iter().chain(by_address).collect();
+        let by_address = address.map(|it| (AttemptKey::of(it), PER_ADDRESS));
+        let keys: Vec<_> = [(AttemptKey::Name(name.to_owned()), PER_NAME)].into_iter().chain(by_address).collect();
         for (key, limit) in &keys {
             let recent = counts.recent(key, now);
             if let (Some(first), true) = (recent.first(), recent.len() >= *limit) {
@@ -75,8 +75,8 @@ impl Throttle {
     /// The last attempt was right: it does not count, and the earlier ones with the name neither.
     pub(super) fn succeed(&self, name: &str, address: Option<IpAddr>) {
         let mut counts = self.counts();
-        counts.attempts.remove(&Key::Name(name.to_owned()));
-        if let Some(times) = address.and_then(|it| counts.attempts.get_mut(&Key::of(it))) {
+        counts.attempts.remove(&AttemptKey::Name(name.to_owned()));
+        if let Some(times) = address.and_then(|it| counts.attempts.get_mut(&AttemptKey::of(it))) {
             times.pop();
         }
     }
@@ -96,13 +96,13 @@ impl Throttle {
         failures.len()
     }
 
-    fn counts(&self) -> MutexGuard<'_, Counts> {
+    fn counts(&self) -> MutexGuard<'_, AttemptCounts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Counts {
-    fn recent(&mut self, key: &Key, now: Timestamp) -> &[Timestamp] {
+impl AttemptCounts {
+    fn recent(&mut self, key: &AttemptKey, now: Timestamp) -> &[Timestamp] {
         self.attempts.get_mut(key).map_or(&[], |times| {
             times.retain(|at| is_recent(*at, now));
             times
@@ -110,7 +110,7 @@ impl Counts {
     }
 
     // Without room the key whose last attempt is the oldest goes.
-    fn add(&mut self, key: Key, now: Timestamp) {
+    fn add(&mut self, key: AttemptKey, now: Timestamp) {
         if self.attempts.len() >= KEYS_MAX && !self.attempts.contains_key(&key) {
             self.attempts.retain(|_, times| times.last().is_some_and(|at| is_recent(*at, now)));
             let oldest = self.attempts.values().filter_map(|times| times.last().copied()).min();

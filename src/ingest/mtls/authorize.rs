@@ -10,7 +10,7 @@ use super::client_cert::{ClientCert, TrustAnchor};
 use super::crl::Revocations;
 use super::reason::RejectReason;
 use crate::domain::clock::Timestamp;
-use crate::ingest::settings::{ClientSettings, Role, is_pin};
+use crate::ingest::settings::{ClientRole, ClientSettings, is_pin};
 use crate::pki::is_name;
 use crate::server::Error;
 
@@ -74,7 +74,9 @@ impl ClientAuthorizer {
         self.check_issuer(certificate, now)?;
         match self.client(certificate) {
             None => Err(RejectReason::NotListed),
-            Some(client) if client.role == Role::Probe && access != Access::Read => Err(RejectReason::RoleNotAllowed),
+            Some(client) if client.role == ClientRole::Probe && access != Access::Read => {
+                Err(RejectReason::RoleNotAllowed)
+            }
             Some(client) => Ok(client),
         }
     }

@@ -115,7 +115,7 @@ mod tests {
     use super::super::tls;
     use super::*;
     use crate::domain::clock::{Clock, SystemClock};
-    use crate::ingest::{ClientSettings, Role, Settings};
+    use crate::ingest::{ClientRole, ClientSettings, Settings};
     use crate::pki::{self, Authority};
 
     fn settings_in(folder: &std::path::Path, client: ClientSettings) -> Settings {
@@ -141,7 +141,7 @@ mod tests {
             name: "any".to_owned(),
             spki_pins: Vec::new(),
             subject: Some("CN=any".to_owned()),
-            role: Role::Processor,
+            role: ClientRole::Processor,
             jwe: Jwe::Off,
         };
         let settings = settings_in(folder.path(), any_client);

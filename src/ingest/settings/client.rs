@@ -16,7 +16,7 @@ pub struct ClientSettings {
     /// The subject, as `otpost check` prints it.
     pub subject: Option<String>,
     #[serde(default)]
-    pub role: Role,
+    pub role: ClientRole,
     /// Whether bodies are encrypted.
     #[serde(default)]
     pub jwe: Jwe,
@@ -25,7 +25,7 @@ pub struct ClientSettings {
 /// What a client may do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum ClientRole {
     /// Everything.
     #[default]
     Processor,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Settings;
-use super::client::{ClientSettings, Jwe, Role, is_pin};
+use super::client::{ClientRole, ClientSettings, Jwe, is_pin};
 use crate::server::Error;
 
 /// `[ingest.trusted_proxy]` of the configuration: a unix socket, an address, or neither.
@@ -61,7 +61,7 @@ impl ProxySettings {
             name: "trusted proxy".to_owned(),
             spki_pins: self.spki_pins.clone(),
             subject: None,
-            role: Role::Processor,
+            role: ClientRole::Processor,
             jwe: Jwe::Off,
         };
         let (listen, client_ca) = (self.listen.clone(), self.client_ca.clone());

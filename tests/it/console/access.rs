@@ -1,5 +1,6 @@
 //! Who gets in, for how long, and what nobody else may do.
 
+mod browser;
 mod matrix;
 mod requests;
 mod routes;

@@ -125,3 +125,31 @@ async fn a_user_replaces_app_and_recovery_codes() {
     let first = first.into_iter().find(|code| code.len() == 19 && !code.contains('<')).unwrap();
     try_sign_in(&gateway, "anna", PASSWORD, first).await.expect_status(303);
 }
+
+#[tokio::test]
+async fn an_address_is_verified_by_a_code_that_was_mailed_to_it_and_is_kept_sealed() {
+    let (gateway, _) = with_admin().await;
+    let user = Browser::of(&gateway, "anna", &[Role::Viewer]).await;
+    let fields = [("password", PASSWORD), ("email", "anna.of.the.bank@example.org")];
+
+    user.post("/account/email", &[("password", "wrong"), fields[1]]).await.expect_status(422);
+    user.post("/account/email", &[fields[0], ("email", "no address")]).await.expect_status(422);
+    user.post("/account/email", &fields).await.expect_status(303);
+    let mail = gateway.email().received().pop().unwrap();
+    assert_eq!(mail.to, "anna.of.the.bank@example.org");
+    let code = mail.text.split_once("console: ").unwrap().1.split_whitespace().next().unwrap().to_owned();
+    user.post("/account/email/confirm", &[("code", "aaaa-aaaa")]).await.expect_status(422);
+    assert!(gateway.users().email("anna").await.unwrap().is_none());
+    user.post("/account/email/confirm", &[("code", &code)]).await.expect_status(303);
+    user.post("/account/email/confirm", &[("code", &code)]).await.expect_status(422);
+
+    assert_eq!(gateway.users().email("anna").await.unwrap().unwrap().expose(), "anna.of.the.bank@example.org");
+    let page = user.get("/account").await.expect_status(200);
+    assert!(page.body.contains("which is verified") && !page.body.contains("anna.of.the.bank"), "{}", page.body);
+    for file in ["otpost.db", "otpost.db-wal"] {
+        let bytes = std::fs::read(gateway.house.path(file)).unwrap_or_default();
+        assert!(!bytes.windows(16).any(|part| part == b"anna.of.the.bank"), "{file}");
+    }
+    user.post("/account/email/remove", &[]).await.expect_status(303);
+    assert!(gateway.users().email("anna").await.unwrap().is_none());
+}

@@ -1,0 +1,68 @@
+//! Starts the listeners that a gateway can work without: receipts, the console, and the local socket.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use super::Error;
+use crate::console;
+use crate::domain::chain;
+use crate::flow::inspector::Inspector;
+use crate::flow::receipts::Receipts;
+use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
+use crate::ops::socket::{self, LocalSocket};
+use crate::receipts;
+use crate::server::HttpListener;
+use crate::store;
+
+/// Answers what commands ask. The gateway works without the socket; then they show what is stored.
+pub(super) fn answer_questions(
+    settings: &store::Settings,
+    inspector: Arc<Inspector>,
+) -> Result<Option<JoinHandle<()>>, Error> {
+    let path = socket::path_of(&settings.sqlite_path()?);
+    match LocalSocket::bind(path.clone()) {
+        Ok(socket) => Ok(Some(tokio::spawn(socket.serve(inspector)))),
+        Err(error) => {
+            let (error, path) = (chain(&error), path.display());
+            tracing::warn!(error, %path, "local socket cannot be opened; otpost provider list shows stored figures only");
+            Ok(None)
+        }
+    }
+}
+
+pub(super) fn listen_for_receipts(
+    settings: &receipts::Settings,
+    receipts: &Arc<Receipts>,
+    expiry: &Arc<ExpiryMonitor>,
+) -> Result<Option<(HttpListener, JoinHandle<()>)>, Error> {
+    if !settings.address().is_open() {
+        return Ok(None);
+    }
+    let (listener, serving) = receipts::listen(settings, Arc::clone(receipts), Arc::clone(expiry))?;
+    tracing::info!(receipts = %listener.address, "receipts listener started");
+    let serving = tokio::spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(error = chain(&error), "receipts listener stopped unexpectedly");
+        }
+    });
+    Ok(Some((listener, serving)))
+}
+
+pub(super) fn listen_for_console(
+    settings: &console::Settings,
+    parts: console::ConsoleParts,
+    expiry: &Arc<ExpiryMonitor>,
+) -> Result<Option<(HttpListener, JoinHandle<()>)>, Error> {
+    if !settings.address().is_open() {
+        return Ok(None);
+    }
+    let (listener, serving) = console::listen(settings, parts, Arc::clone(expiry)).map_err(Error::Console)?;
+    tracing::info!(console = %listener.address, "console started");
+    let serving = tokio::spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(error = chain(&error), "console stopped unexpectedly");
+        }
+    });
+    Ok(Some((listener, serving)))
+}
