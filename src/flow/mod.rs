@@ -4,8 +4,8 @@
 //! `recipients` resolves the recipient, `providers` keeps the registry of providers, `limits` holds rate limits and allowed
 //! countries, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what providers report later. `audit` writes the ingest
 //! listener's events into the audit log, `alarms` holds what is wrong now, `inspector` answers what operators ask (`explain` is one of the questions), and `tasks` runs what is periodic. `text_mail` sends mails of
-//! the gateway itself. `deliveries` is how a delivery is shown, `recent` sums the last day, `dossiers` makes the document of a dispute, `recipient_export` and
-//! `disclosure` are what operators take out of the gateway.
+//! the gateway itself. `deliveries` is how a delivery is shown, `recent` sums the last day, `dossiers` makes the document of a dispute, `recipient_import` reads files
+//! of recipients, `recipient_export` and `disclosure` are what operators take out of the gateway.
 
 pub mod alarms;
 pub mod audit;
@@ -23,6 +23,7 @@ pub mod providers;
 pub mod receipts;
 pub mod recent;
 pub mod recipient_export;
+pub mod recipient_import;
 pub mod recipients;
 mod report_keys;
 pub mod reporting;

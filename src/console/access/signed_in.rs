@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::domain::access::{Action, Role};
+use crate::domain::audit_event::Actor;
 
 /// A signed-in user. As a parameter of a handler it sends everybody else to the sign-in page.
 #[derive(Debug, Clone)]
@@ -21,6 +22,11 @@ impl SignedIn {
     /// Whether one of the user's roles is enough.
     pub(in crate::console) fn may(&self, action: Action) -> bool {
         self.roles.iter().any(|role| role.may(action))
+    }
+
+    /// The user in the audit log.
+    pub(in crate::console) fn actor(&self) -> Actor {
+        Actor::Operator(self.user.clone())
     }
 }
 

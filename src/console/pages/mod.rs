@@ -3,6 +3,7 @@
 mod deliveries;
 mod overview;
 mod recipients;
+mod upload;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -11,7 +12,6 @@ use actix_web::web::{self, Data, FormConfig, PathConfig, QueryConfig, ServiceCon
 use super::Console;
 use super::access::SignedIn;
 use crate::domain::access::Action;
-use crate::domain::audit_event::Actor;
 use crate::domain::chain;
 
 /// The longest form without a file, in bytes.
@@ -91,11 +91,6 @@ pub(super) async fn require(_console: &Data<Console>, user: &SignedIn, action: A
 
 async fn not_found() -> Result<HttpResponse, PageError> {
     Err(PageError::NotFound)
-}
-
-/// The user as the cause of a change.
-fn actor(user: &SignedIn) -> Actor {
-    Actor::Operator(user.user.clone())
 }
 
 /// The answer to a form that was carried out: a page, which a reload of the browser does not carry out again.

@@ -59,10 +59,32 @@ impl ConsoleUser {
         .await
     }
 
+    /// Sends a form with a file, as a browser does.
+    pub(crate) async fn upload(&self, path: &str, fields: &[(&str, &str)], file: (&str, &[u8])) -> Answer {
+        let part = |head: &str, content: &[u8]| {
+            [format!("--mark\r\nContent-Disposition: form-data; {head}\r\n\r\n").as_bytes(), content, b"\r\n"].concat()
+        };
+        let mut body = part("name=\"csrf\"", self.csrf.as_bytes());
+        fields.iter().for_each(|(name, value)| body.extend(part(&format!("name=\"{name}\""), value.as_bytes())));
+        body.extend(part(&format!("name=\"file\"; filename=\"{}\"", file.0), file.1));
+        body.extend(b"--mark--\r\n");
+        let (headers, length) = (&self.headers, body.len());
+        let head = format!(
+            "POST {path} HTTP/1.0\r\n{headers}Sec-Fetch-Site: same-origin\r\n\
+             Content-Type: multipart/form-data; boundary=mark\r\nContent-Length: {length}\r\n\r\n"
+        );
+        self.exchange_bytes(&[head.as_bytes(), &body].concat()).await
+    }
+
     // Over HTTP 1.0, so that a body ends with its connection.
     async fn exchange(&self, request: &str) -> Answer {
+        self.exchange_bytes(request.as_bytes()).await
+    }
+
+    async fn exchange_bytes(&self, request: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.console).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
+        // A request that is too large is answered before it is read.
+        let _ = stream.write_all(request).await;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.unwrap();
         let text = String::from_utf8_lossy(&bytes);

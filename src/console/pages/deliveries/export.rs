@@ -7,7 +7,7 @@ use futures_util::stream;
 use super::search::{self, InvalidField, NotSearched, Search, SearchForm};
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::{PageError, actor, attachment, require};
+use crate::console::pages::{PageError, attachment, require};
 use crate::domain::access::Action;
 use crate::flow::deliveries::csv;
 use crate::flow::disclosure;
@@ -42,7 +42,7 @@ pub(super) async fn export(
     };
     let filter = chosen(&console, filters).await?;
     let names: Vec<_> = form.fields().into_iter().map(|(name, _)| name).collect();
-    disclosure::record_export(&console.store, &names, actor(&user), console.clocks.steady.now()).await?;
+    disclosure::record_export(&console.store, &names, user.actor(), console.clocks.steady.now()).await?;
     let reading = Reading { console, filter, lines: 0, is_begun: false };
     let rows = stream::try_unfold(Some(reading), |reading| async { Ok::<_, Error>(next(reading).await?) });
     Ok(attachment("deliveries.csv", "text/csv; charset=utf-8").streaming(rows))
