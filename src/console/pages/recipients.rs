@@ -25,7 +25,7 @@ pub(super) fn routes(service: &mut ServiceConfig) {
                 .route(web::post().to(import::import)),
         )
         .route("/recipients/{id}", web::get().to(show::show))
-        .route("/recipients/{id}/reveal", web::post().to(actions::reveal))
+        .route("/recipients/{id}/reveal", web::post().to(actions::show_in_clear))
         .route("/recipients/{id}/export", web::post().to(actions::export))
         .route("/recipients/{id}/erase", web::get().to(actions::confirm_erasure))
         .route("/recipients/{id}/erase", web::post().to(actions::erase));

@@ -33,7 +33,11 @@ impl ConsoleUser {
 
     /// With further header lines.
     pub(crate) async fn get_with(&self, path: &str, headers: &str) -> Answer {
-        self.exchange(&format!("GET {path} HTTP/1.0\r\n{}{headers}\r\n", self.headers)).await
+        self.exchange(&format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}{headers}\r\n",
+            self.headers
+        ))
+        .await
     }
 
     /// A page that there is.
@@ -53,7 +57,7 @@ impl ConsoleUser {
         let form = form.append_pair("csrf", &self.csrf).extend_pairs(fields).finish();
         let (headers, length) = (&self.headers, form.len());
         self.exchange(&format!(
-            "POST {path} HTTP/1.0\r\n{headers}Sec-Fetch-Site: same-origin\r\n\
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}Sec-Fetch-Site: same-origin\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
         ))
         .await
@@ -70,13 +74,13 @@ impl ConsoleUser {
         body.extend(b"--mark--\r\n");
         let (headers, length) = (&self.headers, body.len());
         let head = format!(
-            "POST {path} HTTP/1.0\r\n{headers}Sec-Fetch-Site: same-origin\r\n\
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}Sec-Fetch-Site: same-origin\r\n\
              Content-Type: multipart/form-data; boundary=mark\r\nContent-Length: {length}\r\n\r\n"
         );
         self.exchange_bytes(&[head.as_bytes(), &body].concat()).await
     }
 
-    // Over HTTP 1.0, so that a body ends with its connection.
+    // The body ends with the connection.
     async fn exchange(&self, request: &str) -> Answer {
         self.exchange_bytes(request.as_bytes()).await
     }
@@ -93,6 +97,19 @@ impl ConsoleUser {
         let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap().parse().unwrap();
         let headers = lines.filter_map(|line| line.split_once(": "));
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Answer { status, headers, body: body.to_owned() }
+        let answer = Answer { status, headers, body: body.to_owned() };
+        let is_chunked = answer.header("transfer-encoding").is_some_and(|it| it == "chunked");
+        if is_chunked { Answer { body: joined(body), ..answer } } else { answer }
     }
+}
+
+// The chunks of a body that is sent piece by piece.
+fn joined(mut chunks: &str) -> String {
+    let mut whole = String::new();
+    while let Some((length, rest)) = chunks.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        whole += &rest[..length];
+        chunks = rest[length..].trim_start_matches("\r\n");
+    }
+    whole
 }

@@ -38,7 +38,7 @@ struct ClearContact {
 }
 
 /// Shows the contacts in the answer itself: it is never kept, and a reload asks again.
-pub(super) async fn reveal(
+pub(super) async fn show_in_clear(
     console: Data<Console>,
     user: SignedIn,
     id: Path<Uuid>,
