@@ -264,7 +264,6 @@ impl Gateway {
         tasks.extend(answer_questions(&config.store, inspector)?);
         tracing::info!(listen = %listener.address, "ready");
         metrics::gauge!("otpost_reload_failed").set(0.0);
-        let started_with = config.written.clone();
         Ok(Self {
             listener,
             receipt_listener,
@@ -279,7 +278,7 @@ impl Gateway {
             template_reloader,
             alarms,
             earlier_files,
-            started_with,
+            started_with: config.written.clone(),
             pending: Mutex::default(),
             serving,
             tasks,

@@ -1,19 +1,10 @@
 //! `otpost recipient`: imports, shows, exports and erases recipients. Contacts are masked, except in an export; identifiers
 //! are never shown.
 
-mod csv_line;
-mod csv_rows;
-mod encoding;
 mod erase;
 mod export;
-mod file_index;
 mod import;
-mod import_report;
-mod jsonl;
-mod lines;
 mod progress;
-mod reader;
-mod row;
 mod show;
 
 use std::process::ExitCode;

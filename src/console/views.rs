@@ -1,10 +1,10 @@
 //! Renders pages from the templates in `templates/console/`, which are compiled into the program.
 //!
 //! A page is `<name>.hbs` inside `layout.hbs`; a fragment that htmx replaces is a template of its own, which the page includes
-//! as a partial, so that both are always the same. Everything that is inserted is escaped. `helpers` are what templates can
-//! say besides: times, numbers, states.
+//! as a partial, so that both are always the same. Everything that is inserted is escaped. `written_values` are what templates
+//! can say besides: times, numbers, states.
 
-mod helpers;
+mod written_values;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -58,7 +58,7 @@ impl Views {
     pub(super) fn new() -> Self {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
-        helpers::register(&mut registry);
+        written_values::register(&mut registry);
         for file in TEMPLATES.files() {
             let Some(name) = file.path().to_str().and_then(|path| path.strip_suffix(".hbs")) else { continue };
             let registered = registry.register_template_string(name, file.contents_utf8().unwrap_or_default());

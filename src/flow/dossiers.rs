@@ -62,8 +62,9 @@ pub struct Settings {
 
 /// What an operator wants.
 pub struct DossierOrder<'a> {
-    /// The account of the operator.
-    pub operator: String,
+    pub actor: Actor,
+    /// The name of the operator in the document.
+    pub made_by: String,
     pub at: Timestamp,
     pub asked: DossierQuestion,
     /// In the order of their acceptance.
@@ -86,14 +87,14 @@ pub async fn make(
     words: DossierWords,
 ) -> Result<Vec<u8>, Error> {
     let events = events(&order);
-    let DossierOrder { operator, at, asked, details, format } = order;
+    let DossierOrder { made_by, at, asked, details, format, .. } = order;
     let mut proofs = Proofs::read(store, &settings.audit).await?;
     let mut deliveries = Vec::with_capacity(details.len());
     for detail in details {
         deliveries.push(gather::delivery(store, settings, detail, &mut proofs).await?);
     }
     let log = proofs.log().cloned();
-    let dossier = Dossier { format: FORMAT, made_at: at.to_string(), made_by: operator, asked, log, deliveries };
+    let dossier = Dossier { format: FORMAT, made_at: at.to_string(), made_by, asked, log, deliveries };
     // Setting a document takes a processor for a while, which must not hold up whoever else this thread serves.
     let written = tokio::task::spawn_blocking(move || write(&dossier, format, &words)).await;
     let bytes = written.map_err(|_| dossier::Error::Font)??;
@@ -110,8 +111,8 @@ fn write(dossier: &Dossier, format: DossierFormat, words: &DossierWords) -> Resu
 }
 
 fn events(order: &DossierOrder<'_>) -> Vec<AuditEvent> {
-    let actor = || Actor::Operator(order.operator.clone());
-    let made = || AuditEvent::new(actor(), AuditKind::DossierMade, order.at).with("format", order.format.name());
+    let made =
+        || AuditEvent::new(order.actor.clone(), AuditKind::DossierMade, order.at).with("format", order.format.name());
     let about =
         |detail: &DeliveryDetail| made().about(NotificationId(detail.line.notification), DeliveryId(detail.line.id));
     if order.details.is_empty() {

@@ -7,8 +7,8 @@
 //! `tasks` runs what is periodic. `text_mail` sends mails of the gateway itself.
 //!
 //! For operators: `inspector` answers what they ask (`explain` is one of the questions), `deliveries` is how a delivery is shown,
-//! `recent` sums the last day, `dossiers` makes the document of a dispute, `recipient_export` and `disclosure` are what they take
-//! out of the gateway, `template_publishing` takes changes of templates to the recipients, and `users` knows the users of the
+//! `recent` sums the last day, `dossiers` makes the document of a dispute, `recipient_import` reads files of recipients,
+//! `recipient_export` and `disclosure` are what they take out of the gateway, `template_publishing` takes changes of templates to the recipients, and `users` knows the users of the
 //! console, their passwords and sessions.
 
 pub mod alarms;
@@ -28,6 +28,7 @@ pub mod providers;
 pub mod receipts;
 pub mod recent;
 pub mod recipient_export;
+pub mod recipient_import;
 pub mod recipients;
 mod report_keys;
 pub mod reporting;

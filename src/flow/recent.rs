@@ -32,10 +32,10 @@ pub struct RecentTotals {
 
 /// Reads [`RecentTotals`].
 #[derive(Default)]
-pub struct RecentReader(Mutex<Known>);
+pub struct RecentReader(Mutex<KnownTotals>);
 
 #[derive(Default)]
-struct Known {
+struct KnownTotals {
     keys: ReportKeys,
     /// The version of the read model and the hour for which `totals` were read.
     of: Option<(i64, i64)>,
@@ -68,7 +68,7 @@ impl RecentReader {
     }
 }
 
-impl Known {
+impl KnownTotals {
     async fn read(&mut self, store: &Store, hour: i64) -> Result<RecentTotals, Error> {
         let (first, until) = (hour - HOURS, hour + 1);
         let counts = store.report_model().counts_page((first, 0), until, u32::MAX).await?;

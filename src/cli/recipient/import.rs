@@ -1,36 +1,22 @@
-//! `otpost recipient import`: reads recipients from a file, row by row, and stores them in batches.
-//!
-//! A row is imported or rejected as a whole, and importing the same file again changes nothing. The file is read twice:
-//! first for what only the whole file shows ([`FileIndex`]), then to import it. Otherwise memory use does not depend on
-//! the number of rows.
+//! `otpost recipient import`: imports recipients from a file, and shows how far it is.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use rlibphonenumber::Region;
 
-use super::file_index::{FileIndex, HashKeys};
-use super::import_report::ImportReport;
-use super::reader;
-use super::reader::ImportFile;
-use super::row::{ImportColumn, Row, RowError};
+use super::progress::{ImportProgress, ProgressReader};
 use crate::cli::config_file::{ConfigFile, open_store};
 use crate::cli::progress_bar::progress_bar;
-use crate::cli::{Usage, output};
-use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::recipient::{Identifier, RecipientId, RecipientRecord};
-use crate::domain::written::identifier::{Sharing, sharing};
+use crate::cli::{Usage, output, usage};
+use crate::domain::clock::SystemClock;
+use crate::domain::recipient::Locale;
 use crate::domain::written::phone;
+use crate::flow::recipient_import::{
+    Error, FileIndex, HashKeys, ImportFormat, ImportOptions, ImportReport, Importer, RowError, RowReader,
+};
 use crate::render::Renderer;
-use crate::store::Recipients;
-
-/// Recipients in one transaction. A running gateway waits for one transaction at most, which takes some milliseconds.
-const BATCH: usize = 50;
-
-/// The longest pause between two transactions.
-const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 const FORMAT: &str = "\
 Columns of a CSV file; recipient, locale and one identifier are required. Semicolons separate values in a cell.
@@ -85,7 +71,7 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
-    let file = reader::open(&args.file)?;
+    let file = ImportFile::open(&args.file)?;
     // A dry run on a machine without the database checks the file alone.
     let has_store = !args.dry_run || config.store.sqlite_path().is_ok_and(|path| path.exists());
     let store = if has_store { Some(open_store(&config).await?) } else { None };
@@ -99,164 +85,74 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if templates.is_err() {
         output::note("warning: the templates cannot be loaded, so that languages without templates are not reported");
     }
-    let report = ImportReport::new(args.dry_run);
-    let mut import =
-        Import { args, directory, index, templates: templates.ok(), batch: Vec::new(), last_line: 0, report };
-    let result = import.run(reader::open(&args.file)?, |done| bar.set_position(length + done)).await;
+    let templates = templates.ok();
+    let options = ImportOptions { dry_run: args.dry_run, country: args.country, allow_shared: args.allow_shared };
+    let mut importer = Importer::new(options, directory, index, templates.as_ref(), &SystemClock);
+    let ImportFile { rows, progress, .. } = ImportFile::open(&args.file)?;
+    let result = importer.run(rows, || bar.set_position(length + progress.read())).await;
     bar.finish_and_clear();
+    let report = importer.report;
     if let Some(store) = store {
         store.close().await?;
     }
     // If the file could not be read to its end, the rows before are imported, so the report comes before the error.
-    let report = import.report;
-    report.print(args.json, &config.templates.default_locale)?;
+    print(&report, args.json, &config.templates.default_locale)?;
+    let result = result.map_err(|error| match error {
+        Error::Read { .. } => usage(error),
+        Error::Store(_) | Error::Write { .. } => error.into(),
+    });
     result.map_err(|error| error.context(args.file.display().to_string()))?;
     Ok(if report.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-struct Import<'a> {
-    args: &'a Args,
-    directory: Option<Recipients>,
-    index: FileIndex,
-    /// To find languages without templates; `None` if the templates are invalid.
-    templates: Option<Renderer>,
-    /// Recipients with their lines.
-    batch: Vec<(u64, RecipientRecord)>,
-    last_line: u64,
-    report: ImportReport,
+/// An open file of recipients.
+struct ImportFile {
+    rows: RowReader,
+    progress: ImportProgress,
+    /// In bytes.
+    length: u64,
 }
 
-impl Import<'_> {
-    async fn run(&mut self, file: ImportFile, show_progress: impl Fn(u64)) -> anyhow::Result<()> {
-        for row in file.rows {
-            let row = match row {
-                Ok(row) => row,
-                Err(error) => {
-                    self.write().await?;
-                    let text = format!("cannot read beyond line {}: {error}", self.last_line);
-                    return Err(Usage(text).into());
-                }
-            };
-            self.last_line = row.as_ref().map_or_else(RowError::line, |row| row.line);
-            match row {
-                Ok(row) => self.add(row)?,
-                Err(error) => self.report.reject(error),
-            }
-            if self.batch.len() == BATCH {
-                self.write().await?;
-                show_progress(file.progress.read());
-            }
-        }
-        self.write().await
-    }
-
-    fn add(&mut self, row: Row) -> anyhow::Result<()> {
-        let line = row.line;
-        let record = match row.record(self.args.country) {
-            Ok(record) => record,
-            Err(error) => {
-                self.report.reject(error);
-                return Ok(());
-            }
-        };
-        if let Some(first) = self.index.duplicate_of(&record.reference, line)? {
-            let reason = format!("duplicate of line {first}");
-            self.report.reject(RowError::of_cell(line, ImportColumn::Recipient, reason));
-            return Ok(());
-        }
-        for identifier in &record.identifiers {
-            let Some(other) = self.index.shared_with(identifier, line) else { continue };
-            let what = format!("line {other} has the same one");
-            if !self.accept_shared(line, identifier, &what) {
-                return Ok(());
-            }
-        }
-        if let Some(reason) = reason_unreachable(&record) {
-            self.report.warn(RowError::of_row(line, reason));
-        }
-        self.batch.push((line, record));
-        Ok(())
-    }
-
-    // Reports an identifier that another recipient has, too; `false` when its row was rejected for it.
-    fn accept_shared(&mut self, line: u64, identifier: &Identifier, what: &str) -> bool {
-        let column = ImportColumn::Identifier(identifier.kind);
-        if sharing(identifier.kind) == Sharing::Mistake && !self.args.allow_shared {
-            let reason = format!(
-                "{what}; it belongs to one recipient. Correct the file, or repeat with --allow-shared if this is meant"
-            );
-            self.report.reject(RowError::of_cell(line, column, reason));
-            return false;
-        }
-        self.report.warn(RowError::of_cell(line, column, what));
-        true
-    }
-
-    async fn write(&mut self) -> anyhow::Result<()> {
-        let batch = std::mem::take(&mut self.batch);
-        let (Some((first, _)), Some((last, _))) = (batch.first(), batch.last()) else { return Ok(()) };
-        let failed = format!("lines {first} to {last} and all lines after them were not imported");
-        let records = match self.directory.clone() {
-            Some(directory) => {
-                let records = self.without_conflicts(&directory, batch).await.context(failed.clone())?;
-                if !self.args.dry_run && !records.is_empty() {
-                    let began = Instant::now();
-                    let written = directory.import(&records, SystemClock.now()).await;
-                    // As long as it took, the database is left to the gateway's codes.
-                    tokio::time::sleep(began.elapsed().min(PAUSE_MAX)).await;
-                    written.context(failed)?;
-                }
-                records
-            }
-            None => batch.into_iter().map(|(_, record)| record).collect(),
-        };
-        self.report.imported += records.len() as u64;
-        if let Some(templates) = &self.templates {
-            let foreign = records.iter().map(|record| &record.locale).filter(|locale| !templates.covers(locale));
-            foreign.for_each(|locale| self.report.count_without_templates(locale));
-        }
-        Ok(())
-    }
-
-    // Leaves out recipients with an identifier that another recipient of the database has, too.
-    async fn without_conflicts(
-        &mut self,
-        directory: &Recipients,
-        batch: Vec<(u64, RecipientRecord)>,
-    ) -> anyhow::Result<Vec<RecipientRecord>> {
-        let is_compared = |identifier: &&Identifier| sharing(identifier.kind) != Sharing::Usual;
-        let compared = |record: &RecipientRecord| record.identifiers.iter().filter(is_compared).cloned().collect();
-        let identifiers: Vec<Vec<Identifier>> = batch.iter().map(|(_, record)| compared(record)).collect();
-        let mut holders = directory.holders(&identifiers.concat()).await?.into_iter();
-        let mut records = Vec::with_capacity(batch.len());
-        for ((line, record), identifiers) in batch.into_iter().zip(identifiers) {
-            let own = directory.id_of(&record.reference)?;
-            let is_other = |id: &RecipientId| *id != own && !self.index.replaces(*id, self.args.allow_shared);
-            let others: Vec<_> = identifiers
-                .into_iter()
-                .zip(holders.by_ref())
-                .filter_map(|(identifier, ids)| Some((identifier, ids.into_iter().find(is_other)?)))
-                .collect();
-            let mut is_accepted = true;
-            for (identifier, other) in others {
-                let what =
-                    format!("recipient {other} in the database has the same one, and this file does not replace it");
-                is_accepted = is_accepted && self.accept_shared(line, &identifier, &what);
-            }
-            records.extend(is_accepted.then_some(record));
-        }
-        Ok(records)
+impl ImportFile {
+    /// Opens `path`. The extension decides the format.
+    fn open(path: &Path) -> Result<Self, Usage> {
+        let wrong = |what: String| Usage(format!("{}: {what}", path.display()));
+        let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+        let length = file.metadata().map_err(|error| wrong(error.to_string()))?.len();
+        let progress = ImportProgress::default();
+        let format = path.file_name().and_then(|name| ImportFormat::of_name(&name.to_string_lossy()));
+        let format = format.ok_or_else(|| wrong("expected a .csv or .jsonl file".to_owned()))?;
+        let rows = format.rows(ProgressReader::new(file, progress.clone())).map_err(wrong)?;
+        Ok(Self { rows, progress, length })
     }
 }
 
-// A recipient who gets nothing by their status needs no contact.
-fn reason_unreachable(record: &RecipientRecord) -> Option<&'static str> {
-    if record.status.suppresses(false) {
-        return None;
+/// Writes the result as JSON or as text. What needs attention goes to standard error. `default_locale` is the one that
+/// recipients without templates of their own get.
+fn print(report: &ImportReport, as_json: bool, default_locale: &Locale) -> anyhow::Result<()> {
+    list("", &report.rejections, report.rejected);
+    list("warning: ", &report.warnings, report.warned);
+    if !report.languages_without_templates.is_empty() {
+        let counts = report.languages_without_templates.iter().map(|(language, count)| format!("{language} ({count})"));
+        let languages = counts.collect::<Vec<_>>().join(", ");
+        output::note(format_args!(
+            "warning: no templates in these languages, so that their recipients get {default_locale}: {languages}"
+        ));
     }
-    if record.contacts.is_empty() {
-        return Some("no contact; nothing can be sent, except identity checks with an e-mail address of their own");
+    if as_json {
+        return output::json(report);
     }
-    let is_agreed = record.contacts.iter().any(|contact| record.preferences.allow(contact.channel()));
-    (!is_agreed).then_some("no contact on a channel that the recipient agreed to; nothing can be sent")
+    let (verb, dry) =
+        if report.dry_run { ("would import", " (dry run: nothing was stored)") } else { ("imported", "") };
+    Ok(output::line(format_args!("{verb} {}, rejected {}{dry}", report.imported, report.rejected))?)
+}
+
+fn list(prefix: &str, listed: &[RowError], count: u64) {
+    for error in listed {
+        output::note(format_args!("{prefix}{error}"));
+    }
+    let unlisted = count.saturating_sub(listed.len() as u64);
+    if unlisted > 0 {
+        output::note(format_args!("{prefix}and {unlisted} more"));
+    }
 }

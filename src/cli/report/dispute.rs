@@ -21,8 +21,8 @@ use crate::file_access;
 use crate::flow::deliveries::complete;
 use crate::flow::dossiers::{self, DELIVERIES_MAX, DossierOrder};
 use crate::render;
-use crate::store::Store;
 use crate::store::reports::{DeliveryDetail, DeliveryFilter};
+use crate::store::{Store, operator};
 use output_file::OutputFile;
 
 const NOTES: &str = "\
@@ -146,8 +146,8 @@ async fn make(
             DossierQuestion::Recipient { from: from.to_string(), to: to.to_string() }
         }
     };
-    let (operator, at) = (file_access::login(), SystemClock.now());
-    let order = DossierOrder { operator, at, asked, details: &details, format: args.format };
+    let (made_by, at) = (file_access::login(), SystemClock.now());
+    let order = DossierOrder { actor: operator(), made_by, at, asked, details: &details, format: args.format };
     let bytes = dossiers::make(store, &config.dossiers(), order, words).await.map_err(explain)?;
     Ok((bytes, details.len()))
 }

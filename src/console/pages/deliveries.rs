@@ -10,7 +10,7 @@ mod steps;
 
 use actix_web::web::{self, ServiceConfig};
 
-pub(super) use list::{DeliveryRow, rows};
+pub(super) use list::{ListedDelivery, rows};
 pub(super) use search::{contacts_of, identifier_of};
 
 pub(super) fn routes(service: &mut ServiceConfig) {

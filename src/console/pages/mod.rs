@@ -4,6 +4,7 @@ mod deliveries;
 mod overview;
 mod recipients;
 pub(super) mod templates;
+mod upload;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -12,7 +13,6 @@ use actix_web::web::{self, Data, FormConfig, PathConfig, QueryConfig, ServiceCon
 use super::Console;
 use super::access::SignedIn;
 use crate::domain::access::Action;
-use crate::domain::audit_event::Actor;
 use crate::domain::chain;
 
 /// The longest form without a file, in bytes.
@@ -108,11 +108,6 @@ pub(super) fn unavailable(error: &dyn std::error::Error) -> HttpResponse {
 
 async fn not_found() -> Result<HttpResponse, PageError> {
     Err(PageError::NotFound)
-}
-
-/// The user as the cause of a change.
-fn actor(user: &SignedIn) -> Actor {
-    Actor::Operator(user.user.clone())
 }
 
 /// The answer to a form that was carried out: a page, which a reload of the browser does not carry out again.

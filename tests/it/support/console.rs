@@ -28,18 +28,18 @@ pub(crate) struct Request {
     method: &'static str,
     path: String,
     headers: Vec<(String, String)>,
-    body: String,
+    body: Vec<u8>,
 }
 
 impl Request {
     pub(crate) fn get(path: &str) -> Self {
-        Self { method: "GET", path: path.to_owned(), headers: Vec::new(), body: String::new() }
+        Self { method: "GET", path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
     }
 
     /// A form as a browser posts it from a page of the console.
     pub(crate) fn post(path: &str, fields: &[(&str, &str)]) -> Self {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let form = Self { method: "POST", path: path.to_owned(), headers: Vec::new(), body };
+        let form = Self { method: "POST", path: path.to_owned(), headers: Vec::new(), body: body.into_bytes() };
         form.header("Content-Type", "application/x-www-form-urlencoded").header("Sec-Fetch-Site", "same-origin")
     }
 
@@ -53,7 +53,7 @@ impl Request {
     }
 
     pub(crate) fn body(mut self, body: &str) -> Self {
-        body.clone_into(&mut self.body);
+        self.body = body.as_bytes().to_vec();
         self
     }
 
@@ -61,7 +61,7 @@ impl Request {
     pub(crate) async fn send(&self, to: SocketAddr) -> Answer {
         let mut stream = TcpStream::connect(to).await.unwrap();
         // The console closes the connection during a request that is too large.
-        let _ = stream.write_all(self.text().as_bytes()).await;
+        let _ = stream.write_all(&self.bytes()).await;
         let mut inbox = Vec::new();
         let _ = stream.read_to_end(&mut inbox).await;
         sender::read_answer(&inbox)
@@ -70,18 +70,31 @@ impl Request {
     /// Sends it over TLS.
     pub(crate) async fn send_tls(&self, to: SocketAddr) -> Answer {
         let mut line = Line::try_open(to, tls(None)).await.unwrap();
-        line.send(self.text().as_bytes()).await;
+        line.send(&self.bytes()).await;
         line.answer().await.unwrap()
     }
 
-    fn text(&self) -> String {
+    /// Sends a file in a form, as a browser does.
+    fn upload(path: &str, fields: &[(&str, &str)], (name, file): (&str, &[u8])) -> Self {
+        let part = |head: &str, content: &[u8]| {
+            [format!("--mark\r\nContent-Disposition: form-data; {head}\r\n\r\n").as_bytes(), content, b"\r\n"].concat()
+        };
+        let mut body = Vec::new();
+        fields.iter().for_each(|(name, value)| body.extend(part(&format!("name=\"{name}\""), value.as_bytes())));
+        body.extend(part(&format!("name=\"file\"; filename=\"{name}\""), file));
+        body.extend(b"--mark--\r\n");
+        let form = Self { method: "POST", path: path.to_owned(), headers: Vec::new(), body };
+        form.header("Content-Type", "multipart/form-data; boundary=mark").header("Sec-Fetch-Site", "same-origin")
+    }
+
+    fn bytes(&self) -> Vec<u8> {
         let Self { method, path, headers, body } = self;
         let mut text = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         for (name, value) in headers {
             write!(text, "{name}: {value}\r\n").unwrap();
         }
-        write!(text, "Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-        text
+        write!(text, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
+        [text.as_bytes(), body].concat()
     }
 }
 
@@ -167,6 +180,12 @@ impl Browser {
     pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let fields: Vec<_> = [("csrf", self.csrf.as_str())].into_iter().chain(fields.iter().copied()).collect();
         self.send(Request::post(path, &fields)).await
+    }
+
+    /// Sends a form with a file.
+    pub(crate) async fn upload(&self, path: &str, fields: &[(&str, &str)], file: (&str, &[u8])) -> Answer {
+        let fields: Vec<_> = [("csrf", self.csrf.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        self.send(Request::upload(path, &fields, file)).await
     }
 
     /// Sends a request with the cookie.

@@ -180,7 +180,20 @@ impl Line {
 
 /// The answer in `bytes`, which end with it.
 pub(crate) fn read_answer(bytes: &[u8]) -> Answer {
-    parse(bytes, true).unwrap().0
+    let (answer, end) = parse(bytes, true).unwrap();
+    let is_chunked = answer.header("transfer-encoding").is_some_and(|it| it == "chunked");
+    if is_chunked { Answer { body: joined(&bytes[end..]), ..answer } } else { answer }
+}
+
+// The chunks of a body that is sent piece by piece, until the connection ends.
+fn joined(mut chunks: &[u8]) -> String {
+    let mut whole = Vec::new();
+    while let Some(end) = chunks.windows(2).position(|it| it == b"\r\n") {
+        let length = usize::from_str_radix(std::str::from_utf8(&chunks[..end]).unwrap(), 16).unwrap();
+        whole.extend(&chunks[end + 2..][..length]);
+        chunks = &chunks[end + 2 + length + 2..];
+    }
+    String::from_utf8_lossy(&whole).into_owned()
 }
 
 fn parse(bytes: &[u8], with_body: bool) -> Option<(Answer, usize)> {

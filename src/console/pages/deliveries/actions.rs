@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::{PageError, actor, attachment, require, see};
+use crate::console::pages::{PageError, attachment, require, see};
 use crate::domain::access::Action;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::recipient::{Locale, RecipientId};
@@ -29,7 +29,7 @@ pub(super) async fn resend(
     Form(form): Form<ResendForm>,
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ResendDelivery).await?;
-    match console.store.resend(DeliveryId(*id), &form.reason, &actor(&user)).await? {
+    match console.store.resend(DeliveryId(*id), &form.reason, &user.actor()).await? {
         Ok(delivery) => Ok(see(&format!("/deliveries/{delivery}?done=resent"))),
         Err(NotResent::Unknown) => Err(PageError::NotFound),
         Err(why @ NotResent::NoReason) => Err(PageError::Invalid(why.to_string())),
@@ -56,7 +56,8 @@ pub(super) async fn dossier(
     let detail = console.store.reports().delivery(*id).await?.ok_or(PageError::NotFound)?;
     let words = words(&console, &detail).await?;
     let order = DossierOrder {
-        operator: user.user.clone(),
+        actor: user.actor(),
+        made_by: user.user.clone(),
         at: console.clocks.wall.now(),
         asked: DossierQuestion::Notification(id.to_string()),
         details: std::slice::from_ref(&detail),

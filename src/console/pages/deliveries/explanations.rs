@@ -23,7 +23,7 @@ pub(super) const fn of_reason(reason: EndReason) -> &'static str {
     match reason {
         EndReason::UnknownRecipient => "No identifier of the notification names a recipient. Import the recipient.",
         EndReason::AmbiguousRecipient => {
-            "The identifiers name several recipients, and a code is sent to nobody rather than to the wrong one."
+            "The identifiers name several recipients, and a code must not reach the wrong one."
         }
         EndReason::Suppressed => "The recipient opted out, is blocked or has died.",
         EndReason::NoContact => "The recipient has no contact on a channel of the plan, or no provider serves it.",

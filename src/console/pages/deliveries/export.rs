@@ -1,5 +1,7 @@
 //! A search as CSV, page by page, so that memory does not grow with it.
 
+use std::fmt::Write as _;
+
 use actix_web::HttpResponse;
 use actix_web::web::{Bytes, Data, Form};
 use futures_util::stream;
@@ -7,7 +9,7 @@ use futures_util::stream;
 use super::search::{self, InvalidField, NotSearched, Search, SearchForm};
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::{PageError, actor, attachment, require};
+use crate::console::pages::{PageError, attachment, require};
 use crate::domain::access::Action;
 use crate::flow::deliveries::csv;
 use crate::flow::disclosure;
@@ -42,9 +44,9 @@ pub(super) async fn export(
     };
     let filter = chosen(&console, filters).await?;
     let names: Vec<_> = form.fields().into_iter().map(|(name, _)| name).collect();
-    disclosure::record_export(&console.store, &names, actor(&user), console.clocks.steady.now()).await?;
-    let reading = Reading { console, filter, lines: 0, is_begun: false };
-    let rows = stream::try_unfold(Some(reading), |reading| async { Ok::<_, Error>(next(reading).await?) });
+    disclosure::record_export(&console.store, &names, user.actor(), console.clocks.steady.now()).await?;
+    let reading = ExportProgress { console, filter, lines: 0, is_begun: false };
+    let rows = stream::try_unfold(Some(reading), next);
     Ok(attachment("deliveries.csv", "text/csv; charset=utf-8").streaming(rows))
 }
 
@@ -61,14 +63,14 @@ async fn chosen(console: &Console, filters: Vec<DeliveryFilter>) -> Result<Deliv
     Ok(chosen)
 }
 
-struct Reading {
+struct ExportProgress {
     console: Data<Console>,
     filter: DeliveryFilter,
     lines: usize,
     is_begun: bool,
 }
 
-async fn next(reading: Option<Reading>) -> Result<Option<(Bytes, Option<Reading>)>, Error> {
+async fn next(reading: Option<ExportProgress>) -> Result<Option<(Bytes, Option<ExportProgress>)>, Error> {
     let Some(mut reading) = reading else { return Ok(None) };
     let page = reading.console.store.reports().deliveries(&reading.filter).await?;
     let mut text = if reading.is_begun { String::new() } else { csv::head() };
@@ -79,7 +81,7 @@ async fn next(reading: Option<Reading>) -> Result<Option<(Bytes, Option<Reading>
     let rest = match page.next {
         None => None,
         Some(_) if reading.lines >= LINES_MAX => {
-            text += &format!("this file ends after {LINES_MAX} lines and there are more: narrow the search\r\n");
+            let _ = write!(text, "this file ends after {LINES_MAX} lines and there are more: narrow the search\r\n");
             None
         }
         Some(_) => Some(reading),

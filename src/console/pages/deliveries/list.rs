@@ -29,7 +29,7 @@ const LOOKED_AT_MAX: u32 = 20_000;
 
 /// A line of a list.
 #[derive(Serialize)]
-pub(in crate::console::pages) struct DeliveryRow {
+pub(in crate::console::pages) struct ListedDelivery {
     id: Uuid,
     received_at: Timestamp,
     kind: String,
@@ -56,8 +56,8 @@ impl LastAttempt {
 }
 
 /// The lines as a page shows them.
-pub(in crate::console::pages) fn rows(lines: Vec<DeliveryLine>) -> Vec<DeliveryRow> {
-    let row = |line: DeliveryLine| DeliveryRow {
+pub(in crate::console::pages) fn rows(lines: Vec<DeliveryLine>) -> Vec<ListedDelivery> {
+    let row = |line: DeliveryLine| ListedDelivery {
         id: line.id,
         received_at: line.received_at,
         kind: line.kind,
@@ -80,10 +80,10 @@ struct DeliveriesPage<'a> {
     form: &'a SearchForm,
     choices: Choices,
     /// The fields of the search, to repeat it in another form.
-    fields: Vec<Field<'a>>,
+    fields: Vec<RepeatedField<'a>>,
     has_filters: bool,
     is_searched: bool,
-    rows: Vec<DeliveryRow>,
+    rows: Vec<ListedDelivery>,
     next: Option<String>,
     /// The search has read so many deliveries that it ended here.
     looked_back_to: Option<Timestamp>,
@@ -96,7 +96,7 @@ struct DeliveriesPage<'a> {
 }
 
 #[derive(Serialize)]
-struct Field<'a> {
+struct RepeatedField<'a> {
     name: &'static str,
     value: &'a str,
 }
@@ -170,7 +170,7 @@ fn empty<'a>(console: &Console, user: &SignedIn, form: &'a SearchForm) -> Delive
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let states: Vec<_> = DeliveryState::iter().map(DeliveryState::name).collect();
     let reasons: Vec<_> = EndReason::iter().map(EndReason::name).collect();
-    let fields: Vec<_> = form.fields().into_iter().map(|(name, value)| Field { name, value }).collect();
+    let fields: Vec<_> = form.fields().into_iter().map(|(name, value)| RepeatedField { name, value }).collect();
     DeliveriesPage {
         choices: Choices {
             kind: choices(owned(&Kind::ALL.map(Kind::name)), &form.kind),

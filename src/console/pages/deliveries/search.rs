@@ -102,14 +102,14 @@ impl From<Error> for NotSearched {
     }
 }
 
-fn invalid(name: &'static str, problem: impl ToString) -> NotSearched {
-    NotSearched::Field(InvalidField { name, problem: problem.to_string() })
+fn invalid(name: &'static str, problem: impl Into<String>) -> NotSearched {
+    NotSearched::Field(InvalidField { name, problem: problem.into() })
 }
 
 /// Reads the form. Lists have at most `limit` lines.
 pub(super) async fn read(console: &Console, form: &SearchForm, limit: u32) -> Result<Search, NotSearched> {
     if let Some((name, _)) = form.fields().into_iter().find(|(_, value)| value.len() > TEXT_MAX) {
-        return Err(invalid(name, format_args!("expected at most {TEXT_MAX} bytes")));
+        return Err(invalid(name, format!("expected at most {TEXT_MAX} bytes")));
     }
     let filter = filter(console, form, limit).await?;
     match form.q.trim() {

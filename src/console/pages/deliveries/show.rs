@@ -27,6 +27,7 @@ pub(super) struct Done {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "what a template asks for")]
 struct OneDelivery {
     done: Option<&'static str>,
     line: DeliveryLine,
@@ -34,7 +35,7 @@ struct OneDelivery {
     why: Option<&'static str>,
     others: Vec<Uuid>,
     steps: Vec<HistoryStep>,
-    messages: Vec<ShownMessage>,
+    messages: Vec<SentText>,
     /// The recipient was erased, or is not known any more.
     is_recipient_gone: bool,
     may_resend: bool,
@@ -46,7 +47,7 @@ struct OneDelivery {
 
 /// A template, and the text that went out.
 #[derive(Serialize)]
-struct ShownMessage {
+struct SentText {
     version: String,
     short: String,
     topic: String,
@@ -110,7 +111,7 @@ fn not_resent(detail: &DeliveryDetail, now: Timestamp) -> Option<&'static str> {
     }
 }
 
-fn message(text: &AttemptText<'_>) -> ShownMessage {
+fn message(text: &AttemptText<'_>) -> SentText {
     let template = text.template();
     let attempts: Vec<_> = text.attempts().iter().map(u32::to_string).collect();
     let (rendered, missing) = match text.rendering() {
@@ -125,7 +126,7 @@ fn message(text: &AttemptText<'_>) -> ShownMessage {
         ),
         Rendering::Invalid(why) => (Vec::new(), Some(format!("The template is no longer valid: {why}"))),
     };
-    ShownMessage {
+    SentText {
         version: template.template_version.to_string(),
         short: template.template_version.short(),
         topic: template.topic.to_string(),

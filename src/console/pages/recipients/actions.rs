@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::MaskedRecipient;
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::{PageError, actor, attachment, require, see};
+use crate::console::pages::{PageError, attachment, require, see};
 use crate::domain::access::Action;
 use crate::domain::recipient::RecipientId;
 use crate::flow::disclosure::{NotRevealed, reveal_contacts};
@@ -38,7 +38,7 @@ struct ClearContact {
 }
 
 /// Shows the contacts in the answer itself: it is never kept, and a reload asks again.
-pub(super) async fn reveal(
+pub(super) async fn show_in_clear(
     console: Data<Console>,
     user: SignedIn,
     id: Path<Uuid>,
@@ -46,7 +46,7 @@ pub(super) async fn reveal(
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::RevealContact).await?;
     let (recipient, at) = (RecipientId(*id), console.clocks.steady.now());
-    let contacts = match reveal_contacts(&console.store, recipient, &form.reason, actor(&user), at).await {
+    let contacts = match reveal_contacts(&console.store, recipient, &form.reason, user.actor(), at).await {
         Ok(contacts) => contacts,
         Err(error @ NotRevealed::NoReason) => return Err(PageError::Invalid(error.to_string())),
         Err(NotRevealed::Unknown) => return Err(PageError::NotFound),
@@ -64,7 +64,7 @@ pub(super) async fn export(console: Data<Console>, user: SignedIn, id: Path<Uuid
     require(&console, &user, Action::ExportRecipient).await?;
     let recipient = console.store.recipients().get(RecipientId(*id)).await?.ok_or(PageError::NotFound)?;
     let at = console.clocks.steady.now();
-    let (data, _) = match recipient_export::export(&console.store, &recipient, actor(&user), at).await {
+    let (data, _) = match recipient_export::export(&console.store, &recipient, user.actor(), at).await {
         Ok(data) => data,
         Err(Error::Store(error)) => return Err(error.into()),
         Err(error @ Error::Incomplete(_)) => return Err(PageError::Conflict(error.to_string())),
@@ -99,7 +99,7 @@ pub(super) async fn erase(
         return Err(PageError::Invalid("confirm that the recipient is to be erased; it cannot be undone".to_owned()));
     }
     let reason = reason_line(&form.reason).ok_or_else(|| PageError::Invalid(NotRevealed::NoReason.to_string()))?;
-    let recipients = console.store.recipients().on_behalf_of(actor(&user), Some(&reason));
+    let recipients = console.store.recipients().on_behalf_of(user.actor(), Some(&reason));
     if !recipients.erase(RecipientId(*id), console.clocks.steady.now()).await? {
         return Err(PageError::NotFound);
     }

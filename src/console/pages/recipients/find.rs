@@ -47,6 +47,7 @@ struct RecipientsPage {
     is_contact: bool,
     recipients: Vec<MaskedRecipient>,
     more: usize,
+    may_import: bool,
 }
 
 pub(super) async fn find(
@@ -68,6 +69,7 @@ pub(super) async fn find(
         recipients: found.iter().take(SHOWN_MAX).map(MaskedRecipient::from).collect(),
         more: found.len().saturating_sub(SHOWN_MAX),
         problem,
+        may_import: user.may(Action::ImportRecipients),
         done: (form.done == "erased").then_some("The recipient is erased, with all identifiers and contacts."),
         q: form.q,
     };

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::MaskedRecipient;
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::deliveries::{DeliveryRow, rows};
+use crate::console::pages::deliveries::{ListedDelivery, rows};
 use crate::console::pages::{PageError, require};
 use crate::domain::access::Action;
 use crate::domain::recipient::{RecipientId, RecipientStatus};
@@ -18,12 +18,13 @@ use crate::store::reports::DeliveryFilter;
 const DELIVERIES: u32 = 20;
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "what a template asks for")]
 struct OneRecipient {
     recipient: MaskedRecipient,
     /// Its name in the log.
     hash: String,
     meaning: &'static str,
-    rows: Vec<DeliveryRow>,
+    rows: Vec<ListedDelivery>,
     has_more: bool,
     may_reveal: bool,
     may_export: bool,

@@ -42,7 +42,7 @@ async fn contacts_are_shown_in_clear_once_for_a_reason_that_is_recorded() {
     let path = found.header("location").unwrap().to_owned();
     let id = path.rsplit('/').next().unwrap().to_owned();
 
-    signed_in(&gateway, &[Role::Operator])
+    signed_in(&gateway, &[Role::Operator]).await
         .await
         .post(&format!("{path}/reveal"), &[("reason", "x")])
         .await
@@ -87,4 +87,37 @@ async fn a_recipient_is_exported_and_erased_by_those_who_may() {
     assert_eq!(recorded(&gateway, "recipient_erased").await, [json!({ "recipient": id, "reason": "asked for it" })]);
     let page = user.page(&format!("/deliveries/{delivery}")).await;
     assert!(page.contains("erased") && !page.contains("/reveal"), "{page}");
+}
+
+#[tokio::test]
+async fn a_file_is_checked_before_it_is_imported_and_wrong_rows_are_named_without_their_values() {
+    let gateway = gateway().await;
+    let user = signed_in(&gateway, &[Role::Operator]).await;
+    let file = b"recipient;locale;storage_customer;sms\nc-1;pl;4711;+48600100300\nc-2;pl;4712;600100400\n";
+    let path = "/recipients/import";
+
+    assert!(user.page("/recipients").await.contains(path));
+    signed_in(&gateway, &[Role::Support]).await.upload(path, &[("do", "import")], ("a.csv", file)).await.expect_status(403);
+    let checked = user.upload(path, &[("do", "check")], ("a.csv", file)).await.expect_status(200).body;
+    assert!(checked.contains("a.csv: 1 would be imported, 1 rejected"), "{checked}");
+    assert!(checked.contains("has no country code") && !checked.contains("600100400"), "{checked}");
+    assert!(user.page("/recipients?q=storage_customer:4711").await.contains("No recipient was found"));
+
+    let stored =
+        user.upload(path, &[("do", "import"), ("country", "pl")], ("a.csv", file)).await.expect_status(200).body;
+    assert!(stored.contains("a.csv: 2 imported, 0 rejected"), "{stored}");
+    user.get("/recipients?q=storage_customer:4712").await.expect_status(303);
+
+    for (name, content) in [("a.exe", &b"x"[..]), ("", b""), ("a.csv", b"\x89PNG\r\n"), ("a.csv", b"nonsense\n1\n")] {
+        user.upload(path, &[("do", "check")], (name, content)).await.expect_status_of(name, 422);
+    }
+    let shared = b"recipient;locale;storage_customer\nc-9;pl;1337\n";
+    let refused = user.upload(path, &[("do", "check")], ("a.csv", shared)).await.expect_status(200).body;
+    assert!(
+        refused.contains("0 would be imported, 1 rejected") && refused.contains("in the database has the same one"),
+        "{refused}"
+    );
+    let large = vec![b'x'; 6 * 1024 * 1024];
+    let answer = user.upload(path, &[("do", "check")], ("a.csv", &large)).await;
+    assert!((400..500).contains(&answer.status), "{}", answer.status);
 }

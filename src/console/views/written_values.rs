@@ -14,7 +14,10 @@ use crate::domain::delivery::DeliveryState;
 const NOTHING: &str = "–";
 
 /// Writes a value as one of these functions shows it.
-struct ShownValue(fn(&Value) -> String);
+struct ShownValue(WrittenAs);
+
+/// How a value is written.
+type WrittenAs = fn(&Value) -> String;
 
 impl HelperDef for ShownValue {
     fn call<'reg: 'rc, 'rc>(
@@ -30,7 +33,7 @@ impl HelperDef for ShownValue {
 }
 
 pub(super) fn register(registry: &mut Handlebars<'static>) {
-    let helpers: [(&str, fn(&Value) -> String); 5] =
+    let helpers: [(&str, WrittenAs); 5] =
         [("asset", asset), ("time", time), ("number", number), ("state", state), ("words", words)];
     for (name, helper) in helpers {
         registry.register_helper(name, Box::new(ShownValue(helper)));
@@ -38,7 +41,7 @@ pub(super) fn register(registry: &mut Handlebars<'static>) {
 }
 
 fn asset(name: &Value) -> String {
-    html_escape(&assets::address(name.as_str().unwrap_or_default()))
+    assets::address(&html_escape(name.as_str().unwrap_or_default()))
 }
 
 /// Microseconds since 1970 as a time in UTC, to the second.

@@ -61,7 +61,7 @@ impl ImportColumn {
 
 /// The cells of one row; a column may come several times, in order of preference.
 #[derive(Debug)]
-pub(super) struct Row {
+pub struct Row {
     /// The line where it begins; the first line of the file is 1.
     pub(super) line: u64,
     pub(super) cells: Vec<(ImportColumn, String)>,
@@ -69,7 +69,7 @@ pub(super) struct Row {
 
 /// Why a row was rejected.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct RowError {
+pub struct RowError {
     line: u64,
     /// None if the row as a whole is wrong.
     column: Option<&'static str>,
@@ -77,7 +77,8 @@ pub(super) struct RowError {
 }
 
 impl RowError {
-    pub(super) fn line(&self) -> u64 {
+    /// The line; the first line of the file is 1.
+    pub fn line(&self) -> u64 {
         self.line
     }
 

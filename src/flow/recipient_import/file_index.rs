@@ -15,14 +15,15 @@ use crate::domain::written::identifier::{Sharing, sharing};
 use crate::store::{Error, Recipients};
 
 /// Hashes of references and identifiers. In a file of a million rows, two hashes collide once in a million imports.
-pub(super) struct HashKeys {
+pub struct HashKeys {
     /// Without it, no recipient of the database is compared with.
     directory: Option<Recipients>,
     hasher: RandomState,
 }
 
 impl HashKeys {
-    pub(super) fn new(directory: Option<Recipients>) -> Self {
+    /// Hashes like those of `directory`.
+    pub fn new(directory: Option<Recipients>) -> Self {
         Self { directory, hasher: RandomState::new() }
     }
 
@@ -45,7 +46,7 @@ impl HashKeys {
 }
 
 /// The rows of a file by recipient and by shared identifier.
-pub(super) struct FileIndex {
+pub struct FileIndex {
     pub(super) keys: HashKeys,
     /// The first line of each recipient.
     recipients: HashMap<u64, u32>,
@@ -57,7 +58,7 @@ pub(super) struct FileIndex {
 
 impl FileIndex {
     /// Reads all rows. Rows that are wrong are left out, because they will not be imported.
-    pub(super) fn read(
+    pub fn read(
         rows: RowReader,
         country: Option<Region>,
         keys: HashKeys,
