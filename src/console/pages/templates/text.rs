@@ -17,6 +17,9 @@ use crate::domain::template_change::{ContentHash, TemplateChange};
 use crate::flow::template_publishing::Error;
 use crate::render::{SampleValues, TemplatePath, TemplateSet};
 
+/// The characters of one line in the editor.
+const LINE: usize = 48;
+
 /// `?change=12&sample=longest`.
 #[derive(Deserialize, Default)]
 pub(super) struct TextQuery {
@@ -164,7 +167,7 @@ impl Editor {
             "is_live": live_text.is_some(),
             "base": ContentHash::of_text(live_text).to_string(),
             "text": self.text,
-            "rows": self.text.lines().count().clamp(4, 30),
+            "rows": rows(&self.text),
             "size_limit": self.path.size_limit(),
             "may_edit": user.may(Action::EditTemplates) && console.templates.is_source() && is_open,
             "samples": samples(self.sample),
@@ -188,6 +191,12 @@ impl Editor {
         };
         paths.iter().map(shown).collect()
     }
+}
+
+// The lines that a text takes in the editor, which wraps long ones.
+fn rows(text: &str) -> usize {
+    let lines = text.lines().map(|line| line.chars().count() / LINE + 1);
+    lines.sum::<usize>().clamp(4, 30)
 }
 
 fn samples(selected: SampleValues) -> Vec<Value> {
