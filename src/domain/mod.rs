@@ -7,6 +7,7 @@ pub mod access;
 pub mod audit_event;
 pub mod clock;
 pub mod contact;
+pub mod content_hash;
 pub mod cost;
 pub mod country;
 pub mod country_prefix;

@@ -16,7 +16,8 @@ use super::alarms::Alarms;
 use crate::domain::access::{Action, Role};
 use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::template_change::{ChangeError, ContentHash, TemplateChange, TemplateDraft};
+use crate::domain::content_hash::ContentHash;
+use crate::domain::template_change::{ChangeError, TemplateChange, TemplateDraft};
 use crate::render::{self, Diagnostic, LiveTemplates, Renderer, Settings, TemplatePath, TemplateSet, TemplateSource};
 use crate::store::{self, Store};
 
@@ -320,7 +321,7 @@ fn moved(paths: &[&str]) -> Error {
 }
 
 fn written_meanwhile(id: i64) -> Error {
-    Error::Conflict(format!("change {id} was written by somebody else meanwhile; load the page again"))
+    Error::Conflict(format!("change {id} was written by another user meanwhile; load the page again"))
 }
 
 // Only a panic or the end of the process ends a blocking task early.

@@ -184,7 +184,7 @@ fn done(word: Option<&str>) -> &'static str {
     match word {
         Some("saved") => "The draft is saved. It changes nothing until the change is approved and published.",
         Some("dropped") => "The draft is removed from the change.",
-        Some("submitted") => "The change waits for an approval by somebody else.",
+        Some("submitted") => "The change waits for an approval by another user.",
         Some("approved") => "The change is approved.",
         Some("rejected") => "The change is rejected.",
         Some("withdrawn") => "The change is withdrawn.",

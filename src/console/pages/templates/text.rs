@@ -13,7 +13,8 @@ use crate::console::Console;
 use crate::console::access::SignedIn;
 use crate::console::pages::require;
 use crate::domain::access::Action;
-use crate::domain::template_change::{ContentHash, TemplateChange};
+use crate::domain::content_hash::ContentHash;
+use crate::domain::template_change::TemplateChange;
 use crate::flow::template_publishing::Error;
 use crate::render::{SampleValues, TemplatePath, TemplateSet};
 
@@ -59,7 +60,7 @@ pub(super) async fn show(
     let live = console.templates.live_set();
     let draft = change.as_ref().and_then(|change| change.draft(&path.to_string())).map(|draft| draft.text.clone());
     let text = draft.unwrap_or_else(|| live.text(&path).map(str::to_owned)).unwrap_or_default();
-    let editor = Editor { path, change, text, sample: sample(&query.sample), notice: String::new() };
+    let editor = TextEditor { path, change, text, sample: sample(&query.sample), notice: String::new() };
     editor.page(&console, &user, StatusCode::OK).await
 }
 
@@ -71,7 +72,7 @@ pub(super) async fn preview(
     form: Form<TextForm>,
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ViewTemplates).await?;
-    let editor = Editor::of(&console, &path, form.into_inner()).await?;
+    let editor = TextEditor::of(&console, &path, form.into_inner()).await?;
     let data = editor.previewed(&console, &user).await?;
     Ok(console.views.fragment("template_preview", &user, &data))
 }
@@ -86,7 +87,7 @@ pub(super) async fn edit(
     require(&console, &user, Action::ViewTemplates).await?;
     let form = form.into_inner();
     let (step, base) = (form.step.clone(), form.base.clone());
-    let mut editor = Editor::of(&console, &path, form).await?;
+    let mut editor = TextEditor::of(&console, &path, form).await?;
     let text = match step.as_str() {
         "save" => Some(editor.text.clone()),
         "remove" => None,
@@ -110,7 +111,7 @@ pub(super) async fn edit(
 }
 
 /// What the editor shows.
-struct Editor {
+struct TextEditor {
     path: TemplatePath,
     change: Option<TemplateChange>,
     text: String,
@@ -118,7 +119,7 @@ struct Editor {
     notice: String,
 }
 
-impl Editor {
+impl TextEditor {
     async fn of(console: &Console, path: &str, form: TextForm) -> Result<Self, PageError> {
         let path = TemplatePath::parse(path).ok_or(PageError::NotFound)?;
         let change = find(console, &form.change).await?;
