@@ -8,6 +8,7 @@ pub mod audit_event;
 pub mod certificate_id;
 pub mod clock;
 pub mod contact;
+pub mod content_hash;
 pub mod cost;
 pub mod country;
 pub mod country_prefix;

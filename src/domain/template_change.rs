@@ -2,12 +2,10 @@
 //!
 //! Pure: time and names come in as arguments. Every rule of the review is here, so that each is a test without a database.
 
-use std::fmt;
-
-use openssl::sha::Sha256;
 use strum::{EnumString, IntoStaticStr};
 
 use super::clock::Timestamp;
+use super::content_hash::ContentHash;
 
 /// How far a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, EnumString)]
@@ -31,35 +29,6 @@ impl ChangeState {
     /// The name in the database and on pages.
     pub fn name(self) -> &'static str {
         self.into()
-    }
-}
-
-/// SHA-256 of the drafts of a change, or of one text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ContentHash(pub [u8; 32]);
-
-impl ContentHash {
-    /// The hash of one text. No text has the hash of no input.
-    pub fn of_text(text: Option<&str>) -> Self {
-        let mut digest = Sha256::new();
-        put(&mut digest, text);
-        Self(digest.finish())
-    }
-}
-
-impl fmt::Display for ContentHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-// Each text follows its length, so that different drafts never give the same input.
-fn put(digest: &mut Sha256, text: Option<&str>) {
-    if let Some(text) = text {
-        digest.update(&(text.len() as u64).to_be_bytes());
-        digest.update(text.as_bytes());
-    } else {
-        digest.update(&u64::MAX.to_be_bytes());
     }
 }
 
@@ -109,7 +78,7 @@ pub struct TemplateChange {
 /// Why a step of the review is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
-    #[error("you wrote a part of change {0}, so somebody else with the role approver must review it")]
+    #[error("you wrote a part of change {0}, so another user with the role approver must review it")]
     OwnChange(i64),
     #[error("change {id} is {}, so it cannot be {step}", .state.name())]
     State {
@@ -156,13 +125,8 @@ impl TemplateChange {
 
     /// What an approval is bound to.
     pub fn content_hash(&self) -> ContentHash {
-        let mut digest = Sha256::new();
-        for TemplateDraft { path, text, base } in &self.drafts {
-            put(&mut digest, Some(path));
-            put(&mut digest, text.as_deref());
-            put(&mut digest, base.as_deref());
-        }
-        ContentHash(digest.finish())
+        let drafts = self.drafts.iter();
+        ContentHash::of(drafts.flat_map(|it| [Some(it.path.as_str()), it.text.as_deref(), it.base.as_deref()]))
     }
 
     /// Whether drafts may still change.
@@ -415,12 +379,12 @@ mod tests {
         let mut change = change();
         let hash = change.content_hash();
         assert!(matches!(change.approve("approver", hash, "", NOW), Err(ChangeError::State { .. })));
-        assert_eq!(change.submit("author", " \n ", NOW).unwrap_err().is_about_input(), true);
+        assert!(change.submit("author", " \n ", NOW).unwrap_err().is_about_input());
         change.submit("author", "shorter", NOW).unwrap();
         assert!(matches!(change.submit("author", "again", NOW), Err(ChangeError::State { .. })));
         change.approve("approver", hash, "", NOW).unwrap();
         assert!(matches!(change.approve("second author", hash, "", NOW), Err(ChangeError::State { .. })));
-        assert_eq!(change.schedule("approver", NOW, NOW).unwrap_err().is_about_input(), true);
+        assert!(change.schedule("approver", NOW, NOW).unwrap_err().is_about_input());
         change.publish("approver", NOW).unwrap();
 
         assert!(change.publish("approver", NOW).is_err() && change.withdraw(NOW).is_err());

@@ -11,7 +11,7 @@ use anyhow::Context;
 use similar::TextDiff;
 
 use crate::cli::{Usage, usage};
-use crate::domain::template_change::ContentHash;
+use crate::domain::content_hash::ContentHash;
 use crate::render::TemplateSet;
 use crate::store::Store;
 

@@ -9,13 +9,15 @@ pub mod source;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use super::alarms::Alarms;
 use crate::domain::access::{Action, Role};
 use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::template_change::{ChangeError, ContentHash, TemplateChange, TemplateDraft};
+use crate::domain::content_hash::ContentHash;
+use crate::domain::template_change::{ChangeError, TemplateChange, TemplateDraft};
 use crate::render::{self, Diagnostic, LiveTemplates, Renderer, Settings, TemplatePath, TemplateSet, TemplateSource};
 use crate::store::{self, Store};
 
@@ -72,6 +74,9 @@ pub struct TemplatePublisher {
     settings: Settings,
     clock: Arc<dyn Clock>,
     alarms: Arc<Alarms>,
+    /// The published texts. When this version rejects them, an author must see them to correct them, although earlier ones
+    /// are active.
+    published: ArcSwap<TemplateSet>,
     /// The last published text that is active. Held while something is published, so that it is one at a time.
     active: Mutex<i64>,
 }
@@ -85,13 +90,15 @@ impl TemplatePublisher {
         clock: Arc<dyn Clock>,
         alarms: Arc<Alarms>,
     ) -> Result<Self, store::Error> {
-        let active = Mutex::new(store.template_changes().last_text().await?);
-        Ok(Self { store, live, settings: settings.clone(), clock, alarms, active })
+        let texts = store.template_changes().published_texts().await?;
+        let published = ArcSwap::from_pointee(source::set_of(&texts, settings));
+        let (settings, active) = (settings.clone(), Mutex::new(texts.last));
+        Ok(Self { store, live, settings, clock, alarms, published, active })
     }
 
     /// The live texts.
     pub fn live_set(&self) -> Arc<TemplateSet> {
-        Arc::clone(self.live.current().template_set())
+        if self.is_source() { self.published.load_full() } else { Arc::clone(self.live.current().template_set()) }
     }
 
     /// The settings of templates.
@@ -261,7 +268,11 @@ impl TemplatePublisher {
     // The renderer that would be active with the drafts of `change`.
     async fn compile(&self, change: &TemplateChange) -> Result<Renderer, Error> {
         self.refuse_moved(change)?;
-        let (set, settings) = (self.with_drafts(change), self.settings.clone());
+        self.compile_set(self.with_drafts(change)).await
+    }
+
+    async fn compile_set(&self, set: TemplateSet) -> Result<Renderer, Error> {
+        let settings = self.settings.clone();
         let work = tokio::task::spawn_blocking(move || Renderer::compile(&set, &settings));
         Ok(work.await.map_err(|_| stopped())??)
     }
@@ -310,7 +321,7 @@ fn moved(paths: &[&str]) -> Error {
 }
 
 fn written_meanwhile(id: i64) -> Error {
-    Error::Conflict(format!("change {id} was written by somebody else meanwhile; load the page again"))
+    Error::Conflict(format!("change {id} was written by another user meanwhile; load the page again"))
 }
 
 // Only a panic or the end of the process ends a blocking task early.

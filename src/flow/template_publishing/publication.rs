@@ -59,7 +59,7 @@ impl TemplatePublisher {
         let event = reviewed_event(by, AuditKind::TemplateChangePublished, change, at);
         let published = self.store.publish_change(change, *active, renderer.snapshots(), event).await?;
         *active = published.ok_or_else(|| written_meanwhile(change.id))?;
-        self.live.replace(renderer);
+        self.activate(renderer);
         tracing::info!(change = change.id, texts = change.drafts.len(), "templates published");
         Ok(())
     }
@@ -129,14 +129,18 @@ impl TemplatePublisher {
             return Ok(());
         }
         let published = self.store.template_changes().published_texts().await?;
-        let (set, settings) = (source::set_of(&published, &self.settings), self.settings.clone());
-        let work = tokio::task::spawn_blocking(move || Renderer::compile(&set, &settings));
-        let renderer = work.await.map_err(|_| super::stopped())??;
+        let renderer = self.compile_set(source::set_of(&published, &self.settings)).await?;
         self.store.publish(renderer.snapshots()).await?;
-        self.live.replace(renderer);
+        self.activate(renderer);
         *active = published.last;
         tracing::info!("templates reloaded that another process has published");
         Ok(())
+    }
+
+    fn activate(&self, renderer: Renderer) {
+        self.published.store(Arc::clone(renderer.template_set()));
+        self.live.replace(renderer);
+        self.alarms.clear(AlarmKind::Templates);
     }
 
     // Alarms follow from what is stored, so that they outlive a restart.

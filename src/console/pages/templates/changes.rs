@@ -19,21 +19,21 @@ const PAGE: u32 = 50;
 
 /// `?before=120`.
 #[derive(Deserialize)]
-pub(super) struct ListQuery {
+pub(super) struct ChangesQuery {
     #[serde(default)]
     before: Option<i64>,
 }
 
 /// `?done=saved`.
 #[derive(Deserialize)]
-pub(super) struct ShowQuery {
+pub(super) struct ChangeQuery {
     #[serde(default)]
     done: Option<String>,
 }
 
 /// The fields of all steps; each form has those of its own.
 #[derive(Deserialize)]
-pub(super) struct StepForm {
+pub(super) struct ReviewForm {
     #[serde(default)]
     note: String,
     #[serde(default)]
@@ -53,7 +53,7 @@ pub(super) struct StepForm {
 pub(super) async fn list(
     console: Data<Console>,
     user: SignedIn,
-    query: Query<ListQuery>,
+    query: Query<ChangesQuery>,
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ViewTemplates).await?;
     let changes = console.store.template_changes().changes(query.before.unwrap_or(i64::MAX), PAGE).await?;
@@ -70,7 +70,7 @@ pub(super) async fn show(
     console: Data<Console>,
     user: SignedIn,
     id: Path<String>,
-    query: Query<ShowQuery>,
+    query: Query<ChangeQuery>,
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ViewTemplates).await?;
     let id = number(&id)?;
@@ -144,7 +144,7 @@ pub(super) async fn step(
     console: Data<Console>,
     user: SignedIn,
     at: Path<(String, String)>,
-    form: Form<StepForm>,
+    form: Form<ReviewForm>,
 ) -> Result<HttpResponse, PageError> {
     let (id, step) = at.into_inner();
     let (id, form, templates) = (number(&id)?, form.into_inner(), &console.templates);

@@ -27,7 +27,7 @@ pub(super) async fn grid(console: Data<Console>, user: SignedIn) -> Result<HttpR
     let last: HashMap<TemplateKey, Timestamp> = last.into_iter().map(|it| (it.topic, it.at)).collect();
     let settings = console.templates.settings();
     let coverage = render::coverage_of(&console.templates.live_set(), settings);
-    let cells = Cells { coverage: &coverage, last: &last, drafted: &drafted, default: &settings.default_locale };
+    let cells = GridCells { coverage: &coverage, last: &last, drafted: &drafted, default: &settings.default_locale };
     let locales: Vec<_> = coverage.locales().map(|locale| cells.head(locale)).collect();
     let rows: Vec<_> =
         Kind::ALL.into_iter().flat_map(|kind| Channel::ALL.map(|channel| cells.row(kind, channel))).collect();
@@ -42,14 +42,14 @@ pub(super) async fn grid(console: Data<Console>, user: SignedIn) -> Result<HttpR
 }
 
 /// What the cells of the grid are made of.
-struct Cells<'a> {
+struct GridCells<'a> {
     coverage: &'a Coverage,
     last: &'a HashMap<TemplateKey, Timestamp>,
     drafted: &'a BTreeSet<&'a str>,
     default: &'a Locale,
 }
 
-impl Cells<'_> {
+impl GridCells<'_> {
     fn head(&self, locale: &LocaleCoverage) -> Value {
         json!({
             "locale": locale.locale,

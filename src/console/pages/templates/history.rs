@@ -15,6 +15,9 @@ use crate::domain::template_version::TemplateSnapshot;
 use crate::render::TemplatePath;
 use crate::store::template_changes::TextVersion;
 
+/// A longer text is compared on the page of its change only, so that the history stays short.
+const COMPARED_MAX: usize = 2048;
+
 /// The newest texts of a template that its page shows.
 const SHOWN_MAX: u32 = 20;
 
@@ -79,6 +82,8 @@ pub(super) async fn of_path(console: &Console, path: &TemplatePath) -> Result<Ve
 
 fn row(version: &TextVersion, before: Option<&str>, change: Option<&TemplateChange>, is_live: bool) -> Value {
     let text = version.text.as_deref().unwrap_or_default();
+    let is_first = version.change.is_none();
+    let is_short = text.len() <= COMPARED_MAX && before.is_none_or(|before| before.len() <= COMPARED_MAX);
     json!({
         "seq": version.seq,
         "at": shown_time(version.at),
@@ -88,7 +93,9 @@ fn row(version: &TextVersion, before: Option<&str>, change: Option<&TemplateChan
         "note": change.map_or("from the template folder", |change| change.note.as_str()),
         "is_removed": version.text.is_none(),
         "is_live": is_live,
-        "diff": diff(before.unwrap_or_default(), text),
+        "is_first": is_first,
+        "is_short": is_short,
+        "diff": if is_short && !is_first { diff(before.unwrap_or_default(), text) } else { Vec::new() },
         "version": "",
     })
 }
@@ -110,6 +117,8 @@ async fn of_files(console: &Console, path: &TemplatePath) -> Result<Vec<Value>, 
             "note": "from the template folder",
             "is_removed": it.template_version.is_none(),
             "is_live": at == 0,
+            "is_first": false,
+            "is_short": true,
             "diff": Vec::<Value>::new(),
             "version": it.template_version.map(|version| version.short()).unwrap_or_default(),
         })

@@ -79,9 +79,10 @@ fn optional_time(at: Option<Timestamp>) -> Value {
     at.map_or(Value::Null, shown_time)
 }
 
-/// What differs, as a sequence of words that stayed, were removed or were added.
+/// What differs, as a sequence of texts that stayed, were removed or were added.
 fn diff(old: &str, new: &str) -> Vec<Value> {
-    let words = TextDiff::from_words(old, new);
+    let (old, new) = (tokens(old), tokens(new));
+    let words = TextDiff::from_slices(&old, &new);
     let mut spans: Vec<(ChangeTag, String)> = Vec::new();
     for change in words.iter_all_changes() {
         match spans.last_mut() {
@@ -91,6 +92,24 @@ fn diff(old: &str, new: &str) -> Vec<Value> {
     }
     let shown = |(tag, text): (ChangeTag, String)| json!({ "text": text, "added": tag == ChangeTag::Insert, "removed": tag == ChangeTag::Delete });
     spans.into_iter().map(shown).collect()
+}
+
+// Tags, words and spaces; anything else is one character.
+fn tokens(text: &str) -> Vec<&str> {
+    let (mut tokens, mut rest) = (Vec::new(), text);
+    while let Some(first) = rest.chars().next() {
+        let run = |is_in: fn(char) -> bool| rest.find(|c| !is_in(c)).unwrap_or(rest.len());
+        let length = match (rest.starts_with("{{").then(|| rest.find("}}")).flatten(), first) {
+            (Some(end), _) => end + 2,
+            (None, c) if c.is_alphanumeric() => run(char::is_alphanumeric),
+            (None, c) if c.is_whitespace() => run(char::is_whitespace),
+            (None, c) => c.len_utf8(),
+        };
+        let (token, behind) = rest.split_at(length);
+        tokens.push(token);
+        rest = behind;
+    }
+    tokens
 }
 
 /// A diagnostic with the line that it is about.
@@ -165,7 +184,7 @@ fn done(word: Option<&str>) -> &'static str {
     match word {
         Some("saved") => "The draft is saved. It changes nothing until the change is approved and published.",
         Some("dropped") => "The draft is removed from the change.",
-        Some("submitted") => "The change waits for an approval by somebody else.",
+        Some("submitted") => "The change waits for an approval by another user.",
         Some("approved") => "The change is approved.",
         Some("rejected") => "The change is rejected.",
         Some("withdrawn") => "The change is withdrawn.",
@@ -183,5 +202,34 @@ fn source_notice(console: &Console) -> &'static str {
     } else {
         "The templates come from the folder and are shown here only. To edit them here, set [templates] source = \"console\" \
          and restart the gateway, which then takes the texts of the folder into the database."
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_shown_by_tags_and_words() {
+        let old = "{{otp}} to kod do {{#if zero}}karty{{/if}}.";
+        let spans = diff(old, "{{otp}} to kod: {{#if zero}}karty{{/if}}!");
+
+        let shown: Vec<_> = spans
+            .iter()
+            .map(|span| {
+                let sign = if span["added"] == true {
+                    "+"
+                } else if span["removed"] == true {
+                    "-"
+                } else {
+                    ""
+                };
+                format!("{sign}{}", span["text"].as_str().unwrap())
+            })
+            .collect();
+        assert_eq!(shown, ["{{otp}} to kod", "- do", "+:", " {{#if zero}}karty{{/if}}", "-.", "+!"]);
+        for text in ["{{ {{", "}}", "a{{", "ż\u{301}\n\n{{{x}}}", ""] {
+            assert_eq!(tokens(text).concat(), text);
+        }
     }
 }

@@ -18,6 +18,9 @@ use crate::render::{
     self, Diagnostic, MessageSample, Previews, SampleValues, Settings, TemplatePath, TemplateSet, placeholders,
 };
 
+/// More characters outside GSM 03.38 are those of another script, and are folded away.
+const FORCING_SHOWN: usize = 8;
+
 /// What is previewed.
 pub(super) struct Previewed {
     /// The live set with the drafts.
@@ -88,6 +91,7 @@ fn placeholder_changes(of: &Previewed) -> (Vec<&'static str>, Vec<&'static str>)
 
 fn sms(console: &Console, sample: &MessageSample) -> Option<Value> {
     let SmsCost { size, forcing } = sample.cost.as_ref()?;
+    let has_many = forcing.len() > FORCING_SHOWN;
     let forcing = forcing.iter().map(|it| {
         let at: Vec<_> = it.at.iter().take(12).map(ToString::to_string).collect();
         json!({ "character": it.to_string(), "at": at.join(", ") })
@@ -105,6 +109,7 @@ fn sms(console: &Console, sample: &MessageSample) -> Option<Value> {
         "units": size.units,
         "capacity": size.capacity,
         "forcing": forcing.collect::<Vec<_>>(),
+        "has_many": has_many,
         "costs": costs.collect::<Vec<_>>(),
     }))
 }

@@ -13,9 +13,13 @@ use crate::console::Console;
 use crate::console::access::SignedIn;
 use crate::console::pages::require;
 use crate::domain::access::Action;
-use crate::domain::template_change::{ContentHash, TemplateChange};
+use crate::domain::content_hash::ContentHash;
+use crate::domain::template_change::TemplateChange;
 use crate::flow::template_publishing::Error;
 use crate::render::{SampleValues, TemplatePath, TemplateSet};
+
+/// The characters of one line in the editor.
+const LINE: usize = 48;
 
 /// `?change=12&sample=longest`.
 #[derive(Deserialize, Default)]
@@ -56,7 +60,7 @@ pub(super) async fn show(
     let live = console.templates.live_set();
     let draft = change.as_ref().and_then(|change| change.draft(&path.to_string())).map(|draft| draft.text.clone());
     let text = draft.unwrap_or_else(|| live.text(&path).map(str::to_owned)).unwrap_or_default();
-    let editor = Editor { path, change, text, sample: sample(&query.sample), notice: String::new() };
+    let editor = TextEditor { path, change, text, sample: sample(&query.sample), notice: String::new() };
     editor.page(&console, &user, StatusCode::OK).await
 }
 
@@ -68,7 +72,7 @@ pub(super) async fn preview(
     form: Form<TextForm>,
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ViewTemplates).await?;
-    let editor = Editor::of(&console, &path, form.into_inner()).await?;
+    let editor = TextEditor::of(&console, &path, form.into_inner()).await?;
     let data = editor.previewed(&console, &user).await?;
     Ok(console.views.fragment("template_preview", &user, &data))
 }
@@ -83,7 +87,7 @@ pub(super) async fn edit(
     require(&console, &user, Action::ViewTemplates).await?;
     let form = form.into_inner();
     let (step, base) = (form.step.clone(), form.base.clone());
-    let mut editor = Editor::of(&console, &path, form).await?;
+    let mut editor = TextEditor::of(&console, &path, form).await?;
     let text = match step.as_str() {
         "save" => Some(editor.text.clone()),
         "remove" => None,
@@ -107,7 +111,7 @@ pub(super) async fn edit(
 }
 
 /// What the editor shows.
-struct Editor {
+struct TextEditor {
     path: TemplatePath,
     change: Option<TemplateChange>,
     text: String,
@@ -115,7 +119,7 @@ struct Editor {
     notice: String,
 }
 
-impl Editor {
+impl TextEditor {
     async fn of(console: &Console, path: &str, form: TextForm) -> Result<Self, PageError> {
         let path = TemplatePath::parse(path).ok_or(PageError::NotFound)?;
         let change = find(console, &form.change).await?;
@@ -164,7 +168,7 @@ impl Editor {
             "is_live": live_text.is_some(),
             "base": ContentHash::of_text(live_text).to_string(),
             "text": self.text,
-            "rows": self.text.lines().count().clamp(4, 30),
+            "rows": rows(&self.text),
             "size_limit": self.path.size_limit(),
             "may_edit": user.may(Action::EditTemplates) && console.templates.is_source() && is_open,
             "samples": samples(self.sample),
@@ -188,6 +192,12 @@ impl Editor {
         };
         paths.iter().map(shown).collect()
     }
+}
+
+// The lines that a text takes in the editor, which wraps long ones.
+fn rows(text: &str) -> usize {
+    let lines = text.lines().map(|line| line.chars().count() / LINE + 1);
+    lines.sum::<usize>().clamp(4, 30)
 }
 
 fn samples(selected: SampleValues) -> Vec<Value> {

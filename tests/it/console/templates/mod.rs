@@ -6,7 +6,7 @@ mod review;
 mod schedule;
 
 use otpost::domain::access::Role;
-use otpost::domain::template_change::ContentHash;
+use otpost::domain::content_hash::ContentHash;
 use otpost::flow::template_publishing::ActingUser;
 use otpost::render::TemplatePath;
 use reqwest::StatusCode;

@@ -21,7 +21,7 @@ async fn an_author_and_an_approver_change_a_polish_text_and_the_next_message_has
     assert_eq!(submitted.location, "/templates/changes/1?done=submitted");
     assert_eq!(browser.post("/templates/changes/1/approve", &[]).await.status, 403, "the author");
     let page = browser.get("/templates/changes/1").await;
-    assert!(page.html.contains("somebody else must approve it") && page.html.contains("shorter &amp; clearer"));
+    assert!(page.html.contains("another user must approve it") && page.html.contains("shorter &amp; clearer"));
     let shown = content(&gateway, 1).await;
     gateway.templates().approve(APPROVER, 1, &shown, "good").await.unwrap();
     assert_eq!(next_message(&gateway).await, old, "approved is not yet live");
