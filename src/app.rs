@@ -8,6 +8,7 @@ mod reload;
 mod templates;
 mod trust_error;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -259,6 +260,7 @@ impl Gateway {
             templates,
             clocks: clocks.clone(),
             worker: Arc::clone(&worker),
+            otp_ambiguous: config.recipients.otp_ambiguous,
         });
         let parts = console::Parts {
             store: Arc::clone(&store),
@@ -266,6 +268,8 @@ impl Gateway {
             alarms: Arc::clone(&alarms),
             clocks: clocks.clone(),
             dossiers: config.dossiers(),
+            daily_reports: config.report.daily.clone(),
+            export_folder: config.store.sqlite_path()?.parent().map(|it| Path::new(".").join(it)).unwrap_or_default(),
         };
         let (console, serving_console) = listen_for_console(&config.console, parts, &expiry)?.unzip();
         let mut tasks = vec![

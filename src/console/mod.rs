@@ -12,6 +12,7 @@ mod settings;
 mod views;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,9 +25,11 @@ use crate::domain::chain;
 use crate::domain::clock::{Clocks, Timestamp};
 use crate::flow::alarms::Alarms;
 use crate::flow::dossiers;
+use crate::flow::exports::Exports;
 use crate::flow::inspector::Inspector;
 use crate::flow::recent::RecentReader;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
+use crate::flow::tasks::daily_report::Daily;
 use crate::pki;
 use crate::server::{self, ClientStream, HttpOptions, HttpServer, ReloadableTls, ServerIdentity};
 use crate::store::Store;
@@ -50,6 +53,9 @@ pub struct Console {
     pub alarms: Arc<Alarms>,
     pub clocks: Clocks,
     pub dossiers: dossiers::Settings,
+    pub daily_reports: Daily,
+    exports: Exports,
+    export_folder: PathBuf,
     /// Ends of certificates.
     expiry: Arc<ExpiryMonitor>,
     recent: RecentReader,
@@ -108,6 +114,9 @@ pub struct Parts {
     pub alarms: Arc<Alarms>,
     pub clocks: Clocks,
     pub dossiers: dossiers::Settings,
+    pub daily_reports: Daily,
+    /// Where files are made that operators export.
+    pub export_folder: PathBuf,
 }
 
 /// Starts the console. The returned future serves until [`ConsoleListener::stop`].
@@ -116,13 +125,17 @@ pub fn listen(
     parts: Parts,
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(ConsoleListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
-    let Parts { store, inspector, alarms, clocks, dossiers } = parts;
+    let Parts { store, inspector, alarms, clocks, dossiers, daily_reports, export_folder } = parts;
+    let steady = Arc::clone(&clocks.steady);
     let console = Data::new(Console {
         store,
         inspector,
         alarms,
         clocks,
         dossiers,
+        daily_reports,
+        exports: Exports::new(&export_folder, steady),
+        export_folder,
         expiry: Arc::clone(&expiry),
         recent: RecentReader::default(),
         views: Views::new(),

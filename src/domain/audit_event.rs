@@ -69,6 +69,8 @@ pub enum AuditKind {
     ContactRevealed,
     /// An operator exported a list of deliveries.
     DeliveriesExported,
+    /// An operator exported a report.
+    ReportExported,
     /// The ingest listener rejected a client, in a handshake or in a request.
     ClientRejected,
     /// The ingest listener rejected notifications of a client.

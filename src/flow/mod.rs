@@ -5,16 +5,21 @@
 //! countries, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what providers report later. `audit` writes the ingest
 //! listener's events into the audit log, `alarms` holds what is wrong now, `inspector` answers what operators ask (`explain` is one of the questions), and `tasks` runs what is periodic. `text_mail` sends mails of
 //! the gateway itself. `deliveries` is how a delivery is shown, `recent` sums the last day, `dossiers` makes the document of a dispute, `recipient_export` and
-//! `disclosure` are what operators take out of the gateway.
+//! `disclosure` are what operators take out of the gateway. `exports` keeps files that take a while to make, such as those of
+//! `report_export` and `audit_export`. `audit_state` says how far the audit log is signed, and checks it.
 
 pub mod alarms;
 pub mod audit;
+pub mod audit_bundle;
+pub mod audit_export;
+pub mod audit_state;
 pub mod deliveries;
 mod delivery_metrics;
 pub mod disclosure;
 pub mod dispatch;
 pub mod dossiers;
 pub mod explain;
+pub mod exports;
 pub mod inspector;
 pub mod intake;
 pub mod limits;
@@ -24,6 +29,7 @@ pub mod receipts;
 pub mod recent;
 pub mod recipient_export;
 pub mod recipients;
+pub mod report_export;
 mod report_keys;
 pub mod reporting;
 mod sender;

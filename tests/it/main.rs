@@ -6,6 +6,7 @@ mod answers;
 mod architecture;
 mod benchmark;
 mod cli;
+mod console;
 mod contract;
 mod demo;
 mod dispatch;

@@ -1,9 +1,14 @@
 //! The pages, one file or folder per topic.
 
+mod audit;
+mod exports;
 mod overview;
+mod providers;
+mod reports;
+mod routing;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, Data, ServiceConfig};
 
 use super::Console;
@@ -12,7 +17,14 @@ use crate::domain::access::Action;
 
 /// All pages that need a signed-in user.
 pub(super) fn routes(service: &mut ServiceConfig) {
-    service.configure(overview::routes).default_service(web::to(not_found));
+    service
+        .configure(overview::routes)
+        .configure(providers::routes)
+        .configure(routing::routes)
+        .configure(reports::routes)
+        .configure(exports::routes)
+        .configure(audit::routes)
+        .default_service(web::to(not_found));
 }
 
 /// Why a page is not shown. It becomes a page of its own.
@@ -34,6 +46,8 @@ pub(super) enum PageError {
     Store(#[from] crate::store::Error),
     #[error("the counts of reports cannot be read")]
     Counts(#[from] crate::flow::reporting::Error),
+    #[error("the export cannot be begun")]
+    Export(#[source] crate::flow::exports::Error),
 }
 
 impl PageError {
@@ -43,7 +57,7 @@ impl PageError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Store(_) | Self::Counts(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::Counts(_) | Self::Export(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -64,6 +78,11 @@ impl actix_web::ResponseError for PageError {
 /// Lets the page go on if the user may do `action`; a denial is recorded in the audit log.
 pub(super) async fn require(_console: &Data<Console>, user: &SignedIn, action: Action) -> Result<(), PageError> {
     if user.may(action) { Ok(()) } else { Err(PageError::Forbidden) }
+}
+
+/// Sends the browser to a page after a change, so that loading it again repeats nothing.
+pub(super) fn see_other(address: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, address)).finish()
 }
 
 async fn not_found() -> Result<HttpResponse, PageError> {

@@ -1,0 +1,4 @@
+//! The operators' console, as a browser sees it.
+
+mod browser;
+mod ops;
