@@ -114,12 +114,7 @@ async fn events(
 }
 
 /// The events from `index` on and before `size`, up to the end of a tile, as they entered the tree.
-pub(super) async fn leaves(
-    store: &Store,
-    clocks: &mut LeafClocks,
-    index: u64,
-    size: u64,
-) -> Result<Vec<Leaf>, Error> {
+pub(super) async fn leaves(store: &Store, clocks: &mut LeafClocks, index: u64, size: u64) -> Result<Vec<Leaf>, Error> {
     let events = store.audit_tree().logged_events(index, PAGE).await?;
     let mut leaves: Vec<Leaf> = Vec::with_capacity(events.len());
     for (index, event) in (index..size).zip(&events) {

@@ -64,7 +64,8 @@ pub async fn start(
     if events > EVENTS_MAX {
         return Err(Error::TooMany(events));
     }
-    let key = verifier(settings).and_then(|key| key.to_text().map_err(|error| error.to_string())).map_err(Error::Key)?;
+    let key =
+        verifier(settings).and_then(|key| key.to_text().map_err(|error| error.to_string())).map_err(Error::Key)?;
     let event = AuditEvent::new(order.actor, AuditKind::AuditExported, order.at);
     let event = event.with("first", range.first).with("events", events);
     store.audit_events().record(&[event]).await.map_err(Error::Record)?;

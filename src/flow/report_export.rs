@@ -106,7 +106,8 @@ impl ReportWriter for RowLimit<Box<dyn ReportWriter + Send>> {
 
     fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
         let Some(left) = self.left.checked_sub(1) else {
-            let text = format!("the report has more than {ROWS_MAX} rows; choose a shorter range, or use otpost report");
+            let text =
+                format!("the report has more than {ROWS_MAX} rows; choose a shorter range, or use otpost report");
             return Err(io::Error::other(text));
         };
         self.left = left;

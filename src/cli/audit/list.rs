@@ -47,7 +47,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let store = args.config.open_store().await?;
     let (mut found, mut before) = (Vec::new(), Some(i64::MAX));
     while let Some(older) = before.filter(|_| found.len() < args.limit as usize) {
-        let filter = EventFilter { before: older, kind: args.kind.clone(), ..EventFilter::newest(EventScope::Operations, PAGE) };
+        let filter =
+            EventFilter { before: older, kind: args.kind.clone(), ..EventFilter::newest(EventScope::Operations, PAGE) };
         let page = store.audit_events().find(&filter).await?;
         let is_over = page.events.last().is_some_and(|last| from.is_some_and(|(from, _)| last.line.at < from));
         let in_range = |event: &EventLine| event.at < to && from.is_none_or(|(from, _)| event.at >= from);

@@ -85,7 +85,9 @@ const fn about(report: Option<SummedReport>) -> &'static str {
     match report {
         Some(SummedReport::Summary) => "States, times and failures by kind of notification",
         Some(SummedReport::Providers) => "Attempts, times, failures and costs by provider and country",
-        Some(SummedReport::Locales) => "Deliveries by locale, kind, channel and template version; those with an attempt",
+        Some(SummedReport::Locales) => {
+            "Deliveries by locale, kind, channel and template version; those with an attempt"
+        }
         Some(SummedReport::Costs) => "Messages, segments and costs by currency, provider, channel and country",
         None => "A row for each attempt, and one for each delivery without any",
     }

@@ -82,11 +82,7 @@ struct ExplainedRoute {
     deadline: Option<Timestamp>,
 }
 
-async fn routing(
-    console: Data<Console>,
-    user: SignedIn,
-    asked: Query<AskedRoute>,
-) -> Result<HttpResponse, PageError> {
+async fn routing(console: Data<Console>, user: SignedIn, asked: Query<AskedRoute>) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ViewProviders).await?;
     let is_asked = !asked.value.trim().is_empty();
     if is_asked {
@@ -118,11 +114,7 @@ async fn routing(
     Ok(console.views.page("provider_routing", "Routing", &user, &page))
 }
 
-async fn explain(
-    console: &Console,
-    asked: &AskedRoute,
-    zone: &TimeZone,
-) -> Result<Vec<RecipientExplanation>, String> {
+async fn explain(console: &Console, asked: &AskedRoute, zone: &TimeZone) -> Result<Vec<RecipientExplanation>, String> {
     let kind: Kind = asked.kind.parse().map_err(|_| "Choose a kind of notification.".to_owned())?;
     let value = asked.value.trim();
     let target = if asked.by == CONTACT {
@@ -146,7 +138,8 @@ fn arrival(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Option<Timesta
     if text.is_empty() {
         return Ok(None);
     }
-    let today = Time::strptime("%H:%M", text).ok().and_then(|time| now.date().to_datetime(time).to_zoned(zone.clone()).ok());
+    let today =
+        Time::strptime("%H:%M", text).ok().and_then(|time| now.date().to_datetime(time).to_zoned(zone.clone()).ok());
     match today {
         Some(at) => Ok(Some(at.timestamp().into())),
         None => parse(text, &now).map(Some).map_err(|error| format!("{error}; or 22:30 for today")),
@@ -168,11 +161,8 @@ fn kind_choice(kind: Kind, chosen: Kind) -> RouteChoice {
 }
 
 fn identifier_choices(chosen: &str) -> Vec<RouteChoice> {
-    let contact = RouteChoice {
-        value: CONTACT,
-        label: "Phone, e-mail or push token".to_owned(),
-        is_chosen: chosen == CONTACT,
-    };
+    let contact =
+        RouteChoice { value: CONTACT, label: "Phone, e-mail or push token".to_owned(), is_chosen: chosen == CONTACT };
     let identifiers = IdentifierKind::iter().map(|kind| RouteChoice {
         value: kind.name(),
         label: format!("Identifier {}", kind.name()),

@@ -77,7 +77,8 @@ mod tests {
         let plans = Plans::new(crate::route::Settings::new()).unwrap();
 
         let effect = DrainEffect::of(&profiles[0], &profiles, &[], &plans);
-        assert_eq!((effect.others, effect.plans), (vec![&profiles[1]], vec![]));
+        assert_eq!(effect.others.iter().map(|it| it.provider.0.as_str()).collect::<Vec<_>>(), ["two"]);
+        assert_eq!(effect.plans, []);
 
         let last = DrainEffect::of(&profiles[0], &profiles, &[drain(&profiles[1])], &plans);
         let otp = AffectedPlan { kind: Kind::Otp, left: vec![Channel::Push] };

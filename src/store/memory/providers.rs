@@ -9,9 +9,7 @@ use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::store::Error;
-use crate::store::providers::{
-    Billed, Drain, ProviderDecision, ProviderState, Providers, billed_minute, billed_since,
-};
+use crate::store::providers::{Billed, Drain, ProviderDecision, ProviderState, Providers, billed_minute, billed_since};
 
 #[async_trait]
 impl Providers for MemoryBackend {

@@ -48,10 +48,9 @@ impl AuditEvents for Sqlite {
     async fn find(&self, filter: &EventFilter) -> Result<EventPage, Error> {
         let EventFilter { scope, kind, actor, before, from, limit, looked_at_max } = filter;
         let (found, looked_at) = match scope {
-            EventScope::All => (
-                format!("{EVENT_ROWS} FROM (SELECT * {OF_ALL} {EVENT_MATCHES})"),
-                format!("{LOOKED_AT} {OF_ALL}"),
-            ),
+            EventScope::All => {
+                (format!("{EVENT_ROWS} FROM (SELECT * {OF_ALL} {EVENT_MATCHES})"), format!("{LOOKED_AT} {OF_ALL}"))
+            }
             EventScope::Operations => (
                 format!("{EVENT_ROWS} FROM (SELECT * {OF_OPERATIONS} {EVENT_MATCHES})"),
                 format!("{LOOKED_AT} {OF_OPERATIONS}"),

@@ -111,10 +111,7 @@ impl Browser {
         );
         let body = form.unwrap_or_default();
         if method == "POST" {
-            head += &format!(
-                "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
-                body.len()
-            );
+            head += &format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", body.len());
         }
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
@@ -128,9 +125,8 @@ fn read(answer: &[u8]) -> Page {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(length) = response.parse(answer).unwrap() else { panic!("a cut answer") };
-    let header = |it: &httparse::Header<'_>| {
-        (it.name.to_ascii_lowercase(), String::from_utf8_lossy(it.value).into_owned())
-    };
+    let header =
+        |it: &httparse::Header<'_>| (it.name.to_ascii_lowercase(), String::from_utf8_lossy(it.value).into_owned());
     let status = response.code.unwrap();
     let headers: BTreeMap<_, _> = response.headers.iter().map(header).collect();
     let is_chunked = headers.get("transfer-encoding").is_some_and(|it| it == "chunked");

@@ -161,7 +161,12 @@ async fn a_drained_provider_gets_no_messages_even_after_a_restart_and_the_drain_
             .unwrap()
     );
     assert!(
-        !gateway.store().providers().drain(&ProviderDecision::new(primary.clone(), None, operator(), gateway.now())).await.unwrap(),
+        !gateway
+            .store()
+            .providers()
+            .drain(&ProviderDecision::new(primary.clone(), None, operator(), gateway.now()))
+            .await
+            .unwrap(),
         "twice"
     );
 
@@ -173,7 +178,14 @@ async fn a_drained_provider_gets_no_messages_even_after_a_restart_and_the_drain_
     assert_eq!((gateway.sms("primary").received().len(), gateway.sms("backup").received().len()), (0, 3));
     assert_eq!(gateway.last().await.line.state, "expired", "not even as the last resort");
 
-    assert!(gateway.store().providers().enable(&ProviderDecision::new(primary.clone(), None, operator(), gateway.now())).await.unwrap());
+    assert!(
+        gateway
+            .store()
+            .providers()
+            .enable(&ProviderDecision::new(primary.clone(), None, operator(), gateway.now()))
+            .await
+            .unwrap()
+    );
     let gateway = gateway.restart().await;
     send_otps(&gateway, 1).await;
     assert_eq!(gateway.sms("primary").received().len(), 1);
@@ -192,19 +204,34 @@ async fn a_drained_provider_gets_no_messages_even_after_a_restart_and_the_drain_
 async fn a_delivery_that_only_drained_providers_serve_waits_until_its_deadline() {
     let gateway = sms_gateway(Setup::new()).await;
     for name in ["primary", "backup"] {
-        gateway.store().providers().drain(&ProviderDecision::new(ProviderName(name.into()), None, operator(), gateway.now())).await.unwrap();
+        gateway
+            .store()
+            .providers()
+            .drain(&ProviderDecision::new(ProviderName(name.into()), None, operator(), gateway.now()))
+            .await
+            .unwrap();
     }
     let gateway = gateway.restart().await;
 
     send_otps(&gateway, 1).await;
     let waits = gateway.last().await;
     assert_eq!((waits.line.state.as_str(), waits.attempts.len()), ("open", 0));
-    gateway.store().providers().enable(&ProviderDecision::new(ProviderName("backup".into()), None, operator(), gateway.now())).await.unwrap();
+    gateway
+        .store()
+        .providers()
+        .enable(&ProviderDecision::new(ProviderName("backup".into()), None, operator(), gateway.now()))
+        .await
+        .unwrap();
     let gateway = gateway.restart().await;
     gateway.drain().await;
     assert_eq!((gateway.last().await.line.state.as_str(), gateway.sms("backup").received().len()), ("sent", 1));
 
-    gateway.store().providers().drain(&ProviderDecision::new(ProviderName("backup".into()), None, operator(), gateway.now())).await.unwrap();
+    gateway
+        .store()
+        .providers()
+        .drain(&ProviderDecision::new(ProviderName("backup".into()), None, operator(), gateway.now()))
+        .await
+        .unwrap();
     let gateway = gateway.restart().await;
     send_otps(&gateway, 1).await;
     gateway.drain().await;

@@ -136,7 +136,12 @@ async fn a_hedge_goes_on_when_the_push_service_is_drained_renamed_removed_or_at_
         for name in ["desk", "other", "app"].map(|name| ProviderName(name.to_owned())) {
             match change {
                 "drained" => {
-                    gateway.store().providers().drain(&ProviderDecision::new(name, None, operator(), gateway.now())).await.unwrap();
+                    gateway
+                        .store()
+                        .providers()
+                        .drain(&ProviderDecision::new(name, None, operator(), gateway.now()))
+                        .await
+                        .unwrap();
                 }
                 "renamed" => gateway
                     .house
@@ -172,7 +177,12 @@ async fn a_hedge_waits_for_a_drained_sms_provider() {
     gateway.wait(BEFORE + AFTER).await;
     assert_eq!((gateway.last().await.line.state.as_str(), gateway.received()), ("open", 0));
 
-    gateway.store().providers().enable(&ProviderDecision::new(drained[1].clone(), None, operator(), gateway.now())).await.unwrap();
+    gateway
+        .store()
+        .providers()
+        .enable(&ProviderDecision::new(drained[1].clone(), None, operator(), gateway.now()))
+        .await
+        .unwrap();
     let gateway = gateway.restart().await;
     gateway.drain().await;
 

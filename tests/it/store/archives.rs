@@ -9,9 +9,9 @@ use otpost::audit::tile::{TileId, TileMap, decode_hashes, encode_hashes, range_r
 use otpost::audit::tree::TreeHash;
 use otpost::domain::audit_event::{AuditEvent, AuditKind};
 use otpost::flow::tasks::notary::leaf_of;
-use otpost::store::audit_events::{EventFilter, EventScope};
 use otpost::store::Store;
 use otpost::store::audit_archives::AuditArchive;
+use otpost::store::audit_events::{EventFilter, EventScope};
 use otpost::store::audit_tree::{StoredCheckpoint, StoredTile, StoredTimestamp};
 
 use super::{Fixture, Promise};

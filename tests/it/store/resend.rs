@@ -56,7 +56,10 @@ async fn sent_again(it: Fixture) {
     assert!(event.detail.contains(&first.to_string()) && event.detail.contains("new number,ticket 7"), "{event:?}");
     assert_eq!(it.state(first.0).await, "undeliverable");
     let listed = it.store.audit_events().find(&EventFilter::newest(EventScope::Operations, 10)).await.unwrap().events;
-    assert!(listed[0].line.kind == "delivery_resent" && listed[0].line.detail.contains(&again.to_string()), "{listed:?}");
+    assert!(
+        listed[0].line.kind == "delivery_resent" && listed[0].line.detail.contains(&again.to_string()),
+        "{listed:?}"
+    );
 }
 
 async fn no_code(it: Fixture) {

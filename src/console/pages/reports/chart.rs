@@ -67,7 +67,8 @@ impl Chart {
         }
         let labels: Vec<_> = self.bars.iter().map(|(label, _)| short(label)).collect();
         let values = |at: usize| self.bars.iter().map(|(_, sums)| sums[at]).collect();
-        let series: Vec<_> = (0..).zip(&self.series).map(|(at, (name, _))| Series { name, values: values(at) }).collect();
+        let series: Vec<_> =
+            (0..).zip(&self.series).map(|(at, (name, _))| Series { name, values: values(at) }).collect();
         Some(stacked_bars("report", "The report as bars; the table below has the numbers", &labels, &series))
     }
 }

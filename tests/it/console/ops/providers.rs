@@ -47,7 +47,10 @@ async fn a_drained_provider_says_by_whom_and_why_and_gets_nothing_until_it_is_en
 
     let audit = gateway.house.audit().await;
     let of = |kind: &str| audit.iter().filter(|it| it.0 == kind).map(|it| it.1.clone()).collect::<Vec<_>>();
-    assert_eq!(of("provider_drained"), [serde_json::json!({ "provider": "primary", "reason": "maintenance until 18:00" })]);
+    assert_eq!(
+        of("provider_drained"),
+        [serde_json::json!({ "provider": "primary", "reason": "maintenance until 18:00" })]
+    );
     assert_eq!(of("provider_enabled"), [serde_json::json!({ "provider": "primary", "reason": "done" })]);
 }
 
