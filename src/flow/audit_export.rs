@@ -59,6 +59,9 @@ pub async fn start(
     settings: &notary::Settings,
     order: AuditOrder,
 ) -> Result<Uuid, Error> {
+    if !store.has_space() {
+        return Err(exports::Error::NoSpace.into());
+    }
     let range = audit_bundle::range(store, order.from, order.to).await.map_err(Error::Range)?;
     let events = range.newest.size - range.first;
     if events > EVENTS_MAX {

@@ -32,6 +32,8 @@ const KEPT_MAX: usize = 5;
 pub enum Error {
     #[error("{RUNNING_MAX} exports are being made; ask again when one of them is ready")]
     Busy,
+    #[error("the disk of the database is almost full; free space on it first")]
+    NoSpace,
     #[error("no file can be made in {}", folder.display())]
     File { folder: PathBuf, source: std::io::Error },
 }
@@ -100,13 +102,13 @@ pub struct Exports {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
     runtime: Handle,
-    exports: Mutex<BTreeMap<Uuid, Export>>,
+    kept: Mutex<BTreeMap<Uuid, Export>>,
 }
 
 impl Exports {
     /// Files are made in `folder`; the work runs in this runtime.
     pub fn new(folder: &Path, clock: Arc<dyn Clock>) -> Self {
-        Self { folder: folder.to_owned(), clock, runtime: Handle::current(), exports: Mutex::default() }
+        Self { folder: folder.to_owned(), clock, runtime: Handle::current(), kept: Mutex::default() }
     }
 
     /// Begins an export. `work` writes the file, and fails with a sentence.
@@ -175,7 +177,7 @@ impl Exports {
 
     // Whatever is too old is gone whenever somebody looks.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Export>> {
-        let mut exports = self.exports.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut exports = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         exports.retain(|_, it| it.ended.borrow().is_none() || now < it.asked_at.after(KEPT_FOR));
         exports

@@ -55,6 +55,9 @@ pub async fn start(
     (owner, actor): (&str, Actor),
     at: Timestamp,
 ) -> Result<Uuid, Error> {
+    if !store.has_space() {
+        return Err(exports::Error::NoSpace.into());
+    }
     let (from, to) = (order.request.from, order.request.to);
     let format: &'static str = order.format.into();
     let event = AuditEvent::new(actor, AuditKind::ReportExported, at).with("report", order.name());
@@ -89,7 +92,8 @@ const fn content_type(format: ReportFormat) -> &'static str {
         ReportFormat::Table => "text/plain; charset=utf-8",
         ReportFormat::Csv | ReportFormat::CsvRaw => "text/csv; charset=utf-8",
         ReportFormat::Json => "application/x-ndjson",
-        ReportFormat::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        // Its name tells a browser what it is.
+        ReportFormat::Xlsx => "application/octet-stream",
     }
 }
 

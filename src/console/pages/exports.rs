@@ -83,7 +83,9 @@ pub(super) async fn answer(
 ) -> Result<HttpResponse, PageError> {
     let id = match started {
         Ok(id) => id,
-        Err(error @ exports::Error::Busy) => return Err(PageError::Conflict(error.to_string())),
+        Err(error @ (exports::Error::Busy | exports::Error::NoSpace)) => {
+            return Err(PageError::Conflict(error.to_string()));
+        }
         Err(error) => return Err(PageError::Export(error)),
     };
     console.exports.wait(id, AT_ONCE).await;

@@ -62,13 +62,13 @@ fn profile<'a>(console: &'a Console, name: &str) -> Result<&'a ProviderProfile, 
 const fn channel_name(channel: Channel) -> &'static str {
     match channel {
         Channel::Sms => "SMS",
-        Channel::Push => "Push",
-        Channel::Email => "E-mail",
+        Channel::Push => "push",
+        Channel::Email => "e-mail",
     }
 }
 
-/// The state of a provider in one word, and the class of its badge.
-fn state(report: &ProviderReport) -> (&'static str, &'static str) {
+/// The condition of a provider in a word or two, and the class of its badge.
+fn condition(report: &ProviderReport) -> (&'static str, &'static str) {
     match report.circuit.as_deref() {
         _ if report.drained => ("drained", "badge-quiet"),
         Some("closed") if report.demoted.is_some() => ("tried later", "badge-warn"),

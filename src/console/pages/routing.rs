@@ -1,13 +1,15 @@
 //! Routing: the plan of each kind, and how a notification would reach a recipient, with the reasons.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Query, ServiceConfig};
+use jiff::SignedDuration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use strum::IntoEnumIterator;
 
-use super::overview::span;
 use super::{PageError, require};
 use crate::console::Console;
 use crate::console::access::SignedIn;
@@ -150,10 +152,15 @@ fn plan_row(plan: &Plan) -> PlanRow {
     PlanRow {
         kind: plan.kind.name(),
         steps: plan.steps.iter().map(Step::to_string).collect(),
-        ttl: span(plan.ttl),
-        hedge_after: plan.hedge_after.map(span),
+        ttl: written(plan.ttl),
+        hedge_after: plan.hedge_after.map(written),
         quiet_hours: plan.quiet_hours.as_ref().map(ToString::to_string),
     }
+}
+
+/// A span as the configuration has it: `5m`.
+fn written(span: Duration) -> String {
+    SignedDuration::try_from(span).map(|span| format!("{span:#}")).unwrap_or_default()
 }
 
 fn kind_choice(kind: Kind, chosen: Kind) -> RouteChoice {

@@ -60,6 +60,8 @@ impl AuditEvents for Sqlite {
                 format!("{LOOKED_AT} {OF_NOTIFICATION}"),
             ),
         };
+        // Without a filter every event that is read is found.
+        let looked_at_max = if kind.is_none() && actor.is_none() { limit } else { looked_at_max };
         let notification = if let EventScope::Of(notification) = scope { Some(notification.0) } else { None };
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(found)).bind(before).bind(from).bind(looked_at_max);
         let query = query.bind(notification).bind(kind).bind(actor).bind(limit);

@@ -3,6 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
+/// Characters of a value that a list shows. An export has all of it.
+const VALUE_MAX: usize = 200;
+
 /// One entry of the detail of an event.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct EventDetail {
@@ -70,9 +73,17 @@ pub(super) fn details(detail: &str) -> Vec<EventDetail> {
 
 fn plain(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::String(text) => shortened(text.clone()),
+        Value::Array(values) => shortened(values.iter().map(plain).collect::<Vec<_>>().join(", ")),
+        Value::Object(entries) => format!("{} entries", entries.len()),
         value => value.to_string(),
+    }
+}
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(VALUE_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 
@@ -94,8 +105,11 @@ mod tests {
     #[test]
     fn details_are_names_and_values() {
         let entry = |name: &str, value: &str| EventDetail { name: name.to_owned(), value: value.to_owned() };
-        let shown = details(r#"{"spki_pin":"ab","count":3,"names":["a","b"]}"#);
-        assert_eq!(shown, [entry("count", "3"), entry("names", "a, b"), entry("spki pin", "ab")]);
+        let shown = details(r#"{"spki_pin":"ab","count":3,"names":["a","b"],"templates":{"x":"y"}}"#);
+        assert_eq!(
+            shown,
+            [entry("count", "3"), entry("names", "a, b"), entry("spki pin", "ab"), entry("templates", "1 entries")]
+        );
         assert_eq!(details("no JSON"), []);
     }
 }

@@ -6,11 +6,12 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
 
-use super::{address, channel_name, moment, reports, state, why};
+use super::{address, channel_name, condition, moment, reports, why};
 use crate::console::Console;
 use crate::console::access::SignedIn;
 use crate::console::pages::overview::span;
 use crate::console::pages::{PageError, require};
+use crate::console::views::with_capital;
 use crate::domain::access::Action;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
@@ -26,7 +27,7 @@ struct ProvidersPart {
 #[derive(Serialize)]
 struct ChannelTable {
     id: &'static str,
-    name: &'static str,
+    name: String,
     rows: Vec<ProviderLine>,
 }
 
@@ -35,7 +36,7 @@ struct ProviderLine {
     order: usize,
     name: String,
     address: String,
-    state: &'static str,
+    condition: &'static str,
     tone: &'static str,
     why: String,
     drained_since: Option<Timestamp>,
@@ -63,20 +64,20 @@ async fn part(console: &Console) -> Result<ProvidersPart, PageError> {
     let channels = Channel::ALL.into_iter().map(|channel| {
         let of_channel = reports.iter().filter(|it| it.channel == channel);
         let rows = (1..).zip(of_channel).map(|(order, report)| line(order, report)).collect();
-        ChannelTable { id: channel.name(), name: channel_name(channel), rows }
+        ChannelTable { id: channel.name(), name: with_capital(channel_name(channel)), rows }
     });
     let channels = channels.filter(|it: &ChannelTable| !it.rows.is_empty()).collect();
     Ok(ProvidersPart { now: console.clocks.wall.now(), paused, channels })
 }
 
 fn line(order: usize, report: &ProviderReport) -> ProviderLine {
-    let (state, tone) = state(report);
+    let (condition, tone) = condition(report);
     let failed = report.recent_failures.zip(report.recent_attempts);
     ProviderLine {
         order,
         name: report.name.clone(),
         address: address("show", &report.name),
-        state,
+        condition,
         tone,
         why: why(report),
         drained_since: moment(report.drained_since.as_ref()),

@@ -7,7 +7,7 @@ use actix_web::web::{Data, Query};
 use serde::Serialize;
 
 use super::list::spent;
-use super::{AskedProvider, address, channel_name, moment, profile, report, state, why};
+use super::{AskedProvider, address, channel_name, condition, moment, profile, report, why};
 use crate::console::Console;
 use crate::console::access::SignedIn;
 use crate::console::pages::overview::span;
@@ -20,10 +20,9 @@ use crate::report::totals::Totals;
 #[derive(Serialize)]
 struct ProviderPage {
     done: Option<&'static str>,
-    state: &'static str,
+    condition: &'static str,
     tone: &'static str,
     why: String,
-    drained: bool,
     drained_since: Option<Timestamp>,
     may_operate: bool,
     drain: String,
@@ -73,13 +72,12 @@ pub(super) async fn show(
     let days = recent.by_provider.get(&asked.name);
     let days: Vec<_> = days.into_iter().flatten().map(|(country, sums)| country_row(country, sums)).collect();
     let before = console.inspector.profiles.iter().take_while(|it| it.provider != profile.provider);
-    let (state, tone) = state(&report);
+    let (condition, tone) = condition(&report);
     let page = ProviderPage {
         done: sentence(&asked.done),
-        state,
+        condition,
         tone,
         why: why(&report),
-        drained: report.drained,
         drained_since: moment(report.drained_since.as_ref()),
         may_operate: user.may(Action::OperateProviders),
         drain: address("drain", &asked.name),

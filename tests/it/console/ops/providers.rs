@@ -29,7 +29,7 @@ async fn a_drained_provider_says_by_whom_and_why_and_gets_nothing_until_it_is_en
     let (anna, ben) = (user(&gateway, "anna", &["operator"]), user(&gateway, "ben", &["operator"]));
     gateway.knows([recipient("anna").customer("1337").phone("+48600100200")]).await;
 
-    anna.page("/providers/drain?name=primary").await.shows("SMS goes on with backup");
+    anna.page("/providers/drain?name=primary").await.shows("Messages by SMS go on with backup");
     let drained = anna.post("/providers/drain", &[("name", "primary"), ("reason", "maintenance until 18:00")]).await;
     let page = anna.page(&drained.location()).await;
     page.shows("The provider is drained.").shows("maintenance until 18:00").shows("by operator:anna");
@@ -40,7 +40,7 @@ async fn a_drained_provider_says_by_whom_and_why_and_gets_nothing_until_it_is_en
     assert_eq!((gateway.sms("primary").received().len(), gateway.sms("backup").received().len()), (0, 1));
 
     let warned = ben.page("/providers/drain?name=backup").await;
-    warned.shows("No other SMS provider is enabled").shows("otp : sent by Push only");
+    warned.shows("No other SMS provider is enabled").shows("otp : sent by push only");
 
     let enabled = ben.post("/providers/enable", &[("name", "primary"), ("reason", "done")]).await;
     ben.page(&enabled.location()).await.shows("The provider is enabled.").shows("in use");

@@ -7,7 +7,7 @@ use crate::support::recipient;
 async fn the_plan_of_every_kind_is_shown() {
     let (_gateway, browser) = gateway().await;
     let page = browser.page("/routing").await;
-    page.shows("otp push → sms").shows("transaction push → email").shows("5 min 00 s");
+    page.shows("otp push → sms").shows("transaction push → email").shows("5m");
 }
 
 #[tokio::test]

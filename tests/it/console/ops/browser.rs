@@ -58,6 +58,9 @@ impl Page {
                 _ => {}
             }
         }
+        for (entity, c) in [("&#x60;", "`"), ("&#x3D;", "="), ("&quot;", "\""), ("&#x27;", "'"), ("&amp;", "&")] {
+            words = words.replace(entity, c);
+        }
         words.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 

@@ -1,14 +1,15 @@
 //! Providers, routing, reports and the audit log in the console.
 
 mod audit;
+mod browser;
 mod providers;
 mod reports;
 mod routing;
 
 use std::time::{Duration, Instant};
 
-use super::browser::{Browser, Page, signed_in, user, with_console};
 use crate::support::{Gateway, Setup};
+use browser::{Browser, Page, signed_in, user, with_console};
 
 /// A gateway with a console, and a user with every right that these pages ask for.
 async fn gateway() -> (Gateway, Browser) {

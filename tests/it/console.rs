@@ -1,0 +1,3 @@
+//! The operators' console over HTTP, with a real gateway behind it.
+
+mod ops;

@@ -1,4 +1,0 @@
-//! The operators' console, as a browser sees it.
-
-mod browser;
-mod ops;
