@@ -9,6 +9,7 @@ mod reload;
 mod templates;
 mod trust_error;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -226,6 +227,7 @@ impl Gateway {
             templates,
             clocks: clocks.clone(),
             worker: Arc::clone(&worker),
+            otp_ambiguous: config.recipients.otp_ambiguous,
         });
         let users = users_of(config, user_mail, &store, &clocks);
         let parts = console::ConsoleParts {
@@ -236,6 +238,8 @@ impl Gateway {
             clocks: clocks.clone(),
             users: Arc::clone(&users),
             dossiers: config.dossiers(),
+            daily_reports: config.report.daily.clone(),
+            export_folder: config.store.sqlite_path()?.parent().map(|it| Path::new(".").join(it)).unwrap_or_default(),
         };
         let (console, serving_console) = listen_for_console(&files.console, parts, &expiry)?.unzip();
         let mut tasks = vec![

@@ -1,7 +1,7 @@
 //! `otpost audit`: the audit log, and the proof that it is unchanged.
 
 mod archive;
-mod bundle_files;
+mod events_bar;
 mod export;
 mod key;
 mod list;

@@ -11,6 +11,7 @@ mod pages;
 mod settings;
 mod views;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +21,11 @@ use actix_web::web::{self, Data, FormConfig, PayloadConfig, ServiceConfig};
 use crate::domain::clock::Clocks;
 use crate::flow::alarms::Alarms;
 use crate::flow::dossiers;
+use crate::flow::exports::Exports;
 use crate::flow::inspector::Inspector;
 use crate::flow::recent::RecentReader;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
+use crate::flow::tasks::daily_report::Daily;
 use crate::flow::template_publishing::TemplatePublisher;
 use crate::flow::users::Users;
 use crate::server::{HttpListener, HttpOptions};
@@ -51,6 +54,9 @@ pub struct Console {
     pub clocks: Clocks,
     users: Arc<Users>,
     pub dossiers: dossiers::Settings,
+    pub daily_reports: Daily,
+    exports: Exports,
+    export_folder: PathBuf,
     /// Ends of certificates.
     expiry: Arc<ExpiryMonitor>,
     recent: RecentReader,
@@ -75,6 +81,9 @@ pub struct ConsoleParts {
     pub clocks: Clocks,
     pub users: Arc<Users>,
     pub dossiers: dossiers::Settings,
+    pub daily_reports: Daily,
+    /// Where files are made that operators export.
+    pub export_folder: PathBuf,
 }
 
 /// Starts the console. The returned future serves until [`HttpListener::stop`].
@@ -84,8 +93,9 @@ pub fn listen(
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     settings.check()?;
-    let ConsoleParts { store, inspector, alarms, clocks, users, templates, dossiers } = parts;
-    let address = settings.address();
+    let ConsoleParts { store, inspector, alarms, clocks, users, templates, dossiers, daily_reports, export_folder } =
+        parts;
+    let (address, steady) = (settings.address(), Arc::clone(&clocks.steady));
     let console = Data::new(Console {
         store,
         inspector,
@@ -95,6 +105,9 @@ pub fn listen(
         templates,
         dossiers,
         mails: MailPreviews::default(),
+        daily_reports,
+        exports: Exports::new(&export_folder, steady),
+        export_folder,
         expiry: Arc::clone(&expiry),
         recent: RecentReader::default(),
         views: Views::new(),

@@ -74,6 +74,8 @@ pub enum AuditKind {
     DeliveriesExported,
     /// The first notification with a client certificate arrived; the event gives the certificate its number.
     ClientCertificateFirstUsed,
+    /// An operator exported a report.
+    ReportExported,
     /// The ingest listener rejected a client, in a handshake or in a request.
     ClientRejected,
     /// The ingest listener rejected notifications of a client.

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::limits::SendLimits;
+use super::recipients::OtpAmbiguous;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact, InvalidContact};
 use crate::domain::country_prefix::CountryPrefix;
@@ -39,6 +40,19 @@ pub enum ExplainTarget {
     Contact { channel: Channel, contact: String, locale: Option<Locale> },
     /// All recipients that have this identifier.
     Identifier(Identifier),
+}
+
+impl ExplainTarget {
+    /// A contact as operators write it; its form says of which channel it is.
+    pub fn contact(text: &str, locale: Option<Locale>) -> Result<Self, InvalidContact> {
+        let channel = match text {
+            _ if text.starts_with('+') => Channel::Sms,
+            _ if text.contains('@') => Channel::Email,
+            _ => Channel::Push,
+        };
+        Contact::parse(channel, text)?;
+        Ok(Self::Contact { channel, contact: text.to_owned(), locale })
+    }
 }
 
 impl fmt::Debug for ExplainTarget {
@@ -83,6 +97,34 @@ pub struct RecipientExplanation {
     pub quiet_until: Option<String>,
     pub decision: String,
     pub deadline: String,
+}
+
+impl RecipientExplanation {
+    /// What the status of the recipient means for a notification of this kind; `None` when it is sent.
+    pub fn suppression(&self, kind: Kind) -> Option<String> {
+        let may_be_urgent = matches!(kind, Kind::Otp | Kind::CardLocked | Kind::TransactionalLockAdded);
+        match (self.status.suppresses(false), self.status.suppresses(may_be_urgent)) {
+            (_, true) => Some(format!("nothing is sent: the status of the recipient is {}", self.status.name())),
+            (true, false) if kind != Kind::Otp => Some(format!(
+                "sent only for a lost or stolen card or suspected fraud: the status of the recipient is {}",
+                self.status.name()
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// What it means for an OTP that so many recipients have the identifier; `None` when it is only one.
+pub fn ambiguity(count: usize, kind: Kind, setting: OtpAmbiguous) -> Option<String> {
+    let consequence = match setting {
+        OtpAmbiguous::Reject => "the OTP is not sent (ambiguous_recipient)",
+        OtpAmbiguous::All => "the OTP is sent to each",
+    };
+    (kind == Kind::Otp && count > 1).then(|| {
+        format!(
+            "{count} recipients have this identifier; unless another identifier of the OTP names only one, {consequence}"
+        )
+    })
 }
 
 /// One entry of the plan, used or skipped.

@@ -10,6 +10,7 @@ use super::explain::{ExplainRequest, ExplainTarget, ExplainedRecipient, Explaine
 use super::limits::SendLimits;
 use super::providers::registry::ProviderRegistry;
 use super::providers::report::ProviderReport;
+use super::recipients::OtpAmbiguous;
 use super::worker::Worker;
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
@@ -50,6 +51,7 @@ pub struct Inspector {
     pub templates: Arc<LiveTemplates>,
     pub clocks: Clocks,
     pub worker: Arc<Worker>,
+    pub otp_ambiguous: OtpAmbiguous,
 }
 
 impl Inspector {
@@ -65,13 +67,15 @@ impl Inspector {
     async fn providers(&self) -> Result<Answer, Error> {
         let drains = self.store.providers().drains().await?;
         let (table, now) = (self.registry.snapshot(), self.clocks.steady.now());
-        let states = self.registry.states();
+        let (states, missing) = (self.registry.states(), self.registry.receipts_missing());
         let report = |profile: &ProviderProfile| {
             let drain = drains.iter().find(|drain| drain.provider == profile.provider);
             let mut report = ProviderReport::configured(profile).with_drain(drain);
             if let Some(state) = states.iter().find(|state| state.provider == profile.provider) {
                 report = report.with_state(state);
             }
+            let missing = missing.iter().find(|(provider, _)| *provider == profile.provider).map(|(_, share)| *share);
+            report = report.with_answers(self.registry.last_accepted(&profile.provider), missing);
             if let Some(entry) = table.entry(&profile.provider) {
                 report = report.with_entry(entry, now);
             }

@@ -8,11 +8,16 @@
 //!
 //! For operators: `inspector` answers what they ask (`explain` is one of the questions), `deliveries` is how a delivery is shown,
 //! `recent` sums the last day, `dossiers` makes the document of a dispute, `recipient_import` reads files of recipients,
-//! `recipient_export` and `disclosure` are what they take out of the gateway, `template_publishing` takes changes of templates to the recipients, and `users` knows the users of the
-//! console, their passwords and sessions.
+//! `recipient_export` and `disclosure` are what they take out of the gateway. `exports` keeps files that take a while to make, such
+//! as those of `report_export` and `audit_export`; `audit_state` says how far the audit log is signed, and checks it.
+//! `template_publishing` takes changes of templates to the recipients. `users` knows the users of the console, their passwords
+//! and sessions.
 
 pub mod alarms;
 pub mod audit;
+pub mod audit_bundle;
+pub mod audit_export;
+pub mod audit_state;
 mod certificate_numbers;
 pub mod deliveries;
 mod delivery_metrics;
@@ -20,6 +25,7 @@ pub mod disclosure;
 pub mod dispatch;
 pub mod dossiers;
 pub mod explain;
+pub mod exports;
 pub mod inspector;
 pub mod intake;
 pub mod limits;
@@ -30,6 +36,7 @@ pub mod recent;
 pub mod recipient_export;
 pub mod recipient_import;
 pub mod recipients;
+pub mod report_export;
 mod report_keys;
 pub mod reporting;
 mod sender;

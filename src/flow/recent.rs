@@ -24,6 +24,8 @@ pub struct RecentTotals {
     pub since: [Timestamp; 2],
     /// For each kind the sums of the day and of the last hour.
     pub by_kind: BTreeMap<String, [Totals; 2]>,
+    /// For each provider and country the sums of the day; the country is empty on other channels than SMS.
+    pub by_provider: BTreeMap<String, BTreeMap<String, Totals>>,
     /// Each hour and its sums, the oldest first.
     pub by_hour: Vec<(Timestamp, Totals)>,
     /// Until when deliveries that ended are counted, if some are not counted yet.
@@ -81,9 +83,12 @@ impl KnownTotals {
         for stored in &counts {
             let key: &ReportKey = self.keys.key(stored.key)?;
             let numbers = report_keeper::numbers(stored);
-            totals.of(stored.hour, &key.kind, |it| {
-                Ok(it.add(key, &numbers, [&stored.start, &stored.send, &stored.deliver])?)
-            })?;
+            let times: [&[u8]; 3] = [&stored.start, &stored.send, &stored.deliver];
+            totals.of(stored.hour, &key.kind, |it| Ok(it.add(key, &numbers, times)?))?;
+            if !key.provider.is_empty() {
+                let countries = totals.by_provider.entry(key.provider.clone()).or_default();
+                countries.entry(key.country.clone()).or_default().add(key, &numbers, times)?;
+            }
         }
         Ok(totals)
     }

@@ -105,6 +105,11 @@ impl Plans {
         self.0.get(&kind)
     }
 
+    /// All plans, by kind.
+    pub fn all(&self) -> impl Iterator<Item = &Plan> {
+        self.0.values()
+    }
+
     /// The time to live; zero without a plan.
     pub fn ttl(&self, kind: Kind) -> Duration {
         self.of(kind).map_or(Duration::ZERO, |plan| plan.ttl)

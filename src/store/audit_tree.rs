@@ -14,8 +14,6 @@ use crate::domain::clock::Timestamp;
 pub trait AuditTree: Send + Sync {
     /// The events with the indexes `from` and above, at most `limit`, in order.
     async fn logged_events(&self, from: u64, limit: u32) -> Result<Vec<LoggedEvent>, Error>;
-    /// The events that belong to no notification, such as what operators did: those before the event `seq`, newest first.
-    async fn operations(&self, seq: i64, limit: u32) -> Result<Vec<EventLine>, Error>;
     /// The hashes of a tile; `None` if it has none yet.
     async fn tile(&self, level: u8, number: u64) -> Result<Option<Vec<u8>>, Error>;
     /// The newest checkpoint.

@@ -16,7 +16,7 @@
 
 mod accept;
 pub mod audit_archives;
-mod audit_events;
+pub mod audit_events;
 pub mod audit_tree;
 mod backend;
 pub mod backup;

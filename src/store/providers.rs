@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Error;
-use super::audit_events::{operator, reason_line};
-use crate::domain::audit_event::{AuditEvent, AuditKind};
+use super::audit_events::reason_line;
+use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 
@@ -23,9 +23,9 @@ pub const FRESH: Duration = Duration::from_secs(15);
 pub trait Providers: Send + Sync {
     /// Drains a provider until [`Providers::enable`], also across restarts. `false`, and nothing written, when it is
     /// drained already: the first reason stays.
-    async fn drain(&self, drain: &Drain) -> Result<bool, Error>;
+    async fn drain(&self, decision: &ProviderDecision) -> Result<bool, Error>;
     /// Enables a drained provider. `false`, and nothing written, when it is not drained.
-    async fn enable(&self, provider: &ProviderName, at: Timestamp) -> Result<bool, Error>;
+    async fn enable(&self, decision: &ProviderDecision) -> Result<bool, Error>;
     /// The drained providers, by name.
     async fn drains(&self) -> Result<Vec<Drain>, Error>;
     /// What providers accepted or may have accepted in the hour before `now`: by provider and minute, the oldest first. A
@@ -37,6 +37,31 @@ pub trait Providers: Send + Sync {
     async fn provider_states(&self) -> Result<Vec<ProviderState>, Error>;
 }
 
+/// An operator takes a provider out of rotation, or puts it back.
+#[derive(Debug, Clone)]
+pub struct ProviderDecision {
+    pub provider: ProviderName,
+    /// The operator's reason.
+    pub reason: Option<String>,
+    pub actor: Actor,
+    pub at: Timestamp,
+}
+
+impl ProviderDecision {
+    /// The reason becomes one short line, so that lists stay readable.
+    pub fn new(provider: ProviderName, reason: Option<&str>, actor: Actor, at: Timestamp) -> Self {
+        Self { provider, reason: reason.and_then(reason_line), actor, at }
+    }
+
+    pub(super) fn event(&self, kind: AuditKind) -> AuditEvent {
+        let event = AuditEvent::new(self.actor.clone(), kind, self.at).with("provider", self.provider.0.as_str());
+        match &self.reason {
+            Some(reason) => event.with("reason", reason.as_str()),
+            None => event,
+        }
+    }
+}
+
 /// A provider that operators have taken out of rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drain {
@@ -44,21 +69,8 @@ pub struct Drain {
     pub since: Timestamp,
     /// The operator's reason.
     pub reason: Option<String>,
-}
-
-impl Drain {
-    /// A drain from `since` on. The reason becomes one short line, so that lists stay readable.
-    pub fn new(provider: ProviderName, reason: Option<&str>, since: Timestamp) -> Self {
-        Self { provider, since, reason: reason.and_then(reason_line) }
-    }
-
-    pub(super) fn event(&self) -> AuditEvent {
-        let event = event(AuditKind::ProviderDrained, &self.provider, self.since);
-        match &self.reason {
-            Some(reason) => event.with("reason", reason.as_str()),
-            None => event,
-        }
-    }
+    /// The operator, as in the audit log; unknown for a drain from before a version that stores it.
+    pub by: Option<String>,
 }
 
 /// What a provider accepted or may have accepted.
@@ -84,14 +96,6 @@ pub struct ProviderState {
     /// The average time of an attempt.
     pub latency: Option<Duration>,
     pub observed_at: Timestamp,
-}
-
-pub(super) fn enabled_event(provider: &ProviderName, at: Timestamp) -> AuditEvent {
-    event(AuditKind::ProviderEnabled, provider, at)
-}
-
-fn event(kind: AuditKind, provider: &ProviderName, at: Timestamp) -> AuditEvent {
-    AuditEvent::new(operator(), kind, at).with("provider", provider.0.as_str())
 }
 
 /// The minute, since 1970, in which a message was sent.

@@ -12,7 +12,7 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::bundle_files::{self, events_bar};
+use super::events_bar::events_bar;
 use crate::audit::bundle::{self, Verified};
 use crate::audit::bundle_writer::{remove_partial, sync_name};
 use crate::audit::checkpoint::Checkpoint;
@@ -23,6 +23,7 @@ use crate::cli::{ConfigFile, Usage, output};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::duration;
+use crate::flow::audit_bundle;
 use crate::flow::tasks::notary;
 use crate::store::Store;
 use crate::store::audit_archives::AuditArchive;
@@ -231,7 +232,9 @@ impl Archiver<'_> {
             let newest = self.checkpoint((first + BUNDLE_MAX).min(limit)).await?;
             self.begin("writing", newest.size - first);
             let key = self.verifier.to_text()?;
-            bundle_files::write(self.store, &folder, (first, &newest), &key, &self.bar).await?;
+            let progress = |done| self.bar.inc(done);
+            let written = audit_bundle::write(self.store, &folder, (first, &newest), &key, &progress).await;
+            written.with_context(|| folder.display().to_string())?;
         }
         // The run that wrote it may have been killed before this.
         sync_name(&folder)?;

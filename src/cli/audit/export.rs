@@ -3,17 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use serde_json::json;
 
-use super::bundle_files::{self, events_bar};
-use crate::audit::tile::WIDTH;
+use super::events_bar::events_bar;
 use crate::cli::config_file::open_store;
 use crate::cli::{ConfigFile, Usage, operator_log, output, time};
 use crate::domain::audit_event::AuditKind;
-use crate::domain::clock::Timestamp;
+use crate::flow::audit_bundle::{self, BundleRange, Error};
 use crate::flow::tasks::notary;
-use crate::store::Store;
-use crate::store::audit_tree::StoredCheckpoint;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -44,20 +42,23 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Err(Usage(format!("{} exists; name a directory that does not", args.dir.display())).into());
     }
     let store = open_store(&config).await?;
-    let range = match range(&store, from, to).await {
+    let range = match audit_bundle::range(&store, from, to).await {
         Ok(range) => range,
         Err(error) => {
             store.close().await?;
-            return Err(error);
+            return Err(match error {
+                Error::Archived { .. } | Error::NothingSigned { .. } => Usage(error.to_string()).into(),
+                error => error.into(),
+            });
         }
     };
-    let ExportRange { first, newest, archives } = range;
+    let BundleRange { first, newest, archives } = range;
     let events = newest.size - first;
     let bar = events_bar(events, args.json);
-    let written = bundle_files::write(&store, &args.dir, (first, &newest), &key, &bar).await;
+    let written = audit_bundle::write(&store, &args.dir, (first, &newest), &key, &|done| bar.inc(done)).await;
     bar.finish_and_clear();
     store.close().await?;
-    let checkpoints = written?;
+    let checkpoints = written.with_context(|| args.dir.display().to_string())?;
     let detail = [("first", first.into()), ("events", events.into())];
     operator_log::record_at(&config, AuditKind::AuditExported, &detail).await;
     let dir = args.dir.display();
@@ -76,37 +77,4 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         output::note(format_args!("note: earlier events of this range are archived; they are in {archives}"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-struct ExportRange {
-    /// The first event of the range that is in the database, at the start of its file.
-    first: u64,
-    /// The checkpoint that covers the last one.
-    newest: StoredCheckpoint,
-    /// The bundles that have the earlier events.
-    archives: Vec<String>,
-}
-
-async fn range(store: &Store, from: Timestamp, to: Timestamp) -> anyhow::Result<ExportRange> {
-    let tree = store.audit_tree();
-    let archives = store.audit_archives().archives().await?;
-    let (archived, archived_to) = archives.last().map_or((0, None), |last| (last.until, Some(last.to)));
-    let names: Vec<_> =
-        archives.iter().filter(|it| it.to >= from && it.from < to).map(|it| it.bundle.clone()).collect();
-    if archived_to.is_some_and(|last| to <= last) {
-        let text = format!("the events between {from} and {to} are archived; they are in {}", names.join(", "));
-        return Err(Usage(text).into());
-    }
-    let before = tree.checkpoint_before(from).await?.map_or(0, |checkpoint| checkpoint.size);
-    let newest = match tree.checkpoint_before(to).await? {
-        // Events at the end of the range may have been signed only after it.
-        Some(last) => Some(tree.checkpoints(last.size, 1).await?.pop().unwrap_or(last)),
-        None => None,
-    };
-    let newest = newest.filter(|newest| newest.size > before.max(archived)).ok_or_else(|| {
-        Usage(format!(
-            "no signed events between {from} and {to}; `otpost audit status` shows how far the log is signed"
-        ))
-    })?;
-    Ok(ExportRange { first: (before / WIDTH * WIDTH).max(archived), newest, archives: names })
 }

@@ -9,6 +9,7 @@ use strum::IntoEnumIterator;
 use crate::cli::{ConfigFile, Usage, output, time};
 use crate::domain::audit_event::AuditKind;
 use crate::domain::written::time::parse;
+use crate::store::audit_events::{EventFilter, EventScope};
 use crate::store::reports::EventLine;
 
 const PAGE: u32 = 500;
@@ -44,21 +45,15 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let to = parse(&args.to, &now).map_err(Usage)?;
     let from = args.from.as_deref().map(|from| time::range(from, &args.to, &now)).transpose().map_err(Usage)?;
     let store = args.config.open_store().await?;
-    let (mut found, mut before) = (Vec::new(), i64::MAX);
-    while found.len() < args.limit as usize {
-        let page = store.audit_tree().operations(before, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        before = last.seq;
-        let is_over = from.is_some_and(|(from, _)| last.at < from);
-        let matches = |event: &EventLine| {
-            event.at < to
-                && from.is_none_or(|(from, _)| event.at >= from)
-                && args.kind.as_ref().is_none_or(|kind| *kind == event.kind)
-        };
-        found.extend(page.into_iter().filter(matches));
-        if is_over {
-            break;
-        }
+    let (mut found, mut before) = (Vec::new(), Some(i64::MAX));
+    while let Some(older) = before.filter(|_| found.len() < args.limit as usize) {
+        let filter =
+            EventFilter { before: older, kind: args.kind.clone(), ..EventFilter::newest(EventScope::Operations, PAGE) };
+        let page = store.audit_events().find(&filter).await?;
+        let is_over = page.events.last().is_some_and(|last| from.is_some_and(|(from, _)| last.line.at < from));
+        let in_range = |event: &EventLine| event.at < to && from.is_none_or(|(from, _)| event.at >= from);
+        found.extend(page.events.into_iter().map(|event| event.line).filter(in_range));
+        before = page.next.filter(|_| !is_over);
     }
     let archived = store.audit_archives().archives().await?.pop();
     store.close().await?;

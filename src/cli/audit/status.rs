@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::cli::{ConfigFile, output};
+use crate::flow::audit_state::AuditState;
 use crate::store::audit_archives::AuditArchive;
 
 #[derive(Debug, clap::Args)]
@@ -18,18 +19,16 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let store = args.config.open_store().await?;
-    let last = store.audit_tree().last_checkpoint().await?;
-    let size = last.as_ref().map_or(0, |checkpoint| checkpoint.size);
-    let waiting = store.audit_tree().logged_events(size, 10_000).await?;
-    let archived = store.audit_archives().archives().await?.pop();
+    let AuditState { mut archives, signed: last, waiting, oldest_waiting } = AuditState::read(&store).await?;
     store.close().await?;
-    let oldest = waiting.first().map(|event| event.line.at.to_string());
+    let (archived, oldest) = (archives.pop(), oldest_waiting.map(|at| at.to_string()));
+    let size = last.as_ref().map_or(0, |checkpoint| checkpoint.size);
     if args.json {
         output::json(&json!({
             "archived": archived.as_ref().map_or(0, |archive| archive.until),
             "signed": size,
             "signed_at": last.as_ref().map(|checkpoint| checkpoint.at.to_string()),
-            "waiting": waiting.len(),
+            "waiting": waiting,
             "oldest_waiting": oldest,
             "checkpoint": last.map(|checkpoint| checkpoint.note),
         }))?;
@@ -43,7 +42,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => output::line("signed    nothing yet: otpost serve signs")?,
     }
     match oldest {
-        Some(oldest) => output::line(format_args!("waiting   {} events, the oldest since {oldest}", waiting.len()))?,
+        Some(oldest) => output::line(format_args!("waiting   {waiting} events, the oldest since {oldest}"))?,
         None => output::line("waiting   no events")?,
     }
     if let Some(last) = last {

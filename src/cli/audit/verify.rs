@@ -8,7 +8,7 @@ use anyhow::Context;
 use openssl::x509::X509;
 use serde_json::{Value, json};
 
-use super::bundle_files::events_bar;
+use super::events_bar::events_bar;
 use crate::audit::bundle::{self, Verified};
 use crate::audit::note::NoteVerifier;
 use crate::audit::tlog_proof::{self, ProvenEvent, TlogProof};

@@ -129,10 +129,10 @@ fn row(provider: &ProviderReport) -> Vec<String> {
 }
 
 fn status(provider: &ProviderReport) -> String {
-    match (&provider.drained_since, &provider.drain_reason, &provider.demoted) {
-        (Some(since), None, _) => format!("drained since {since}"),
-        (Some(since), Some(reason), _) => format!("drained since {since}: {reason}"),
-        (None, _, Some(why)) => format!("enabled, tried later: {why}"),
-        (None, _, None) => "enabled".to_owned(),
-    }
+    let Some(since) = &provider.drained_since else {
+        return provider.demoted.as_ref().map_or("enabled".to_owned(), |why| format!("enabled, tried later: {why}"));
+    };
+    let by = provider.drained_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let reason = provider.drain_reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("drained since {since}{by}{reason}")
 }

@@ -12,14 +12,12 @@ use crate::cli::config_file::{ConfigFile, read_store};
 use crate::cli::{Usage, local_gateway, output, recipient, usage};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
-use crate::domain::contact::{Channel, Contact};
 use crate::domain::notification::Kind;
-use crate::domain::recipient::{IdentifierKind, Locale, RecipientStatus};
+use crate::domain::recipient::{IdentifierKind, Locale};
 use crate::flow::explain::{
-    CandidateExplanation, ExplainRequest, ExplainTarget, ExplainedRecipient, Explainer, RecipientExplanation,
+    self, CandidateExplanation, ExplainRequest, ExplainTarget, ExplainedRecipient, Explainer, RecipientExplanation,
 };
 use crate::flow::inspector::{Answer, Question};
-use crate::flow::recipients::OtpAmbiguous;
 use crate::route::ProviderProfile;
 use crate::route::circuit::Circuit;
 use crate::route::ranking::ProviderTable;
@@ -66,62 +64,31 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let (true, ExplainTarget::Identifier(identifier)) = (recipients.is_empty(), &request.target) {
         return Err(recipient::not_found(identifier.kind));
     }
-    let is_ambiguous = args.kind == Kind::Otp && recipients.len() > 1;
+    let ambiguity = explain::ambiguity(recipients.len(), args.kind, config.recipients.otp_ambiguous);
     if args.json {
-        let ambiguous = is_ambiguous;
+        let ambiguous = ambiguity.is_some();
         output::json(
             &json!({ "source": source, "kind": args.kind, "ambiguous": ambiguous, "recipients": recipients }),
         )?;
     } else {
-        if is_ambiguous {
-            output::line(ambiguity(recipients.len(), config.recipients.otp_ambiguous))?;
+        if let Some(text) = ambiguity {
+            output::line(format_args!("{text}\n"))?;
         }
         recipients.iter().try_for_each(|explanation| print(args.kind, explanation))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn ambiguity(count: usize, setting: OtpAmbiguous) -> String {
-    let consequence = match setting {
-        OtpAmbiguous::Reject => "the OTP is not sent (ambiguous_recipient)",
-        OtpAmbiguous::All => "the OTP is sent to each",
-    };
-    format!(
-        "{count} recipients have this identifier; unless another identifier of the OTP names only one, {consequence}\n"
-    )
-}
-
-fn suppression(status: RecipientStatus, kind: Kind) -> Option<String> {
-    let may_be_urgent = matches!(kind, Kind::Otp | Kind::CardLocked | Kind::TransactionalLockAdded);
-    match (status.suppresses(false), status.suppresses(may_be_urgent)) {
-        (_, true) => Some(format!("nothing is sent: the status of the recipient is {}", status.name())),
-        (true, false) if kind != Kind::Otp => Some(format!(
-            "sent only for a lost or stolen card or suspected fraud: the status of the recipient is {}",
-            status.name()
-        )),
-        _ => None,
-    }
-}
-
 fn target(args: &Args) -> Result<ExplainTarget, Usage> {
     if let Some(text) = &args.to {
-        let channel = channel_of(text);
-        Contact::parse(channel, text).map_err(|error| Usage(format!("--to: {error}")))?;
-        return Ok(ExplainTarget::Contact { channel, contact: text.clone(), locale: args.locale.clone() });
+        let target = ExplainTarget::contact(text, args.locale.clone());
+        return target.map_err(|error| Usage(format!("--to: {error}")));
     }
     let Some([kind, value]) = args.recipient.as_deref() else {
         return Err(Usage("expected --to or --recipient".to_owned()));
     };
     let kind: IdentifierKind = kind.parse().map_err(|error| Usage(format!("--recipient: {error}")))?;
     Ok(ExplainTarget::Identifier(recipient::parse_identifier(kind, value)?))
-}
-
-fn channel_of(text: &str) -> Channel {
-    match text {
-        _ if text.starts_with('+') => Channel::Sms,
-        _ if text.contains('@') => Channel::Email,
-        _ => Channel::Push,
-    }
 }
 
 async fn from_file(config: &Config, request: &ExplainRequest) -> anyhow::Result<Vec<RecipientExplanation>> {
@@ -187,7 +154,7 @@ async fn recipients(config: &Config, target: &ExplainTarget) -> anyhow::Result<V
 
 fn print(kind: Kind, explanation: &RecipientExplanation) -> std::io::Result<()> {
     output::line(format_args!("{kind}, locale {}", explanation.locale))?;
-    if let Some(text) = suppression(explanation.status, kind) {
+    if let Some(text) = explanation.suppression(kind) {
         output::line(text)?;
     }
     let rows: Vec<_> = explanation.candidates.iter().map(row).collect();

@@ -1,8 +1,13 @@
 //! The pages, one file or folder per topic.
 
+mod audit;
 mod deliveries;
+mod exports;
 mod overview;
+mod providers;
 mod recipients;
+mod reports;
+mod routing;
 pub(super) mod templates;
 mod upload;
 
@@ -35,6 +40,11 @@ pub(super) fn routes(service: &mut ServiceConfig) {
         .configure(deliveries::routes)
         .configure(recipients::routes)
         .configure(templates::routes)
+        .configure(providers::routes)
+        .configure(routing::routes)
+        .configure(reports::routes)
+        .configure(exports::routes)
+        .configure(audit::routes)
         .default_service(web::to(not_found));
 }
 
@@ -62,6 +72,8 @@ pub(super) enum PageError {
     Counts(#[from] crate::flow::reporting::Error),
     #[error("the dossier cannot be made")]
     Dossier(#[from] crate::flow::dossiers::Error),
+    #[error("the export cannot be begun")]
+    Export(#[source] crate::flow::exports::Error),
 }
 
 impl PageError {
@@ -71,7 +83,7 @@ impl PageError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Store(_) | Self::Counts(_) | Self::Dossier(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::Counts(_) | Self::Dossier(_) | Self::Export(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -104,6 +116,11 @@ pub(super) async fn require(console: &Data<Console>, user: &SignedIn, action: Ac
 pub(super) fn unavailable(error: &dyn std::error::Error) -> HttpResponse {
     tracing::error!(error = chain(error), "a page of the console could not be made");
     super::views::error_page(StatusCode::INTERNAL_SERVER_ERROR, "this failed; the log of the gateway says why")
+}
+
+/// Sends the browser to a page after a change, so that loading it again repeats nothing.
+pub(super) fn see_other(address: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, address)).finish()
 }
 
 async fn not_found() -> Result<HttpResponse, PageError> {

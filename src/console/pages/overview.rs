@@ -16,7 +16,8 @@ use crate::console::charts::{Series, line, stacked_bars};
 use crate::domain::access::Action;
 use crate::domain::clock::Timestamp;
 use crate::flow::recent::RecentTotals;
-use live::{LivePart, span};
+use live::LivePart;
+pub(super) use live::span;
 
 pub(super) fn routes(service: &mut ServiceConfig) {
     service.route("/", web::get().to(overview)).route("/overview/live", web::get().to(live_part));

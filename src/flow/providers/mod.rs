@@ -2,6 +2,7 @@
 //! and how many receipts are missing.
 
 mod circuit_metrics;
+pub mod drain_effect;
 pub(crate) mod receipt_rate;
 pub mod registry;
 pub mod report;

@@ -4,6 +4,7 @@
 //! It sends nothing. Health lives in memory and starts anew with each process. What operators decide is in the table and
 //! is read four times a second.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub struct ProviderRegistry {
     table: Mutex<ProviderTable>,
     receipt_rate: Mutex<ReceiptRate>,
     trouble: Mutex<ProviderTrouble>,
+    last_accepted: Mutex<BTreeMap<ProviderName, Timestamp>>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     otp_exceeds_cap: bool,
@@ -45,8 +47,8 @@ impl ProviderRegistry {
     /// its spend cap when no other is left.
     pub fn new(profiles: &[ProviderProfile], store: Arc<Store>, clock: Arc<dyn Clock>, otp_exceeds_cap: bool) -> Self {
         let table = Mutex::new(ProviderTable::new(profiles));
-        let (receipt_rate, trouble) = (Mutex::default(), Mutex::default());
-        Self { table, receipt_rate, trouble, store, clock, otp_exceeds_cap }
+        let (receipt_rate, trouble, last_accepted) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { table, receipt_rate, trouble, last_accepted, store, clock, otp_exceeds_cap }
     }
 
     /// Decides the next step of a delivery after `attempts`.
@@ -118,6 +120,8 @@ impl ProviderRegistry {
         }
         if attempt.is_taken() {
             self.receipt_rate().record_accepted(provider, attempt.started_at);
+            let mut last = self.last_accepted.lock().unwrap_or_else(PoisonError::into_inner);
+            last.insert(provider.clone(), self.clock.now());
         }
         let mut table = self.table();
         let before = circuit_metrics::circuit(&table, provider);
@@ -207,9 +211,19 @@ impl ProviderRegistry {
         saved_states::states(&self.table(), self.clock.now())
     }
 
+    /// When the provider accepted a message last, if it did since this process started.
+    pub fn last_accepted(&self, provider: &ProviderName) -> Option<Timestamp> {
+        self.last_accepted.lock().unwrap_or_else(PoisonError::into_inner).get(provider).copied()
+    }
+
+    /// Of providers that send receipts, the share of recent messages that have none; see `otpost_receipts_missing_ratio`.
+    pub fn receipts_missing(&self) -> Vec<(ProviderName, f64)> {
+        self.receipt_rate().missing(self.clock.now())
+    }
+
     fn observe(&self) -> Vec<ProviderState> {
         let now = self.clock.now();
-        for (provider, ratio) in self.receipt_rate().missing(now) {
+        for (provider, ratio) in self.receipts_missing() {
             metrics::gauge!("otpost_receipts_missing_ratio", "provider" => provider.0).set(ratio);
         }
         let table = self.table();

@@ -31,6 +31,12 @@ pub struct ProviderReport {
     pub drained: bool,
     pub drained_since: Option<String>,
     pub drain_reason: Option<String>,
+    /// The operator, as in the audit log.
+    pub drained_by: Option<String>,
+    /// When it accepted a message last, if it did since the gateway started.
+    pub last_accepted_at: Option<String>,
+    /// Of a hundred messages that it accepted in the last hour, those without a receipt after five minutes.
+    pub receipts_missing_percent: Option<u8>,
     /// Why it is tried later than configured.
     pub demoted: Option<String>,
 }
@@ -54,6 +60,9 @@ impl ProviderReport {
             drained: false,
             drained_since: None,
             drain_reason: None,
+            drained_by: None,
+            last_accepted_at: None,
+            receipts_missing_percent: None,
             demoted: None,
         }
     }
@@ -62,7 +71,9 @@ impl ProviderReport {
     #[must_use]
     pub fn with_drain(self, drain: Option<&Drain>) -> Self {
         let (drained, drained_since) = (drain.is_some(), drain.map(|drain| drain.since.to_string()));
-        Self { drained, drained_since, drain_reason: drain.and_then(|drain| drain.reason.clone()), ..self }
+        let (drain_reason, drained_by) = drain.map(|drain| (drain.reason.clone(), drain.by.clone())).unzip();
+        let (drain_reason, drained_by) = (drain_reason.flatten(), drained_by.flatten());
+        Self { drained, drained_since, drain_reason, drained_by, ..self }
     }
 
     /// What a gateway stored.
@@ -82,6 +93,15 @@ impl ProviderReport {
     #[must_use]
     pub fn with_spent(self, spent: Price) -> Self {
         Self { spent_last_hour: Some(spent.to_string()), ..self }
+    }
+
+    /// What the running gateway saw: when it accepted a message last, and the share of messages without a receipt.
+    #[must_use]
+    pub fn with_answers(self, last_accepted: Option<Timestamp>, receipts_missing: Option<f64>) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a hundred")]
+        let percent = receipts_missing.map(|share| (share.clamp(0.0, 1.0) * 100.0).round() as u8);
+        let last_accepted_at = last_accepted.map(|at| at.to_string());
+        Self { last_accepted_at, receipts_missing_percent: percent, ..self }
     }
 
     /// What the running gateway knows: why the provider is tried later, and what was spent.

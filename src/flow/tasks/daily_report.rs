@@ -68,6 +68,13 @@ impl Daily {
         self.addresses().map(drop)
     }
 
+    /// The last day whose summary is in the folder.
+    pub fn last_written(&self) -> Option<Date> {
+        let files = std::fs::read_dir(&self.folder).ok()?.filter_map(Result::ok);
+        let day = |name: &str| name.get(..10).filter(|_| name[10..].starts_with("-summary."))?.parse::<Date>().ok();
+        files.filter_map(|file| day(file.file_name().to_str()?)).max()
+    }
+
     fn mails_through(&self, profile: &ProviderProfile) -> bool {
         profile.provider.0 == self.mail_provider && profile.channel == Channel::Email
     }

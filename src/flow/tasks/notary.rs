@@ -26,6 +26,7 @@ use crate::domain::clock::{Clocks, Timestamp};
 use crate::store::Store;
 use crate::store::audit_tree::{LoggedEvent, StoredCheckpoint, StoredTile};
 
+pub use publish::NEWEST;
 pub use settings::{Settings, signer};
 pub use tree::{leaf_of, load_tiles};
 

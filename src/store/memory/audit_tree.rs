@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::MemoryBackend;
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
 use crate::store::audit_tree::{AuditTree, LoggedEvent, StoredCheckpoint, StoredTile, StoredTimestamp};
@@ -14,27 +15,9 @@ impl AuditTree for MemoryBackend {
         self.call("logged_events", |tables| {
             let events = tables.numbered_events().skip_while(|(seq, _)| u64::try_from(*seq).unwrap_or(0) <= from);
             let events = events.take(limit as usize);
-            events
-                .map(|(seq, event)| LoggedEvent {
-                    line: EventLine {
-                        seq,
-                        at: event.at,
-                        actor: event.actor.to_string(),
-                        kind: event.kind.name().to_owned(),
-                        detail: serde_json::to_string(&event.detail).unwrap_or_default(),
-                    },
-                    notification: event.notification.map(|id| id.0.simple().to_string()),
-                    delivery: event.delivery.map(|id| id.0.simple().to_string()),
-                })
-                .collect()
+            events.map(|(seq, event)| logged(seq, event)).collect()
         })
         .await
-    }
-
-    async fn operations(&self, seq: i64, limit: u32) -> Result<Vec<EventLine>, Error> {
-        let events = self.logged_events(0, u32::MAX).await?.into_iter().rev();
-        let operations = events.filter(|event| event.notification.is_none() && event.line.seq < seq);
-        Ok(operations.take(limit as usize).map(|event| event.line).collect())
     }
 
     async fn tile(&self, level: u8, number: u64) -> Result<Option<Vec<u8>>, Error> {
@@ -104,5 +87,20 @@ impl AuditTree for MemoryBackend {
             true
         })
         .await
+    }
+}
+
+/// An event as it is read back.
+pub(super) fn logged(seq: i64, event: &AuditEvent) -> LoggedEvent {
+    LoggedEvent {
+        line: EventLine {
+            seq,
+            at: event.at,
+            actor: event.actor.to_string(),
+            kind: event.kind.name().to_owned(),
+            detail: serde_json::to_string(&event.detail).unwrap_or_default(),
+        },
+        notification: event.notification.map(|id| id.0.simple().to_string()),
+        delivery: event.delivery.map(|id| id.0.simple().to_string()),
     }
 }

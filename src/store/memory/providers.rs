@@ -5,29 +5,32 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::MemoryBackend;
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::store::Error;
-use crate::store::providers::{Billed, Drain, ProviderState, Providers, billed_minute, billed_since, enabled_event};
+use crate::store::providers::{Billed, Drain, ProviderDecision, ProviderState, Providers, billed_minute, billed_since};
 
 #[async_trait]
 impl Providers for MemoryBackend {
-    async fn drain(&self, drain: &Drain) -> Result<bool, Error> {
+    async fn drain(&self, decision: &ProviderDecision) -> Result<bool, Error> {
+        let ProviderDecision { provider, reason, actor, at } = decision.clone();
         self.call("drain", |tables| {
-            let is_new = !tables.drains.contains_key(&drain.provider);
+            let is_new = !tables.drains.contains_key(&provider);
             if is_new {
-                tables.drains.insert(drain.provider.clone(), drain.clone());
-                tables.events.push(drain.event());
+                let drain = Drain { provider: provider.clone(), since: at, reason, by: Some(actor.to_string()) };
+                tables.drains.insert(provider, drain);
+                tables.events.push(decision.event(AuditKind::ProviderDrained));
             }
             is_new
         })
         .await
     }
 
-    async fn enable(&self, provider: &ProviderName, at: Timestamp) -> Result<bool, Error> {
+    async fn enable(&self, decision: &ProviderDecision) -> Result<bool, Error> {
         self.call("enable", |tables| {
-            let was_drained = tables.drains.remove(provider).is_some();
-            tables.events.extend(was_drained.then(|| enabled_event(provider, at)));
+            let was_drained = tables.drains.remove(&decision.provider).is_some();
+            tables.events.extend(was_drained.then(|| decision.event(AuditKind::ProviderEnabled)));
             was_drained
         })
         .await

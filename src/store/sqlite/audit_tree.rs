@@ -8,7 +8,6 @@ use sqlx::{Connection, Row};
 
 use super::Sqlite;
 use super::json_rows::{Hex, array};
-use super::reports::event;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
 use crate::store::audit_tree::{AuditTree, LoggedEvent, StoredCheckpoint, StoredTile, StoredTimestamp};
@@ -26,18 +25,6 @@ impl AuditTree for Sqlite {
         let query = sqlx::query_scalar(text).bind(stored(from)).bind(limit);
         let Json(rows): Json<Vec<LoggedRow>> = query.fetch_one(&self.read).await?;
         Ok(rows.into_iter().map(LoggedRow::read).collect())
-    }
-
-    async fn operations(&self, seq: i64, limit: u32) -> Result<Vec<EventLine>, Error> {
-        let rows = sqlx::query(
-            "SELECT seq, at, actor, kind, detail FROM audit_event INDEXED BY audit_event_operation
-               WHERE notification_id IS NULL AND seq < ?1 ORDER BY seq DESC LIMIT ?2",
-        )
-        .bind(seq)
-        .bind(limit)
-        .fetch_all(&self.read)
-        .await?;
-        rows.iter().map(event).collect()
     }
 
     async fn tile(&self, level: u8, number: u64) -> Result<Option<Vec<u8>>, Error> {
@@ -140,10 +127,10 @@ impl AuditTree for Sqlite {
 
 /// Number, time, actor, kind, notification, delivery and detail of an event. An id that there is none of is empty.
 #[derive(Deserialize)]
-struct LoggedRow(i64, i64, String, String, String, String, String);
+pub(super) struct LoggedRow(i64, i64, String, String, String, String, String);
 
 impl LoggedRow {
-    fn read(self) -> LoggedEvent {
+    pub(super) fn read(self) -> LoggedEvent {
         let Self(seq, at, actor, kind, notification, delivery, detail) = self;
         let id = |id: String| Some(id).filter(|id| !id.is_empty());
         let line = EventLine { seq, at: Timestamp::from_micros(at), actor, kind, detail };

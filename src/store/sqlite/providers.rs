@@ -7,40 +7,44 @@ use sqlx::{Connection, Row};
 
 use super::Sqlite;
 use super::audit_events::insert_event;
+use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 use crate::store::Error;
-use crate::store::providers::{Billed, Drain, ProviderState, Providers, billed_since, enabled_event};
+use crate::store::providers::{Billed, Drain, ProviderDecision, ProviderState, Providers, billed_since};
 
 #[async_trait]
 impl Providers for Sqlite {
-    async fn drain(&self, drain: &Drain) -> Result<bool, Error> {
-        let text = "INSERT INTO provider_drain (name, since, reason) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    async fn drain(&self, decision: &ProviderDecision) -> Result<bool, Error> {
+        let text =
+            "INSERT INTO provider_drain (name, since, reason, actor) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        let ProviderDecision { provider, reason, actor, at } = decision;
         self.failure
             .watch(async {
                 let mut write = self.writing().await?;
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-                let query = sqlx::query(text).bind(&drain.provider.0).bind(drain.since.micros()).bind(&drain.reason);
+                let query = sqlx::query(text).bind(&provider.0).bind(at.micros()).bind(reason);
+                let query = query.bind(actor.to_string());
                 if query.execute(&mut *transaction).await?.rows_affected() == 0 {
                     return Ok(false);
                 }
-                insert_event(&mut transaction, &drain.event()).await?;
+                insert_event(&mut transaction, &decision.event(AuditKind::ProviderDrained)).await?;
                 transaction.commit().await?;
                 Ok(true)
             })
             .await
     }
 
-    async fn enable(&self, provider: &ProviderName, at: Timestamp) -> Result<bool, Error> {
+    async fn enable(&self, decision: &ProviderDecision) -> Result<bool, Error> {
         self.failure
             .watch(async {
                 let mut write = self.writing().await?;
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-                let query = sqlx::query("DELETE FROM provider_drain WHERE name = ?1").bind(&provider.0);
+                let query = sqlx::query("DELETE FROM provider_drain WHERE name = ?1").bind(&decision.provider.0);
                 if query.execute(&mut *transaction).await?.rows_affected() == 0 {
                     return Ok(false);
                 }
-                insert_event(&mut transaction, &enabled_event(provider, at)).await?;
+                insert_event(&mut transaction, &decision.event(AuditKind::ProviderEnabled)).await?;
                 transaction.commit().await?;
                 Ok(true)
             })
@@ -48,12 +52,14 @@ impl Providers for Sqlite {
     }
 
     async fn drains(&self) -> Result<Vec<Drain>, Error> {
-        let text = "SELECT name, since, reason FROM provider_drain ORDER BY name";
-        let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(text).fetch_all(&self.read).await?;
-        let drain = |(name, since, reason)| Drain {
+        let text = "SELECT name, since, reason, actor FROM provider_drain ORDER BY name";
+        let rows: Vec<(String, i64, Option<String>, Option<String>)> =
+            sqlx::query_as(text).fetch_all(&self.read).await?;
+        let drain = |(name, since, reason, by)| Drain {
             provider: ProviderName(name),
             since: Timestamp::from_micros(since),
             reason,
+            by,
         };
         Ok(rows.into_iter().map(drain).collect())
     }

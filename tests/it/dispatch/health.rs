@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use otpost::domain::delivery::ProviderName;
 use otpost::domain::outcome::{Cause, Outcome};
-use otpost::store::providers::Drain;
+use otpost::store::operator;
+use otpost::store::providers::ProviderDecision;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -155,12 +156,17 @@ async fn a_drained_provider_gets_no_messages_even_after_a_restart_and_the_drain_
         gateway
             .store()
             .providers()
-            .drain(&Drain::new(primary.clone(), Some("contract\nended"), gateway.now()))
+            .drain(&ProviderDecision::new(primary.clone(), Some("contract\nended"), operator(), gateway.now()))
             .await
             .unwrap()
     );
     assert!(
-        !gateway.store().providers().drain(&Drain::new(primary.clone(), None, gateway.now())).await.unwrap(),
+        !gateway
+            .store()
+            .providers()
+            .drain(&ProviderDecision::new(primary.clone(), None, operator(), gateway.now()))
+            .await
+            .unwrap(),
         "twice"
     );
 
@@ -172,7 +178,14 @@ async fn a_drained_provider_gets_no_messages_even_after_a_restart_and_the_drain_
     assert_eq!((gateway.sms("primary").received().len(), gateway.sms("backup").received().len()), (0, 3));
     assert_eq!(gateway.last().await.line.state, "expired", "not even as the last resort");
 
-    assert!(gateway.store().providers().enable(&primary, gateway.now()).await.unwrap());
+    assert!(
+        gateway
+            .store()
+            .providers()
+            .enable(&ProviderDecision::new(primary.clone(), None, operator(), gateway.now()))
+            .await
+            .unwrap()
+    );
     let gateway = gateway.restart().await;
     send_otps(&gateway, 1).await;
     assert_eq!(gateway.sms("primary").received().len(), 1);
@@ -191,19 +204,34 @@ async fn a_drained_provider_gets_no_messages_even_after_a_restart_and_the_drain_
 async fn a_delivery_that_only_drained_providers_serve_waits_until_its_deadline() {
     let gateway = sms_gateway(Setup::new()).await;
     for name in ["primary", "backup"] {
-        gateway.store().providers().drain(&Drain::new(ProviderName(name.into()), None, gateway.now())).await.unwrap();
+        gateway
+            .store()
+            .providers()
+            .drain(&ProviderDecision::new(ProviderName(name.into()), None, operator(), gateway.now()))
+            .await
+            .unwrap();
     }
     let gateway = gateway.restart().await;
 
     send_otps(&gateway, 1).await;
     let waits = gateway.last().await;
     assert_eq!((waits.line.state.as_str(), waits.attempts.len()), ("open", 0));
-    gateway.store().providers().enable(&ProviderName("backup".into()), gateway.now()).await.unwrap();
+    gateway
+        .store()
+        .providers()
+        .enable(&ProviderDecision::new(ProviderName("backup".into()), None, operator(), gateway.now()))
+        .await
+        .unwrap();
     let gateway = gateway.restart().await;
     gateway.drain().await;
     assert_eq!((gateway.last().await.line.state.as_str(), gateway.sms("backup").received().len()), ("sent", 1));
 
-    gateway.store().providers().drain(&Drain::new(ProviderName("backup".into()), None, gateway.now())).await.unwrap();
+    gateway
+        .store()
+        .providers()
+        .drain(&ProviderDecision::new(ProviderName("backup".into()), None, operator(), gateway.now()))
+        .await
+        .unwrap();
     let gateway = gateway.restart().await;
     send_otps(&gateway, 1).await;
     gateway.drain().await;

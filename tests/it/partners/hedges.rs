@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use otpost::domain::delivery::ProviderName;
-use otpost::store::providers::Drain;
+use otpost::store::operator;
+use otpost::store::providers::ProviderDecision;
 
 use crate::support::receipt_provider::{ReceiptProvider, SignedReceipt, signed_receipt};
 use crate::support::{Gateway, Setup, locked, otp, recipient, unlocked};
@@ -121,7 +122,7 @@ async fn a_confirmation_when_the_sms_is_due_leads_to_at_most_one_sms_and_to_conf
 async fn a_push_that_was_not_delivered_is_followed_by_the_sms_at_once() {
     let (gateway, _desk, reference) = pushed().await;
     for name in ["other", "app"].map(|name| ProviderName(name.to_owned())) {
-        gateway.store().providers().drain(&Drain::new(name, None, gateway.now())).await.unwrap();
+        gateway.store().providers().drain(&ProviderDecision::new(name, None, operator(), gateway.now())).await.unwrap();
     }
     let gateway = gateway.restart().await;
 
@@ -138,7 +139,12 @@ async fn a_hedge_goes_on_when_the_push_service_is_drained_renamed_removed_or_at_
         for name in ["sms_provider", "other", "app"].map(|name| ProviderName(name.to_owned())) {
             match change {
                 "drained" => {
-                    gateway.store().providers().drain(&Drain::new(name, None, gateway.now())).await.unwrap();
+                    gateway
+                        .store()
+                        .providers()
+                        .drain(&ProviderDecision::new(name, None, operator(), gateway.now()))
+                        .await
+                        .unwrap();
                 }
                 "renamed" => gateway
                     .house
@@ -168,13 +174,18 @@ async fn a_hedge_waits_for_a_drained_sms_provider() {
     let (gateway, _desk, _) = pushed().await;
     let drained = ["primary", "backup"].map(|name| ProviderName(name.to_owned()));
     for name in drained.clone() {
-        gateway.store().providers().drain(&Drain::new(name, None, gateway.now())).await.unwrap();
+        gateway.store().providers().drain(&ProviderDecision::new(name, None, operator(), gateway.now())).await.unwrap();
     }
     let gateway = gateway.restart().await;
     gateway.wait(BEFORE + AFTER).await;
     assert_eq!((gateway.last().await.line.state.as_str(), gateway.received()), ("open", 0));
 
-    gateway.store().providers().enable(&drained[1], gateway.now()).await.unwrap();
+    gateway
+        .store()
+        .providers()
+        .enable(&ProviderDecision::new(drained[1].clone(), None, operator(), gateway.now()))
+        .await
+        .unwrap();
     let gateway = gateway.restart().await;
     gateway.drain().await;
 

@@ -17,7 +17,7 @@ use otpost::flow::intake::{IncomingNotification, IntakeResult};
 use otpost::route::Plans;
 use otpost::store::Store;
 use otpost::store::memory::NoFaults;
-use otpost::store::providers::Drain;
+use otpost::store::providers::ProviderDecision;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -77,7 +77,11 @@ pub(super) async fn tell(seed: u64) -> Arc<World> {
     world.calm_down();
     world.gates.lock().unwrap().iter().for_each(|gate| gate.thaw());
     for station in &world.stations {
-        operator.providers().enable(&station.name(), world.now()).await.unwrap();
+        operator
+            .providers()
+            .enable(&ProviderDecision::new(station.name(), None, otpost::store::operator(), world.now()))
+            .await
+            .unwrap();
     }
     world.disturbed("from now on all goes well");
     let latest = tokio::time::Instant::now() + LONGEST + REST;
@@ -332,9 +336,22 @@ async fn trouble(world: &Arc<World>, operator: &Arc<Store>) {
     if world.happens(2) {
         let provider = world.pick(&world.stations).name();
         world.disturbed(format_args!("{provider} is taken off duty"));
-        operator.providers().drain(&Drain::new(provider, Some("practice"), world.now())).await.unwrap();
+        operator
+            .providers()
+            .drain(&ProviderDecision::new(provider, Some("practice"), otpost::store::operator(), world.now()))
+            .await
+            .unwrap();
     }
     if world.happens(5) {
-        operator.providers().enable(&world.pick(&world.stations).name(), world.now()).await.unwrap();
+        operator
+            .providers()
+            .enable(&ProviderDecision::new(
+                world.pick(&world.stations).name(),
+                None,
+                otpost::store::operator(),
+                world.now(),
+            ))
+            .await
+            .unwrap();
     }
 }

@@ -11,6 +11,7 @@ use otpost::domain::audit_event::{AuditEvent, AuditKind};
 use otpost::flow::tasks::notary::leaf_of;
 use otpost::store::Store;
 use otpost::store::audit_archives::AuditArchive;
+use otpost::store::audit_events::{EventFilter, EventScope};
 use otpost::store::audit_tree::{StoredCheckpoint, StoredTile, StoredTimestamp};
 
 use super::{Fixture, Promise};
@@ -131,8 +132,8 @@ async fn leaves_in_steps(it: Fixture) {
 
     // The next event has the next number.
     log.grow(&it, 1, 250).await;
-    let newest = it.store.audit_tree().operations(i64::MAX, 1).await.unwrap();
-    assert_eq!(newest[0].seq, 1_102);
+    let newest = it.store.audit_events().find(&EventFilter::newest(EventScope::Operations, 1)).await.unwrap().events;
+    assert_eq!(newest[0].line.seq, 1_102);
 }
 
 async fn nothing_else(it: Fixture) {

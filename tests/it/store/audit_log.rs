@@ -8,6 +8,7 @@ use otpost::domain::delivery::{DeliveryId, EndReason};
 use otpost::domain::notification::NotificationId;
 use otpost::domain::outcome::Outcome;
 use otpost::domain::outcome::Reference;
+use otpost::store::audit_events::{EventFilter, EventScope};
 use otpost::store::{Acceptance, Accepted, Dedupe, LEASE};
 use uuid::Uuid;
 
@@ -27,6 +28,8 @@ pub(super) const PROMISES: &[Promise] = &[
         Box::pin(certificates(it))
     }),
     ("what operators did about a delivery elsewhere is found", |it| Box::pin(looks(it))),
+    ("audit events are found by scope, kind, actor and number, page by page", |it| Box::pin(found(it))),
+    ("a search of audit events says where it stopped", |it| Box::pin(stopped(it))),
 ];
 
 async fn certificates(it: Fixture) {
@@ -76,6 +79,58 @@ async fn looks(it: Fixture) {
 
     let kinds: Vec<_> = found.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["delivery_resent", "recipient_exported"]);
+}
+
+async fn numbers(it: &Fixture, filter: &EventFilter) -> (Vec<i64>, Option<i64>) {
+    let page = it.store.audit_events().find(filter).await.unwrap();
+    (page.events.iter().map(|event| event.line.seq).collect(), page.next)
+}
+
+// Five events: two of a delivery, and three of operators.
+async fn operations(it: &Fixture) -> NotificationId {
+    let held = it.held().await;
+    let id = held.id.0;
+    it.store.settle(held, it.taken(1)).await.unwrap();
+    let event = |kind, name: &str| AuditEvent::new(Actor::Operator(name.to_owned()), kind, it.now());
+    let events = [
+        event(AuditKind::ProviderDrained, "anna"),
+        event(AuditKind::ProviderEnabled, "anna"),
+        event(AuditKind::ProviderDrained, "ben"),
+    ];
+    it.store.audit_events().record(&events).await.unwrap();
+    NotificationId(it.store.reports().delivery(id).await.unwrap().unwrap().line.notification)
+}
+
+async fn found(it: Fixture) {
+    let notification = operations(&it).await;
+    let newest = |scope| EventFilter::newest(scope, 10);
+    let operations = || newest(EventScope::Operations);
+
+    assert_eq!(numbers(&it, &newest(EventScope::All)).await, (vec![5, 4, 3, 2, 1], None));
+    assert_eq!(numbers(&it, &operations()).await, (vec![5, 4, 3], None));
+    assert_eq!(numbers(&it, &newest(EventScope::Of(notification))).await, (vec![2, 1], None));
+    let drained = EventFilter { kind: Some("provider_drained".to_owned()), ..operations() };
+    assert_eq!(numbers(&it, &drained).await, (vec![5, 3], None));
+    for actor in ["anna", "operator:anna"] {
+        let by_anna = EventFilter { actor: Some(actor.to_owned()), ..operations() };
+        assert_eq!(numbers(&it, &by_anna).await, (vec![4, 3], None), "{actor}");
+    }
+    assert_eq!(
+        numbers(&it, &EventFilter { before: 5, from: 2, ..newest(EventScope::All) }).await,
+        (vec![4, 3, 2], None)
+    );
+    assert_eq!(numbers(&it, &EventFilter { limit: 2, ..newest(EventScope::All) }).await, (vec![5, 4], Some(4)));
+    let event = it.store.audit_events().find(&newest(EventScope::All)).await.unwrap().events.pop().unwrap();
+    assert_eq!(event.notification, Some(notification.0.simple().to_string()));
+}
+
+async fn stopped(it: Fixture) {
+    operations(&it).await;
+    let of_ben =
+        EventFilter { actor: Some("nobody".to_owned()), looked_at_max: 2, ..EventFilter::newest(EventScope::All, 10) };
+    assert_eq!(numbers(&it, &of_ben).await, (vec![], Some(4)));
+    assert_eq!(numbers(&it, &EventFilter { before: 4, ..of_ben.clone() }).await, (vec![], Some(2)));
+    assert_eq!(numbers(&it, &EventFilter { before: 2, ..of_ben }).await, (vec![], None));
 }
 
 async fn rejections(it: Fixture) {

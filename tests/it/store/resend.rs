@@ -6,6 +6,7 @@ use otpost::domain::delivery::EndReason;
 use otpost::domain::notification::{CardUnlocked, Content, Priority};
 use otpost::domain::receipt::ReceiptStatus;
 use otpost::domain::recipient::RecipientId;
+use otpost::store::audit_events::{EventFilter, EventScope};
 use otpost::store::{Acceptance, Accepted, Claimed, NotResent, Share, operator};
 use uuid::Uuid;
 
@@ -54,8 +55,11 @@ async fn sent_again(it: Fixture) {
     assert!(event.actor.starts_with("operator:"), "{}", event.actor);
     assert!(event.detail.contains(&first.to_string()) && event.detail.contains("new number,ticket 7"), "{event:?}");
     assert_eq!(it.state(first.0).await, "undeliverable");
-    let listed = it.store.audit_tree().operations(i64::MAX, 10).await.unwrap();
-    assert!(listed[0].kind == "delivery_resent" && listed[0].detail.contains(&again.to_string()), "{listed:?}");
+    let listed = it.store.audit_events().find(&EventFilter::newest(EventScope::Operations, 10)).await.unwrap().events;
+    assert!(
+        listed[0].line.kind == "delivery_resent" && listed[0].line.detail.contains(&again.to_string()),
+        "{listed:?}"
+    );
 }
 
 async fn no_code(it: Fixture) {

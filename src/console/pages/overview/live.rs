@@ -192,7 +192,7 @@ fn certificate_row(name: String, end: Timestamp, now: Timestamp) -> CertificateR
 }
 
 /// A span as people compare it: `320 ms`, `1.4 s`, `12 min`, `3 h 05 min`.
-pub(super) fn span(span: Duration) -> String {
+pub(in crate::console::pages) fn span(span: Duration) -> String {
     let (ms, seconds) = (span.as_millis(), span.as_secs());
     match seconds {
         0 => format!("{ms} ms"),

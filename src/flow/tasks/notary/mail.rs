@@ -21,7 +21,7 @@ const RETRY_AFTER: Duration = Duration::from_mins(5);
 /// A mail on its way for longer is superseded by the next one.
 const VALID_FOR: Duration = Duration::from_hours(1);
 /// The name of this place in the database, the log and the metrics: an address may be personal data.
-const PLACE: &str = "mail";
+pub const PLACE: &str = "mail";
 
 /// `[audit.mail]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]

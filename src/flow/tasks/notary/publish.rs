@@ -9,7 +9,7 @@ use crate::pki;
 use crate::store::audit_tree::StoredCheckpoint;
 
 /// The newest checkpoint.
-const NEWEST: &str = "checkpoint";
+pub const NEWEST: &str = "checkpoint";
 
 /// The checkpoints that were published last, and where.
 pub(super) fn published(settings: &Settings) -> Vec<(String, String)> {

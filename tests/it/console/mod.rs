@@ -1,5 +1,6 @@
 //! The console over HTTP: who gets in, what pages show, and what they change.
 
 mod access;
+mod ops;
 mod pages;
 mod templates;
