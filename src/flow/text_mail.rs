@@ -57,10 +57,10 @@ impl TextMail {
         Err(MailError::NotAccepted(format!("{cause}{detail}")))
     }
 
-    // The same subject to the same address is the same mail. When it is sent again after an unknown outcome, relays and mail
+    // The same text to the same address is the same mail. When it is sent again after an unknown outcome, relays and mail
     // programs can recognise it.
     fn reference(&self, to: &Contact) -> DeliveryId {
-        let hash = sha256(format!("{}\n{}", to.expose(), self.subject).as_bytes());
+        let hash = sha256(format!("{}\n{}\n{}", to.expose(), self.subject, self.text).as_bytes());
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash[..16]);
         DeliveryId(uuid::Builder::from_custom_bytes(bytes).into_uuid())

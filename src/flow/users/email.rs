@@ -11,9 +11,9 @@ use super::sessions::UserSession;
 use super::{Error, Users, codes};
 use crate::channel::Provider;
 use crate::domain::audit_event::AuditKind;
+use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
-use crate::domain::delivery::DeliveryId;
 use crate::flow::text_mail::TextMail;
 use crate::store::users::{SessionChange, TokenHash, UserSecret};
 
@@ -76,10 +76,9 @@ impl Users {
             tries: TRIES,
         };
         self.mailer.pending().insert(row.name.clone(), pending);
-        let reference = DeliveryId(self.store.next_id());
-        let sent = text_of(&row.name, &code).send(&**provider, &address, reference, CODE_LIFETIME).await;
-        let accepted = sent.is_ok_and(|sent| sent.outcome.is_accepted());
-        if !accepted {
+        let sent = text_of(&row.name, &code).send(&**provider, &address, CODE_LIFETIME).await;
+        if let Err(error) = sent {
+            tracing::warn!(error = chain(&error), user = row.name, "a code to verify an address could not be mailed");
             self.mailer.pending().remove(&row.name);
             return Err(Error::MailNotAccepted);
         }

@@ -44,8 +44,8 @@ async fn certificates(it: Fixture) {
         numbers.push(it.store.client_certificates().certificate_number(&certificate(serial), event()).await.unwrap());
     }
     assert!(numbers[0] == numbers[2] && numbers[0] != numbers[1], "{numbers:?}");
-    let logged = it.store.audit_tree().operations(i64::MAX, 10).await.unwrap();
-    assert_eq!(logged.iter().filter(|event| event.kind == "client_certificate_first_used").count(), 2);
+    let logged = it.store.audit_events().find(&EventFilter::newest(EventScope::Operations, 10)).await.unwrap().events;
+    assert_eq!(logged.iter().filter(|event| event.line.kind == "client_certificate_first_used").count(), 2);
 
     let acceptance = Acceptance { certificate: Some(numbers[1]), ..it.code("11111111") };
     let Accepted::New(Some(claimed)) = it.store.accept(acceptance).await.unwrap() else { unreachable!("it is new") };

@@ -208,11 +208,6 @@ impl Gateway {
         self.running.receipts_address().unwrap()
     }
 
-    /// Where operators look.
-    pub(crate) fn console_address(&self) -> std::net::SocketAddr {
-        self.running.console_address().unwrap()
-    }
-
     pub(crate) fn proxy_address(&self) -> std::net::SocketAddr {
         self.running.proxy_address().unwrap()
     }

@@ -133,7 +133,8 @@ async fn only_some_roles_see_and_export_the_audit_log() {
     for browser in [admin, signed_in(&gateway, &["operator"]).await] {
         assert_eq!(browser.post("/audit/export", &fields).await.status, 403);
     }
-    let refused = signed_in(&gateway, &["security"]).await.post("/audit/export", &[("from", "now"), ("to", "1d")]).await;
+    let refused =
+        signed_in(&gateway, &["security"]).await.post("/audit/export", &[("from", "now"), ("to", "1d")]).await;
     assert_eq!(refused.status, 422);
 }
 

@@ -42,7 +42,7 @@ async fn contacts_are_shown_in_clear_once_for_a_reason_that_is_recorded() {
     let path = found.header("location").unwrap().to_owned();
     let id = path.rsplit('/').next().unwrap().to_owned();
 
-    signed_in(&gateway, &[Role::Operator]).await
+    signed_in(&gateway, &[Role::Operator])
         .await
         .post(&format!("{path}/reveal"), &[("reason", "x")])
         .await
@@ -97,7 +97,11 @@ async fn a_file_is_checked_before_it_is_imported_and_wrong_rows_are_named_withou
     let path = "/recipients/import";
 
     assert!(user.page("/recipients").await.contains(path));
-    signed_in(&gateway, &[Role::Support]).await.upload(path, &[("do", "import")], ("a.csv", file)).await.expect_status(403);
+    signed_in(&gateway, &[Role::Support])
+        .await
+        .upload(path, &[("do", "import")], ("a.csv", file))
+        .await
+        .expect_status(403);
     let checked = user.upload(path, &[("do", "check")], ("a.csv", file)).await.expect_status(200).body;
     assert!(checked.contains("a.csv: 1 would be imported, 1 rejected"), "{checked}");
     assert!(checked.contains("has no country code") && !checked.contains("600100400"), "{checked}");
