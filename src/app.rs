@@ -2,6 +2,7 @@
 
 mod earlier_files;
 pub mod environment;
+mod error;
 mod listeners;
 mod metrics_at_zero;
 mod parts;
@@ -16,14 +17,12 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::channel;
-use crate::config::{self, Config, ConfigValues};
+use crate::config::{Config, ConfigValues};
 use crate::console;
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
 use crate::domain::contact::Channel;
 use crate::domain::country::Country;
-use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
 use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::flow::audit::AuditLog;
@@ -35,7 +34,7 @@ use crate::flow::receipts::Receipts;
 use crate::flow::tasks::certificate_expiry::{self, ExpiryMonitor};
 use crate::flow::tasks::cleanup;
 use crate::flow::tasks::clock_monitor;
-use crate::flow::tasks::daily_report::{self, DailyReport};
+use crate::flow::tasks::daily_report::DailyReport;
 use crate::flow::tasks::notary;
 use crate::flow::tasks::report_keeper;
 use crate::flow::tasks::search_index;
@@ -45,13 +44,10 @@ use crate::flow::worker::Worker;
 use crate::ingest::{self, Listener};
 use crate::ops::GatewayStatus;
 
-use crate::receipts;
-use crate::render;
-use crate::route;
 use crate::server::HttpListener;
-use crate::store::{self, OpenMode, Store};
-use crate::telemetry;
+use crate::store::{OpenMode, Store};
 use earlier_files::EarlierFiles;
+pub use error::Error;
 use listeners::{answer_questions, listen_for_console, listen_for_receipts};
 pub use parts::Parts;
 use parts::{build, publishers, users_of};
@@ -61,58 +57,6 @@ const DRAIN: Duration = Duration::from_secs(9);
 
 /// How long the ingest listener may take to write its last rejections to the audit log.
 const AUDIT_FLUSH: Duration = Duration::from_secs(1);
-
-/// Why a gateway cannot be built.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A plan is invalid.
-    #[error(transparent)]
-    Plan(#[from] route::Error),
-    /// The settings of templates are invalid.
-    #[error(transparent)]
-    Render(#[from] render::Error),
-    /// The templates of the folder cannot be used, and there are no others.
-    #[error(
-        "no templates can be used: those of the folder are rejected, and the database keeps no earlier ones that are valid; \
-         run otpost template check to see what to fix"
-    )]
-    NoTemplates(#[source] render::Error),
-    /// A provider cannot be connected.
-    #[error(transparent)]
-    Provider(#[from] channel::Error),
-    #[error("provider {0}: duplicate name")]
-    DuplicateProvider(ProviderName),
-    /// The database cannot be used.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    /// The log level is invalid.
-    #[error(transparent)]
-    Log(#[from] telemetry::Error),
-    /// The mails of daily reports cannot be sent.
-    #[error(transparent)]
-    DailyReport(#[from] daily_report::InvalidMail),
-    /// The environment forbids the configuration.
-    #[error(transparent)]
-    Environment(#[from] environment::Error),
-    /// The ingest listener cannot be started.
-    #[error(transparent)]
-    Ingest(#[from] ingest::Error),
-    /// What decides which clients are trusted cannot be used.
-    #[error("{}; {advice}", chain(.error))]
-    Trust { error: ingest::Error, advice: &'static str },
-    /// The receipts listener cannot be started.
-    #[error(transparent)]
-    Receipts(#[from] receipts::Error),
-    /// The console cannot be started.
-    #[error(transparent)]
-    Console(console::Error),
-    /// A place for checkpoints of the audit log cannot be used.
-    #[error("{0}")]
-    Audit(String),
-    /// The configuration cannot be read.
-    #[error(transparent)]
-    Config(#[from] config::Error),
-}
 
 /// A running gateway.
 pub struct Gateway {

@@ -24,8 +24,9 @@ fn words(tag: &str) -> DossierWords {
 
 #[test]
 fn every_shipped_language_has_all_words_with_their_values() {
-    let shipped = std::fs::read_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates")).unwrap();
-    assert_eq!(shipped.count(), LANGUAGES.len(), "each language is in this test");
+    let folders = std::fs::read_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates")).unwrap();
+    let locales = folders.filter(|folder| folder.as_ref().unwrap().file_name() != "console");
+    assert_eq!(locales.count(), LANGUAGES.len(), "each language is in this test");
     let english = words("en");
     for (tag, _) in LANGUAGES {
         let words = words(tag);

@@ -82,7 +82,7 @@ pub use recipients::Recipients;
 pub use resend::NotResent;
 pub use retention::{REMOVED, Retention};
 pub use split::Share;
-pub use template_versions::TemplateVersions;
+pub use template_versions::{KnownTemplates, TemplateVersions};
 
 /// `[store]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]

@@ -19,6 +19,9 @@ const NAMED_MAX: usize = 100;
 /// Two versions are enough to show that a prefix is ambiguous.
 pub(super) const FOUND_MAX: u32 = 2;
 
+/// Templates by the hash that attempts record.
+pub type KnownTemplates = HashMap<TemplateVersion, TemplateSnapshot>;
+
 /// Template versions and their activations.
 #[async_trait]
 pub trait TemplateVersions: Send + Sync {
@@ -36,10 +39,7 @@ pub trait TemplateVersions: Send + Sync {
     /// The snapshots that are active, or were when a gateway last ran.
     async fn active(&self) -> Result<Vec<TemplateSnapshot>, Error>;
     /// The snapshots of those versions that are known.
-    async fn snapshots(
-        &self,
-        versions: &[TemplateVersion],
-    ) -> Result<HashMap<TemplateVersion, TemplateSnapshot>, Error>;
+    async fn snapshots(&self, versions: &[TemplateVersion]) -> Result<KnownTemplates, Error>;
     /// The snapshots whose version begins with these hexadecimal digits; two when the prefix is ambiguous.
     async fn find(&self, prefix: &str) -> Result<Vec<TemplateSnapshot>, Error>;
 }

@@ -48,7 +48,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("ingest", &["domain", "file_access", "server", "pki", "flow", "store::reports"]),
     ("receipts", &["domain", "server", "flow", "store::reports"]),
-    ("console", &["domain", "server", "flow", "store", "render", "route", "report", "dossier", "audit"]),
+    ("console", &["domain", "server", "pki", "flow", "store", "render", "route", "report", "dossier", "audit"]),
     ("ops", &["domain", "flow", "store::reports"]),
     (
         "config",

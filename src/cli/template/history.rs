@@ -14,7 +14,7 @@ use crate::domain::notification::Kind;
 use crate::domain::recipient::Locale;
 use crate::domain::template_version::{TemplateActivation, TemplateKey, TemplateSnapshot, TemplateVersion};
 use crate::flow::deliveries::template_as_json;
-use crate::store::Store;
+use crate::store::{KnownTemplates, Store};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -95,10 +95,7 @@ impl Args {
 }
 
 // Takes and returns the newest activation first.
-fn compared(
-    activations: Vec<TemplateActivation>,
-    known: &HashMap<TemplateVersion, TemplateSnapshot>,
-) -> Vec<HistoryRow> {
+fn compared(activations: Vec<TemplateActivation>, known: &KnownTemplates) -> Vec<HistoryRow> {
     let snapshot = |version: Option<TemplateVersion>| version.and_then(|version| known.get(&version));
     let mut before: HashMap<TemplateKey, Option<TemplateVersion>> = HashMap::new();
     let mut rows: Vec<_> = activations

@@ -13,7 +13,7 @@ use crate::domain::recipient::RecipientId;
 use crate::domain::template_version::{TemplateSnapshot, TemplateVersion};
 use crate::render::{self, RenderContext};
 use crate::store::reports::DeliveryDetail;
-use crate::store::{Error, Store};
+use crate::store::{Error, KnownTemplates, Store};
 
 /// A template, and the attempts that used it.
 pub struct AttemptText<'a> {
@@ -37,7 +37,7 @@ pub async fn of<'a>(
     store: &Store,
     settings: &render::Settings,
     detail: &DeliveryDetail,
-    known: &'a HashMap<TemplateVersion, TemplateSnapshot>,
+    known: &'a KnownTemplates,
 ) -> Result<Vec<AttemptText<'a>>, Error> {
     let mut texts: Vec<AttemptText<'_>> = Vec::new();
     for attempt in &detail.attempts {

@@ -1,7 +1,5 @@
 //! The history of a delivery: its audit events and attempts in chronological order.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value, json};
 
 use super::template_as_json;
@@ -10,6 +8,7 @@ use crate::domain::delivery::Attempt;
 use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::Outcome;
 use crate::domain::template_version::{TemplateSnapshot, TemplateVersion};
+use crate::store::KnownTemplates;
 use crate::store::reports::{DeliveryDetail, EventLine};
 
 /// Details of an event that its attempt, which has a line of its own, shows already.
@@ -29,10 +28,7 @@ pub enum TimelineItem<'a> {
 }
 
 /// All entries, the oldest first.
-pub fn of<'a>(
-    detail: &'a DeliveryDetail,
-    known: &'a HashMap<TemplateVersion, TemplateSnapshot>,
-) -> Vec<TimelineEntry<'a>> {
+pub fn of<'a>(detail: &'a DeliveryDetail, known: &'a KnownTemplates) -> Vec<TimelineEntry<'a>> {
     let accepted = detail.line.received_at;
     let entry = |at, item| TimelineEntry { at, accepted, item };
     let events = detail.events.iter().map(|event| entry(event.at, TimelineItem::of(event)));

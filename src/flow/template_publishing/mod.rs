@@ -279,7 +279,7 @@ impl TemplatePublisher {
 }
 
 fn event(by: &str, kind: AuditKind, at: Timestamp) -> AuditEvent {
-    AuditEvent::new(Actor::Operator(by.to_owned()), kind, at)
+    AuditEvent::new(Actor::User(by.to_owned()), kind, at)
 }
 
 // With everything that proves who wrote what, and what exactly was reviewed.

@@ -1,6 +1,6 @@
 //! Template versions and their activations.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
@@ -9,7 +9,7 @@ use super::tables::Tables;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::template_version::{TemplateActivation, TemplateKey, TemplateSnapshot, TemplateVersion};
 use crate::store::template_versions::{FOUND_MAX, versions_with_prefix};
-use crate::store::{Error, TemplateVersions};
+use crate::store::{Error, KnownTemplates, TemplateVersions};
 
 #[async_trait]
 impl TemplateVersions for MemoryBackend {
@@ -42,10 +42,7 @@ impl TemplateVersions for MemoryBackend {
         .await
     }
 
-    async fn snapshots(
-        &self,
-        versions: &[TemplateVersion],
-    ) -> Result<HashMap<TemplateVersion, TemplateSnapshot>, Error> {
+    async fn snapshots(&self, versions: &[TemplateVersion]) -> Result<KnownTemplates, Error> {
         self.call("snapshots", |tables| {
             let known = |version: &TemplateVersion| Some((*version, tables.snapshots.get(version)?.clone()));
             versions.iter().filter_map(known).collect()

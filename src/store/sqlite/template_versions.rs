@@ -1,6 +1,6 @@
 //! Template versions and their activations, one statement per table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::recipient::Locale;
 use crate::domain::template_version::{TemplateActivation, TemplateKey, TemplateSnapshot, TemplateVersion};
 use crate::store::template_versions::{FOUND_MAX, versions_with_prefix};
-use crate::store::{Error, TemplateVersions};
+use crate::store::{Error, KnownTemplates, TemplateVersions};
 
 #[async_trait]
 impl TemplateVersions for Sqlite {
@@ -56,10 +56,7 @@ impl TemplateVersions for Sqlite {
         sqlx::query(text).fetch_all(&self.read).await?.iter().map(snapshot).collect()
     }
 
-    async fn snapshots(
-        &self,
-        versions: &[TemplateVersion],
-    ) -> Result<HashMap<TemplateVersion, TemplateSnapshot>, Error> {
+    async fn snapshots(&self, versions: &[TemplateVersion]) -> Result<KnownTemplates, Error> {
         let text = "SELECT hash, locale, kind, channel, parts FROM template_version
             WHERE hash IN (SELECT unhex(value) FROM json_each(?1))";
         let query = sqlx::query(text).bind(array(versions.iter().map(|version| Hex(&version.0))));

@@ -45,7 +45,7 @@ pub(super) async fn export(
     let filter = chosen(&console, filters).await?;
     let names: Vec<_> = form.fields().into_iter().map(|(name, _)| name).collect();
     disclosure::record_export(&console.store, &names, user.actor(), console.clocks.steady.now()).await?;
-    let reading = ExportProgress { console, filter, lines: 0, is_begun: false };
+    let reading = ListExport { console, filter, lines: 0, is_begun: false };
     let rows = stream::try_unfold(Some(reading), next);
     Ok(attachment("deliveries.csv", "text/csv; charset=utf-8").streaming(rows))
 }
@@ -63,14 +63,14 @@ async fn chosen(console: &Console, filters: Vec<DeliveryFilter>) -> Result<Deliv
     Ok(chosen)
 }
 
-struct ExportProgress {
+struct ListExport {
     console: Data<Console>,
     filter: DeliveryFilter,
     lines: usize,
     is_begun: bool,
 }
 
-async fn next(reading: Option<ExportProgress>) -> Result<Option<(Bytes, Option<ExportProgress>)>, Error> {
+async fn next(reading: Option<ListExport>) -> Result<Option<(Bytes, Option<ListExport>)>, Error> {
     let Some(mut reading) = reading else { return Ok(None) };
     let page = reading.console.store.reports().deliveries(&reading.filter).await?;
     let mut text = if reading.is_begun { String::new() } else { csv::head() };

@@ -14,7 +14,7 @@ pub(super) const fn of(alarm: AlarmKind) -> [&'static str; 2] {
             "Open the change under Templates: its note says why. Correct it, and have it reviewed again.",
         ],
         AlarmKind::UnapprovedTemplates => {
-            ["One person published texts without a review.", "Open the change under Templates and review it."]
+            ["Texts were published without a review.", "Open the change under Templates and review it."]
         }
         AlarmKind::Reload => [
             "A change of certificates, revocation lists or clients is not in effect. The files from before are used.",
@@ -53,7 +53,7 @@ pub(super) const fn of(alarm: AlarmKind) -> [&'static str; 2] {
             "Look for the error of the cleanup task in the log; a full or read-only disk is the usual cause.",
         ],
         AlarmKind::SignInFailures => [
-            "Somebody may be guessing passwords of the console. Each name and each address can try a few times only.",
+            "Passwords of the console may be guessed. Each name and each address can try a few times only.",
             "Look at the sign-ins under Audit. If the console need not be reached from there, close the address.",
         ],
         AlarmKind::ProviderStates => [

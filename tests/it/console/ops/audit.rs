@@ -11,15 +11,17 @@ use crate::support::{Gateway, otp, recipient};
 
 #[tokio::test]
 async fn what_operators_did_is_listed_in_words_and_found_by_kind_actor_and_time() {
-    let (gateway, browser) = gateway().await;
+    let (gateway, _) = gateway().await;
     let anna = user(&gateway, "anna", &["operator"]).await;
-    let ben = user(&gateway, "ben", &["operator"]).await;
     anna.post("/providers/drain", &[("name", "primary"), ("reason", "maintenance")]).await.location();
+    // Sessions end meanwhile.
     gateway.clock.move_on(Duration::from_hours(2));
+    let browser = signed_in(&gateway, &["operator", "security"]).await;
+    let ben = user(&gateway, "ben", &["operator"]).await;
     ben.post("/providers/enable", &[("name", "primary"), ("reason", "done")]).await.location();
 
     let all = browser.page("/audit").await;
-    all.shows("operator:anna drained a provider provider primary reason maintenance").shows("enabled a provider");
+    all.shows("user:anna drained a provider provider primary reason maintenance").shows("enabled a provider");
     let by_ben = browser.page("/audit?actor=ben").await;
     by_ben.shows("enabled a provider");
     assert!(!by_ben.words().contains("drained a provider"));

@@ -32,7 +32,7 @@ async fn a_drained_provider_says_by_whom_and_why_and_gets_nothing_until_it_is_en
     anna.page("/providers/drain?name=primary").await.shows("Messages by SMS go on with backup");
     let drained = anna.post("/providers/drain", &[("name", "primary"), ("reason", "maintenance until 18:00")]).await;
     let page = anna.page(&drained.location()).await;
-    page.shows("The provider is drained.").shows("maintenance until 18:00").shows("by operator:anna");
+    page.shows("The provider is drained.").shows("maintenance until 18:00").shows("by user:anna");
     let again = ben.post("/providers/drain", &[("name", "primary"), ("reason", "another")]).await;
     ben.page(&again.location()).await.shows("drained already").shows("maintenance until 18:00");
     gateway.post(&otp()).await;

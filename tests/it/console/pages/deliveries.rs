@@ -115,7 +115,7 @@ async fn a_lock_is_sent_again_for_a_reason_and_a_code_never() {
     assert!(page.contains("The notification is sent again") && page.contains("imported since, ticket 7"), "{page}");
     let events = gateway.last().await.events;
     let resent = events.iter().find(|event| event.kind == AuditKind::DeliveryResent.name()).unwrap();
-    assert!(resent.actor.starts_with("operator:"), "{}", resent.actor);
+    assert!(resent.actor.starts_with("user:"), "{}", resent.actor);
 
     gateway.post(&otp().customer("4711")).await.expect_status(204);
     gateway.drain().await;
