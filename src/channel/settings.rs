@@ -19,7 +19,7 @@ use crate::domain::provider_profile::ProviderProfile;
 type Table = Map<String, Value>;
 
 /// The keys of every provider, read into [`ProviderProfile`] and [`ConnectionSettings`].
-const COMMON_KEYS: [&str; 10] = [
+const COMMON_KEYS: [&str; 11] = [
     "name",
     "channel",
     "timeout",
@@ -29,6 +29,7 @@ const COMMON_KEYS: [&str; 10] = [
     "weight",
     "min_validity",
     "price",
+    "currency",
     "spend_cap_per_hour",
 ];
 
@@ -234,7 +235,7 @@ mod tests {
     fn every_common_key_is_read() {
         let all = sms(
             r#""channel":"sms","timeout":"3s","ca":"a.pem","insecure":true,"deduplicates":true,"weight":2,"min_validity":"9s",
-            "price":"0.5","spend_cap_per_hour":"9","countries":["+48"],"transliterate":true"#,
+            "price":"0.5","currency":"PLN","spend_cap_per_hour":"9","countries":["+48"],"transliterate":true"#,
         );
         let Common { profile, timeout, ca, insecure } = settings(&all).common;
         assert_eq!((timeout, ca, insecure), (Duration::from_secs(3), Some(PathBuf::from("a.pem")), true));

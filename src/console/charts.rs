@@ -159,6 +159,6 @@ mod tests {
         assert_eq!(bars.matches("<rect x=").count(), 3, "no bar for nothing");
         assert!(!bars.contains("style="), "{bars}");
         let line = line("Time", &labels, &[None, Some(1.5)], |value| format!("{value} s"));
-        assert!(line.contains("M") && !line.contains('L'), "{line}");
+        assert!(line.contains('M') && !line.contains('L'), "{line}");
     }
 }

@@ -428,7 +428,7 @@ mod tests {
     #[test]
     fn drafts_that_differ_in_any_field_have_another_hash() {
         let one = change();
-        let mut others = vec![one.clone(), one.clone(), one.clone()];
+        let mut others = [one.clone(), one.clone(), one.clone()];
         others[0].drafts[0].text = None;
         others[1].drafts[0].base = None;
         others[2].drafts[0].path = "pl/otp/push.body.hbs".to_owned();

@@ -10,7 +10,7 @@ use crate::domain::chain;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::preferences::RecipientTimeZone;
 use crate::domain::recipient::RecipientId;
-use crate::domain::template_version::{TemplateSnapshot, TemplateVersion};
+use crate::domain::template_version::TemplateSnapshot;
 use crate::render::{self, RenderContext};
 use crate::store::reports::DeliveryDetail;
 use crate::store::{Error, KnownTemplates, Store};

@@ -7,7 +7,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
 use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::Outcome;
-use crate::domain::template_version::{TemplateSnapshot, TemplateVersion};
+use crate::domain::template_version::TemplateSnapshot;
 use crate::store::KnownTemplates;
 use crate::store::reports::{DeliveryDetail, EventLine};
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use otpost::audit::bundle;
 use otpost::domain::audit_event::{AuditEvent, AuditKind};
@@ -15,11 +16,25 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::audit::VERIFIER;
+use super::overload::{Code, Sender, percentile};
+use super::probe::chosen;
 use super::{OTPOST, Workspace};
 use crate::support::python;
 
 /// Everything that is signed, however young.
 const NOW: [&str; 4] = ["archive", "--older-than", "0s", "--before-retention"];
+
+/// How many events are archived beside codes; another number by command:
+/// `OTPOST_TEST_ARCHIVE_EVENTS=100000 cargo test --test it an_archive_of_the_audit_log -- --nocapture`
+const EVENTS: u32 = 12_000;
+const EVENTS_BY_COMMAND: &str = "OTPOST_TEST_ARCHIVE_EVENTS";
+
+/// Fifty codes a second.
+const CODE_EVERY: Duration = Duration::from_millis(20);
+
+/// Below it latencies of a machine that does other things too say nothing.
+const LATENCY_MIN: Duration = Duration::from_millis(50);
+const FACTOR: u32 = 3;
 
 impl Workspace {
     async fn database(&self) -> SqliteConnection {
@@ -47,8 +62,10 @@ impl Workspace {
         let event = |number| AuditEvent::gateway(AuditKind::Reloaded, SystemClock.now()).with("number", number);
         store.audit_events().record(&(0..events).map(event).collect::<Vec<_>>()).await.unwrap();
         store.close().await.unwrap();
-        self.accept(0).await;
-        assert_eq!(self.audit_json(&["status", "--json"])["waiting"], 0);
+        // On a busy machine a stop may not have the time to sign all of them.
+        while self.audit_json(&["status", "--json"])["waiting"] != 0 {
+            self.accept(0).await;
+        }
     }
 
     fn archiving(&self) -> Child {
@@ -245,6 +262,33 @@ async fn codes_are_accepted_and_signed_while_events_are_archived() {
     let rest = workspace.export("rest");
     let whole = workspace.second_verifier(&rest, &[workspace.archived("audit-000000000000")]);
     assert_eq!(whole["kinds"]["accepted"], json!(accepted));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_of_the_audit_log_delays_no_code() {
+    let (with, without) = (Workspace::new("").await, Workspace::new("").await);
+    let events = chosen(EVENTS_BY_COMMAND, EVENTS).into();
+    for workspace in [&with, &without] {
+        workspace.signed_events(events).await;
+    }
+    let (gateway, other) = (with.serve(), without.serve());
+    let codes = Sender::of(&with, &gateway).codes_every(CODE_EVERY);
+    let others = Sender::of(&without, &other).codes_every(CODE_EVERY);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    let (began, mut child) = (Instant::now(), with.archiving());
+    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+    let took = began.elapsed();
+    let (codes, others) = (codes.stop(), others.stop());
+
+    let during = |codes: &[Code], part| percentile(codes, part, |due| due >= began && due < began + took);
+    let (slow, usual) = (during(&codes, 99), during(&others, 99));
+    let (middle, usual_middle) = (during(&codes, 50), during(&others, 50));
+    println!(
+        "{events} events in {took:?}; codes beside it: p50 {middle:?}, p99 {slow:?}; without: {usual_middle:?}, {usual:?}"
+    );
+    assert!(ended.success() && codes.iter().all(|code| code.status == 204));
+    assert!(slow <= usual.max(LATENCY_MIN) * FACTOR, "{slow:?} beside the archive, {usual:?} without");
 }
 
 /// Kills the process; `false` when it had ended before.
