@@ -240,6 +240,7 @@ mod tests {
         let Common { profile, timeout, ca, insecure } = settings(&all).common;
         assert_eq!((timeout, ca, insecure), (Duration::from_secs(3), Some(PathBuf::from("a.pem")), true));
         assert!(profile.deduplicates && profile.weight == Some(2) && profile.min_validity == Duration::from_secs(9));
+        assert_eq!(profile.currency.map(|it| it.as_str().to_owned()).as_deref(), Some("PLN"));
         assert_eq!((profile.price.to_string(), profile.spend_cap.unwrap().to_string()), ("0.5".into(), "9".into()));
         assert_eq!((profile.countries[0].as_str(), profile.transliterate), ("+48", Some(true)));
     }

@@ -113,7 +113,7 @@ mod tests {
     fn nothing_that_is_inserted_is_markup() {
         let evil = json!("<script>alert(1)</script>\"'");
         for helper in ["asset", "time", "number", "state", "words"] {
-            let text = shown(&format!("{{{{{helper} it}}}}"), evil.clone());
+            let text = shown(&format!("{{{{{helper} it}}}}"), &evil);
             assert!(!text.contains("<script") && !text.contains("\"'"), "{helper}: {text}");
         }
     }

@@ -80,7 +80,9 @@ impl Request {
             [format!("--mark\r\nContent-Disposition: form-data; {head}\r\n\r\n").as_bytes(), content, b"\r\n"].concat()
         };
         let mut body = Vec::new();
-        fields.iter().for_each(|(name, value)| body.extend(part(&format!("name=\"{name}\""), value.as_bytes())));
+        for (name, value) in fields {
+            body.extend(part(&format!("name=\"{name}\""), value.as_bytes()));
+        }
         body.extend(part(&format!("name=\"file\"; filename=\"{name}\""), file));
         body.extend(b"--mark--\r\n");
         let form = Self { method: "POST", path: path.to_owned(), headers: Vec::new(), body };

@@ -1,6 +1,7 @@
 //! A browser of one signed-in user: it sends what a browser sends, follows no redirect by itself, and runs no script.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use otpost::domain::access::Role;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -112,7 +113,8 @@ impl Browser {
         );
         let body = form.unwrap_or_default();
         if method == "POST" {
-            head += &format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", body.len());
+            let length = body.len();
+            write!(head, "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n").unwrap();
         }
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
