@@ -31,6 +31,11 @@ bench *ARGS:
 fuzz *ARGS:
     tests/fuzz/run {{ARGS}}
 
+# Make the pictures of the guides from a demo
+pictures:
+    cargo build --release
+    node tests/pictures.js
+
 # Read the guides and the documentation of the code
 docs:
     cargo doc --no-deps --open

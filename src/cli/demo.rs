@@ -3,11 +3,11 @@
 //!
 //! Nothing is bypassed: sockets, certificates and database are those of a gateway in production.
 
+mod demo_users;
 mod environment;
 mod expectations;
 mod fixtures;
 mod report;
-mod sample_users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,10 +24,10 @@ use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::sim::processor::{OTP_PATH, OtpSample, Processor};
 use crate::sim::providers::message_log::LoggedMessage;
 use crate::sim::stopwatch::monotonic_us;
+use demo_users::DemoUser;
 use environment::DemoEnvironment;
 use expectations::{Expectations, masked};
 use fixtures::Scenario;
-use sample_users::SampleUser;
 
 /// How long all messages may take; if they take longer, something is broken.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -99,15 +99,20 @@ impl Demo {
         if let Some(url) = environment.console_url() {
             output.item("console", url)?;
             for user in &environment.users {
-                let SampleUser { name, password, purpose } = user;
+                let DemoUser { name, password, purpose } = user;
                 output.item("", format_args!("sign in as {name} with {password}  ({purpose})"))?;
             }
         }
         let note = if environment.is_temporary() { "  (removed at the end; --dir keeps it)" } else { "" };
         output.item("workspace", format_args!("{}{note}", environment.workspace.folder().display()))?;
         if !once {
-            let templates = environment.templates.display();
-            output.item("templates", format_args!("{templates}  (a change applies to the next message)"))?;
+            match &environment.templates {
+                Some(folder) => {
+                    let folder = folder.display();
+                    output.item("templates", format_args!("{folder}  (a change applies to the next message)"))?;
+                }
+                None => output.item("templates", "edited in the console; --templates DIR uses those of a folder")?,
+            }
         }
         output.heading("Requests, the messages that recipients get, and the time from request to message")
     }

@@ -12,8 +12,8 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
+use super::demo_users::{self, DemoUser};
 use super::fixtures;
-use super::sample_users::{self, SampleUser};
 use crate::app::Gateway;
 use crate::cli::workspace::{CA_CERTIFICATE, Workspace};
 use crate::cli::{output, usage};
@@ -22,6 +22,7 @@ use crate::console;
 use crate::domain::clock::{Clock, Clocks, SystemClock, Timestamp};
 use crate::domain::contact::Channel;
 use crate::flow::users::SecondFactor;
+use crate::render::TemplateSource;
 use crate::sim::http_client::Identity;
 use crate::sim::processor::Processor;
 use crate::sim::providers::PracticeProvider;
@@ -44,10 +45,10 @@ pub(super) struct DemoEnvironment {
     pub(super) workspace: Workspace,
     pub(super) gateway: Gateway,
     pub(super) messages: ReceivedMessages,
-    /// Folder of the templates.
-    pub(super) templates: PathBuf,
+    /// Folder of the templates; `None` when they are edited in the console.
+    pub(super) templates: Option<PathBuf>,
     /// Of the console, if it is open.
-    pub(super) users: Vec<SampleUser>,
+    pub(super) users: Vec<DemoUser>,
     providers: Vec<PracticeProvider>,
     temporary_folder: Option<TempDir>,
 }
@@ -71,15 +72,17 @@ impl DemoEnvironment {
         };
         let workspace = Workspace::create(&location, &settings(&providers)).await?;
         let mut config = configure(&workspace, default_ports)?;
-        if let Some(templates) = templates {
-            config.templates.dir = std::path::absolute(templates)?;
+        match templates {
+            Some(folder) => config.templates.dir = std::path::absolute(folder)?,
+            None if config.console.address().is_open() => config.templates.source = TemplateSource::Console,
+            None => {}
         }
-        let templates = config.templates.dir.clone();
+        let templates = (config.templates.source == TemplateSource::Files).then(|| config.templates.dir.clone());
         telemetry::start(&config.log, output::error_colours()).map_err(usage)?;
         let gateway = Gateway::start(&config, Clocks::of_this_machine()).await.map_err(usage)?;
         gateway.store().recipients().import(&fixtures::recipients()?, SystemClock.now()).await?;
         let users =
-            if config.console.address().is_open() { sample_users::add(&gateway, &config).await? } else { Vec::new() };
+            if config.console.address().is_open() { demo_users::add(&gateway, &config).await? } else { Vec::new() };
         Ok(Self {
             users,
             workspace,
@@ -157,7 +160,7 @@ impl DemoEnvironment {
             "key": file("pki/processor.key"),
             "providers": providers,
             "console": self.console_url(),
-            "users": self.users.iter().map(SampleUser::describe).collect::<Vec<_>>(),
+            "users": self.users.iter().map(DemoUser::describe).collect::<Vec<_>>(),
             "workspace": self.workspace.folder(),
             "templates": self.templates,
         })

@@ -4,3 +4,4 @@ mod access;
 mod ops;
 mod pages;
 mod templates;
+mod tour;

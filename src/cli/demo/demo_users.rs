@@ -25,20 +25,20 @@ const SAMPLES: [(&str, &str, &[Role]); 2] = [
 ];
 
 /// A sample user.
-pub(super) struct SampleUser {
+pub(super) struct DemoUser {
     pub(super) name: &'static str,
     pub(super) purpose: &'static str,
     pub(super) password: String,
 }
 
-impl SampleUser {
+impl DemoUser {
     pub(super) fn describe(&self) -> Value {
         json!({ "name": self.name, "password": self.password })
     }
 }
 
 /// Adds the sample users and sets them up.
-pub(super) async fn add(gateway: &Gateway, config: &Config) -> anyhow::Result<Vec<SampleUser>> {
+pub(super) async fn add(gateway: &Gateway, config: &Config) -> anyhow::Result<Vec<DemoUser>> {
     let store = Arc::clone(gateway.store());
     let users = Users::new(store, Arc::new(SystemClock), config.console.lifetime(), config.console.second_factor);
     let origin = BrowserOrigin { address: None, browser: "otpost demo".to_owned(), token: None };
@@ -54,7 +54,7 @@ pub(super) async fn add(gateway: &Gateway, config: &Config) -> anyhow::Result<Ve
         if let Some(session) = users.session(token.cookie_value(), true).await? {
             users.sign_out(&session).await?;
         }
-        samples.push(SampleUser { name, purpose, password });
+        samples.push(DemoUser { name, purpose, password });
     }
     Ok(samples)
 }

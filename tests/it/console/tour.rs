@@ -1,0 +1,109 @@
+//! What operators do in a real browser, driven by Playwright and looked at by axe.
+
+use otpost::domain::access::Role;
+use serde_json::{Value, json};
+use strum::IntoEnumIterator;
+
+use crate::support::console::{Browser, signed_in};
+use crate::support::{Gateway, Setup, node, otp, recipient};
+
+const SCRIPT: &str = include_str!("../support/console_tour.js");
+const SMS: &str = "pl/otp/sms.hbs";
+
+async fn gateway() -> Gateway {
+    let console = "[console]\nlisten = \"127.0.0.1:0\"\n";
+    let gateway = Setup::new().first("source = \"console\"\n").more(console).start().await;
+    gateway.knows([recipient("one").customer("1337").phone("+48600100200")]).await;
+    gateway
+}
+
+async fn next_message(gateway: &Gateway, provider: &str) -> String {
+    gateway.post(&otp().customer("1337")).await.expect_status(204);
+    gateway.settle().await;
+    gateway.sms(provider).received().last().unwrap().text.clone()
+}
+
+async fn drive(gateway: &Gateway, users: &[&Browser], tasks: Value, paths: Value) -> Value {
+    let cookies: serde_json::Map<_, _> =
+        users.iter().map(|user| (user.name.clone(), user.cookie.clone().into())).collect();
+    let url = format!("http://{}", gateway.console_address());
+    let asked = json!({ "url": url, "users": cookies, "tasks": tasks, "paths": paths });
+    tokio::task::spawn_blocking(move || node::run(SCRIPT, &[asked])).await.unwrap().remove(0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_users_change_a_text_in_a_browser_and_bring_the_old_one_back() {
+    let gateway = gateway().await;
+    let author = Browser::of(&gateway, "author", &[Role::Author]).await;
+    let approver = Browser::of(&gateway, "approver", &[Role::Approver]).await;
+    let old = next_message(&gateway, "primary").await;
+
+    let text = "NOWY {{otp}} {{amount}} {{merchant}}";
+    let change = json!([
+        { "as": "author", "step": "write", "path": SMS, "text": text, "why": "shorter" },
+        { "as": "approver", "step": "publish", "change": 1 },
+    ]);
+    drive(&gateway, &[&author, &approver], change, Value::Null).await;
+    let new = next_message(&gateway, "primary").await;
+    let back = json!([
+        { "as": "author", "step": "bringBack", "path": SMS, "why": "the old one was better" },
+        { "as": "approver", "step": "publish", "change": 2 },
+    ]);
+    drive(&gateway, &[&author, &approver], back, Value::Null).await;
+
+    assert!(new.starts_with("NOWY 48151623"), "{new}");
+    assert_eq!(next_message(&gateway, "primary").await, old);
+    let events = gateway.house.audit().await;
+    let published: Vec<_> = events.iter().filter(|(kind, _)| kind == "template_change_published").collect();
+    let who = published.iter().map(|(_, it)| (&it["authors"][0], &it["reviewer"])).collect::<Vec<_>>();
+    assert_eq!(who, [(&json!("author"), &json!("approver")); 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_is_drained_and_a_dossier_downloaded_in_a_browser() {
+    let gateway = gateway().await;
+    let operator = Browser::of(&gateway, "operator", &[Role::Operator, Role::Support]).await;
+    next_message(&gateway, "primary").await;
+
+    let tasks = json!([
+        { "as": "operator", "step": "drain", "provider": "primary", "why": "maintenance tonight" },
+        { "as": "operator", "step": "dossier" },
+    ]);
+    let said = drive(&gateway, &[&operator], tasks, Value::Null).await;
+
+    assert_eq!(said["results"], json!(["done", "%PDF-"]));
+    next_message(&gateway, "backup").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_page_has_a_serious_finding_of_axe_or_scrolls_sideways_on_a_phone() {
+    let gateway = gateway().await;
+    let user = signed_in(&gateway, &Role::iter().collect::<Vec<_>>()).await;
+    next_message(&gateway, "primary").await;
+    let delivery = format!("/deliveries/{}", gateway.last().await.line.id);
+    let text = format!("/templates/text/{SMS}");
+    let paths = [
+        "/",
+        "/deliveries",
+        &delivery,
+        "/recipients",
+        "/recipients/import",
+        "/templates",
+        &text,
+        "/templates/changes",
+        "/providers",
+        "/providers/show?name=primary",
+        "/providers/drain?name=primary",
+        "/routing",
+        "/reports",
+        "/reports/summary",
+        "/audit",
+        "/audit/log",
+        "/users",
+        "/account",
+    ];
+
+    let said = drive(&gateway, &[&user], json!([]), json!(paths)).await;
+
+    assert_eq!(said["findings"], json!([]), "{said:#}");
+}
