@@ -75,6 +75,8 @@ pub enum Error {
     Locked(#[source] sqlx::Error),
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+    #[error("the thread that writes batches cannot be started")]
+    Thread(#[source] std::io::Error),
     /// Of the connection that writes batches.
     #[error("the database failed")]
     Batch(#[from] rusqlite::Error),
@@ -84,7 +86,12 @@ impl Error {
     /// Whether nothing may be accepted after it, because the disk or the file cannot be trusted any more. A full disk
     /// and a lock that an import holds are temporary.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, Self::Database(_) | Self::Batch(_)) && !self.code().is_some_and(is_temporary)
+        match self {
+            Self::Database(_) | Self::Batch(_) => !self.code().is_some_and(is_temporary),
+            // The thread that writes has ended.
+            Self::Stopped => true,
+            _ => false,
+        }
     }
 
     /// Whether nothing was written, and the same call may succeed at once: another process held the lock, or the disk was

@@ -1,16 +1,17 @@
 //! One batch, one transaction, one sync.
 //!
 //! A statement through sqlx costs a trip to its thread and back, about 70 µs, which is many times what SQLite needs for it.
-//! So batches have a connection of their own, on a thread that may block, with statements that are prepared once.
+//! So batches have a thread and a connection of their own, with statements that are prepared once.
 //! [`Sqlite::writing`] is held meanwhile: two connections of one process never wait for each other's lock.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, named_params};
+use tokio::sync::oneshot;
 
 use super::{REQUIRED, Sqlite, WRITER_CACHE, checkpoint};
 use crate::domain::audit_event::AuditEvent;
@@ -33,47 +34,72 @@ const MINUTE_US: i64 = 60_000_000;
 impl Batches for Sqlite {
     async fn commit(&self, batch: Batch, now: Timestamp) -> Result<Committed, Error> {
         let _alone = self.writing().await?;
-        let connection = Arc::clone(&self.batches);
-        // After a panic the transaction has been rolled back.
-        let committed = tokio::task::spawn_blocking(move || connection.commit(&batch, now));
-        committed.await.map_err(|_| Error::NotCommitted)?
+        self.batches.commit(batch, now).await
     }
 }
 
-/// The connection that writes batches.
-pub(super) struct BatchConnection {
+/// The thread with the connection that writes batches. It ends with the last of its callers.
+pub(super) struct BatchThread(mpsc::Sender<Job>);
+
+enum Job {
+    Commit(Batch, Timestamp, oneshot::Sender<Result<Committed, Error>>),
+    Close(oneshot::Sender<()>),
+}
+
+impl BatchThread {
+    /// Starts the thread for the database at `path`. It waits `wait` for the lock of another process.
+    pub(super) fn start(path: PathBuf, wait: Duration) -> Result<Self, Error> {
+        let place = ConnectionPlace { path, wait };
+        let connection = place.connect()?;
+        let (jobs, queue) = mpsc::channel();
+        let run = move || write_batches(&place, connection, &queue);
+        std::thread::Builder::new().name("otpost-batches".to_owned()).spawn(run).map_err(Error::Thread)?;
+        Ok(Self(jobs))
+    }
+
+    /// For a store that only reads: every batch is refused.
+    pub(super) fn closed() -> Self {
+        Self(mpsc::channel().0)
+    }
+
+    /// Closes the connection; further batches are refused.
+    pub(super) async fn close(&self) {
+        let (reply, closed) = oneshot::channel();
+        if self.0.send(Job::Close(reply)).is_ok() {
+            let _ = closed.await;
+        }
+    }
+
+    async fn commit(&self, batch: Batch, now: Timestamp) -> Result<Committed, Error> {
+        let (reply, committed) = oneshot::channel();
+        self.0.send(Job::Commit(batch, now, reply)).map_err(|_| Error::Stopped)?;
+        committed.await.map_err(|_| Error::Stopped)?
+    }
+}
+
+fn write_batches(place: &ConnectionPlace, connection: Connection, queue: &mpsc::Receiver<Job>) {
+    let mut open = Some(connection);
+    while let Ok(job) = queue.recv() {
+        match job {
+            Job::Commit(batch, now, reply) => {
+                // Nobody waits for the answer when the process stops.
+                let _ = reply.send(place.commit(&mut open, &batch, now));
+            }
+            Job::Close(reply) => {
+                drop(open.take());
+                let _ = reply.send(());
+                return;
+            }
+        }
+    }
+}
+
+struct ConnectionPlace {
     path: PathBuf,
-    /// How long it waits for the lock of another process.
     wait: Duration,
-    state: Mutex<State>,
 }
 
-enum State {
-    Open(Connection),
-    /// Opened by the next batch.
-    Unopened,
-    /// Nothing may be written any more.
-    Closed,
-}
-
-impl BatchConnection {
-    /// A connection that the first batch opens.
-    pub(super) fn new(path: PathBuf, wait: Duration) -> Self {
-        Self { path, wait, state: Mutex::new(State::Unopened) }
-    }
-
-    /// Opens it now, so that the first batch does not wait for it.
-    pub(super) fn open(&self) -> Result<(), Error> {
-        let connection = self.connect()?;
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Open(connection);
-        Ok(())
-    }
-
-    /// Closes it for good.
-    pub(super) fn close(&self) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Closed;
-    }
-
+impl ConnectionPlace {
     fn connect(&self) -> Result<Connection, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
@@ -92,17 +118,12 @@ impl BatchConnection {
         Ok(connection)
     }
 
-    fn commit(&self, batch: &Batch, now: Timestamp) -> Result<Committed, Error> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(&*state, State::Closed) {
-            return Err(Error::Stopped);
-        }
+    fn commit(&self, open: &mut Option<Connection>, batch: &Batch, now: Timestamp) -> Result<Committed, Error> {
         // On a full disk a rollback can fail too. The next batch must not be written into what it left open.
-        if !matches!(&*state, State::Open(connection) if connection.is_autocommit()) {
-            *state = State::Unopened;
-            *state = State::Open(self.connect()?);
-        }
-        let State::Open(connection) = &mut *state else { return Err(Error::Stopped) };
+        let connection = match open.take().filter(Connection::is_autocommit) {
+            Some(connection) => open.insert(connection),
+            None => open.insert(self.connect()?),
+        };
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let accepted = batch.accepts.iter().map(|rows| accept(&transaction, rows, now)).collect::<Result<_, _>>()?;
         let settled = batch.settles.iter().map(|rows| settle(&transaction, rows)).collect::<Result<Vec<_>, _>>()?;
@@ -252,7 +273,7 @@ fn add_attempt(transaction: &Transaction<'_>, rows: &SettleRows, attempt: &Attem
         ":channel": attempt.channel.name(),
         ":provider": attempt.provider.0,
         ":contact_position": attempt.contact,
-        ":masked_contact": attempt.address,
+        ":masked_contact": attempt.masked_contact,
         ":started_at": attempt.started_at.micros(),
         ":took_us": whole(attempt.took.as_micros()),
         ":outcome": attempt.outcome.name(),

@@ -54,7 +54,7 @@ use super::backend::Backend;
 use super::fatal_error::FatalError;
 use super::{Error, OpenMode, Settings, database_files};
 use crate::file_access::{self, Purpose};
-use commit::BatchConnection;
+use commit::BatchThread;
 use wal_monitor::WalMonitor;
 
 /// The first version without the WAL-reset defect (<https://sqlite.org/wal.html#walresetbug>).
@@ -85,7 +85,7 @@ pub(super) struct Sqlite {
     write: Mutex<SqliteConnection>,
     options: SqliteConnectOptions,
     read: SqlitePool,
-    batches: Arc<BatchConnection>,
+    batches: BatchThread,
     path: PathBuf,
     failure: Arc<FatalError>,
     // Held until the gateway closes the store; the system releases it when the process dies. Commands have none.
@@ -136,8 +136,7 @@ impl Sqlite {
         verify(&mut write).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
         let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
-        let batches = Arc::new(BatchConnection::new(path.to_owned(), waits(mode)));
-        batches.open()?;
+        let batches = BatchThread::start(path.to_owned(), waits(mode))?;
         let (write, path, writes) = (Mutex::new(write), path.to_owned(), AtomicU32::new(0));
         let is_read_only = false;
         let sqlite =
@@ -152,8 +151,7 @@ impl Sqlite {
 
     async fn open_to_read(path: &Path, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
         let (connection, read, options) = read_only::open(path).await?;
-        let batches = Arc::new(BatchConnection::new(path.to_owned(), CLI_WAITS));
-        batches.close();
+        let batches = BatchThread::closed();
         let (write, path, writes) = (Mutex::new(connection), path.to_owned(), AtomicU32::new(0));
         let (lock, is_read_only) = (None, true);
         Ok(Arc::new(Self { write, options, read, batches, path, failure, lock, is_read_only, writes }))
@@ -258,7 +256,7 @@ impl Backend for Sqlite {
         sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
         // From here on the file may be another gateway's: a task that still holds this store can change nothing in it.
         sqlx::query("PRAGMA query_only = ON").execute(&mut *write).await?;
-        self.batches.close();
+        self.batches.close().await;
         if let Some(lock) = &self.lock {
             lock.unlock().map_err(|source| Error::Lock { path: lock::path_of(&self.path), source })?;
         }

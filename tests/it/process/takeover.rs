@@ -40,6 +40,7 @@ async fn deliveries_in_flight_at_a_kill_are_sent_by_the_next_process_within_twen
 
         let killed = Instant::now();
         gateway.signal("-KILL");
+        gateway.child.wait().unwrap();
         station.behave(Faults::default());
         gateway = workspace.serve();
         for _ in 0..IN_HAND {
