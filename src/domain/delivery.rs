@@ -162,7 +162,7 @@ pub struct Attempt {
     /// The index of the contact on that channel, 0 for the preferred one.
     pub contact: u32,
     /// The contact, masked.
-    pub address: String,
+    pub masked_contact: String,
     /// A keyed hash of the contact, by which its deliveries are found; `None` after the contact's retention.
     pub contact_hash: Option<[u8; 16]>,
     /// The country of the phone number, if it is one.

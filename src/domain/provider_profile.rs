@@ -81,7 +81,7 @@ mod tests {
             channel: Channel::Sms,
             provider: ProviderName("sms".to_owned()),
             contact: 0,
-            address: String::new(),
+            masked_contact: String::new(),
             contact_hash: None,
             country: None,
             started_at: Timestamp::from_micros(0),

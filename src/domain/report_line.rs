@@ -185,7 +185,7 @@ mod tests {
             channel: Channel::Sms,
             provider: ProviderName(format!("p{number}")),
             contact: 0,
-            address: String::new(),
+            masked_contact: String::new(),
             contact_hash: None,
             country: "PL".parse().ok(),
             started_at: Timestamp::from_micros(1_000 * i64::from(number)),

@@ -61,7 +61,7 @@ fn delivery(detail: &DeliveryDetail) -> Value {
         json!({
             "channel": attempt.channel,
             "provider": attempt.provider.0,
-            "masked_contact": attempt.address,
+            "masked_contact": attempt.masked_contact,
             "started_at": attempt.started_at,
             "template_version": attempt.template_version.map(|version| version.to_string()),
         })

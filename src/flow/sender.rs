@@ -121,7 +121,7 @@ pub(super) fn next_attempt(claimed: &Claimed, candidate: &Candidate) -> Attempt 
         channel: candidate.contact.channel(),
         provider: candidate.provider.clone(),
         contact: candidate.contact_position,
-        address: candidate.contact.masked(),
+        masked_contact: candidate.contact.masked(),
         contact_hash: None,
         country: Country::of(&candidate.contact),
         started_at: claimed.received_at,

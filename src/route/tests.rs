@@ -66,7 +66,7 @@ fn after(candidate: &Candidate, outcome: Outcome, at: Timestamp) -> Attempt {
         channel: candidate.contact.channel(),
         provider: candidate.provider.clone(),
         contact: candidate.contact_position,
-        address: candidate.contact.masked(),
+        masked_contact: candidate.contact.masked(),
         contact_hash: None,
         country: None,
         started_at: at,

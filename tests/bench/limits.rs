@@ -128,7 +128,7 @@ async fn deliver(store: Arc<Store>, number: u64, end: u64) -> anyhow::Result<u64
             channel: Channel::Sms,
             provider: ProviderName(format!("sms-{}", sequence % 4)),
             contact: 0,
-            address: "+48*****0200".to_owned(),
+            masked_contact: "+48*****0200".to_owned(),
             contact_hash: Some([7; 16]),
             country: "PL".parse().ok(),
             started_at: SystemClock.now(),

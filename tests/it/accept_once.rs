@@ -81,7 +81,7 @@ async fn a_key_is_scoped_to_its_endpoint_and_client() {
 
     gateway.post(&otp().key("shared")).await.expect_status(204);
     gateway.post(&locked(now).key("shared")).await.expect_status(204);
-    gateway.post_as(&gateway.house.second, &otp().key("shared").code("22222222")).await.expect_status(204);
+    gateway.post_as(&gateway.files.second, &otp().key("shared").code("22222222")).await.expect_status(204);
 
     let clients: Vec<_> = gateway.deliveries().await.into_iter().map(|line| (line.client, line.kind)).collect();
     let pair = |client: &str, kind: &str| (client.to_owned(), kind.to_owned());

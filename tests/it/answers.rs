@@ -107,7 +107,7 @@ mod transactions;
 mod verifications;
 
 use crate::support::Gateway;
-use crate::support::notice::Notice;
+use crate::support::sample_notification::SampleNotification;
 
 /// Part of every invalid value. No answer may repeat it.
 const CANARY: &str = "C4n4ry";
@@ -126,7 +126,7 @@ enum Expect {
 use Expect::{Accepted, Rejected, Warned};
 
 /// Posts one row. The samples themselves cause no warnings.
-async fn check(gateway: &Gateway, row: &str, notice: &Notice, expected: Expect) {
+async fn check(gateway: &Gateway, row: &str, notice: &SampleNotification, expected: Expect) {
     let before = gateway.deliveries().await.len();
 
     let answer = gateway.post(notice).await;

@@ -27,7 +27,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::house::keep_two_locales;
+use crate::support::gateway_files::keep_two_locales;
 
 /// A workspace created by `otpost init`.
 struct Workspace {

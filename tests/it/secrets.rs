@@ -23,7 +23,7 @@ async fn a_code_is_found_only_at_the_provider() {
     });
     tracing::subscriber::set_global_default(listen.finish()).unwrap();
     let gateway = Setup::new().timeout("300ms").start().await;
-    gateway.knows([recipient("somebody").customer("1337").card("11").phone(PHONE).app("token-of-somebody")]).await;
+    gateway.knows([recipient("one").customer("1337").card("11").phone(PHONE).app("token-of-one")]).await;
 
     let mut said = all_sorts_of_trouble(&gateway).await;
     for line in gateway.deliveries().await {
@@ -31,14 +31,14 @@ async fn a_code_is_found_only_at_the_provider() {
     }
     let mut places = vec![("logs".to_owned(), logs.taken())];
     places.extend(said.into_iter().map(|text| ("answers and lists".to_owned(), text.into_bytes())));
-    files(gateway.house.path("").as_path(), &mut places);
+    files(gateway.files.path("").as_path(), &mut places);
 
     assert!(gateway.push().received().iter().any(|message| message.text.contains(CODE)));
     let logs = String::from_utf8(logs.taken()).unwrap();
     assert!(logs.contains("attempt failed") && logs.contains("TRACE"), "no logs were captured");
     assert!(logs.contains("rejected by the simulator"), "no answer of a provider was kept");
     for (place, bytes) in &places {
-        for secret in disguises(CODE).iter().chain([&PHONE.into(), &MERCHANT.into(), &"token-of-somebody".into()]) {
+        for secret in disguises(CODE).iter().chain([&PHONE.into(), &MERCHANT.into(), &"token-of-one".into()]) {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_slice());
             assert!(!found, "{} lies in {place}", String::from_utf8_lossy(secret));
         }

@@ -161,7 +161,7 @@ impl Fixture {
             channel: Channel::Sms,
             provider: ProviderName("primary".to_owned()),
             contact: 0,
-            address: "+48*****0200".to_owned(),
+            masked_contact: "+48*****0200".to_owned(),
             contact_hash: Some([7; 16]),
             country: "PL".parse().ok(),
             started_at: self.now(),

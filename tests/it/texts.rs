@@ -27,7 +27,7 @@ async fn a_changed_template_is_active_within_two_seconds_and_earlier_attempts_ke
     let before = template_version(&gateway).await;
 
     let began = Instant::now();
-    gateway.house.replace(SMS, "NEW TEXT {{otp}} {{amount}} {{merchant}}");
+    gateway.files.replace(SMS, "NEW TEXT {{otp}} {{amount}} {{merchant}}");
     until(async || told(&gateway).await.starts_with("NEW TEXT 48151623")).await;
     let took = began.elapsed();
 
@@ -41,7 +41,7 @@ async fn a_changed_template_is_active_within_two_seconds_and_earlier_attempts_ke
     let words = gateway.store().template_versions().snapshots(&[before, after]).await.unwrap();
     assert!(words[&after].parts["sms.hbs"].starts_with("NEW TEXT") && !old.starts_with("NEW TEXT"));
     assert!(!words[&before].parts["sms.hbs"].starts_with("NEW TEXT"));
-    let events = gateway.house.audit().await;
+    let events = gateway.files.audit().await;
     let (_, detail) = events.iter().find(|(kind, _)| kind == "templates_activated").unwrap();
     assert_eq!(detail["templates"]["pl/otp/sms"], after.to_string());
     assert_eq!(detail["count"], 1);
@@ -52,23 +52,23 @@ async fn a_rejected_template_changes_nothing_and_is_an_alarm_until_it_is_fixed()
     let metrics = telemetry::collect().unwrap();
     let gateway = gateway_with_two().await;
     let old = told(&gateway).await;
-    let good = fs::read_to_string(gateway.house.path(SMS)).unwrap();
+    let good = fs::read_to_string(gateway.files.path(SMS)).unwrap();
     let says = |line: &str| metrics.render().lines().any(|it| it == line);
     assert!(says("otpost_template_stale 0"));
 
-    gateway.house.replace(SMS, "{{otp}} and no more");
+    gateway.files.replace(SMS, "{{otp}} and no more");
     until(async || says("otpost_template_stale 1")).await;
     assert_eq!(told(&gateway).await, old);
-    gateway.house.replace("templates/en/otp/sms.hbs", "NEW {{otp}} {{amount}} {{merchant}}");
+    gateway.files.replace("templates/en/otp/sms.hbs", "NEW {{otp}} {{amount}} {{merchant}}");
     until(async || says("otpost_template_reloads_total{outcome=\"rejected\"} 2")).await;
     assert!(!told_to(&gateway, "2").await.starts_with("NEW"), "the whole set waits for the rejected template");
-    gateway.house.replace(SMS, &good);
+    gateway.files.replace(SMS, &good);
     until(async || says("otpost_template_stale 0")).await;
 
     assert!(says("otpost_template_reloads_total{outcome=\"activated\"} 1"));
     assert!(told_to(&gateway, "2").await.starts_with("NEW"));
     assert_eq!(told(&gateway).await, old);
-    let events = gateway.house.audit().await;
+    let events = gateway.files.audit().await;
     let refused: Vec<_> = events.iter().filter(|(kind, _)| kind == "templates_rejected").collect();
     let said = refused[0].1["diagnostics"].to_string();
     assert!(refused.len() == 2 && said.contains("sms.hbs") && said.contains("amount and merchant"), "{said}");
@@ -80,7 +80,7 @@ async fn a_removed_locale_falls_back_to_the_default_one_and_its_versions_are_kep
     let english = told_to(&gateway, "2").await;
     let before = template_version(&gateway).await;
 
-    fs::remove_dir_all(gateway.house.path("templates/en")).unwrap();
+    fs::remove_dir_all(gateway.files.path("templates/en")).unwrap();
     until(async || told_to(&gateway, "2").await == told(&gateway).await).await;
 
     assert_ne!(told_to(&gateway, "2").await, english);
@@ -96,7 +96,7 @@ async fn a_removed_locale_falls_back_to_the_default_one_and_its_versions_are_kep
 async fn no_message_is_rendered_from_two_template_sets() {
     let gateway = gateway_with_two().await;
     gateway.knows([recipient("three").customer("3").app("token")]).await;
-    let folder = gateway.house.path("templates/pl");
+    let folder = gateway.files.path("templates/pl");
 
     for version in 1..=CHANGES {
         turn(&folder, version);

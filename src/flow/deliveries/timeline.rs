@@ -87,7 +87,7 @@ impl<'a> TimelineEntry<'a> {
             TimelineItem::Attempt(attempt, template) => json!({
                 "at": at, "offset_us": offset_us, "entry": "attempt",
                 "number": attempt.number, "channel": attempt.channel, "provider": attempt.provider,
-                "contact": attempt.address, "took_us": attempt.took.as_micros(),
+                "contact": attempt.masked_contact, "took_us": attempt.took.as_micros(),
                 "outcome": attempt.outcome.name(),
                 "cause": attempt.outcome.cause().map(crate::domain::outcome::Cause::name),
                 "detail": attempt.detail.as_ref().map(FailureDetail::as_str),
@@ -117,7 +117,7 @@ fn event_text(actor: &str, kind: &str, detail: &Map<String, Value>) -> String {
 }
 
 fn attempt_text(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> String {
-    let Attempt { channel, provider, address, took, outcome, detail, .. } = attempt;
+    let Attempt { channel, provider, masked_contact, took, outcome, detail, .. } = attempt;
     let cause = outcome.cause().map(|cause| format!(", {cause}")).unwrap_or_default();
     let reference = reference(outcome).map(|reference| format!(", reference {reference}")).unwrap_or_default();
     let took = duration(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
@@ -125,7 +125,10 @@ fn attempt_text(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> Strin
         template.map(|it| format!(", template {} {}", it.template_version.short(), it.topic)).unwrap_or_default();
     let failure = attempt.failure.map(|status| format!(", then {status}")).unwrap_or_default();
     let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-    format!("{channel} {provider} {address}: {}{cause}{failure}{reference} ({took}){template}{detail}", outcome.name())
+    format!(
+        "{channel} {provider} {masked_contact}: {}{cause}{failure}{reference} ({took}){template}{detail}",
+        outcome.name()
+    )
 }
 
 /// The provider's reference of an accepted message.

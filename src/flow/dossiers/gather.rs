@@ -113,7 +113,7 @@ fn attempt_record(attempt: &Attempt, events: &[EventRecord]) -> AttemptRecord {
         Outcome::Accepted { reference } => reference.as_ref().map(Reference::as_str),
         Outcome::Deferred { .. } | Outcome::Rejected { .. } | Outcome::Unknown { .. } => None,
     };
-    let contact = Some(&attempt.address).filter(|contact| *contact != REMOVED);
+    let contact = Some(&attempt.masked_contact).filter(|contact| *contact != REMOVED);
     AttemptRecord {
         number: attempt.number,
         channel: attempt.channel.name().to_owned(),

@@ -82,7 +82,7 @@ mod tests {
             channel: Channel::Sms,
             provider: ProviderName("primary".to_owned()),
             contact: 0,
-            address: String::new(),
+            masked_contact: String::new(),
             contact_hash: None,
             country: None,
             started_at: NOW,

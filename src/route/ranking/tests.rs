@@ -62,7 +62,7 @@ fn record(table: &mut ProviderTable, provider: &str, times: usize, outcome: &Out
         channel: Channel::Sms,
         provider: ProviderName(provider.into()),
         contact: 0,
-        address: String::new(),
+        masked_contact: String::new(),
         contact_hash: None,
         country: None,
         started_at: NOW,

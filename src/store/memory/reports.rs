@@ -144,8 +144,10 @@ impl Tables {
 
     fn line(&self, id: Uuid, row: &DeliveryRow) -> DeliveryLine {
         let notification = self.notifications.get(&row.notification);
-        let last =
-            row.attempts.last().map(|last| format!("{} {} {}", last.channel.name(), last.provider, last.address));
+        let last = row
+            .attempts
+            .last()
+            .map(|last| format!("{} {} {}", last.channel.name(), last.provider, last.masked_contact));
         DeliveryLine {
             id,
             notification: row.notification,

@@ -48,9 +48,9 @@ impl Retention for MemoryBackend {
     async fn mask_contacts(&self, before: Timestamp) -> Result<u64, Error> {
         self.call("mask_contacts", |tables| {
             let old = tables.deliveries.values_mut().filter(|row| row.received_at < before);
-            let attempts = old.flat_map(|row| &mut row.attempts).filter(|attempt| attempt.address != REMOVED);
+            let attempts = old.flat_map(|row| &mut row.attempts).filter(|attempt| attempt.masked_contact != REMOVED);
             let masked = attempts.take(ROWS_PER_STEP as usize).map(|attempt| {
-                REMOVED.clone_into(&mut attempt.address);
+                REMOVED.clone_into(&mut attempt.masked_contact);
                 attempt.detail = None;
                 attempt.contact_hash = None;
             });

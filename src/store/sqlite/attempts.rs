@@ -61,7 +61,7 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, Error> {
         channel: channel.parse().map_err(|_| inconsistent("channel"))?,
         provider: ProviderName(row.try_get("provider")?),
         contact: row.try_get("contact_position")?,
-        address: row.try_get("masked_contact")?,
+        masked_contact: row.try_get("masked_contact")?,
         contact_hash: contact_hash.map(<[u8; 16]>::try_from).transpose().map_err(|_| inconsistent("contact_hash"))?,
         // A country that this version does not know must not stop a delivery.
         country: country.and_then(|code| code.parse().ok()),

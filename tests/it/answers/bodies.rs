@@ -1,7 +1,7 @@
 //! The syntax of a body, before its fields are read.
 
 use super::{Accepted, CANARY, Rejected, Warned, check};
-use crate::support::notice::every;
+use crate::support::sample_notification::every;
 use crate::support::{Gateway, otp};
 
 #[tokio::test]

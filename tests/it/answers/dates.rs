@@ -6,7 +6,7 @@ use otpost::domain::clock::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Accepted, CANARY, Expect, Rejected, Warned};
-use crate::support::notice::rfc3339;
+use crate::support::sample_notification::rfc3339;
 
 /// Values of the field `name` at `now`, in the order of the contract's table.
 pub(super) fn rows(name: &'static str, now: Timestamp) -> Vec<(Value, Expect)> {

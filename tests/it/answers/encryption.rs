@@ -7,9 +7,9 @@ use otpost::sim::jwe;
 use serde_json::json;
 
 use super::{CANARY, Expect, check, is_a_detail};
-use crate::support::house::client;
+use crate::support::gateway_files::client;
 use crate::support::jose::{self, DecryptionKeys, public, published};
-use crate::support::notice::Notice;
+use crate::support::sample_notification::SampleNotification;
 use crate::support::sender::Answer;
 use crate::support::{Gateway, Setup, otp, recipient};
 
@@ -25,7 +25,7 @@ fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
 #[tokio::test]
 async fn an_encrypted_otp_is_delivered_like_a_plain_one() {
     let gateway = Gateway::start().await;
-    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("one").customer("1337").phone("+48600100200")]).await;
     let key = published(&gateway).await;
 
     let encrypted = gateway.post(&otp().code("73519").sealed(&key)).await;
@@ -43,7 +43,7 @@ async fn an_encrypted_otp_is_delivered_like_a_plain_one() {
 async fn an_independent_library_encrypts_to_the_key_in_each_of_its_formats() {
     for format in <PublicKeyFormat as strum::VariantNames>::VARIANTS {
         let gateway = Setup::new().ingest(&format!("public_key_format = \"{format}\"")).start().await;
-        gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+        gateway.knows([recipient("one").customer("1337").phone("+48600100200")]).await;
         published(&gateway).await;
         let answer = gateway.post(&otp().method("GET").path("/public-key").without_body()).await.expect_status(200);
         let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
@@ -144,7 +144,7 @@ async fn every_encrypted_body_that_cannot_be_decrypted_gets_the_same_answer() {
 async fn a_plain_body_that_is_announced_as_encrypted_is_accepted_with_a_warning_where_encryption_is_optional() {
     for (policy, status) in [("off", 422), ("optional", 204), ("required", 422)] {
         let gateway = Setup::new().more(&format!("{THIRD}\"{policy}\"")).start().await;
-        let third = client(&gateway.house.authority, "third");
+        let third = client(&gateway.files.authority, "third");
 
         for (row, notice) in [
             ("plain", otp()),
@@ -178,7 +178,7 @@ async fn an_encrypted_body_that_is_announced_as_too_large_is_rejected_at_once() 
 
     let head =
         b"POST /notifications/otp HTTP/1.1\r\nHost: x\r\nEncrypted-Request: true\r\nContent-Length: 1000000000\r\n\r\n";
-    let endless = gateway.exchange(&gateway.house.processor, head).await;
+    let endless = gateway.exchange(&gateway.files.processor, head).await;
 
     assert_eq!((endless.status, &endless.body), (422, &first.body));
     assert!(endless.closes(), "the rest of the body is not read");
@@ -204,7 +204,7 @@ async fn encryption_can_be_required_or_forbidden_for_a_client() {
     for (policy, plain, encrypted) in [("off", 204, 422), ("optional", 204, 204), ("required", 422, 204)] {
         let gateway = Setup::new().more(&format!("{THIRD}\"{policy}\"")).start().await;
         let key = published(&gateway).await;
-        let third = client(&gateway.house.authority, "third");
+        let third = client(&gateway.files.authority, "third");
         let unannounced = otp().body(otp().sealed(&key).bytes());
 
         for (row, notice, status) in [
@@ -284,7 +284,7 @@ async fn during_a_rotation_both_keys_decrypt_and_afterwards_the_old_one_does_not
 async fn new_keys_that_cannot_be_read_leave_the_old_ones_active() {
     let gateway = Gateway::start().await;
     let key = published(&gateway).await;
-    std::fs::write(gateway.house.path("pki/encryption/index.json"), "{").unwrap();
+    std::fs::write(gateway.files.path("pki/encryption/index.json"), "{").unwrap();
 
     let refused = gateway.reload().await;
 
@@ -299,7 +299,7 @@ async fn without_keys_an_encrypted_body_is_answered_like_any_that_cannot_be_decr
 
     let without = comparable(&gateway.post(&otp().sealed(&key)).await);
     published(&gateway).await;
-    let with: Notice = otp().sealed(&key);
+    let with: SampleNotification = otp().sealed(&key);
 
     assert_eq!(comparable(&gateway.post(&with).await), without);
     assert_eq!(without.0, 422);

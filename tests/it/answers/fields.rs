@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Accepted, CANARY, Expect, Rejected, Warned, check};
-use crate::support::notice::Notice;
+use crate::support::sample_notification::SampleNotification;
 use crate::support::{Gateway, otp, recipient};
 
 #[tokio::test]
@@ -202,9 +202,9 @@ async fn of(field: &str, rows: &[(Value, Expect)]) {
     }
 }
 
-async fn sent(notice: &Notice) -> String {
+async fn sent(notice: &SampleNotification) -> String {
     let gateway = Gateway::start().await;
-    gateway.knows([recipient("somebody").customer("1337").phone("+48600999888")]).await;
+    gateway.knows([recipient("one").customer("1337").phone("+48600999888")]).await;
     gateway.post(notice).await.expect_status(204);
     gateway.drain().await;
     gateway.sms("primary").received()[0].text.clone()

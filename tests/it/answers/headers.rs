@@ -111,7 +111,7 @@ async fn headers_of_clients_and_proxies_change_no_answer_and_keep_the_connection
 #[tokio::test]
 async fn a_request_to_upgrade_is_ignored_in_pieces_and_a_body_that_looks_like_one_is_not_changed() {
     let gateway = Gateway::start().await;
-    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("one").customer("1337").phone("+48600100200")]).await;
     let notice =
         otp().header("Connection", "Upgrade").header("Upgrade", "websocket").with("merchantName", "Upgrade: Wool");
     let whole = notice.request();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Accepted, CANARY, Rejected, check, is_a_detail};
-use crate::support::notice::{Notice, every, rfc3339};
+use crate::support::sample_notification::{SampleNotification, every, rfc3339};
 use crate::support::{Gateway, transaction, transactional_lock, verification};
 
 /// One field of each endpoint's sample, with another value.
@@ -21,7 +21,7 @@ const OTHERWISE: [(&str, &str); 9] = [
     ("transaction.cardId", "7"),
 ];
 
-fn otherwise(gateway: &Gateway) -> [(Notice, Notice); 9] {
+fn otherwise(gateway: &Gateway) -> [(SampleNotification, SampleNotification); 9] {
     let samples = every(gateway.now());
     let others =
         samples.clone().into_iter().zip(OTHERWISE).map(|(sample, (field, value))| sample.with_inner(field, value));
@@ -74,7 +74,7 @@ async fn the_same_key_on_another_endpoint_or_of_another_client_is_another_key() 
 
     for notice in every(gateway.now()) {
         gateway.post(&notice.clone().key("shared")).await.expect_status(204);
-        gateway.post_as(&gateway.house.second, &notice.key("shared")).await.expect_status(204);
+        gateway.post_as(&gateway.files.second, &notice.key("shared")).await.expect_status(204);
     }
 
     assert_eq!(gateway.deliveries().await.len(), 18);

@@ -21,7 +21,7 @@ async fn a_body_of_16_kib_is_accepted_and_one_byte_more_is_not() {
         for (length, status) in [(BODY_MAX, 204), (BODY_MAX + 1, 413), (10 * BODY_MAX, 413)] {
             let body = padded(length);
             let request = if chunked { in_chunks(&body) } else { otp().body(body).request() };
-            let answer = gateway.exchange(&gateway.house.processor, &request).await;
+            let answer = gateway.exchange(&gateway.files.processor, &request).await;
             assert_eq!(answer.status, status, "{length} bytes, chunked: {chunked}");
             assert_eq!(answer.closes(), status == 413, "{length} bytes, chunked: {chunked}");
             assert!(status == 204 || is_a_detail(&answer.body), "{}", answer.body);

@@ -6,10 +6,10 @@ use otpost::domain::clock::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Accepted, CANARY, Expect, Rejected, Warned, check, dates};
-use crate::support::notice::Notice;
+use crate::support::sample_notification::SampleNotification;
 use crate::support::{Gateway, locked, recipient, unlocked};
 
-type Sample = fn(Timestamp) -> Notice;
+type Sample = fn(Timestamp) -> SampleNotification;
 
 const BOTH: [Sample; 2] = [locked, unlocked];
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use openssl::pkey::PKey;
 
 use super::is_a_detail;
-use crate::support::house::client;
+use crate::support::gateway_files::client;
 use crate::support::jose::{DecryptionKeys, published};
-use crate::support::notice::Notice;
+use crate::support::sample_notification::SampleNotification;
 use crate::support::{Gateway, Setup, otp};
 
-fn get(path: &str) -> Notice {
+fn get(path: &str) -> SampleNotification {
     otp().method("GET").path(path).without_body()
 }
 
@@ -71,7 +71,7 @@ async fn other_methods_other_paths_and_a_body_are_rejected() {
     }
     let with_body = gateway.post(&get("/public-key").body("x")).await;
     let chunked = b"GET /public-key HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
-    let chunked = gateway.exchange(&gateway.house.processor, chunked).await;
+    let chunked = gateway.exchange(&gateway.files.processor, chunked).await;
     assert_eq!((with_body.status, chunked.status), (400, 400));
     assert!(with_body.closes() && is_a_detail(&with_body.body), "{with_body:?}");
 }
@@ -81,7 +81,7 @@ async fn an_unauthorized_client_gets_no_public_key() {
     let gateway = Gateway::start().await;
     published(&gateway).await;
 
-    let unlisted = gateway.post_as(&client(&gateway.house.authority, "unlisted"), &get("/public-key")).await;
+    let unlisted = gateway.post_as(&client(&gateway.files.authority, "unlisted"), &get("/public-key")).await;
 
     assert_eq!(unlisted.status, 403);
     assert!(is_a_detail(&unlisted.body));

@@ -4,7 +4,7 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::{CANARY, is_a_detail};
-use crate::support::notice::{Notice, every};
+use crate::support::sample_notification::{SampleNotification, every};
 use crate::support::{Gateway, Setup, otp, recipient};
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_query_is_ignored() {
 async fn another_method_is_answered_with_the_allowed_one() {
     let gateway = Gateway::start().await;
 
-    for Notice { path, .. } in every(gateway.now()) {
+    for SampleNotification { path, .. } in every(gateway.now()) {
         for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "post", "FETCH"] {
             let answer = gateway.post(&otp().path(&path).method(method)).await;
             assert_eq!(answer.status, 405, "{method} {path}");
@@ -121,7 +121,7 @@ async fn with_a_nearly_full_disk_nothing_is_accepted() {
 #[tokio::test]
 async fn after_a_database_rejected_a_row_nothing_is_accepted_any_more() {
     let gateway = Gateway::start().await;
-    let file = SqliteConnectOptions::new().filename(gateway.house.path("otpost.db"));
+    let file = SqliteConnectOptions::new().filename(gateway.files.path("otpost.db"));
     let mut database = file.connect().await.unwrap();
     let broken = "CREATE TRIGGER broken BEFORE INSERT ON delivery BEGIN SELECT RAISE(ABORT, 'broken'); END";
     sqlx::query(broken).execute(&mut database).await.unwrap();
@@ -141,7 +141,7 @@ async fn after_a_database_rejected_a_row_nothing_is_accepted_any_more() {
 #[tokio::test]
 async fn while_another_process_locks_the_database_nothing_is_accepted() {
     let gateway = Gateway::start().await;
-    let file = SqliteConnectOptions::new().filename(gateway.house.path("otpost.db"));
+    let file = SqliteConnectOptions::new().filename(gateway.files.path("otpost.db"));
     let mut database = file.connect().await.unwrap();
 
     sqlx::query("BEGIN IMMEDIATE").execute(&mut database).await.unwrap();
@@ -156,7 +156,7 @@ async fn while_another_process_locks_the_database_nothing_is_accepted() {
 #[tokio::test]
 async fn a_hundred_otps_for_one_customer_are_all_accepted() {
     let gateway = Gateway::start().await;
-    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("one").customer("1337").phone("+48600100200")]).await;
     let mut line = gateway.line().await;
 
     for _ in 0..100 {

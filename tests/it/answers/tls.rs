@@ -10,7 +10,7 @@ use otpost::pki::{self, Authority};
 
 use super::is_a_detail;
 use crate::support::certificates;
-use crate::support::house::client;
+use crate::support::gateway_files::client;
 use crate::support::sender::{Answer, Gone, Identity, Line, tls};
 use crate::support::{Gateway, Setup, otp};
 
@@ -19,7 +19,7 @@ const DAY: Duration = Duration::from_hours(24);
 #[tokio::test]
 async fn a_client_without_a_valid_certificate_gets_no_answer() {
     let gateway = Gateway::start().await;
-    let authority = &gateway.house.authority;
+    let authority = &gateway.files.authority;
     let other = Authority::create("Practice CA", 400, SystemClock.now()).unwrap();
     let rows = [
         ("no client certificate", None),
@@ -53,7 +53,7 @@ async fn nothing_older_than_tls_1_2_is_accepted() {
     for (version, fine) in
         [(SslVersion::TLS1, false), (SslVersion::TLS1_1, false), (SslVersion::TLS1_2, true), (SslVersion::TLS1_3, true)]
     {
-        let mut tls = tls(Some(&gateway.house.processor));
+        let mut tls = tls(Some(&gateway.files.processor));
         tls.set_min_proto_version(Some(version)).unwrap();
         tls.set_max_proto_version(Some(version)).unwrap();
         let answer = exchange(&gateway, tls).await;
@@ -68,7 +68,7 @@ async fn no_session_is_issued_that_could_be_resumed() {
     for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
         let offered = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&offered);
-        let mut tls = tls(Some(&gateway.house.processor));
+        let mut tls = tls(Some(&gateway.files.processor));
         tls.set_max_proto_version(Some(version)).unwrap();
         tls.set_session_cache_mode(SslSessionCacheMode::CLIENT);
         tls.set_new_session_callback(move |_, _| {
@@ -82,7 +82,7 @@ async fn no_session_is_issued_that_could_be_resumed() {
 #[tokio::test]
 async fn a_valid_certificate_that_is_not_listed_is_forbidden() {
     let gateway = Gateway::start().await;
-    let unlisted = client(&gateway.house.authority, "processor");
+    let unlisted = client(&gateway.files.authority, "processor");
 
     let answer = gateway.post_as(&unlisted, &otp()).await;
 
@@ -95,7 +95,7 @@ async fn a_valid_certificate_that_is_not_listed_is_forbidden() {
 async fn a_certificate_with_another_subject_than_the_configured_one_is_forbidden() {
     let gateway =
         Setup::new().more("[[ingest.client]]\nname = \"third\"\nsubject = \"CN=third,O=Processor\"").start().await;
-    let authority = &gateway.house.authority;
+    let authority = &gateway.files.authority;
 
     let listed = gateway.post_as(&client(authority, "third"), &otp()).await;
     let other = gateway.post_as(&client(authority, "third,O=Processor"), &otp()).await;

@@ -7,8 +7,8 @@ use otpost::telemetry;
 use serde_json::{Value, json};
 
 use super::CANARY;
-use crate::support::house::client;
-use crate::support::notice::Notice;
+use crate::support::gateway_files::client;
+use crate::support::sample_notification::SampleNotification;
 use crate::support::{Gateway, Setup, otp, unlocked};
 
 /// Longer than anything here takes.
@@ -20,7 +20,7 @@ const PROBE: &str = "[[ingest.client]]\nname = \"probe\"\nsubject = \"CN=probe,O
 async fn events(gateway: &Gateway, kind: &str, count: usize) -> Vec<Value> {
     let began = Instant::now();
     loop {
-        let all = gateway.house.audit().await.into_iter();
+        let all = gateway.files.audit().await.into_iter();
         let found: Vec<_> = all.filter(|(found, _)| found == kind).map(|(_, detail)| detail).collect();
         if found.len() >= count {
             return found;
@@ -36,7 +36,7 @@ async fn every_rejection_of_a_known_client_is_counted_and_audited_by_reason_and_
     let gateway = Setup::new().more(PROBE).start().await;
     gateway.post(&otp().key("k")).await.expect_status(204);
     let announced = |body: &str| otp().header("Encrypted-Request", "true").body(body);
-    let rows: Vec<(Notice, Value)> = vec![
+    let rows: Vec<(SampleNotification, Value)> = vec![
         (otp().with("amount", CANARY), json!([422, "invalid", "amount", "otp"])),
         (otp().with("otp", CANARY.repeat(9)), json!([422, "invalid", "otp", "otp"])),
         (otp().with("storageCustomerId", Value::Null), json!([422, "invalid", "storageCustomerId", "otp"])),
@@ -56,7 +56,7 @@ async fn every_rejection_of_a_known_client_is_counted_and_audited_by_reason_and_
         let answer = gateway.post(notice).await;
         assert!((400..500).contains(&answer.status), "{answer:?}");
     }
-    let probe = client(&gateway.house.authority, "probe");
+    let probe = client(&gateway.files.authority, "probe");
     gateway.clock.move_on(Duration::from_mins(1));
     gateway.post_as(&probe, &otp()).await.expect_status(403);
     let gateway = gateway.restart().await;

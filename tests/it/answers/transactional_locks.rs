@@ -89,7 +89,7 @@ async fn a_suspicion_of_fraud_reads_like_an_unknown_reason_on_every_channel() {
         .knows([
             recipient("app").corporation(company).card("11").app("token"),
             recipient("phone").corporation(company).card("11").phone("+48600100200"),
-            recipient("mailbox").corporation(company).card("11").mailbox("somebody@example.org"),
+            recipient("mailbox").corporation(company).card("11").mailbox("one@example.org"),
         ])
         .await;
     let now = gateway.now();

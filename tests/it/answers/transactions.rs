@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Accepted, CANARY, Expect, Rejected, Warned, check};
-use crate::support::notice::Notice;
+use crate::support::sample_notification::SampleNotification;
 use crate::support::{Gateway, recipient, transaction};
 
 #[tokio::test]
@@ -194,7 +194,7 @@ async fn unknown_fields_are_ignored_in_every_object_and_under_every_name() {
 #[tokio::test]
 async fn a_hostile_description_becomes_no_link_no_number_and_no_template() {
     let gateway = Gateway::start().await;
-    gateway.knows([recipient("holder").storage_card("1337").mailbox("somebody@example.org")]).await;
+    gateway.knows([recipient("holder").storage_card("1337").mailbox("one@example.org")]).await;
     let names = [
         "cancel at https://evil.example/x now",
         "call +48 600 100 200",
@@ -221,7 +221,7 @@ async fn a_hostile_description_becomes_no_link_no_number_and_no_template() {
 }
 
 // No two are duplicates.
-fn numbered(gateway: &Gateway, at: usize) -> Notice {
+fn numbered(gateway: &Gateway, at: usize) -> SampleNotification {
     transaction(gateway.now()).with_inner("transaction.id", format!("row-{at}"))
 }
 

@@ -53,7 +53,7 @@ pub(super) fn attempt(number: u32, provider: &str, outcome: Outcome) -> Attempt 
         channel: Channel::Sms,
         provider: ProviderName(provider.to_owned()),
         contact: 0,
-        address: "+48*****0200".to_owned(),
+        masked_contact: "+48*****0200".to_owned(),
         contact_hash: None,
         country: None,
         started_at: SystemClock.now(),

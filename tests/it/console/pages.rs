@@ -30,6 +30,6 @@ async fn everybody(gateway: &Gateway) -> Browser {
 
 /// The details of the audit events of a kind.
 async fn recorded(gateway: &Gateway, kind: &str) -> Vec<serde_json::Value> {
-    let events = gateway.house.audit().await;
+    let events = gateway.files.audit().await;
     events.into_iter().filter(|(name, _)| name == kind).map(|(_, detail)| detail).collect()
 }

@@ -53,7 +53,7 @@ async fn two_users_change_a_text_in_a_browser_and_bring_the_old_one_back() {
 
     assert!(new.starts_with("NOWY 48151623"), "{new}");
     assert_eq!(next_message(&gateway, "primary").await, old);
-    let events = gateway.house.audit().await;
+    let events = gateway.files.audit().await;
     let published: Vec<_> = events.iter().filter(|(kind, _)| kind == "template_change_published").collect();
     let who = published.iter().map(|(_, it)| (&it["authors"][0], &it["reviewer"])).collect::<Vec<_>>();
     assert_eq!(who, [(&json!("author"), &json!("approver")); 2]);

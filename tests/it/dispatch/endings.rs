@@ -142,7 +142,7 @@ async fn an_invalid_phone_number_is_never_imported() {
 #[tokio::test]
 async fn an_otp_by_email_is_rejected_until_the_configuration_allows_it() {
     let gateway = Gateway::start().await;
-    let mut config = gateway.house.config();
+    let mut config = gateway.files.config();
     let plan = |bound: bool| {
         let toml = serde_json::json!({"steps": ["email"], "ttl": "5m", "email_is_device_bound": bound});
         serde_json::from_value(toml).unwrap()

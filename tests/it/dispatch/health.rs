@@ -189,7 +189,7 @@ async fn a_drained_provider_gets_no_messages_even_after_a_restart_and_the_drain_
     let gateway = gateway.restart().await;
     send_otps(&gateway, 1).await;
     assert_eq!(gateway.sms("primary").received().len(), 1);
-    let audit = gateway.house.audit().await;
+    let audit = gateway.files.audit().await;
     let decided: Vec<_> = audit.into_iter().filter(|(kind, _)| kind.starts_with("provider_")).collect();
     assert_eq!(
         decided,
@@ -290,7 +290,7 @@ impl Odd {
 
     async fn takes_the_place_of_primary(&self, gateway: Gateway) -> Gateway {
         let old = gateway.sms("primary").address().to_string();
-        gateway.house.reconfigure(|text| text.replace(&old, &self.address.to_string()));
+        gateway.files.reconfigure(|text| text.replace(&old, &self.address.to_string()));
         gateway.restart().await
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use otpost::domain::recipient::{Identifier, IdentifierKind, RecipientStatus};
 
-use crate::support::notice::Notice;
+use crate::support::sample_notification::SampleNotification;
 use crate::support::{Gateway, Setup, locked, otp, recipient, transaction, transactional_lock, unlocked, verification};
 
 const COMPANY: &str = "a3f33118-946d-4b9c-b27f-e009d28355fa";
@@ -229,8 +229,9 @@ async fn deliveries_with_the_same_ordering_key_are_sent_in_the_order_of_acceptan
         let before = gateway.push().received().len();
         gateway.push().answers(503);
         gateway.email().answers(503);
-        let without_mailbox =
-            |notice: Notice| if notice.path.contains("verification") { notice.without("email") } else { notice };
+        let without_mailbox = |notice: SampleNotification| {
+            if notice.path.contains("verification") { notice.without("email") } else { notice }
+        };
         gateway.post(&without_mailbox(first)).await.expect_status(204);
         gateway.settle().await;
         gateway.push().recovers();
@@ -241,7 +242,7 @@ async fn deliveries_with_the_same_ordering_key_are_sent_in_the_order_of_acceptan
         gateway.post(&verification("Accepted").with("userId", "7").without("email")).await.expect_status(204);
         gateway.settle().await;
         let at_once: Vec<_> = gateway.push().received().split_off(before).iter().map(|push| push.to.clone()).collect();
-        assert_eq!(at_once, ["bystander"], "somebody else's news wait for nobody");
+        assert_eq!(at_once, ["bystander"], "one else's news wait for nobody");
 
         gateway.drain().await;
         let received = gateway.push().received().split_off(before);

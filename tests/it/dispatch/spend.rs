@@ -12,7 +12,7 @@ async fn paid(backup: u32, limits: &str) -> Gateway {
         .start()
         .await;
     gateway.knows([recipient("holder").customer("1337").card("11").phone("+48600100200")]).await;
-    gateway.house.reconfigure(|text| {
+    gateway.files.reconfigure(|text| {
         let capped = |text: String, name: &str, cap: u32| {
             let name = format!("name = \"{name}\"\n");
             text.replace(&name, &format!("{name}price = \"0.05\"\nspend_cap_per_hour = \"{}\"\n", money(cap)))
@@ -72,7 +72,7 @@ async fn a_rejected_message_is_not_counted_as_spend() {
 async fn an_sms_of_several_segments_counts_each_of_them_also_after_a_restart() {
     let long = "Kod {{otp}}. ".to_owned() + &"Długi tekst o tej płatności. ".repeat(8) + "{{amount}} {{merchant}}";
     let gateway = paid(100, "").await;
-    gateway.house.replace("templates/pl/otp/sms.hbs", long);
+    gateway.files.replace("templates/pl/otp/sms.hbs", long);
     let gateway = gateway.restart().await;
 
     codes(&gateway, 1).await;

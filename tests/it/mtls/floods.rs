@@ -52,7 +52,7 @@ async fn heads_and_bodies_of_a_byte_a_second_delay_no_client_and_are_closed() {
     let mut flood = JoinSet::new();
 
     for number in 0..100 {
-        let mut line = gateway.line_as(&gateway.house.second).await;
+        let mut line = gateway.line_as(&gateway.files.second).await;
         let second_request = number % 5 == 4;
         // What is sent at once; the rest follows byte by byte.
         let (at_once, bytes) = match number % 5 {
@@ -141,7 +141,7 @@ impl Client {
     fn begin(gateway: &Gateway) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, address) = (Arc::clone(&stop), gateway.address());
-        let identity: Identity = gateway.house.processor.clone();
+        let identity: Identity = gateway.files.processor.clone();
         let waits = tokio::spawn(async move {
             let mut kept = Line::open(address, &identity).await;
             let mut waits = Vec::new();

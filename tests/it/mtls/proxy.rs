@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 
 use super::{counted, until};
 use crate::support::certificates;
-use crate::support::house::{House, client};
+use crate::support::gateway_files::{GatewayFiles, client};
 use crate::support::sender::{Identity, Line, tls};
 use crate::support::{Gateway, Setup, otp};
 
@@ -19,11 +19,11 @@ use crate::support::{Gateway, Setup, otp};
 async fn on_the_ordinary_listener_the_header_has_no_effect() {
     let metrics = telemetry::collect().unwrap();
     let gateway = Gateway::start().await;
-    let unlisted = client(&gateway.house.authority, "processor");
-    let forged = with(&[header(&gateway.house.processor.certificate)]);
+    let unlisted = client(&gateway.files.authority, "processor");
+    let forged = with(&[header(&gateway.files.processor.certificate)]);
 
     let rejected = gateway.exchange(&unlisted, &forged).await;
-    let accepted = gateway.exchange(&gateway.house.processor, &with(&[header(&unlisted.certificate)])).await;
+    let accepted = gateway.exchange(&gateway.files.processor, &with(&[header(&unlisted.certificate)])).await;
 
     assert_eq!((rejected.status, accepted.status), (403, 204));
     assert!(metrics.render().contains("otpost_ingest_forged_headers_total 2"));
@@ -34,22 +34,22 @@ async fn each_request_through_the_proxy_has_its_own_client_whose_certificate_is_
     let proxy = Proxy::new();
     let gateway = proxy.gateway().await;
     gateway.clock.move_on(std::time::Duration::from_mins(1));
-    let house = &gateway.house;
+    let files = &gateway.files;
     let other = Authority::create("Practice CA", 400, SystemClock.now()).unwrap();
-    let good = header(&house.processor.certificate);
+    let good = header(&files.processor.certificate);
     let rows = [
         ("the processor", vec![good.clone()], 204),
-        ("the second one, on the same connection", vec![header(&house.second.certificate)], 204),
+        ("the second one, on the same connection", vec![header(&files.second.certificate)], 204),
         ("no header", vec![], 403),
         ("two", vec![good.clone(), good.clone()], 400),
         ("two in one", vec![format!("{good}, {good}")], 400),
         ("no byte sequence", vec![encode_block(b"x")], 400),
-        ("not listed", vec![header(&client(&house.authority, "processor").certificate)], 403),
+        ("not listed", vec![header(&client(&files.authority, "processor").certificate)], 403),
         ("of another authority", vec![header(&client(&other, "processor").certificate)], 403),
         ("self-signed", vec![header(&certificates::self_signed().certificate)], 403),
-        ("for servers", vec![header(&certificates::for_servers_only(&house.authority).certificate)], 403),
-        ("a weak key", vec![header(&certificates::with_rsa_key(&house.authority, 1024).certificate)], 403),
-        ("the authority itself", vec![header(&house.authority.certificate().to_owned())], 403),
+        ("for servers", vec![header(&certificates::for_servers_only(&files.authority).certificate)], 403),
+        ("a weak key", vec![header(&certificates::with_rsa_key(&files.authority, 1024).certificate)], 403),
+        ("the authority itself", vec![header(&files.authority.certificate().to_owned())], 403),
     ];
 
     let mut line = proxy.line(&gateway).await;
@@ -70,16 +70,16 @@ async fn only_the_proxy_can_connect_to_its_listener() {
     let gateway = proxy.gateway().await;
     let address = gateway.proxy_address();
 
-    for identity in [client(&proxy.authority, "proxy"), gateway.house.processor.clone(), certificates::self_signed()] {
+    for identity in [client(&proxy.authority, "proxy"), gateway.files.processor.clone(), certificates::self_signed()] {
         if let Ok(mut line) = Line::try_open(address, tls(Some(&identity))).await {
-            line.send(&with(&[header(&gateway.house.processor.certificate)])).await;
+            line.send(&with(&[header(&gateway.files.processor.certificate)])).await;
             assert!(line.answer().await.is_err());
         }
     }
 
     let rejections = "otpost_handshake_rejections_total";
     until("counted", async || counted(&metrics.render(), rejections, "not_listed") == 1).await;
-    assert_eq!(gateway.exchange(&gateway.house.processor, &otp().request()).await.status, 204);
+    assert_eq!(gateway.exchange(&gateway.files.processor, &otp().request()).await.status, 204);
 }
 
 #[tokio::test]
@@ -89,8 +89,8 @@ async fn only_the_listed_users_can_connect_to_the_socket() {
     for (uid, accepted) in [(own, true), (own + 1, false)] {
         let toml = format!("[ingest.trusted_proxy]\nsocket = \"ingest.sock\"\nuids = [{uid}]\n");
         let gateway = Setup::new().more(&toml).start().await;
-        let mut socket = UnixStream::connect(gateway.house.path("ingest.sock")).await.unwrap();
-        let _ = socket.write_all(&with(&[header(&gateway.house.processor.certificate)])).await;
+        let mut socket = UnixStream::connect(gateway.files.path("ingest.sock")).await.unwrap();
+        let _ = socket.write_all(&with(&[header(&gateway.files.processor.certificate)])).await;
         let mut answer = [0; 512];
         let read = socket.read(&mut answer).await.unwrap_or(0);
         assert_eq!(
@@ -99,7 +99,7 @@ async fn only_the_listed_users_can_connect_to_the_socket() {
             "{}",
             String::from_utf8_lossy(&answer[..read])
         );
-        let mode = std::fs::metadata(gateway.house.path("ingest.sock")).unwrap();
+        let mode = std::fs::metadata(gateway.files.path("ingest.sock")).unwrap();
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o660);
     }
 }
@@ -109,14 +109,14 @@ async fn a_proxy_whose_pin_is_removed_is_rejected_on_its_open_connection_and_its
     let proxy = Proxy::new();
     let gateway = proxy.gateway().await;
     let successor = client(&proxy.authority, "proxy");
-    let request = with(&[header(&gateway.house.processor.certificate)]);
+    let request = with(&[header(&gateway.files.processor.certificate)]);
     let mut open = proxy.line(&gateway).await;
     open.send(&request).await;
     open.answer().await.unwrap().expect_status(204);
 
     let [old, new] = [&proxy.identity, &successor].map(|it| pki::spki_pin(&it.certificate).unwrap());
-    let toml = std::fs::read_to_string(gateway.house.path("otpost.toml")).unwrap();
-    gateway.house.replace("otpost.toml", toml.replace(&old, &new));
+    let toml = std::fs::read_to_string(gateway.files.path("otpost.toml")).unwrap();
+    gateway.files.replace("otpost.toml", toml.replace(&old, &new));
     gateway.reload().await.unwrap();
 
     open.send(&request).await;
@@ -143,7 +143,7 @@ impl Proxy {
         let toml = format!(
             "[ingest.trusted_proxy]\nlisten = \"127.0.0.1:0\"\nclient_ca = \"pki/proxy-ca.pem\"\nspki_pins = [\"{pin}\"]\n"
         );
-        let prepare = move |house: &House| house.replace("pki/proxy-ca.pem", ca);
+        let prepare = move |files: &GatewayFiles| files.replace("pki/proxy-ca.pem", ca);
         Setup::new().more(&toml).prepare(prepare).start().await
     }
 

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::{counted, until};
 use crate::support::certificates;
-use crate::support::house::client;
+use crate::support::gateway_files::client;
 use crate::support::sender::{Identity, Line, tls};
 use crate::support::{Gateway, otp};
 
@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_hours(24);
 async fn a_rejected_handshake_is_counted_by_its_reason_and_audited_with_the_certificate() {
     let metrics = telemetry::collect().unwrap();
     let gateway = Gateway::start().await;
-    let authority = &gateway.house.authority;
+    let authority = &gateway.files.authority;
     let now = SystemClock.now();
     let other = Authority::create("Practice CA", 400, now).unwrap();
     let request = pki::request("processor", "Processor").unwrap();
@@ -50,7 +50,7 @@ async fn a_rejected_handshake_is_counted_by_its_reason_and_audited_with_the_cert
             }
             until(reason, async || counted(&metrics.render(), HANDSHAKES, reason) == before + 1).await;
         }
-        let audited = async || gateway.house.audit().await.into_iter().find(|(_, detail)| detail["reason"] == reason);
+        let audited = async || gateway.files.audit().await.into_iter().find(|(_, detail)| detail["reason"] == reason);
         until(reason, async || audited().await.is_some()).await;
         let (kind, detail) = audited().await.unwrap();
         assert_eq!((kind.as_str(), &detail["at"]), ("client_rejected", &"handshake".into()), "{detail}");
@@ -66,7 +66,7 @@ async fn peers_that_send_no_tls_or_an_old_version_or_nothing_are_counted() {
     let mut plain = TcpStream::connect(gateway.address()).await.unwrap();
 
     plain.write_all(b"POST /notifications/otp HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    let mut old = tls(Some(&gateway.house.processor));
+    let mut old = tls(Some(&gateway.files.processor));
     old.set_min_proto_version(Some(SslVersion::TLS1)).unwrap();
     old.set_max_proto_version(Some(SslVersion::TLS1_1)).unwrap();
     assert!(Line::try_open(gateway.address(), old).await.is_err());
@@ -81,8 +81,8 @@ async fn a_rejected_request_is_counted_each_time_and_audited_once() {
     let metrics = telemetry::collect().unwrap();
     let gateway = Gateway::start().await;
     let rows = [
-        ("not_listed", client(&gateway.house.authority, "processor")),
-        ("wrong_purpose", certificates::for_nothing_in_particular(&gateway.house.authority)),
+        ("not_listed", client(&gateway.files.authority, "processor")),
+        ("wrong_purpose", certificates::for_nothing_in_particular(&gateway.files.authority)),
     ];
 
     // The manual clock stood still while the certificates were issued.
@@ -96,9 +96,9 @@ async fn a_rejected_request_is_counted_each_time_and_audited_once() {
     }
 
     let audited =
-        async || gateway.house.audit().await.into_iter().filter(|(kind, _)| kind == "client_rejected").count();
+        async || gateway.files.audit().await.into_iter().filter(|(kind, _)| kind == "client_rejected").count();
     until("audited", async || audited().await >= 2).await;
-    for (_, detail) in gateway.house.audit().await.iter().filter(|(kind, _)| kind == "client_rejected") {
+    for (_, detail) in gateway.files.audit().await.iter().filter(|(kind, _)| kind == "client_rejected") {
         assert_eq!(detail["at"], "request");
         assert!(detail["spki_pin"].as_str().unwrap().len() == 44 && detail["subject"].is_string(), "{detail}");
     }
@@ -109,14 +109,14 @@ async fn a_rejected_request_is_counted_each_time_and_audited_once() {
 #[tokio::test]
 async fn a_gateway_that_stops_has_audited_every_rejection() {
     let gateway = Gateway::start().await;
-    let unlisted = client(&gateway.house.authority, "processor");
+    let unlisted = client(&gateway.files.authority, "processor");
 
     for _ in 0..7 {
         assert_eq!(gateway.post_as(&unlisted, &otp()).await.status, 403);
     }
     let gateway = gateway.restart().await;
 
-    let audit = gateway.house.audit().await;
+    let audit = gateway.files.audit().await;
     let counts =
         audit.iter().filter(|(kind, _)| kind == "client_rejected").map(|(_, detail)| detail["count"].as_u64().unwrap());
     assert_eq!(counts.sum::<u64>(), 7);

@@ -10,7 +10,7 @@ use otpost::domain::clock::{Clock, SystemClock};
 use otpost::pki::{self, Authority};
 
 use crate::support::certificates::revocation_list;
-use crate::support::house::House;
+use crate::support::gateway_files::GatewayFiles;
 use crate::support::sender::{Identity, Line, tls};
 use crate::support::{Gateway, otp};
 
@@ -18,8 +18,8 @@ const VERSIONS: [SslVersion; 2] = [SslVersion::TLS1_2, SslVersion::TLS1_3];
 
 #[tokio::test]
 async fn after_a_reload_a_client_certificate_is_still_required() {
-    let gateway = reloaded(|house| {
-        house.renew_server();
+    let gateway = reloaded(|files| {
+        files.renew_server();
     })
     .await;
 
@@ -30,27 +30,27 @@ async fn after_a_reload_a_client_certificate_is_still_required() {
 
 #[tokio::test]
 async fn a_revocation_list_that_a_reload_adds_counts_in_the_next_handshake() {
-    let gateway = reloaded(|house| {
+    let gateway = reloaded(|files| {
         let until = SystemClock.now().after(Duration::from_hours(24));
-        house.replace("pki/crl.pem", revocation_list(&house.authority, &[&house.second.certificate], until));
-        house.reconfigure(|text| text.replace("[ingest]\n", "[ingest]\ncrl = \"pki/crl.pem\"\n"));
+        files.replace("pki/crl.pem", revocation_list(&files.authority, &[&files.second.certificate], until));
+        files.reconfigure(|text| text.replace("[ingest]\n", "[ingest]\ncrl = \"pki/crl.pem\"\n"));
     })
     .await;
 
     for version in VERSIONS {
-        assert!(!is_accepted(&gateway, Some(&gateway.house.second), version).await, "{version:?}");
-        assert!(is_accepted(&gateway, Some(&gateway.house.processor), version).await, "{version:?}");
+        assert!(!is_accepted(&gateway, Some(&gateway.files.second), version).await, "{version:?}");
+        assert!(is_accepted(&gateway, Some(&gateway.files.processor), version).await, "{version:?}");
     }
 }
 
 #[tokio::test]
 async fn a_ca_that_a_reload_removes_is_no_longer_trusted() {
     let next = Authority::create("Next CA", 400, SystemClock.now()).unwrap();
-    let gateway = reloaded(|house| house.replace("pki/dev/ca.pem", next.certificate().to_pem().unwrap())).await;
-    let reissued = gateway.house.reissued(&next);
+    let gateway = reloaded(|files| files.replace("pki/dev/ca.pem", next.certificate().to_pem().unwrap())).await;
+    let reissued = gateway.files.reissued(&next);
 
     for version in VERSIONS {
-        assert!(!is_accepted(&gateway, Some(&gateway.house.processor), version).await, "{version:?}");
+        assert!(!is_accepted(&gateway, Some(&gateway.files.processor), version).await, "{version:?}");
         assert!(is_accepted(&gateway, Some(&reissued), version).await, "{version:?}");
     }
 }
@@ -58,11 +58,11 @@ async fn a_ca_that_a_reload_removes_is_no_longer_trusted() {
 #[tokio::test]
 async fn a_tls_version_that_a_reload_forbids_is_no_longer_accepted() {
     let gateway =
-        reloaded(|house| house.reconfigure(|text| text.replace("[ingest]\n", "[ingest]\nmin_version = \"1.3\"\n")))
+        reloaded(|files| files.reconfigure(|text| text.replace("[ingest]\n", "[ingest]\nmin_version = \"1.3\"\n")))
             .await;
 
-    assert!(!is_accepted(&gateway, Some(&gateway.house.processor), SslVersion::TLS1_2).await);
-    assert!(is_accepted(&gateway, Some(&gateway.house.processor), SslVersion::TLS1_3).await);
+    assert!(!is_accepted(&gateway, Some(&gateway.files.processor), SslVersion::TLS1_2).await);
+    assert!(is_accepted(&gateway, Some(&gateway.files.processor), SslVersion::TLS1_3).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,7 +70,7 @@ async fn sessions_are_not_resumed_and_no_ticket_is_issued_that_could_carry_early
     let gateway = Gateway::start().await;
 
     let twice = s_client(&gateway, &["-tls1_2", "-reconnect"], "");
-    let session = gateway.house.path("session");
+    let session = gateway.files.path("session");
     s_client(&gateway, &["-tls1_3", "-sess_out", session.to_str().unwrap()], "");
 
     assert!(twice.matches("New, ").count() > 1 && !twice.contains("Reused, "), "{twice}");
@@ -97,9 +97,9 @@ async fn suites_without_authenticated_encryption_are_not_accepted() {
     assert!(good.contains("Cipher is ECDHE-ECDSA-AES128-GCM-SHA256"), "{good}");
 }
 
-async fn reloaded(change: impl FnOnce(&House)) -> Gateway {
+async fn reloaded(change: impl FnOnce(&GatewayFiles)) -> Gateway {
     let gateway = Gateway::start().await;
-    change(&gateway.house);
+    change(&gateway.files);
     gateway.reload().await.unwrap();
     gateway
 }
@@ -114,11 +114,11 @@ async fn is_accepted(gateway: &Gateway, identity: Option<&Identity>, version: Ss
 
 /// The output of OpenSSL's own client with the processor's certificate.
 fn s_client(gateway: &Gateway, options: &[&str], typed: &str) -> String {
-    let house = &gateway.house;
-    let (certificate, key) = (house.path("processor.pem"), house.path("processor.key"));
+    let files = &gateway.files;
+    let (certificate, key) = (files.path("processor.pem"), files.path("processor.key"));
     if !key.exists() {
-        pki::write_certificate(&certificate, &house.processor.certificate).unwrap();
-        pki::write_key(&key, &house.processor.key).unwrap();
+        pki::write_certificate(&certificate, &files.processor.certificate).unwrap();
+        pki::write_key(&key, &files.processor.key).unwrap();
     }
     let mut client = Command::new("openssl")
         .args(["s_client", "-connect", &gateway.address().to_string(), "-cert"])

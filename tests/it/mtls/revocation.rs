@@ -16,8 +16,8 @@ const DAY: Duration = Duration::from_hours(24);
 async fn a_revoked_certificate_is_rejected_in_the_handshake_and_others_are_not() {
     let gateway = with_list("", DAY * 10).await;
 
-    assert!(post(&gateway, &gateway.house.second).await.is_err());
-    assert_eq!(post(&gateway, &gateway.house.processor).await.unwrap().status, 204);
+    assert!(post(&gateway, &gateway.files.second).await.is_err());
+    assert_eq!(post(&gateway, &gateway.files.processor).await.unwrap().status, 204);
 }
 
 #[tokio::test]
@@ -30,23 +30,23 @@ async fn an_expired_list_is_used_for_the_grace_period_and_then_all_clients_are_r
         line.send(&otp().request()).await;
         assert_eq!(line.answer().await.unwrap().status, status, "{days_later} days later");
     }
-    assert!(post(&gateway, &gateway.house.processor).await.is_err(), "rejected in the handshake as well");
-    assert!(post(&gateway, &gateway.house.second).await.is_err());
+    assert!(post(&gateway, &gateway.files.processor).await.is_err(), "rejected in the handshake as well");
+    assert!(post(&gateway, &gateway.files.second).await.is_err());
 }
 
 #[tokio::test]
 async fn an_expired_list_still_revokes_its_certificates() {
     let gateway = with_list("", Duration::ZERO).await;
 
-    assert!(post(&gateway, &gateway.house.second).await.is_err());
-    assert_eq!(post(&gateway, &gateway.house.processor).await.unwrap().status, 204);
+    assert!(post(&gateway, &gateway.files.second).await.is_err());
+    assert_eq!(post(&gateway, &gateway.files.processor).await.unwrap().status, 204);
 }
 
 #[tokio::test]
 async fn with_crl_expired_refuse_an_expired_list_rejects_all_clients() {
     let gateway = with_list("crl_expired = \"refuse\"", Duration::ZERO).await;
 
-    assert!(post(&gateway, &gateway.house.processor).await.is_err());
+    assert!(post(&gateway, &gateway.files.processor).await.is_err());
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn a_list_that_is_not_of_the_client_ca_is_refused_at_the_start() {
     let gateway = with_list("", DAY).await;
     let other = Authority::create("Practice CA", 400, SystemClock.now()).unwrap();
     let until = SystemClock.now().after(DAY);
-    let own = revocation_list(&gateway.house.authority, &[], until);
+    let own = revocation_list(&gateway.files.authority, &[], until);
     let rows = [
         ("of another authority of the same name", revocation_list(&other, &[], until), "no CA of"),
         ("with one of another authority", own.clone() + &revocation_list(&other, &[], until), "no CA of"),
@@ -64,12 +64,12 @@ async fn a_list_that_is_not_of_the_client_ca_is_refused_at_the_start() {
     ];
 
     for (row, text, expected) in rows {
-        gateway.house.replace("pki/crl.pem", text);
-        let error = ingest::check(&gateway.house.config().ingest).unwrap_err().to_string();
+        gateway.files.replace("pki/crl.pem", text);
+        let error = ingest::check(&gateway.files.config().ingest).unwrap_err().to_string();
         assert!(error.contains("ingest.crl") && error.contains(expected), "{row}: {error}");
     }
-    gateway.house.replace("pki/crl.pem", own);
-    ingest::check(&gateway.house.config().ingest).unwrap();
+    gateway.files.replace("pki/crl.pem", own);
+    ingest::check(&gateway.files.config().ingest).unwrap();
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_client_below_an_intermediate_ca_is_accepted_if_it_sends_the_intermedi
     let setup = Setup::new()
         .ingest("client_ca = \"pki/root.pem\"")
         .more(&format!("[[ingest.client]]\nname = \"below\"\nspki_pins = [\"{pin}\"]"));
-    let gateway = setup.prepare(move |house| house.replace("pki/root.pem", root.to_pem().unwrap())).start().await;
+    let gateway = setup.prepare(move |files| files.replace("pki/root.pem", root.to_pem().unwrap())).start().await;
 
     assert_eq!(post(&gateway, &client).await.unwrap().status, 204);
     let without = Identity { chain: Vec::new(), ..client };
@@ -91,8 +91,8 @@ async fn with_list(ingest: &str, later: Duration) -> Gateway {
     let setup = Setup::new().ingest(&format!("crl = \"pki/crl.pem\"\n{ingest}"));
     let until = SystemClock.now().before(Duration::from_secs(1)).after(later);
     setup
-        .prepare(move |house| {
-            house.replace("pki/crl.pem", revocation_list(&house.authority, &[&house.second.certificate], until));
+        .prepare(move |files| {
+            files.replace("pki/crl.pem", revocation_list(&files.authority, &[&files.second.certificate], until));
         })
         .start()
         .await

@@ -11,7 +11,7 @@ use otpost::telemetry;
 
 use super::counted;
 use crate::support::certificates::revocation_list;
-use crate::support::house::{House, client};
+use crate::support::gateway_files::{GatewayFiles, client};
 use crate::support::sender::{Identity, Line, tls};
 use crate::support::{Gateway, Setup, otp};
 
@@ -22,7 +22,7 @@ const ROTATIONS: usize = 100;
 async fn a_hundred_rotations_cost_no_good_request_and_a_revoked_client_is_rejected_at_once() {
     let gateway = Setup::new()
         .ingest("crl = \"pki/crl.pem\"")
-        .prepare(|house| house.replace("pki/crl.pem", list_of(&house.authority, &[])))
+        .prepare(|files| files.replace("pki/crl.pem", list_of(&files.authority, &[])))
         .start()
         .await;
     let next = Authority::create("Practice CA of the next years", 400, SystemClock.now()).unwrap();
@@ -33,15 +33,15 @@ async fn a_hundred_rotations_cost_no_good_request_and_a_revoked_client_is_reject
     for round in 0..ROTATIONS {
         match round % 4 {
             0 => {
-                gateway.house.renew_server();
+                gateway.files.renew_server();
                 gateway.reload().await.unwrap();
                 servers.insert(pki::spki_pin(&gateway.line().await.server()).unwrap());
             }
             1 => revoked.push(revoke_one(&gateway, &revoked).await),
             2 => {
-                overlap(&gateway.house, &next, &revoked, round % 8 == 2);
+                overlap(&gateway.files, &next, &revoked, round % 8 == 2);
                 gateway.reload().await.unwrap();
-                let of_next = gateway.house.reissued(&next);
+                let of_next = gateway.files.reissued(&next);
                 let accepted = Line::try_open(gateway.address(), tls(Some(&of_next))).await;
                 assert_eq!(is_taken(accepted.ok()).await, round % 8 == 2, "round {round}");
             }
@@ -60,11 +60,11 @@ async fn half_a_change_or_a_bad_file_changes_nothing_and_raises_an_alarm() {
     let metrics = telemetry::collect().unwrap();
     let gateway = Setup::new()
         .ingest("crl = \"pki/crl.pem\"")
-        .prepare(|house| house.replace("pki/crl.pem", list_of(&house.authority, &[])))
+        .prepare(|files| files.replace("pki/crl.pem", list_of(&files.authority, &[])))
         .start()
         .await;
     let other = Authority::create("Another CA", 400, SystemClock.now()).unwrap();
-    let new = gateway.house.authority.issue_server(&["localhost".to_owned()], 90, SystemClock.now()).unwrap();
+    let new = gateway.files.authority.issue_server(&["localhost".to_owned()], 90, SystemClock.now()).unwrap();
     let mut line = gateway.line().await;
     let before = pki::spki_pin(&line.server()).unwrap();
     let rows: [(&str, Vec<u8>); 9] = [
@@ -80,8 +80,8 @@ async fn half_a_change_or_a_bad_file_changes_nothing_and_raises_an_alarm() {
     ];
 
     for (at, (name, bad)) in rows.into_iter().enumerate() {
-        let good = std::fs::read(gateway.house.path(name)).unwrap();
-        gateway.house.replace(name, &bad);
+        let good = std::fs::read(gateway.files.path(name)).unwrap();
+        gateway.files.replace(name, &bad);
 
         let result = gateway.reload().await;
 
@@ -93,13 +93,13 @@ async fn half_a_change_or_a_bad_file_changes_nothing_and_raises_an_alarm() {
         assert_eq!(pki::spki_pin(&newer.server()).unwrap(), before, "{at} {name}");
         newer.send(&otp().request()).await;
         newer.answer().await.unwrap().expect_status(204);
-        gateway.house.replace(name, good);
+        gateway.files.replace(name, good);
     }
 
     gateway.reload().await.unwrap();
     assert!(metrics.render().contains("otpost_reload_failed 0"));
     assert_eq!(counted(&metrics.render(), "otpost_reloads_total", "failed"), 9);
-    let audit = gateway.house.audit().await;
+    let audit = gateway.files.audit().await;
     let (_, detail) = audit.iter().rfind(|(kind, _)| kind == "reloaded").unwrap();
     assert_eq!(detail["spki_pin"], before);
 }
@@ -108,36 +108,36 @@ async fn half_a_change_or_a_bad_file_changes_nothing_and_raises_an_alarm() {
 async fn an_open_connection_is_rejected_when_its_client_is_removed_or_its_ca_is_replaced() {
     let gateway = Gateway::start().await;
     let next = Authority::create("Next CA", 400, SystemClock.now()).unwrap();
-    let (mut removed, mut stays) = (gateway.line_as(&gateway.house.second).await, gateway.line().await);
+    let (mut removed, mut stays) = (gateway.line_as(&gateway.files.second).await, gateway.line().await);
     for line in [&mut removed, &mut stays] {
         assert!(is_taken_on(line).await);
     }
 
-    let pin = pki::spki_pin(&gateway.house.second.certificate).unwrap();
+    let pin = pki::spki_pin(&gateway.files.second.certificate).unwrap();
     let another = pki::spki_pin(next.certificate()).unwrap();
-    gateway.house.reconfigure(|text| text.replace(&pin, &another));
+    gateway.files.reconfigure(|text| text.replace(&pin, &another));
     gateway.reload().await.unwrap();
     assert!(!is_taken_on(&mut removed).await && is_taken_on(&mut stays).await);
 
-    gateway.house.replace("pki/dev/ca.pem", next.certificate().to_pem().unwrap());
+    gateway.files.replace("pki/dev/ca.pem", next.certificate().to_pem().unwrap());
     gateway.reload().await.unwrap();
     assert!(!is_taken_on(&mut stays).await);
-    assert!(is_taken(Line::try_open(gateway.address(), tls(Some(&gateway.house.reissued(&next)))).await.ok()).await);
+    assert!(is_taken(Line::try_open(gateway.address(), tls(Some(&gateway.files.reissued(&next)))).await.ok()).await);
 }
 
 #[tokio::test]
 async fn a_probe_may_read_the_public_key_and_nothing_else() {
     let gateway = Gateway::start().await;
-    let pin = pki::spki_pin(&gateway.house.second.certificate).unwrap();
+    let pin = pki::spki_pin(&gateway.files.second.certificate).unwrap();
     let role = format!("spki_pins = [\"{pin}\"]\nrole = \"probe\"");
-    gateway.house.reconfigure(|text| text.replace(&format!("spki_pins = [\"{pin}\"]"), &role));
+    gateway.files.reconfigure(|text| text.replace(&format!("spki_pins = [\"{pin}\"]"), &role));
     gateway.reload().await.unwrap();
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").into_bytes();
 
     for (request, forbidden) in
         [(get("/public-key"), false), (get("/notifications/otp"), true), (get("/"), true), (otp().request(), true)]
     {
-        let answer = gateway.exchange(&gateway.house.second, &request).await;
+        let answer = gateway.exchange(&gateway.files.second, &request).await;
         assert_eq!(answer.status == 403, forbidden, "{}", String::from_utf8_lossy(&request));
     }
 }
@@ -152,7 +152,7 @@ struct Load {
 impl Load {
     fn start(gateway: &Gateway) -> Self {
         let (stop, taken) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let tasks = [(true, &gateway.house.processor), (false, &gateway.house.second)].map(|(keeps, identity)| {
+        let tasks = [(true, &gateway.files.processor), (false, &gateway.files.second)].map(|(keeps, identity)| {
             let (stop, taken, identity) = (Arc::clone(&stop), Arc::clone(&taken), identity.clone());
             let address = gateway.address();
             tokio::spawn(async move {
@@ -198,17 +198,17 @@ impl Load {
 
 /// A client is accepted, is revoked, and is rejected within a second, on its open connection and on a new one.
 async fn revoke_one(gateway: &Gateway, before: &[X509]) -> X509 {
-    let house = &gateway.house;
-    let client = client(&house.authority, "processor");
+    let files = &gateway.files;
+    let client = client(&files.authority, "processor");
     let client = Identity::new(client.certificate, client.key);
-    house.list(&client);
+    files.list(&client);
     gateway.reload().await.unwrap();
     let mut line = gateway.line_as(&client).await;
     assert!(is_taken_on(&mut line).await);
 
     let all: Vec<&X509> = before.iter().chain([&client.certificate]).collect();
-    house.replace("pki/dev/ca.pem", house.authority.certificate().to_pem().unwrap());
-    house.replace("pki/crl.pem", list_of(&house.authority, &all));
+    files.replace("pki/dev/ca.pem", files.authority.certificate().to_pem().unwrap());
+    files.replace("pki/crl.pem", list_of(&files.authority, &all));
     let began = Instant::now();
     gateway.reload().await.unwrap();
 
@@ -219,22 +219,22 @@ async fn revoke_one(gateway: &Gateway, before: &[X509]) -> X509 {
 }
 
 /// Adds the next CA to the present one, or removes it.
-fn overlap(house: &House, next: &Authority, revoked: &[X509], both: bool) {
+fn overlap(files: &GatewayFiles, next: &Authority, revoked: &[X509], both: bool) {
     let revoked: Vec<&X509> = revoked.iter().collect();
-    let mut authorities = house.authority.certificate().to_pem().unwrap();
-    let mut lists = list_of(&house.authority, &revoked);
+    let mut authorities = files.authority.certificate().to_pem().unwrap();
+    let mut lists = list_of(&files.authority, &revoked);
     if both {
         authorities.extend(next.certificate().to_pem().unwrap());
         lists += &list_of(next, &[]);
     }
-    house.replace("pki/dev/ca.pem", authorities);
-    house.replace("pki/crl.pem", lists);
+    files.replace("pki/dev/ca.pem", authorities);
+    files.replace("pki/crl.pem", lists);
 }
 
 async fn list_a_new_pin(gateway: &Gateway) {
-    let added = client(&gateway.house.authority, "processor");
+    let added = client(&gateway.files.authority, "processor");
     assert_eq!(gateway.post_as(&added, &otp()).await.status, 403);
-    gateway.house.list(&added);
+    gateway.files.list(&added);
     gateway.reload().await.unwrap();
     assert_eq!(gateway.post_as(&added, &otp()).await.status, 204);
 }

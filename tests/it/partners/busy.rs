@@ -127,7 +127,7 @@ async fn while_a_provider_is_throttled_other_codes_use_another_one_first_whateve
 async fn beside_a_busy_one(status: u16) -> (Gateway, Busy) {
     let busy = Busy::open(status).await;
     let gateway = Setup::new().first(&sms("busy", busy.address, "")).start().await;
-    gateway.knows([recipient("somebody").customer("1337").phone("+48600100200")]).await;
+    gateway.knows([recipient("one").customer("1337").phone("+48600100200")]).await;
     (gateway, busy)
 }
 

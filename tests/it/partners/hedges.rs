@@ -147,11 +147,11 @@ async fn a_hedge_goes_on_when_the_push_service_is_drained_renamed_removed_or_at_
                         .unwrap();
                 }
                 "renamed" => gateway
-                    .house
+                    .files
                     .reconfigure(|text| text.replace(&format!("name = \"{name}\""), &format!("name = \"new-{name}\""))),
-                "removed" => gateway.house.reconfigure(|text| without_provider(&text, &name.0)),
+                "removed" => gateway.files.reconfigure(|text| without_provider(&text, &name.0)),
                 // The push that is waiting for its confirmation has used it up.
-                _ => gateway.house.reconfigure(|text| {
+                _ => gateway.files.reconfigure(|text| {
                     let name = format!("name = \"{name}\"\n");
                     text.replace(&name, &format!("{name}price = \"1\"\nspend_cap_per_hour = \"1\"\n"))
                 }),

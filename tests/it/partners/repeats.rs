@@ -79,7 +79,7 @@ async fn a_provider_that_deduplicates_delivers_no_code_twice_although_a_crash_in
     let received = provider.received();
     let references: BTreeSet<_> = received.iter().map(|message| message.reference.clone().unwrap()).collect();
     assert_eq!((received.len(), references.len()), (2 * CODES, CODES), "asked twice under one reference each");
-    assert_eq!(gateway.received(), 0, "somebody else was asked");
+    assert_eq!(gateway.received(), 0, "one else was asked");
     let told = gateway.deliveries().await;
     assert!(told.len() == CODES && told.iter().all(|line| line.state == "sent"), "{told:?}");
     let first = gateway.last().await.attempts.remove(0);

@@ -10,7 +10,7 @@ use otpost::domain::outcome::{Cause, Outcome};
 
 use super::{mail, push, sms};
 use crate::support::fake::Fake;
-use crate::support::notice::Notice;
+use crate::support::sample_notification::SampleNotification;
 use crate::support::starttls::Front;
 use crate::support::toxic::{End, Proxy, Toxic};
 use crate::support::{Gateway, Setup, otp, recipient, verification};
@@ -71,7 +71,7 @@ impl Provider {
     }
 
     /// A notification for a recipient of this channel; those with different numbers are independent.
-    fn notice(&self, number: usize) -> Notice {
+    fn notice(&self, number: usize) -> SampleNotification {
         match self.by {
             By::Sms => otp().with("merchantName", number.to_string()),
             By::Push => otp().customer("1338").with("merchantName", number.to_string()),

@@ -168,7 +168,7 @@ async fn an_archive_that_is_not_allowed_changes_nothing_and_says_why() {
     let text = String::from_utf8_lossy(&nothing.stdout).into_owned();
     assert!(nothing.status.success() && text.contains("there are no events before"), "{text}");
 
-    // An event that somebody changed does not leave the database.
+    // An event that one changed does not leave the database.
     let mut database = workspace.database().await;
     sqlx::raw_sql("DROP TRIGGER audit_event_is_not_changed; UPDATE audit_event SET kind = 'confirmed' WHERE seq = 8;")
         .execute(&mut database)

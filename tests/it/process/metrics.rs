@@ -21,8 +21,8 @@ use serde_json::json;
 use super::canary::get;
 use super::degraded::readiness;
 use super::{OTPOST, Served, Workspace, loopback, run};
-use crate::support::notice::Notice;
 use crate::support::receipt_provider::{SECRET, signed_receipt};
+use crate::support::sample_notification::SampleNotification;
 use crate::support::{locked, otp, python, recipient, unlocked};
 
 /// Longer than anything takes here.
@@ -95,7 +95,7 @@ impl Scenario {
             recipient("phone").card("21").card("22").card("23").phone("+48600100203"),
         ];
         let store = workspace.store().await;
-        let entries: Vec<_> = recipients.into_iter().map(|somebody| somebody.0).collect();
+        let entries: Vec<_> = recipients.into_iter().map(|one| one.0).collect();
         store.recipients().import(&entries, SystemClock.now()).await.unwrap();
         store.close().await.unwrap();
         let gateway = workspace.serve();
@@ -104,7 +104,7 @@ impl Scenario {
         Self { workspace, backup, push, gateway, processor, receipts }
     }
 
-    async fn post(&mut self, notice: Notice, key: Option<&str>, status: u16) {
+    async fn post(&mut self, notice: SampleNotification, key: Option<&str>, status: u16) {
         let body = String::from_utf8(notice.bytes()).unwrap();
         let answer = self.processor.post(&notice.path, &body, key).await.unwrap();
         assert_eq!(answer.status, status, "{}", notice.path);

@@ -53,7 +53,7 @@ use otpost::sim::providers::message_log::Keeping;
 use otpost::store::{OpenMode, Store, seal};
 use tempfile::TempDir;
 
-use crate::support::house::keep_two_locales;
+use crate::support::gateway_files::keep_two_locales;
 
 const OTPOST: &str = env!("CARGO_BIN_EXE_otpost");
 

@@ -210,7 +210,7 @@ fn an_answer_before_its_sync_is_found_in_a_trace() {
     assert_eq!(hasty(&[write, answer, sync]), 1, "no sync before");
     assert_eq!(hasty(&[sync, write, answer, sync]), 1, "a sync before the write");
     assert_eq!(hasty(&[answer]), 1, "never written");
-    assert_eq!(hasty(&[write, "8 fsync(LOG) = 0", answer, sync]), 1, "somebody else's sync");
+    assert_eq!(hasty(&[write, "8 fsync(LOG) = 0", answer, sync]), 1, "one else's sync");
     assert_eq!(hasty(&[write, "6 fsync(6</ws/otpost.db>) = 0", answer, sync]), 1, "a sync of another file");
     assert_eq!(hasty(&[write, "6 fsync(LOG) = -1 EIO (Input/output error)", answer]), 1, "a sync that failed");
     let (begins, ends) = ("6 fsync(LOG <unfinished ...>", "6 <... fsync resumed>) = 0");

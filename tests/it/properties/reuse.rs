@@ -10,7 +10,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::cases;
 use crate::support::Gateway;
-use crate::support::notice::{Notice, every};
+use crate::support::sample_notification::{SampleNotification, every};
 use crate::support::sender::Line;
 
 const ID: &str = "[1-9][0-9]{0,18}";
@@ -95,7 +95,7 @@ fn a_key_with_any_other_body_is_always_rejected_and_the_first_notification_is_un
 }
 
 // Two notifications that differ in one field.
-fn two_bodies(now: Timestamp) -> impl Strategy<Value = (Notice, Notice)> {
+fn two_bodies(now: Timestamp) -> impl Strategy<Value = (SampleNotification, SampleNotification)> {
     let pairs = select(MEMBERS.to_vec()).prop_flat_map(|(sample, path, values)| {
         let two = (values.prop_map(String::from), values.prop_map(String::from));
         (Just((sample, path)), two.prop_filter("two values", |(one, other)| one != other))
@@ -107,7 +107,7 @@ fn two_bodies(now: Timestamp) -> impl Strategy<Value = (Notice, Notice)> {
 }
 
 async fn open(gateway: &Gateway) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(gateway.house.path("otpost.db")).read_only(true);
+    let options = SqliteConnectOptions::new().filename(gateway.files.path("otpost.db")).read_only(true);
     SqliteConnection::connect_with(&options).await.unwrap()
 }
 
@@ -115,7 +115,7 @@ async fn kept(database: &mut SqliteConnection) -> Vec<String> {
     sqlx::query_scalar(KEPT).fetch_all(database).await.unwrap()
 }
 
-async fn post(line: &mut Line, notice: &Notice) -> u16 {
+async fn post(line: &mut Line, notice: &SampleNotification) -> u16 {
     line.send(&notice.request()).await;
     line.answer().await.unwrap().status
 }

@@ -7,7 +7,7 @@ use otpost::domain::clock::{Clock, SystemClock};
 use otpost::pki;
 use otpost::telemetry;
 
-use crate::support::house::House;
+use crate::support::gateway_files::GatewayFiles;
 use crate::support::sender::{Line, tls};
 use crate::support::{Gateway, Setup};
 
@@ -17,11 +17,11 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[tokio::test]
 async fn a_reload_replaces_the_certificate_for_new_handshakes_and_keeps_open_connections() {
-    let gateway = Setup::new().first(TLS).prepare(|house| drop(renew(house, 90))).start().await;
+    let gateway = Setup::new().first(TLS).prepare(|files| drop(renew(files, 90))).start().await;
     let mut open = connect(&gateway).await;
     let old = open.server();
 
-    let new = renew(&gateway.house, 90);
+    let new = renew(&gateway.files, 90);
     gateway.reload().await.unwrap();
 
     assert_ne!(pin(&old), pin(&new));
@@ -33,16 +33,16 @@ async fn a_reload_replaces_the_certificate_for_new_handshakes_and_keeps_open_con
 #[tokio::test]
 async fn a_bad_file_of_either_listener_changes_neither_and_raises_an_alarm() {
     let metrics = telemetry::collect().unwrap();
-    let gateway = Setup::new().first(TLS).prepare(|house| drop(renew(house, 90))).start().await;
+    let gateway = Setup::new().first(TLS).prepare(|files| drop(renew(files, 90))).start().await;
     let receipts = pin(&connect(&gateway).await.server());
     let ingest = pin(&gateway.line().await.server());
-    let house = &gateway.house;
+    let files = &gateway.files;
 
     for bad in ["pki/receipts.pem", "pki/receipts.key", "pki/server.pem"] {
         // Both listeners have new files; one file of one of them is bad.
-        house.renew_server();
-        renew(house, 90);
-        house.replace(bad, "-----BEGIN CERTIFICATE-----\nAAAA");
+        files.renew_server();
+        renew(files, 90);
+        files.replace(bad, "-----BEGIN CERTIFICATE-----\nAAAA");
 
         assert!(gateway.reload().await.is_err(), "{bad}");
 
@@ -51,8 +51,8 @@ async fn a_bad_file_of_either_listener_changes_neither_and_raises_an_alarm() {
         assert_eq!(pin(&gateway.line().await.server()), ingest, "{bad}");
     }
 
-    house.renew_server();
-    let new = renew(house, 90);
+    files.renew_server();
+    let new = renew(files, 90);
     gateway.reload().await.unwrap();
     assert!(metrics.render().contains("otpost_reload_failed 0"));
     assert_eq!(pin(&connect(&gateway).await.server()), pin(&new));
@@ -61,16 +61,16 @@ async fn a_bad_file_of_either_listener_changes_neither_and_raises_an_alarm() {
 
 #[tokio::test]
 async fn a_certificate_whose_key_has_not_been_replaced_yet_is_not_used() {
-    let gateway = Setup::new().first(TLS).prepare(|house| drop(renew(house, 90))).start().await;
+    let gateway = Setup::new().first(TLS).prepare(|files| drop(renew(files, 90))).start().await;
     let old = pin(&connect(&gateway).await.server());
-    let new = issue(&gateway.house, 90);
+    let new = issue(&gateway.files, 90);
 
-    gateway.house.replace("pki/receipts.pem", new.certificate.to_pem().unwrap());
+    gateway.files.replace("pki/receipts.pem", new.certificate.to_pem().unwrap());
     let error = gateway.reload().await.unwrap_err().to_string();
     assert!(error.contains("receipts.key") && error.contains("not the key of receipts.certificate"), "{error}");
     assert_eq!(pin(&connect(&gateway).await.server()), old);
 
-    gateway.house.replace("pki/receipts.key", new.key.private_key_to_pem_pkcs8().unwrap());
+    gateway.files.replace("pki/receipts.key", new.key.private_key_to_pem_pkcs8().unwrap());
     gateway.reload().await.unwrap();
     assert_eq!(pin(&connect(&gateway).await.server()), pin(&new.certificate));
 }
@@ -78,7 +78,7 @@ async fn a_certificate_whose_key_has_not_been_replaced_yet_is_not_used() {
 #[tokio::test]
 async fn metrics_show_when_the_certificate_expires_from_the_start_and_after_a_reload() {
     let metrics = telemetry::collect().unwrap();
-    let gateway = Setup::new().first(TLS).prepare(|house| drop(renew(house, 90))).start().await;
+    let gateway = Setup::new().first(TLS).prepare(|files| drop(renew(files, 90))).start().await;
     let shown = |certificate: &X509| {
         let seconds = pki::describe(certificate).unwrap().not_after.micros() / 1_000_000;
         metrics
@@ -90,7 +90,7 @@ async fn metrics_show_when_the_certificate_expires_from_the_start_and_after_a_re
         tokio::task::yield_now().await;
     }
 
-    let new = renew(&gateway.house, 30);
+    let new = renew(&gateway.files, 30);
     gateway.reload().await.unwrap();
 
     assert!(shown(&new) && !shown(&old));
@@ -98,7 +98,7 @@ async fn metrics_show_when_the_certificate_expires_from_the_start_and_after_a_re
 
 #[tokio::test]
 async fn slow_heads_are_closed_on_kept_connections_too() {
-    let gateway = Setup::new().first(TLS).prepare(|house| drop(renew(house, 90))).start().await;
+    let gateway = Setup::new().first(TLS).prepare(|files| drop(renew(files, 90))).start().await;
     let mut line = connect(&gateway).await;
     line.send(REQUEST).await;
     line.answer().await.unwrap().expect_status(404);
@@ -115,14 +115,14 @@ fn pin(certificate: &X509) -> String {
     pki::spki_pin(certificate).unwrap()
 }
 
-fn issue(house: &House, days: u32) -> pki::CertifiedKey {
-    house.authority.issue_server(&["localhost".to_owned()], days, SystemClock.now()).unwrap()
+fn issue(files: &GatewayFiles, days: u32) -> pki::CertifiedKey {
+    files.authority.issue_server(&["localhost".to_owned()], days, SystemClock.now()).unwrap()
 }
 
 /// Replaces the certificate and the key of the receipts listener.
-fn renew(house: &House, days: u32) -> X509 {
-    let new = issue(house, days);
-    house.replace("pki/receipts.key", new.key.private_key_to_pem_pkcs8().unwrap());
-    house.replace("pki/receipts.pem", new.certificate.to_pem().unwrap());
+fn renew(files: &GatewayFiles, days: u32) -> X509 {
+    let new = issue(files, days);
+    files.replace("pki/receipts.key", new.key.private_key_to_pem_pkcs8().unwrap());
+    files.replace("pki/receipts.pem", new.certificate.to_pem().unwrap());
     new.certificate
 }

@@ -17,7 +17,7 @@ async fn parked(gateway: &Gateway) -> i64 {
 }
 
 async fn in_database(gateway: &Gateway, text: &'static str, values: &[&[u8]]) -> i64 {
-    let options = SqliteConnectOptions::new().filename(gateway.house.path("otpost.db"));
+    let options = SqliteConnectOptions::new().filename(gateway.files.path("otpost.db"));
     let mut database = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
     let mut query = sqlx::query_scalar(text);
     for value in values {

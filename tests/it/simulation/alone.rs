@@ -43,7 +43,7 @@ impl Alone {
         operator.recipients().import(&[holder()], world.now()).await.unwrap();
         let mut supervisor = JoinSet::new();
         supervisor.spawn(node::keep(Arc::clone(&world), 0, plans));
-        while world.somebody().is_none() {
+        while world.one().is_none() {
             sleep(Duration::from_millis(10)).await;
         }
         Self { world, operator, supervisor, _reports: kept }
@@ -54,7 +54,7 @@ impl Alone {
     }
 
     pub(super) async fn post(&self, notification: IncomingNotification) {
-        let node = self.world.somebody().unwrap();
+        let node = self.world.one().unwrap();
         assert!(matches!(node.intake.accept(notification).await, Ok(IntakeResult::Accepted(_))));
     }
 

@@ -246,7 +246,7 @@ pub(super) async fn report(world: Arc<World>, message: Message) {
         let status = *world.pick(&["delivered", "delivered", "delivered", "undelivered", "expired", "enroute"]);
         let body = json!({ "reference": name, "status": status }).to_string();
         for _ in 0..6 {
-            if world.somebody().is_some() && hand_in(&world, &provider, &body).await {
+            if world.one().is_some() && hand_in(&world, &provider, &body).await {
                 world.tell(format_args!("{provider} says {status} of {:x}", delivery.0.as_u128() & 0xffff_ffff));
                 break;
             }
@@ -256,7 +256,7 @@ pub(super) async fn report(world: Arc<World>, message: Message) {
 }
 
 async fn hand_in(world: &Arc<World>, provider: &ProviderName, body: &str) -> bool {
-    let Some(node) = world.somebody() else { return false };
+    let Some(node) = world.one() else { return false };
     let header = |name: &str| name.eq_ignore_ascii_case("X-Signature").then_some(SECRET.as_bytes());
     let callback = Callback { header: &header, body: body.as_bytes(), now: node.receipts.now() };
     let taken = Arc::clone(&node.receipts).accept(&provider.0, &callback);

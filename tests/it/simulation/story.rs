@@ -278,7 +278,7 @@ async fn post(world: &Arc<World>, posting: &Posting) {
     if is_code {
         world.record.lock().unwrap().codes.push(posting.code.clone());
     }
-    let Some(node) = world.somebody() else { return world.tell("nobody is up") };
+    let Some(node) = world.one() else { return world.tell("nobody is up") };
     let taken = tokio::time::timeout(Duration::from_secs(5), node.intake.accept(posting.arrival())).await;
     let id = match taken {
         Ok(Ok(IntakeResult::Accepted(id) | IntakeResult::Replayed(id))) => id,

@@ -204,7 +204,7 @@ impl World {
     }
 
     /// A node that is running, if any is.
-    pub(super) fn somebody(&self) -> Option<Arc<Node>> {
+    pub(super) fn one(&self) -> Option<Arc<Node>> {
         let up: Vec<_> = self.nodes.lock().unwrap().iter().flatten().cloned().collect();
         (!up.is_empty()).then(|| Arc::clone(self.pick(&up)))
     }

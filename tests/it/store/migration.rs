@@ -105,7 +105,9 @@ async fn attempts_keep_outcome_masked_contact_and_template_version() {
     assert_eq!(attempts.iter().filter(|attempt| attempt.is_taken()).count(), 12);
     let rejected = Outcome::Rejected { cause: Cause::InvalidContact };
     assert_eq!(attempts.iter().filter(|attempt| attempt.outcome == rejected).count(), 1);
-    assert!(attempts.iter().any(|attempt| attempt.address.starts_with('+') && attempt.address.contains('*')));
+    assert!(
+        attempts.iter().any(|attempt| attempt.masked_contact.starts_with('+') && attempt.masked_contact.contains('*'))
+    );
     let versions: BTreeSet<TemplateVersion> = attempts.iter().filter_map(|attempt| attempt.template_version).collect();
     let versions: Vec<_> = versions.into_iter().collect();
     let snapshots = migrated.store.template_versions().snapshots(&versions).await.unwrap();

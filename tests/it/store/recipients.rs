@@ -6,7 +6,7 @@ use otpost::domain::recipient::{Identifier, IdentifierKind, RecipientStatus};
 
 use super::{Fixture, Promise};
 use crate::support::recipient;
-use crate::support::recipients::Somebody;
+use crate::support::recipients::TestRecipient;
 
 pub(super) const PROMISES: &[Promise] = &[
     ("a recipient is found by each identifier, with all contacts in order", |it| Box::pin(found(it))),
@@ -123,6 +123,6 @@ fn number(kind: IdentifierKind, value: &str) -> Identifier {
     Identifier { kind, value: value.to_owned() }
 }
 
-async fn import<const N: usize>(it: &Fixture, recipients: [Somebody; N]) {
+async fn import<const N: usize>(it: &Fixture, recipients: [TestRecipient; N]) {
     it.store.recipients().import(&recipients.map(|one| one.0), it.now()).await.unwrap();
 }

@@ -57,7 +57,7 @@ async fn masked_contacts_are_removed_first(it: Fixture) {
     while step(&it, Settings::default()).await {}
     let after = it.store.reports().delivery(id).await.unwrap().unwrap().attempts;
 
-    assert_eq!((before[0].address.as_str(), after[0].address.as_str()), ("+48*****0200", "removed"));
+    assert_eq!((before[0].masked_contact.as_str(), after[0].masked_contact.as_str()), ("+48*****0200", "removed"));
     assert!(before[0].detail.is_some() && after[0].detail.is_none());
     assert_eq!((before[0].contact_hash, after[0].contact_hash), (Some([7; 16]), None));
     let stays = |attempt: &Attempt| (attempt.provider.clone(), attempt.segments, attempt.country);

@@ -106,7 +106,7 @@ async fn every_change_of_a_delivery_has_an_audit_event() {
 #[tokio::test]
 async fn no_file_holds_codes_contacts_or_identifiers_in_clear() {
     let it = Fixture::new(open).await;
-    let one = recipient("reference-of-somebody").customer("998877665544").phone("+48600100200");
+    let one = recipient("reference-of-one").customer("998877665544").phone("+48600100200");
     let one = one.app("push-token-in-clear").mailbox("reader@example.org");
     it.store.recipients().import(&[one.0], it.now()).await.unwrap();
     it.held().await;

@@ -251,7 +251,7 @@ impl Gateway {
 
     /// The users, as another process changes them.
     pub(crate) fn users(&self) -> otpost::flow::users::Users {
-        let settings = self.house.config().console;
+        let settings = self.files.config().console;
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         otpost::flow::users::Users::new(Arc::clone(self.store()), clock, settings.lifetime(), settings.second_factor)
     }

@@ -16,15 +16,15 @@ use tempfile::TempDir;
 
 use super::clock::ManualClock;
 use super::fake::Fake;
-use super::house::{Fakes, House};
-use super::notice::Notice;
-use super::recipients::Somebody;
+use super::gateway_files::{Fakes, GatewayFiles};
+use super::recipients::TestRecipient;
+use super::sample_notification::SampleNotification;
 use super::sender::{Answer, Identity, Line};
 
 /// Rounds of waiting and looking again; more than any delivery has attempts.
 const ROUNDS: usize = 1024;
 
-type Preparation = Box<dyn FnOnce(&House)>;
+type Preparation = Box<dyn FnOnce(&GatewayFiles)>;
 
 /// How a gateway differs from the usual one.
 pub(crate) struct Setup {
@@ -79,27 +79,27 @@ impl Setup {
     }
 
     /// What is done to the folder before the gateway starts in it.
-    pub(crate) fn prepare(mut self, prepare: impl FnOnce(&House) + 'static) -> Self {
+    pub(crate) fn prepare(mut self, prepare: impl FnOnce(&GatewayFiles) + 'static) -> Self {
         self.prepare.push(Box::new(prepare));
         self
     }
 
     pub(crate) async fn start(mut self) -> Gateway {
-        let house = House::build();
-        self.prepare.drain(..).for_each(|prepare| prepare(&house));
+        let files = GatewayFiles::build();
+        self.prepare.drain(..).for_each(|prepare| prepare(&files));
         let fakes = Fakes {
             primary: Fake::open(Channel::Sms).await,
             backup: Fake::open(Channel::Sms).await,
             push: Fake::open(Channel::Push).await,
             email: Fake::open(Channel::Email).await,
         };
-        house.configure(&fakes, &self);
-        Gateway::run(house, fakes, ManualClock::new()).await
+        files.configure(&fakes, &self);
+        Gateway::run(files, fakes, ManualClock::new()).await
     }
 }
 
 pub(crate) struct Gateway {
-    pub(crate) house: House,
+    pub(crate) files: GatewayFiles,
     pub(crate) clock: Arc<ManualClock>,
     fakes: Fakes,
     running: app::Gateway,
@@ -112,26 +112,26 @@ impl Gateway {
         Setup::new().start().await
     }
 
-    async fn run(house: House, fakes: Fakes, clock: Arc<ManualClock>) -> Self {
+    async fn run(files: GatewayFiles, fakes: Fakes, clock: Arc<ManualClock>) -> Self {
         let running =
-            app::Gateway::start(&house.config(), Clocks::both(Arc::<ManualClock>::clone(&clock))).await.unwrap();
-        Self { house, clock, fakes, running, abandoned: Vec::new() }
+            app::Gateway::start(&files.config(), Clocks::both(Arc::<ManualClock>::clone(&clock))).await.unwrap();
+        Self { files, clock, fakes, running, abandoned: Vec::new() }
     }
 
     /// Ends in good order and starts anew in the same folder.
     pub(crate) async fn restart(self) -> Self {
-        let Self { house, clock, fakes, running, .. } = self;
+        let Self { files, clock, fakes, running, .. } = self;
         assert_eq!(running.stop().await.unwrap(), 0, "something was cut short");
-        Self::run(house, fakes, clock).await
+        Self::run(files, fakes, clock).await
     }
 
     /// Starts anew from what a crash at this moment would leave on disk. The old process is never heard of again.
     pub(crate) async fn crash(self) -> Self {
-        let Self { house, clock, fakes, running, mut abandoned } = self;
-        let (house, old) = house.left_by_a_crash();
+        let Self { files, clock, fakes, running, mut abandoned } = self;
+        let (files, old) = files.left_by_a_crash();
         abandoned.push(old);
         std::mem::forget(running);
-        Self { abandoned, ..Self::run(house, fakes, clock).await }
+        Self { abandoned, ..Self::run(files, fakes, clock).await }
     }
 
     pub(crate) fn sms(&self, name: &str) -> &Fake {
@@ -158,7 +158,7 @@ impl Gateway {
 
     /// Reads the configuration file and what it names anew.
     pub(crate) async fn reload(&self) -> Result<(), app::Error> {
-        self.running.reload(Config::load(&self.house.path("otpost.toml"))).await
+        self.running.reload(Config::load(&self.files.path("otpost.toml"))).await
     }
 
     /// Has the texts read at once.
@@ -182,13 +182,13 @@ impl Gateway {
         self.clock.now()
     }
 
-    pub(crate) async fn knows(&self, recipients: impl IntoIterator<Item = Somebody>) {
-        let entries: Vec<_> = recipients.into_iter().map(|somebody| somebody.0).collect();
+    pub(crate) async fn knows(&self, recipients: impl IntoIterator<Item = TestRecipient>) {
+        let entries: Vec<_> = recipients.into_iter().map(|one| one.0).collect();
         self.store().recipients().import(&entries, self.now()).await.unwrap();
     }
 
     pub(crate) async fn line(&self) -> Line {
-        self.line_as(&self.house.processor).await
+        self.line_as(&self.files.processor).await
     }
 
     pub(crate) async fn line_as(&self, identity: &Identity) -> Line {
@@ -213,11 +213,11 @@ impl Gateway {
     }
 
     /// Posts as the processor, on a connection of its own.
-    pub(crate) async fn post(&self, notice: &Notice) -> Answer {
-        self.post_as(&self.house.processor, notice).await
+    pub(crate) async fn post(&self, notice: &SampleNotification) -> Answer {
+        self.post_as(&self.files.processor, notice).await
     }
 
-    pub(crate) async fn post_as(&self, identity: &Identity, notice: &Notice) -> Answer {
+    pub(crate) async fn post_as(&self, identity: &Identity, notice: &SampleNotification) -> Answer {
         self.exchange(identity, &notice.request()).await
     }
 

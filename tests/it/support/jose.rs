@@ -12,7 +12,7 @@ pub(crate) struct DecryptionKeys(KeyringEditor);
 
 impl DecryptionKeys {
     pub(crate) fn of(gateway: &Gateway) -> Self {
-        Self(KeyringEditor::begin(&gateway.house.path("pki/encryption")).unwrap())
+        Self(KeyringEditor::begin(&gateway.files.path("pki/encryption")).unwrap())
     }
 
     /// A new one, staged. The gateway does not know it yet.

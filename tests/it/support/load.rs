@@ -16,10 +16,10 @@ const CONNECTIONS: usize = 64;
 
 /// So many codes to these customers in turn, `rate` a second.
 pub(crate) async fn load(gateway: &Gateway, codes: u32, rate: f64, customers: RangeInclusive<u64>) -> LoadReport {
-    let processor = &gateway.house.processor;
+    let processor = &gateway.files.processor;
     let certificate = processor.certificate.to_pem().unwrap();
     let key = processor.key.private_key_to_pem_pkcs8().unwrap();
-    let ca = std::fs::read(gateway.house.path("pki/dev/ca.pem")).unwrap();
+    let ca = std::fs::read(gateway.files.path("pki/dev/ca.pem")).unwrap();
     let identity = Identity::from_pem(&certificate, &key, &ca).unwrap();
     let plan = LoadPlan {
         target: Target::new(&format!("https://localhost:{}", gateway.address().port()), Some(&identity)).unwrap(),

@@ -4,9 +4,9 @@ use otpost::domain::contact::{Channel, Contact};
 use otpost::domain::preferences::{Preferences, RecipientTimeZone};
 use otpost::domain::recipient::{Identifier, IdentifierKind, Locale, RecipientRecord, RecipientStatus};
 
-/// Somebody without numbers and addresses who reads Polish. The name is only the operator's reference.
-pub(crate) fn recipient(reference: &str) -> Somebody {
-    Somebody(RecipientRecord {
+/// TestRecipient without numbers and addresses who reads Polish. The name is only the operator's reference.
+pub(crate) fn recipient(reference: &str) -> TestRecipient {
+    TestRecipient(RecipientRecord {
         reference: reference.to_owned(),
         locale: Locale::parse("pl").unwrap(),
         status: RecipientStatus::Active,
@@ -16,9 +16,9 @@ pub(crate) fn recipient(reference: &str) -> Somebody {
     })
 }
 
-pub(crate) struct Somebody(pub(crate) RecipientRecord);
+pub(crate) struct TestRecipient(pub(crate) RecipientRecord);
 
-impl Somebody {
+impl TestRecipient {
     pub(crate) fn customer(self, number: &str) -> Self {
         self.known_as(IdentifierKind::StorageCustomer, number)
     }

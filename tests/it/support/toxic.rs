@@ -100,7 +100,7 @@ impl Proxy {
         self.mood.lock().unwrap().said
     }
 
-    /// Bytes of its own that somebody took, since it last turned.
+    /// Bytes of its own that one took, since it last turned.
     pub(crate) fn babbled(&self) -> usize {
         self.mood.lock().unwrap().babbled
     }

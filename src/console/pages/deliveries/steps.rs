@@ -47,8 +47,11 @@ fn step(entry: &TimelineEntry<'_>) -> HistoryStep {
         }
         TimelineItem::Attempt(attempt, template) => {
             let (tone, text) = outcome(attempt);
-            let contact =
-                if attempt.address == REMOVED { "a contact that is no longer kept" } else { &attempt.address };
+            let contact = if attempt.masked_contact == REMOVED {
+                "a contact that is no longer kept"
+            } else {
+                &attempt.masked_contact
+            };
             let title =
                 format!("Attempt {}: {} through {} to {contact}", attempt.number, channel(attempt), attempt.provider);
             let template = template.map(|it: &TemplateSnapshot| StepTemplate {

@@ -7,7 +7,7 @@ use otpost::config::Config;
 use otpost::domain::clock::Clocks;
 
 use super::{Workspace, mode, refused};
-use crate::support::notice::otp;
+use crate::support::sample_notification::otp;
 
 impl Workspace {
     async fn gateway(&self) -> Gateway {

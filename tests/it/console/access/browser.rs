@@ -23,7 +23,7 @@ async fn a_user_is_set_up_and_signs_in_with_a_browser() {
     assert_eq!(said["blocked"], json!([]), "the policy of the page forbids something in it");
     assert_eq!((&said["wide"], &said["withoutScript"]), (&json!(0), &json!("Your account")));
     assert!(said["image"].as_u64() > Some(100), "the QR code is shown: {said}");
-    let events = gateway.house.audit().await;
+    let events = gateway.files.audit().await;
     let with: Vec<_> =
         events.iter().filter(|(kind, _)| kind == "signed_in").map(|(_, it)| it["with"].clone()).collect();
     assert_eq!(with, ["set-up code", "one-time code", "recovery code", "recovery code"]);

@@ -80,10 +80,10 @@ async fn a_page_runs_no_script_but_ours_and_is_shown_in_no_frame() {
 async fn over_tls_the_cookie_belongs_to_this_host_and_the_browser_stays_with_https() {
     let settings =
         "[console]\nlisten = \"127.0.0.1:0\"\ncertificate = \"pki/console.pem\"\nkey = \"pki/console.key\"\n";
-    let issue = |house: &crate::support::house::House| {
-        let issued = house.authority.issue_server(&["localhost".to_owned()], 90, otpost_now()).unwrap();
-        pki::write_certificate(&house.path("pki/console.pem"), &issued.certificate).unwrap();
-        pki::write_key(&house.path("pki/console.key"), &issued.key).unwrap();
+    let issue = |files: &crate::support::gateway_files::GatewayFiles| {
+        let issued = files.authority.issue_server(&["localhost".to_owned()], 90, otpost_now()).unwrap();
+        pki::write_certificate(&files.path("pki/console.pem"), &issued.certificate).unwrap();
+        pki::write_key(&files.path("pki/console.key"), &issued.key).unwrap();
     };
     let gateway = Setup::new().more(settings).prepare(issue).start().await;
     let by = otpost::domain::audit_event::Actor::Operator("test".to_owned());
@@ -104,7 +104,7 @@ async fn over_tls_the_cookie_belongs_to_this_host_and_the_browser_stays_with_htt
     Request::get("/account").header("Cookie", &cookie_of(&done)).send_tls(address).await.expect_status(200);
     let renamed = cookie_of(&done).replace("__Host-", "");
     Request::get("/account").header("Cookie", &renamed).send_tls(address).await.expect_status(401);
-    let presented = X509::from_pem(&std::fs::read(gateway.house.path("pki/console.pem")).unwrap()).unwrap();
+    let presented = X509::from_pem(&std::fs::read(gateway.files.path("pki/console.pem")).unwrap()).unwrap();
     assert!(presented.public_key().is_ok());
 }
 

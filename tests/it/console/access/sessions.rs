@@ -145,7 +145,7 @@ async fn the_database_holds_no_token_password_or_secret_in_clear() {
 
     let files: Vec<u8> = ["otpost.db", "otpost.db-wal"]
         .iter()
-        .flat_map(|file| std::fs::read(gateway.house.path(file)).unwrap_or_default())
+        .flat_map(|file| std::fs::read(gateway.files.path(file)).unwrap_or_default())
         .collect();
     let holds = |text: &[u8]| files.windows(text.len()).any(|part| part == text);
 

@@ -66,7 +66,7 @@ async fn a_one_time_code_and_a_recovery_code_count_once() {
     let recovery = user.recovery_codes[3].to_uppercase().replace('-', " ");
     try_sign_in(&gateway, "anna", PASSWORD, &recovery).await.expect_status(303);
     try_sign_in(&gateway, "anna", PASSWORD, &recovery).await.expect_status(401);
-    let used = gateway.house.audit().await.into_iter().filter(|(kind, _)| kind == "signed_in");
+    let used = gateway.files.audit().await.into_iter().filter(|(kind, _)| kind == "signed_in");
     let with: Vec<_> = used.map(|(_, detail)| detail["with"].as_str().unwrap().to_owned()).collect();
     assert_eq!(with, ["set-up code", "one-time code", "recovery code"]);
 }
@@ -97,7 +97,7 @@ async fn the_sixth_attempt_within_a_quarter_of_an_hour_is_not_looked_at() {
     assert!((1..=900).contains(&wait), "{wait}");
     gateway.clock.move_on(Duration::from_secs(wait));
     try_sign_in(&gateway, "anna", PASSWORD, &code(&gateway, &user)).await.expect_status(303);
-    let failed = gateway.house.audit().await.into_iter().filter(|(kind, _)| kind == "sign_in_failed").count();
+    let failed = gateway.files.audit().await.into_iter().filter(|(kind, _)| kind == "sign_in_failed").count();
     assert_eq!(failed, 5, "what is not looked at leaves no event");
 }
 
@@ -110,7 +110,7 @@ async fn an_unknown_name_is_throttled_like_a_known_one_and_is_not_recorded() {
 
     try_sign_in(&gateway, "hunter2hunter2", "wrong", "").await.expect_status(429);
 
-    let events = gateway.house.audit().await;
+    let events = gateway.files.audit().await;
     let failed: Vec<_> = events.iter().filter(|(kind, _)| kind == "sign_in_failed").collect();
     assert_eq!(failed.len(), 5);
     assert!(failed.iter().all(|(_, detail)| detail["reason"] == "unknown user"), "{failed:?}");

@@ -80,7 +80,7 @@ async fn a_user_without_the_role_is_refused_and_the_audit_log_says_so() {
     user.post("/users", &[("name", "ben"), ("role", "admin")]).await.expect_status(403);
     user.post("/users/anna/roles", &[("role", "admin")]).await.expect_status(403);
 
-    let denials = gateway.house.audit().await.into_iter().filter(|(kind, _)| kind == "access_denied");
+    let denials = gateway.files.audit().await.into_iter().filter(|(kind, _)| kind == "access_denied");
     let actions: Vec<_> = denials.map(|(_, detail)| detail["action"].as_str().unwrap().to_owned()).collect();
     assert_eq!(actions, ["manage_users"; 4]);
     assert!(!user.get("/account").await.body.contains("href=\"/users\""));
@@ -147,7 +147,7 @@ async fn an_address_is_verified_by_a_code_that_was_mailed_to_it_and_is_kept_seal
     let page = user.get("/account").await.expect_status(200);
     assert!(page.body.contains("which is verified") && !page.body.contains("anna.of.the.bank"), "{}", page.body);
     for file in ["otpost.db", "otpost.db-wal"] {
-        let bytes = std::fs::read(gateway.house.path(file)).unwrap_or_default();
+        let bytes = std::fs::read(gateway.files.path(file)).unwrap_or_default();
         assert!(!bytes.windows(16).any(|part| part == b"anna.of.the.bank"), "{file}");
     }
     user.post("/account/email/remove", &[]).await.expect_status(303);

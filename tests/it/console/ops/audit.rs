@@ -118,7 +118,7 @@ async fn an_export_is_verified_offline_and_the_check_says_that_the_log_is_right(
     }
     let verified = bundle::verify(&folder.path().join(root), None, &[], |_, _| ()).unwrap();
     assert!(verified.events > 2, "{verified:?}");
-    let audit = gateway.house.audit().await;
+    let audit = gateway.files.audit().await;
     assert!(audit.iter().any(|it| it.0 == "audit_exported" && it.1["events"] == verified.events), "{audit:?}");
 }
 

@@ -45,7 +45,7 @@ async fn a_drained_provider_says_by_whom_and_why_and_gets_nothing_until_it_is_en
     let enabled = ben.post("/providers/enable", &[("name", "primary"), ("reason", "done")]).await;
     ben.page(&enabled.location()).await.shows("The provider is enabled.").shows("in use");
 
-    let audit = gateway.house.audit().await;
+    let audit = gateway.files.audit().await;
     let of = |kind: &str| audit.iter().filter(|it| it.0 == kind).map(|it| it.1.clone()).collect::<Vec<_>>();
     assert_eq!(
         of("provider_drained"),

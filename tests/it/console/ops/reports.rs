@@ -79,7 +79,7 @@ async fn an_export_is_a_file_for_the_one_who_asked_and_is_recorded() {
         assert_eq!(ben.get(&path).await.status, 404, "{path}");
     }
 
-    let audit = gateway.house.audit().await;
+    let audit = gateway.files.audit().await;
     let exports: Vec<_> = audit.iter().filter(|it| it.0 == "report_exported").map(|it| &it.1["report"]).collect();
     assert_eq!(exports, ["summary", "providers", "deliveries", "costs"]);
 }
@@ -100,5 +100,5 @@ async fn only_some_roles_export() {
         assert_eq!(operator.post("/reports/summary/export", &fields).await.status, 422);
     }
     assert_eq!(signed_in(&gateway, &["admin"]).await.get("/reports").await.status, 403);
-    assert!(gateway.house.audit().await.iter().all(|it| it.0 != "report_exported"));
+    assert!(gateway.files.audit().await.iter().all(|it| it.0 != "report_exported"));
 }

@@ -13,8 +13,8 @@ async fn the_plan_of_every_kind_is_shown() {
 #[tokio::test]
 async fn an_explanation_says_who_would_be_tried_with_masked_contacts() {
     let (gateway, browser) = gateway().await;
-    let somebody = recipient("anna").customer("1337").phone("+48600100200");
-    gateway.knows([somebody]).await;
+    let one = recipient("anna").customer("1337").phone("+48600100200");
+    gateway.knows([one]).await;
 
     let by_identifier = browser.page("/routing?kind=otp&by=storage_customer&value=1337&at=22%3A30").await;
     by_identifier.shows("send with primary to").shows("1. serves all countries").shows("no contact on this channel");

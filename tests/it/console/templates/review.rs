@@ -45,7 +45,7 @@ async fn an_author_and_an_approver_change_a_polish_text_and_the_next_message_has
     gateway.templates().publish(APPROVER, 2).await.unwrap();
     assert_eq!(next_message(&gateway).await, old);
 
-    let events = gateway.house.audit().await;
+    let events = gateway.files.audit().await;
     let (_, detail) = events.iter().find(|(kind, _)| kind == "template_change_published").unwrap();
     assert_eq!((&detail["authors"][0], &detail["reviewer"]), (&browser.user().into(), &"approver".into()));
     assert_eq!(detail["reason"], "shorter & clearer");

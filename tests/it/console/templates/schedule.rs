@@ -52,7 +52,7 @@ async fn a_scheduled_change_that_cannot_be_published_goes_back_to_the_reviewers(
     let change = gateway.store().template_changes().change(id).await.unwrap().unwrap();
     assert!(change.problem.unwrap().contains(SMS) && change.reviewer.is_none());
     assert!(next_message(&gateway).await.starts_with("FAST TEXT"));
-    let events = gateway.house.audit().await;
+    let events = gateway.files.audit().await;
     let (_, detail) = events.iter().find(|(kind, _)| kind == "template_publish_failed").unwrap();
     assert_eq!(detail["change"], id);
 }
@@ -62,7 +62,7 @@ async fn published_texts_outlive_a_restart_and_the_folder_is_not_read_again() {
     let gateway = gateway("").await;
     let id = approved(&gateway, NEW).await;
     gateway.templates().publish(APPROVER, id).await.unwrap();
-    gateway.house.replace("templates/pl/otp/sms.hbs", "FOLDER {{otp}} {{amount}} {{merchant}}");
+    gateway.files.replace("templates/pl/otp/sms.hbs", "FOLDER {{otp}} {{amount}} {{merchant}}");
 
     let gateway = gateway.crash().await;
     assert!(next_message(&gateway).await.starts_with("NEW TEXT"));
@@ -105,6 +105,6 @@ async fn several_texts_are_published_as_one() {
 
     let live = templates.live_set();
     assert!(live.text(&english).unwrap().starts_with("ENGLISH") && live.text(&path(SMS)).unwrap().starts_with("NEW"));
-    let events = gateway.house.audit().await;
+    let events = gateway.files.audit().await;
     assert_eq!(events.iter().filter(|(kind, _)| kind == "template_change_published").count(), 1);
 }

@@ -8,8 +8,8 @@ use otpost::sim::jwe;
 use serde_json::{Map, Value, json};
 
 /// The published sample of a code, for customer 1337, without a key.
-pub(crate) fn otp() -> Notice {
-    Notice::new(
+pub(crate) fn otp() -> SampleNotification {
+    SampleNotification::new(
         "/notifications/otp",
         &json!({"storageCustomerId": "1337", "storageCardId": "1337",
             "balanceId": "b334b384-328c-11ed-a261-0242ac120002", "amount": "1000", "currency": "PLN",
@@ -18,34 +18,34 @@ pub(crate) fn otp() -> Notice {
 }
 
 /// The published sample of a locked card, number 11.
-pub(crate) fn locked(at: Timestamp) -> Notice {
+pub(crate) fn locked(at: Timestamp) -> SampleNotification {
     let sample = json!({"dcCardId": "11", "date": rfc3339(at), "reason": "PIN_TRIES_EXCEEDED"});
-    Notice::new("/notifications/cardLocked", &sample)
+    SampleNotification::new("/notifications/cardLocked", &sample)
 }
 
 /// The published sample of an unlocked card, number 11.
-pub(crate) fn unlocked(at: Timestamp) -> Notice {
-    Notice::new("/notifications/cardUnlocked", &json!({"dcCardId": "11", "date": rfc3339(at)}))
+pub(crate) fn unlocked(at: Timestamp) -> SampleNotification {
+    SampleNotification::new("/notifications/cardUnlocked", &json!({"dcCardId": "11", "date": rfc3339(at)}))
 }
 
 /// The published sample of a check of an identity, for user 1337; `step` is `InProgress`, `Accepted` or `Rejected`.
-pub(crate) fn verification(step: &str) -> Notice {
+pub(crate) fn verification(step: &str) -> SampleNotification {
     let (status, reason) = match step {
         "InProgress" => ("IN_PROGRESS", Value::Null),
         "Accepted" => ("ACCEPTED", Value::Null),
         _ => ("REJECTED", json!("INVALID_CUSTOMER_DATA")),
     };
-    Notice::new(
+    SampleNotification::new(
         &format!("/notifications/verification{step}"),
         &json!({"verificationId": "6faaa45a-41f6-4922-95fe-16e316ba7e91", "userId": "1337",
-            "email": "somebody@example.org", "firstName": "Alex", "lastName": "Example",
+            "email": "one@example.org", "firstName": "Alex", "lastName": "Example",
             "status": status, "reason": reason}),
     )
 }
 
 /// The published sample of a reason that holds back payments of a company; `change` is `Added` or `Removed`.
-pub(crate) fn transactional_lock(change: &str, at: Timestamp) -> Notice {
-    Notice::new(
+pub(crate) fn transactional_lock(change: &str, at: Timestamp) -> SampleNotification {
+    SampleNotification::new(
         &format!("/notifications/transactionalLockReason{change}"),
         &json!({"resourceType": "corporation", "resourceId": "a3f33118-946d-4b9c-b27f-e009d28355fa",
             "lockReason": "DOCUMENT_EXPIRED", "timestamp": rfc3339(at)}),
@@ -53,8 +53,8 @@ pub(crate) fn transactional_lock(change: &str, at: Timestamp) -> Notice {
 }
 
 /// A payment with card 1337, of the published shape.
-pub(crate) fn transaction(at: Timestamp) -> Notice {
-    Notice::new(
+pub(crate) fn transaction(at: Timestamp) -> SampleNotification {
+    SampleNotification::new(
         "/notifications/transaction",
         &json!({"status": "SUCCESS", "date": rfc3339(at), "description": "Payment",
             "transaction": {"id": "91b7ab2c-4d5b-4b4f-9d6c-1d6b3f3f7a11",
@@ -69,7 +69,7 @@ pub(crate) fn transaction(at: Timestamp) -> Notice {
 }
 
 /// Every endpoint's sample.
-pub(crate) fn every(at: Timestamp) -> [Notice; 9] {
+pub(crate) fn every(at: Timestamp) -> [SampleNotification; 9] {
     [
         otp(),
         verification("InProgress"),
@@ -89,7 +89,7 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
 
 /// One request, still to be changed.
 #[derive(Debug, Clone)]
-pub(crate) struct Notice {
+pub(crate) struct SampleNotification {
     pub(crate) method: &'static str,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
@@ -97,7 +97,7 @@ pub(crate) struct Notice {
     raw: Option<Vec<u8>>,
 }
 
-impl Notice {
+impl SampleNotification {
     fn new(path: &str, sample: &Value) -> Self {
         let fields = sample.as_object().cloned().unwrap();
         let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];

@@ -22,7 +22,7 @@ use super::sender::Identity;
 /// Certificates can be made as of earlier than now.
 const AUTHORITY_AGE: Duration = Duration::from_hours(24 * 30);
 
-pub(crate) struct House {
+pub(crate) struct GatewayFiles {
     folder: TempDir,
     pub(crate) authority: Authority,
     /// The processor, as the gateway knows it.
@@ -39,27 +39,27 @@ pub(crate) struct Fakes {
     pub(crate) email: Fake,
 }
 
-impl House {
+impl GatewayFiles {
     pub(crate) fn build() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::create("Practice CA", 400, SystemClock.now().before(AUTHORITY_AGE)).unwrap();
-        let house = Self {
+        let files = Self {
             processor: client(&authority, "processor"),
             second: client(&authority, "second"),
             authority,
             folder,
         };
         for name in ["pki", "pki/dev", "keys", "templates"] {
-            fs::create_dir(house.path(name)).unwrap();
+            fs::create_dir(files.path(name)).unwrap();
         }
-        let server = house.authority.issue_server(&["localhost".to_owned()], 90, SystemClock.now()).unwrap();
-        pki::write_certificate(&house.path("pki/dev/ca.pem"), house.authority.certificate()).unwrap();
-        pki::write_certificate(&house.path("pki/server.pem"), &server.certificate).unwrap();
-        pki::write_key(&house.path("pki/server.key"), &server.key).unwrap();
-        render::write_shipped(&house.path("templates")).unwrap();
-        keep_two_locales(&house.path("templates"));
-        Sealer::create_key(&house.path("keys/seal.key")).unwrap();
-        house
+        let server = files.authority.issue_server(&["localhost".to_owned()], 90, SystemClock.now()).unwrap();
+        pki::write_certificate(&files.path("pki/dev/ca.pem"), files.authority.certificate()).unwrap();
+        pki::write_certificate(&files.path("pki/server.pem"), &server.certificate).unwrap();
+        pki::write_key(&files.path("pki/server.key"), &server.key).unwrap();
+        render::write_shipped(&files.path("templates")).unwrap();
+        keep_two_locales(&files.path("templates"));
+        Sealer::create_key(&files.path("keys/seal.key")).unwrap();
+        files
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
