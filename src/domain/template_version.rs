@@ -54,7 +54,7 @@ impl fmt::Display for TemplateKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateSnapshot {
     pub template_version: TemplateVersion,
-    pub topic: TemplateKey,
+    pub key: TemplateKey,
     /// The source of each part by its file name, such as `sms.hbs`, and each setting that changes the text by its key, such
     /// as `brand`.
     pub parts: BTreeMap<String, String>,
@@ -73,7 +73,7 @@ pub struct TemplateActivation {
     /// The sequence number of the activation; 0 until it is stored.
     pub seq: i64,
     pub at: Timestamp,
-    pub topic: TemplateKey,
+    pub key: TemplateKey,
     /// The version that went live; `None` when the template was removed.
     pub template_version: Option<TemplateVersion>,
 }

@@ -40,7 +40,7 @@ pub fn as_json(line: &DeliveryLine) -> Value {
 
 /// The version and the key of a template as JSON.
 pub fn template_as_json(snapshot: &TemplateSnapshot) -> Value {
-    let key = &snapshot.topic;
+    let key = &snapshot.key;
     json!({
         "template_version": snapshot.template_version.to_string(),
         "locale": key.locale,

@@ -48,11 +48,11 @@ impl VersionIndex {
             let merchant = locale_settings.merchant(&locale).unwrap_or_default();
             for kind in Kind::ALL {
                 for channel in Channel::ALL {
-                    let topic = TemplateKey { locale: locale.clone(), kind, channel };
-                    let Some(parts) = parts(&sources, &topic, merchant, settings) else { continue };
-                    let template_version = version(&topic, &parts);
+                    let key = TemplateKey { locale: locale.clone(), kind, channel };
+                    let Some(parts) = parts(&sources, &key, merchant, settings) else { continue };
+                    let template_version = version(&key, &parts);
                     by_locale.entry(locale.clone()).or_default().insert((kind, channel), template_version);
-                    all.push(TemplateSnapshot { template_version, topic, parts });
+                    all.push(TemplateSnapshot { template_version, key, parts });
                 }
             }
         }
@@ -83,37 +83,37 @@ fn sources(files: &[TemplateFile]) -> Vec<(Locale, Sources<'_>)> {
 
 fn parts(
     sources: &Sources<'_>,
-    topic: &TemplateKey,
+    key: &TemplateKey,
     merchant: &str,
     settings: &Settings,
 ) -> Option<BTreeMap<String, String>> {
     let mut parts = BTreeMap::new();
-    for part in TemplatePart::of(topic.channel) {
-        parts.insert(part.file().to_owned(), (*sources.get(&(topic.kind, part.file()))?).to_owned());
+    for part in TemplatePart::of(key.channel) {
+        parts.insert(part.file().to_owned(), (*sources.get(&(key.kind, part.file()))?).to_owned());
     }
-    if let (Channel::Email, Some(html)) = (topic.channel, sources.get(&(topic.kind, TemplatePart::EmailHtml.file()))) {
+    if let (Channel::Email, Some(html)) = (key.channel, sources.get(&(key.kind, TemplatePart::EmailHtml.file()))) {
         parts.insert(TemplatePart::EmailHtml.file().to_owned(), (*html).to_owned());
     }
-    let values = setting_values(topic, merchant, settings).into_iter().filter(|(_, value)| !value.is_empty());
+    let values = setting_values(key, merchant, settings).into_iter().filter(|(_, value)| !value.is_empty());
     parts.extend(values.map(|(key, value)| (key.to_owned(), value)));
     Some(parts)
 }
 
 // The settings that change a message, by their keys. An empty one changes nothing.
-fn setting_values(topic: &TemplateKey, merchant: &str, settings: &Settings) -> Vec<(&'static str, String)> {
+fn setting_values(key: &TemplateKey, merchant: &str, settings: &Settings) -> Vec<(&'static str, String)> {
     let Settings { brand, reveal_fraud_reason, sms, mail, autofill, .. } = settings;
     let flag = |is_set: bool| if is_set { "true".to_owned() } else { String::new() };
     let mut values = vec![("brand", brand.trim().to_owned())];
-    if topic.kind == Kind::Otp {
+    if key.kind == Kind::Otp {
         values.push((MERCHANT, merchant.to_owned()));
     }
-    if matches!(topic.kind, Kind::CardLocked | Kind::TransactionalLockAdded | Kind::TransactionalLockRemoved) {
+    if matches!(key.kind, Kind::CardLocked | Kind::TransactionalLockAdded | Kind::TransactionalLockRemoved) {
         values.push(("reveal_fraud_reason", flag(*reveal_fraud_reason)));
     }
-    match topic.channel {
+    match key.channel {
         Channel::Sms => {
-            values.push(("sms.transliterate", flag(sms.transliterates(&topic.locale))));
-            if topic.kind == Kind::Otp {
+            values.push(("sms.transliterate", flag(sms.transliterates(&key.locale))));
+            if key.kind == Kind::Otp {
                 values.push(("autofill.app_hash", autofill.app_hash.clone()));
                 values.push(("autofill.domain", autofill.domain.clone()));
             }
@@ -131,9 +131,9 @@ fn setting_values(topic: &TemplateKey, merchant: &str, settings: &Settings) -> V
 }
 
 // Each string follows its length, so that different snapshots never give the same input.
-fn version(topic: &TemplateKey, parts: &BTreeMap<String, String>) -> TemplateVersion {
+fn version(key: &TemplateKey, parts: &BTreeMap<String, String>) -> TemplateVersion {
     let mut digest = Sha256::new();
-    let head = [SCHEME, topic.locale.as_str(), topic.kind.name(), topic.channel.name()];
+    let head = [SCHEME, key.locale.as_str(), key.kind.name(), key.channel.name()];
     for text in head.into_iter().chain(parts.iter().flat_map(|(part, text)| [part.as_str(), text.as_str()])) {
         digest.update(&(text.len() as u64).to_be_bytes());
         digest.update(text.as_bytes());
@@ -174,8 +174,8 @@ pub fn render_snapshot(
         other => other,
     };
     let renderer = Renderer::compile(&set_of(snapshot), &settings_of(snapshot, settings))?;
-    let context = RenderContext { locale: &snapshot.topic.locale, ..*context };
-    let message = renderer.render(&content, snapshot.topic.channel, &context)?.message;
+    let context = RenderContext { locale: &snapshot.key.locale, ..*context };
+    let message = renderer.render(&content, snapshot.key.channel, &context)?.message;
     let mask = Code::mask();
     let parts = match &message {
         RenderedMessage::Sms { text } => vec![("text", text)],
@@ -191,7 +191,7 @@ pub fn render_snapshot(
 /// fraud are not part of a snapshot: without them the rule on such words finds nothing.
 pub fn set_of_snapshots(snapshots: &[TemplateSnapshot], settings: &Settings) -> TemplateSet {
     let mut set = TemplateSet::default();
-    for TemplateSnapshot { topic: TemplateKey { locale, kind, channel }, parts, .. } in snapshots {
+    for TemplateSnapshot { key: TemplateKey { locale, kind, channel }, parts, .. } in snapshots {
         let folder = settings.dir.join(locale.as_str());
         let of_channel = TemplatePart::of(*channel).iter().copied();
         let page = (*channel == Channel::Email).then_some(TemplatePart::EmailHtml);
@@ -210,7 +210,7 @@ pub fn set_of_snapshots(snapshots: &[TemplateSnapshot], settings: &Settings) -> 
 
 // A set must be complete, so the shipped English templates complete this one.
 fn set_of(snapshot: &TemplateSnapshot) -> TemplateSet {
-    let TemplateKey { locale, kind, .. } = &snapshot.topic;
+    let TemplateKey { locale, kind, .. } = &snapshot.key;
     let mut set = Locale::parse("en").map(|english| shipped_in(&english)).unwrap_or_default();
     for file in &mut set.templates {
         file.locale = locale.clone();
@@ -228,7 +228,7 @@ fn set_of(snapshot: &TemplateSnapshot) -> TemplateSet {
 
 // The settings of the snapshot; settings that are not part of it have their present values.
 fn settings_of(snapshot: &TemplateSnapshot, now: &Settings) -> Settings {
-    let locale = &snapshot.topic.locale;
+    let locale = &snapshot.key.locale;
     let kept = |key: &str| snapshot.parts.get(key).cloned().unwrap_or_default();
     let mut settings = now.clone();
     settings.default_locale = locale.clone();
@@ -239,7 +239,7 @@ fn settings_of(snapshot: &TemplateSnapshot, now: &Settings) -> Settings {
         snapshot.parts.contains_key("sms.transliterate").then(|| locale.clone()).into_iter().collect();
     settings.autofill.app_hash = kept("autofill.app_hash");
     settings.autofill.domain = kept("autofill.domain");
-    if snapshot.topic.channel == Channel::Email {
+    if snapshot.key.channel == Channel::Email {
         settings.mail.logo = kept("mail.logo");
         settings.mail.color = kept("mail.color");
         settings.mail.background = kept("mail.background");

@@ -80,27 +80,23 @@ fn activations(
     at: Timestamp,
 ) -> Vec<TemplateActivation> {
     let mut before: BTreeMap<&TemplateKey, TemplateVersion> =
-        before.iter().filter_map(|activation| Some((&activation.topic, activation.template_version?))).collect();
-    let activation = |topic: &TemplateKey, template_version| TemplateActivation {
-        seq: 0,
-        at,
-        topic: topic.clone(),
-        template_version,
-    };
+        before.iter().filter_map(|activation| Some((&activation.key, activation.template_version?))).collect();
+    let activation =
+        |key: &TemplateKey, template_version| TemplateActivation { seq: 0, at, key: key.clone(), template_version };
     let mut activations = Vec::new();
-    for TemplateSnapshot { template_version, topic, .. } in snapshots {
-        if before.remove(topic) != Some(*template_version) {
-            activations.push(activation(topic, Some(*template_version)));
+    for TemplateSnapshot { template_version, key, .. } in snapshots {
+        if before.remove(key) != Some(*template_version) {
+            activations.push(activation(key, Some(*template_version)));
         }
     }
-    activations.extend(before.into_keys().map(|topic| activation(topic, None)));
+    activations.extend(before.into_keys().map(|key| activation(key, None)));
     activations
 }
 
 fn event(activations: &[TemplateActivation], at: Timestamp) -> AuditEvent {
     let named = activations.iter().take(NAMED_MAX);
     let templates: Map<String, Value> = named
-        .map(|it| (it.topic.to_string(), it.template_version.map_or(Value::Null, |version| version.to_string().into())))
+        .map(|it| (it.key.to_string(), it.template_version.map_or(Value::Null, |version| version.to_string().into())))
         .collect();
     AuditEvent::gateway(AuditKind::TemplatesActivated, at)
         .with("count", activations.len())

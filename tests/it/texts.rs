@@ -87,7 +87,7 @@ async fn a_removed_locale_falls_back_to_the_default_one_and_its_versions_are_kep
     let gone = gateway.store().template_versions().activations().await.unwrap();
     assert_eq!(gone.iter().filter(|change| change.template_version.is_none()).count(), 27);
     assert_eq!(
-        gateway.store().template_versions().snapshots(&[before]).await.unwrap()[&before].topic.to_string(),
+        gateway.store().template_versions().snapshots(&[before]).await.unwrap()[&before].key.to_string(),
         "en/otp/sms"
     );
 }

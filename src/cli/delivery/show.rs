@@ -106,9 +106,9 @@ fn head(detail: &DeliveryDetail) -> Vec<(&'static str, String)> {
 }
 
 fn print(text: &AttemptText<'_>) -> std::io::Result<()> {
-    let TemplateSnapshot { template_version, topic, .. } = text.template();
+    let TemplateSnapshot { template_version, key, .. } = text.template();
     let attempts: Vec<_> = text.attempts().iter().map(u32::to_string).collect();
-    output::line(format_args!("\ntemplate {}  {topic}  (attempt {})", template_version.short(), attempts.join(", ")))?;
+    output::line(format_args!("\ntemplate {}  {key}  (attempt {})", template_version.short(), attempts.join(", ")))?;
     template_output::print(text.sources())?;
     match text.rendering() {
         Rendering::Parts(parts) => {

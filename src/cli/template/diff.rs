@@ -95,7 +95,7 @@ impl Args {
         let all = all?;
         anyhow::ensure!(!all.is_empty(), "no templates have been active yet; otpost serve activates them");
         let mut sources = SourcesByPath::new();
-        for TemplateSnapshot { topic: TemplateKey { locale, kind, .. }, parts, .. } in all {
+        for TemplateSnapshot { key: TemplateKey { locale, kind, .. }, parts, .. } in all {
             if self.matches(&locale, Some(kind)) {
                 let templates = parts.into_iter().filter(|(part, _)| TemplateSnapshot::is_text(part));
                 sources.extend(templates.map(|(part, source)| (format!("{locale}/{kind}/{part}"), source)));

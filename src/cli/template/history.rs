@@ -65,7 +65,7 @@ async fn one(store: &Store, prefix: &str, as_json: bool) -> anyhow::Result<()> {
         whole["parts"] = json!(snapshot.parts);
         return output::json(&whole);
     }
-    output::line(format_args!("template version {}  {}", snapshot.template_version, snapshot.topic))?;
+    output::line(format_args!("template version {}  {}", snapshot.template_version, snapshot.key))?;
     Ok(template_output::print(snapshot.parts.iter().map(|(part, text)| (part.as_str(), text.clone())))?)
 }
 
@@ -74,7 +74,7 @@ async fn all(store: &Store, args: &Args) -> anyhow::Result<()> {
     let versions: Vec<_> = activations.iter().filter_map(|activation| activation.template_version).collect();
     let known = store.template_versions().snapshots(&versions).await?;
     let mut rows = compared(activations, &known);
-    rows.retain(|row| args.matches(&row.activation.topic));
+    rows.retain(|row| args.matches(&row.activation.key));
     if args.json {
         return output::json(&json!({ "activations": rows.iter().map(as_json).collect::<Vec<_>>() }));
     }
@@ -86,10 +86,10 @@ async fn all(store: &Store, args: &Args) -> anyhow::Result<()> {
 }
 
 impl Args {
-    fn matches(&self, topic: &TemplateKey) -> bool {
-        let is_same = |locale: &Locale| locale.as_str().eq_ignore_ascii_case(topic.locale.as_str());
-        self.kind.is_none_or(|kind| kind == topic.kind)
-            && self.channel.is_none_or(|channel| channel == topic.channel)
+    fn matches(&self, key: &TemplateKey) -> bool {
+        let is_same = |locale: &Locale| locale.as_str().eq_ignore_ascii_case(key.locale.as_str());
+        self.kind.is_none_or(|kind| kind == key.kind)
+            && self.channel.is_none_or(|channel| channel == key.channel)
             && self.locale.as_ref().is_none_or(is_same)
     }
 }
@@ -102,7 +102,7 @@ fn compared(activations: Vec<TemplateActivation>, known: &KnownTemplates) -> Vec
         .into_iter()
         .rev()
         .map(|activation| {
-            let earlier = before.insert(activation.topic.clone(), activation.template_version).flatten();
+            let earlier = before.insert(activation.key.clone(), activation.template_version).flatten();
             let changed = changed(snapshot(earlier), snapshot(activation.template_version));
             HistoryRow { activation, changed }
         })
@@ -125,19 +125,19 @@ fn changed(before: Option<&TemplateSnapshot>, now: Option<&TemplateSnapshot>) ->
 }
 
 fn cells(row: &HistoryRow) -> Vec<String> {
-    let TemplateActivation { at, topic, template_version, .. } = &row.activation;
+    let TemplateActivation { at, key, template_version, .. } = &row.activation;
     let version = template_version.map_or_else(|| "-".to_owned(), |version| version.short());
-    vec![at.to_string(), topic.to_string(), version, row.changed.join(" ")]
+    vec![at.to_string(), key.to_string(), version, row.changed.join(" ")]
 }
 
 fn as_json(row: &HistoryRow) -> Value {
-    let TemplateActivation { seq, at, topic, template_version } = &row.activation;
+    let TemplateActivation { seq, at, key, template_version } = &row.activation;
     json!({
         "seq": seq,
         "at": at.to_string(),
-        "locale": topic.locale,
-        "kind": topic.kind.name(),
-        "channel": topic.channel.name(),
+        "locale": key.locale,
+        "kind": key.kind.name(),
+        "channel": key.channel.name(),
         "template_version": template_version.map(|version| version.to_string()),
         "changed": row.changed,
     })

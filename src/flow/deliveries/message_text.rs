@@ -67,7 +67,7 @@ async fn render(
     let zone =
         recipient.as_ref().and_then(|recipient| recipient.preferences.time_zone.as_ref()).map(RecipientTimeZone::rules);
     let context =
-        RenderContext { locale: &template.topic.locale, zone, until: detail.line.expires_at, transliterate: None };
+        RenderContext { locale: &template.key.locale, zone, until: detail.line.expires_at, transliterate: None };
     Ok(match render::render_snapshot(template, settings, content, &context) {
         Ok(parts) => Rendering::Parts(parts),
         Err(error) => Rendering::Invalid(chain(&error)),

@@ -122,7 +122,7 @@ fn attempt_text(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> Strin
     let reference = reference(outcome).map(|reference| format!(", reference {reference}")).unwrap_or_default();
     let took = duration(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
     let template =
-        template.map(|it| format!(", template {} {}", it.template_version.short(), it.topic)).unwrap_or_default();
+        template.map(|it| format!(", template {} {}", it.template_version.short(), it.key)).unwrap_or_default();
     let failure = attempt.failure.map(|status| format!(", then {status}")).unwrap_or_default();
     let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
     format!(

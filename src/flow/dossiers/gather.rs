@@ -84,13 +84,13 @@ async fn messages(store: &Store, settings: &Settings, detail: &DeliveryDetail) -
     // The name of a person stands in these messages, and in no dossier.
     let has_name = detail.line.kind.starts_with("verification_");
     let record = |text: &AttemptText<'_>| {
-        let TemplateSnapshot { template_version, topic, .. } = text.template();
+        let TemplateSnapshot { template_version, key, .. } = text.template();
         let is_earlier = |at: Timestamp| at <= detail.line.received_at;
         let uses = activations.iter().filter(|it| it.template_version == Some(*template_version));
         let in_use_since = uses.map(|it| it.at).filter(|at| is_earlier(*at)).max();
         let rendered = text.rendered().filter(|_| !has_name);
         MessageRecord {
-            template: topic.to_string(),
+            template: key.to_string(),
             version: template_version.to_string(),
             in_use_since: in_use_since.map(|at| at.to_string()),
             attempts: text.attempts().to_vec(),

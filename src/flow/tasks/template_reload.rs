@@ -169,7 +169,7 @@ fn log_activations(activations: &[TemplateActivation], stale: bool) {
 
 fn description(activation: &TemplateActivation) -> String {
     match activation.template_version {
-        Some(version) => format!("{}={}", activation.topic, version.short()),
-        None => format!("{}=removed", activation.topic),
+        Some(version) => format!("{}={}", activation.key, version.short()),
+        None => format!("{}=removed", activation.key),
     }
 }

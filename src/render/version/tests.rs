@@ -18,8 +18,8 @@ fn index(files: &[TemplateFile], settings: &Settings) -> VersionIndex {
     VersionIndex::of(files, &locale_settings, settings)
 }
 
-fn find(template_versions: &VersionIndex, topic: &str) -> TemplateSnapshot {
-    template_versions.all().iter().find(|snapshot| snapshot.topic.to_string() == topic).unwrap().clone()
+fn find(template_versions: &VersionIndex, key: &str) -> TemplateSnapshot {
+    template_versions.all().iter().find(|snapshot| snapshot.key.to_string() == key).unwrap().clone()
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn everything_that_changes_a_message_changes_its_version_and_no_other() {
     edited.iter_mut().find(|file| file.name() == "pl/otp/push.title.hbs").unwrap().source.push('!');
     let changed = |after: &VersionIndex| -> Vec<String> {
         let differ = |snapshot: &&TemplateSnapshot| !before.all().contains(snapshot);
-        after.all().iter().filter(differ).map(|snapshot| snapshot.topic.to_string()).collect()
+        after.all().iter().filter(differ).map(|snapshot| snapshot.key.to_string()).collect()
     };
 
     assert_eq!(changed(&index(&edited, &settings())), ["pl/otp/push"]);
@@ -49,7 +49,7 @@ fn everything_that_changes_a_message_changes_its_version_and_no_other() {
     let mut plain = settings();
     plain.sms.transliterate.retain(|listed| listed.as_str() != "pl");
     let plain = changed(&index(&files, &plain));
-    assert!(plain.len() == 9 && plain.iter().all(|topic| topic.starts_with("pl/") && topic.ends_with("/sms")));
+    assert!(plain.len() == 9 && plain.iter().all(|key| key.starts_with("pl/") && key.ends_with("/sms")));
     let mut german = shipped().locales;
     german.retain(|file| file.locale().as_str() != "de");
     german.push(LocaleFile::of(&Locale::parse("de").unwrap(), "Laden"));
@@ -62,12 +62,12 @@ fn everything_that_changes_a_message_changes_its_version_and_no_other() {
 
 #[test]
 fn text_that_moves_from_one_part_to_another_gives_another_version() {
-    let topic = TemplateKey { locale: Locale::parse("pl").unwrap(), kind: Kind::Otp, channel: Channel::Push };
+    let key = TemplateKey { locale: Locale::parse("pl").unwrap(), kind: Kind::Otp, channel: Channel::Push };
     let parts = |title: &str, body: &str| {
         BTreeMap::from([("push.title.hbs".to_owned(), title.to_owned()), ("push.body.hbs".to_owned(), body.to_owned())])
     };
 
-    assert_ne!(version(&topic, &parts("ab", "c")), version(&topic, &parts("a", "bc")));
+    assert_ne!(version(&key, &parts("ab", "c")), version(&key, &parts("a", "bc")));
 }
 
 #[test]

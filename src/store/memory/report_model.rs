@@ -187,7 +187,7 @@ impl Tables {
 
     fn facts(&self, id: Uuid) -> Option<DeliveryFacts> {
         let row = self.deliveries.get(&id)?;
-        let locale = |version| self.snapshots.get(&version).map(|snapshot| snapshot.topic.locale.to_string());
+        let locale = |version| self.snapshots.get(&version).map(|snapshot| snapshot.key.locale.to_string());
         let attempts = row.attempts.iter().map(|it| (it.clone(), it.template_version.and_then(locale)));
         Some(DeliveryFacts {
             delivery: id,

@@ -139,7 +139,7 @@ impl Tables {
             && filter.provider.as_ref().is_none_or(|provider| attempt.provider == *provider)
             && filter.country.is_none_or(|country| attempt.country == Some(country))
             && filter.template_version.is_none_or(|version| attempt.template_version == Some(version))
-            && filter.locale.as_ref().is_none_or(|locale| snapshot.is_some_and(|it| it.topic.locale == *locale))
+            && filter.locale.as_ref().is_none_or(|locale| snapshot.is_some_and(|it| it.key.locale == *locale))
     }
 
     fn line(&self, id: Uuid, row: &DeliveryRow) -> DeliveryLine {

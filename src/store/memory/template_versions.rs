@@ -73,7 +73,7 @@ impl Tables {
 
     fn last_activations(&self) -> impl Iterator<Item = &TemplateActivation> {
         let last: BTreeMap<&TemplateKey, &TemplateActivation> =
-            self.activations.iter().map(|activation| (&activation.topic, activation)).collect();
+            self.activations.iter().map(|activation| (&activation.key, activation)).collect();
         last.into_values()
     }
 }

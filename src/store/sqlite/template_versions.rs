@@ -107,7 +107,7 @@ struct SnapshotObject<'a> {
 
 impl<'a> SnapshotObject<'a> {
     fn of(snapshot: &'a TemplateSnapshot, first_at: Timestamp) -> Self {
-        let TemplateSnapshot { template_version, topic: TemplateKey { locale, kind, channel }, parts } = snapshot;
+        let TemplateSnapshot { template_version, key: TemplateKey { locale, kind, channel }, parts } = snapshot;
         let parts = serde_json::to_string(parts).unwrap_or_default();
         Self { hash: Hex(&template_version.0), locale, kind: kind.name(), channel: channel.name(), parts, first_at }
     }
@@ -124,7 +124,7 @@ struct ActivationObject<'a> {
 
 impl<'a> ActivationObject<'a> {
     fn of(activation: &'a TemplateActivation) -> Self {
-        let TemplateActivation { seq: _, at, topic: TemplateKey { locale, kind, channel }, template_version } =
+        let TemplateActivation { seq: _, at, key: TemplateKey { locale, kind, channel }, template_version } =
             activation;
         let hash = template_version.as_ref().map(|version| Hex(&version.0));
         Self { at: *at, locale, kind: kind.name(), channel: channel.name(), hash }
@@ -137,7 +137,7 @@ fn activation(row: &SqliteRow) -> Result<TemplateActivation, Error> {
     let hash: Option<Vec<u8>> = row.try_get("hash")?;
     let hash = hash.map(|bytes| bytes.try_into().map(TemplateVersion)).transpose().map_err(|_| inconsistent("hash"))?;
     let at = Timestamp::from_micros(row.try_get("at")?);
-    Ok(TemplateActivation { seq, at, topic: topic(row)?.map_err(inconsistent)?, template_version: hash })
+    Ok(TemplateActivation { seq, at, key: key(row)?.map_err(inconsistent)?, template_version: hash })
 }
 
 fn snapshot(row: &SqliteRow) -> Result<TemplateSnapshot, Error> {
@@ -145,13 +145,13 @@ fn snapshot(row: &SqliteRow) -> Result<TemplateSnapshot, Error> {
     let inconsistent = |what| Error::Inconsistent { table: "template_version", id: hex::encode(&hash), what };
     let parts: String = row.try_get("parts")?;
     let parts: BTreeMap<String, String> = serde_json::from_str(&parts).map_err(|_| inconsistent("parts"))?;
-    let topic = topic(row)?.map_err(inconsistent)?;
+    let key = key(row)?.map_err(inconsistent)?;
     let version = hash.as_slice().try_into().map(TemplateVersion).map_err(|_| inconsistent("hash"))?;
-    Ok(TemplateSnapshot { template_version: version, topic, parts })
+    Ok(TemplateSnapshot { template_version: version, key, parts })
 }
 
 // The inner error is the column that cannot be read back.
-fn topic(row: &SqliteRow) -> Result<Result<TemplateKey, &'static str>, sqlx::Error> {
+fn key(row: &SqliteRow) -> Result<Result<TemplateKey, &'static str>, sqlx::Error> {
     let (locale, kind, channel): (String, String, String) =
         (row.try_get("locale")?, row.try_get("kind")?, row.try_get("channel")?);
     let read = || {

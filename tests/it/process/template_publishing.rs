@@ -68,7 +68,7 @@ async fn a_kill_while_a_change_is_published_leaves_all_of_it_or_nothing() {
         let active = store.template_versions().active().await.unwrap();
         let path = TemplatePath::parse(PATHS[0]).unwrap();
         let snapshot = active.iter().find(|it| {
-            it.topic.locale == path.locale && it.parts.contains_key("sms.hbs") && Some(it.topic.kind) == path.kind()
+            it.key.locale == path.locale && it.parts.contains_key("sms.hbs") && Some(it.key.kind) == path.kind()
         });
         let is_active = snapshot.unwrap().parts["sms.hbs"].starts_with(&format!("{number} "));
         match change.state {

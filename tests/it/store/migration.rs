@@ -199,7 +199,7 @@ async fn template_versions_keep_their_activations() {
 
     assert_eq!(activations.len(), 28);
     assert_eq!(activations[0].template_version, None, "pl/otp/email was removed last");
-    let snapshot = active.iter().find(|snapshot| snapshot.topic.to_string() == "pl/otp/sms").unwrap();
+    let snapshot = active.iter().find(|snapshot| snapshot.key.to_string() == "pl/otp/sms").unwrap();
     assert!(snapshot.parts.contains_key("sms.hbs"));
     assert_eq!(versions.find(&snapshot.template_version.to_string()).await.unwrap(), std::slice::from_ref(snapshot));
 }

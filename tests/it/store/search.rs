@@ -77,13 +77,13 @@ impl Fixture {
 }
 
 async fn found_by_each(it: Fixture) {
-    let topic = TemplateKey {
+    let key = TemplateKey {
         locale: Locale::parse("ar").unwrap(),
         kind: otpost::domain::notification::Kind::Otp,
         channel: Channel::Sms,
     };
     let template_version = TemplateVersion([9; 32]);
-    let snapshot = TemplateSnapshot { template_version, topic, parts: std::collections::BTreeMap::new() };
+    let snapshot = TemplateSnapshot { template_version, key, parts: std::collections::BTreeMap::new() };
     it.store.publish(std::slice::from_ref(&snapshot)).await.unwrap();
     let (recipient, to_recipient) = it.sent_to("one", "+48600100200").await;
     let other = it.held_with_key("other").await;

@@ -104,9 +104,9 @@ async fn adopted(it: Fixture) {
 }
 
 fn snapshot(text: &str) -> TemplateSnapshot {
-    let topic = TemplateKey { locale: Locale::parse("pl").unwrap(), kind: Kind::Otp, channel: Channel::Sms };
+    let key = TemplateKey { locale: Locale::parse("pl").unwrap(), kind: Kind::Otp, channel: Channel::Sms };
     let parts = BTreeMap::from([("sms.hbs".to_owned(), text.to_owned())]);
-    TemplateSnapshot { template_version: TemplateVersion([7; 32]), topic, parts }
+    TemplateSnapshot { template_version: TemplateVersion([7; 32]), key, parts }
 }
 
 async fn published(it: Fixture) {

@@ -21,9 +21,9 @@ pub(super) const PROMISES: &[Promise] = &[
 ];
 
 fn snapshot(locale: &str, name: u8, text: &str) -> TemplateSnapshot {
-    let topic = TemplateKey { locale: Locale::parse(locale).unwrap(), kind: Kind::Otp, channel: Channel::Sms };
+    let key = TemplateKey { locale: Locale::parse(locale).unwrap(), kind: Kind::Otp, channel: Channel::Sms };
     let parts = BTreeMap::from([("brand".to_owned(), "Bank".to_owned()), ("sms.hbs".to_owned(), text.to_owned())]);
-    TemplateSnapshot { template_version: TemplateVersion([name; 32]), topic, parts }
+    TemplateSnapshot { template_version: TemplateVersion([name; 32]), key, parts }
 }
 
 async fn once(it: Fixture) {
@@ -48,7 +48,7 @@ async fn changes(it: Fixture) {
 
     let seen = |of: &[otpost::domain::template_version::TemplateActivation]| -> Vec<_> {
         of.iter()
-            .map(|it| (it.topic.to_string(), it.template_version.map(|template_version| template_version.0[0]), it.at))
+            .map(|it| (it.key.to_string(), it.template_version.map(|template_version| template_version.0[0]), it.at))
             .collect()
     };
     let now = it.now();

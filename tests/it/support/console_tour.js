@@ -16,13 +16,14 @@ const steps = {
   async submit(page, { why }) {
     await page.getByLabel('Why are the templates changed?').fill(why);
     await page.getByRole('button', { name: 'Submit' }).click();
-    await page.getByText('submitted').first().waitFor();
+    await page.waitForURL(/done=submitted/);
   },
   async publish(page, { change }) {
     await page.goto(`/templates/changes/${change}`);
     await page.getByRole('button', { name: 'Approve exactly this' }).click();
+    await page.waitForURL(/done=approved/);
     await page.getByRole('button', { name: 'Publish now' }).click();
-    await page.getByText('published').first().waitFor();
+    await page.waitForURL(/done=published/);
   },
   async bringBack(page, { path, why }) {
     await page.goto(`/templates/text/${path}`);

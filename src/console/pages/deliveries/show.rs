@@ -50,7 +50,7 @@ struct OneDelivery {
 struct SentText {
     version: String,
     short: String,
-    topic: String,
+    key: String,
     attempts: String,
     rendered: Vec<(String, String)>,
     sources: Vec<(String, String)>,
@@ -129,7 +129,7 @@ fn message(text: &AttemptText<'_>) -> SentText {
     SentText {
         version: template.template_version.to_string(),
         short: template.template_version.short(),
-        topic: template.topic.to_string(),
+        key: template.key.to_string(),
         attempts: attempts.join(", "),
         rendered,
         sources: text

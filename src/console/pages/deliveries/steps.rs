@@ -28,7 +28,7 @@ pub(super) struct HistoryStep {
 #[derive(Serialize)]
 struct StepTemplate {
     version: String,
-    topic: String,
+    key: String,
 }
 
 pub(super) fn of(entries: &[TimelineEntry<'_>]) -> Vec<HistoryStep> {
@@ -56,7 +56,7 @@ fn step(entry: &TimelineEntry<'_>) -> HistoryStep {
                 format!("Attempt {}: {} through {} to {contact}", attempt.number, channel(attempt), attempt.provider);
             let template = template.map(|it: &TemplateSnapshot| StepTemplate {
                 version: it.template_version.to_string(),
-                topic: it.topic.to_string(),
+                key: it.key.to_string(),
             });
             HistoryStep { at, after, tone, title, text, template, facts: attempt_facts(attempt) }
         }

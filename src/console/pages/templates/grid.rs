@@ -24,7 +24,7 @@ pub(super) async fn grid(console: Data<Console>, user: SignedIn) -> Result<HttpR
     let drafted: BTreeSet<&str> =
         waiting.iter().flat_map(|change| &change.drafts).map(|draft| draft.path.as_str()).collect();
     let last = console.store.template_versions().last_activations().await?;
-    let last: HashMap<TemplateKey, Timestamp> = last.into_iter().map(|it| (it.topic, it.at)).collect();
+    let last: HashMap<TemplateKey, Timestamp> = last.into_iter().map(|it| (it.key, it.at)).collect();
     let settings = console.templates.settings();
     let coverage = render::coverage_of(&console.templates.live_set(), settings);
     let cells = GridCells { coverage: &coverage, last: &last, drafted: &drafted, default: &settings.default_locale };

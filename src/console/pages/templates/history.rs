@@ -49,12 +49,12 @@ pub(super) async fn version(
     let found = console.store.template_versions().find(&hash).await?;
     let [snapshot] = found.as_slice() else { return Err(PageError::NotFound) };
     let parts = snapshot.parts.iter().map(|(name, text)| {
-        let path = format!("{}/{}/{name}", snapshot.topic.locale, snapshot.topic.kind);
+        let path = format!("{}/{}/{name}", snapshot.key.locale, snapshot.key.kind);
         json!({ "name": name, "text": text, "path": path, "is_text": TemplateSnapshot::is_text(name) })
     });
     let page = json!({
         "version": snapshot.template_version.to_string(),
-        "topic": snapshot.topic.to_string(),
+        "key": snapshot.key.to_string(),
         "parts": parts.collect::<Vec<_>>(),
     });
     let title = format!("Template version {}", snapshot.template_version.short());
@@ -103,10 +103,10 @@ fn row(version: &TextVersion, before: Option<&str>, change: Option<&TemplateChan
 // A folder says neither who changed it nor why.
 async fn of_files(console: &Console, path: &TemplatePath) -> Result<Vec<Value>, PageError> {
     let activations = console.store.template_versions().activations().await?;
-    let is_meant = |topic: &crate::domain::template_version::TemplateKey| {
-        topic.locale == path.locale && Some(topic.kind) == path.kind() && Some(topic.channel) == path.channel()
+    let is_meant = |key: &crate::domain::template_version::TemplateKey| {
+        key.locale == path.locale && Some(key.kind) == path.kind() && Some(key.channel) == path.channel()
     };
-    let rows = activations.iter().filter(|it| is_meant(&it.topic)).take(SHOWN_MAX as usize).enumerate();
+    let rows = activations.iter().filter(|it| is_meant(&it.key)).take(SHOWN_MAX as usize).enumerate();
     let shown = rows.map(|(at, it)| {
         json!({
             "seq": 0,
