@@ -1,4 +1,4 @@
-//! Charts as inline SVG. Shades and patterns tell series apart without colour; a page puts a table of the same numbers beside each.
+//! Charts as inline SVG. Series differ by shade and pattern, so that colour is not needed; each page also has the numbers as a table.
 
 use std::fmt::Write as _;
 

@@ -9,6 +9,7 @@ mod assets;
 mod charts;
 mod pages;
 mod settings;
+mod upload;
 mod views;
 
 use std::path::PathBuf;

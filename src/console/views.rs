@@ -16,7 +16,6 @@ use serde_json::json;
 use super::access::SignedIn;
 use super::assets;
 use crate::domain::access::Action;
-use crate::domain::clock::Timestamp;
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/console");
 
@@ -104,21 +103,6 @@ impl Views {
             debug_assert!(false, "templates/console/{name}.hbs: {error}");
             String::new()
         })
-    }
-}
-
-/// A time on a page, in UTC.
-#[derive(Serialize)]
-pub(super) struct Moment {
-    /// For programs, with the zone.
-    machine: String,
-    text: String,
-}
-
-impl Moment {
-    pub(super) fn of(at: Timestamp) -> Self {
-        let text = at.to_jiff().strftime("%Y-%m-%d %H:%M:%S").to_string();
-        Self { machine: at.to_string(), text }
     }
 }
 

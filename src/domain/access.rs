@@ -60,7 +60,7 @@ impl Role {
     /// What the role is for, as a page explains it.
     pub fn purpose(self) -> &'static str {
         match self {
-            Self::Viewer => "looks at everything except recipients and the audit log, and changes nothing",
+            Self::Viewer => "views everything except recipients and the audit log, and changes nothing",
             Self::Support => "answers customers: finds a delivery, makes its dossier, has it sent again",
             Self::Author => "writes templates",
             Self::Approver => "approves and publishes the templates of others",

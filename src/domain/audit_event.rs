@@ -68,7 +68,7 @@ pub enum AuditKind {
     RecipientErased,
     /// An operator wrote a recipient's data to a file.
     RecipientExported,
-    /// An operator looked at the contacts of a recipient in clear.
+    /// An operator viewed the contacts of a recipient in clear.
     ContactRevealed,
     /// An operator exported a list of deliveries.
     DeliveriesExported,

@@ -39,7 +39,7 @@ pub fn replace(path: &Path, bytes: &[u8], mode_of_new: u32) -> io::Result<()> {
     written.and_then(|()| sync_folder(path)).map_err(|error| explained(path, &error))
 }
 
-/// Removes the drafts of killed writers from `folder`, in which nobody writes now.
+/// Removes the drafts of killed writers from `folder`, which has no writer now.
 pub fn remove_drafts(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -95,7 +95,7 @@ pub async fn make(
     }
     let log = proofs.log().cloned();
     let dossier = Dossier { format: FORMAT, made_at: at.to_string(), made_by, asked, log, deliveries };
-    // Setting a document takes a processor for a while, which must not hold up whoever else this thread serves.
+    // Setting a document takes a processor for a while, which must not delay other work of this thread.
     let written = tokio::task::spawn_blocking(move || write(&dossier, format, &words)).await;
     let bytes = written.map_err(|_| dossier::Error::Font)??;
     store.audit_events().record(&events).await.map_err(Error::Record)?;

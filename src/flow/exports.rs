@@ -2,7 +2,7 @@
 //! operator who asked.
 //!
 //! A file has no name on the disk, so that nothing of it is left when the process ends. That somebody asks is recorded in the
-//! audit log by whoever starts the work.
+//! audit log where the work is started.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -132,7 +132,7 @@ impl Exports {
         self.runtime.spawn_blocking(move || {
             let result = runtime.block_on(work(written, seen));
             let result = result.and_then(|()| sized.metadata().map(|it| it.len()).map_err(|error| error.to_string()));
-            // Nobody waits for an export that was removed.
+            // The export may have been removed.
             let _ = end.send(Some(result));
         });
         let id = Uuid::new_v4();

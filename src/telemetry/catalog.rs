@@ -238,7 +238,7 @@ pub const ALL: &[Metric] = &[
     counter_of(
         "otpost_console_sign_ins_total",
         &["outcome"],
-        "Sign-ins to the console: signed in, refused, or throttled (not looked at, because too many failed before).",
+        "Sign-ins to the console: signed in, refused, or throttled (rejected unchecked, because too many failed before).",
     ),
     gauge_of("otpost_build_info", &["version"], "Always 1."),
 ];

@@ -60,7 +60,7 @@ impl Resolve for Resolver {
     }
 }
 
-/// A lookup, until it ends or nobody waits for it any more.
+/// A lookup, until it ends or its caller has gone.
 struct PendingLookup<'a>(&'a Lookups);
 
 impl<'a> PendingLookup<'a> {

@@ -1,15 +1,15 @@
 //! The page of one's own account: password, authenticator app, recovery codes, sessions.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, Form, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
-use super::sign_in::see_other;
+use super::sign_in::with_cookie;
 use super::{DoneQuery, SignedIn, cookie, qr_code};
 use crate::console::Console;
-use crate::console::pages::{PageError, unavailable};
-use crate::console::views::Moment;
+use crate::console::pages::{PageError, see_other, unavailable};
+use crate::domain::clock::Timestamp;
 use crate::flow::users::{BrowserOrigin, CurrentUser, Error, TotpSecret};
 use crate::store::users::TokenHash;
 
@@ -47,8 +47,8 @@ struct AccountPage {
 struct Session {
     id: String,
     is_own: bool,
-    started: Moment,
-    seen: Moment,
+    started: Timestamp,
+    seen: Timestamp,
     address: String,
     browser: String,
 }
@@ -117,8 +117,8 @@ async fn page(
     let session = |row: crate::store::users::SessionRow| Session {
         id: hex::encode(row.hash),
         is_own: row.hash == own,
-        started: Moment::of(row.started_at),
-        seen: Moment::of(row.seen_at),
+        started: row.started_at,
+        seen: row.seen_at,
         address: row.address,
         browser: row.browser,
     };
@@ -173,7 +173,7 @@ async fn change_password(
     let (session, origin) = (user.session(), cookie::origin(&request, console.secure));
     let current = proof(&session, &form.password, &origin);
     match console.users.change_password(&current, &form.new).await.map(|token| cookie::of(&token, console.secure)) {
-        Ok(Ok(cookie)) => see_other("/account?done=password").insert_header((header::SET_COOKIE, cookie)).finish(),
+        Ok(Ok(cookie)) => with_cookie(see_other("/account?done=password"), cookie),
         Ok(Err(error)) => unavailable(&error),
         Err(error) => refused(&console, &user, error).await,
     }
@@ -229,7 +229,7 @@ async fn remove_email(console: Data<Console>, user: SignedIn) -> HttpResponse {
 
 async fn then_show(console: &Console, user: &SignedIn, done: Result<(), Error>, path: &str) -> HttpResponse {
     match done {
-        Ok(()) => see_other(path).finish(),
+        Ok(()) => see_other(path),
         Err(error) => refused(console, user, error).await,
     }
 }
@@ -246,7 +246,7 @@ async fn end_session(console: Data<Console>, user: SignedIn, id: Path<String>) -
     let mut hash = TokenHash::default();
     hex::decode_to_slice(id.as_str(), &mut hash).map_err(|_| PageError::NotFound)?;
     match console.users.end_session(&user.user, &hash).await {
-        Ok(true) => Ok(see_other("/account?done=session").finish()),
+        Ok(true) => Ok(see_other("/account?done=session")),
         Ok(false) => Err(PageError::NotFound),
         Err(error) => Ok(unavailable(&error)),
     }

@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 
 use super::{PUBLIC, SignedIn, cookie, sign_in};
 use crate::console::Console;
+use crate::console::upload::UploadForm;
 use crate::console::views::error_page;
 use crate::domain::chain;
 use crate::server::{BodyError, read_body};
@@ -22,6 +23,9 @@ pub(in crate::console) const UPLOAD_MAX: usize = 6 * 1024 * 1024;
 
 /// A larger body is read up to here, so that the browser shows the answer.
 const DISCARD_MAX: usize = 2 * UPLOAD_MAX;
+
+/// The field of every form.
+const TOKEN_FIELD: &str = "csrf";
 
 /// Two years.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
@@ -62,7 +66,7 @@ async fn admit(console: &Data<Console>, request: &HttpRequest, payload: Payload)
     let body = whole_body(request, payload, limit).await?;
     if let Some(user) = user {
         let token = request.headers().get("X-CSRF").map(HeaderValue::as_bytes).map(<[u8]>::to_vec);
-        let token = token.or_else(|| field(request.headers(), &body, "csrf")).unwrap_or_default();
+        let token = token.or_else(|| form_token(request.headers(), &body)).unwrap_or_default();
         if token.len() != user.csrf.len() || !openssl::memcmp::eq(&token, user.csrf.as_bytes()) {
             let what = "the form is out of date: load its page again, then repeat what you did";
             return Err(error_page(StatusCode::FORBIDDEN, what));
@@ -125,20 +129,17 @@ async fn whole_body(request: &HttpRequest, mut payload: Payload, limit: usize) -
     }
 }
 
-/// The value of a field of a form, in either of the encodings that browsers use.
-fn field(headers: &HeaderMap, body: &[u8], name: &str) -> Option<Vec<u8>> {
-    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    if content_type.starts_with("application/x-www-form-urlencoded") {
-        let mut fields = form_urlencoded::parse(body);
-        return fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned().into_bytes());
+/// The token in a form, in either of the encodings that browsers use.
+fn form_token(headers: &HeaderMap, body: &Bytes) -> Option<Vec<u8>> {
+    if let Some(form) = UploadForm::read(headers, body) {
+        return Some(form.text(TOKEN_FIELD).as_bytes().to_vec());
     }
-    if !content_type.starts_with("multipart/form-data") {
+    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    if !content_type.starts_with("application/x-www-form-urlencoded") {
         return None;
     }
-    let head = format!("name=\"{name}\"\r\n\r\n");
-    let at = body.windows(head.len()).position(|part| part == head.as_bytes())? + head.len();
-    let end = body[at..].windows(2).position(|part| part == b"\r\n")?;
-    Some(body[at..at + end].to_vec())
+    let mut fields = form_urlencoded::parse(body);
+    fields.find(|(key, _)| key == TOKEN_FIELD).map(|(_, value)| value.into_owned().into_bytes())
 }
 
 #[cfg(test)]
@@ -176,9 +177,11 @@ mod tests {
         let upload = headers(&[("content-type", "multipart/form-data; boundary=x")]);
         let parts = b"--x\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\nab-_\r\n--x--\r\n";
 
-        assert_eq!(field(&form, b"a=1&csrf=ab-_&b=2", "csrf").unwrap(), b"ab-_");
-        assert_eq!(field(&upload, parts, "csrf").unwrap(), b"ab-_");
-        assert_eq!(field(&headers(&[("content-type", "text/plain")]), b"csrf=ab-_", "csrf"), None);
-        assert_eq!(field(&form, b"a=1", "csrf"), None);
+        let plain = headers(&[("content-type", "text/plain")]);
+        let token = |headers, body: &'static [u8]| form_token(headers, &Bytes::from_static(body));
+        assert_eq!(token(&form, b"a=1&csrf=ab-_&b=2").unwrap(), b"ab-_");
+        assert_eq!(token(&upload, parts).unwrap(), b"ab-_");
+        assert_eq!(token(&plain, b"csrf=ab-_"), None);
+        assert_eq!(token(&form, b"a=1"), None);
     }
 }

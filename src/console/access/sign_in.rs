@@ -1,13 +1,14 @@
 //! The pages to sign in and to sign out.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Data, Form, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
 use super::{SignedIn, cookie};
 use crate::console::Console;
-use crate::console::pages::{PageError, unavailable};
+use crate::console::pages::{PageError, see_other, unavailable};
 use crate::flow::users::{SecondFactor, SignInError, SignInForm};
 
 pub(super) const PATH: &str = "/sign-in";
@@ -69,7 +70,7 @@ async fn sign_in(console: Data<Console>, request: HttpRequest, form: Form<SignIn
     let refused = |status, problem: &str| page(&console, status, next, "", problem);
     match console.users.sign_in(&form, &cookie::origin(&request, console.secure)).await {
         Ok(token) => match cookie::of(&token, console.secure) {
-            Ok(cookie) => see_other(next).insert_header((header::SET_COOKIE, cookie)).finish(),
+            Ok(cookie) => with_cookie(see_other(next), cookie),
             Err(error) => unavailable(&error),
         },
         Err(SignInError::Refused) => {
@@ -92,16 +93,15 @@ async fn sign_out(console: Data<Console>, user: SignedIn) -> Result<HttpResponse
     if let Err(error) = console.users.sign_out(&user.session()).await {
         return Ok(unavailable(&error));
     }
-    let mut answer = see_other(PATH);
-    if let Ok(cookie) = cookie::removed(console.secure) {
-        answer.insert_header((header::SET_COOKIE, cookie));
-    }
-    Ok(answer.finish())
+    let answer = see_other(PATH);
+    Ok(match cookie::removed(console.secure) {
+        Ok(cookie) => with_cookie(answer, cookie),
+        Err(_) => answer,
+    })
 }
 
-pub(super) fn see_other(path: &str) -> actix_web::HttpResponseBuilder {
-    let mut answer = HttpResponse::SeeOther();
-    answer.insert_header((header::LOCATION, path)).insert_header((header::CACHE_CONTROL, "no-store"));
+pub(super) fn with_cookie(mut answer: HttpResponse, cookie: HeaderValue) -> HttpResponse {
+    answer.headers_mut().insert(header::SET_COOKIE, cookie);
     answer
 }
 

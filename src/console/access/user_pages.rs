@@ -7,12 +7,11 @@ use serde::Serialize;
 use strum::IntoEnumIterator;
 
 use super::account::sentence;
-use super::sign_in::see_other;
 use super::{DoneQuery, SignedIn, welcome};
 use crate::console::Console;
-use crate::console::pages::{PageError, require, unavailable};
-use crate::console::views::Moment;
+use crate::console::pages::{PageError, require, see_other, unavailable};
 use crate::domain::access::{Action, Role};
+use crate::domain::clock::Timestamp;
 use crate::flow::users::{Error, SetupCode};
 use crate::store::users::UserRow;
 
@@ -43,7 +42,7 @@ struct Listed {
     is_active: bool,
     is_disabled: bool,
     is_own: bool,
-    signed_in: Option<Moment>,
+    signed_in: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
@@ -57,7 +56,7 @@ struct RoleChoice {
 struct Shown {
     user: Listed,
     roles: Vec<RoleChoice>,
-    created: Moment,
+    created: Timestamp,
     problem: String,
     done: &'static str,
 }
@@ -67,7 +66,7 @@ struct UserCodePage<'a> {
     name: &'a str,
     code: &'a str,
     link: String,
-    until: Moment,
+    until: Timestamp,
 }
 
 /// RoleForm in their order; a role is a field of its own for each box that is checked.
@@ -138,13 +137,7 @@ async fn user_page(
         Err(error) => return Ok(unavailable(&error)),
     };
     let row = all.iter().find(|row| row.name == name).ok_or(PageError::NotFound)?;
-    let page = Shown {
-        user: listed(row, user),
-        roles: choices(&row.roles),
-        created: Moment::of(row.created_at),
-        problem,
-        done,
-    };
+    let page = Shown { user: listed(row, user), roles: choices(&row.roles), created: row.created_at, problem, done };
     let mut answer = console.views.page("user", &format!("User {name}"), user, &page);
     *answer.status_mut() = status;
     Ok(answer)
@@ -189,7 +182,7 @@ async fn answer(
     done: &str,
 ) -> Result<HttpResponse, PageError> {
     match changed {
-        Ok(()) => Ok(see_other(&format!("/users/{name}?done={done}")).finish()),
+        Ok(()) => Ok(see_other(&format!("/users/{name}?done={done}"))),
         Err(Error::Unknown(_)) => Err(PageError::NotFound),
         Err(error) => match status_of(&error) {
             Some(status) => user_page(console, user, name, status, sentence(&error), "").await,
@@ -214,7 +207,7 @@ fn code_page(console: &Console, user: &SignedIn, name: &str, code: &SetupCode) -
         name,
         code: code.text(),
         link: format!("{}?code={}", welcome::PATH, code.text()),
-        until: Moment::of(code.expires_at),
+        until: code.expires_at,
     };
     console.views.page("user_code", "Set-up code", user, &page)
 }
@@ -245,6 +238,6 @@ fn listed(row: &UserRow, user: &SignedIn) -> Listed {
         is_active: state == "active",
         is_disabled: row.disabled,
         is_own: row.name == user.user,
-        signed_in: row.signed_in_at.map(Moment::of),
+        signed_in: row.signed_in_at,
     }
 }

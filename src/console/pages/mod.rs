@@ -9,7 +9,6 @@ mod recipients;
 mod reports;
 mod routing;
 pub(super) mod templates;
-mod upload;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -118,17 +117,12 @@ pub(super) fn unavailable(error: &dyn std::error::Error) -> HttpResponse {
     super::views::error_page(StatusCode::INTERNAL_SERVER_ERROR, "this failed; the log of the gateway says why")
 }
 
-/// Sends the browser to a page after a change, so that loading it again repeats nothing.
-pub(super) fn see_other(address: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, address)).finish()
-}
-
 async fn not_found() -> Result<HttpResponse, PageError> {
     Err(PageError::NotFound)
 }
 
 /// The answer to a form that was carried out: a page, which a reload of the browser does not carry out again.
-fn see(path: &str) -> HttpResponse {
+pub(super) fn see_other(path: &str) -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, path))
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -1,4 +1,4 @@
-//! What templates of the console can say besides inserting a text: `{{asset "console.css"}}`, `{{time received_at}}`,
+//! What templates of the console can say besides inserting a text: `{{asset "console.css"}}`, `{{time received_at}}`, `{{moment received_at}}`,
 //! `{{number count}}`, `{{state name}}`, `{{words name}}`. Each escapes what it inserts.
 
 use handlebars::{
@@ -33,8 +33,8 @@ impl HelperDef for ShownValue {
 }
 
 pub(super) fn register(registry: &mut Handlebars<'static>) {
-    let helpers: [(&str, WrittenAs); 5] =
-        [("asset", asset), ("time", time), ("number", number), ("state", state), ("words", words)];
+    let helpers: [(&str, WrittenAs); 6] =
+        [("asset", asset), ("time", time), ("moment", moment), ("number", number), ("state", state), ("words", words)];
     for (name, helper) in helpers {
         registry.register_helper(name, Box::new(ShownValue(helper)));
     }
@@ -47,7 +47,13 @@ fn asset(name: &Value) -> String {
 /// Microseconds since 1970 as a time in UTC, to the second.
 fn time(micros: &Value) -> String {
     let Some(at) = micros.as_i64().map(Timestamp::from_micros) else { return NOTHING.to_owned() };
-    format!("<time datetime=\"{at}\">{}</time>", at.to_jiff().strftime("%F %T"))
+    format!("<time datetime=\"{at}\">{}</time>", moment(micros))
+}
+
+/// The same as plain text, for attributes.
+fn moment(micros: &Value) -> String {
+    let at = micros.as_i64().map(Timestamp::from_micros);
+    at.map_or_else(|| NOTHING.to_owned(), |at| at.to_jiff().strftime("%F %T").to_string())
 }
 
 /// A whole number with a comma for thousands. Zeros stand back, so that everything else is seen.

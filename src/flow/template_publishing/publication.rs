@@ -36,7 +36,7 @@ impl TemplatePublisher {
         self.write(change, event.with("publish_at", at.to_string())).await.map(drop)
     }
 
-    /// Publishes a change that nobody has approved, because it cannot wait. An alarm lasts until it is reviewed.
+    /// Publishes a change without an approval, because it cannot wait. An alarm lasts until it is reviewed.
     pub async fn publish_unapproved(&self, by: ActingUser<'_>, id: i64, reason: &str) -> Result<(), Error> {
         self.allow(by, Action::PublishUnapproved)?;
         if !self.settings.emergency_publish {

@@ -12,7 +12,7 @@ use crate::domain::clock::Timestamp;
 
 const WINDOW: Duration = Duration::from_mins(15);
 
-/// Wrong attempts within the window; the next one is not looked at.
+/// Wrong attempts within the window; the next one is rejected unchecked.
 const PER_NAME: usize = 5;
 
 /// Behind a proxy all users have one address.

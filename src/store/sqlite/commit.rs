@@ -82,7 +82,7 @@ fn write_batches(place: &ConnectionPlace, connection: Connection, queue: &mpsc::
     while let Ok(job) = queue.recv() {
         match job {
             Job::Commit(batch, now, reply) => {
-                // Nobody waits for the answer when the process stops.
+                // The caller may be gone when the process stops.
                 let _ = reply.send(place.commit(&mut open, &batch, now));
             }
             Job::Close(reply) => {

@@ -8,10 +8,8 @@ mod recipients;
 use otpost::domain::access::Role;
 use strum::IntoEnumIterator;
 
-use crate::support::console::{Browser, signed_in};
+use crate::support::console::{Browser, CONSOLE, signed_in};
 use crate::support::{Gateway, Setup, recipient};
-
-const CONSOLE: &str = "[console]\nlisten = \"127.0.0.1:0\"\n";
 
 /// The phone of the recipient that the gateway knows, in clear and masked.
 const PHONE: [&str; 2] = ["+48600100200", "+48*****0200"];

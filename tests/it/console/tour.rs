@@ -4,15 +4,14 @@ use otpost::domain::access::Role;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 
-use crate::support::console::{Browser, signed_in};
+use crate::support::console::{Browser, CONSOLE, signed_in};
 use crate::support::{Gateway, Setup, node, otp, recipient};
 
 const SCRIPT: &str = include_str!("../support/console_tour.js");
 const SMS: &str = "pl/otp/sms.hbs";
 
 async fn gateway() -> Gateway {
-    let console = "[console]\nlisten = \"127.0.0.1:0\"\n";
-    let gateway = Setup::new().first("source = \"console\"\n").more(console).start().await;
+    let gateway = Setup::new().first("source = \"console\"\n").more(CONSOLE).start().await;
     gateway.knows([recipient("one").customer("1337").phone("+48600100200")]).await;
     gateway
 }
@@ -28,7 +27,7 @@ async fn drive(gateway: &Gateway, users: &[&Browser], tasks: Value, paths: Value
         users.iter().map(|user| (user.name.clone(), user.cookie.clone().into())).collect();
     let url = format!("http://{}", gateway.console_address());
     let asked = json!({ "url": url, "users": cookies, "tasks": tasks, "paths": paths });
-    tokio::task::spawn_blocking(move || node::run(SCRIPT, &[asked])).await.unwrap().remove(0)
+    node::drive(SCRIPT, asked).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,5 @@
 // Drives the console in headless Chromium as a user does: sets a user up, signs in with a one-time code, looks at the pages
-// with axe in both themes, and signs in once more without JavaScript. Reads one line of JSON and writes one.
+// with axe in both themes, and signs in once more without JavaScript.
 const { chromium } = require('playwright-core');
 const { AxeBuilder } = require('@axe-core/playwright');
 const { createHmac } = require('crypto');
@@ -79,14 +79,3 @@ async function drive({ url, code, password, pictures }) {
   await browser.close();
   return said;
 }
-
-let text = '';
-process.stdin.on('data', (chunk) => { text += chunk; });
-process.stdin.on('end', async () => {
-  try {
-    console.log(JSON.stringify(await drive(JSON.parse(text))));
-  } catch (error) {
-    console.error(error);
-    process.exit(1);
-  }
-});

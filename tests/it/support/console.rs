@@ -59,12 +59,16 @@ impl Request {
 
     /// Sends it without TLS on a connection of its own.
     pub(crate) async fn send(&self, to: SocketAddr) -> Answer {
+        sender::read_answer(&self.exchange(to).await)
+    }
+
+    async fn exchange(&self, to: SocketAddr) -> Vec<u8> {
         let mut stream = TcpStream::connect(to).await.unwrap();
         // The console closes the connection during a request that is too large.
         let _ = stream.write_all(&self.bytes()).await;
         let mut inbox = Vec::new();
         let _ = stream.read_to_end(&mut inbox).await;
-        sender::read_answer(&inbox)
+        inbox
     }
 
     /// Sends it over TLS.
@@ -180,14 +184,21 @@ impl Browser {
 
     /// Posts a form with the token of the session.
     pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let fields: Vec<_> = [("csrf", self.csrf.as_str())].into_iter().chain(fields.iter().copied()).collect();
-        self.send(Request::post(path, &fields)).await
+        self.send(Request::post(path, &self.with_token(fields))).await
     }
 
     /// Sends a form with a file.
     pub(crate) async fn upload(&self, path: &str, fields: &[(&str, &str)], file: (&str, &[u8])) -> Answer {
-        let fields: Vec<_> = [("csrf", self.csrf.as_str())].into_iter().chain(fields.iter().copied()).collect();
-        self.send(Request::upload(path, &fields, file)).await
+        self.send(Request::upload(path, &self.with_token(fields), file)).await
+    }
+
+    pub(crate) fn with_token<'a>(&'a self, fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        [("csrf", self.csrf.as_str())].into_iter().chain(fields.iter().copied()).collect()
+    }
+
+    /// Sends a request with the cookie, whose answer may be any file.
+    pub(crate) async fn fetch(&self, request: Request) -> (Answer, Vec<u8>) {
+        sender::read_file(&request.header("Cookie", &self.cookie).exchange(self.address).await)
     }
 
     /// Sends a request with the cookie.

@@ -1,5 +1,5 @@
 // Drives the console in headless Chromium as operators do: two users change a text, one drains a provider and downloads a
-// dossier, and every page is looked at by axe in both themes and 320 pixels wide. Reads one line of JSON and writes one.
+// dossier, and every page is looked at by axe in both themes and 320 pixels wide.
 const { chromium } = require('playwright-core');
 const { AxeBuilder } = require('@axe-core/playwright');
 
@@ -88,14 +88,3 @@ async function drive({ url, users, tasks, paths }) {
   await browser.close();
   return said;
 }
-
-let text = '';
-process.stdin.on('data', (chunk) => { text += chunk; });
-process.stdin.on('end', async () => {
-  try {
-    console.log(JSON.stringify(await drive(JSON.parse(text))));
-  } catch (error) {
-    console.error(error);
-    process.exit(1);
-  }
-});

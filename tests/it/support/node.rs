@@ -23,3 +23,9 @@ pub(crate) fn run(script: &str, asked: &[Value]) -> Vec<Value> {
     let said = String::from_utf8(ended.stdout).unwrap();
     said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
+
+/// What the `drive` of a script returns for `asked`: it drives a browser, which takes a while.
+pub(crate) async fn drive(script: &str, asked: Value) -> Value {
+    let script = format!("{script}\n{}", include_str!("drive.js"));
+    tokio::task::spawn_blocking(move || run(&script, &[asked])).await.unwrap().remove(0)
+}

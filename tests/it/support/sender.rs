@@ -180,20 +180,28 @@ impl Line {
 
 /// The answer in `bytes`, which end with it.
 pub(crate) fn read_answer(bytes: &[u8]) -> Answer {
-    let (answer, end) = parse(bytes, true).unwrap();
+    let (answer, body) = read_file(bytes);
+    Answer { body: String::from_utf8_lossy(&body).into_owned(), ..answer }
+}
+
+/// An answer whose connection has ended, and its body as bytes.
+pub(crate) fn read_file(bytes: &[u8]) -> (Answer, Vec<u8>) {
+    let (answer, start) = parse(bytes, false).unwrap();
     let is_chunked = answer.header("transfer-encoding").is_some_and(|it| it == "chunked");
-    if is_chunked { Answer { body: joined(&bytes[end..]), ..answer } } else { answer }
+    let length = answer.header("content-length").map_or(0, |value| value.parse().unwrap());
+    let body = if is_chunked { joined(&bytes[start..]) } else { bytes[start..][..length].to_vec() };
+    (answer, body)
 }
 
 // The chunks of a body that is sent piece by piece, until the connection ends.
-fn joined(mut chunks: &[u8]) -> String {
+fn joined(mut chunks: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     while let Some(end) = chunks.windows(2).position(|it| it == b"\r\n") {
         let length = usize::from_str_radix(std::str::from_utf8(&chunks[..end]).unwrap(), 16).unwrap();
         whole.extend(&chunks[end + 2..][..length]);
         chunks = &chunks[end + 2 + length + 2..];
     }
-    String::from_utf8_lossy(&whole).into_owned()
+    whole
 }
 
 fn parse(bytes: &[u8], with_body: bool) -> Option<(Answer, usize)> {

@@ -30,7 +30,7 @@ pub(super) fn sentence(kind: &str) -> String {
         "recipients_imported" => "imported recipients",
         "recipient_erased" => "erased a recipient",
         "recipient_exported" => "exported the data of a recipient",
-        "contact_revealed" => "looked at the contacts of a recipient in clear",
+        "contact_revealed" => "viewed the contacts of a recipient in clear",
         "deliveries_exported" => "exported a list of deliveries",
         "report_exported" => "exported a report",
         "client_rejected" => "rejected a client",

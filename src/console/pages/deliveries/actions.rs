@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::{PageError, attachment, require, see};
+use crate::console::pages::{PageError, attachment, require, see_other};
 use crate::domain::access::Action;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::recipient::{Locale, RecipientId};
@@ -30,7 +30,7 @@ pub(super) async fn resend(
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ResendDelivery).await?;
     match console.store.resend(DeliveryId(*id), &form.reason, &user.actor()).await? {
-        Ok(delivery) => Ok(see(&format!("/deliveries/{delivery}?done=resent"))),
+        Ok(delivery) => Ok(see_other(&format!("/deliveries/{delivery}?done=resent"))),
         Err(NotResent::Unknown) => Err(PageError::NotFound),
         Err(why @ NotResent::NoReason) => Err(PageError::Invalid(why.to_string())),
         Err(

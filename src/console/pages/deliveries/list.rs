@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::search::{self, InvalidField, NotSearched, Search, SearchForm};
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::{PageError, require, see};
+use crate::console::pages::{PageError, require, see_other};
 use crate::domain::access::Action;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
@@ -119,7 +119,7 @@ pub(super) async fn list(
     let mut page = empty(&console, &user, &form);
     let mut status = StatusCode::OK;
     match search::read(&console, &form, LINES).await {
-        Ok(Search::Delivery(id)) => return Ok(see(&format!("/deliveries/{id}"))),
+        Ok(Search::Delivery(id)) => return Ok(see_other(&format!("/deliveries/{id}"))),
         Ok(Search::Filters(filters)) => fill(&mut page, &console.store, &filters).await?,
         Ok(Search::Recipients(recipients)) => page.recipients = recipients,
         Ok(Search::Nothing(why)) => page.nothing = Some(why),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::MaskedRecipient;
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::{PageError, attachment, require, see};
+use crate::console::pages::{PageError, attachment, require, see_other};
 use crate::domain::access::Action;
 use crate::domain::recipient::RecipientId;
 use crate::flow::disclosure::{NotRevealed, reveal_contacts};
@@ -103,5 +103,5 @@ pub(super) async fn erase(
     if !recipients.erase(RecipientId(*id), console.clocks.steady.now()).await? {
         return Err(PageError::NotFound);
     }
-    Ok(see("/recipients?done=erased"))
+    Ok(see_other("/recipients?done=erased"))
 }

@@ -15,7 +15,7 @@ use super::MaskedRecipient;
 use crate::console::Console;
 use crate::console::access::SignedIn;
 use crate::console::pages::deliveries::{contacts_of, identifier_of};
-use crate::console::pages::{PageError, require, see};
+use crate::console::pages::{PageError, require, see_other};
 use crate::domain::access::Action;
 use crate::domain::recipient::{Recipient, RecipientId};
 use crate::store::reports::DeliveryFilter;
@@ -59,7 +59,7 @@ pub(super) async fn find(
     let text = form.q.trim();
     let found = if text.is_empty() { Ok(Vec::new()) } else { recipients(&console.store, text).await? };
     if let Ok([only]) = found.as_deref() {
-        return Ok(see(&format!("/recipients/{}", only.id)));
+        return Ok(see_other(&format!("/recipients/{}", only.id)));
     }
     let (found, problem) = found.map_or_else(|problem| (Vec::new(), Some(problem)), |found| (found, None));
     let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };

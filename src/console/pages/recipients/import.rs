@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::upload::UploadForm;
 use crate::console::pages::{PageError, require};
+use crate::console::upload::UploadForm;
 use crate::domain::access::Action;
 use crate::domain::written::phone;
 use crate::flow::recipient_import::{
@@ -45,7 +45,7 @@ pub(super) async fn import(
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ImportRecipients).await?;
     let unreadable = || PageError::Invalid("the form cannot be read".to_owned());
-    let form = UploadForm::read(&request, &body).ok_or_else(unreadable)?;
+    let form = UploadForm::read(request.headers(), &body).ok_or_else(unreadable)?;
     let allow_shared = form.text("allow_shared") == "yes";
     let mut shown = ImportPage { country: form.text("country").to_owned(), allow_shared, ..empty(&console) };
     match run(&console, &user, &form, allow_shared).await? {

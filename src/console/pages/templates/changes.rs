@@ -5,10 +5,10 @@ use actix_web::web::{Data, Form, Path, Query};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{PageError, acting, badge, diff, done, optional_time, see_other, source_notice, state_label, summary};
+use super::{PageError, acting, badge, diff, done, source_notice, state_label, summary};
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::require;
+use crate::console::pages::{require, see_other};
 use crate::domain::access::Action;
 use crate::domain::clock::Timestamp;
 use crate::domain::template_change::{ChangeState, TemplateChange, TemplateDraft};
@@ -89,15 +89,15 @@ pub(super) async fn show(
         "note": change.note,
         "authors": change.authors.join(", "),
         "reviewer": change.reviewer.as_deref().unwrap_or_default(),
-        "reviewed_at": optional_time(change.reviewed_at),
+        "reviewed_at": change.reviewed_at,
         "is_rejected": change.state == ChangeState::Rejected,
         "comment": change.comment.as_deref().unwrap_or_default(),
         "publisher": change.publisher.as_deref().unwrap_or_default(),
-        "publish_at": optional_time(change.publish_at),
-        "published_at": optional_time(change.published_at),
+        "publish_at": change.publish_at,
+        "published_at": change.published_at,
         "emergency": change.emergency.as_deref().unwrap_or_default(),
         "problem": change.problem.as_deref().unwrap_or_default(),
-        "created_at": optional_time(Some(change.created_at)),
+        "created_at": change.created_at,
         "content": change.content_hash().to_string(),
         "drafts": drafts,
         "moved": !moved.is_empty(),

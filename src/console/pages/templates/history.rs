@@ -5,10 +5,10 @@ use actix_web::web::{Data, Form, Path};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{PageError, acting, diff, see_other, shown_time};
+use super::{PageError, acting, diff};
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::require;
+use crate::console::pages::{require, see_other};
 use crate::domain::access::Action;
 use crate::domain::template_change::TemplateChange;
 use crate::domain::template_version::TemplateSnapshot;
@@ -86,7 +86,7 @@ fn row(version: &TextVersion, before: Option<&str>, change: Option<&TemplateChan
     let is_short = text.len() <= COMPARED_MAX && before.is_none_or(|before| before.len() <= COMPARED_MAX);
     json!({
         "seq": version.seq,
-        "at": shown_time(version.at),
+        "at": version.at,
         "change": version.change,
         "authors": change.map(|change| change.authors.join(", ")).unwrap_or_default(),
         "reviewer": change.and_then(|change| change.reviewer.clone()).unwrap_or_default(),
@@ -110,7 +110,7 @@ async fn of_files(console: &Console, path: &TemplatePath) -> Result<Vec<Value>, 
     let shown = rows.map(|(at, it)| {
         json!({
             "seq": 0,
-            "at": shown_time(it.at),
+            "at": it.at,
             "change": Value::Null,
             "authors": "",
             "reviewer": "",

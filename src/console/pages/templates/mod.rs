@@ -9,8 +9,6 @@ mod mail;
 mod preview;
 mod text;
 
-use actix_web::HttpResponse;
-use actix_web::http::header;
 use actix_web::web::{self, FormConfig, ServiceConfig};
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
@@ -18,7 +16,6 @@ use similar::{ChangeTag, TextDiff};
 use super::PageError;
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::domain::clock::Timestamp;
 use crate::domain::template_change::{ChangeError, ChangeState, TemplateChange};
 use crate::flow::template_publishing::{self, ActingUser};
 use crate::render::Diagnostic;
@@ -64,19 +61,6 @@ impl From<template_publishing::Error> for PageError {
 /// The user as the flow layer knows users.
 fn acting(user: &SignedIn) -> ActingUser<'_> {
     ActingUser { name: &user.user, roles: &user.roles }
-}
-
-fn see_other(to: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
-}
-
-fn shown_time(at: Timestamp) -> Value {
-    let at = at.to_jiff();
-    json!({ "iso": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "text": at.strftime("%Y-%m-%d %H:%M:%S").to_string() })
-}
-
-fn optional_time(at: Option<Timestamp>) -> Value {
-    at.map_or(Value::Null, shown_time)
 }
 
 /// What differs, as a sequence of texts that stayed, were removed or were added.
@@ -175,7 +159,7 @@ fn summary(change: &TemplateChange) -> Value {
         "authors": change.authors.join(", "),
         "reviewer": change.reviewer,
         "paths": change.drafts.iter().map(|draft| draft.path.as_str()).collect::<Vec<_>>(),
-        "changed_at": shown_time(change.changed_at),
+        "changed_at": change.changed_at,
     })
 }
 

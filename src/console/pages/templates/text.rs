@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 
 use super::preview::{Previewed, render_preview};
-use super::{PageError, acting, history, see_other, source_notice};
+use super::{PageError, acting, history, source_notice};
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::require;
+use crate::console::pages::{require, see_other};
 use crate::domain::access::Action;
 use crate::domain::content_hash::ContentHash;
 use crate::domain::template_change::TemplateChange;
@@ -64,7 +64,7 @@ pub(super) async fn show(
     editor.page(&console, &user, StatusCode::OK).await
 }
 
-/// The part of the editor below the text, while somebody types.
+/// The part of the editor below the text, while the user types.
 pub(super) async fn preview(
     console: Data<Console>,
     user: SignedIn,
@@ -77,7 +77,7 @@ pub(super) async fn preview(
     Ok(console.views.fragment("template_preview", &user, &data))
 }
 
-/// A draft is saved, or only looked at: the page works without JavaScript.
+/// Saves a draft or previews it: the page works without JavaScript.
 pub(super) async fn edit(
     console: Data<Console>,
     user: SignedIn,

@@ -17,7 +17,7 @@ async fn a_user_is_set_up_and_signs_in_with_a_browser() {
     let url = format!("http://{}", gateway.console_address());
     let asked = json!({ "url": url, "code": code.text(), "password": PASSWORD });
 
-    let said = tokio::task::spawn_blocking(move || node::run(SCRIPT, &[asked])).await.unwrap().remove(0);
+    let said = node::drive(SCRIPT, asked).await;
 
     assert_eq!(said["findings"], json!([]), "serious findings of axe");
     assert_eq!(said["blocked"], json!([]), "the policy of the page forbids something in it");

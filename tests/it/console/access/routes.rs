@@ -1,4 +1,4 @@
-//! Every route of the console, as the source names it, refuses whoever has no session.
+//! Every route of the console, as the source names it, refuses requests without a session.
 
 use std::collections::BTreeSet;
 use std::path::Path;

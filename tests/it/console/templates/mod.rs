@@ -27,7 +27,7 @@ const BOTH: ActingUser<'_> = ActingUser { name: "both", roles: &[Role::Author, R
 
 async fn gateway(more: &str) -> Gateway {
     let templates = format!("source = \"console\"\n{more}\n");
-    let setup = Setup::new().first(&templates).more("[console]\nlisten = \"127.0.0.1:0\"\n");
+    let setup = Setup::new().first(&templates).more(console::CONSOLE);
     let gateway = setup.start().await;
     gateway.knows([recipient("one").customer("1337").phone("+48600100200")]).await;
     gateway

@@ -158,7 +158,7 @@ async fn without_an_approval_a_change_is_published_only_if_configured_with_a_rea
 
 #[tokio::test]
 async fn with_templates_from_files_nothing_is_edited_and_the_page_says_how_to_switch() {
-    let gateway = crate::support::Setup::new().more("[console]\nlisten = \"127.0.0.1:0\"\n").start().await;
+    let gateway = crate::support::Setup::new().more(crate::support::console::CONSOLE).start().await;
     let browser = Browser::of(&gateway).await;
 
     let editor = browser.get("/templates/text/pl/otp/sms.hbs").await;

@@ -1,7 +1,6 @@
 //! Forms with a file, as browsers send them (RFC 7578). They are small and whole in memory.
 
-use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::Bytes;
 
 /// One field of the form.
@@ -19,8 +18,8 @@ pub(super) struct UploadForm(Vec<UploadField>);
 
 impl UploadForm {
     /// Reads the fields; `None` for anything that is not such a form.
-    pub(super) fn read(request: &HttpRequest, body: &Bytes) -> Option<Self> {
-        let content_type = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    pub(super) fn read(headers: &HeaderMap, body: &Bytes) -> Option<Self> {
+        let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
         let boundary = content_type.strip_prefix("multipart/form-data")?.split_once("boundary=")?.1.trim_matches('"');
         Some(Self(fields(boundary, body)?))
     }
