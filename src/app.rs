@@ -22,7 +22,6 @@ use crate::console;
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
 use crate::domain::contact::Channel;
-use crate::domain::country::Country;
 use crate::domain::notification::Kind;
 use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::flow::audit::AuditLog;
@@ -101,7 +100,6 @@ impl Gateway {
         }
         let clock = Arc::clone(&clocks.steady);
         metrics_at_zero::start(config, |provider| readers.contains_key(provider));
-        Country::load();
         let alarms = Arc::<Alarms>::default();
         let store = Arc::new(Store::open(&config.store, &config.seal, OpenMode::Gateway, Arc::clone(&clock)).await?);
         let left = store.resume().await?;
