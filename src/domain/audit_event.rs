@@ -170,6 +170,8 @@ pub enum AuditKind {
     UserEmailVerified,
     /// A user of the console removed the e-mail address.
     UserEmailRemoved,
+    /// A user of the console had a template with sample values mailed to the own address.
+    TestMailSent,
     /// A user signed in to the console.
     SignedIn,
     /// A sign-in to the console failed.

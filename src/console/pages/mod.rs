@@ -67,6 +67,8 @@ pub(super) enum PageError {
     Conflict(String),
     #[error("the database cannot be read")]
     Store(#[from] crate::store::Error),
+    #[error("the user cannot be read or changed")]
+    User(#[from] crate::flow::users::Error),
     #[error("the counts of reports cannot be read")]
     Counts(#[from] crate::flow::reporting::Error),
     #[error("the dossier cannot be made")]
@@ -82,7 +84,9 @@ impl PageError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Store(_) | Self::Counts(_) | Self::Dossier(_) | Self::Export(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::User(_) | Self::Counts(_) | Self::Dossier(_) | Self::Export(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 }

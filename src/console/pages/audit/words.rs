@@ -41,6 +41,7 @@ pub(super) fn sentence(kind: &str) -> String {
         "templates_activated" => "put changed templates into effect",
         "templates_rejected" => "rejected changed templates",
         "audit_archived" => "moved a part of the audit log into a bundle",
+        "test_mail_sent" => "had a template with sample values mailed to the own address",
         "clock_set" => "noticed that the system clock was set",
         "dossier_made" => "made a dossier",
         "provider_drained" => "drained a provider",

@@ -4,6 +4,7 @@ mod errors;
 mod pages;
 mod review;
 mod schedule;
+mod test_mail;
 
 use otpost::domain::access::Role;
 use otpost::domain::content_hash::ContentHash;
