@@ -64,6 +64,8 @@ pub enum AuditKind {
     AttemptFailed,
     /// Recipients were imported.
     RecipientsImported,
+    /// An operator changed the status, locale, channels or time zone of a recipient.
+    RecipientChanged,
     /// A recipient was erased.
     RecipientErased,
     /// An operator wrote a recipient's data to a file.

@@ -28,6 +28,7 @@ pub(super) fn sentence(kind: &str) -> String {
         "expired_by_provider" => "reported that the message expired",
         "attempt_failed" => "reported that the message of an attempt was not delivered",
         "recipients_imported" => "imported recipients",
+        "recipient_changed" => "changed the settings of a recipient",
         "recipient_erased" => "erased a recipient",
         "recipient_exported" => "exported the data of a recipient",
         "contact_revealed" => "viewed the contacts of a recipient in clear",
