@@ -56,7 +56,9 @@ pub struct Console {
     users: Arc<Users>,
     pub dossiers: dossiers::Settings,
     pub daily_reports: Daily,
-    exports: Exports,
+    /// The folder of the keys with which processors encrypt.
+    pub encryption_keys: PathBuf,
+    exports: Arc<Exports>,
     export_folder: PathBuf,
     /// Ends of certificates.
     expiry: Arc<ExpiryMonitor>,
@@ -107,7 +109,8 @@ pub fn listen(
         dossiers,
         mails: MailPreviews::default(),
         daily_reports,
-        exports: Exports::new(&export_folder, steady),
+        encryption_keys,
+        exports: Exports::open(&export_folder, steady),
         export_folder,
         expiry: Arc::clone(&expiry),
         recent: RecentReader::default(),
