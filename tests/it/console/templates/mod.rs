@@ -1,5 +1,6 @@
 //! Templates in the console: from a draft over a review to the next message.
 
+mod dossier;
 mod errors;
 mod pages;
 mod review;
