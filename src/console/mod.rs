@@ -85,6 +85,7 @@ pub struct ConsoleParts {
     pub users: Arc<Users>,
     pub dossiers: dossiers::Settings,
     pub daily_reports: Daily,
+    pub encryption_keys: PathBuf,
     /// Where files are made that operators export.
     pub export_folder: PathBuf,
 }
@@ -96,8 +97,18 @@ pub fn listen(
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     settings.check()?;
-    let ConsoleParts { store, inspector, alarms, clocks, users, templates, dossiers, daily_reports, export_folder } =
-        parts;
+    let ConsoleParts {
+        store,
+        inspector,
+        alarms,
+        templates,
+        clocks,
+        users,
+        dossiers,
+        daily_reports,
+        encryption_keys,
+        export_folder,
+    } = parts;
     let (address, steady) = (settings.address(), Arc::clone(&clocks.steady));
     let console = Data::new(Console {
         store,

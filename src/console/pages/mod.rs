@@ -9,6 +9,7 @@ mod recipients;
 mod reports;
 mod routing;
 pub(super) mod templates;
+mod upkeep;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -36,6 +37,7 @@ pub(super) fn routes(service: &mut ServiceConfig) {
         )
         .app_data(PathConfig::default().error_handler(|_, _| PageError::NotFound.into()))
         .configure(overview::routes)
+        .configure(upkeep::routes)
         .configure(deliveries::routes)
         .configure(recipients::routes)
         .configure(templates::routes)
