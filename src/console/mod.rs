@@ -72,7 +72,8 @@ pub struct Console {
 
 /// Checks settings and files as [`listen`] would use them, without listening.
 pub fn check(settings: &Settings) -> Result<(), Error> {
-    settings.check()
+    settings.check()?;
+    Views::new(&settings.languages).map(drop)
 }
 
 /// What the console is made of.
@@ -125,11 +126,11 @@ pub fn listen(
         export_folder,
         expiry: Arc::clone(&expiry),
         recent: RecentReader::default(),
-        views: Views::new(),
+        views: Views::new(&settings.languages)?,
         secure: address.has_tls(),
     });
     let routes = move |service: &mut ServiceConfig| {
-        let guarded = web::scope("").wrap(from_fn(access::guard));
+        let guarded = web::scope("").wrap(from_fn(access::guard)).wrap(from_fn(views::translate));
         let guarded = guarded.configure(assets::routes).configure(access::routes).configure(pages::routes);
         let forms = FormConfig::default().limit(access::UPLOAD_MAX);
         let bodies = PayloadConfig::new(access::UPLOAD_MAX);
