@@ -191,7 +191,7 @@ impl TextEditor {
         Ok(response)
     }
 
-    // The other parts of the same message.
+    // The parts of the same message, if there are several.
     fn parts(&self) -> Vec<Value> {
         let (Some(kind), Some(channel)) = (self.path.kind(), self.path.channel()) else { return Vec::new() };
         let paths = TemplatePath::of_message(&self.path.locale, kind, channel);
@@ -199,7 +199,7 @@ impl TextEditor {
             let is_current = *path == self.path;
             json!({ "path": path.to_string(), "file": path.file(), "current": is_current })
         };
-        paths.iter().map(shown).collect()
+        if paths.len() > 1 { paths.iter().map(shown).collect() } else { Vec::new() }
     }
 }
 
