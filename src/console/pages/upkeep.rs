@@ -16,6 +16,7 @@ use crate::console::access::SignedIn;
 use crate::domain::access::Action;
 use crate::domain::clock::Timestamp;
 use crate::flow::recent::RecentTotals;
+pub(super) use ends::title;
 
 pub(super) fn routes(service: &mut ServiceConfig) {
     service.route("/upkeep", web::get().to(show));

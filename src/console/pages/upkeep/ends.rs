@@ -8,7 +8,7 @@ use crate::pki::expiry;
 use crate::pki::jwe_keys::{JweKey, JweKeyring};
 
 /// Days for which a key is published before another should be.
-const KEY_DAYS: i64 = 365;
+const KEY_DAYS: u64 = 365;
 
 /// Everything with an end, the first to end first; then the clients whose certificate has not been seen.
 pub(super) fn certificates(console: &Console) -> Vec<UpkeepRow> {
@@ -37,8 +37,8 @@ pub(super) fn certificates(console: &Console) -> Vec<UpkeepRow> {
     ending.chain(unseen).collect()
 }
 
-// `client:verestro`, `client_ca`, `server`, as metrics name them.
-fn title(name: &str) -> String {
+/// The words for `client:verestro`, `client_ca` or `server`, as metrics name them.
+pub(in crate::console::pages) fn title(name: &str) -> String {
     match name.split_once(':') {
         Some((_, client)) => format!("Certificate of the client {client}"),
         None => match name {
@@ -61,7 +61,7 @@ pub(super) fn encryption_keys(console: &Console) -> Vec<UpkeepRow> {
     };
     let published = ring.published(now).into_iter().map(|key| {
         let since = key.activate_at.unwrap_or(key.created_at);
-        let days = -expiry::days_left(since, now) - 1;
+        let days = now.since(since).as_secs() / 86_400;
         let row = if days < KEY_DAYS {
             UpkeepRow::fine(topic, name(key), format!("published for {days} days"))
         } else {

@@ -17,6 +17,8 @@ pub(super) fn reports(console: &Console, recent: &RecentTotals) -> UpkeepRow {
     let (topic, name) = (UpkeepTopic::Reports, "Counting for reports");
     let row = match recent.behind {
         None => UpkeepRow::fine(topic, name, "all deliveries are counted"),
+        // A new database.
+        Some(until) if until.micros() == 0 => UpkeepRow::fine(topic, name, "nothing is counted yet"),
         Some(until) => {
             let lag = console.clocks.steady.now().since(until);
             let state = format!("{} behind", span(lag));
