@@ -148,15 +148,12 @@ impl Views {
     fn in_language(&self, page: &PageContent, language: &Language) -> Option<String> {
         let content = language.render(&page.name, &page.data)?;
         let Some(layout) = page.layout else { return Some(content) };
-        let own = json!({
-            "title": language.title(&page.title),
-            "content": content,
-            "lang": language.tag_of(layout),
-            "content_lang": language.tag_of(&page.name),
-        });
+        let (lang, content_lang) = (language.tag_of(layout), language.tag_of(&page.name));
+        let title = language.title_in(content_lang, &page.title);
+        let own = json!({ "title": title, "content": content, "lang": lang, "content_lang": content_lang });
         let mut around = page.around.clone();
         for entry in around.get_mut("menu").and_then(Value::as_array_mut).into_iter().flatten() {
-            let label = entry["label"].as_str().map(|label| language.title(label).to_owned());
+            let label = entry["label"].as_str().map(|label| language.title_in(lang, label).to_owned());
             entry["label"] = label.into();
         }
         language.render(layout, &merged(around, own))

@@ -337,7 +337,7 @@ mod tests {
         let again = Exports::open(data.path(), clock);
 
         assert_eq!(again.view(ready, "anna").unwrap().state, ExportState::Ready(4));
-        assert_eq!(std::io::read_to_string(again.file(ready, "anna").unwrap().0).unwrap(), "rows");
+        assert_eq!(io::read_to_string(again.file(ready, "anna").unwrap().0).unwrap(), "rows");
         assert_eq!(again.view(failed, "anna").unwrap().state, ExportState::Failed("the disk is full".to_owned()));
         assert_eq!(again.view(cut, "anna").unwrap().state, ExportState::Failed(INTERRUPTED.to_owned()));
         assert!(again.file(cut, "anna").is_none() && again.of("ben").is_empty());

