@@ -181,6 +181,7 @@ impl Gateway {
             users: Arc::clone(&users),
             dossiers: config.dossiers(),
             daily_reports: config.report.daily.clone(),
+            encryption_keys: config.ingest.encryption_keys.clone(),
             export_folder: config.store.sqlite_path()?.parent().map(|it| Path::new(".").join(it)).unwrap_or_default(),
         };
         let (console, serving_console) = listen_for_console(&files.console, parts, &expiry)?.unzip();

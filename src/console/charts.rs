@@ -18,6 +18,12 @@ const LEAST: f64 = 0.01;
 /// Labels below the axis, at most.
 const LABELS: usize = 8;
 
+/// The width of a letter of a label, about.
+const LETTER: f64 = 6.5;
+
+/// From one line of a label to the next.
+const LINE: f64 = 14.0;
+
 /// One series of a chart of bars. Its place decides the pattern: solid, hatched, pale.
 pub(super) struct Series {
     pub name: &'static str,
@@ -30,7 +36,8 @@ const PATTERNS: [&str; 3] = ["a", "b", "c"];
 pub(super) fn stacked_bars(id: &str, title: &str, labels: &[String], series: &[Series]) -> String {
     let sum = |at: usize| series.iter().filter_map(|it| it.values.get(at)).sum::<u64>();
     let top = ceiling(float((0..labels.len()).map(sum).max().unwrap_or_default()).max(2.0));
-    let mut svg = begin(title, top, |value| format!("{value}"));
+    let below = Labels::below(labels);
+    let mut svg = begin(title, &below, top, |value| format!("{value}"));
     let _ = write!(
         svg,
         "<pattern id=\"{id}-b\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
@@ -53,13 +60,14 @@ pub(super) fn stacked_bars(id: &str, title: &str, labels: &[String], series: &[S
             }
         }
     }
-    svg + &end(labels, step) + &legend
+    svg + &below.svg() + &legend
 }
 
 /// A line through the values that there are; `unit` writes a value.
 pub(super) fn line(title: &str, labels: &[String], values: &[Option<f64>], unit: fn(f64) -> String) -> String {
     let top = ceiling(values.iter().flatten().copied().fold(LEAST, f64::max));
-    let mut svg = begin(title, top, unit);
+    let below = Labels::below(labels);
+    let mut svg = begin(title, &below, top, unit);
     let step = step(labels.len());
     let place = |at: usize, value: f64| (LEFT + step * (index(at) + 0.5), BOTTOM - value / top * (BOTTOM - TOP));
     let mut path = String::new();
@@ -71,12 +79,12 @@ pub(super) fn line(title: &str, labels: &[String], values: &[Option<f64>], unit:
         let _ = write!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" class=\"dot\"/>");
     }
     let _ = write!(svg, "<path d=\"{path}\" class=\"line\"/>");
-    svg + &end(labels, step)
+    svg + &below.svg()
 }
 
-fn begin(title: &str, top: f64, unit: impl Fn(f64) -> String) -> String {
-    let title = html_escape(title);
-    let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">");
+fn begin(title: &str, below: &Labels<'_>, top: f64, unit: impl Fn(f64) -> String) -> String {
+    let (title, height) = (html_escape(title), below.height());
+    let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{title}\">");
     for part in [0.0, 0.5, 1.0] {
         let (y, label) = (BOTTOM - part * (BOTTOM - TOP), html_escape(&unit(top * part)));
         let _ = write!(
@@ -89,14 +97,47 @@ fn begin(title: &str, top: f64, unit: impl Fn(f64) -> String) -> String {
     svg
 }
 
-fn end(labels: &[String], step: f64) -> String {
-    let every = labels.len().div_ceil(LABELS).max(1);
-    let mut text = String::new();
-    for (at, label) in labels.iter().enumerate().step_by(every) {
-        let x = LEFT + step * (index(at) + 0.5);
-        let _ = write!(text, "<text x=\"{x:.1}\" y=\"182\" text-anchor=\"middle\">{}</text>", html_escape(label));
+/// The labels below the axis: each with the middle of its place, in as many lines as it needs.
+struct Labels<'a>(Vec<(f64, Vec<&'a str>)>);
+
+impl<'a> Labels<'a> {
+    fn below(labels: &'a [String]) -> Self {
+        let (every, step) = (labels.len().div_ceil(LABELS).max(1), step(labels.len()));
+        let shown = labels.iter().enumerate().step_by(every);
+        let room = step * index(every) / LETTER;
+        Self(shown.map(|(at, label)| (LEFT + step * (index(at) + 0.5), lines(label, room))).collect())
     }
-    text + "</svg>"
+
+    fn height(&self) -> f64 {
+        let most = self.0.iter().map(|(_, lines)| lines.len()).max().unwrap_or_default();
+        HEIGHT + LINE * index(most.saturating_sub(1))
+    }
+
+    /// The labels, and the end of the picture.
+    fn svg(&self) -> String {
+        let mut text = String::new();
+        for (x, lines) in &self.0 {
+            for (at, line) in lines.iter().enumerate() {
+                let (y, line) = (HEIGHT - 8.0 + LINE * index(at), html_escape(line));
+                let _ = write!(text, "<text x=\"{x:.1}\" y=\"{y:.0}\" text-anchor=\"middle\">{line}</text>");
+            }
+        }
+        text + "</svg>"
+    }
+}
+
+// The label in lines of at most so many letters, if its words are that short.
+fn lines(label: &str, room: f64) -> Vec<&str> {
+    let (mut lines, mut from, mut end) = (Vec::new(), 0, 0);
+    for at in label.match_indices(' ').map(|(at, _)| at).chain([label.len()]) {
+        if end > from && index(label[from..at].chars().count()) > room {
+            lines.push(&label[from..end]);
+            from = end + 1;
+        }
+        end = at;
+    }
+    lines.push(&label[from..]);
+    lines
 }
 
 fn legend(id: &str, series: &[Series]) -> String {
@@ -148,6 +189,13 @@ mod tests {
         {
             assert!((ceiling(value) - end).abs() < 1e-9, "{value}: {}", ceiling(value));
         }
+    }
+
+    #[test]
+    fn a_long_label_is_in_lines_that_fit() {
+        assert_eq!(lines("transactional lock added", 15.0), ["transactional", "lock added"]);
+        assert_eq!(lines("transactional lock added", 4.0), ["transactional", "lock", "added"]);
+        assert_eq!((lines("17:00", 3.0), lines("", 3.0), lines("a b", 3.0)), (vec!["17:00"], vec![""], vec!["a b"]));
     }
 
     #[test]

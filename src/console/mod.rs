@@ -56,7 +56,9 @@ pub struct Console {
     users: Arc<Users>,
     pub dossiers: dossiers::Settings,
     pub daily_reports: Daily,
-    exports: Exports,
+    /// The folder of the keys with which processors encrypt.
+    pub encryption_keys: PathBuf,
+    exports: Arc<Exports>,
     export_folder: PathBuf,
     /// Ends of certificates.
     expiry: Arc<ExpiryMonitor>,
@@ -70,7 +72,8 @@ pub struct Console {
 
 /// Checks settings and files as [`listen`] would use them, without listening.
 pub fn check(settings: &Settings) -> Result<(), Error> {
-    settings.check()
+    settings.check()?;
+    Views::new(&settings.languages).map(drop)
 }
 
 /// What the console is made of.
@@ -83,6 +86,7 @@ pub struct ConsoleParts {
     pub users: Arc<Users>,
     pub dossiers: dossiers::Settings,
     pub daily_reports: Daily,
+    pub encryption_keys: PathBuf,
     /// Where files are made that operators export.
     pub export_folder: PathBuf,
 }
@@ -94,8 +98,18 @@ pub fn listen(
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     settings.check()?;
-    let ConsoleParts { store, inspector, alarms, clocks, users, templates, dossiers, daily_reports, export_folder } =
-        parts;
+    let ConsoleParts {
+        store,
+        inspector,
+        alarms,
+        templates,
+        clocks,
+        users,
+        dossiers,
+        daily_reports,
+        encryption_keys,
+        export_folder,
+    } = parts;
     let (address, steady) = (settings.address(), Arc::clone(&clocks.steady));
     let console = Data::new(Console {
         store,
@@ -107,15 +121,16 @@ pub fn listen(
         dossiers,
         mails: MailPreviews::default(),
         daily_reports,
-        exports: Exports::new(&export_folder, steady),
+        encryption_keys,
+        exports: Exports::open(&export_folder, steady),
         export_folder,
         expiry: Arc::clone(&expiry),
         recent: RecentReader::default(),
-        views: Views::new(),
+        views: Views::new(&settings.languages)?,
         secure: address.has_tls(),
     });
     let routes = move |service: &mut ServiceConfig| {
-        let guarded = web::scope("").wrap(from_fn(access::guard));
+        let guarded = web::scope("").wrap(from_fn(access::guard)).wrap(from_fn(views::translate));
         let guarded = guarded.configure(assets::routes).configure(access::routes).configure(pages::routes);
         let forms = FormConfig::default().limit(access::UPLOAD_MAX);
         let bodies = PayloadConfig::new(access::UPLOAD_MAX);

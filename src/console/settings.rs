@@ -29,6 +29,8 @@ pub struct Settings {
     pub session: Duration,
     /// Whether users need a one-time code besides the password.
     pub second_factor: SecondFactor,
+    /// A folder with the pages in other languages; empty for English only.
+    pub languages: PathBuf,
 }
 
 impl Default for Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             idle: Duration::from_mins(30),
             session: Duration::from_hours(12),
             second_factor: SecondFactor::Required,
+            languages: PathBuf::new(),
         }
     }
 }
@@ -52,7 +55,9 @@ impl Settings {
 
     /// All paths, to resolve relative ones.
     pub fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        [&mut self.certificate, &mut self.key].into_iter().filter(|path| !path.as_os_str().is_empty())
+        [&mut self.certificate, &mut self.key, &mut self.languages]
+            .into_iter()
+            .filter(|path| !path.as_os_str().is_empty())
     }
 
     /// How long sessions last.

@@ -2,20 +2,31 @@
 //!
 //! A page is `<name>.hbs` inside `layout.hbs`; a fragment that htmx replaces is a template of its own, which the page includes
 //! as a partial, so that both are always the same. Everything that is inserted is escaped. `written_values` are what templates
-//! can say besides: times, numbers, states.
+//! can say besides: times, numbers, states. `languages` are the pages in other languages, which an operator adds.
 
+mod languages;
 mod written_values;
 
+use std::path::Path;
+
 use actix_web::HttpResponse;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::HeaderValue;
 use actix_web::http::{StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
 use handlebars::Handlebars;
 use include_dir::{Dir, include_dir};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::access::SignedIn;
-use super::assets;
+use super::{Console, assets};
 use crate::domain::access::Action;
+use crate::domain::chain;
+use crate::server::Error;
+use languages::{ENGLISH, Language, Languages};
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/console");
 
@@ -49,21 +60,37 @@ const MENU: [MenuEntry; 8] = [
     entry("/users", "Users", Action::ManageUsers, "user"),
 ];
 
-/// The compiled templates.
-pub(super) struct Views(Handlebars<'static>);
+/// The compiled templates, and those of other languages.
+pub(super) struct Views {
+    english: Handlebars<'static>,
+    languages: Languages,
+}
+
+/// What a page is made of, for rendering it again in the language of the browser.
+struct PageContent {
+    name: String,
+    /// The layout around it; nothing for a part of a page.
+    layout: Option<&'static str>,
+    title: String,
+    data: Value,
+    /// What the layout shows besides.
+    around: Value,
+}
 
 impl Views {
-    /// Compiles all templates.
-    pub(super) fn new() -> Self {
-        let mut registry = Handlebars::new();
-        registry.set_strict_mode(true);
-        written_values::register(&mut registry);
+    /// Compiles all templates, and reads those of other languages in a folder, if there is one.
+    pub(super) fn new(languages: &Path) -> Result<Self, Error> {
+        let mut english = Handlebars::new();
+        english.set_strict_mode(true);
+        written_values::register(&mut english);
         for file in TEMPLATES.files() {
             let Some(name) = file.path().to_str().and_then(|path| path.strip_suffix(".hbs")) else { continue };
-            let registered = registry.register_template_string(name, file.contents_utf8().unwrap_or_default());
+            let registered = english.register_template_string(name, file.contents_utf8().unwrap_or_default());
             debug_assert!(registered.is_ok(), "templates/console/{name}.hbs: {registered:?}");
         }
-        Self(registry)
+        let is_set = !languages.as_os_str().is_empty();
+        let languages = if is_set { Languages::read(languages, &english)? } else { Languages::default() };
+        Ok(Self { english, languages })
     }
 
     /// A whole page for a signed-in user: the template `name` with `data` inside the layout.
@@ -72,38 +99,97 @@ impl Views {
         let menu: Vec<_> = shown
             .map(|it| json!({ "path": it.path, "label": it.label, "current": name.starts_with(it.templates) }))
             .collect();
-        let content = self.render(name, data, user);
-        let whole = json!({ "title": title, "menu": menu, "user": user.user, "csrf": user.csrf, "content": content });
-        html(StatusCode::OK, self.0.render("layout", &whole).unwrap_or_default())
+        let around = json!({ "menu": menu, "user": user.user, "csrf": user.csrf });
+        self.answer(StatusCode::OK, name, (Some("layout"), title), with_token(data, user), around)
     }
 
     /// A whole page for a user who is not signed in.
     pub(super) fn outside(&self, name: &str, title: &str, status: StatusCode, data: &impl Serialize) -> HttpResponse {
-        let content = self.filled(name, data);
-        html(status, self.0.render("outside", &json!({ "title": title, "content": content })).unwrap_or_default())
+        let data = serde_json::to_value(data).unwrap_or_default();
+        self.answer(status, name, (Some("outside"), title), data, json!({}))
     }
 
     /// A part of a page that htmx puts in place of an older one.
     pub(super) fn fragment(&self, name: &str, user: &SignedIn, data: &impl Serialize) -> HttpResponse {
-        html(StatusCode::OK, self.render(name, data, user))
+        self.answer(StatusCode::OK, name, (None, ""), with_token(data, user), json!({}))
     }
 
-    // `data` is an object; `csrf` is added to it for forms.
-    fn render(&self, name: &str, data: &impl Serialize, user: &SignedIn) -> String {
-        let mut data = serde_json::to_value(data).unwrap_or_default();
-        if let Some(object) = data.as_object_mut() {
-            object.insert("csrf".to_owned(), user.csrf.clone().into());
+    fn answer(
+        &self,
+        status: StatusCode,
+        name: &str,
+        (layout, title): (Option<&'static str>, &str),
+        data: Value,
+        around: Value,
+    ) -> HttpResponse {
+        let page = PageContent { name: name.to_owned(), layout, title: title.to_owned(), data, around };
+        let mut answer = html(status, self.in_english(&page));
+        if !self.languages.is_empty() {
+            answer.extensions_mut().insert(page);
         }
-        self.filled(name, &data)
+        answer
     }
 
-    fn filled(&self, name: &str, data: &impl Serialize) -> String {
-        self.0.render(name, data).unwrap_or_else(|error| {
-            tracing::error!(error = crate::domain::chain(&error), name, "a page of the console cannot be rendered");
-            debug_assert!(false, "templates/console/{name}.hbs: {error}");
-            String::new()
-        })
+    fn in_english(&self, page: &PageContent) -> String {
+        let render = |name: &str, data: &Value| {
+            self.english.render(name, data).unwrap_or_else(|error| {
+                tracing::error!(error = chain(&error), name, "a page of the console cannot be rendered");
+                debug_assert!(false, "templates/console/{name}.hbs: {error}");
+                String::new()
+            })
+        };
+        let content = render(&page.name, &page.data);
+        let Some(layout) = page.layout else { return content };
+        let own = json!({ "title": page.title, "content": content, "lang": ENGLISH, "content_lang": ENGLISH });
+        render(layout, &merged(page.around.clone(), own))
     }
+
+    // What the language lacks, or cannot be rendered in it, is in English.
+    fn in_language(&self, page: &PageContent, language: &Language) -> Option<String> {
+        let content = language.render(&page.name, &page.data)?;
+        let Some(layout) = page.layout else { return Some(content) };
+        let (lang, content_lang) = (language.tag_of(layout), language.tag_of(&page.name));
+        let title = language.title_in(content_lang, &page.title);
+        let own = json!({ "title": title, "content": content, "lang": lang, "content_lang": content_lang });
+        let mut around = page.around.clone();
+        for entry in around.get_mut("menu").and_then(Value::as_array_mut).into_iter().flatten() {
+            let label = entry["label"].as_str().map(|label| language.title_in(lang, label).to_owned());
+            entry["label"] = label.into();
+        }
+        language.render(layout, &merged(around, own))
+    }
+}
+
+/// Renders a page again if the browser prefers a language that there is.
+pub(super) async fn translate<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let console = request.app_data::<Data<Console>>().cloned();
+    let preferences = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|it| it.to_str().ok()).map(str::to_owned);
+    let mut answer = next.call(request).await?.map_into_boxed_body();
+    let page = answer.response_mut().extensions_mut().remove::<PageContent>();
+    let (Some(console), Some(page)) = (console, page) else { return Ok(answer) };
+    answer.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Language"));
+    let views = &console.views;
+    let language = preferences.and_then(|preferences| views.languages.of(&preferences));
+    let translated = language.and_then(|language| views.in_language(&page, language));
+    Ok(match translated {
+        Some(text) => answer.map_body(|_, _| BoxBody::new(text)),
+        None => answer,
+    })
+}
+
+// `data` is an object; `csrf` is added to it for forms.
+fn with_token(data: &impl Serialize, user: &SignedIn) -> Value {
+    merged(serde_json::to_value(data).unwrap_or_default(), json!({ "csrf": user.csrf }))
+}
+
+fn merged(mut whole: Value, more: Value) -> Value {
+    if let (Some(whole), Value::Object(more)) = (whole.as_object_mut(), more) {
+        whole.extend(more);
+    }
+    whole
 }
 
 /// An error as a page, without the menu.

@@ -23,7 +23,7 @@ pub enum Role {
 }
 
 /// What the console can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Action {
     ViewOverview,
@@ -33,6 +33,7 @@ pub enum Action {
     MakeDossier,
     ViewRecipients,
     RevealContact,
+    EditRecipient,
     ImportRecipients,
     ExportRecipient,
     EraseRecipient,
@@ -61,10 +62,12 @@ impl Role {
     pub fn purpose(self) -> &'static str {
         match self {
             Self::Viewer => "views everything except recipients and the audit log, and changes nothing",
-            Self::Support => "answers customers: finds a delivery, makes its dossier, has it sent again",
+            Self::Support => {
+                "answers customers: finds a delivery, makes its dossier, has it sent again, changes a recipient"
+            }
             Self::Author => "writes templates",
             Self::Approver => "approves and publishes the templates of others",
-            Self::Operator => "drains and enables providers, imports recipients",
+            Self::Operator => "drains and enables providers, imports and changes recipients",
             Self::Security => "reads and exports the audit log, exports and erases recipients",
             Self::Admin => "adds users and gives roles",
         }
@@ -85,7 +88,11 @@ impl Role {
         match self {
             Self::Viewer => looks,
             Self::Support => {
-                looks || matches!(action, A::ViewRecipients | A::RevealContact | A::ResendDelivery | A::MakeDossier)
+                looks
+                    || matches!(
+                        action,
+                        A::ViewRecipients | A::RevealContact | A::EditRecipient | A::ResendDelivery | A::MakeDossier
+                    )
             }
             Self::Author => looks || matches!(action, A::EditTemplates),
             Self::Approver => looks || matches!(action, A::ApproveTemplates | A::PublishTemplates),
@@ -95,6 +102,7 @@ impl Role {
                         action,
                         A::OperateProviders
                             | A::ViewRecipients
+                            | A::EditRecipient
                             | A::ImportRecipients
                             | A::ExportDeliveries
                             | A::ExportReports

@@ -64,6 +64,8 @@ pub enum AuditKind {
     AttemptFailed,
     /// Recipients were imported.
     RecipientsImported,
+    /// An operator changed the status, locale, channels or time zone of a recipient.
+    RecipientChanged,
     /// A recipient was erased.
     RecipientErased,
     /// An operator wrote a recipient's data to a file.
@@ -170,6 +172,8 @@ pub enum AuditKind {
     UserEmailVerified,
     /// A user of the console removed the e-mail address.
     UserEmailRemoved,
+    /// A user of the console had a template with sample values mailed to the own address.
+    TestMailSent,
     /// A user signed in to the console.
     SignedIn,
     /// A sign-in to the console failed.

@@ -7,7 +7,8 @@ use strum::{EnumIter, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use super::contact::Contact;
-use super::preferences::Preferences;
+use super::content_hash::ContentHash;
+use super::preferences::{Preferences, RecipientTimeZone};
 
 /// The id of a recipient inside this gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -156,7 +157,7 @@ impl fmt::Display for Locale {
 }
 
 /// Which notifications a recipient may get.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString, EnumIter)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownRecipientStatus, parse_err_fn = unknown_recipient_status)]
 pub enum RecipientStatus {
@@ -204,6 +205,43 @@ pub struct Recipient {
     pub preferences: Preferences,
     /// Within a channel, the preferred contact first.
     pub contacts: Vec<Contact>,
+}
+
+/// What of a recipient decides which messages it gets, on which channels, in which language, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecipientSettings {
+    pub status: RecipientStatus,
+    pub locale: Locale,
+    pub preferences: Preferences,
+}
+
+impl RecipientSettings {
+    /// The names of what differs from `other`, as in import files.
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let Self { status, locale, preferences } = other;
+        let differs = [
+            ("status", self.status != *status),
+            ("locale", self.locale != *locale),
+            ("channels", self.preferences.channels != preferences.channels),
+            ("time_zone", self.preferences.time_zone != preferences.time_zone),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+    }
+
+    /// A hash by which it is noticed that a recipient was changed meanwhile.
+    pub fn content_hash(&self) -> ContentHash {
+        let channels: Vec<_> = self.preferences.channels.iter().map(|channel| channel.name()).collect();
+        let time_zone = self.preferences.time_zone.as_ref().map(RecipientTimeZone::name);
+        ContentHash::of([Some(self.status.name()), Some(self.locale.as_str()), Some(&channels.join(";")), time_zone])
+    }
+}
+
+impl Recipient {
+    /// Without id and contacts.
+    pub fn settings(&self) -> RecipientSettings {
+        let Self { status, locale, preferences, .. } = self.clone();
+        RecipientSettings { status, locale, preferences }
+    }
 }
 
 /// A recipient as an operator describes it: one row of an import file.

@@ -1,6 +1,8 @@
 //! What stands in the document and in which order, without a word on how it looks.
 
-use super::{AttemptRecord, DeliveryRecord, Dossier, DossierQuestion, DossierWords, EventRecord, MessageRecord};
+use super::{
+    ApprovalRecord, AttemptRecord, DeliveryRecord, Dossier, DossierQuestion, DossierWords, EventRecord, MessageRecord,
+};
 use super::{ReceiptRecord, SignedLog};
 
 /// A piece of the document.
@@ -145,6 +147,7 @@ fn message_blocks(blocks: &mut Vec<DocumentBlock>, message: &MessageRecord, word
     fields.add("template", &message.template);
     fields.add("version", &message.version);
     fields.add_some("in_use", message.in_use_since.as_deref().map(moment).as_deref());
+    approval_fields(&mut fields, message.approval.as_ref(), words);
     fields.rows.push((words.get("heading.attempts").to_owned(), attempts.join(", ")));
     blocks.push(Fields(fields.rows));
     let (parts, note) = match &message.rendered {
@@ -153,6 +156,23 @@ fn message_blocks(blocks: &mut Vec<DocumentBlock>, message: &MessageRecord, word
     };
     blocks.push(Note(words.get(note).to_owned()));
     blocks.extend(parts.iter().map(|(name, text)| Quote(name.clone(), text.trim_end().to_owned())));
+}
+
+fn approval_fields(fields: &mut Named<'_>, approval: Option<&ApprovalRecord>, words: &DossierWords) {
+    let Some(approval) = approval else {
+        fields.add("approved", words.get("note.from_files"));
+        return;
+    };
+    let at = |name: &str, time: Option<&String>| match time {
+        Some(time) => format!("{name} ({})", moment(time)),
+        None => name.to_owned(),
+    };
+    fields.add("authors", &approval.authors.join(", "));
+    let approved = approval.approved_by.as_ref().map(|name| at(name, approval.approved_at.as_ref()));
+    fields.add("approved", approved.as_deref().unwrap_or(words.get("note.not_approved")));
+    let published = approval.published_by.as_ref().map(|name| at(name, approval.published_at.as_ref()));
+    fields.add_some("published", published.as_deref());
+    fields.add_some("event", approval.event.as_ref().map(|event| event.index.to_string()).as_deref());
 }
 
 fn attempt_fields(attempt: &AttemptRecord, words: &DossierWords) -> Vec<(String, String)> {

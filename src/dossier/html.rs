@@ -73,11 +73,9 @@ fn write_block(page: &mut String, block: &DocumentBlock, blocks: &[DocumentBlock
 
 /// The proof files, to save.
 fn proofs(page: &mut String, dossier: &Dossier) {
-    let events = dossier.deliveries.iter().flat_map(|delivery| &delivery.events);
-    let links = events.filter_map(|event| {
-        let proof = BASE64.encode(event.proof.as_ref()?);
-        let name = event.file_name();
-        Some(format!("<li><a download=\"{name}\" href=\"data:text/plain;base64,{proof}\">{name}</a>\n"))
+    let links = dossier.proven().into_iter().map(|(event, proof)| {
+        let (name, proof) = (event.file_name(), BASE64.encode(proof));
+        format!("<li><a download=\"{name}\" href=\"data:text/plain;base64,{proof}\">{name}</a>\n")
     });
     let links: String = links.collect();
     if !links.is_empty() {

@@ -8,6 +8,8 @@ mod html;
 mod pdf;
 mod words;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use strum::{EnumIter, EnumString, IntoStaticStr};
@@ -101,7 +103,23 @@ pub struct DeliveryRecord {
 impl DeliveryRecord {
     /// Who made a dossier of it, exported its recipient's data, or had it sent again.
     fn looks(&self) -> impl Iterator<Item = &EventRecord> {
-        self.events.iter().filter(|event| event.actor.starts_with("operator:"))
+        let is_operator = |actor: &str| actor.starts_with("operator:") || actor.starts_with("user:");
+        self.events.iter().filter(move |event| is_operator(&event.actor))
+    }
+
+    /// What the proofs are for: its events, and the publications of its templates.
+    fn proven(&self) -> impl Iterator<Item = &EventRecord> {
+        let approvals = self.messages.iter().filter_map(|message| message.approval.as_ref()?.event.as_ref());
+        self.events.iter().chain(approvals)
+    }
+}
+
+impl Dossier {
+    /// The events that have a proof file, each once: one change may have published the templates of several messages.
+    fn proven(&self) -> Vec<(&EventRecord, &str)> {
+        let events = self.deliveries.iter().flat_map(DeliveryRecord::proven);
+        let proven = events.filter_map(|event| Some((event.index, (event, event.proof.as_deref()?))));
+        proven.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 }
 
@@ -129,12 +147,29 @@ pub struct MessageRecord {
     pub template: String,
     pub version: String,
     pub in_use_since: Option<String>,
+    /// Nothing for a template that came from the operator's files.
+    pub approval: Option<ApprovalRecord>,
     /// The attempts that used it.
     pub attempts: Vec<u32>,
     /// The source of each part, with a mask in place of the code.
     pub parts: Vec<(String, String)>,
     /// The rendered parts, with a mask in place of the code; nothing after the content was deleted.
     pub rendered: Option<Vec<(String, String)>>,
+}
+
+/// Who wrote, approved and published a template.
+#[derive(Debug, Clone, Serialize)]
+pub struct ApprovalRecord {
+    /// The number of the change that it was a part of.
+    pub change: i64,
+    pub authors: Vec<String>,
+    /// Nobody for a change that was published in an emergency and not approved so far.
+    pub approved_by: Option<String>,
+    pub approved_at: Option<String>,
+    pub published_by: Option<String>,
+    pub published_at: Option<String>,
+    /// The publication in the audit log; nothing once it was archived.
+    pub event: Option<EventRecord>,
 }
 
 /// One hand-over to a provider.

@@ -215,19 +215,17 @@ fn group(kind: &NodeKind) -> TagGroup {
 }
 
 fn attach(document: &mut Document, dossier: &Dossier) {
-    let events = dossier.deliveries.iter().flat_map(|delivery| &delivery.events);
-    for (event, proof) in events.filter_map(|event| Some((event, event.proof.as_ref()?))) {
+    for (event, proof) in dossier.proven() {
         let file = EmbeddedFile {
             path: event.file_name(),
             mime_type: MimeType::new("text/plain"),
             description: Some(format!("{}: {} ({})", event.index, event.kind, event.at)),
             association_kind: AssociationKind::Supplement,
-            data: proof.clone().into_bytes().into(),
+            data: proof.as_bytes().to_vec().into(),
             modification_date: date(&dossier.made_at),
             compress: None,
             location: None,
         };
-        // `None`: the same event of two deliveries is attached once.
         let _ = document.embed_file(file);
     }
 }

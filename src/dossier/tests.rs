@@ -116,6 +116,24 @@ fn the_document_says_by_which_certificate_and_who_looked_at_it_or_that_nobody_di
 }
 
 #[test]
+fn the_document_says_who_wrote_approved_and_published_a_template_in_every_language() {
+    for (tag, _) in LANGUAGES {
+        let (mut dossier, words) = (sample(2), words(tag));
+        let page = render_html(&dossier, &words);
+        for shown in ["author, second", "approver (2026-10-01 07:00:00.000)", "publisher (2026-10-01 08:00:00.000)"] {
+            assert!(page.contains(shown), "{tag}: {shown}: {page}");
+        }
+        assert_eq!(page.matches("download=\"event-7.tlog-proof\"").count(), 1, "{tag}: one file for two deliveries");
+        dossier.deliveries[0].messages[0].approval.as_mut().unwrap().approved_by = None;
+        dossier.deliveries[1].messages[0].approval = None;
+        let page = render_html(&dossier, &words);
+        for note in ["note.not_approved", "note.from_files"] {
+            assert!(page.contains(words.own()[note].as_str()), "{tag}: {note}: {page}");
+        }
+    }
+}
+
+#[test]
 fn an_empty_answer_is_a_document_too() {
     let dossier = Dossier { deliveries: Vec::new(), log: None, ..sample(0) };
     let page = render_html(&dossier, &words("en"));
@@ -155,6 +173,15 @@ fn sample(deliveries: usize) -> Dossier {
             template: "pl/otp/sms".to_owned(),
             version: "a5".repeat(32),
             in_use_since: Some("2026-10-01T08:00:00.000Z".to_owned()),
+            approval: Some(ApprovalRecord {
+                change: 12,
+                authors: vec!["author".to_owned(), "second".to_owned()],
+                approved_by: Some("approver".to_owned()),
+                approved_at: Some("2026-10-01T07:00:00.000Z".to_owned()),
+                published_by: Some("publisher".to_owned()),
+                published_at: Some("2026-10-01T08:00:00.000Z".to_owned()),
+                event: Some(event(7, "user:publisher", "template_change_published", json!({ "change": 12 }))),
+            }),
             attempts: vec![1, 2],
             parts: vec![(
                 "sms.hbs".to_owned(),

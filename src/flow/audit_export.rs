@@ -78,7 +78,7 @@ pub async fn start(
         action: Action::ExportAudit,
         title: format!("Audit log, events {first} to {last}, with the proof"),
         file_name: format!("audit-{first}-{last}.zip"),
-        content_type: "application/zip",
+        content_type: "application/zip".to_owned(),
     };
     let (store, folder) = (Arc::clone(store), order.folder);
     let work = |file, progress: Arc<ExportProgress>| async move {

@@ -1,6 +1,7 @@
 //! Dossiers of disputes: gathers what is recorded about deliveries, with proofs, and writes the document. Making one is an
 //! audit event, which is recorded before anybody has the document.
 
+mod approval;
 mod gather;
 mod proofs;
 

@@ -1,14 +1,17 @@
 //! Files that operators ask for and that may take a while: made in the background, kept for an hour, and given only to the
 //! operator who asked.
 //!
-//! A file has no name on the disk, so that nothing of it is left when the process ends. That somebody asks is recorded in the
-//! audit log where the work is started.
+//! They survive a restart. One that was being made is then an export that failed. That somebody asks is recorded in the audit
+//! log where the work is started.
+
+mod export_folder;
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -16,7 +19,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::domain::access::Action;
+use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
+use export_folder::{ExportFolder, ExportResult, StoredExport};
 
 /// How long a file is kept, also one that was downloaded.
 pub const KEPT_FOR: Duration = Duration::from_hours(1);
@@ -27,6 +32,12 @@ const RUNNING_MAX: usize = 2;
 /// Files that are kept for one operator; the oldest makes way for a new one.
 const KEPT_MAX: usize = 5;
 
+/// How often files that are too old are looked for.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// Of an export that a restart ended.
+const INTERRUPTED: &str = "the gateway stopped before the file was complete; ask for it again";
+
 /// Why an export is not started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -35,11 +46,11 @@ pub enum Error {
     #[error("the disk of the database is almost full; free space on it first")]
     NoSpace,
     #[error("no file can be made in {}", folder.display())]
-    File { folder: PathBuf, source: std::io::Error },
+    File { folder: PathBuf, source: io::Error },
 }
 
 /// What is asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportOrder {
     /// The operator, who alone may have it.
     pub owner: String,
@@ -48,7 +59,7 @@ pub struct ExportOrder {
     /// What it is, as a list of exports says it.
     pub title: String,
     pub file_name: String,
-    pub content_type: &'static str,
+    pub content_type: String,
 }
 
 /// How far the work has come: so much of so much.
@@ -92,23 +103,26 @@ struct Export {
     order: ExportOrder,
     asked_at: Timestamp,
     progress: Arc<ExportProgress>,
-    /// Nothing while it is being made; then its size, or why there is none.
-    ended: watch::Receiver<Option<Result<u64, String>>>,
-    file: File,
+    /// Nothing while it is being made.
+    ended: watch::Receiver<Option<ExportResult>>,
 }
 
-/// The exports of this process.
+/// The exports of this gateway.
 pub struct Exports {
-    folder: PathBuf,
+    folder: ExportFolder,
     clock: Arc<dyn Clock>,
     runtime: Handle,
     kept: Mutex<BTreeMap<Uuid, Export>>,
 }
 
 impl Exports {
-    /// Files are made in `folder`; the work runs in this runtime.
-    pub fn new(folder: &Path, clock: Arc<dyn Clock>) -> Self {
-        Self { folder: folder.to_owned(), clock, runtime: Handle::current(), kept: Mutex::default() }
+    /// Files are kept in the folder `exports` of `data`; the work runs in this runtime.
+    pub fn open(data: &Path, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let folder = ExportFolder::new(data.join("exports"));
+        let kept = folder.read().into_iter().map(|(id, stored)| (id, restored(&folder, id, stored))).collect();
+        let exports = Arc::new(Self { folder, clock, runtime: Handle::current(), kept: Mutex::new(kept) });
+        exports.runtime.spawn(sweep(Arc::downgrade(&exports)));
+        exports
     }
 
     /// Begins an export. `work` writes the file, and fails with a sentence.
@@ -121,28 +135,32 @@ impl Exports {
         if exports.values().filter(|it| it.ended.borrow().is_none()).count() >= RUNNING_MAX {
             return Err(Error::Busy);
         }
-        let failed = |source| Error::File { folder: self.folder.clone(), source };
-        let file = tempfile::tempfile_in(&self.folder).map_err(failed)?;
-        let written = file.try_clone().map_err(failed)?;
+        let id = Uuid::new_v4();
+        let stored = StoredExport { order: order.clone(), asked_at: self.clock.now(), result: None };
+        let failed = |source| {
+            self.folder.remove(id);
+            Error::File { folder: self.folder.path().to_owned(), source }
+        };
+        let file = self.folder.create(id, &stored).map_err(failed)?;
         let sized = file.try_clone().map_err(failed)?;
         let (end, ended) = watch::channel(None);
         let progress = Arc::<ExportProgress>::default();
         let (runtime, seen) = (self.runtime.clone(), Arc::clone(&progress));
+        let (folder, asked_at) = (self.folder.clone(), stored.asked_at);
         // A thread of its own: setting a spreadsheet takes a processor for a while.
         self.runtime.spawn_blocking(move || {
-            let result = runtime.block_on(work(written, seen));
-            let result = result.and_then(|()| sized.metadata().map(|it| it.len()).map_err(|error| error.to_string()));
-            // The export may have been removed.
-            let _ = end.send(Some(result));
+            let result = runtime.block_on(work(file, seen));
+            let result = result.and_then(|()| complete(&sized).map_err(|error| error.to_string()));
+            end.send_replace(Some(finish(&folder, id, stored, result)));
         });
-        let id = Uuid::new_v4();
         let oldest = exports.iter().filter(|(_, it)| it.order.owner == order.owner && it.ended.borrow().is_some());
         let mut oldest: Vec<_> = oldest.map(|(id, it)| (it.asked_at, *id)).collect();
         oldest.sort_unstable();
         for (_, id) in oldest.iter().rev().skip(KEPT_MAX - 1) {
             exports.remove(id);
+            self.folder.remove(*id);
         }
-        exports.insert(id, Export { order, asked_at: self.clock.now(), progress, ended, file });
+        exports.insert(id, Export { order, asked_at, progress, ended });
         Ok(id)
     }
 
@@ -172,16 +190,60 @@ impl Exports {
         let exports = self.lock();
         let export = exports.get(&id).filter(|it| it.order.owner == owner)?;
         let size = export.ended.borrow().as_ref()?.as_ref().ok().copied()?;
-        Some((export.file.try_clone().ok()?, size))
+        Some((self.folder.open(id).ok()?, size))
     }
 
-    // Whatever is too old is gone whenever somebody looks.
+    // What is too old is gone when somebody looks, and within a minute when nobody does.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Export>> {
         let mut exports = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
-        exports.retain(|_, it| it.ended.borrow().is_none() || now < it.asked_at.after(KEPT_FOR));
+        exports.retain(|id, it| {
+            let is_kept = it.ended.borrow().is_none() || now < it.asked_at.after(KEPT_FOR);
+            if !is_kept {
+                self.folder.remove(*id);
+            }
+            is_kept
+        });
         exports
     }
+}
+
+async fn sweep(exports: Weak<Exports>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        let Some(exports) = exports.upgrade() else { return };
+        drop(exports.lock());
+    }
+}
+
+// An export of an earlier process.
+fn restored(folder: &ExportFolder, id: Uuid, stored: StoredExport) -> Export {
+    let StoredExport { order, asked_at, result } = stored.clone();
+    let result = match result {
+        Some(Ok(size)) if folder.open(id).is_ok() => Ok(size),
+        Some(Err(why)) => Err(why),
+        Some(Ok(_)) | None => finish(folder, id, stored, Err(INTERRUPTED.to_owned())),
+    };
+    let (_, ended) = watch::channel(Some(result));
+    Export { order, asked_at, progress: Arc::default(), ended }
+}
+
+fn complete(file: &File) -> io::Result<u64> {
+    file.sync_all()?;
+    Ok(file.metadata()?.len())
+}
+
+// Keeps the result; a file that cannot be found again after a restart is given out all the same.
+fn finish(folder: &ExportFolder, id: Uuid, stored: StoredExport, result: ExportResult) -> ExportResult {
+    if result.is_err() {
+        folder.remove_file(id);
+    }
+    let stored = StoredExport { result: Some(result.clone()), ..stored };
+    if let Err(error) = folder.keep(id, &stored) {
+        tracing::warn!(error = chain(&error), "the end of an export cannot be kept in {}", folder.path().display());
+    }
+    result
 }
 
 fn view(id: Uuid, export: &Export) -> ExportView {
@@ -197,6 +259,8 @@ fn view(id: Uuid, export: &Export) -> ExportView {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+
+    use tempfile::TempDir;
 
     use super::*;
 
@@ -214,13 +278,18 @@ mod tests {
             action: Action::ExportReports,
             title: "a report".to_owned(),
             file_name: "report.csv".to_owned(),
-            content_type: "text/csv",
+            content_type: "text/csv".to_owned(),
         }
     }
 
-    fn exports() -> (Exports, Arc<FixedClock>) {
+    fn exports() -> (Arc<Exports>, Arc<FixedClock>, TempDir) {
         let clock = Arc::new(FixedClock(Mutex::new(Timestamp::from_micros(1_800_000_000_000_000))));
-        (Exports::new(&std::env::temp_dir(), Arc::<FixedClock>::clone(&clock)), clock)
+        let data = tempfile::tempdir().unwrap();
+        (Exports::open(data.path(), Arc::<FixedClock>::clone(&clock)), clock, data)
+    }
+
+    fn files(data: &TempDir) -> usize {
+        std::fs::read_dir(data.path().join("exports")).unwrap().count()
     }
 
     async fn ended(exports: &Exports, owner: &str, result: Result<(), String>) -> Uuid {
@@ -235,7 +304,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_file_is_given_to_the_one_who_asked_and_to_nobody_else_for_an_hour() {
-        let (exports, clock) = exports();
+        let (exports, clock, data) = exports();
         let id = ended(&exports, "anna", Ok(())).await;
 
         assert_eq!(exports.view(id, "anna").unwrap().state, ExportState::Ready(4));
@@ -243,19 +312,41 @@ mod tests {
         assert!(exports.view(id, "ben").is_none() && exports.file(id, "ben").is_none());
         *clock.0.lock().unwrap() = exports.view(id, "anna").unwrap().kept_until;
         assert!(exports.view(id, "anna").is_none() && exports.file(id, "anna").is_none());
+        assert_eq!(files(&data), 0);
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn an_export_that_failed_says_why_and_has_no_file() {
-        let (exports, _) = exports();
+        let (exports, _, data) = exports();
         let id = ended(&exports, "anna", Err("the disk is full".to_owned())).await;
         assert_eq!(exports.view(id, "anna").unwrap().state, ExportState::Failed("the disk is full".to_owned()));
         assert!(exports.file(id, "anna").is_none());
+        assert_eq!(files(&data), 1, "the manifest alone");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_restart_keeps_files_and_ends_what_was_being_made_with_a_sentence() {
+        let (exports, clock, data) = exports();
+        let ready = ended(&exports, "anna", Ok(())).await;
+        let failed = ended(&exports, "anna", Err("the disk is full".to_owned())).await;
+        let (_go, mut wait) = watch::channel(false);
+        let work = move |_, _| async move { wait.changed().await.map_err(|error| error.to_string()) };
+        let cut = exports.start(order("anna"), work).unwrap();
+        std::fs::write(data.path().join("exports").join(format!("{}.json", Uuid::new_v4())), "{").unwrap();
+
+        let again = Exports::open(data.path(), clock);
+
+        assert_eq!(again.view(ready, "anna").unwrap().state, ExportState::Ready(4));
+        assert_eq!(io::read_to_string(again.file(ready, "anna").unwrap().0).unwrap(), "rows");
+        assert_eq!(again.view(failed, "anna").unwrap().state, ExportState::Failed("the disk is full".to_owned()));
+        assert_eq!(again.view(cut, "anna").unwrap().state, ExportState::Failed(INTERRUPTED.to_owned()));
+        assert!(again.file(cut, "anna").is_none() && again.of("ben").is_empty());
+        assert_eq!((again.of("anna").len(), files(&data)), (3, 4));
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn few_are_made_at_once_and_few_are_kept() {
-        let (exports, _) = exports();
+        let (exports, _, data) = exports();
         let (go, wait) = watch::channel(false);
         let mut running = Vec::new();
         for _ in 0..RUNNING_MAX {
@@ -274,6 +365,6 @@ mod tests {
         for _ in 0..KEPT_MAX + 2 {
             ended(&exports, "anna", Ok(())).await;
         }
-        assert_eq!(exports.of("anna").len(), KEPT_MAX);
+        assert_eq!((exports.of("anna").len(), files(&data)), (KEPT_MAX, 2 * KEPT_MAX));
     }
 }

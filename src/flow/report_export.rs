@@ -69,7 +69,7 @@ pub async fn start(
         action: Action::ExportReports,
         title: format!("Report {} from {from} to {to}, {format}", order.name()),
         file_name: format!("{}-{}-{}.{}", order.name(), day(from), day(to), order.format.extension()),
-        content_type: content_type(order.format),
+        content_type: content_type(order.format).to_owned(),
     };
     let store = Arc::clone(store);
     Ok(exports.start(what, |file, progress| async move { write(&store, &order, file, &progress).await })?)

@@ -37,14 +37,36 @@ impl TextMail {
         to: &Contact,
         valid_for: Duration,
     ) -> Result<(), MailError> {
-        let delivery = self.reference(to);
+        let reference = self.reference(to);
+        self.hand_over(provider, to, valid_for, (reference, Locale::parse("en")?)).await
+    }
+
+    /// Sends a mail in another language. The same text again is another mail, which relays and mail programs do not
+    /// take for the first one.
+    pub(super) async fn send_once(
+        self,
+        provider: &dyn Provider,
+        to: &Contact,
+        valid_for: Duration,
+        locale: Locale,
+    ) -> Result<(), MailError> {
+        self.hand_over(provider, to, valid_for, (DeliveryId(uuid::Uuid::new_v4()), locale)).await
+    }
+
+    async fn hand_over(
+        self,
+        provider: &dyn Provider,
+        to: &Contact,
+        valid_for: Duration,
+        (delivery, locale): (DeliveryId, Locale),
+    ) -> Result<(), MailError> {
         let Self { subject, text, html } = self;
         let [subject, text, html] = [subject, text, html].map(RenderedText::new);
         let message = OutboundMessage {
             delivery,
             priority: Priority::Standard,
             to: to.clone(),
-            rendered: RenderedMessage::Email { subject, text, html, locale: Locale::parse("en")? },
+            rendered: RenderedMessage::Email { subject, text, html, locale },
             code: None,
             valid_for,
         };

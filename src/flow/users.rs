@@ -12,6 +12,7 @@ mod password;
 mod sessions;
 mod set_up;
 mod sign_in;
+mod test_mail;
 mod throttle;
 mod totp;
 
@@ -32,10 +33,12 @@ pub use password::InvalidPassword;
 pub use sessions::{BrowserOrigin, SessionLifetime, SessionToken, UserSession};
 pub use set_up::{SETUP_LIFETIME, SetupCode, SetupForm};
 pub use sign_in::{SIGN_IN_OUTCOMES, SignInError, SignInForm};
+pub use test_mail::TestMail;
 pub use totp::TotpSecret;
 
 use email::AddressMailer;
 use password::Hasher;
+use test_mail::TestMailCounts;
 use throttle::Throttle;
 
 /// Whether a user needs a one-time code besides the password.
@@ -84,6 +87,10 @@ pub enum Error {
     InvalidEmail,
     #[error("the e-mail provider did not accept the mail; check the address, and try again later")]
     MailNotAccepted,
+    #[error("you have no verified e-mail address; verify one on the page \"Your account\"")]
+    NoAddress,
+    #[error("ten test mails were sent within an hour; wait for {} minutes", .0.as_secs().div_ceil(60))]
+    TooManyTestMails(Duration),
     #[error("the mailed code is not right, or is older than 15 minutes")]
     WrongMailedCode,
     #[error("too many attempts; wait for {} minutes", .0.as_secs().div_ceil(60))]
@@ -105,6 +112,7 @@ pub struct Users {
     hasher: Hasher,
     throttle: Throttle,
     mailer: AddressMailer,
+    test_mails: TestMailCounts,
 }
 
 impl Users {
@@ -123,10 +131,11 @@ impl Users {
             hasher: Hasher::new(),
             throttle: Throttle::default(),
             mailer: AddressMailer::default(),
+            test_mails: TestMailCounts::default(),
         }
     }
 
-    /// The same users, who can verify addresses through this e-mail provider.
+    /// The same users, who can verify addresses and get test mails through this e-mail provider.
     #[must_use]
     pub fn with_mail(self, provider: Option<Arc<dyn Provider>>) -> Self {
         Self { mailer: AddressMailer::new(provider), ..self }

@@ -95,6 +95,7 @@ impl Listener {
             }
             self.decryptor.exchange(keys);
             self.acceptor.expiry.watch(LISTENER, trust.ends.clone());
+            self.acceptor.expiry.configure_clients(trust.clients());
             let old = self.acceptor.trust.swap(Arc::clone(&trust));
             Reloaded::between(&old, &trust)
         })
@@ -161,6 +162,7 @@ pub fn listen(
     let result_index = mtls::tls::new_result_index()?;
     let trust = TrustStore::read(settings, result_index)?;
     expiry.watch(LISTENER, trust.ends.clone());
+    expiry.configure_clients(trust.clients());
     let acceptor = Acceptor {
         trust: Arc::new(ArcSwap::from_pointee(trust)),
         result_index,

@@ -8,18 +8,33 @@ use super::template::path::TemplatePath;
 use super::template::values::Variable;
 use super::validate;
 use super::validate::diagnostic::Diagnostic;
-use super::{Error, Settings};
+use super::{Error, Previews, Renderer, Settings};
 use crate::domain::notification::Kind;
 use crate::domain::recipient::Locale;
 
-/// All diagnostics about the text at `path` in `set`. Other files are only read as far as they matter to it, so that this is
-/// fast enough for each pause in typing; the whole set is validated when a change is submitted.
-pub fn diagnose(set: &TemplateSet, path: &TemplatePath, settings: &Settings) -> Result<Vec<Diagnostic>, Error> {
+/// A text, compiled with the templates that messages with it are rendered from.
+pub struct CompiledText {
+    /// All about the text itself.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Its messages, unless an error prevents them; `None` for a file of a whole locale.
+    pub previews: Option<Result<Previews, Error>>,
+}
+
+/// Compiles the text at `path` in `set`. Other files are only read as far as they matter to it, so that this is fast enough for
+/// each pause in typing; the whole set is validated when a change is submitted.
+pub fn compile_text(set: &TemplateSet, path: &TemplatePath, settings: &Settings) -> Result<CompiledText, Error> {
     let near = set.near(&path.locale, path.kind(), settings);
-    let (_, mut diagnostics) = validate::compile_partial(&near, settings)?;
+    let (renderer, all) = validate::compile_partial(&near, settings)?;
     let file = settings.dir.join(path.to_string());
-    diagnostics.retain(|diagnostic| diagnostic.path == file);
-    Ok(diagnostics)
+    let diagnostics = all.iter().filter(|diagnostic| diagnostic.path == file).cloned().collect();
+    let renderer = Renderer::without_errors((renderer, all));
+    let previews = path.kind().map(|kind| renderer.map(|renderer| Previews::of(renderer, kind, &path.locale)));
+    Ok(CompiledText { diagnostics, previews })
+}
+
+/// All diagnostics about the text at `path` in `set`.
+pub fn diagnose(set: &TemplateSet, path: &TemplatePath, settings: &Settings) -> Result<Vec<Diagnostic>, Error> {
+    compile_text(set, path, settings).map(|compiled| compiled.diagnostics)
 }
 
 /// The variables that `text` uses, by their names in templates. It need not be valid.

@@ -34,7 +34,7 @@ use crate::domain::recipient::Locale;
 use crate::domain::secret::RenderedText;
 use crate::domain::template_version::{TemplateSnapshot, TemplateVersion};
 pub use context::RenderContext;
-pub use editing::{diagnose, placeholders};
+pub use editing::{CompiledText, compile_text, diagnose, placeholders};
 use email::layout::{Layout, MailContent};
 use error::BRAND_MAX;
 pub use error::Error;

@@ -89,14 +89,12 @@ impl Previews {
             set.locales.extend(default.locales);
         }
         let renderer = Renderer::without_errors(validate::compile_partial(&set, settings)?)?;
-        Ok(Self { renderer, kind, locale: locale.clone() })
+        Ok(Self::of(renderer, kind, locale))
     }
 
-    /// The templates of `kind` and `locale` in `set`. Errors in other templates do not matter.
-    pub fn of_set(set: &TemplateSet, settings: &Settings, kind: Kind, locale: &Locale) -> Result<Self, Error> {
-        let near = set.near(locale, Some(kind), settings);
-        let renderer = Renderer::without_errors(validate::compile_partial(&near, settings)?)?;
-        Ok(Self { renderer, kind, locale: locale.clone() })
+    /// The messages of `kind` and `locale` from templates that are compiled already.
+    pub(super) fn of(renderer: Renderer, kind: Kind, locale: &Locale) -> Self {
+        Self { renderer, kind, locale: locale.clone() }
     }
 
     /// One sample for `channel` at the time `now`.

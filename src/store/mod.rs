@@ -78,7 +78,7 @@ pub use error::Error;
 pub use lease::{Claimed, LEASE, Lease};
 pub use ordering::Predecessor;
 pub use receipts::{Confirmation, DeliveryReceipts, Parked, Reported};
-pub use recipients::Recipients;
+pub use recipients::{RecipientChange, Recipients};
 pub use resend::NotResent;
 pub use retention::{REMOVED, Retention};
 pub use split::Share;

@@ -9,16 +9,17 @@ use uuid::Uuid;
 use super::audit_events::{operators_event, reason_line};
 use super::backend::Backend;
 use super::read_batcher::ReadBatcher;
-use super::rows::{ImportRows, NewContactRow, RecipientQuery, RecipientRows};
+use super::rows::{ImportRows, NewContactRow, RecipientQuery, RecipientRows, SettingsRow};
 use super::seal;
 use super::seal::{LookupHash, Sealer};
 use super::{Error, Store, channel_list, hash_labels};
 use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
+use crate::domain::content_hash::ContentHash;
 use crate::domain::notification::Priority;
 use crate::domain::preferences::{Preferences, RecipientTimeZone};
-use crate::domain::recipient::{Identifier, Locale, Recipient, RecipientId, RecipientRecord};
+use crate::domain::recipient::{Identifier, Locale, Recipient, RecipientId, RecipientRecord, RecipientSettings};
 
 /// Recipients as they are stored: found by hashes, with sealed contacts.
 #[async_trait]
@@ -29,9 +30,27 @@ pub(super) trait SealedRecipients: Send + Sync {
     async fn holders(&self, identifiers: &[LookupHash]) -> Result<Vec<Vec<Uuid>>, Error>;
     /// Writes recipients whole, all or none: what a recipient's row no longer names is removed.
     async fn import(&self, recipients: &[ImportRows], event: &AuditEvent) -> Result<(), Error>;
+    /// Replaces the settings of a recipient; `false`, and nothing written, when they are no longer as in `found`.
+    async fn change_settings(
+        &self,
+        found: &RecipientRows,
+        settings: &SettingsRow,
+        event: &AuditEvent,
+    ) -> Result<bool, Error>;
     /// Removes a recipient, and the hashes of its contacts from attempts and the search index; `false`, and nothing written,
     /// when the id is unknown.
     async fn erase(&self, recipient: Uuid, contacts: &[LookupHash], event: &AuditEvent) -> Result<bool, Error>;
+}
+
+/// What became of the change of a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecipientChange {
+    /// The recipient is as it was to become.
+    Done,
+    /// It was changed meanwhile; nothing was written.
+    Outdated,
+    /// There is no recipient with this id.
+    Unknown,
 }
 
 /// The recipients of this gateway.
@@ -122,6 +141,31 @@ impl Recipients {
         self.backend.import(&rows, &event.with("recipients", recipients.len())).await
     }
 
+    /// Replaces the settings of a recipient, if they are still those with the hash `base`. The event names what was changed, and
+    /// no values.
+    pub async fn change(
+        &self,
+        id: RecipientId,
+        base: &ContentHash,
+        settings: &RecipientSettings,
+        now: Timestamp,
+    ) -> Result<RecipientChange, Error> {
+        let rows = self.reader.find(RecipientQuery::Id(id.0), self.priority).await?;
+        let Some(found) = rows.into_iter().next() else { return Ok(RecipientChange::Unknown) };
+        let current = self.open(found.clone())?.settings();
+        if current.content_hash() != *base {
+            return Ok(RecipientChange::Outdated);
+        }
+        let differences = settings.differences(&current);
+        if differences.is_empty() {
+            return Ok(RecipientChange::Done);
+        }
+        let event = self.event(AuditKind::RecipientChanged, now);
+        let event = event.with("recipient", id.to_string()).with("changed", differences);
+        let done = self.backend.change_settings(&found, &settings_row(settings), &event).await?;
+        Ok(if done { RecipientChange::Done } else { RecipientChange::Outdated })
+    }
+
     /// Removes a recipient with all identifiers and contacts, and the hashes by which deliveries to these contacts are found.
     /// `false` when the id is unknown.
     pub async fn erase(&self, id: RecipientId, now: Timestamp) -> Result<bool, Error> {
@@ -173,5 +217,15 @@ impl Recipients {
             },
             contacts: opened,
         })
+    }
+}
+
+fn settings_row(settings: &RecipientSettings) -> SettingsRow {
+    let RecipientSettings { status, locale, preferences } = settings;
+    SettingsRow {
+        locale: locale.to_string(),
+        status: status.name(),
+        channels: channel_list::write(&preferences.channels),
+        time_zone: preferences.time_zone.as_ref().map(|zone| zone.name().to_owned()),
     }
 }

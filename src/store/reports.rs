@@ -26,6 +26,8 @@ pub trait Reports: Send + Sync {
     /// What operators did about a delivery and is no event of its own: that it was sent again, and that the data of its
     /// recipient was exported. In order.
     async fn operators_looks(&self, delivery: &DeliveryLine) -> Result<Vec<EventLine>, Error>;
+    /// The event by which a change of templates was published.
+    async fn publication(&self, change: i64) -> Result<Option<EventLine>, Error>;
     /// The open deliveries of each priority, in the order of [`Priority::ALL`].
     async fn backlogs(&self) -> Result<[Backlog; 2], Error>;
     /// The newest rejections of notifications, newest first.

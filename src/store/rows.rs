@@ -129,6 +129,7 @@ pub(super) enum RecipientQuery {
 }
 
 /// A recipient as stored.
+#[derive(Clone)]
 pub(super) struct RecipientRows {
     pub(super) id: Uuid,
     pub(super) locale: String,
@@ -139,9 +140,18 @@ pub(super) struct RecipientRows {
 }
 
 /// A contact as stored.
+#[derive(Clone)]
 pub(super) struct ContactRow {
     pub(super) channel: String,
     pub(super) sealed: Vec<u8>,
+}
+
+/// The settings of a recipient to store.
+pub(super) struct SettingsRow {
+    pub(super) locale: String,
+    pub(super) status: &'static str,
+    pub(super) channels: Option<String>,
+    pub(super) time_zone: Option<String>,
 }
 
 /// A recipient to store.

@@ -45,6 +45,26 @@ struct Starting {
 
 /// Starts a gateway on the database `file`, and returns the address of its ingest listener.
 pub(super) async fn gateway(config: &Path, file: &Path, paused: bool) -> anyhow::Result<(Child, SocketAddr)> {
+    serving(config, file, paused, &[], address_in_log).await
+}
+
+/// Starts a gateway on the database `file` with a console, and returns the address of that.
+pub(super) async fn console(config: &Path, file: &Path) -> anyhow::Result<(Child, SocketAddr)> {
+    let settings = [("OTPOST__CONSOLE__LISTEN", "127.0.0.1:0"), ("OTPOST__CONSOLE__SECOND_FACTOR", "optional")];
+    serving(config, file, true, &settings, |line| {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        line["console"].as_str()?.parse().ok()
+    })
+    .await
+}
+
+async fn serving(
+    config: &Path,
+    file: &Path,
+    paused: bool,
+    settings: &[(&str, &str)],
+    address: impl Fn(&str) -> Option<SocketAddr>,
+) -> anyhow::Result<(Child, SocketAddr)> {
     let url = format!("sqlite:{}", file.display());
     let environment = [
         ("OTPOST__STORE__URL", url.as_str()),
@@ -55,8 +75,9 @@ pub(super) async fn gateway(config: &Path, file: &Path, paused: bool) -> anyhow:
         ("OTPOST__DELIVERY__PAUSED", if paused { "true" } else { "false" }),
     ];
     let arguments = [OsStr::new("serve"), OsStr::new("--config"), config.as_os_str()];
+    let environment = [&environment[..], settings].concat();
     let mut starting = Starting::new("the gateway", Path::new(OTPOST), &arguments, &environment)?;
-    let address = starting.wait_for(address_in_log).await?;
+    let address = starting.wait_for(address).await?;
     Ok((starting.run(), address))
 }
 

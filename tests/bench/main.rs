@@ -13,6 +13,7 @@ mod limits;
 mod mail;
 mod measure;
 mod mock_providers;
+mod pages;
 mod proc_stats;
 mod render;
 mod reports;
@@ -74,6 +75,10 @@ struct Args {
     /// Measure only reports, over this many deliveries
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1_000..=20_000_000))]
     reports: Option<u32>,
+    /// Measure only pages of the console, over this many deliveries
+    #[arg(long, value_name = "N", num_args = 0..=1, env = "OTPOST_BENCH_PAGES", default_missing_value = "100000",
+        value_parser = clap::value_parser!(u32).range(1_000..=20_000_000))]
+    pages: Option<u32>,
     /// Print the results of every run as JSON
     #[arg(long)]
     json: bool,
@@ -120,9 +125,9 @@ fn execute(args: &Args) -> anyhow::Result<ExitCode> {
 /// Fails if a notification was lost or delivered twice.
 async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut terminated = signal(SignalKind::terminate())?;
-    if let Some(count) = args.reports {
+    if args.reports.is_some() || args.pages.is_some() {
         tokio::select! {
-            measured = reports::run(&args.dir, count, |line| println!("{line}")) => measured?,
+            measured = measure_one(args) => measured?,
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted?;
                 bail!("interrupted; temporary files were removed")
@@ -151,6 +156,18 @@ async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         print(&results, parameters);
     }
     Ok(if results.losses.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Only reports, or only pages.
+async fn measure_one(args: &Args) -> anyhow::Result<()> {
+    let say = |line: String| println!("{line}");
+    if let Some(count) = args.reports {
+        reports::run(&args.dir, count, say).await?;
+    }
+    if let Some(count) = args.pages {
+        pages::run(&args.dir, count, say).await?;
+    }
+    Ok(())
 }
 
 async fn measure(args: &Args, parameters: Parameters) -> anyhow::Result<Results> {

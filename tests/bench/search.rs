@@ -96,6 +96,13 @@ pub(super) async fn measure(
     ])
 }
 
+/// Adds the deliveries that are searched for to a database of many, and indexes them.
+pub(super) async fn add_probes(store: &Store, file: &std::path::Path, now: Timestamp) -> anyhow::Result<()> {
+    insert(file, &probes(store, now)?).await?;
+    while store.search_index().extend_index(EVENTS_PER_STEP).await? > 0 {}
+    Ok(())
+}
+
 async fn search(store: &Store, filter: &DeliveryFilter) -> anyhow::Result<(Vec<Uuid>, Duration)> {
     let began = Instant::now();
     let page = store.reports().deliveries(filter).await?;

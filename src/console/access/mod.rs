@@ -23,9 +23,9 @@ const PUBLIC: [&str; 3] = [sign_in::PATH, welcome::PATH, "/assets/"];
 
 /// What was just done, as one of a few words that a page turns into a sentence.
 #[derive(Deserialize)]
-struct DoneQuery {
+pub(super) struct DoneQuery {
     #[serde(default)]
-    done: String,
+    pub(super) done: String,
 }
 
 /// The pages to sign in and out, of one's own account, and of all users.

@@ -4,6 +4,8 @@ mod list;
 mod log;
 mod words;
 
+pub(super) use list::LATE;
+
 use actix_web::web::{self, ServiceConfig};
 
 pub(super) fn routes(service: &mut ServiceConfig) {

@@ -9,6 +9,7 @@ mod recipients;
 mod reports;
 mod routing;
 pub(super) mod templates;
+mod upkeep;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -36,6 +37,7 @@ pub(super) fn routes(service: &mut ServiceConfig) {
         )
         .app_data(PathConfig::default().error_handler(|_, _| PageError::NotFound.into()))
         .configure(overview::routes)
+        .configure(upkeep::routes)
         .configure(deliveries::routes)
         .configure(recipients::routes)
         .configure(templates::routes)
@@ -67,6 +69,8 @@ pub(super) enum PageError {
     Conflict(String),
     #[error("the database cannot be read")]
     Store(#[from] crate::store::Error),
+    #[error("the user cannot be read or changed")]
+    User(#[from] crate::flow::users::Error),
     #[error("the counts of reports cannot be read")]
     Counts(#[from] crate::flow::reporting::Error),
     #[error("the dossier cannot be made")]
@@ -82,7 +86,9 @@ impl PageError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Store(_) | Self::Counts(_) | Self::Dossier(_) | Self::Export(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::User(_) | Self::Counts(_) | Self::Dossier(_) | Self::Export(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
 use serde::Serialize;
 
+use super::upkeep::{self, UpkeepRow};
 use super::{PageError, require};
 use crate::console::Console;
 use crate::console::access::SignedIn;
@@ -31,6 +32,8 @@ struct Overview {
     times_chart: String,
     hours: Vec<HourRow>,
     templates_changed: Option<Timestamp>,
+    /// What needs somebody soon.
+    upkeep: Vec<UpkeepRow>,
 }
 
 #[derive(Serialize)]
@@ -47,7 +50,9 @@ async fn overview(console: Data<Console>, user: SignedIn) -> Result<HttpResponse
     let recent = console.recent.read(&console.store, console.clocks.steady.now()).await?;
     let last = console.store.template_versions().last_activations().await?;
     let hours: Vec<_> = recent.by_hour.iter().map(hour_row).collect();
+    let upkeep = upkeep::read(&console, &recent).await?;
     let page = Overview {
+        upkeep: upkeep.into_iter().filter(UpkeepRow::is_due).collect(),
         deliveries_chart: deliveries_chart(&hours),
         times_chart: times_chart(&recent),
         hours,

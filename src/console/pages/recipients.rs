@@ -1,6 +1,7 @@
 //! Recipients: finding one, what is known of it, and the rights that it has: to see its data, and to be erased.
 
 mod actions;
+mod edit;
 mod find;
 mod import;
 mod show;
@@ -25,6 +26,8 @@ pub(super) fn routes(service: &mut ServiceConfig) {
                 .route(web::post().to(import::import)),
         )
         .route("/recipients/{id}", web::get().to(show::show))
+        .route("/recipients/{id}/edit", web::get().to(edit::form))
+        .route("/recipients/{id}/edit", web::post().to(edit::change))
         .route("/recipients/{id}/reveal", web::post().to(actions::show_in_clear))
         .route("/recipients/{id}/export", web::post().to(actions::export))
         .route("/recipients/{id}/erase", web::get().to(actions::confirm_erasure))

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::proofs::Proofs;
-use super::{Error, Settings};
+use super::{Error, Settings, approval};
 use crate::domain::certificate_id::CertificateId;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
@@ -55,13 +55,13 @@ pub(super) async fn delivery(
         recipient: line.recipient.map(|id| store.recipient_hash(RecipientId(id))),
         clock: clock.map(|clock| ClockRecord { source: clock.source, offset_us: clock.offset_us }),
         retained_until: settings.retention.kept_until(line.received_at).to_string(),
-        messages: messages(store, settings, detail).await?,
+        messages: messages(store, settings, detail, proofs).await?,
         attempts: detail.attempts.iter().map(|attempt| attempt_record(attempt, &events)).collect(),
         events,
     })
 }
 
-async fn event_record(event: &EventLine, proofs: &mut Proofs<'_>) -> Result<EventRecord, Error> {
+pub(super) async fn event_record(event: &EventLine, proofs: &mut Proofs<'_>) -> Result<EventRecord, Error> {
     let index = event.seq.unsigned_abs().saturating_sub(1);
     Ok(EventRecord {
         index,
@@ -73,7 +73,12 @@ async fn event_record(event: &EventLine, proofs: &mut Proofs<'_>) -> Result<Even
     })
 }
 
-async fn messages(store: &Store, settings: &Settings, detail: &DeliveryDetail) -> Result<Vec<MessageRecord>, Error> {
+async fn messages(
+    store: &Store,
+    settings: &Settings,
+    detail: &DeliveryDetail,
+    proofs: &mut Proofs<'_>,
+) -> Result<Vec<MessageRecord>, Error> {
     let versions: Vec<_> = detail.attempts.iter().filter_map(|attempt| attempt.template_version).collect();
     if versions.is_empty() {
         return Ok(Vec::new());
@@ -83,16 +88,18 @@ async fn messages(store: &Store, settings: &Settings, detail: &DeliveryDetail) -
     let texts = message_text::of(store, &settings.templates, detail, &templates).await?;
     // The name of a person stands in these messages, and in no dossier.
     let has_name = detail.line.kind.starts_with("verification_");
-    let record = |text: &AttemptText<'_>| {
+    let mut messages = Vec::with_capacity(texts.len());
+    for text in &texts {
         let TemplateSnapshot { template_version, key, .. } = text.template();
-        let is_earlier = |at: Timestamp| at <= detail.line.received_at;
+        let used_at = used_at(detail, text);
         let uses = activations.iter().filter(|it| it.template_version == Some(*template_version));
-        let in_use_since = uses.map(|it| it.at).filter(|at| is_earlier(*at)).max();
+        let in_use_since = uses.map(|it| it.at).filter(|at| *at <= used_at).max();
         let rendered = text.rendered().filter(|_| !has_name);
-        MessageRecord {
+        messages.push(MessageRecord {
             template: key.to_string(),
             version: template_version.to_string(),
             in_use_since: in_use_since.map(|at| at.to_string()),
+            approval: approval::of(store, text.template(), used_at, proofs).await?,
             attempts: text.attempts().to_vec(),
             parts: text
                 .sources()
@@ -103,9 +110,15 @@ async fn messages(store: &Store, settings: &Settings, detail: &DeliveryDetail) -
                 let texts = parts.iter().filter(|(part, _)| *part != "html");
                 texts.map(|(part, text)| ((*part).to_owned(), text.clone())).collect()
             }),
-        }
-    };
-    Ok(texts.iter().map(record).collect())
+        });
+    }
+    Ok(messages)
+}
+
+/// When the first attempt with this text was made.
+fn used_at(detail: &DeliveryDetail, text: &AttemptText<'_>) -> Timestamp {
+    let attempts = detail.attempts.iter().filter(|attempt| text.attempts().contains(&attempt.number));
+    attempts.map(|attempt| attempt.started_at).min().unwrap_or(detail.line.received_at)
 }
 
 fn attempt_record(attempt: &Attempt, events: &[EventRecord]) -> AttemptRecord {

@@ -24,6 +24,7 @@ pub struct ExpiryMonitor(Mutex<MonitorState>);
 struct MonitorState {
     listeners: BTreeMap<&'static str, Vec<(&'static str, Timestamp)>>,
     clients: HashMap<String, Timestamp>,
+    configured_clients: Vec<String>,
     warned: HashMap<String, (Timestamp, ExpiryWarning)>,
 }
 
@@ -41,6 +42,17 @@ impl ExpiryMonitor {
             Some(known) => *known = end,
             None => drop(clients.insert(client.to_owned(), end)),
         }
+    }
+
+    /// Knows these clients of the configuration instead of those before.
+    pub fn configure_clients(&self, names: Vec<String>) {
+        self.state().configured_clients = names;
+    }
+
+    /// The configured clients that have presented no certificate since the start, so that its end is not known.
+    pub fn unseen_clients(&self) -> Vec<String> {
+        let state = self.state();
+        state.configured_clients.iter().filter(|name| !state.clients.contains_key(*name)).cloned().collect()
     }
 
     /// What is watched, by the name that metrics give it, and its end.
@@ -151,6 +163,15 @@ mod tests {
             ("server", END.after(DAY)),
         ];
         assert_eq!(monitor.state().ends(), expected.map(|(name, end)| (name.to_owned(), end)).into());
+    }
+
+    #[test]
+    fn a_configured_client_is_unseen_until_it_presents_a_certificate() {
+        let monitor = ExpiryMonitor::default();
+        monitor.configure_clients(vec!["processor".to_owned(), "backup".to_owned()]);
+        monitor.watch_client("processor", END);
+
+        assert_eq!(monitor.unseen_clients(), ["backup"]);
     }
 
     #[test]

@@ -42,6 +42,10 @@ impl AddressMailer {
         Self { provider, pending: Mutex::default() }
     }
 
+    pub(super) fn provider(&self) -> Option<&Arc<dyn Provider>> {
+        self.provider.as_ref()
+    }
+
     fn pending(&self) -> MutexGuard<'_, HashMap<String, PendingEmail>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,7 +69,7 @@ impl Users {
     /// Mails a code to an address.
     pub async fn begin_email(&self, user: &CurrentUser<'_>, address: &str) -> Result<(), Error> {
         let row = self.proven(user).await?;
-        let provider = self.mailer.provider.as_ref().ok_or(Error::NoMail)?;
+        let provider = self.mailer.provider().ok_or(Error::NoMail)?;
         let address = Contact::parse(Channel::Email, address.trim()).map_err(|_| Error::InvalidEmail)?;
         // 40 bits, and a few tries.
         let code = codes::random_code::<5>()?;

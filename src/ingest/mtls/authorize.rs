@@ -94,6 +94,11 @@ impl ClientAuthorizer {
         self.clients.iter().find(|client| client.has(&certificate.id.pin, &certificate.id.subject))
     }
 
+    /// The names of all clients, in the order of the configuration.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.clients.iter().map(|client| client.name.clone()).collect()
+    }
+
     /// All pins of all clients.
     pub(super) fn pins(&self) -> HashSet<&str> {
         self.clients.iter().flat_map(|client| &client.spki_pins).map(String::as_str).collect()

@@ -53,6 +53,11 @@ impl TrustStore {
         let authorizer = ClientAuthorizer::new(&settings.client, anchors.into_iter().collect(), revocations)?;
         Ok(Self { tls, store, authorizer, own, ends })
     }
+
+    /// The names of the clients that are let in.
+    pub(crate) fn clients(&self) -> Vec<String> {
+        self.authorizer.names()
+    }
 }
 
 /// What a reload has changed, for the log and the audit log.

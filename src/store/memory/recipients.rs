@@ -8,7 +8,7 @@ use super::tables::Tables;
 use crate::domain::audit_event::AuditEvent;
 use crate::store::Error;
 use crate::store::recipients::SealedRecipients;
-use crate::store::rows::{ContactRow, ImportRows, NewContactRow, RecipientQuery, RecipientRows};
+use crate::store::rows::{ContactRow, ImportRows, NewContactRow, RecipientQuery, RecipientRows, SettingsRow};
 use crate::store::seal::LookupHash;
 
 #[async_trait]
@@ -28,6 +28,26 @@ impl SealedRecipients for MemoryBackend {
         self.call("import", |tables| {
             tables.recipients.extend(recipients.iter().map(|recipient| (recipient.id, recipient.clone())));
             tables.events.push(event.clone());
+        })
+        .await
+    }
+
+    async fn change_settings(
+        &self,
+        found: &RecipientRows,
+        to: &SettingsRow,
+        event: &AuditEvent,
+    ) -> Result<bool, Error> {
+        self.call("change_settings", |tables| {
+            let is_same = |row: &&mut ImportRows| {
+                let row = (&row.locale, row.status, &row.channels, &row.time_zone);
+                row == (&found.locale, found.status.as_str(), &found.channels, &found.time_zone)
+            };
+            let Some(row) = tables.recipients.get_mut(&found.id).filter(is_same) else { return false };
+            (row.locale, row.status) = (to.locale.clone(), to.status);
+            (row.channels, row.time_zone) = (to.channels.clone(), to.time_zone.clone());
+            tables.events.push(event.clone());
+            true
         })
         .await
     }

@@ -71,6 +71,18 @@ impl Reports for MemoryBackend {
         .await
     }
 
+    async fn publication(&self, change: i64) -> Result<Option<EventLine>, Error> {
+        self.call("publication", |tables| {
+            let is_it = |event: &AuditEvent| {
+                event.kind == AuditKind::TemplateChangePublished
+                    && event.detail.get("change").and_then(Value::as_i64) == Some(change)
+            };
+            let found = tables.numbered_events().find(|(_, event)| is_it(event));
+            found.map(|(seq, event)| event_line(event, seq))
+        })
+        .await
+    }
+
     async fn backlogs(&self) -> Result<[Backlog; 2], Error> {
         self.call("backlogs", |tables| {
             Priority::ALL.map(|priority| {

@@ -14,7 +14,7 @@ use super::json_rows::{Hex, array};
 use super::search_index::forget_recipient;
 use crate::domain::audit_event::AuditEvent;
 use crate::store::recipients::SealedRecipients;
-use crate::store::rows::{ContactRow, ImportRows, RecipientQuery, RecipientRows};
+use crate::store::rows::{ContactRow, ImportRows, RecipientQuery, RecipientRows, SettingsRow};
 use crate::store::seal::LookupHash;
 use crate::store::{Error, retry};
 
@@ -99,6 +99,32 @@ impl SealedRecipients for Sqlite {
         let limit = if self.lock.is_some() { Duration::ZERO } else { LOCKED_MAX };
         let done = retry::while_temporary(limit, || self.failure.watch(self.replace(recipients, event))).await;
         done.map_err(Error::after_waiting)
+    }
+
+    async fn change_settings(
+        &self,
+        found: &RecipientRows,
+        settings: &SettingsRow,
+        event: &AuditEvent,
+    ) -> Result<bool, Error> {
+        let text = "UPDATE recipient SET locale = ?6, status = ?7, channels = ?8, time_zone = ?9, updated_at = ?10
+           WHERE id = ?1 AND locale = ?2 AND status = ?3 AND channels IS ?4 AND time_zone IS ?5";
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let query = sqlx::query(text).bind(found.id).bind(&found.locale).bind(&found.status);
+                let query = query.bind(&found.channels).bind(&found.time_zone);
+                let query = query.bind(&settings.locale).bind(settings.status).bind(&settings.channels);
+                let query = query.bind(&settings.time_zone).bind(event.at.micros());
+                if query.execute(&mut *transaction).await?.rows_affected() != 1 {
+                    return Ok(false);
+                }
+                insert_event(&mut transaction, event).await?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
     }
 
     async fn erase(&self, recipient: Uuid, contacts: &[LookupHash], event: &AuditEvent) -> Result<bool, Error> {

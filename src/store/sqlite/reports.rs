@@ -71,6 +71,13 @@ impl Reports for Sqlite {
         query.fetch_all(&self.read).await?.iter().map(event).collect()
     }
 
+    async fn publication(&self, change: i64) -> Result<Option<EventLine>, Error> {
+        // By the index of migration 0027.
+        let text = "SELECT seq, at, actor, kind, detail FROM audit_event
+            WHERE kind = 'template_change_published' AND detail->>'change' = ?1 ORDER BY seq LIMIT 1";
+        sqlx::query(text).bind(change).fetch_optional(&self.read).await?.as_ref().map(event).transpose()
+    }
+
     async fn backlogs(&self) -> Result<[Backlog; 2], Error> {
         let page = "SELECT kind = ?1 AS is_otp, count(*) AS depth, min(received_at) AS oldest
             FROM delivery INDEXED BY delivery_due WHERE state = 'open' AND due_at > ?2 AND due_at <= ?3 GROUP BY 1";

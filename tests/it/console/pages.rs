@@ -2,6 +2,7 @@
 
 mod abuse;
 mod deliveries;
+mod languages;
 mod overview;
 mod recipients;
 

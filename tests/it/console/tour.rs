@@ -4,22 +4,70 @@ use otpost::domain::access::Role;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 
-use crate::support::console::{Browser, CONSOLE, signed_in};
+use crate::support::console::{Browser, CONSOLE, hidden, signed_in};
 use crate::support::{Gateway, Setup, node, otp, recipient};
 
 const SCRIPT: &str = include_str!("../support/console_tour.js");
-const SMS: &str = "pl/otp/sms.hbs";
+pub(super) const SMS: &str = "pl/otp/sms.hbs";
 
-async fn gateway() -> Gateway {
+pub(super) async fn gateway() -> Gateway {
     let gateway = Setup::new().first("source = \"console\"\n").more(CONSOLE).start().await;
     gateway.knows([recipient("one").customer("1337").phone("+48600100200")]).await;
     gateway
 }
 
-async fn next_message(gateway: &Gateway, provider: &str) -> String {
+pub(super) async fn next_message(gateway: &Gateway, provider: &str) -> String {
     gateway.post(&otp().customer("1337")).await.expect_status(204);
     gateway.settle().await;
     gateway.sms(provider).received().last().unwrap().text.clone()
+}
+
+/// Every page that a user with all roles can open, of a gateway with a delivery.
+pub(super) async fn pages(gateway: &Gateway, user: &Browser) -> Vec<String> {
+    let delivery = gateway.last().await;
+    let recipient = gateway.store().recipients().id_of("one").unwrap();
+    let version = gateway.store().template_versions().active().await.unwrap()[0].template_version;
+    let page = user.page(&format!("/templates/text/{SMS}")).await;
+    let fields = [("base", hidden(&page, "base")), ("text", "NEW {{otp}} {{amount}} {{merchant}}".to_owned())];
+    let [base, text] = &fields;
+    let fields = [(base.0, base.1.as_str()), (text.0, text.1.as_str()), ("do", "save")];
+    let change = user.post(&format!("/templates/text/{SMS}"), &fields).await.expect_status(303);
+    let change = change.header("location").unwrap().split('?').next().unwrap().to_owned();
+    let fixed = [
+        "/",
+        "/upkeep",
+        "/deliveries",
+        "/recipients",
+        "/recipients/import",
+        "/templates",
+        "/templates/changes",
+        "/providers",
+        "/providers/show?name=primary",
+        "/providers/drain?name=primary",
+        "/routing",
+        "/reports",
+        "/reports/summary",
+        "/reports/providers",
+        "/reports/locales",
+        "/reports/costs",
+        "/audit",
+        "/audit/log",
+        "/users",
+        "/account",
+    ];
+    let named = [
+        format!("/deliveries/{}", delivery.line.id),
+        format!("/deliveries?recipient={recipient}"),
+        format!("/recipients/{recipient}"),
+        format!("/recipients/{recipient}/edit"),
+        format!("/recipients/{recipient}/erase"),
+        format!("/templates/text/{SMS}"),
+        "/templates/text/pl/otp/email.text.hbs".to_owned(),
+        format!("/templates/versions/{version}"),
+        change,
+        format!("/users/{}", user.name),
+    ];
+    fixed.into_iter().map(str::to_owned).chain(named).collect()
 }
 
 async fn drive(gateway: &Gateway, users: &[&Browser], tasks: Value, paths: Value) -> Value {
@@ -79,28 +127,7 @@ async fn no_page_has_a_serious_finding_of_axe_or_scrolls_sideways_on_a_phone() {
     let gateway = gateway().await;
     let user = signed_in(&gateway, &Role::iter().collect::<Vec<_>>()).await;
     next_message(&gateway, "primary").await;
-    let delivery = format!("/deliveries/{}", gateway.last().await.line.id);
-    let text = format!("/templates/text/{SMS}");
-    let paths = [
-        "/",
-        "/deliveries",
-        &delivery,
-        "/recipients",
-        "/recipients/import",
-        "/templates",
-        &text,
-        "/templates/changes",
-        "/providers",
-        "/providers/show?name=primary",
-        "/providers/drain?name=primary",
-        "/routing",
-        "/reports",
-        "/reports/summary",
-        "/audit",
-        "/audit/log",
-        "/users",
-        "/account",
-    ];
+    let paths = pages(&gateway, &user).await;
 
     let said = drive(&gateway, &[&user], json!([]), json!(paths)).await;
 

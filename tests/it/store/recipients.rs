@@ -3,6 +3,7 @@
 use otpost::domain::contact::{Channel, Contact};
 use otpost::domain::preferences::Preferences;
 use otpost::domain::recipient::{Identifier, IdentifierKind, RecipientStatus};
+use otpost::store::RecipientChange;
 
 use super::{Fixture, Promise};
 use crate::support::recipient;
@@ -17,6 +18,7 @@ pub(super) const PROMISES: &[Promise] = &[
     ("an import replaces a recipient whole", |it| Box::pin(replaced(it))),
     ("an erased recipient is not found again", |it| Box::pin(erased(it))),
     ("preferences are stored, and replaced by the next import", |it| Box::pin(agreed(it))),
+    ("settings are changed only if they are still those that were seen", |it| Box::pin(changed(it))),
     ("a recipient survives a restart", |it| Box::pin(kept(it))),
 ];
 
@@ -110,6 +112,25 @@ async fn erased(it: Fixture) {
     assert!(recipients.get(id).await.unwrap().is_none());
     assert!(recipients.find(&number(IdentifierKind::StorageCustomer, "1")).await.unwrap().is_empty());
     assert!(!recipients.erase(id, it.now()).await.unwrap());
+}
+
+async fn changed(it: Fixture) {
+    import(&it, [recipient("one").card("11").phone("+48600100200")]).await;
+    let recipients = it.store.recipients();
+    let find = async || recipients.find(&number(IdentifierKind::DcCard, "11")).await.unwrap().remove(0);
+    let seen = find().await;
+    let mut settings = seen.settings();
+    settings.status = RecipientStatus::OptedOut;
+    settings.preferences.channels = vec![Channel::Email, Channel::Sms];
+    let base = seen.settings().content_hash();
+    let change = async |base, settings| recipients.change(seen.id, base, settings, it.now()).await.unwrap();
+
+    assert_eq!(change(&base, &settings).await, RecipientChange::Done);
+    assert_eq!((find().await.settings(), find().await.contacts), (settings.clone(), seen.contacts.clone()));
+    assert_eq!(change(&base, &seen.settings()).await, RecipientChange::Outdated);
+    assert_eq!(find().await.settings(), settings);
+    let other = recipients.id_of("nobody").unwrap();
+    assert_eq!(recipients.change(other, &base, &settings, it.now()).await.unwrap(), RecipientChange::Unknown);
 }
 
 async fn kept(it: Fixture) {

@@ -213,4 +213,4 @@ fn row(event: LoggedEvent, links: bool) -> EventRow {
 }
 
 /// How long an event may wait for its signature before the page calls it late.
-pub(super) const LATE: Duration = Duration::from_secs(30);
+pub(in crate::console::pages) const LATE: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::advice;
 use crate::console::Console;
-use crate::console::pages::PageError;
+use crate::console::pages::{PageError, upkeep};
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::Priority;
 use crate::flow::inspector::{Answer, Question};
@@ -112,7 +112,7 @@ pub(super) async fn read(console: &Console, recent: &RecentTotals) -> Result<Liv
         Answer::Explained { .. } => (Vec::new(), None),
     };
     let ends = console.expiry.ends();
-    let mut certificates: Vec<_> = ends.into_iter().map(|(name, end)| certificate_row(name, end, now)).collect();
+    let mut certificates: Vec<_> = ends.into_iter().map(|(name, end)| certificate_row(&name, end, now)).collect();
     certificates.sort_by_key(|it| it.end);
     let urgent = certificates.iter().take_while(|it| it.days < SHOWN_DAYS).count().max(1).min(certificates.len());
     let more_certificates = certificates.split_off(urgent).len();
@@ -175,7 +175,7 @@ fn provider_row(report: ProviderReport) -> ProviderRow {
     }
 }
 
-fn certificate_row(name: String, end: Timestamp, now: Timestamp) -> CertificateRow {
+fn certificate_row(name: &str, end: Timestamp, now: Timestamp) -> CertificateRow {
     let warning = expiry::warning(end, now);
     let tone = match warning.map(expiry::ExpiryWarning::days) {
         None => "badge-quiet",
@@ -183,7 +183,7 @@ fn certificate_row(name: String, end: Timestamp, now: Timestamp) -> CertificateR
         Some(_) => "badge-bad",
     };
     CertificateRow {
-        name,
+        name: upkeep::title(name),
         end,
         days: expiry::days_left(end, now),
         advice: warning.map(expiry::ExpiryWarning::advice),

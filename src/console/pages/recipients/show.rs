@@ -1,13 +1,13 @@
 //! One recipient: what is known of it, with masked contacts, and its latest deliveries.
 
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Query};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::MaskedRecipient;
 use crate::console::Console;
-use crate::console::access::SignedIn;
+use crate::console::access::{DoneQuery, SignedIn};
 use crate::console::pages::deliveries::{ListedDelivery, rows};
 use crate::console::pages::{PageError, require};
 use crate::domain::access::Action;
@@ -26,12 +26,19 @@ struct OneRecipient {
     meaning: &'static str,
     rows: Vec<ListedDelivery>,
     has_more: bool,
+    done: &'static str,
+    may_edit: bool,
     may_reveal: bool,
     may_export: bool,
     may_erase: bool,
 }
 
-pub(super) async fn show(console: Data<Console>, user: SignedIn, id: Path<Uuid>) -> Result<HttpResponse, PageError> {
+pub(super) async fn show(
+    console: Data<Console>,
+    user: SignedIn,
+    id: Path<Uuid>,
+    query: Query<DoneQuery>,
+) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ViewRecipients).await?;
     let id = RecipientId(*id);
     let recipient = console.store.recipients().get(id).await?.ok_or(PageError::NotFound)?;
@@ -43,6 +50,12 @@ pub(super) async fn show(console: Data<Console>, user: SignedIn, id: Path<Uuid>)
         recipient: MaskedRecipient::from(&recipient),
         rows: rows(page.lines),
         has_more: page.next.is_some(),
+        done: if query.done == "changed" {
+            "The settings are changed. They count from the next delivery on."
+        } else {
+            ""
+        },
+        may_edit: user.may(Action::EditRecipient),
         may_reveal: user.may(Action::RevealContact),
         may_export: user.may(Action::ExportRecipient),
         may_erase: user.may(Action::EraseRecipient),
@@ -50,7 +63,7 @@ pub(super) async fn show(console: Data<Console>, user: SignedIn, id: Path<Uuid>)
     Ok(console.views.page("recipient", "Recipient", &user, &page))
 }
 
-const fn meaning(status: RecipientStatus) -> &'static str {
+pub(super) const fn meaning(status: RecipientStatus) -> &'static str {
     match status {
         RecipientStatus::Active => "gets all notifications",
         RecipientStatus::OptedOut => {

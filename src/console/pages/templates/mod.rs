@@ -7,6 +7,7 @@ mod grid;
 mod history;
 mod mail;
 mod preview;
+mod test_mail;
 mod text;
 
 use actix_web::web::{self, FormConfig, ServiceConfig};

@@ -15,7 +15,7 @@ use crate::domain::contact::Channel;
 use crate::domain::price::Price;
 use crate::render::sms::segments::SmsCost;
 use crate::render::{
-    self, Diagnostic, MessageSample, Previews, SampleValues, Settings, TemplatePath, TemplateSet, placeholders,
+    self, CompiledText, Diagnostic, MessageSample, SampleValues, Settings, TemplatePath, TemplateSet, placeholders,
 };
 
 /// More characters outside GSM 03.38 are those of another script, and are folded away.
@@ -32,19 +32,39 @@ pub(super) struct Previewed {
     pub(super) sample: SampleValues,
 }
 
+/// What the text is found to be: what is wrong with it, and the message, if the text is for one.
+pub(super) type Rendered = (Vec<Diagnostic>, Option<Result<MessageSample, render::Error>>);
+
+impl Previewed {
+    /// Compiles the text and renders the message, outside the thread that answers requests.
+    pub(super) async fn render(self, console: &Console) -> Result<(Self, Rendered), PageError> {
+        let (settings, now) = (console.templates.settings().clone(), console.clocks.wall.now());
+        let work = web::block(move || {
+            let rendered = rendered(&self, &settings, now);
+            (self, rendered)
+        });
+        work.await.map_err(|_| PageError::Conflict("the gateway is stopping".to_owned()))
+    }
+}
+
+fn rendered(of: &Previewed, settings: &Settings, now: Timestamp) -> Rendered {
+    let CompiledText { diagnostics, previews } = match render::compile_text(&of.set, &of.path, settings) {
+        Ok(compiled) => compiled,
+        Err(error) => return (Vec::new(), Some(Err(error))),
+    };
+    let message = previews
+        .zip(of.path.channel())
+        .map(|(previews, channel)| previews.and_then(|it| it.sample_with(of.sample, channel, now)));
+    (diagnostics, message)
+}
+
 /// The data of the fragment `template_preview`.
 pub(super) async fn render_preview(
     console: &Data<Console>,
     user: &SignedIn,
     of: Previewed,
 ) -> Result<Value, PageError> {
-    let (settings, now) = (console.templates.settings().clone(), console.clocks.wall.now());
-    let work = web::block(move || {
-        let (diagnostics, message) = work(&of, &settings, now);
-        (of, diagnostics, message)
-    });
-    let (of, diagnostics, message) =
-        work.await.map_err(|_| PageError::Conflict("the gateway is stopping".to_owned()))?;
+    let (of, (diagnostics, message)) = of.render(console).await?;
     let (added, removed) = placeholder_changes(&of);
     let errors = diagnostics.iter().filter(|it| it.is_error).count();
     let (sample, problem) = match message {
@@ -67,19 +87,6 @@ pub(super) async fn render_preview(
         "push": sample.as_ref().filter(|_| of.path.channel() == Some(Channel::Push)).map(push),
         "mail": sample.as_ref().filter(|_| of.path.channel() == Some(Channel::Email)).map(|it| mail(console, user, it)),
     }))
-}
-
-fn work(
-    of: &Previewed,
-    settings: &Settings,
-    now: Timestamp,
-) -> (Vec<Diagnostic>, Option<Result<MessageSample, render::Error>>) {
-    let diagnostics = render::diagnose(&of.set, &of.path, settings).unwrap_or_default();
-    let message = of.path.kind().zip(of.path.channel()).map(|(kind, channel)| {
-        let previews = Previews::of_set(&of.set, settings, kind, &of.path.locale)?;
-        previews.sample_with(of.sample, channel, now)
-    });
-    (diagnostics, message)
 }
 
 // A placeholder that disappears is what an author should notice before anybody else does.
@@ -123,6 +130,6 @@ fn mail(console: &Console, user: &SignedIn, sample: &MessageSample) -> Value {
     json!({ "subject": part(sample, "email.subject"), "text": part(sample, "email.text"), "frame": token.to_string() })
 }
 
-fn part<'a>(sample: &'a MessageSample, name: &str) -> &'a str {
+pub(super) fn part<'a>(sample: &'a MessageSample, name: &str) -> &'a str {
     sample.parts.iter().rfind(|(part, _)| *part == name).map_or("", |(_, text)| text.as_str())
 }

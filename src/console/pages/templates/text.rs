@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 
 use super::preview::{Previewed, render_preview};
-use super::{PageError, acting, history, source_notice};
+use super::{PageError, acting, history, source_notice, test_mail};
 use crate::console::Console;
 use crate::console::access::SignedIn;
 use crate::console::pages::{require, see_other};
@@ -43,7 +43,7 @@ pub(super) struct TextForm {
     text: String,
     #[serde(default)]
     sample: String,
-    /// `preview`, `save` or `remove`.
+    /// `preview`, `save`, `remove` or `test`.
     #[serde(default, rename = "do")]
     step: String,
 }
@@ -60,7 +60,8 @@ pub(super) async fn show(
     let live = console.templates.live_set();
     let draft = change.as_ref().and_then(|change| change.draft(&path.to_string())).map(|draft| draft.text.clone());
     let text = draft.unwrap_or_else(|| live.text(&path).map(str::to_owned)).unwrap_or_default();
-    let editor = TextEditor { path, change, text, sample: sample(&query.sample), notice: String::new() };
+    let editor =
+        TextEditor { path, change, text, sample: sample(&query.sample), notice: String::new(), has_problem: true };
     editor.page(&console, &user, StatusCode::OK).await
 }
 
@@ -91,6 +92,7 @@ pub(super) async fn edit(
     let text = match step.as_str() {
         "save" => Some(editor.text.clone()),
         "remove" => None,
+        "test" => return test_mail::send(&console, &user, editor).await,
         _ => return editor.page(&console, &user, StatusCode::OK).await,
     };
     require(&console, &user, Action::EditTemplates).await?;
@@ -111,12 +113,14 @@ pub(super) async fn edit(
 }
 
 /// What the editor shows.
-struct TextEditor {
-    path: TemplatePath,
+pub(super) struct TextEditor {
+    pub(super) path: TemplatePath,
     change: Option<TemplateChange>,
     text: String,
-    sample: SampleValues,
-    notice: String,
+    pub(super) sample: SampleValues,
+    /// What was done, or why it was not.
+    pub(super) notice: String,
+    pub(super) has_problem: bool,
 }
 
 impl TextEditor {
@@ -125,7 +129,7 @@ impl TextEditor {
         let change = find(console, &form.change).await?;
         // Forms send lines as CR LF.
         let text = form.text.replace("\r\n", "\n");
-        Ok(Self { path, change, text, sample: sample(&form.sample), notice: String::new() })
+        Ok(Self { path, change, text, sample: sample(&form.sample), notice: String::new(), has_problem: true })
     }
 
     fn set(&self, console: &Console) -> TemplateSet {
@@ -137,18 +141,21 @@ impl TextEditor {
     }
 
     async fn previewed(&self, console: &Data<Console>, user: &SignedIn) -> Result<Value, PageError> {
+        render_preview(console, user, self.to_preview(console)).await
+    }
+
+    pub(super) fn to_preview(&self, console: &Console) -> Previewed {
         let live = console.templates.live_set().text(&self.path).unwrap_or_default().to_owned();
-        let of = Previewed {
+        Previewed {
             set: self.set(console),
             path: self.path.clone(),
             text: self.text.clone(),
             live,
             sample: self.sample,
-        };
-        render_preview(console, user, of).await
+        }
     }
 
-    async fn page(
+    pub(super) async fn page(
         self,
         console: &Data<Console>,
         user: &SignedIn,
@@ -163,6 +170,8 @@ impl TextEditor {
         let data = json!({
             "source": source_notice(console),
             "notice": self.notice,
+            "has_problem": self.has_problem,
+            "test_mail": test_mail::offer(console, user, &self.path).await?,
             "path": self.path.to_string(),
             "change": id,
             "is_live": live_text.is_some(),
@@ -182,7 +191,7 @@ impl TextEditor {
         Ok(response)
     }
 
-    // The other parts of the same message.
+    // The parts of the same message, if there are several.
     fn parts(&self) -> Vec<Value> {
         let (Some(kind), Some(channel)) = (self.path.kind(), self.path.channel()) else { return Vec::new() };
         let paths = TemplatePath::of_message(&self.path.locale, kind, channel);
@@ -190,7 +199,7 @@ impl TextEditor {
             let is_current = *path == self.path;
             json!({ "path": path.to_string(), "file": path.file(), "current": is_current })
         };
-        paths.iter().map(shown).collect()
+        if paths.len() > 1 { paths.iter().map(shown).collect() } else { Vec::new() }
     }
 }
 

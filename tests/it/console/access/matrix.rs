@@ -13,6 +13,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("make_dossier", ".x....."),
     ("view_recipients", ".x..xx."),
     ("reveal_contact", ".x....."),
+    ("edit_recipient", ".x..x.."),
     ("import_recipients", "....x.."),
     ("export_recipient", ".....x."),
     ("erase_recipient", ".....x."),

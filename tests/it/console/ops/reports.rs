@@ -1,8 +1,12 @@
 //! The pages of reports, and exports.
 
+use std::time::Duration;
+
+use otpost::domain::access::Role;
 use otpost::domain::clock::Timestamp;
 
 use super::{exported, gateway, signed_in, until, user};
+use crate::support::console::{self, Request};
 use crate::support::{Gateway, otp, recipient};
 
 /// Two codes, one of them for nobody.
@@ -82,6 +86,42 @@ async fn an_export_is_a_file_for_the_one_who_asked_and_is_recorded() {
     let audit = gateway.files.audit().await;
     let exports: Vec<_> = audit.iter().filter(|it| it.0 == "report_exported").map(|it| &it.1["report"]).collect();
     assert_eq!(exports, ["summary", "providers", "deliveries", "costs"]);
+}
+
+#[tokio::test]
+async fn an_export_survives_a_restart_for_the_one_who_asked() {
+    let (gateway, _) = gateway().await;
+    let anna = console::Browser::of(&gateway, "anna", &[Role::Operator]).await;
+    let ben = console::Browser::of(&gateway, "ben", &[Role::Operator]).await;
+    let fields = [("from", "1d"), ("to", "now"), ("by", ""), ("format", "csv")];
+    let asked = anna.post("/reports/summary/export", &fields).await;
+    assert!(matches!(asked.status, 200 | 303), "{}", asked.body);
+    let file = loop {
+        let list = anna.page("/reports").await;
+        let id = list.split("/exports/").nth(1).and_then(|rest| rest.get(..36)).unwrap().to_owned();
+        if list.contains("ready,") {
+            break format!("/exports/{id}/file");
+        }
+    };
+    let before = anna.get(&file).await.expect_status(200).body;
+
+    let gateway = gateway.restart().await;
+
+    let get = async |of: &console::Browser, path: &str| {
+        let request = Request::get(path).header("Cookie", &of.cookie);
+        request.send(gateway.console_address()).await
+    };
+    assert_eq!(get(&anna, &file).await.expect_status(200).body, before);
+    assert!(get(&anna, "/reports").await.body.contains("ready,"));
+    get(&ben, &file).await.expect_status(404);
+    gateway.clock.move_on(Duration::from_mins(29));
+    get(&anna, "/reports").await.expect_status(200);
+    gateway.clock.move_on(Duration::from_mins(29));
+    get(&anna, "/reports").await.expect_status(200);
+    gateway.clock.move_on(Duration::from_mins(3));
+    get(&anna, &file).await.expect_status(404);
+    let left = std::fs::read_dir(gateway.files.path("exports")).unwrap().count();
+    assert_eq!(left, 0, "files of an hour ago");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use otpost::domain::access::Role;
 use otpost::flow::tasks::report_keeper;
+use otpost::pki::jwe_keys::KeyringEditor;
 
 use super::{CONSOLE, everybody, gateway};
 use crate::support::console::signed_in;
@@ -65,4 +66,48 @@ async fn assets_are_kept_by_their_hash_and_are_not_sent_twice() {
     assert_eq!((again.body.as_str(), again.header("cache-control")), ("", Some("no-cache")));
     assert!(style.body.len() <= 15 * 1024, "{}", style.body.len());
     user.get("/assets/..%2flayout.hbs").await.expect_status(404);
+}
+
+#[tokio::test]
+async fn upkeep_lists_what_ends_gets_old_or_lags_and_says_why_it_matters() {
+    let gateway = gateway().await;
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+    let user = signed_in(&gateway, &[Role::Viewer]).await;
+
+    let page = user.page("/upkeep").await;
+
+    for shown in [
+        "Certificate of the ingest listener",
+        "Client CA",
+        "Certificate of the client ",
+        "Counting for reports",
+        "Signing of the audit log",
+        "processors can no longer connect",
+        "otpost key new",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let topics = ["certificates", "encryption-keys", "old-texts", "missing-texts", "reports", "audit-log"];
+    assert!(topics.iter().all(|topic| page.contains(&format!("<h2 id=\"{topic}\">"))), "{page}");
+    gateway.clock.move_on(Duration::from_secs(1));
+    let overview = user.page("/").await;
+    assert!(overview.contains("href=\"/upkeep\"") && overview.contains("<h2 id=\"upkeep\">"), "{overview}");
+}
+
+#[tokio::test]
+async fn keys_that_are_published_for_a_year_and_files_that_differ_are_due() {
+    let gateway = Setup::new().first("source = \"console\"\n").more(CONSOLE).start().await;
+    let mut keys = KeyringEditor::begin(&gateway.files.path("pki/encryption")).unwrap();
+    let key = keys.add_first(2048, gateway.now().before(Duration::from_hours(24 * 366))).unwrap();
+    let user = signed_in(&gateway, &[Role::Viewer]).await;
+    assert!(user.page("/upkeep").await.contains("are the live texts"));
+    let path = gateway.files.config().templates.dir.join("pl/otp/sms.hbs");
+    std::fs::write(path, "OTHER {{otp}} {{amount}} {{merchant}}\n").unwrap();
+
+    let overview = user.page("/").await;
+
+    assert!(overview.contains(&format!("Key {key}")) && overview.contains("published for 366 days"), "{overview}");
+    assert!(overview.contains("differ: pl/otp/sms.hbs"), "{overview}");
+    assert!(overview.contains("href=\"/upkeep#texts-of-files\""), "{overview}");
 }

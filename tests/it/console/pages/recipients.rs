@@ -4,7 +4,7 @@ use otpost::domain::access::Role;
 use serde_json::{Value, json};
 
 use super::{PHONE, gateway, recorded};
-use crate::support::console::signed_in;
+use crate::support::console::{hidden, signed_in};
 use crate::support::{otp, recipient};
 
 #[tokio::test]
@@ -124,4 +124,60 @@ async fn a_file_is_checked_before_it_is_imported_and_wrong_rows_are_named_withou
     let large = vec![b'x'; 6 * 1024 * 1024];
     let answer = user.upload(path, &[("do", "check")], ("a.csv", &large)).await;
     assert!((400..500).contains(&answer.status), "{}", answer.status);
+}
+
+#[tokio::test]
+async fn settings_are_changed_for_a_reason_and_only_if_nobody_changed_them_meanwhile() {
+    let gateway = gateway().await;
+    let user = signed_in(&gateway, &[Role::Support]).await;
+    let found = user.get("/recipients?q=storage_customer:1337").await;
+    let path = found.header("location").unwrap().to_owned();
+    let id = path.rsplit('/').next().unwrap().to_owned();
+    let edit = format!("{path}/edit");
+    let page = user.page(&edit).await;
+    let base = hidden(&page, "base");
+    let fields = |more: &[(&'static str, &'static str)]| {
+        let mut fields: std::collections::BTreeMap<_, _> = [
+            ("base", base.as_str()),
+            ("status", "opted_out"),
+            ("locale", "en-gb"),
+            ("first", "push"),
+            ("second", "sms"),
+            ("third", ""),
+            ("time_zone", "europe/warsaw"),
+            ("reason", "asked by phone, ticket 7"),
+        ]
+        .into();
+        fields.extend(more.iter().copied());
+        fields.into_iter().collect::<Vec<_>>()
+    };
+
+    for (wrong, said) in [
+        (("reason", " "), "The reason is empty"),
+        (("locale", "english please"), "Locale: "),
+        (("second", "push"), "push is chosen twice"),
+        (("third", "fax"), "Channels: "),
+        (("time_zone", "Mars/Olympus"), "Time zone: expected the name of a time zone such as Europe/Warsaw."),
+        (("status", "sleepy"), "expected active, opted_out, blocked or deceased"),
+    ] {
+        let page = user.post(&edit, &fields(&[wrong])).await.expect_status(422).body;
+        assert!(page.contains(said) && page.contains("ticket 7") != (wrong.0 == "reason"), "{said}: {page}");
+    }
+    user.post(&edit, &fields(&[("base", "x")])).await.expect_status(422);
+    signed_in(&gateway, &[Role::Security]).await.post(&edit, &fields(&[])).await.expect_status(403);
+    assert!(recorded(&gateway, "recipient_changed").await.is_empty());
+
+    user.post(&edit, &fields(&[])).await.expect_status(303);
+
+    let page = user.page(&format!("{path}?done=changed")).await;
+    for shown in ["The settings are changed", "opted out", "en-GB", "push, sms", "Europe/Warsaw"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let changed = json!(["status", "locale", "channels", "time_zone"]);
+    let expected = json!({ "recipient": id, "reason": "asked by phone, ticket 7", "changed": changed });
+    assert_eq!(recorded(&gateway, "recipient_changed").await, [expected]);
+    let late = user.post(&edit, &fields(&[("status", "blocked")])).await.expect_status(409).body;
+    assert!(late.contains("The recipient was changed meanwhile"), "{late}");
+    assert_eq!(recorded(&gateway, "recipient_changed").await.len(), 1);
+    user.get("/recipients/00000000-0000-4000-8000-000000000000/edit").await.expect_status(404);
 }

@@ -1,9 +1,11 @@
 //! Templates in the console: from a draft over a review to the next message.
 
+mod dossier;
 mod errors;
 mod pages;
 mod review;
 mod schedule;
+mod test_mail;
 
 use otpost::domain::access::Role;
 use otpost::domain::content_hash::ContentHash;

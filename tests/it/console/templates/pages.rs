@@ -68,7 +68,7 @@ async fn a_mail_is_shown_in_a_frame_with_a_policy_of_its_own() {
     let frame = page.html.split("src=\"/templates/mail/").nth(1).unwrap().split('"').next().unwrap();
     let mail = browser.get(&format!("/templates/mail/{frame}")).await;
 
-    assert!(page.html.contains("iframe class=\"preview-mail-phone\" sandbox"));
+    assert!(page.html.contains("iframe class=\"preview-mail-phone\" tabindex=\"0\" sandbox"));
     assert!(mail.html.contains("Test Bank") && mail.html.contains("012345"), "{}", mail.html);
     assert!(mail.policy.contains("default-src 'none'") && mail.policy.ends_with("sandbox"), "{}", mail.policy);
 }
