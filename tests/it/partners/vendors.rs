@@ -140,8 +140,8 @@ async fn infobip_takes_a_code_as_its_own_models_read_it() {
         "{read}"
     );
     let report = python::run(
-        "import json\nfrom infobip_api_client.models import SmsDeliveryReport, MessageStatus\n\
-         status = MessageStatus(groupId=3, groupName='DELIVERED', id=5, name='DELIVERED_TO_HANDSET')\n\
+        "import json\nfrom infobip_api_client.models import SmsDeliveryReport, SmsMessageStatus\n\
+         status = SmsMessageStatus(groupId=3, groupName='DELIVERED', id=5, name='DELIVERED_TO_HANDSET')\n\
          print(json.dumps(SmsDeliveryReport(messageId='v-1', to='48600100200', status=status).to_dict(), default=str), end='')",
         &json!({}),
     );
@@ -204,4 +204,37 @@ async fn smsapi_takes_a_code_and_reports_it_as_a_query() {
     let answer = asked(TOKEN).post(gateway.receipts_address()).await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "OK"));
     assert_eq!(gateway.last().await.line.state, "confirmed");
+}
+
+#[tokio::test]
+async fn fcm_takes_a_code_as_googles_own_description_has_it() {
+    let tokens = Vendor::open("200 OK", json!({ "access_token": "t-0", "expires_in": 3599 })).await;
+    let vendor = Vendor::open("200 OK", json!({ "name": "projects/bank-1/messages/v-1" })).await;
+    let key = openssl::pkey::PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap();
+    let account = json!({
+        "project_id": "bank-1", "client_email": "otpost@bank-1.example", "token_uri": format!("http://{}", tokens.address),
+        "private_key": String::from_utf8(key.private_key_to_pem_pkcs8().unwrap()).unwrap(),
+    });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), account.to_string()).unwrap();
+    let provider = format!(
+        "[[provider]]\nname = \"fcm\"\nkind = \"fcm\"\nurl = \"http://{}\"\nservice_account = \"file:{}\"\n",
+        vendor.address,
+        file.path().display()
+    );
+    let gateway = Setup::new().first(&provider).start().await;
+    gateway.knows([recipient("phone").customer("1337").app("token-1")]).await;
+
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.settle().await;
+
+    let message: Value = serde_json::from_str(&vendor.body()).unwrap();
+    let complaints = python::run(include_str!("../support/fcm_schema.py"), &message);
+    assert_eq!(complaints, "");
+    let mut wrong = message.clone();
+    wrong["message"]["android"]["priority"] = "URGENT".into();
+    wrong["message"]["data"]["count"] = 1.into();
+    let complaints = python::run(include_str!("../support/fcm_schema.py"), &wrong);
+    assert_eq!(complaints.lines().count(), 2, "{complaints}");
+    assert_eq!(message["message"]["token"], "token-1");
 }
