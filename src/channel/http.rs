@@ -128,7 +128,7 @@ pub struct HttpChannel<P> {
 }
 
 impl<P: HttpProvider> HttpChannel<P> {
-    fn new(common: &Common, max_in_flight: usize, provider: Arc<P>) -> Result<Self, Error> {
+    pub(super) fn new(common: &Common, max_in_flight: usize, provider: Arc<P>) -> Result<Self, Error> {
         check_in_flight(common.name(), "max_in_flight", max_in_flight)?;
         let (permits, resolver) = (PrioritySemaphore::new(max_in_flight), Resolver::default());
         let client = client(common.name(), common.ca.as_deref(), common.timeout, max_in_flight, &resolver)?;
@@ -319,9 +319,19 @@ pub(super) fn basic(name: &str, user: &Credential, password: &Credential) -> Res
         return Err(Error::new(name, "user: must not contain a colon"));
     }
     let pair = format!("{}:{}", user.expose(), password.expose());
-    let value = format!("Basic {}", openssl::base64::encode_block(pair.as_bytes()));
-    let mut value =
-        HeaderValue::try_from(value).map_err(|_| Error::new(name, "user and password: expected printable text"))?;
+    let pair = Credential::new(openssl::base64::encode_block(pair.as_bytes()));
+    authorization(name, "user and password", "Basic", &pair)
+}
+
+/// The `Authorization` header with a secret in `scheme`; `key` is the setting that holds the secret.
+pub(super) fn authorization(
+    name: &str,
+    key: &str,
+    scheme: &str,
+    secret: &Credential,
+) -> Result<(HeaderName, HeaderValue), Error> {
+    let value = HeaderValue::try_from(format!("{scheme} {}", secret.expose()));
+    let mut value = value.map_err(|_| Error::new(name, format!("{key}: expected printable text")))?;
     value.set_sensitive(true);
     Ok((AUTHORIZATION, value))
 }

@@ -6,20 +6,26 @@
 
 pub mod email_smtp;
 mod endpoint;
+pub mod fcm;
 pub mod http;
+pub mod infobip;
 mod io_problem;
 pub mod priority_semaphore;
 pub mod push_http;
 pub mod receipt;
+mod receipts_url;
 mod redaction;
 #[cfg(test)]
 mod sample;
 mod settings;
 pub mod sms_gateway;
+pub mod smsapi;
 #[cfg(test)]
 mod test_servers;
 mod tls_problem;
+pub mod twilio;
 mod unescape;
+pub mod vonage;
 
 pub use endpoint::ProviderEndpoint;
 pub use settings::{Common, KindSettings, Settings};
@@ -43,7 +49,12 @@ use settings::ProviderKind;
 /// The provider registry: one line for each kind of provider.
 const KINDS: &[ProviderKind] = &[
     ProviderKind::new::<sms_gateway::Settings>("sms_gateway", Channel::Sms),
+    ProviderKind::new::<infobip::Settings>("infobip", Channel::Sms),
+    ProviderKind::new::<smsapi::Settings>("smsapi", Channel::Sms),
+    ProviderKind::new::<vonage::Settings>("vonage", Channel::Sms),
+    ProviderKind::new::<twilio::Settings>("twilio", Channel::Sms),
     ProviderKind::new::<push_http::Settings>("push_http", Channel::Push),
+    ProviderKind::new::<fcm::Settings>("fcm", Channel::Push),
     ProviderKind::new::<email_smtp::Settings>("smtp", Channel::Email),
     #[cfg(test)]
     ProviderKind::new::<sample::Settings>("sample", Channel::Sms),

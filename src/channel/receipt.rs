@@ -299,7 +299,7 @@ mod tests {
             let found = headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
             found.map(|(_, value)| value.as_bytes())
         };
-        let batch = parser.parse(&Callback { header: &header, body: body.as_bytes(), now: NOW })?;
+        let batch = parser.parse(&Callback { header: &header, query: "", body: body.as_bytes(), now: NOW })?;
         Ok(batch.receipts.into_iter().map(|it| (it.reference.as_str().to_owned(), it.status)).collect())
     }
 
@@ -369,7 +369,7 @@ mod tests {
         let many = token(json!({ "list": "/results" }));
         let receive = |body: &str| {
             let header = |name: &str| (name == "X-Token").then_some(SECRET.as_bytes());
-            many.parse(&Callback { header: &header, body: body.as_bytes(), now: NOW })
+            many.parse(&Callback { header: &header, query: "", body: body.as_bytes(), now: NOW })
         };
         let batch = receive(
             r#"{"results":[{"reference":"a","status":"DELIVRD"},{"reference":"b"},null,7,{"reference":"c","status":"BUFFERED"},

@@ -114,7 +114,7 @@ mod tests {
         let outcome = adapter.provider.send(&test_servers::sms("Code 0042")).await.outcome;
         let header = |name: &str| (name == "X-Signature").then_some(SECRET.as_bytes());
         let body = br#"{"reference":"s-1","status":"DELIVRD"}"#;
-        let callback = Callback { header: &header, body, now: Timestamp::from_micros(0) };
+        let callback = Callback { header: &header, query: "", body, now: Timestamp::from_micros(0) };
         let receipts = adapter.receipts.unwrap().receipts(&callback).unwrap().receipts;
 
         assert_eq!(outcome, Outcome::accepted(Reference::new("s-1")));
@@ -180,7 +180,12 @@ mod tests {
         for (name, visibility, kind, channel) in [
             ("sample", "", "sample", "Sms"),
             ("sms_gateway", "pub ", "sms_gateway", "Sms"),
+            ("smsapi", "pub ", "smsapi", "Sms"),
+            ("infobip", "pub ", "infobip", "Sms"),
+            ("vonage", "pub ", "vonage", "Sms"),
+            ("twilio", "pub ", "twilio", "Sms"),
             ("push_http", "pub ", "push_http", "Push"),
+            ("fcm", "pub ", "fcm", "Push"),
             ("email_smtp", "pub ", "smtp", "Email"),
         ] {
             let declaration = format!("channel/mod.rs: {visibility}mod {name};");

@@ -88,7 +88,9 @@ pub struct ReceiptBatch {
 pub struct Callback<'a> {
     /// A header by name; `None` when it is missing or repeated.
     pub header: &'a dyn Fn(&str) -> Option<&'a [u8]>,
-    /// The whole body, as the signature covers it.
+    /// What follows `?` in the address; empty when there is none.
+    pub query: &'a str,
+    /// The whole body, as the signature covers it; empty for a `GET`.
     pub body: &'a [u8],
     /// The time of arrival.
     pub now: Timestamp,

@@ -1,4 +1,4 @@
-//! The receipts listener: a provider posts to `/receipts/{provider}` what happened to a message.
+//! The receipts listener: a provider posts to `/receipts/{provider}` what happened to a message, or sends it as a query.
 //!
 //! HTTP/1.1 over TLS, or plain HTTP on loopback behind a proxy. It knows no provider's format and checks no signature
 //! itself. No answer says what a receipt changed, so that no caller learns which messages exist.
@@ -47,7 +47,8 @@ pub fn listen(
     let path = format!("{}/receipts/{{provider}}", settings.checked_base_path()?);
     let receipts = Data::from(receipts);
     let routes = move |service: &mut ServiceConfig| {
-        let resource = web::resource(path.as_str()).route(web::post().to(take)).default_service(web::to(only_post));
+        let resource = web::resource(path.as_str()).route(web::post().to(take)).route(web::get().to(take));
+        let resource = resource.default_service(web::to(other_method));
         service.app_data(receipts.clone()).service(resource).default_service(web::to(not_found));
     };
     settings.address().serve(OPTIONS, routes, move |end| expiry.watch(LISTENER, vec![(LISTENER, end)]))
@@ -66,9 +67,10 @@ async fn take(request: HttpRequest, payload: Payload, receipts: Data<Receipts>) 
         values.next().filter(|_| values.next().is_none()).map(header::HeaderValue::as_bytes)
     };
     let provider = request.match_info().query("provider");
-    let callback = Callback { header: &header, body: &body, now: receipts.now() };
+    let callback = Callback { header: &header, query: request.query_string(), body: &body, now: receipts.now() };
     match receipts.into_inner().accept(provider, &callback).await {
-        Ok(()) => HttpResponse::Ok().finish(),
+        // Some providers repeat a receipt until this word is the answer; no provider minds it.
+        Ok(()) => HttpResponse::Ok().content_type("text/plain").body("OK"),
         Err(CallbackError::UnknownProvider) => reject(StatusCode::NOT_FOUND),
         Err(CallbackError::Rejected(ReceiptRejection::Unsigned | ReceiptRejection::Untimely)) => {
             reject(StatusCode::UNAUTHORIZED)
@@ -81,9 +83,9 @@ async fn take(request: HttpRequest, payload: Payload, receipts: Data<Receipts>) 
     }
 }
 
-async fn only_post() -> HttpResponse {
+async fn other_method() -> HttpResponse {
     let mut answer = reject(StatusCode::METHOD_NOT_ALLOWED);
-    answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+    answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, POST"));
     answer
 }
 
@@ -96,7 +98,7 @@ fn reject(status: StatusCode) -> HttpResponse {
     let detail = match status {
         StatusCode::UNAUTHORIZED => "the signature or its time is not valid",
         StatusCode::NOT_FOUND => "no such path",
-        StatusCode::METHOD_NOT_ALLOWED => "this path accepts only POST",
+        StatusCode::METHOD_NOT_ALLOWED => "this path accepts only POST and GET",
         StatusCode::REQUEST_TIMEOUT => "the body did not arrive in time",
         StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
         StatusCode::BAD_REQUEST => "not a receipt",

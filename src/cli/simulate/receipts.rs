@@ -107,7 +107,7 @@ mod tests {
             let held = head.lines().filter_map(|line| line.split_once(": "));
             held.into_iter().find(|(held, _)| *held == name).map(|(_, value)| value.as_bytes())
         };
-        let callback = Callback { header: &header, body: body.as_bytes(), now: SystemClock.now() };
+        let callback = Callback { header: &header, query: "", body: body.as_bytes(), now: SystemClock.now() };
         let read = provider.receipts(&callback).unwrap();
         assert!(head.starts_with("POST /receipts/sms HTTP/1.1"), "{head}");
         assert_eq!((read.receipts[0].reference.as_str(), read.receipts[0].status), ("r-1", ReceiptStatus::Delivered));

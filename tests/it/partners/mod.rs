@@ -11,6 +11,7 @@ mod repeats;
 mod segments;
 mod slow;
 mod toxics;
+mod vendors;
 
 use std::fmt::Display;
 use std::net::SocketAddr;

@@ -258,7 +258,7 @@ pub(super) async fn report(world: Arc<World>, message: Message) {
 async fn hand_in(world: &Arc<World>, provider: &ProviderName, body: &str) -> bool {
     let Some(node) = world.one() else { return false };
     let header = |name: &str| name.eq_ignore_ascii_case("X-Signature").then_some(SECRET.as_bytes());
-    let callback = Callback { header: &header, body: body.as_bytes(), now: node.receipts.now() };
+    let callback = Callback { header: &header, query: "", body: body.as_bytes(), now: node.receipts.now() };
     let taken = Arc::clone(&node.receipts).accept(&provider.0, &callback);
     matches!(tokio::time::timeout(Duration::from_secs(5), taken).await, Ok(Ok(())))
 }
