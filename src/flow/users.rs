@@ -6,13 +6,13 @@
 
 mod account;
 mod admin;
-mod codes;
+pub(super) mod codes;
 mod email;
 mod password;
 mod sessions;
 mod set_up;
 mod sign_in;
-mod throttle;
+pub(super) mod throttle;
 mod totp;
 
 use std::sync::Arc;

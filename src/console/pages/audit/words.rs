@@ -59,6 +59,9 @@ pub(super) fn sentence(kind: &str) -> String {
         "encryption_key_created" => "created a key for encrypted requests",
         "encryption_key_activated" => "decided when a key for encrypted requests is published",
         "encryption_key_retired" => "retired a key for encrypted requests",
+        "api_token_added" => "made an API token",
+        "api_token_revoked" => "revoked an API token, or all of a user",
+        "api_token_refused" => "was refused with an API token",
         kind => return kind.replace('_', " "),
     };
     sentence.to_owned()
