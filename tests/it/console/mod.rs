@@ -1,6 +1,7 @@
 //! The console over HTTP: who gets in, what pages show, and what they change.
 
 mod access;
+mod api;
 mod ops;
 mod pages;
 mod templates;
