@@ -12,6 +12,9 @@ pub mod operations {}
 #[doc = include_str!("docs/audit.md")]
 pub mod audit {}
 
+#[doc = include_str!("docs/api.md")]
+pub mod api {}
+
 #[doc = include_str!("docs/console.md")]
 pub mod console {}
 

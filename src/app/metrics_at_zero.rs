@@ -15,6 +15,7 @@ use crate::domain::notification::{Kind, Priority};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::provider_profile::ProviderProfile;
 use crate::domain::receipt::ReceiptStatus;
+use crate::flow::api_tokens::TOKEN_OUTCOMES;
 use crate::flow::limits::RATE_SCOPES;
 use crate::flow::receipts::OUTCOMES as RECEIPT_OUTCOMES;
 use crate::flow::users::SIGN_IN_OUTCOMES;
@@ -35,6 +36,7 @@ pub(super) fn start(config: &Config, sends_receipts: impl Fn(&ProviderName) -> b
     start_at_zero("otpost_reloads_total", &[&["taken", "failed"]]);
     start_at_zero("otpost_template_reloads_total", &[&["activated", "rejected"]]);
     start_at_zero("otpost_console_sign_ins_total", &[&SIGN_IN_OUTCOMES]);
+    start_at_zero("otpost_console_token_requests_total", &[&TOKEN_OUTCOMES]);
     start_at_zero("otpost_rate_limit_alarms_total", &[&RATE_SCOPES]);
     let priorities = Priority::ALL.map(Priority::name);
     start_at_zero("otpost_queue_depth", &[&priorities]);

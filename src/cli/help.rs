@@ -12,7 +12,8 @@ use super::{Usage, output};
 use crate::config;
 
 /// Name and text of each guide. A new guide is one line here.
-const GUIDES: [(&str, &str); 8] = [
+const GUIDES: [(&str, &str); 9] = [
+    ("api", include_str!("../docs/api.md")),
     ("audit", include_str!("../docs/audit.md")),
     ("console", include_str!("../docs/console.md")),
     ("glossary", include_str!("../docs/glossary.md")),

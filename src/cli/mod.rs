@@ -20,6 +20,7 @@ mod output;
 mod progress_bar;
 mod provider;
 mod recipient;
+mod remote;
 mod report;
 mod restore;
 mod route;
@@ -28,6 +29,7 @@ mod simulate;
 mod template;
 mod template_output;
 mod time;
+mod token;
 mod user;
 mod workspace;
 
@@ -82,6 +84,9 @@ enum Command {
     /// Add users of the console, and change their roles
     #[command(subcommand)]
     User(user::Command),
+    /// Make and revoke tokens, by which programs use the API and commands use --server
+    #[command(subcommand)]
+    Token(token::Command),
     /// Look at what processors post
     #[command(subcommand)]
     Ingest(ingest::Command),
@@ -103,8 +108,8 @@ enum Command {
     /// Simulate a processor that posts notifications, or providers that receive messages
     #[command(subcommand)]
     Simulate(simulate::Simulate),
-    /// Print the API for processors as OpenAPI 3.1 (JSON)
-    Openapi,
+    /// Print an API as OpenAPI 3.1 (JSON)
+    Openapi(openapi::Args),
     /// Print a completion script for a shell
     Completion {
         /// The shell
@@ -166,10 +171,11 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Report(command) => report::run(command).await,
             Command::Provider(command) => provider::run(command).await,
             Command::User(command) => user::run(command).await,
+            Command::Token(command) => token::run(command).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Template(command) => template::run(command).await,
             Command::Simulate(command) => simulate::run(command).await,
-            Command::Openapi => openapi::run(),
+            Command::Openapi(args) => openapi::run(&args),
             Command::Completion { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Otpost::command(), "otpost", &mut script);

@@ -3,6 +3,7 @@
 
 mod erase;
 mod export;
+mod find;
 mod import;
 mod progress;
 mod show;
@@ -12,9 +13,10 @@ use std::process::ExitCode;
 use uuid::Uuid;
 
 use super::Usage;
-use crate::domain::contact::Channel;
-use crate::domain::recipient::{Identifier, IdentifierKind, Recipient};
+use super::remote::{RemoteError, RemoteGateway};
+use crate::domain::recipient::{Identifier, IdentifierKind};
 use crate::domain::written;
+use crate::flow::recipient_search::{MaskedRecipient, RecipientList};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -22,6 +24,8 @@ pub(super) enum Command {
     Import(import::Args),
     /// Show the recipients that have an identifier, with masked contacts
     Show(show::Args),
+    /// Find recipients by an identifier, a phone number, an e-mail address or an id, with masked contacts
+    Find(find::Args),
     /// Erase a recipient with all identifiers and contacts
     Erase(erase::Args),
     /// Write everything that is stored of a recipient to a file, with contacts in clear
@@ -32,6 +36,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Import(args) => import::run(&args).await,
         Command::Show(args) => show::run(&args).await,
+        Command::Find(args) => find::run(&args).await,
         Command::Erase(args) => erase::run(&args).await,
         Command::Export(args) => export::run(&args).await,
     }
@@ -61,11 +66,6 @@ pub(super) fn parse_identifier(kind: IdentifierKind, value: &str) -> Result<Iden
     written::identifier::parse(kind, value).map_err(|error| Usage(format!("{kind}: {error}")))
 }
 
-/// A phone number in the form in which contacts are stored. Its country code must be there.
-pub(super) fn normalised_phone(text: &str) -> Result<String, impl std::error::Error + use<>> {
-    written::phone::normalised(text, None)
-}
-
 /// The identifier that an option `--recipient KIND:VALUE` names.
 pub(super) fn identifier_option(text: &str) -> Result<Identifier, Usage> {
     let expected =
@@ -80,21 +80,24 @@ pub(super) fn not_found(kind: IdentifierKind) -> anyhow::Error {
     anyhow::anyhow!("no recipient has this {kind}")
 }
 
-/// The masked contacts of a recipient on `channel`, the preferred one first.
-fn masked_contacts(recipient: &Recipient, channel: Channel) -> impl Iterator<Item = String> {
-    recipient.contacts.iter().filter(move |contact| contact.channel() == channel).map(ToString::to_string)
+/// The recipients that have the identifier, by the gateway on another machine.
+async fn found_by(remote: &RemoteGateway, identifier: &IdentifierArgs) -> anyhow::Result<Vec<MaskedRecipient>> {
+    let Identifier { kind, value } = identifier.parse()?;
+    let q = serde_json::json!({ "q": format!("{kind}:{value}") });
+    let list: RecipientList = remote.post(&["recipients", "find"], &q).await.map_err(RemoteError::explained)?;
+    Ok(list.recipients)
 }
 
 /// The one recipient that is meant: the only one with the identifier, or the one with this id.
 fn choose<'a>(
     identifier: &IdentifierArgs,
     id: Option<Uuid>,
-    recipients: &'a [Recipient],
-) -> anyhow::Result<&'a Recipient> {
+    recipients: &'a [MaskedRecipient],
+) -> anyhow::Result<&'a MaskedRecipient> {
     match (recipients, id) {
         ([], _) => Err(identifier.not_found()),
         ([recipient], None) => Ok(recipient),
-        (_, Some(id)) => match recipients.iter().find(|recipient| recipient.id.0 == id) {
+        (_, Some(id)) => match recipients.iter().find(|recipient| recipient.id == id) {
             Some(recipient) => Ok(recipient),
             None => Err(Usage("--id: the recipient of this id does not have this identifier".to_owned()).into()),
         },
@@ -107,7 +110,7 @@ fn choose<'a>(
     }
 }
 
-fn summary(recipient: &Recipient) -> String {
-    let contacts: Vec<_> = Channel::ALL.into_iter().flat_map(|channel| masked_contacts(recipient, channel)).collect();
+fn summary(recipient: &MaskedRecipient) -> String {
+    let contacts: Vec<_> = recipient.contacts.iter().map(|it| it.contact.as_str()).collect();
     format!("{}  {}  {}", recipient.id, recipient.locale, contacts.join(" ")).trim_end().to_owned()
 }

@@ -7,8 +7,10 @@ mod target;
 use std::process::ExitCode;
 
 use indicatif::ProgressBar;
+use serde_json::json;
 
 use super::progress_bar::progress_bar;
+use super::remote::{RemoteError, RemoteGateway, ServerArgs};
 use super::{ConfigFile, Usage, config_file, time};
 use crate::flow::reporting::{self, Period, ReportRequest};
 use crate::report::columns::SummedReport;
@@ -56,6 +58,8 @@ pub(super) struct Args {
     target: TargetArgs,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -73,6 +77,9 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
 // Without a report that sums, the rows of all deliveries.
 async fn write(args: &Args, summed: Option<SummedReport>) -> anyhow::Result<ExitCode> {
     let request = request(args, summed)?;
+    if let Some(remote) = args.server.remote()? {
+        return ask(&remote, args, summed, &request).await;
+    }
     let config = args.config.load()?;
     let mut target = ReportTarget::open(&args.target)?;
     let store = config_file::read_store(&config).await?;
@@ -85,6 +92,31 @@ async fn write(args: &Args, summed: Option<SummedReport>) -> anyhow::Result<Exit
         Err(reporting::Error::Write(error)) => return Err(target.explain(error)),
         Err(error) => return Err(error.into()),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+// The gateway writes the report, in the form that is asked for.
+async fn ask(
+    remote: &RemoteGateway,
+    args: &Args,
+    summed: Option<SummedReport>,
+    request: &ReportRequest,
+) -> anyhow::Result<ExitCode> {
+    let here = || Usage("report deliveries is made on the machine of the gateway, without --server".to_owned());
+    let report = summed.ok_or_else(here)?;
+    let query = json!({
+        "from": request.from.to_jiff().to_string(),
+        "to": request.to.to_jiff().to_string(),
+        "by": args.by.map(|by| match by {
+            Period::Hour => "hour",
+            Period::Day => "day",
+            Period::Month => "month",
+        }),
+        "zone": request.zone.iana_name(),
+        "format": args.target.remote_format()?,
+    });
+    let text = remote.get_text(&["reports", report.name()], &query).await.map_err(RemoteError::explained)?;
+    args.target.write_whole(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -32,7 +32,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List(args) => list::run(&args),
+        Command::List(args) => list::run(&args).await,
         Command::Check(args) => check::run(&args),
         Command::Preview(args) => preview::run(&args),
         Command::Diff(args) => diff::run(&args).await,

@@ -13,6 +13,8 @@ use crate::domain::clock::SystemClock;
 use crate::flow::users::Users;
 use crate::store::Store;
 
+pub(super) use change::role;
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List users: roles, state, last sign-in
@@ -54,6 +56,6 @@ fn users_in(store: Arc<Store>, config: &Config) -> (Arc<Store>, Users) {
     (store, users)
 }
 
-fn joined(roles: &[Role]) -> String {
+pub(super) fn joined(roles: &[Role]) -> String {
     roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")
 }

@@ -1,10 +1,11 @@
 //! The operators' console: server-rendered pages over HTTPS, or over plain HTTP on loopback.
 //!
-//! `access` decides who may do what. `pages` has one file per topic, which reads from the store and changes through `flow`.
+//! `access` decides who may do what. `api` has the same for programs. `pages` has one file per topic, which reads from the store and changes through `flow`.
 //! `views` renders the templates in `templates/console/`; `assets` serves the stylesheet and htmx. Every page works without
 //! JavaScript.
 
 mod access;
+mod api;
 mod assets;
 mod charts;
 mod pages;
@@ -21,6 +22,7 @@ use actix_web::web::{self, Data, FormConfig, PayloadConfig, ServiceConfig};
 
 use crate::domain::clock::Clocks;
 use crate::flow::alarms::Alarms;
+use crate::flow::api_tokens::ApiTokens;
 use crate::flow::dossiers;
 use crate::flow::exports::Exports;
 use crate::flow::inspector::Inspector;
@@ -33,6 +35,7 @@ use crate::server::{HttpListener, HttpOptions};
 use crate::store::Store;
 
 pub use crate::server::Error;
+pub use api::openapi::describe as api_description;
 use pages::templates::MailPreviews;
 pub use settings::Settings;
 use views::Views;
@@ -54,6 +57,7 @@ pub struct Console {
     pub templates: Arc<TemplatePublisher>,
     pub clocks: Clocks,
     users: Arc<Users>,
+    tokens: ApiTokens,
     pub dossiers: dossiers::Settings,
     pub daily_reports: Daily,
     /// The folder of the keys with which processors encrypt.
@@ -111,12 +115,14 @@ pub fn listen(
         export_folder,
     } = parts;
     let (address, steady) = (settings.address(), Arc::clone(&clocks.steady));
+    let tokens = ApiTokens::new(Arc::clone(&store), Arc::clone(&clocks.wall));
     let console = Data::new(Console {
         store,
         inspector,
         alarms,
         clocks,
         users,
+        tokens,
         templates,
         dossiers,
         mails: MailPreviews::default(),
@@ -134,7 +140,7 @@ pub fn listen(
         let guarded = guarded.configure(assets::routes).configure(access::routes).configure(pages::routes);
         let forms = FormConfig::default().limit(access::UPLOAD_MAX);
         let bodies = PayloadConfig::new(access::UPLOAD_MAX);
-        service.app_data(console.clone()).app_data(forms).app_data(bodies).service(guarded);
+        service.app_data(console.clone()).app_data(forms).app_data(bodies).configure(api::routes).service(guarded);
     };
     address.serve(OPTIONS, routes, move |end| expiry.watch(LISTENER, vec![(LISTENER, end)]))
 }

@@ -21,6 +21,8 @@ pub struct Settings {
     pub certificate: PathBuf,
     /// The key of the certificate, PEM.
     pub key: PathBuf,
+    /// CA certificates, PEM: programs may present a certificate of one of them, which a token can be bound to. Empty for none.
+    pub client_ca: PathBuf,
     /// A session ends after this time without a page that its user asked for.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub idle: Duration,
@@ -39,6 +41,7 @@ impl Default for Settings {
             listen: String::new(),
             certificate: PathBuf::new(),
             key: PathBuf::new(),
+            client_ca: PathBuf::new(),
             idle: Duration::from_mins(30),
             session: Duration::from_hours(12),
             second_factor: SecondFactor::Required,
@@ -50,12 +53,14 @@ impl Default for Settings {
 impl Settings {
     /// Where the console listens, and what it presents.
     pub fn address(&self) -> ListenAddress<'_> {
-        ListenAddress { section: "console", listen: &self.listen, certificate: &self.certificate, key: &self.key }
+        let Self { listen, certificate, key, client_ca, .. } = self;
+        let client_ca = Some(client_ca.as_path()).filter(|file| !file.as_os_str().is_empty());
+        ListenAddress { section: "console", listen, certificate, key, client_ca }
     }
 
     /// All paths, to resolve relative ones.
     pub fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        [&mut self.certificate, &mut self.key, &mut self.languages]
+        [&mut self.certificate, &mut self.key, &mut self.client_ca, &mut self.languages]
             .into_iter()
             .filter(|path| !path.as_os_str().is_empty())
     }

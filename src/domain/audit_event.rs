@@ -22,6 +22,8 @@ pub enum Actor {
     Operator(String),
     /// A user of the console, by name.
     User(String),
+    /// A program with a token of the API, by the name of the token.
+    Token(String),
 }
 
 impl std::fmt::Display for Actor {
@@ -32,6 +34,7 @@ impl std::fmt::Display for Actor {
             Self::Gateway => f.write_str("gateway"),
             Self::Operator(name) => write!(f, "operator:{name}"),
             Self::User(name) => write!(f, "user:{name}"),
+            Self::Token(name) => write!(f, "token:{name}"),
         }
     }
 }
@@ -182,8 +185,14 @@ pub enum AuditKind {
     SignedOut,
     /// A user ended another session of their own.
     SessionEnded,
-    /// A user asked for something that no role of theirs allows.
+    /// A user or a token asked for something that no role of theirs allows.
     AccessDenied,
+    /// A token of the API was made.
+    ApiTokenAdded,
+    /// A token of the API was revoked, or all tokens of a user.
+    ApiTokenRevoked,
+    /// A request with a token of the API that is unknown or does not count was refused.
+    ApiTokenRefused,
 }
 
 impl AuditKind {

@@ -52,8 +52,9 @@ impl AlarmKind {
 }
 
 /// An alarm that is not over, with a sentence for operators.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ActiveAlarm {
+    #[schema(value_type = String)]
     pub alarm: AlarmKind,
     pub detail: String,
 }

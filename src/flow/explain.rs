@@ -8,6 +8,7 @@ use std::fmt;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::limits::SendLimits;
 use super::recipients::OtpAmbiguous;
@@ -87,10 +88,35 @@ impl From<Recipient> for ExplainedRecipient {
     }
 }
 
+/// How recipients would be notified: what `otpost route explain` prints, and what the API answers.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RouteExplanation {
+    /// `gateway`: by the running gateway; `stored`: by the configuration file and what is stored.
+    pub source: String,
+    #[schema(value_type = String)]
+    pub kind: Kind,
+    /// Whether several recipients have the identifier of an OTP.
+    pub ambiguous: bool,
+    /// What that means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ambiguity: Option<String>,
+    /// No recipient has the identifier if the list is empty.
+    pub recipients: Vec<RecipientExplanation>,
+}
+
+impl RouteExplanation {
+    pub fn new(source: &str, kind: Kind, recipients: Vec<RecipientExplanation>, setting: OtpAmbiguous) -> Self {
+        let ambiguity = ambiguity(recipients.len(), kind, setting);
+        Self { source: source.to_owned(), kind, ambiguous: ambiguity.is_some(), ambiguity, recipients }
+    }
+}
+
 /// How one recipient would be notified.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RecipientExplanation {
+    #[schema(value_type = String)]
     pub locale: Locale,
+    #[schema(value_type = String)]
     pub status: RecipientStatus,
     pub candidates: Vec<CandidateExplanation>,
     /// The end of quiet hours, unless the notification is urgent.
@@ -128,10 +154,11 @@ pub fn ambiguity(count: usize, kind: Kind, setting: OtpAmbiguous) -> Option<Stri
 }
 
 /// One entry of the plan, used or skipped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CandidateExplanation {
     /// 1 for the first.
     pub step: usize,
+    #[schema(value_type = String)]
     pub channel: Channel,
     /// Empty if the whole channel is skipped.
     pub provider: String,

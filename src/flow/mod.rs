@@ -11,12 +11,14 @@
 //! `recipient_export` and `disclosure` are what they take out of the gateway. `exports` keeps files that take a while to make, such
 //! as those of `report_export` and `audit_export`; `audit_state` says how far the audit log is signed, and checks it.
 //! `template_publishing` takes changes of templates to the recipients. `users` knows the users of the console, their passwords
-//! and sessions.
+//! and sessions, and `api_tokens` the tokens by which programs act for them.
 
 pub mod alarms;
+pub mod api_tokens;
 pub mod audit;
 pub mod audit_bundle;
 pub mod audit_export;
+pub mod audit_list;
 pub mod audit_state;
 mod certificate_numbers;
 pub mod deliveries;
@@ -35,12 +37,14 @@ pub mod receipts;
 pub mod recent;
 pub mod recipient_export;
 pub mod recipient_import;
+pub mod recipient_search;
 pub mod recipients;
 pub mod report_export;
 mod report_keys;
 pub mod reporting;
 mod sender;
 pub mod tasks;
+pub mod template_documents;
 pub mod template_publishing;
 mod text_mail;
 pub mod users;

@@ -6,14 +6,14 @@
 
 mod account;
 mod admin;
-mod codes;
+pub(super) mod codes;
 mod email;
 mod password;
 mod sessions;
 mod set_up;
 mod sign_in;
 mod test_mail;
-mod throttle;
+pub(super) mod throttle;
 mod totp;
 
 use std::sync::Arc;

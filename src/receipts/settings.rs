@@ -23,7 +23,8 @@ pub struct Settings {
 impl Settings {
     /// Where the listener listens, and what it presents.
     pub fn address(&self) -> ListenAddress<'_> {
-        ListenAddress { section: "receipts", listen: &self.listen, certificate: &self.certificate, key: &self.key }
+        let Self { listen, certificate, key, .. } = self;
+        ListenAddress { section: "receipts", listen, certificate, key, client_ca: None }
     }
 
     /// All paths, to resolve relative ones.

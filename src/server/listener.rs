@@ -1,4 +1,4 @@
-//! A listener that knows no client certificates: HTTPS with a certificate that can be replaced, or plain HTTP on loopback.
+//! A listener that needs no client certificates: HTTPS with a certificate that can be replaced, or plain HTTP on loopback.
 //!
 //! `receipts` and the console are such listeners; each has its own routes and its own section of the configuration.
 
@@ -11,7 +11,10 @@ use actix_web::web::ServiceConfig;
 use openssl::ssl::SslContext;
 use tokio::net::TcpStream;
 
-use super::{ClientStream, Error, HttpOptions, HttpServer, ReloadableTls, ServerIdentity, acceptor};
+use super::tls::{ask_for_certificate, pin_of};
+use super::{
+    ClientPin, ClientStream, Error, HttpOptions, HttpServer, ReloadableTls, ServerIdentity, acceptor, read_certificates,
+};
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::pki;
@@ -25,11 +28,13 @@ pub struct ListenAddress<'a> {
     pub listen: &'a str,
     pub certificate: &'a Path,
     pub key: &'a Path,
+    /// CA certificates, PEM: clients are asked for a certificate of one of them, and need none. `None` where none is asked for.
+    pub client_ca: Option<&'a Path>,
 }
 
 impl<'a> ListenAddress<'a> {
     /// The keys that a reload applies while the listener uses TLS; all others need a restart.
-    pub const RELOADED: [&'static str; 2] = ["certificate", "key"];
+    pub const RELOADED: [&'static str; 3] = ["certificate", "key", "client_ca"];
 
     /// Whether there is a listener.
     pub fn is_open(&self) -> bool {
@@ -44,7 +49,7 @@ impl<'a> ListenAddress<'a> {
     /// The files that a reload reads.
     pub fn files(self) -> impl Iterator<Item = &'a Path> {
         let has_tls = self.has_tls();
-        [self.certificate, self.key].into_iter().filter(move |_| has_tls)
+        [self.certificate, self.key].into_iter().chain(self.client_ca).filter(move |_| has_tls)
     }
 
     /// Checks the settings and files as [`ListenAddress::serve`] would use them, without listening.
@@ -67,11 +72,15 @@ impl<'a> ListenAddress<'a> {
             let acceptor = Arc::clone(&tls);
             let accept = move |tcp: TcpStream| {
                 let acceptor = Arc::clone(&acceptor);
-                async move { acceptor.accept(tcp).await.map(|stream| ClientStream::new(stream, (), ())) }
+                async move {
+                    let stream = acceptor.accept(tcp).await?;
+                    let pin = pin_of(stream.ssl());
+                    Some(ClientStream::new(stream, pin, ()))
+                }
             };
             (server.listen(self.section, self.listen, accept), Some(tls))
         } else {
-            let accept = |tcp: TcpStream| async { Some(ClientStream::new(tcp, (), ())) };
+            let accept = |tcp: TcpStream| async { Some(ClientStream::new(tcp, ClientPin::default(), ())) };
             (server.listen(self.section, self.listen, accept), None)
         };
         let (addresses, server) = server.map_err(|source| self.cannot_listen(source))?.run();
@@ -84,13 +93,21 @@ impl<'a> ListenAddress<'a> {
     fn tls(&self) -> Result<Option<(SslContext, Timestamp)>, Error> {
         let Some(identity) = self.identity()? else { return Ok(None) };
         let (_, end) = pki::validity(&identity.certificate).map_err(|error| identity.error(chain(&error)))?;
-        Ok(Some((acceptor(&identity)?.build().into_context(), end)))
+        let mut tls = acceptor(&identity)?;
+        if let Some(file) = self.client_ca {
+            ask_for_certificate(&mut tls, &read_certificates(&format!("{}.client_ca", self.section), file)?)?;
+        }
+        Ok(Some((tls.build().into_context(), end)))
     }
 
     fn identity(&self) -> Result<Option<ServerIdentity>, Error> {
         let setting = || format!("{}.certificate", self.section);
         match [self.certificate, self.key].map(|path| path.as_os_str().is_empty()) {
             [false, false] => ServerIdentity::read(self.section, self.certificate, self.key).map(Some),
+            [true, true] if self.client_ca.is_some() => {
+                let what = "needs certificate and key: a client certificate is presented over TLS";
+                Err(Error::setting(format!("{}.client_ca", self.section), what))
+            }
             [true, true] if self.is_loopback()? => Ok(None),
             [true, true] => {
                 let what = "must be set, because the address can be reached from other machines";
@@ -150,7 +167,8 @@ mod tests {
     use super::*;
 
     fn at<'a>(listen: &'a str, certificate: &'a str, key: &'a str) -> ListenAddress<'a> {
-        ListenAddress { section: "receipts", listen, certificate: Path::new(certificate), key: Path::new(key) }
+        let (certificate, key) = (Path::new(certificate), Path::new(key));
+        ListenAddress { section: "receipts", listen, certificate, key, client_ca: None }
     }
 
     fn error(settings: ListenAddress<'_>) -> String {
@@ -171,6 +189,12 @@ mod tests {
         let missing = at("127.0.0.1:0", "/no/a.pem", "/no/a.key");
         assert!(error(missing).starts_with("receipts.certificate /no/a.pem: "));
         assert!(error(at("nowhere", "", "")).starts_with("receipts.listen: "));
+    }
+
+    #[test]
+    fn client_certificates_need_tls() {
+        let plain = ListenAddress { client_ca: Some(Path::new("ca.pem")), ..at("127.0.0.1:0", "", "") };
+        assert!(error(plain).starts_with("receipts.client_ca: needs certificate and key"));
     }
 
     #[test]

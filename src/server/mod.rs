@@ -1,7 +1,7 @@
 //! The HTTPS server that the listeners share: TLS, PEM files, HTTP/1.1 with limits, and a certificate that can be
 //! replaced while the server runs.
 //!
-//! It knows no route and no client certificate. `receipts` and `console` use it as it is; `ingest` adds client certificates.
+//! It knows no route. `receipts` and `console` use it as it is; `ingest` adds its rules for client certificates.
 
 mod base_path;
 mod body;
@@ -22,7 +22,7 @@ pub use listener::{HttpListener, ListenAddress};
 pub use malformed::MalformedHead;
 pub use pem_files::{ServerIdentity, read_certificates};
 pub use stream::ClientStream;
-pub use tls::{HANDSHAKE_TIMEOUT, ReloadableTls, SECURITY_LEVEL, acceptor, handshake};
+pub use tls::{ClientPin, HANDSHAKE_TIMEOUT, ReloadableTls, SECURITY_LEVEL, acceptor, handshake};
 
 /// Why a listener cannot be started.
 #[derive(Debug, thiserror::Error)]

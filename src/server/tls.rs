@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use openssl::error::ErrorStack;
-use openssl::ssl::{self, Ssl, SslAcceptor, SslAcceptorBuilder, SslContext, SslMethod, SslOptions};
+use openssl::ssl::{
+    self, Ssl, SslAcceptor, SslAcceptorBuilder, SslContext, SslMethod, SslOptions, SslRef, SslSessionCacheMode,
+    SslVerifyMode,
+};
+use openssl::x509::{X509, X509PurposeId};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
 use super::{Error, ServerIdentity};
+use crate::pki;
 
 /// Level 2 refuses keys below 112 bits of security: RSA below 2048 bits, curves below 224 bits.
 pub const SECURITY_LEVEL: u32 = 2;
@@ -32,6 +37,34 @@ pub fn acceptor(identity: &ServerIdentity) -> Result<SslAcceptorBuilder, Error> 
     Ok(tls)
 }
 
+/// At most one intermediate between a client's certificate and the CA.
+const CHAIN_DEPTH: u32 = 2;
+
+/// Asks clients for a certificate of one of these CAs. A client needs none; one that presents another certificate is refused.
+pub(super) fn ask_for_certificate(tls: &mut SslAcceptorBuilder, authorities: &[X509]) -> Result<(), ErrorStack> {
+    // A resumed session would carry an old decision about a certificate into a new connection.
+    tls.set_session_cache_mode(SslSessionCacheMode::OFF);
+    tls.set_options(SslOptions::NO_TICKET);
+    tls.set_num_tickets(0)?;
+    for authority in authorities {
+        tls.add_client_ca(authority)?;
+        tls.cert_store_mut().add_cert(authority.clone())?;
+    }
+    tls.set_verify_depth(CHAIN_DEPTH);
+    tls.verify_param_mut().set_purpose(X509PurposeId::SSL_CLIENT)?;
+    tls.set_verify(SslVerifyMode::PEER);
+    Ok(())
+}
+
+/// The SPKI pin of the certificate that a client presented; nothing where none is asked for or presented.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientPin(pub Option<String>);
+
+/// The pin of a finished handshake.
+pub(super) fn pin_of(ssl: &SslRef) -> ClientPin {
+    ClientPin(ssl.peer_certificate().and_then(|certificate| pki::spki_pin(&certificate).ok()))
+}
+
 /// Performs the handshake of a server.
 pub async fn handshake(ssl: Ssl, tcp: TcpStream) -> Result<SslStream<TcpStream>, ssl::Error> {
     let mut stream = SslStream::new(ssl, tcp)?;
@@ -42,7 +75,7 @@ pub async fn handshake(ssl: Ssl, tcp: TcpStream) -> Result<SslStream<TcpStream>,
     Ok(stream)
 }
 
-/// TLS without client certificates. The certificate can be replaced; handshakes that began before keep the old one.
+/// TLS whose certificate can be replaced. The certificate can be replaced; handshakes that began before keep the old one.
 pub struct ReloadableTls(ArcSwap<SslContext>);
 
 impl ReloadableTls {

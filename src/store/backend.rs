@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use super::api_tokens::StoredTokens;
 use super::audit_archives::AuditArchives;
 use super::audit_tree::AuditTree;
 use super::client_certificates::ClientCertificates;
@@ -39,6 +40,7 @@ pub(super) trait Backend:
     + SealKeyRecord
     + SearchIndex
     + ConsoleUsers
+    + StoredTokens
 {
     /// Bytes that may still be written.
     async fn free_space(&self) -> Result<u64, Error>;

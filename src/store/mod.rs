@@ -15,6 +15,7 @@
 //! statements: they seal and open contents, make ids and lease tokens, and batch.
 
 mod accept;
+pub mod api_tokens;
 pub mod audit_archives;
 pub mod audit_events;
 pub mod audit_tree;
@@ -254,6 +255,11 @@ impl Store {
 
     /// Users of the console and their sessions.
     pub fn users(&self) -> &dyn users::ConsoleUsers {
+        &*self.backend
+    }
+
+    /// Tokens by which programs act for users of the console.
+    pub fn api_tokens(&self) -> &dyn api_tokens::StoredTokens {
         &*self.backend
     }
 

@@ -240,6 +240,11 @@ pub const ALL: &[Metric] = &[
         &["outcome"],
         "Sign-ins to the console: signed in, refused, or throttled (rejected unchecked, because too many failed before).",
     ),
+    counter_of(
+        "otpost_console_token_requests_total",
+        &["outcome"],
+        "Requests with a token of the API: accepted, refused, or throttled (refused without a record, because too many were before).",
+    ),
     gauge_of("otpost_build_info", &["version"], "Always 1."),
 ];
 

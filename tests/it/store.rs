@@ -4,6 +4,7 @@
 
 mod acceptance;
 mod after_acceptance;
+mod api_tokens;
 mod archives;
 mod audit_log;
 mod key_rotation;
@@ -58,6 +59,7 @@ type Promise = (&'static str, fn(Fixture) -> Pending<()>);
 fn promises() -> Vec<Promise> {
     [
         acceptance::PROMISES,
+        api_tokens::PROMISES,
         after_acceptance::PROMISES,
         key_rotation::PROMISES,
         leases::PROMISES,

@@ -3,16 +3,14 @@
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
-use serde_json::{Value, json};
+use serde_json::Value;
 use strum::IntoEnumIterator;
 
+use crate::cli::remote::{RemoteError, ServerArgs};
 use crate::cli::{ConfigFile, Usage, output, time};
 use crate::domain::audit_event::AuditKind;
 use crate::domain::written::time::parse;
-use crate::store::audit_events::{EventFilter, EventScope};
-use crate::store::reports::EventLine;
-
-const PAGE: u32 = 500;
+use crate::flow::audit_list::{EventList, EventQuery, EventSummary, LIMIT_MAX};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  otpost audit list --from 24h\n  otpost audit list --kind provider_drained --json")]
@@ -31,6 +29,8 @@ pub(crate) struct Args {
     limit: u32,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -44,53 +44,66 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let now = time::now();
     let to = parse(&args.to, &now).map_err(Usage)?;
     let from = args.from.as_deref().map(|from| time::range(from, &args.to, &now)).transpose().map_err(Usage)?;
-    let store = args.config.open_store().await?;
-    let (mut found, mut before) = (Vec::new(), Some(i64::MAX));
-    while let Some(older) = before.filter(|_| found.len() < args.limit as usize) {
-        let filter =
-            EventFilter { before: older, kind: args.kind.clone(), ..EventFilter::newest(EventScope::Operations, PAGE) };
-        let page = store.audit_events().find(&filter).await?;
-        let is_over = page.events.last().is_some_and(|last| from.is_some_and(|(from, _)| last.line.at < from));
-        let in_range = |event: &EventLine| event.at < to && from.is_none_or(|(from, _)| event.at >= from);
-        found.extend(page.events.into_iter().map(|event| event.line).filter(in_range));
-        before = page.next.filter(|_| !is_over);
-    }
-    let archived = store.audit_archives().archives().await?.pop();
-    store.close().await?;
-    found.truncate(args.limit as usize);
+    let from = from.map(|(from, _)| from.to_jiff().to_string());
+    let query = EventQuery {
+        kind: args.kind.clone(),
+        from: from.clone(),
+        to: Some(to.to_jiff().to_string()),
+        ..EventQuery::default()
+    };
+    let list = match args.server.remote()? {
+        Some(remote) => {
+            let page = async |query: EventQuery| {
+                remote.get::<EventList>(&["audit", "events"], &query).await.map_err(RemoteError::explained)
+            };
+            read(args.limit, query, page).await?
+        }
+        None => {
+            let store = args.config.open_store().await?;
+            let page = async |query: EventQuery| Ok(EventList::read(&store, &query, &now).await?);
+            let list = read(args.limit, query, page).await;
+            store.close().await?;
+            list?
+        }
+    };
     if args.json {
-        output::json(&json!({ "events": found.iter().map(as_json).collect::<Vec<_>>() }))?;
-    } else if found.is_empty() {
+        output::json(&list)?;
+    } else if list.events.is_empty() {
         output::line("no events")?;
     } else {
-        let rows: Vec<_> = found.iter().map(row).collect();
+        let rows: Vec<_> = list.events.iter().map(row).collect();
         output::line(output::table(&["INDEX", "TIME", "ACTOR", "KIND", "DETAIL"], &rows).trim_end())?;
     }
-    if let Some(archived) =
-        archived.filter(|it| found.len() < args.limit as usize && from.is_none_or(|(from, _)| from <= it.to))
-    {
-        output::note(format_args!("note: events until {} are archived and not listed", archived.to));
+    let is_short = list.events.len() < args.limit as usize;
+    if let Some(until) = list.archived_until.filter(|until| is_short && from.is_none_or(|from| from <= *until)) {
+        output::note(format_args!("note: events until {until} are archived and not listed"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(event: &EventLine) -> Value {
-    let detail: Value = serde_json::from_str(&event.detail).unwrap_or(Value::Null);
-    json!({
-        "index": event.seq - 1,
-        "at": event.at.to_string(),
-        "actor": event.actor,
-        "kind": event.kind,
-        "detail": detail,
-    })
+// Page by page, until the limit or the end.
+async fn read(
+    limit: u32,
+    query: EventQuery,
+    page: impl AsyncFn(EventQuery) -> anyhow::Result<EventList>,
+) -> anyhow::Result<EventList> {
+    let mut whole = EventList { events: Vec::new(), next: None, archived_until: None };
+    let mut before = None;
+    loop {
+        let left = limit.saturating_sub(u32::try_from(whole.events.len()).unwrap_or(limit));
+        let next = page(EventQuery { before, limit: Some(left.min(LIMIT_MAX)), ..query.clone() }).await?;
+        whole.events.extend(next.events);
+        (whole.next, whole.archived_until) = (next.next, next.archived_until);
+        before = next.next;
+        if before.is_none() || whole.events.len() >= limit as usize {
+            return Ok(whole);
+        }
+    }
 }
 
-fn row(event: &EventLine) -> Vec<String> {
-    let detail = match serde_json::from_str::<Value>(&event.detail) {
-        Ok(Value::Object(detail)) => detail.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect(),
-        _ => Vec::new(),
-    };
-    vec![(event.seq - 1).to_string(), event.at.to_string(), event.actor.clone(), event.kind.clone(), detail.join(" ")]
+fn row(event: &EventSummary) -> Vec<String> {
+    let detail: Vec<_> = event.detail.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect();
+    vec![event.index.to_string(), event.at.clone(), event.actor.clone(), event.kind.clone(), detail.join(" ")]
 }
 
 fn plain(value: &Value) -> String {

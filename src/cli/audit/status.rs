@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use crate::cli::{ConfigFile, output};
+use crate::flow::audit_list::SignedState;
 use crate::flow::audit_state::AuditState;
 use crate::store::audit_archives::AuditArchive;
 
@@ -19,19 +18,14 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let store = args.config.open_store().await?;
-    let AuditState { mut archives, signed: last, waiting, oldest_waiting } = AuditState::read(&store).await?;
+    let state = AuditState::read(&store).await?;
     store.close().await?;
+    let document = SignedState::from(&state);
+    let AuditState { mut archives, signed: last, waiting, oldest_waiting } = state;
     let (archived, oldest) = (archives.pop(), oldest_waiting.map(|at| at.to_string()));
     let size = last.as_ref().map_or(0, |checkpoint| checkpoint.size);
     if args.json {
-        output::json(&json!({
-            "archived": archived.as_ref().map_or(0, |archive| archive.until),
-            "signed": size,
-            "signed_at": last.as_ref().map(|checkpoint| checkpoint.at.to_string()),
-            "waiting": waiting,
-            "oldest_waiting": oldest,
-            "checkpoint": last.map(|checkpoint| checkpoint.note),
-        }))?;
+        output::json(&document)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(AuditArchive { until, to, bundle, .. }) = archived {

@@ -1,22 +1,19 @@
-//! What `otpost delivery list` searches for: options, checked and brought to the form in which deliveries are stored.
+//! What `otpost delivery list` searches for, as options.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Zoned;
 use strum::IntoEnumIterator;
 use uuid::Uuid;
 
-use crate::cli::recipient::{identifier_option, normalised_phone};
 use crate::cli::{Usage, time};
 use crate::domain::clock::Timestamp;
-use crate::domain::contact::{Channel, Contact};
+use crate::domain::contact::Channel;
 use crate::domain::country::Country;
-use crate::domain::delivery::{DeliveryState, EndReason, ProviderName};
+use crate::domain::delivery::{DeliveryState, EndReason};
 use crate::domain::notification::Kind;
-use crate::domain::recipient::{Locale, RecipientId};
-use crate::domain::template_version::TemplateVersion;
+use crate::domain::recipient::Locale;
 use crate::domain::written::time::parse;
-use crate::store::Store;
-use crate::store::reports::DeliveryFilter;
+use crate::flow::deliveries::query::DeliveryQuery;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct FilterArgs {
@@ -95,27 +92,36 @@ fn channels() -> impl TypedValueParser<Value = Channel> {
 }
 
 impl FilterArgs {
-    /// Checks everything, and looks up what an operator names otherwise than the database does.
-    pub(super) async fn filter(&self, store: &Store, now: &Zoned) -> anyhow::Result<DeliveryFilter> {
+    /// What is asked for, as the gateway and the store know it. Times without an offset are those of this machine.
+    pub(super) fn query(&self, now: &Zoned) -> Result<DeliveryQuery, Usage> {
         let (from, to) = self.range(now)?;
-        Ok(DeliveryFilter {
-            recipient: self.recipient(store).await?,
-            contact: self.contact_hash(store)?,
-            idempotency_key: self.idempotency_key.clone(),
-            reference: self.reference.clone(),
-            state: self.state,
-            reason: self.reason,
-            kind: self.kind,
-            channel: self.channel,
-            provider: self.provider.clone().map(ProviderName),
-            country: self.country,
-            locale: self.locale.clone(),
-            template_version: self.template_version(store).await?,
-            from,
-            to,
-            before: self.before,
-            ..DeliveryFilter::newest(self.limit)
+        let text = |text: &Option<String>| text.as_deref().map(str::trim).map(str::to_owned);
+        Ok(DeliveryQuery {
+            recipient: text(&self.recipient),
+            recipient_id: self.recipient_id.map(|id| id.to_string()),
+            recipient_hash: text(&self.recipient_hash),
+            contact: text(&self.contact),
+            idempotency_key: text(&self.idempotency_key),
+            reference: text(&self.reference),
+            kind: self.kind.map(|kind| kind.name().to_owned()),
+            state: self.state.map(|state| state.name().to_owned()),
+            reason: self.reason.map(|reason| reason.name().to_owned()),
+            channel: self.channel.map(|channel| channel.name().to_owned()),
+            provider: text(&self.provider),
+            country: self.country.map(|country| country.to_string()),
+            locale: self.locale.as_ref().map(ToString::to_string),
+            template_version: text(&self.template_version),
+            from: from.map(|at| at.to_jiff().to_string()),
+            to: to.map(|at| at.to_jiff().to_string()),
+            before: self.before.map(|id| id.to_string()),
+            limit: Some(self.limit),
         })
+    }
+
+    /// The option that a field of the query came from, with what is wrong with it.
+    pub(super) fn explain(name: &str, problem: &str) -> Usage {
+        let problem = problem.replace("recipient_id", "--recipient-id");
+        Usage(format!("--{}: {problem}", name.replace('_', "-")))
     }
 
     fn range(&self, now: &Zoned) -> Result<(Option<Timestamp>, Option<Timestamp>), Usage> {
@@ -125,56 +131,6 @@ impl FilterArgs {
                 time::range(from, to, now).map(|(from, to)| (Some(from), Some(to))).map_err(Usage)
             }
             (Some(from), None) => Ok((Some(parse(from, now).map_err(Usage)?), None)),
-        }
-    }
-
-    async fn recipient(&self, store: &Store) -> anyhow::Result<Option<RecipientId>> {
-        if let Some(hash) = &self.recipient_hash {
-            let expected = "--recipient-hash: expected 32 hexadecimal digits, as the log shows them in recipient_hash";
-            return Ok(Some(store.recipient_of(hash)?.ok_or_else(|| Usage(expected.to_owned()))?));
-        }
-        let Some(text) = &self.recipient else { return Ok(self.recipient_id.map(RecipientId)) };
-        let identifier = identifier_option(text)?;
-        let kind = identifier.kind;
-        let found = store.recipients().find(&identifier).await?;
-        match &found[..] {
-            [] => Err(Usage(format!("--recipient: no recipient has this {kind}")).into()),
-            [only] => Ok(Some(only.id)),
-            several => {
-                let ids: Vec<_> = several.iter().map(|recipient| recipient.id.to_string()).collect();
-                let (count, ids) = (several.len(), ids.join("\n  "));
-                let text =
-                    format!("{count} recipients have this {kind}; name one of them with --recipient-id:\n  {ids}");
-                Err(Usage(text).into())
-            }
-        }
-    }
-
-    fn contact_hash(&self, store: &Store) -> anyhow::Result<Option<[u8; 16]>> {
-        let Some(text) = self.contact.as_deref().map(str::trim) else { return Ok(None) };
-        let contact = if text.contains('@') {
-            Contact::parse(Channel::Email, text).map_err(|error| error.to_string())
-        } else {
-            let number = normalised_phone(text).map_err(|error| error.to_string());
-            number.and_then(|number| Contact::parse(Channel::Sms, &number).map_err(|error| error.to_string()))
-        };
-        let contact = contact.map_err(|error| Usage(format!("--contact: {error}")))?;
-        Ok(Some(store.contact_hash(&contact)?))
-    }
-
-    async fn template_version(&self, store: &Store) -> anyhow::Result<Option<TemplateVersion>> {
-        let Some(prefix) = &self.template_version else { return Ok(None) };
-        match &store.template_versions().find(prefix).await?[..] {
-            [only] => Ok(Some(only.template_version)),
-            [] => {
-                let text = format!(
-                    "--template-version: no version begins with {prefix}; `otpost template history` lists the versions"
-                );
-                Err(Usage(text).into())
-            }
-            _ => {
-                Err(Usage(format!("--template-version: several versions begin with {prefix}; give more digits")).into())
-            }
         }
     }
 }

@@ -1,22 +1,15 @@
 //! `otpost delivery show`: one delivery and its history in chronological order.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::cli::config_file::{ConfigFile, read_store};
+use crate::cli::remote::{RemoteError, ServerArgs};
 use crate::cli::{Usage, output, template_output};
-use crate::domain::template_version::TemplateSnapshot;
-use crate::flow::deliveries::message_text::{self, AttemptText, Rendering};
-use crate::flow::deliveries::timeline::{self, TimelineEntry, span};
-use crate::flow::deliveries::{as_json, state};
-use crate::store::audit_archives::AuditArchive;
-use crate::store::reports::{DeliveryDetail, DeliveryLine};
-
-/// Receipts come after the end of a delivery; after this time providers give up.
-const RECEIPTS_WITHIN: Duration = Duration::from_hours(72);
+use crate::flow::deliveries::history::{DeliveryHistory, SentTemplate};
+use crate::flow::deliveries::timeline::line::TimelineLine;
+use crate::flow::deliveries::timeline::span;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  otpost delivery show 01a219da-f7fd-714e-9a0b-2f6f2b7e9d11 --text")]
@@ -25,6 +18,8 @@ pub(crate) struct Args {
     id: Uuid,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Print the template of each attempt and, while the delivery is open, the rendered text; codes are masked
     #[arg(long)]
     text: bool,
@@ -34,99 +29,87 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = args.config.load()?;
-    let store = read_store(&config).await?;
-    let Some(detail) = store.reports().delivery(args.id).await? else {
-        return Err(Usage(format!("no delivery or notification has the id {}", args.id)).into());
-    };
-    let versions: Vec<_> = detail.attempts.iter().filter_map(|attempt| attempt.template_version).collect();
-    let templates = store.template_versions().snapshots(&versions).await?;
-    let texts =
-        if args.text { message_text::of(&store, &config.templates, &detail, &templates).await? } else { Vec::new() };
-    let archives = store.audit_archives().archives().await?;
-    store.close().await?;
-    let archived = archived(&archives, &detail.line);
-    let entries = timeline::of(&detail, &templates);
+    let history = read(args).await?;
     if args.json {
-        let mut whole = as_json(&detail.line);
-        if args.text {
-            whole["templates"] = texts.iter().map(AttemptText::as_json).collect();
-        }
-        whole["other_deliveries"] = json!(detail.others);
-        whole["archives"] = archived.iter().copied().map(as_archive).collect();
-        whole["timeline"] = entries.iter().map(TimelineEntry::as_json).collect();
-        output::json(&whole)?;
+        output::json(&history)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for (name, value) in head(&detail) {
+    for (name, value) in head(&history) {
         output::line(format_args!("{name:<18}{value}"))?;
     }
-    for archive in archived {
-        let text = format!("{}: events until {} are in {}", archive.at, archive.to, archive.bundle);
+    for archive in &history.archives {
+        let text = format!("{}: events until {} are in {}", archive.archived_at, archive.events_until, archive.bundle);
         output::line(format_args!("{:<18}{text}", "archived"))?;
     }
     output::line("")?;
-    let rows: Vec<_> = entries.iter().map(TimelineEntry::row).collect();
+    let rows: Vec<_> = history.timeline.iter().map(TimelineLine::row).collect();
     output::line(output::table(&["AFTER", "EVENT", "DETAIL"], &rows).trim_end())?;
-    texts.iter().try_for_each(print)?;
+    history.templates.iter().flatten().try_for_each(print)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_archive(archive: &AuditArchive) -> Value {
-    json!({ "bundle": archive.bundle, "archived_at": archive.at.to_string(), "events_until": archive.to.to_string() })
+async fn read(args: &Args) -> anyhow::Result<DeliveryHistory> {
+    let unknown = || Usage(format!("no delivery or notification has the id {}", args.id));
+    if let Some(remote) = args.server.remote()? {
+        let (id, query) = (args.id.to_string(), serde_json::json!({ "text": args.text }));
+        return remote.get(&["deliveries", &id], &query).await.map_err(|error| match error {
+            RemoteError::NotFound { .. } => unknown().into(),
+            error => error.explained(),
+        });
+    }
+    let config = args.config.load()?;
+    let store = read_store(&config).await?;
+    let history = DeliveryHistory::read(&store, args.id, args.text.then_some(&config.templates)).await;
+    store.close().await?;
+    Ok(history?.ok_or_else(unknown)?)
 }
 
-/// The archives that may have events of this delivery: those of the time between its first and its last event.
-fn archived<'a>(archives: &'a [AuditArchive], line: &DeliveryLine) -> Vec<&'a AuditArchive> {
-    let is_over =
-        |archive: &AuditArchive| line.ended_at.is_some_and(|ended| archive.from > ended.after(RECEIPTS_WITHIN));
-    archives.iter().filter(|archive| line.received_at <= archive.to && !is_over(archive)).collect()
-}
-
-fn head(detail: &DeliveryDetail) -> Vec<(&'static str, String)> {
-    let DeliveryLine { received_at, expires_at, ended_at, .. } = &detail.line;
-    let line = &detail.line;
+fn head(history: &DeliveryHistory) -> Vec<(&'static str, String)> {
+    let line = &history.delivery;
+    let after = |at: &str| match (at.parse::<jiff::Timestamp>(), line.received_at.parse::<jiff::Timestamp>()) {
+        (Ok(at), Ok(received)) => span(at.into(), received.into()),
+        _ => String::new(),
+    };
     let mut head = vec![
         ("delivery", line.id.to_string()),
         ("notification", line.notification.to_string()),
         ("kind", line.kind.clone()),
-        ("state", state(line)),
+        ("state", line.state()),
         ("client", line.client.clone()),
     ];
     let mut add = |name, value: Option<String>| head.extend(value.map(|value| (name, value)));
     add("idempotency key", line.idempotency_key.clone());
     add("recipient", line.recipient.map(|recipient| recipient.to_string()));
-    add("received", Some(received_at.to_string()));
-    add("expires", Some(format!("{expires_at}  {}", span(*expires_at, *received_at))));
-    add("ended", ended_at.map(|ended| format!("{ended}  {}", span(ended, *received_at))));
+    add("received", Some(line.received_at.clone()));
+    add("expires", Some(format!("{}  {}", line.expires_at, after(&line.expires_at))));
+    add("ended", line.ended_at.as_ref().map(|ended| format!("{ended}  {}", after(ended))));
     add("warnings", line.warnings.clone());
-    let others: Vec<_> = detail.others.iter().map(Uuid::to_string).collect();
+    let others: Vec<_> = history.other_deliveries.iter().map(Uuid::to_string).collect();
     add("other deliveries", (!others.is_empty()).then(|| others.join(" ")));
     head
 }
 
-fn print(text: &AttemptText<'_>) -> std::io::Result<()> {
-    let TemplateSnapshot { template_version, key, .. } = text.template();
-    let attempts: Vec<_> = text.attempts().iter().map(u32::to_string).collect();
-    output::line(format_args!("\ntemplate {}  {key}  (attempt {})", template_version.short(), attempts.join(", ")))?;
-    template_output::print(text.sources())?;
-    match text.rendering() {
-        Rendering::Parts(parts) => {
-            template_output::print(parts.iter().map(|(part, text)| (*part, text.clone())).map(as_rendered))?;
+fn print(text: &SentTemplate) -> std::io::Result<()> {
+    let attempts: Vec<_> = text.attempts.iter().map(u32::to_string).collect();
+    let (short, key) = (text.template.short(), text.template.key());
+    output::line(format_args!("\ntemplate {short}  {key}  (attempt {})", attempts.join(", ")))?;
+    template_output::print(text.parts.iter().map(|(part, source)| (part.as_str(), source.clone())))?;
+    match (&text.rendered, &text.problem) {
+        (Some(parts), _) => {
+            let rendered = RENDERED.iter().filter_map(|(part, name)| Some((*name, parts.get(*part)?.clone())));
+            template_output::print(rendered)?;
         }
-        Rendering::NoContent => output::note("the delivery has ended; its content was deleted"),
-        Rendering::Invalid(why) => output::note(format_args!("this template is no longer valid: {why}")),
+        (None, Some(why)) => output::note(format_args!("this template is no longer valid: {why}")),
+        (None, None) => output::note("the delivery has ended; its content was deleted"),
     }
     Ok(())
 }
 
-fn as_rendered((part, text): (&'static str, String)) -> (&'static str, String) {
-    let name = match part {
-        "title" => "title, rendered",
-        "body" => "body, rendered",
-        "subject" => "subject, rendered",
-        "html" => "html, rendered",
-        _ => "text, rendered",
-    };
-    (name, text)
-}
+/// The parts of a rendered message in the order in which a recipient reads them.
+const RENDERED: [(&str, &str); 5] = [
+    ("title", "title, rendered"),
+    ("body", "body, rendered"),
+    ("subject", "subject, rendered"),
+    ("text", "text, rendered"),
+    ("html", "html, rendered"),
+];

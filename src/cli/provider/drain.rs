@@ -2,13 +2,17 @@
 
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use crate::channel::Settings;
 use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::remote::{RemoteError, RemoteGateway, ServerArgs};
 use crate::cli::{Usage, output};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::delivery::ProviderName;
 use crate::flow::providers::drain_effect;
+use crate::flow::providers::report::ProviderChange;
 use crate::store::operator;
 use crate::store::providers::ProviderDecision;
 
@@ -22,6 +26,8 @@ pub(crate) struct DrainArgs {
     reason: Option<String>,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -33,9 +39,15 @@ pub(crate) struct EnableArgs {
     reason: Option<String>,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 pub(super) async fn drain(args: &DrainArgs) -> anyhow::Result<ExitCode> {
+    if let Some(remote) = args.server.remote()? {
+        print(&order(&remote, "drain", &args.name, args.reason.as_deref()).await?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let config = args.config.load()?;
     let Some(provider) = config.provider.iter().find(|it| it.name() == args.name) else {
         return Err(unknown(&args.name, &config));
@@ -44,18 +56,18 @@ pub(super) async fn drain(args: &DrainArgs) -> anyhow::Result<ExitCode> {
     let new = store.providers().drain(&decision(&args.name, args.reason.as_deref())).await?;
     let drains = store.providers().drains().await?;
     store.close().await?;
-    output::line(format_args!("{} is {}drained", args.name, if new { "" } else { "already " }))?;
-    if drain_effect::others(provider.profile(), config.provider.iter().map(Settings::profile), &drains).is_empty() {
-        output::note(format_args!(
-            "no {} provider is enabled: messages that have no other channel wait until they expire",
-            provider.profile().channel
-        ));
-    }
+    let others = drain_effect::others(provider.profile(), config.provider.iter().map(Settings::profile), &drains);
+    let last_of = others.is_empty().then(|| provider.profile().channel.name().to_owned());
+    print(&ProviderChange { provider: args.name.clone(), drained: true, changed: new, last_of })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Enables a provider, even one that was removed from the configuration while it was drained.
 pub(super) async fn enable(args: &EnableArgs) -> anyhow::Result<ExitCode> {
+    if let Some(remote) = args.server.remote()? {
+        print(&order(&remote, "enable", &args.name, args.reason.as_deref()).await?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let config = args.config.load()?;
     let store = open_store(&config).await?;
     let was_drained = store.providers().enable(&decision(&args.name, args.reason.as_deref())).await?;
@@ -63,8 +75,31 @@ pub(super) async fn enable(args: &EnableArgs) -> anyhow::Result<ExitCode> {
     if !was_drained && !config.provider.iter().any(|it| it.name() == args.name) {
         return Err(unknown(&args.name, &config));
     }
-    output::line(format_args!("{} is {}enabled", args.name, if was_drained { "" } else { "already " }))?;
+    print(&ProviderChange { provider: args.name.clone(), drained: false, changed: was_drained, last_of: None })?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn order(remote: &RemoteGateway, what: &str, name: &str, reason: Option<&str>) -> anyhow::Result<ProviderChange> {
+    let reason = reason.ok_or_else(|| Usage("--reason: say why; with --server it is required".to_owned()))?;
+    let changed = remote.post(&["providers", what], &json!({ "name": name, "reason": reason })).await;
+    changed.map_err(|error| match error {
+        RemoteError::NotFound { .. } => {
+            Usage(format!("the gateway has no provider {name}; otpost provider list --server names them")).into()
+        }
+        error => error.explained(),
+    })
+}
+
+fn print(change: &ProviderChange) -> std::io::Result<()> {
+    let ProviderChange { provider, drained, changed, last_of } = change;
+    let state = if *drained { "drained" } else { "enabled" };
+    output::line(format_args!("{provider} is {}{state}", if *changed { "" } else { "already " }))?;
+    if let Some(channel) = last_of {
+        output::note(format_args!(
+            "no {channel} provider is enabled: messages that have no other channel wait until they expire"
+        ));
+    }
+    Ok(())
 }
 
 fn decision(name: &str, reason: Option<&str>) -> ProviderDecision {

@@ -3,17 +3,16 @@
 
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use crate::channel::Settings;
 use crate::cli::config_file::{ConfigFile, read_store};
+use crate::cli::remote::{RemoteError, ServerArgs};
 use crate::cli::{local_gateway, output};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::price::Price;
 use crate::domain::provider_profile::ProviderProfile;
 use crate::flow::inspector::{Answer, Question};
-use crate::flow::providers::report::ProviderReport;
+use crate::flow::providers::report::{ProviderList, ProviderReport};
 use crate::route::spend_window::SpendWindow;
 use crate::store::providers::{Billed, FRESH};
 
@@ -21,6 +20,8 @@ use crate::store::providers::{Billed, FRESH};
 pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -28,24 +29,34 @@ pub(crate) struct Args {
 
 /// Lists providers in the order of the configuration.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = args.config.load()?;
-    let answer = local_gateway::ask(&config, &Question::Providers).await?;
-    let (source, providers, paused) = match answer {
-        Some(Answer::Providers { providers, paused }) => ("gateway", providers, paused),
-        _ => ("stored", stored(&config).await?, config.delivery.paused),
+    let (list, config) = match args.server.remote()? {
+        Some(remote) => (remote.get(&["providers"], &()).await.map_err(RemoteError::explained)?, None),
+        None => {
+            let config = args.config.load()?;
+            (of_this_machine(&config).await?, Some(config))
+        }
     };
     if args.json {
-        output::json(&json!({ "source": source, "paused": paused, "providers": providers }))?;
+        output::json(&list)?;
         return Ok(ExitCode::SUCCESS);
     }
-    print(&providers)?;
-    if paused {
+    print(&list.providers)?;
+    if list.paused {
         output::note("delivery is paused: nothing is sent");
     }
-    if source == "gateway" {
-        note_differences(&config, &providers);
+    if let Some(config) = config.filter(|_| list.source == "gateway") {
+        note_differences(&config, &list.providers);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn of_this_machine(config: &Config) -> anyhow::Result<ProviderList> {
+    let answer = local_gateway::ask(config, &Question::Providers).await?;
+    let (source, providers, paused) = match answer {
+        Some(Answer::Providers { providers, paused }) => ("gateway", providers, paused),
+        _ => ("stored", stored(config).await?, config.delivery.paused),
+    };
+    Ok(ProviderList { source: source.to_owned(), paused, providers })
 }
 
 async fn stored(config: &Config) -> anyhow::Result<Vec<ProviderReport>> {

@@ -3,13 +3,17 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{IdentifierArgs, choose, summary};
+use super::{IdentifierArgs, choose, found_by, summary};
 use crate::cli::config_file::ConfigFile;
+use crate::cli::remote::{RemoteError, RemoteGateway, ServerArgs};
 use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::recipient::Recipient;
+use crate::domain::recipient::RecipientId;
+use crate::flow::recipient_search::MaskedRecipient;
+use crate::store::{operator, reason_line};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  otpost recipient erase storage_customer 1337")]
@@ -21,6 +25,11 @@ pub(crate) struct Args {
     id: Option<Uuid>,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Kept in the audit log for good; it must not contain personal data. With --server it is required
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
@@ -33,15 +42,19 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let text = "erasing cannot be undone, and there is no terminal to confirm it on; repeat with --yes";
         return Err(Usage(text.to_owned()).into());
     }
+    if let Some(remote) = args.server.remote()? {
+        return erase_there(args, &remote).await;
+    }
+    let reason = args.reason.as_deref().and_then(reason_line);
     let store = args.config.open_store().await?;
-    let directory = store.recipients();
-    let recipients = directory.find(&identifier).await?;
+    let directory = store.recipients().on_behalf_of(operator(), reason.as_deref());
+    let recipients: Vec<_> = directory.find(&identifier).await?.iter().map(MaskedRecipient::from).collect();
     let recipient = choose(&args.identifier, args.id, &recipients)?;
     if !args.yes && !confirmed(recipient)? {
         output::line("nothing was erased")?;
         return Ok(ExitCode::FAILURE);
     }
-    let erased = directory.erase(recipient.id, SystemClock.now()).await?;
+    let erased = directory.erase(RecipientId(recipient.id), SystemClock.now()).await?;
     store.close().await?;
     if !erased {
         return Err(args.identifier.not_found());
@@ -50,7 +63,26 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn confirmed(recipient: &Recipient) -> std::io::Result<bool> {
+async fn erase_there(args: &Args, remote: &RemoteGateway) -> anyhow::Result<ExitCode> {
+    let required = || Usage("--reason: say why; with --server it is required".to_owned());
+    let reason = args.reason.as_deref().ok_or_else(required)?;
+    let recipients = found_by(remote, &args.identifier).await?;
+    let recipient = choose(&args.identifier, args.id, &recipients)?;
+    if !args.yes && !confirmed(recipient)? {
+        output::line("nothing was erased")?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let (id, body) = (recipient.id.to_string(), json!({ "reason": reason }));
+    let erased = remote.post::<Value>(&["recipients", &id, "erase"], &body).await;
+    erased.map_err(|error| match error {
+        RemoteError::NotFound { .. } => args.identifier.not_found(),
+        error => error.explained(),
+    })?;
+    output::line(format_args!("erased {id}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn confirmed(recipient: &MaskedRecipient) -> std::io::Result<bool> {
     let mut out = std::io::stderr();
     write!(out, "{}\nErase this recipient with all identifiers and contacts? [y/N] ", summary(recipient))?;
     out.flush()?;

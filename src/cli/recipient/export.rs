@@ -3,13 +3,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{IdentifierArgs, choose};
+use super::{IdentifierArgs, choose, found_by};
 use crate::cli::config_file::ConfigFile;
+use crate::cli::remote::{RemoteError, ServerArgs};
 use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::recipient::Identifier;
 use crate::flow::recipient_export;
+use crate::flow::recipient_search::MaskedRecipient;
 use crate::report::new_file::NewFile;
 use crate::store::operator;
 
@@ -30,6 +34,8 @@ pub(crate) struct Args {
     out: PathBuf,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -37,14 +43,29 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.out.exists() {
         return Err(Usage(format!("{} exists; choose another name", args.out.display())).into());
     }
-    let store = args.config.open_store().await?;
-    let recipients = store.recipients().find(&identifier).await?;
-    let recipient = choose(&args.identifier, args.id, &recipients)?;
-    let (data, count) = recipient_export::export(&store, recipient, operator(), SystemClock.now()).await?;
-    store.close().await?;
+    let data = read(args, &identifier).await?;
+    let count = data["deliveries"].as_array().map_or(0, Vec::len);
     let text = serde_json::to_string_pretty(&data)? + "\n";
     NewFile::create(&args.out, false)?.write_whole(text.as_bytes())?;
     output::line(format_args!("wrote {} with {count} deliveries", args.out.display()))?;
     output::note("it holds personal data in clear: hand it to the recipient, and delete it");
     Ok(ExitCode::SUCCESS)
+}
+
+async fn read(args: &Args, identifier: &Identifier) -> anyhow::Result<Value> {
+    if let Some(remote) = args.server.remote()? {
+        let recipients = found_by(&remote, &args.identifier).await?;
+        let id = choose(&args.identifier, args.id, &recipients)?.id.to_string();
+        let data = remote.post(&["recipients", &id, "export"], &json!({})).await;
+        return data.map_err(RemoteError::explained);
+    }
+    let store = args.config.open_store().await?;
+    let found = store.recipients().find(identifier).await?;
+    let masked: Vec<_> = found.iter().map(MaskedRecipient::from).collect();
+    let id = choose(&args.identifier, args.id, &masked)?.id;
+    let chosen = found.iter().find(|recipient| recipient.id.0 == id);
+    let recipient = chosen.ok_or_else(|| args.identifier.not_found())?;
+    let (data, _) = recipient_export::export(&store, recipient, operator(), SystemClock.now()).await?;
+    store.close().await?;
+    Ok(data)
 }

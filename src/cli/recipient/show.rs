@@ -2,13 +2,11 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-
-use super::{IdentifierArgs, masked_contacts};
+use super::{IdentifierArgs, found_by};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::output;
-use crate::domain::contact::Channel;
-use crate::domain::recipient::Recipient;
+use crate::cli::remote::ServerArgs;
+use crate::flow::recipient_search::{MaskedContact, MaskedRecipient, RecipientList};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  otpost recipient show storage_customer 1337")]
@@ -17,12 +15,38 @@ pub(crate) struct Args {
     identifier: IdentifierArgs,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let list = read(args).await?;
+    print(&list, args.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints recipients as JSON or as text.
+pub(super) fn print(list: &RecipientList, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return output::json(list);
+    }
+    for (at, recipient) in list.recipients.iter().enumerate() {
+        if at > 0 {
+            output::line("")?;
+        }
+        write(recipient)?;
+    }
+    Ok(())
+}
+
+async fn read(args: &Args) -> anyhow::Result<RecipientList> {
+    if let Some(remote) = args.server.remote()? {
+        let recipients = found_by(&remote, &args.identifier).await?;
+        return if recipients.is_empty() { Err(args.identifier.not_found()) } else { Ok(RecipientList { recipients }) };
+    }
     let identifier = args.identifier.parse()?;
     let store = args.config.read_store().await?;
     let recipients = store.recipients().find(&identifier).await?;
@@ -30,53 +54,27 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if recipients.is_empty() {
         return Err(args.identifier.not_found());
     }
-    if args.json {
-        output::json(&json!({ "recipients": recipients.iter().map(as_json).collect::<Vec<_>>() }))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    for (at, recipient) in recipients.iter().enumerate() {
-        if at > 0 {
-            output::line("")?;
-        }
-        write(recipient)?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(RecipientList { recipients: recipients.iter().map(MaskedRecipient::from).collect() })
 }
 
-fn write(recipient: &Recipient) -> std::io::Result<()> {
+fn write(recipient: &MaskedRecipient) -> std::io::Result<()> {
     let row = |name: &str, value: &str| output::line(format_args!("{name:<10} {value}"));
     row("recipient", &recipient.id.to_string())?;
-    row("locale", &recipient.locale.to_string())?;
-    row("status", recipient.status.name())?;
+    row("locale", &recipient.locale)?;
+    row("status", &recipient.status)?;
     if !recipient.preferences.channels.is_empty() {
-        let names: Vec<_> = recipient.preferences.channels.iter().map(|channel| channel.name()).collect();
-        row("channels", &names.join(", "))?;
+        row("channels", &recipient.preferences.channels.join(", "))?;
     }
     if let Some(zone) = &recipient.preferences.time_zone {
-        row("time zone", zone.name())?;
+        row("time zone", zone)?;
     }
     if recipient.contacts.is_empty() {
         return row("contacts", "none; this recipient cannot be notified");
     }
-    for channel in Channel::ALL {
-        for (at, contact) in masked_contacts(recipient, channel).enumerate() {
-            row(if at == 0 { channel.name() } else { "" }, &contact)?;
-        }
+    let mut before = "";
+    for MaskedContact { channel, contact } in &recipient.contacts {
+        row(if channel == before { "" } else { channel }, contact)?;
+        before = channel;
     }
     Ok(())
-}
-
-fn as_json(recipient: &Recipient) -> Value {
-    let on = |channel| {
-        masked_contacts(recipient, channel).map(move |contact| json!({ "channel": channel, "contact": contact }))
-    };
-    let contacts: Vec<Value> = Channel::ALL.into_iter().flat_map(on).collect();
-    let zone = recipient.preferences.time_zone.as_ref().map(|zone| zone.name().to_owned());
-    json!({
-        "id": recipient.id,
-        "locale": recipient.locale,
-        "status": recipient.status,
-        "preferences": { "channels": recipient.preferences.channels, "time_zone": zone },
-        "contacts": contacts,
-    })
 }

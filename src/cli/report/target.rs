@@ -1,6 +1,6 @@
 //! Where a report goes: standard output, or a file that appears when it is complete.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use super::format;
@@ -34,6 +34,21 @@ impl TargetArgs {
     pub(super) fn is_shown(&self) -> bool {
         self.out.is_none() && io::stdout().is_terminal()
     }
+
+    /// The format by the name that the API knows; options that it does not know are refused.
+    pub(super) fn remote_format(&self) -> Result<&'static str, Usage> {
+        if self.format == ReportFormat::Xlsx || self.bom || self.delimiter != ',' {
+            let text = "--format xlsx, --bom and --delimiter are for the machine of the gateway, without --server";
+            return Err(Usage(text.to_owned()));
+        }
+        Ok(self.format.into())
+    }
+
+    /// Writes a report that is complete.
+    pub(super) fn write_whole(&self, text: &str) -> anyhow::Result<()> {
+        let Some(path) = &self.out else { return Ok(io::stdout().write_all(text.as_bytes())?) };
+        Ok(NewFile::create(path, self.force).map_err(explained)?.write_whole(text.as_bytes())?)
+    }
 }
 
 /// Gets the rows.
@@ -54,10 +69,7 @@ impl ReportTarget {
             let needs_file = || Usage("--format xlsx writes a file: name it with --out FILE".to_owned());
             return Ok(Self { writer: stream.ok_or_else(needs_file)?, file: None });
         };
-        let file = NewFile::create(path, args.force).map_err(|error| match error {
-            Error::Exists(_) => Usage(error.to_string()).into(),
-            error => anyhow::Error::from(error),
-        })?;
+        let file = NewFile::create(path, args.force).map_err(explained)?;
         Ok(Self { writer: args.format.to_file(file.file()?, style), file: Some(file) })
     }
 
@@ -75,5 +87,12 @@ impl ReportTarget {
     pub(super) fn finish(self) -> anyhow::Result<()> {
         drop(self.writer);
         Ok(self.file.map_or(Ok(()), NewFile::finish)?)
+    }
+}
+
+fn explained(error: Error) -> anyhow::Error {
+    match error {
+        Error::Exists(_) => Usage(error.to_string()).into(),
+        error => error.into(),
     }
 }

@@ -9,13 +9,15 @@ use serde_json::json;
 
 use crate::app::Parts;
 use crate::cli::config_file::{ConfigFile, read_store};
+use crate::cli::remote::{RemoteError, RemoteGateway, ServerArgs};
 use crate::cli::{Usage, local_gateway, output, recipient, usage};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::notification::Kind;
 use crate::domain::recipient::{IdentifierKind, Locale};
 use crate::flow::explain::{
-    self, CandidateExplanation, ExplainRequest, ExplainTarget, ExplainedRecipient, Explainer, RecipientExplanation,
+    CandidateExplanation, ExplainRequest, ExplainTarget, ExplainedRecipient, Explainer, RecipientExplanation,
+    RouteExplanation,
 };
 use crate::flow::inspector::{Answer, Question};
 use crate::route::ProviderProfile;
@@ -49,34 +51,48 @@ pub(crate) struct Args {
     at: Option<jiff::Timestamp>,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let target = target(args)?;
+    let explanation = match args.server.remote()? {
+        Some(remote) => ask(&remote, args).await?,
+        None => of_this_machine(args, target.clone()).await?,
+    };
+    if let (true, ExplainTarget::Identifier(identifier)) = (explanation.recipients.is_empty(), &target) {
+        return Err(recipient::not_found(identifier.kind));
+    }
+    if args.json {
+        output::json(&explanation)?;
+    } else {
+        if let Some(text) = &explanation.ambiguity {
+            output::line(format_args!("{text}\n"))?;
+        }
+        explanation.recipients.iter().try_for_each(|explanation| print(args.kind, explanation))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ask(remote: &RemoteGateway, args: &Args) -> anyhow::Result<RouteExplanation> {
+    let recipient = args.recipient.as_ref().map(|words| words.join(":"));
+    let at = args.at.map(|at| at.to_string());
+    let query = json!({ "kind": args.kind, "to": args.to, "recipient": recipient, "locale": args.locale, "at": at });
+    remote.post(&["routes", "explain"], &query).await.map_err(RemoteError::explained)
+}
+
+async fn of_this_machine(args: &Args, target: ExplainTarget) -> anyhow::Result<RouteExplanation> {
     let config = args.config.load()?;
-    let request = ExplainRequest { kind: args.kind, target: target(args)?, at: args.at.map(Timestamp::from) };
+    let request = ExplainRequest { kind: args.kind, target, at: args.at.map(Timestamp::from) };
     let (source, recipients) = match local_gateway::ask(&config, &Question::Explain(request.clone())).await? {
         Some(Answer::Explained { recipients }) => ("gateway", recipients),
         _ => ("stored", from_file(&config, &request).await?),
     };
-    if let (true, ExplainTarget::Identifier(identifier)) = (recipients.is_empty(), &request.target) {
-        return Err(recipient::not_found(identifier.kind));
-    }
-    let ambiguity = explain::ambiguity(recipients.len(), args.kind, config.recipients.otp_ambiguous);
-    if args.json {
-        let ambiguous = ambiguity.is_some();
-        output::json(
-            &json!({ "source": source, "kind": args.kind, "ambiguous": ambiguous, "recipients": recipients }),
-        )?;
-    } else {
-        if let Some(text) = ambiguity {
-            output::line(format_args!("{text}\n"))?;
-        }
-        recipients.iter().try_for_each(|explanation| print(args.kind, explanation))?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(RouteExplanation::new(source, args.kind, recipients, config.recipients.otp_ambiguous))
 }
 
 fn target(args: &Args) -> Result<ExplainTarget, Usage> {

@@ -11,7 +11,7 @@ use anyhow::Context;
 use similar::TextDiff;
 
 use crate::cli::{Usage, usage};
-use crate::domain::content_hash::ContentHash;
+use crate::flow::template_documents::{LiveText, TextList, hash_of};
 use crate::render::TemplateSet;
 use crate::store::Store;
 
@@ -25,7 +25,7 @@ const CONTEXT: usize = 3;
 pub(super) struct FolderState {
     dir: PathBuf,
     folder: BTreeMap<String, String>,
-    published: BTreeMap<String, Vec<Option<String>>>,
+    published: BTreeMap<String, LiveText>,
     /// The hash of the text that each file was pulled as.
     pulled: BTreeMap<String, String>,
 }
@@ -45,7 +45,12 @@ pub(super) enum FileState {
 impl FolderState {
     /// Reads the folder and the database.
     pub(super) async fn read(dir: &Path, store: &Store) -> anyhow::Result<Self> {
-        let published = store.template_changes().all_texts().await?;
+        Self::of(dir, TextList::of(store.template_changes().all_texts().await?, true))
+    }
+
+    /// Reads the folder, to compare it with these texts.
+    pub(super) fn of(dir: &Path, published: TextList) -> anyhow::Result<Self> {
+        let published: BTreeMap<_, _> = published.texts.into_iter().map(|it| (it.path.clone(), it)).collect();
         if published.is_empty() {
             let text = "no texts were published yet; start otpost serve with [templates] source = \"console\" first, which takes \
                         the texts of the folder into the database";
@@ -73,7 +78,7 @@ impl FolderState {
 
     /// The live text at `path`.
     pub(super) fn live(&self, path: &str) -> Option<&str> {
-        self.published.get(path)?.last()?.as_deref()
+        self.published.get(path)?.text.as_deref()
     }
 
     /// How the file at `path` relates to the live text.
@@ -84,13 +89,14 @@ impl FolderState {
         }
         let was_pulled = self.pulled.get(path);
         let was_published = |text: &str| {
-            self.published.get(path).is_some_and(|texts| texts.iter().flatten().any(|known| known == text))
+            let hash = hash_of(Some(text));
+            self.published.get(path).is_some_and(|it| it.published.contains(&hash))
         };
         match file {
             // A file that was pulled and is gone was removed on purpose.
             None if was_pulled.is_none() => FileState::Older,
             Some(text) if was_published(text) => FileState::Older,
-            _ if self.base(path) == ContentHash::of_text(live).to_string() => FileState::Edited,
+            _ if self.base(path) == hash_of(live) => FileState::Edited,
             _ => FileState::Conflict,
         }
     }
@@ -98,8 +104,8 @@ impl FolderState {
     // Before the first pull the files are those that the first texts were taken from.
     fn base(&self, path: &str) -> String {
         self.pulled.get(path).cloned().unwrap_or_else(|| {
-            let first = self.published.get(path).and_then(|texts| texts.first());
-            ContentHash::of_text(first.and_then(Option::as_deref)).to_string()
+            let first = self.published.get(path).and_then(|it| it.published.first());
+            first.cloned().unwrap_or_else(|| hash_of(None))
         })
     }
 
@@ -122,7 +128,7 @@ impl FolderState {
         for path in self.paths() {
             match self.live(&path) {
                 Some(live) if self.file(&path) == Some(live) => {
-                    let hash = ContentHash::of_text(Some(live)).to_string();
+                    let hash = hash_of(Some(live));
                     self.pulled.insert(path, hash);
                 }
                 None if self.file(&path).is_none() => {

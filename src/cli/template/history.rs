@@ -13,7 +13,7 @@ use crate::domain::contact::Channel;
 use crate::domain::notification::Kind;
 use crate::domain::recipient::Locale;
 use crate::domain::template_version::{TemplateActivation, TemplateKey, TemplateSnapshot, TemplateVersion};
-use crate::flow::deliveries::template_as_json;
+use crate::flow::deliveries::timeline::line::TemplateName;
 use crate::store::{KnownTemplates, Store};
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ async fn one(store: &Store, prefix: &str, as_json: bool) -> anyhow::Result<()> {
         bail!("{why} with {prefix}");
     };
     if as_json {
-        let mut whole = template_as_json(snapshot);
+        let mut whole = serde_json::to_value(TemplateName::from(snapshot))?;
         whole["parts"] = json!(snapshot.parts);
         return output::json(&whole);
     }

@@ -50,7 +50,7 @@ struct RoleArgs {
     roles: Vec<Role>,
 }
 
-fn role(text: &str) -> Result<Role, String> {
+pub(in crate::cli) fn role(text: &str) -> Result<Role, String> {
     Role::from_str(text).map_err(|_| {
         let known: Vec<_> = Role::iter().map(Role::name).collect();
         format!("expected one of {}", known.join(", "))

@@ -28,7 +28,7 @@ const DISCARD_MAX: usize = 2 * UPLOAD_MAX;
 const TOKEN_FIELD: &str = "csrf";
 
 /// Two years.
-const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
+pub(in crate::console) const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 /// Answers in place of a route, or lets the request through with the user in its extensions.
 pub(in crate::console) async fn guard<B: MessageBody + 'static>(

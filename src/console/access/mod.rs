@@ -9,13 +9,14 @@ mod guard;
 mod qr_code;
 mod sign_in;
 mod signed_in;
+mod token_pages;
 mod user_pages;
 mod welcome;
 
 use actix_web::web::ServiceConfig;
 use serde::Deserialize;
 
-pub(super) use guard::{UPLOAD_MAX, guard};
+pub(super) use guard::{HTTPS_ONLY, UPLOAD_MAX, guard};
 pub(super) use signed_in::SignedIn;
 
 /// The paths that answer without a session.
@@ -28,11 +29,12 @@ pub(super) struct DoneQuery {
     pub(super) done: String,
 }
 
-/// The pages to sign in and out, of one's own account, and of all users.
+/// The pages to sign in and out, of one's own account, of API tokens, and of all users.
 pub(super) fn routes(service: &mut ServiceConfig) {
     service
         .configure(sign_in::routes)
         .configure(welcome::routes)
         .configure(account::routes)
+        .configure(token_pages::routes)
         .configure(user_pages::routes);
 }

@@ -10,8 +10,8 @@ mod steps;
 
 use actix_web::web::{self, ServiceConfig};
 
+pub(in crate::console) use actions::dossier_of;
 pub(super) use list::{ListedDelivery, rows};
-pub(super) use search::{contacts_of, identifier_of};
 
 pub(super) fn routes(service: &mut ServiceConfig) {
     service

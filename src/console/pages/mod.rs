@@ -11,6 +11,9 @@ mod routing;
 pub(super) mod templates;
 mod upkeep;
 
+pub(super) use deliveries::dossier_of;
+pub(super) use recipients::{FileImport, import_file};
+
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, Data, FormConfig, PathConfig, QueryConfig, ServiceConfig};

@@ -6,12 +6,9 @@ mod find;
 mod import;
 mod show;
 
-use actix_web::web::{self, PayloadConfig, ServiceConfig};
-use serde::Serialize;
+pub(in crate::console) use import::{FileImport, import_file};
 
-use crate::domain::contact::Channel;
-use crate::domain::preferences::RecipientTimeZone;
-use crate::domain::recipient::{Recipient, RecipientId};
+use actix_web::web::{self, PayloadConfig, ServiceConfig};
 
 /// What a form with a file has besides the file, in bytes.
 const FORM_OVERHEAD: usize = 64 * 1024;
@@ -32,39 +29,4 @@ pub(super) fn routes(service: &mut ServiceConfig) {
         .route("/recipients/{id}/export", web::post().to(actions::export))
         .route("/recipients/{id}/erase", web::get().to(actions::confirm_erasure))
         .route("/recipients/{id}/erase", web::post().to(actions::erase));
-}
-
-/// A recipient with masked contacts.
-#[derive(Serialize)]
-struct MaskedRecipient {
-    id: RecipientId,
-    locale: String,
-    status: &'static str,
-    /// The channels that it agreed to, the preferred one first; empty for all.
-    channels: Vec<&'static str>,
-    time_zone: Option<String>,
-    contacts: Vec<MaskedContact>,
-}
-
-#[derive(Serialize)]
-struct MaskedContact {
-    channel: &'static str,
-    contact: String,
-}
-
-impl From<&Recipient> for MaskedRecipient {
-    fn from(recipient: &Recipient) -> Self {
-        let contacts = Channel::ALL.into_iter().flat_map(|channel| {
-            let of_channel = recipient.contacts.iter().filter(move |contact| contact.channel() == channel);
-            of_channel.map(move |contact| MaskedContact { channel: channel.name(), contact: contact.masked() })
-        });
-        Self {
-            id: recipient.id,
-            locale: recipient.locale.to_string(),
-            status: recipient.status.name(),
-            channels: recipient.preferences.channels.iter().map(|channel| channel.name()).collect(),
-            time_zone: recipient.preferences.time_zone.as_ref().map(RecipientTimeZone::name).map(str::to_owned),
-            contacts: contacts.collect(),
-        }
-    }
 }

@@ -1,8 +1,7 @@
 //! Deliveries as CSV (RFC 4180), for a spreadsheet or another program.
 
-use crate::domain::clock::Timestamp;
+use super::listing::DeliverySummary;
 use crate::report::csv::{harmless, quoted};
-use crate::store::reports::DeliveryLine;
 
 const HEAD: [&str; 14] = [
     "received_at",
@@ -27,14 +26,14 @@ pub fn head() -> String {
 }
 
 /// The lines.
-pub fn rows(lines: &[DeliveryLine]) -> String {
+pub fn rows(lines: &[DeliverySummary]) -> String {
     lines.iter().map(|line| cells(line).map(|cell| field(&cell)).join(",") + "\r\n").collect()
 }
 
-fn cells(line: &DeliveryLine) -> [String; 14] {
+fn cells(line: &DeliverySummary) -> [String; 14] {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     [
-        line.received_at.to_string(),
+        line.received_at.clone(),
         line.id.to_string(),
         line.notification.to_string(),
         line.kind.clone(),
@@ -43,10 +42,10 @@ fn cells(line: &DeliveryLine) -> [String; 14] {
         line.client.clone(),
         text(&line.idempotency_key),
         line.recipient.map(|id| id.to_string()).unwrap_or_default(),
-        line.expires_at.to_string(),
-        line.ended_at.as_ref().map(Timestamp::to_string).unwrap_or_default(),
+        line.expires_at.clone(),
+        text(&line.ended_at),
         line.attempts.to_string(),
-        text(&line.last),
+        text(&line.last_attempt),
         text(&line.warnings),
     ]
 }

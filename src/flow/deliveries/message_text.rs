@@ -1,11 +1,6 @@
 //! The templates that the attempts of a delivery used, and their rendered text while the delivery is open. Codes are
 //! masked.
 
-use std::collections::HashMap;
-
-use serde_json::{Value, json};
-
-use super::template_as_json;
 use crate::domain::chain;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::preferences::RecipientTimeZone;
@@ -75,17 +70,6 @@ async fn render(
 }
 
 impl AttemptText<'_> {
-    pub fn as_json(&self) -> Value {
-        let mut whole = template_as_json(self.template);
-        whole["attempts"] = json!(self.attempts);
-        whole["parts"] = self.sources().collect::<HashMap<_, _>>().into_iter().map(pair).collect::<Value>();
-        whole["rendered"] = match &self.rendering {
-            Rendering::Parts(parts) => parts.iter().map(|(part, text)| pair((*part, text.clone()))).collect(),
-            Rendering::NoContent | Rendering::Invalid(_) => Value::Null,
-        };
-        whole
-    }
-
     /// The template.
     pub fn template(&self) -> &TemplateSnapshot {
         self.template
@@ -116,8 +100,4 @@ impl AttemptText<'_> {
             (part.as_str(), shown)
         })
     }
-}
-
-fn pair((name, text): (&str, String)) -> (String, Value) {
-    (name.to_owned(), Value::from(text))
 }

@@ -1,15 +1,16 @@
 //! The history of a delivery: its audit events and attempts in chronological order.
 
-use serde_json::{Map, Value, json};
+pub mod line;
 
-use super::template_as_json;
+use serde_json::{Map, Value};
+
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Attempt;
-use crate::domain::failure_detail::FailureDetail;
 use crate::domain::outcome::Outcome;
 use crate::domain::template_version::TemplateSnapshot;
 use crate::store::KnownTemplates;
 use crate::store::reports::{DeliveryDetail, EventLine};
+use line::{AttemptEntry, EventEntry, LineEntry, TemplateName, TimelineLine};
 
 /// Details of an event that its attempt, which has a line of its own, shows already.
 const SHOWN_BY_ATTEMPT: [&str; 5] = ["attempt", "channel", "provider", "outcome", "cause"];
@@ -66,38 +67,37 @@ impl<'a> TimelineEntry<'a> {
         &self.item
     }
 
-    /// Time since the notification was accepted, name and details.
-    pub fn row(&self) -> Vec<String> {
-        let (name, text) = match &self.item {
-            TimelineItem::AuditEvent { actor, kind, detail, .. } => (kind.clone(), event_text(actor, kind, detail)),
-            TimelineItem::Attempt(attempt, template) => {
-                (format!("attempt {}", attempt.number), attempt_text(attempt, *template))
-            }
+    /// The entry as a document and as a row of a table.
+    pub fn line(&self) -> TimelineLine {
+        let entry = match &self.item {
+            TimelineItem::AuditEvent { seq, actor, kind, detail } => LineEntry::Event(EventEntry {
+                seq: *seq,
+                actor: actor.clone(),
+                kind: kind.clone(),
+                detail: detail.clone(),
+            }),
+            TimelineItem::Attempt(attempt, template) => LineEntry::Attempt(attempt_entry(attempt, *template)),
         };
-        vec![self.after(), name, text]
+        let offset_us = self.at.micros() - self.accepted.micros();
+        TimelineLine { at: self.at.to_string(), offset_us, entry }
     }
+}
 
-    pub fn as_json(&self) -> Value {
-        let (at, offset_us) = (self.at.to_string(), self.at.micros() - self.accepted.micros());
-        match &self.item {
-            TimelineItem::AuditEvent { seq, actor, kind, detail } => json!({
-                "at": at, "offset_us": offset_us, "entry": "event",
-                "seq": seq, "actor": actor, "kind": kind, "detail": detail,
-            }),
-            TimelineItem::Attempt(attempt, template) => json!({
-                "at": at, "offset_us": offset_us, "entry": "attempt",
-                "number": attempt.number, "channel": attempt.channel, "provider": attempt.provider,
-                "contact": attempt.masked_contact, "took_us": attempt.took.as_micros(),
-                "outcome": attempt.outcome.name(),
-                "cause": attempt.outcome.cause().map(crate::domain::outcome::Cause::name),
-                "detail": attempt.detail.as_ref().map(FailureDetail::as_str),
-                "reference": reference(&attempt.outcome),
-                "failure": attempt.failure.map(crate::domain::receipt::ReceiptStatus::name),
-                "segments": attempt.segments,
-                "template_version": attempt.template_version.map(|version| version.to_string()),
-                "template": template.map(template_as_json),
-            }),
-        }
+fn attempt_entry(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> AttemptEntry {
+    AttemptEntry {
+        number: attempt.number,
+        channel: attempt.channel.to_string(),
+        provider: attempt.provider.0.clone(),
+        contact: attempt.masked_contact.clone(),
+        took_us: u64::try_from(attempt.took.as_micros()).unwrap_or(u64::MAX),
+        outcome: attempt.outcome.name().to_owned(),
+        cause: attempt.outcome.cause().map(|cause| cause.name().to_owned()),
+        detail: attempt.detail.as_ref().map(ToString::to_string),
+        reference: reference(&attempt.outcome).map(str::to_owned),
+        failure: attempt.failure.map(|status| status.name().to_owned()),
+        segments: attempt.segments.map(Into::into),
+        template_version: attempt.template_version.map(|version| version.to_string()),
+        template: template.map(TemplateName::from),
     }
 }
 
@@ -114,21 +114,6 @@ fn event_text(actor: &str, kind: &str, detail: &Map<String, Value>) -> String {
         }
     }));
     parts.join(", ")
-}
-
-fn attempt_text(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> String {
-    let Attempt { channel, provider, masked_contact, took, outcome, detail, .. } = attempt;
-    let cause = outcome.cause().map(|cause| format!(", {cause}")).unwrap_or_default();
-    let reference = reference(outcome).map(|reference| format!(", reference {reference}")).unwrap_or_default();
-    let took = duration(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
-    let template =
-        template.map(|it| format!(", template {} {}", it.template_version.short(), it.key)).unwrap_or_default();
-    let failure = attempt.failure.map(|status| format!(", then {status}")).unwrap_or_default();
-    let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-    format!(
-        "{channel} {provider} {masked_contact}: {}{cause}{failure}{reference} ({took}){template}{detail}",
-        outcome.name()
-    )
 }
 
 /// The provider's reference of an accepted message.
@@ -171,7 +156,7 @@ mod tests {
             EventLine { seq: 3, at, actor: "provider:gateway-a".to_owned(), kind: "confirmed".to_owned(), detail };
         let (accepted, at) = (at, at.after(std::time::Duration::from_secs(2)));
         let entry = TimelineEntry { at, accepted, item: TimelineItem::of(&event) };
-        assert_eq!(entry.row(), ["+2.000 s", "confirmed", "gateway-a, before sent, status delivered"]);
+        assert_eq!(entry.line().row(), ["+2.000 s", "confirmed", "gateway-a, before sent, status delivered"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a list of providers shows: a provider's profile and state, by the running gateway or from what is stored.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
@@ -10,10 +11,33 @@ use crate::domain::provider_profile::ProviderProfile;
 use crate::route::ranking::ProviderEntry;
 use crate::store::providers::{Drain, ProviderState};
 
+/// All providers: what `otpost provider list` prints, and what the API answers.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ProviderList {
+    /// `gateway`: as the running gateway sees them; `stored`: by the configuration file and what is stored.
+    pub source: String,
+    /// Whether delivery is paused.
+    pub paused: bool,
+    /// In the order of the configuration.
+    pub providers: Vec<ProviderReport>,
+}
+
+/// What became of draining or enabling a provider.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ProviderChange {
+    pub provider: String,
+    pub drained: bool,
+    /// Whether it was otherwise before.
+    pub changed: bool,
+    /// The channel of a drained provider, if no other provider of it is enabled.
+    pub last_of: Option<String>,
+}
+
 /// One provider. Without a gateway that reports, its circuit and figures are unknown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProviderReport {
     pub name: String,
+    #[schema(value_type = String)]
     pub channel: Channel,
     /// The prefixes of the phone numbers it serves; empty for all.
     pub countries: Vec<String>,

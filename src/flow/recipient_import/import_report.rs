@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::row::RowError;
 use crate::domain::recipient::Locale;
@@ -10,7 +11,7 @@ use crate::domain::recipient::Locale;
 /// Rejected rows, and warnings, that are listed; the rest is only counted.
 const LISTED: usize = 20;
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ImportReport {
     pub imported: u64,
     pub rejected: u64,

@@ -5,8 +5,9 @@
 use std::fmt::Display;
 
 use rlibphonenumber::Region;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use strum::IntoEnumIterator;
+use utoipa::ToSchema;
 
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::preferences::{Preferences, RecipientTimeZone};
@@ -68,11 +69,11 @@ pub struct Row {
 }
 
 /// Why a row was rejected.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RowError {
     line: u64,
     /// None if the row as a whole is wrong.
-    column: Option<&'static str>,
+    column: Option<String>,
     reason: String,
 }
 
@@ -82,18 +83,28 @@ impl RowError {
         self.line
     }
 
+    /// The column, if one cell is wrong.
+    pub fn column(&self) -> Option<&str> {
+        self.column.as_deref()
+    }
+
+    /// What is wrong.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
     pub(super) fn of_row(line: u64, reason: impl Display) -> Self {
         Self { line, column: None, reason: reason.to_string() }
     }
 
     pub(super) fn of_cell(line: u64, column: ImportColumn, reason: impl Display) -> Self {
-        Self { line, column: Some(column.name()), reason: reason.to_string() }
+        Self { line, column: Some(column.name().to_owned()), reason: reason.to_string() }
     }
 }
 
 impl Display for RowError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.column {
+        match &self.column {
             Some(column) => write!(f, "line {}, {column}: {}", self.line, self.reason),
             None => write!(f, "line {}: {}", self.line, self.reason),
         }

@@ -27,6 +27,14 @@ pub struct ActingUser<'a> {
     /// The name, as in the audit log.
     pub name: &'a str,
     pub roles: &'a [Role],
+    /// The token that acts for the user, if it is a program. Authors and reviewers are users in any case.
+    pub token: Option<&'a str>,
+}
+
+impl ActingUser<'_> {
+    fn actor(self) -> Actor {
+        self.token.map_or_else(|| Actor::User(self.name.to_owned()), |token| Actor::Token(token.to_owned()))
+    }
 }
 
 /// Why a step was refused. Nothing was changed.
@@ -156,7 +164,7 @@ impl TemplatePublisher {
             change.edit(by.name, TemplateDraft { path: path.to_string(), text, base: live }, now)?;
             self.refuse_errors_in(&change, path).await?;
         }
-        self.write(change, event(by.name, AuditKind::TemplateDrafted, now).with("path", path.to_string())).await
+        self.write(change, event(by, AuditKind::TemplateDrafted, now).with("path", path.to_string())).await
     }
 
     /// Makes a change that brings back an older text, for the same review as any other.
@@ -173,7 +181,7 @@ impl TemplatePublisher {
         self.allow(by, Action::EditTemplates)?;
         let (mut change, now) = (self.change(id).await?, self.clock.now());
         change.drop_draft(by.name, path, now)?;
-        let event = event(by.name, AuditKind::TemplateDrafted, now).with("path", path).with("removed", true);
+        let event = event(by, AuditKind::TemplateDrafted, now).with("path", path).with("removed", true);
         self.write(change, event).await.map(drop)
     }
 
@@ -183,7 +191,7 @@ impl TemplatePublisher {
         let (mut change, now) = (self.change(id).await?, self.clock.now());
         change.submit(by.name, note, now)?;
         self.compile(&change).await?;
-        let event = reviewed_event(by.name, AuditKind::TemplateChangeSubmitted, &change, now);
+        let event = reviewed_event(by.actor(), AuditKind::TemplateChangeSubmitted, &change, now);
         self.write(change, event).await.map(drop)
     }
 
@@ -195,17 +203,17 @@ impl TemplatePublisher {
         let seen = if seen == current.to_string() { current } else { ContentHash([0; 32]) };
         if let Err(error) = change.approve(by.name, seen, comment, now) {
             if matches!(error, ChangeError::OwnChange(_)) {
-                let event = reviewed_event(by.name, AuditKind::TemplateApprovalDenied, &change, now);
+                let event = reviewed_event(by.actor(), AuditKind::TemplateApprovalDenied, &change, now);
                 self.store.audit_events().record(&[event]).await?;
             }
             return Err(error.into());
         }
         if !change.is_editable() {
-            let event = reviewed_event(by.name, AuditKind::TemplateChangeApproved, &change, now);
+            let event = reviewed_event(by.actor(), AuditKind::TemplateChangeApproved, &change, now);
             return self.write(change, event).await.map(drop);
         }
         self.refuse_moved(&change)?;
-        let event = reviewed_event(by.name, AuditKind::TemplateChangeApproved, &change, now);
+        let event = reviewed_event(by.actor(), AuditKind::TemplateChangeApproved, &change, now);
         self.write(change, event).await.map(drop)
     }
 
@@ -214,7 +222,7 @@ impl TemplatePublisher {
         self.allow(by, Action::ApproveTemplates)?;
         let (mut change, now) = (self.change(id).await?, self.clock.now());
         change.reject(by.name, comment, now)?;
-        let event = reviewed_event(by.name, AuditKind::TemplateChangeRejected, &change, now);
+        let event = reviewed_event(by.actor(), AuditKind::TemplateChangeRejected, &change, now);
         self.write(change, event).await.map(drop)
     }
 
@@ -223,7 +231,7 @@ impl TemplatePublisher {
         self.allow(by, Action::EditTemplates)?;
         let (mut change, now) = (self.change(id).await?, self.clock.now());
         change.withdraw(now)?;
-        let event = reviewed_event(by.name, AuditKind::TemplateChangeWithdrawn, &change, now);
+        let event = reviewed_event(by.actor(), AuditKind::TemplateChangeWithdrawn, &change, now);
         self.write(change, event).await.map(drop)
     }
 
@@ -278,17 +286,17 @@ impl TemplatePublisher {
     }
 }
 
-fn event(by: &str, kind: AuditKind, at: Timestamp) -> AuditEvent {
-    AuditEvent::new(Actor::User(by.to_owned()), kind, at)
+fn event(by: ActingUser<'_>, kind: AuditKind, at: Timestamp) -> AuditEvent {
+    AuditEvent::new(by.actor(), kind, at)
 }
 
 // With everything that proves who wrote what, and what exactly was reviewed.
-fn reviewed_event(by: &str, kind: AuditKind, change: &TemplateChange, at: Timestamp) -> AuditEvent {
+fn reviewed_event(by: Actor, kind: AuditKind, change: &TemplateChange, at: Timestamp) -> AuditEvent {
     let hashes = change.drafts.iter().map(|draft| {
         let hash = draft.text.as_deref().map(|text| ContentHash::of_text(Some(text)).to_string());
         (draft.path.clone(), hash.into())
     });
-    let event = event(by, kind, at)
+    let event = AuditEvent::new(by, kind, at)
         .with("change", change.id)
         .with("authors", change.authors.clone())
         .with("content", change.content_hash().to_string())

@@ -7,7 +7,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::{ActingUser, Error, TemplatePublisher, reviewed_event, source, written_meanwhile};
 use crate::domain::access::Action;
-use crate::domain::audit_event::AuditKind;
+use crate::domain::audit_event::{Actor, AuditKind};
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::domain::template_change::{ChangeState, TemplateChange};
@@ -23,7 +23,7 @@ impl TemplatePublisher {
         self.allow(by, Action::PublishTemplates)?;
         let mut change = self.change(id).await?;
         change.publish(by.name, self.clock.now())?;
-        self.go_live(&change).await
+        self.go_live(&change, by.actor()).await
     }
 
     /// Has an approved change published at a time.
@@ -32,7 +32,7 @@ impl TemplatePublisher {
         let (mut change, now) = (self.change(id).await?, self.clock.now());
         change.schedule(by.name, at, now)?;
         self.refuse_moved(&change)?;
-        let event = reviewed_event(by.name, AuditKind::TemplateChangeScheduled, &change, now);
+        let event = reviewed_event(by.actor(), AuditKind::TemplateChangeScheduled, &change, now);
         self.write(change, event.with("publish_at", at.to_string())).await.map(drop)
     }
 
@@ -44,17 +44,16 @@ impl TemplatePublisher {
         }
         let mut change = self.change(id).await?;
         change.publish_unapproved(by.name, reason, self.clock.now())?;
-        self.go_live(&change).await?;
+        self.go_live(&change, by.actor()).await?;
         self.observe(&self.store.template_changes().waiting_changes().await?);
         Ok(())
     }
 
     // One transaction, and only then the renderer: a process that ends in between starts with what was committed.
-    async fn go_live(&self, change: &TemplateChange) -> Result<(), Error> {
+    async fn go_live(&self, change: &TemplateChange, by: Actor) -> Result<(), Error> {
         let mut active = self.active.lock().await;
         self.catch_up(&mut active).await?;
         let renderer = self.compile(change).await?;
-        let by = change.publisher.as_deref().unwrap_or_default();
         let at = change.published_at.unwrap_or_else(|| self.clock.now());
         let event = reviewed_event(by, AuditKind::TemplateChangePublished, change, at);
         let published = self.store.publish_change(change, *active, renderer.snapshots(), event).await?;
@@ -102,7 +101,8 @@ impl TemplatePublisher {
         let (scheduled, now) = (change.clone(), self.clock.now());
         let by = change.publisher.clone().unwrap_or_default();
         change.publish(&by, now)?;
-        let problem = match self.go_live(&change).await {
+        let by = Actor::User(by);
+        let problem = match self.go_live(&change, by.clone()).await {
             Ok(()) => return Ok(()),
             // The database is tried again with the next look.
             Err(error @ Error::Store(_)) => return Err(error),
@@ -117,7 +117,7 @@ impl TemplatePublisher {
             error = problem,
             "a change of templates could not be published at its time"
         );
-        let event = reviewed_event(&by, AuditKind::TemplatePublishFailed, &scheduled, now);
+        let event = reviewed_event(by, AuditKind::TemplatePublishFailed, &scheduled, now);
         let mut failed = scheduled;
         failed.fail(&problem, now);
         self.write(failed, event.with("problem", problem)).await.map(drop)

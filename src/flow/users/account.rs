@@ -56,6 +56,11 @@ impl Users {
         Ok(made)
     }
 
+    /// Whether the password is right, before something is done in the user's name that a session alone is not enough for.
+    pub async fn confirm(&self, user: &CurrentUser<'_>) -> Result<(), Error> {
+        self.proven(user).await.map(drop)
+    }
+
     pub(super) async fn proven(&self, user: &CurrentUser<'_>) -> Result<UserRow, Error> {
         let name = user.session.user.as_str();
         let (address, now) = (user.origin.address, self.clock.now());

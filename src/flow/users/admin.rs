@@ -3,6 +3,7 @@
 use super::{Error, SetupCode, Users, codes};
 use crate::domain::access::Role;
 use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
+use crate::flow::api_tokens;
 use crate::store::users::{SessionChange, UserRow};
 
 impl Users {
@@ -43,10 +44,12 @@ impl Users {
         Ok(true)
     }
 
-    /// Makes a new set-up code for a user who lost phone or password. Password, app, recovery codes and sessions end now.
+    /// Makes a new set-up code for a user who lost phone or password. Password, app, recovery codes, sessions and tokens end now.
     pub async fn reset(&self, by: &Actor, name: &str) -> Result<SetupCode, Error> {
         let mut row = self.other_user(by, name).await?;
         let (code, setup) = SetupCode::new(self.clock.now())?;
+        let (tokens, now) = (self.store.api_tokens(), self.clock.now());
+        tokens.revoke_tokens_of(name, now, &api_tokens::revoked(by, name, now)).await?;
         (row.password, row.totp, row.setup) = (None, None, Some(setup));
         row.recovery.clear();
         self.write(&row, &END_ALL, &[self.change_event(by, AuditKind::UserReset, name)]).await?;

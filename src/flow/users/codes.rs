@@ -12,20 +12,20 @@ const NAME_MAX: usize = 40;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// Whether a user can be called so.
-pub(super) fn is_name(text: &str) -> bool {
+pub(in crate::flow) fn is_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
     text.len() <= NAME_MAX && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(allowed)
 }
 
 /// `BYTES` random bytes.
-pub(super) fn random<const BYTES: usize>() -> Result<[u8; BYTES], ErrorStack> {
+pub(in crate::flow) fn random<const BYTES: usize>() -> Result<[u8; BYTES], ErrorStack> {
     let mut bytes = [0; BYTES];
     openssl::rand::rand_bytes(&mut bytes)?;
     Ok(bytes)
 }
 
 /// What is kept of a token or code.
-pub(super) fn hash_of(text: &str) -> Result<TokenHash, ErrorStack> {
+pub(in crate::flow) fn hash_of(text: &str) -> Result<TokenHash, ErrorStack> {
     let mut kept = TokenHash::default();
     kept.copy_from_slice(&hash(MessageDigest::sha256(), text.as_bytes())?);
     Ok(kept)

@@ -45,7 +45,7 @@ impl AttemptKey {
 
 /// AttemptCounts attempts that were not right.
 #[derive(Default)]
-pub(super) struct Throttle(Mutex<AttemptCounts>);
+pub(in crate::flow) struct Throttle(Mutex<AttemptCounts>);
 
 #[derive(Default)]
 struct AttemptCounts {
@@ -87,6 +87,19 @@ impl Throttle {
         if failures.len() < KEYS_MAX {
             failures.push(now);
         }
+    }
+
+    /// Counts a failure of an address, for what has no name. An error is the time until failures of it are looked at again.
+    pub(in crate::flow) fn fail_from(&self, address: Option<IpAddr>, now: Timestamp) -> Result<(), Duration> {
+        let Some(key) = address.map(AttemptKey::of) else { return Ok(()) };
+        let mut counts = self.counts();
+        if let recent @ [first, ..] = counts.recent(&key, now)
+            && recent.len() >= PER_ADDRESS
+        {
+            return Err(first.after(WINDOW).since(now));
+        }
+        counts.add(key, now);
+        Ok(())
     }
 
     /// Failures within the window.

@@ -4,6 +4,7 @@
 //! processes of several nodes share a database. Each store has a [`FaultInjector`] between it and the tables, which
 //! delays calls, fails them, or loses their results.
 
+mod api_tokens;
 mod audit_archives;
 mod audit_events;
 mod audit_tree;

@@ -15,6 +15,7 @@ use crate::domain::receipt::Receipt;
 use crate::domain::template_change::TemplateChange;
 use crate::domain::template_version::{TemplateActivation, TemplateSnapshot, TemplateVersion};
 use crate::store::Error;
+use crate::store::api_tokens::TokenRow;
 use crate::store::audit_archives::AuditArchive;
 use crate::store::audit_tree::{StoredCheckpoint, StoredTimestamp};
 use crate::store::providers::{Drain, ProviderState};
@@ -53,6 +54,7 @@ pub(super) struct Tables {
     pub(super) report: ReportTables,
     pub(super) users: BTreeMap<String, UserRow>,
     pub(super) sessions: BTreeMap<TokenHash, SessionRow>,
+    pub(super) tokens: BTreeMap<String, TokenRow>,
 }
 
 pub(super) struct NotificationRow {

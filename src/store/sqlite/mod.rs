@@ -8,6 +8,7 @@
 //! start, because SQLite gives no error for a setting that it did not apply. One gateway owns the file; commands such as
 //! an import share it by SQLite's own locks.
 
+mod api_tokens;
 mod attempts;
 mod audit_archives;
 mod audit_events;

@@ -6,6 +6,7 @@ use sqlx::{Connection, Row, SqliteConnection};
 
 use super::Sqlite;
 use super::audit_events::insert_event;
+use crate::domain::access::Role;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
@@ -138,7 +139,7 @@ async fn replace(connection: &mut SqliteConnection, user: &UserRow) -> Result<bo
     let query = sqlx::query(text)
         .bind(&user.name)
         .bind(user.version)
-        .bind(user.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(","))
+        .bind(written_roles(&user.roles))
         .bind(user.disabled)
         .bind(user.signed_in_at.map(Timestamp::micros))
         .bind(&user.password)
@@ -188,14 +189,26 @@ async fn change_sessions(connection: &mut SqliteConnection, user: &str, change: 
     Ok(())
 }
 
+/// The roles in the form in which they are stored.
+pub(super) fn written_roles(roles: &[Role]) -> String {
+    roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(",")
+}
+
+/// Reads what [`written_roles`] wrote; `None` if there is no such role.
+pub(super) fn roles_of(text: &str) -> Option<Vec<Role>> {
+    listed(text).map(|role| role.parse().ok()).collect()
+}
+
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').filter(|it| !it.is_empty())
+}
+
 fn user_row(row: &SqliteRow) -> Result<UserRow, Error> {
     let name: String = row.try_get("name")?;
     let inconsistent = |what| Error::Inconsistent { table: "console_user", id: name.clone(), what };
     let (roles, recovery): (String, String) = (row.try_get("roles")?, row.try_get("recovery")?);
-    let listed = |text: &str| text.split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect::<Vec<_>>();
-    let roles =
-        listed(&roles).iter().map(|role| role.parse().map_err(|_| inconsistent("roles"))).collect::<Result<_, _>>();
-    let hash = |text: &String| {
+    let roles = roles_of(&roles).ok_or_else(|| inconsistent("roles"))?;
+    let hash = |text: &str| {
         let mut hash = TokenHash::default();
         hex::decode_to_slice(text, &mut hash).map(|()| hash).map_err(|_| inconsistent("recovery"))
     };
@@ -209,14 +222,14 @@ fn user_row(row: &SqliteRow) -> Result<UserRow, Error> {
     };
     Ok(UserRow {
         version: row.try_get("version")?,
-        roles: roles?,
+        roles,
         disabled: row.try_get("disabled")?,
         created_at: Timestamp::from_micros(row.try_get("created_at")?),
         signed_in_at: row.try_get::<Option<i64>, _>("signed_in_at")?.map(Timestamp::from_micros),
         password: row.try_get("password")?,
         totp: row.try_get("totp")?,
         totp_step: row.try_get("totp_step")?,
-        recovery: listed(&recovery).iter().map(hash).collect::<Result<_, _>>()?,
+        recovery: listed(&recovery).map(hash).collect::<Result<_, _>>()?,
         email: row.try_get("email")?,
         setup,
         name,

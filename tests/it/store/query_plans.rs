@@ -13,10 +13,11 @@ use super::Fixture;
 use super::sqlite::open;
 use crate::architecture::source::{self, Source};
 
-/// Tables that do not grow with traffic: one row, or a row for each provider, edit of a template, million of archived events, parked receipt
+/// Tables that do not grow with traffic: one row, or a row for each provider, token, edit of a template, million of archived events, parked receipt
 /// or session, of which there is a limit for each provider or user.
-const SMALL: [&str; 13] = [
+const SMALL: [&str; 14] = [
     "_sqlx_migrations",
+    "api_token",
     "audit_archive",
     "console_user",
     "console_session",

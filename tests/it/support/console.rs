@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::Gateway;
-use super::sender::{self, Answer, Line, tls};
+use super::sender::{self, Answer, Identity, Line, tls};
 
 /// The password of every user here.
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -33,7 +33,12 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn get(path: &str) -> Self {
-        Self { method: "GET", path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
+        Self::of("GET", path)
+    }
+
+    /// A request without headers and body.
+    pub(crate) fn of(method: &'static str, path: &str) -> Self {
+        Self { method, path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
     }
 
     /// A form as a browser posts it from a page of the console.
@@ -76,6 +81,13 @@ impl Request {
         let mut line = Line::try_open(to, tls(None)).await.unwrap();
         line.send(&self.bytes()).await;
         line.answer().await.unwrap()
+    }
+
+    /// Sends it over TLS with a client certificate; `None` if there is no answer.
+    pub(crate) async fn try_send_tls(&self, to: SocketAddr, identity: Option<&Identity>) -> Option<Answer> {
+        let mut line = Line::try_open(to, tls(identity)).await.ok()?;
+        line.send(&self.bytes()).await;
+        line.answer().await.ok()
     }
 
     /// Sends a file in a form, as a browser does.

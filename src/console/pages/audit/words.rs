@@ -88,6 +88,9 @@ pub(super) fn sentence(kind: &str) -> String {
         "signed_out" => "signed out of the console",
         "session_ended" => "ended another session",
         "access_denied" => "asked for something that no role of theirs allows",
+        "api_token_added" => "made an API token",
+        "api_token_revoked" => "revoked an API token, or all of a user",
+        "api_token_refused" => "was refused with an API token",
         kind => return kind.replace('_', " "),
     };
     sentence.to_owned()

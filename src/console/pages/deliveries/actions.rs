@@ -9,6 +9,7 @@ use crate::console::Console;
 use crate::console::access::SignedIn;
 use crate::console::pages::{PageError, attachment, require, see_other};
 use crate::domain::access::Action;
+use crate::domain::audit_event::Actor;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::recipient::{Locale, RecipientId};
 use crate::dossier::{DossierFormat, DossierQuestion, DossierWords};
@@ -53,11 +54,23 @@ pub(super) async fn dossier(
     require(&console, &user, Action::MakeDossier).await?;
     let format: DossierFormat =
         form.format.parse().map_err(|_| PageError::Invalid("format: expected pdf, html or json".to_owned()))?;
-    let detail = console.store.reports().delivery(*id).await?.ok_or(PageError::NotFound)?;
-    let words = words(&console, &detail).await?;
+    let (bytes, content_type) = dossier_of(&console, user.actor(), &user.user, *id, format).await?;
+    Ok(attachment(&format!("dossier-{id}.{}", format.name()), content_type).body(bytes))
+}
+
+/// The dossier of a delivery, and its media type.
+pub(in crate::console) async fn dossier_of(
+    console: &Console,
+    actor: Actor,
+    made_by: &str,
+    id: Uuid,
+    format: DossierFormat,
+) -> Result<(Vec<u8>, &'static str), PageError> {
+    let detail = console.store.reports().delivery(id).await?.ok_or(PageError::NotFound)?;
+    let words = words(console, &detail).await?;
     let order = DossierOrder {
-        actor: user.actor(),
-        made_by: user.user.clone(),
+        actor,
+        made_by: made_by.to_owned(),
         at: console.clocks.wall.now(),
         asked: DossierQuestion::Notification(id.to_string()),
         details: std::slice::from_ref(&detail),
@@ -69,7 +82,7 @@ pub(super) async fn dossier(
         DossierFormat::Html => "text/html; charset=utf-8",
         DossierFormat::Json => "application/json",
     };
-    Ok(attachment(&format!("dossier-{id}.{}", format.name()), content_type).body(bytes))
+    Ok((bytes, content_type))
 }
 
 // In the language of the recipient, as far as it is known and has words.

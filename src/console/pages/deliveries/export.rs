@@ -6,12 +6,14 @@ use actix_web::HttpResponse;
 use actix_web::web::{Bytes, Data, Form};
 use futures_util::stream;
 
-use super::search::{self, InvalidField, NotSearched, Search, SearchForm};
+use super::search::{self, NotSearched, Search, SearchForm};
 use crate::console::Console;
 use crate::console::access::SignedIn;
 use crate::console::pages::{PageError, attachment, require};
 use crate::domain::access::Action;
 use crate::flow::deliveries::csv;
+use crate::flow::deliveries::listing::DeliverySummary;
+use crate::flow::deliveries::query::InvalidField;
 use crate::flow::disclosure;
 use crate::store::Error;
 use crate::store::reports::DeliveryFilter;
@@ -74,7 +76,7 @@ async fn next(reading: Option<ListExport>) -> Result<Option<(Bytes, Option<ListE
     let Some(mut reading) = reading else { return Ok(None) };
     let page = reading.console.store.reports().deliveries(&reading.filter).await?;
     let mut text = if reading.is_begun { String::new() } else { csv::head() };
-    text += &csv::rows(&page.lines);
+    text += &csv::rows(&page.lines.iter().map(DeliverySummary::from).collect::<Vec<_>>());
     reading.lines += page.lines.len();
     reading.is_begun = true;
     reading.filter.before = page.next;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use strum::IntoEnumIterator;
 use uuid::Uuid;
 
-use super::search::{self, InvalidField, NotSearched, Search, SearchForm};
+use super::search::{self, NotSearched, Search, SearchForm};
 use crate::console::Console;
 use crate::console::access::SignedIn;
 use crate::console::pages::{PageError, require, see_other};
@@ -17,6 +17,7 @@ use crate::domain::contact::Channel;
 use crate::domain::delivery::{DeliveryState, EndReason};
 use crate::domain::notification::Kind;
 use crate::domain::recipient::RecipientId;
+use crate::flow::deliveries::query::InvalidField;
 use crate::store::reports::{DeliveryFilter, DeliveryLine, DeliveryPage};
 use crate::store::search::time_of;
 use crate::store::{Error, Store};

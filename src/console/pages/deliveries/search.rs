@@ -9,12 +9,9 @@ use uuid::Uuid;
 
 use crate::console::Console;
 use crate::console::pages::PageError;
-use crate::domain::clock::Timestamp;
-use crate::domain::contact::{Channel, Contact};
-use crate::domain::delivery::{DeliveryState, EndReason, ProviderName};
-use crate::domain::recipient::{Identifier, IdentifierKind, Locale, RecipientId};
-use crate::domain::template_version::TemplateVersion;
-use crate::domain::written::{identifier, phone, time};
+use crate::domain::recipient::{Identifier, RecipientId};
+use crate::flow::deliveries::query::{DeliveryQuery, InvalidField, QueryError, identifier_of};
+use crate::flow::recipient_search::contacts_of;
 use crate::store::reports::DeliveryFilter;
 use crate::store::{Error, Store};
 
@@ -83,13 +80,6 @@ pub(super) enum Search {
     Nothing(String),
 }
 
-/// A field that cannot be read.
-#[derive(Debug)]
-pub(super) struct InvalidField {
-    pub name: &'static str,
-    pub problem: String,
-}
-
 /// Why a form is not carried out.
 pub(super) enum NotSearched {
     Field(InvalidField),
@@ -102,14 +92,11 @@ impl From<Error> for NotSearched {
     }
 }
 
-fn invalid(name: &'static str, problem: impl Into<String>) -> NotSearched {
-    NotSearched::Field(InvalidField { name, problem: problem.into() })
-}
-
 /// Reads the form. Lists have at most `limit` lines.
 pub(super) async fn read(console: &Console, form: &SearchForm, limit: u32) -> Result<Search, NotSearched> {
     if let Some((name, _)) = form.fields().into_iter().find(|(_, value)| value.len() > TEXT_MAX) {
-        return Err(invalid(name, format!("expected at most {TEXT_MAX} bytes")));
+        let problem = format!("expected at most {TEXT_MAX} bytes");
+        return Err(NotSearched::Field(InvalidField::new(name, problem)));
     }
     let filter = filter(console, form, limit).await?;
     match form.q.trim() {
@@ -120,53 +107,33 @@ pub(super) async fn read(console: &Console, form: &SearchForm, limit: u32) -> Re
 
 async fn filter(console: &Console, form: &SearchForm, limit: u32) -> Result<DeliveryFilter, NotSearched> {
     let now = console.clocks.wall.now().to_jiff().to_zoned(TimeZone::UTC);
-    let at = |name, text: &str| -> Result<Option<Timestamp>, NotSearched> {
-        given(text).map(|text| time::parse(text, &now).map_err(|problem| invalid(name, problem))).transpose()
+    let text = |text: &String| Some(text.clone());
+    let query = DeliveryQuery {
+        recipient_id: text(&form.recipient),
+        kind: text(&form.kind),
+        state: text(&form.state),
+        reason: text(&form.reason),
+        channel: text(&form.channel),
+        provider: text(&form.provider),
+        country: text(&form.country),
+        locale: text(&form.locale),
+        template_version: text(&form.template),
+        from: text(&form.from),
+        to: text(&form.to),
+        before: text(&form.before),
+        limit: Some(limit),
+        ..DeliveryQuery::default()
     };
-    let (from, to) = (at("from", &form.from)?, at("to", &form.to)?);
-    if from.zip(to).is_some_and(|(from, to)| to <= from) {
-        return Err(invalid("to", "the range ends before it begins"));
-    }
-    let state = |name: &str| DeliveryState::from_name(name).ok_or("no such state");
-    let reason = |name: &str| EndReason::from_name(name).ok_or("no such reason");
-    Ok(DeliveryFilter {
-        recipient: parsed("recipient", &form.recipient, |text| {
-            Uuid::try_parse(text).map(RecipientId).map_err(|_| "expected the id of a recipient")
-        })?,
-        state: parsed("state", &form.state, state)?,
-        reason: parsed("reason", &form.reason, reason)?,
-        kind: parsed("kind", &form.kind, str::parse)?,
-        channel: parsed("channel", &form.channel, str::parse)?,
-        provider: given(&form.provider).map(|name| ProviderName(name.to_owned())),
-        country: parsed("country", &form.country, |code| code.to_ascii_uppercase().parse())?,
-        locale: parsed("locale", &form.locale, Locale::parse)?,
-        template_version: template(&console.store, &form.template).await?,
-        from,
-        to,
-        before: parsed("before", &form.before, |text| Uuid::try_parse(text).map_err(|_| "expected an id"))?,
-        ..DeliveryFilter::newest(limit)
+    query.filter(&console.store, &now).await.map_err(|error| match error {
+        QueryError::Store(error) => error.into(),
+        QueryError::Field(InvalidField { name: "recipient_id", problem }) => {
+            NotSearched::Field(InvalidField { name: "recipient", problem })
+        }
+        QueryError::Field(InvalidField { name: "template_version", problem }) => {
+            NotSearched::Field(InvalidField { name: "template", problem })
+        }
+        QueryError::Field(field) => NotSearched::Field(field),
     })
-}
-
-fn given(text: &str) -> Option<&str> {
-    Some(text.trim()).filter(|text| !text.is_empty())
-}
-
-fn parsed<T, E: ToString>(
-    name: &'static str,
-    text: &str,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Result<Option<T>, NotSearched> {
-    given(text).map(|text| parse(text).map_err(|problem| invalid(name, problem.to_string()))).transpose()
-}
-
-async fn template(store: &Store, prefix: &str) -> Result<Option<TemplateVersion>, NotSearched> {
-    let Some(prefix) = given(prefix) else { return Ok(None) };
-    match &store.template_versions().find(prefix).await?[..] {
-        [only] => Ok(Some(only.template_version)),
-        [] => Err(invalid("template", "no template version begins with this")),
-        _ => Err(invalid("template", "several template versions begin with this; give more digits")),
-    }
 }
 
 async fn of_text(store: &Store, text: &str, filter: &DeliveryFilter) -> Result<Search, Error> {
@@ -217,44 +184,9 @@ async fn of_identifier(
     })
 }
 
-/// The identifier that a text such as `storage_customer:1337` names; nothing if it does not begin with the kind of one.
-pub(in crate::console::pages) fn identifier_of(text: &str) -> Option<Result<Identifier, String>> {
-    let (kind, value) = text.split_once(':')?;
-    let kind: IdentifierKind = kind.trim().parse().ok()?;
-    Some(identifier::parse(kind, value).map_err(|problem| format!("{}: {problem}", kind.name())))
-}
-
-/// The contacts that a text may be. A phone number may have lost its plus.
-pub(in crate::console::pages) fn contacts_of(text: &str) -> Vec<Contact> {
-    if text.contains('@') {
-        return Contact::parse(Channel::Email, text).into_iter().collect();
-    }
-    let with_plus = || phone::normalised(&format!("+{text}"), None);
-    let number = phone::normalised(text, None).or_else(|error| match error {
-        phone::InvalidPhone::WithoutPlus => with_plus(),
-        other => Err(other),
-    });
-    number.ok().and_then(|number| Contact::parse(Channel::Sms, &number).ok()).into_iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_box_takes_identifiers_and_contacts_as_people_write_them() {
-        let identifier = identifier_of("storage_customer: 1337").unwrap().unwrap();
-        assert_eq!((identifier.kind, identifier.value.as_str()), (IdentifierKind::StorageCustomer, "1337"));
-        assert!(identifier_of("storage_customer:x").unwrap().unwrap_err().contains("expected 1 to 20 digits"));
-        assert!(identifier_of("order:1337").is_none() && identifier_of("1337").is_none());
-
-        let shown = |text| contacts_of(text).iter().map(|it| it.expose().to_owned()).collect::<Vec<_>>();
-        for phone in ["+48 600 100 200", "0048600100200", "48600100200"] {
-            assert_eq!(shown(phone), ["+48600100200"], "{phone}");
-        }
-        assert_eq!(shown("leon@example.org"), ["leon@example.org"]);
-        assert!(shown("order-4711").is_empty() && shown("%").is_empty());
-    }
 
     #[test]
     fn a_search_goes_on_with_the_same_fields() {

@@ -6,7 +6,6 @@ use actix_web::web::{Data, Form, Path};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::MaskedRecipient;
 use crate::console::Console;
 use crate::console::access::SignedIn;
 use crate::console::pages::{PageError, attachment, require, see_other};
@@ -14,6 +13,7 @@ use crate::domain::access::Action;
 use crate::domain::recipient::RecipientId;
 use crate::flow::disclosure::{NotRevealed, reveal_contacts};
 use crate::flow::recipient_export;
+use crate::flow::recipient_search::MaskedRecipient;
 use crate::store::reason_line;
 
 #[derive(Deserialize)]

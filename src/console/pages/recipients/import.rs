@@ -12,6 +12,7 @@ use crate::console::access::SignedIn;
 use crate::console::pages::{PageError, require};
 use crate::console::upload::UploadForm;
 use crate::domain::access::Action;
+use crate::domain::audit_event::Actor;
 use crate::domain::written::phone;
 use crate::flow::recipient_import::{
     Error, FileIndex, HashKeys, ImportFormat, ImportOptions, ImportReport, Importer, RowReader,
@@ -74,28 +75,51 @@ async fn run(
     allow_shared: bool,
 ) -> Result<Result<(String, ImportReport), String>, PageError> {
     let Some((name, content)) = form.file("file") else { return Ok(Err("choose a file".to_owned())) };
-    let country = match form.text("country").trim() {
+    let Some(format) = ImportFormat::of_name(name) else {
+        return Ok(Err("expected a .csv or .jsonl file".to_owned()));
+    };
+    let dry_run = form.text("do") != "import";
+    let file = FileImport { format, content: content.clone(), country: form.text("country"), dry_run, allow_shared };
+    let report = import_file(console, user.actor(), file).await?;
+    Ok(report.map(|report| (name.to_owned(), report)))
+}
+
+/// A file of recipients, and how its rows are taken.
+pub(in crate::console) struct FileImport<'a> {
+    pub(in crate::console) format: ImportFormat,
+    pub(in crate::console) content: Bytes,
+    /// Of phone numbers without a country code; empty for none.
+    pub(in crate::console) country: &'a str,
+    pub(in crate::console) dry_run: bool,
+    pub(in crate::console) allow_shared: bool,
+}
+
+/// What was done; or what is wrong with the file as a whole.
+pub(in crate::console) async fn import_file(
+    console: &Console,
+    actor: Actor,
+    file: FileImport<'_>,
+) -> Result<Result<ImportReport, String>, PageError> {
+    let FileImport { format, content, country, dry_run, allow_shared } = file;
+    let country = match country.trim() {
         "" => None,
         code => match phone::country(&code.to_ascii_uppercase()) {
             Ok(country) => Some(country),
             Err(error) => return Ok(Err(format!("country: {error}"))),
         },
     };
-    let Some(format) = ImportFormat::of_name(name) else {
-        return Ok(Err("expected a .csv or .jsonl file".to_owned()));
-    };
     let rows = || -> Result<RowReader, String> { format.rows(Cursor::new(content.clone())) };
     let (first, second) = match (rows(), rows()) {
         (Ok(first), Ok(second)) => (first, second),
         (Err(problem), _) | (_, Err(problem)) => return Ok(Err(problem)),
     };
-    let directory = console.store.recipients().on_behalf_of(user.actor(), None);
+    let directory = console.store.recipients().on_behalf_of(actor, None);
     let index = FileIndex::read(first, country, HashKeys::new(Some(directory.clone())), || ())?;
-    let options = ImportOptions { dry_run: form.text("do") != "import", country, allow_shared };
+    let options = ImportOptions { dry_run, country, allow_shared };
     let renderer = console.inspector.templates.current();
     let mut importer = Importer::new(options, Some(directory), index, Some(&renderer), &*console.clocks.steady);
     match importer.run(second, || ()).await {
-        Ok(()) => Ok(Ok((name.to_owned(), importer.report))),
+        Ok(()) => Ok(Ok(importer.report)),
         Err(Error::Store(error)) => Err(error.into()),
         Err(error) => Ok(Err(format!(
             "{}; {} recipients of the lines before were imported",

@@ -5,13 +5,13 @@ use actix_web::web::{Data, Path, Query};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::MaskedRecipient;
 use crate::console::Console;
 use crate::console::access::{DoneQuery, SignedIn};
 use crate::console::pages::deliveries::{ListedDelivery, rows};
 use crate::console::pages::{PageError, require};
 use crate::domain::access::Action;
 use crate::domain::recipient::{RecipientId, RecipientStatus};
+use crate::flow::recipient_search::MaskedRecipient;
 use crate::store::reports::DeliveryFilter;
 
 /// Deliveries that are shown.

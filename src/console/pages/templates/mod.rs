@@ -61,7 +61,7 @@ impl From<template_publishing::Error> for PageError {
 
 /// The user as the flow layer knows users.
 fn acting(user: &SignedIn) -> ActingUser<'_> {
-    ActingUser { name: &user.user, roles: &user.roles }
+    ActingUser { name: &user.user, roles: &user.roles, token: None }
 }
 
 /// What differs, as a sequence of texts that stayed, were removed or were added.

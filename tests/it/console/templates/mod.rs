@@ -21,11 +21,11 @@ const SMS: &str = "pl/otp/sms.hbs";
 const NEW: &str = "NEW TEXT {{otp}} {{amount}} {{merchant}}\n";
 
 /// Who writes; who approves and publishes; who may publish without an approval.
-const AUTHOR: ActingUser<'_> = ActingUser { name: "author", roles: &[Role::Author] };
-const APPROVER: ActingUser<'_> = ActingUser { name: "approver", roles: &[Role::Approver] };
-const OPERATOR: ActingUser<'_> = ActingUser { name: "operator", roles: &[Role::Operator] };
+const AUTHOR: ActingUser<'_> = ActingUser { name: "author", roles: &[Role::Author], token: None };
+const APPROVER: ActingUser<'_> = ActingUser { name: "approver", roles: &[Role::Approver], token: None };
+const OPERATOR: ActingUser<'_> = ActingUser { name: "operator", roles: &[Role::Operator], token: None };
 /// One user with both roles.
-const BOTH: ActingUser<'_> = ActingUser { name: "both", roles: &[Role::Author, Role::Approver] };
+const BOTH: ActingUser<'_> = ActingUser { name: "both", roles: &[Role::Author, Role::Approver], token: None };
 
 async fn gateway(more: &str) -> Gateway {
     let templates = format!("source = \"console\"\n{more}\n");
