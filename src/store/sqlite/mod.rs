@@ -130,7 +130,7 @@ impl Sqlite {
             .create_if_missing(is_gateway)
             .pragma("cache_size", if is_gateway { SMALL_CACHE } else { WRITER_CACHE })
             .pragma("journal_size_limit", checkpoint::WAL_FILE_MAX);
-        let mut write = writing.connect().await.map_err(Error::Open)?;
+        let mut write = writing.connect().await.map_err(Error::on_opening)?;
         if is_gateway {
             schema::check(&mut write).await?;
             schema::MIGRATIONS.run(&mut write).await.map_err(Error::Migrate)?;
@@ -139,10 +139,10 @@ impl Sqlite {
         }
         verify(&mut write).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
-        let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
+        let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::on_opening)?;
         let batches = BatchThread::start(path.to_owned(), waits(mode))?;
         let checkpoints = if is_gateway {
-            let connection = options.busy_timeout(Duration::ZERO).connect().await.map_err(Error::Open)?;
+            let connection = options.busy_timeout(Duration::ZERO).connect().await.map_err(Error::on_opening)?;
             let monitor = WalMonitor::new(path, settings.wal_alarm);
             Some(CheckpointTask::start(connection, monitor, Arc::clone(&failure)))
         } else {

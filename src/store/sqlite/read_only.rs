@@ -36,10 +36,10 @@ pub(super) async fn open(path: &Path) -> Result<(SqliteConnection, SqlitePool, S
 async fn open_with(
     options: SqliteConnectOptions,
 ) -> Result<(SqliteConnection, SqlitePool, SqliteConnectOptions), Error> {
-    let mut connection = options.connect().await.map_err(Error::Open)?;
+    let mut connection = options.connect().await.map_err(Error::on_opening)?;
     schema::require_current(&mut connection).await?;
     let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
-    let pool = readers.connect_with(options.clone()).await.map_err(Error::Open)?;
+    let pool = readers.connect_with(options.clone()).await.map_err(Error::on_opening)?;
     Ok((connection, pool, options))
 }
 
