@@ -4,15 +4,16 @@
 mod erase;
 mod export;
 mod import;
+mod import_output;
+mod list;
+mod lookup;
 mod progress;
 mod show;
 
 use std::process::ExitCode;
 
-use uuid::Uuid;
-
 use super::Usage;
-use crate::domain::contact::Channel;
+use crate::domain::contact::{Channel, Contact};
 use crate::domain::recipient::{Identifier, IdentifierKind, Recipient};
 use crate::domain::written;
 
@@ -20,8 +21,14 @@ use crate::domain::written;
 pub(super) enum Command {
     /// Import recipients from a file; a recipient that exists is replaced
     Import(import::Args),
-    /// Show the recipients that have an identifier, with masked contacts
+    /// Say what the import of a file would change, and which recipients are not in it; nothing is stored
+    Diff(import::DiffArgs),
+    /// Show the recipients that have an id, identifier or contact, with masked contacts
     Show(show::Args),
+    /// List recipients, with masked contacts
+    List(list::Args),
+    /// Count recipients by status, language and channel
+    Count(list::CountArgs),
     /// Erase a recipient with all identifiers and contacts
     Erase(erase::Args),
     /// Write everything that is stored of a recipient to a file, with contacts in clear
@@ -31,28 +38,12 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Import(args) => import::run(&args).await,
+        Command::Diff(args) => import::diff(args).await,
         Command::Show(args) => show::run(&args).await,
+        Command::List(args) => list::run(&args).await,
+        Command::Count(args) => list::count(&args).await,
         Command::Erase(args) => erase::run(&args).await,
         Command::Export(args) => export::run(&args).await,
-    }
-}
-
-/// An identifier from the command line, in the form in which it is stored.
-#[derive(Debug, clap::Args)]
-pub(super) struct IdentifierArgs {
-    /// Kind of identifier: storage_customer, storage_card, dc_card, user, corporation or balance
-    kind: IdentifierKind,
-    /// The identifier
-    value: String,
-}
-
-impl IdentifierArgs {
-    fn parse(&self) -> Result<Identifier, Usage> {
-        parse_identifier(self.kind, &self.value)
-    }
-
-    fn not_found(&self) -> anyhow::Error {
-        not_found(self.kind)
     }
 }
 
@@ -80,34 +71,18 @@ pub(super) fn not_found(kind: IdentifierKind) -> anyhow::Error {
     anyhow::anyhow!("no recipient has this {kind}")
 }
 
-/// The masked contacts of a recipient on `channel`, the preferred one first.
-fn masked_contacts(recipient: &Recipient, channel: Channel) -> impl Iterator<Item = String> {
-    recipient.contacts.iter().filter(move |contact| contact.channel() == channel).map(ToString::to_string)
+/// The contacts of a recipient on `channel`, the preferred one first.
+fn contacts_on(recipient: &Recipient, channel: Channel) -> impl Iterator<Item = &Contact> {
+    recipient.contacts.iter().filter(move |contact| contact.channel() == channel)
 }
 
-/// The one recipient that is meant: the only one with the identifier, or the one with this id.
-fn choose<'a>(
-    identifier: &IdentifierArgs,
-    id: Option<Uuid>,
-    recipients: &'a [Recipient],
-) -> anyhow::Result<&'a Recipient> {
-    match (recipients, id) {
-        ([], _) => Err(identifier.not_found()),
-        ([recipient], None) => Ok(recipient),
-        (_, Some(id)) => match recipients.iter().find(|recipient| recipient.id.0 == id) {
-            Some(recipient) => Ok(recipient),
-            None => Err(Usage("--id: the recipient of this id does not have this identifier".to_owned()).into()),
-        },
-        (recipients, None) => {
-            let lines: Vec<_> = recipients.iter().map(|recipient| format!("  {}", summary(recipient))).collect();
-            let count = recipients.len();
-            let text = format!("{count} recipients have this identifier; choose one with --id:\n{}", lines.join("\n"));
-            Err(Usage(text).into())
-        }
-    }
+/// The masked contacts of a recipient that are in use, by channel.
+fn masked_contacts(recipient: &Recipient) -> Vec<String> {
+    let contacts = Channel::ALL.into_iter().flat_map(|channel| contacts_on(recipient, channel));
+    contacts.filter(|contact| recipient.retirement(contact).is_none()).map(Contact::masked).collect()
 }
 
 fn summary(recipient: &Recipient) -> String {
-    let contacts: Vec<_> = Channel::ALL.into_iter().flat_map(|channel| masked_contacts(recipient, channel)).collect();
-    format!("{}  {}  {}", recipient.id, recipient.locale, contacts.join(" ")).trim_end().to_owned()
+    let contacts = masked_contacts(recipient).join(" ");
+    format!("{}  {}  {contacts}", recipient.id, recipient.locale).trim_end().to_owned()
 }

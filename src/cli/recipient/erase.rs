@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use uuid::Uuid;
 
-use super::{IdentifierArgs, choose, summary};
+use super::lookup::LookupArgs;
+use super::summary;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
@@ -15,7 +16,7 @@ use crate::domain::recipient::Recipient;
 #[command(after_help = "Example:\n  otpost recipient erase storage_customer 1337")]
 pub(crate) struct Args {
     #[command(flatten)]
-    identifier: IdentifierArgs,
+    lookup: LookupArgs,
     /// The recipient to erase, if several have the identifier
     #[arg(long, value_name = "UUID")]
     id: Option<Uuid>,
@@ -27,7 +28,7 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let identifier = args.identifier.parse()?;
+    let lookup = args.lookup.parse()?;
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if !args.yes && !can_ask {
         let text = "erasing cannot be undone, and there is no terminal to confirm it on; repeat with --yes";
@@ -35,8 +36,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let store = args.config.open_store().await?;
     let directory = store.recipients();
-    let recipients = directory.find(&identifier).await?;
-    let recipient = choose(&args.identifier, args.id, &recipients)?;
+    let recipients = lookup.find(&directory).await?;
+    let recipient = args.lookup.choose(args.id, &recipients)?;
     if !args.yes && !confirmed(recipient)? {
         output::line("nothing was erased")?;
         return Ok(ExitCode::FAILURE);
@@ -44,7 +45,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let erased = directory.erase(recipient.id, SystemClock.now()).await?;
     store.close().await?;
     if !erased {
-        return Err(args.identifier.not_found());
+        return Err(args.lookup.not_found());
     }
     output::line(format_args!("erased {}", recipient.id))?;
     Ok(ExitCode::SUCCESS)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use uuid::Uuid;
 
-use super::{IdentifierArgs, choose};
+use super::lookup::LookupArgs;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
@@ -21,7 +21,7 @@ The file holds personal data in clear: hand it to the recipient, and delete it. 
 hashes only, and are not in it either.")]
 pub(crate) struct Args {
     #[command(flatten)]
-    identifier: IdentifierArgs,
+    lookup: LookupArgs,
     /// The recipient to export, if several have the identifier
     #[arg(long, value_name = "UUID")]
     id: Option<Uuid>,
@@ -33,13 +33,13 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let identifier = args.identifier.parse()?;
+    let lookup = args.lookup.parse()?;
     if args.out.exists() {
         return Err(Usage(format!("{} exists; choose another name", args.out.display())).into());
     }
     let store = args.config.open_store().await?;
-    let recipients = store.recipients().find(&identifier).await?;
-    let recipient = choose(&args.identifier, args.id, &recipients)?;
+    let recipients = lookup.find(&store.recipients()).await?;
+    let recipient = args.lookup.choose(args.id, &recipients)?;
     let (data, count) = recipient_export::export(&store, recipient, operator(), SystemClock.now()).await?;
     store.close().await?;
     let text = serde_json::to_string_pretty(&data)? + "\n";

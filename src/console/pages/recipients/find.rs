@@ -1,7 +1,7 @@
 //! Finds recipients by what an operator has in hand.
 //!
-//! Identifiers are stored as keyed hashes and contacts sealed, so that nothing is found by a part of it. A contact is found
-//! through the deliveries that went to it.
+//! Identifiers and contacts are found by keyed hashes, so that nothing is found by a part of it. A contact that was imported before
+//! contacts had hashes is found through the deliveries that went to it.
 
 use std::collections::BTreeSet;
 
@@ -83,6 +83,10 @@ async fn recipients(store: &Store, text: &str) -> Result<Result<Vec<Recipient>, 
     if text.len() > TEXT_MAX {
         return Ok(Err(format!("expected at most {TEXT_MAX} bytes")));
     }
+    if let Some(reference) = text.strip_prefix("recipient:") {
+        let directory = store.recipients();
+        return Ok(Ok(directory.get(directory.id_of(reference.trim())?).await?.into_iter().collect()));
+    }
     if let Some(identifier) = identifier_of(text) {
         return match identifier {
             Ok(identifier) => Ok(Ok(store.recipients().find(&identifier).await?)),
@@ -93,11 +97,12 @@ async fn recipients(store: &Store, text: &str) -> Result<Result<Vec<Recipient>, 
     let mut ids: BTreeSet<_> = named.or(store.recipient_of(text)?).into_iter().collect();
     let contacts = contacts_of(text);
     if ids.is_empty() && contacts.is_empty() {
-        let expected = "expected an identifier such as storage_customer:1337, a phone number with its country code, an \
-                        e-mail address, or the id of a recipient";
+        let expected = "expected an identifier such as storage_customer:1337, your own id as recipient:c-7, a phone number with its \
+                        country code, an e-mail address, or the id of a recipient";
         return Ok(Err(expected.to_owned()));
     }
     for contact in &contacts {
+        ids.extend(store.recipients().find_by_contact(contact).await?.into_iter().map(|recipient| recipient.id));
         let contact = Some(store.contact_hash(contact)?);
         let page =
             store.reports().deliveries(&DeliveryFilter { contact, ..DeliveryFilter::newest(DELIVERIES) }).await?;

@@ -91,7 +91,7 @@ async fn run(
     };
     let directory = console.store.recipients().on_behalf_of(user.actor(), None);
     let index = FileIndex::read(first, country, HashKeys::new(Some(directory.clone())), || ())?;
-    let options = ImportOptions { dry_run: form.text("do") != "import", country, allow_shared };
+    let options = ImportOptions { dry_run: form.text("do") != "import", country, has_gateway: true, allow_shared };
     let renderer = console.inspector.templates.current();
     let mut importer = Importer::new(options, Some(directory), index, Some(&renderer), &*console.clocks.steady);
     match importer.run(second, || ()).await {
