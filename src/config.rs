@@ -5,6 +5,7 @@
 
 mod renamed;
 mod secrets;
+mod suggestion;
 mod values;
 
 use std::io::ErrorKind;
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use crate::{channel, console, file_access, flow, ingest, ops, receipts, render, route, store, telemetry};
 use secrets::Missing;
+use suggestion::with_suggestion;
 
 pub use secrets::{MissingSecret, SecretFiles};
 pub use values::ConfigValues;
@@ -127,7 +129,10 @@ impl Config {
             // A secret that is missing is not of the form that its key expects.
             let cause = missing_secrets.iter().find(|missing| missing.key.starts_with(&key));
             cause.map_or_else(
-                || Error { origin: origin(&file, &whole, &overrides, &key), reason: error.inner().to_string() },
+                || Error {
+                    origin: origin(&file, &whole, &overrides, &key),
+                    reason: with_suggestion(error.inner().to_string()),
+                },
                 |missing| missing.error.clone(),
             )
         })?;

@@ -73,6 +73,7 @@ fn provider(profile: &ProviderProfile, config: &Config) {
     let outcomes = outcomes.each_ref().map(Outcome::name);
     let countries = countries(profile, &config.limits.sms_countries);
     start_at_zero("otpost_attempts_total", &[&[profile.channel.name()], &name, &countries, &outcomes]);
+    start_at_zero("otpost_contacts_retired_total", &[&[profile.channel.name()], &name]);
     start_at_zero("otpost_provider_request_duration_seconds", &[&name]);
     start_at_zero("otpost_circuit_state", &[&name]);
     if profile.channel == Channel::Sms {

@@ -24,13 +24,17 @@ impl Gateway {
         metrics::counter!("otpost_reloads_total", "outcome" => outcome).increment(1);
         let (reloaded, config) = result.inspect_err(|error| {
             let error = chain(error);
+            let detail = format!("the last reload failed, the previous files are used: {error}");
+            if self.alarms.is_raised_with(AlarmKind::Reload, &detail) {
+                tracing::info!("reload failed again for the same reason");
+                return;
+            }
             tracing::error!(
                 alarm = AlarmKind::Reload.name(),
                 error,
                 "reload failed; the previous settings, files and clients stay in use"
             );
-            self.alarms
-                .raise(AlarmKind::Reload, format!("the last reload failed, the previous files are used: {error}"));
+            self.alarms.raise(AlarmKind::Reload, detail);
         })?;
         self.earlier_files.keep(&config);
         self.expiry.check(self.clocks.wall.now());

@@ -37,7 +37,7 @@ pub struct Settings {
     /// The service's own error codes, if it documents any.
     #[serde(default)]
     pub errors: Option<AnswerCodes>,
-    /// The statuses that mean: this token is not valid any more.
+    /// The statuses that mean: this token is not valid any more, for certain. The token is retired.
     #[serde(default = "gone")]
     pub token_gone: Vec<u16>,
     #[serde(default = "max_in_flight")]
@@ -115,9 +115,10 @@ impl HttpProvider for PushService {
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {
         let outcome = self.answers.outcome(status, body);
         let by_status = outcome == common_outcome(status);
-        // The app was removed or registered again.
-        if by_status && self.token_gone.contains(&status.as_u16()) {
-            Outcome::failed(Cause::InvalidContact)
+        // The app was removed or registered again. A token is never valid again, so one that is invalid is gone.
+        let is_gone = by_status && self.token_gone.contains(&status.as_u16());
+        if is_gone || outcome.cause() == Some(Cause::InvalidContact) {
+            Outcome::failed(Cause::ContactGone)
         } else {
             outcome
         }
@@ -185,14 +186,14 @@ mod tests {
             (200, "", Outcome::accepted(None), Outcome::accepted(None)),
             (400, "", Outcome::deferred(Cause::Unclassified), Outcome::deferred(Cause::Unclassified)),
             (403, "", Outcome::deferred(Cause::Unauthorized), Outcome::deferred(Cause::Unauthorized)),
-            (404, "", Outcome::deferred(Cause::WrongUrl), Outcome::rejected(Cause::InvalidContact)),
-            (410, "", Outcome::rejected(Cause::InvalidContact), Outcome::rejected(Cause::InvalidContact)),
-            (410, r#"{"error":"busy"}"#, Outcome::rejected(Cause::InvalidContact), Outcome::deferred(Cause::Throttled)),
+            (404, "", Outcome::deferred(Cause::WrongUrl), Outcome::rejected(Cause::ContactGone)),
+            (410, "", Outcome::rejected(Cause::ContactGone), Outcome::rejected(Cause::ContactGone)),
+            (410, r#"{"error":"busy"}"#, Outcome::rejected(Cause::ContactGone), Outcome::deferred(Cause::Throttled)),
             (
                 400,
                 r#"{"error":"unregistered"}"#,
                 Outcome::deferred(Cause::Unclassified),
-                Outcome::rejected(Cause::InvalidContact),
+                Outcome::rejected(Cause::ContactGone),
             ),
             (413, "", Outcome::rejected(Cause::BadMessage), Outcome::rejected(Cause::BadMessage)),
         ] {

@@ -1,5 +1,7 @@
 //! Asks the gateway that runs on the database of the configuration, and says so when none answers.
 
+use std::os::unix::net::UnixStream;
+
 use super::output;
 use super::usage;
 use crate::config::Config;
@@ -19,4 +21,10 @@ pub(super) async fn ask(config: &Config, question: &Question) -> anyhow::Result<
             Ok(None)
         }
     }
+}
+
+/// Whether a gateway runs on the database. Some file systems do not show who holds its lock; there its socket answers.
+pub(super) fn is_running(config: &Config) -> bool {
+    let answers = |database: std::path::PathBuf| UnixStream::connect(socket::path_of(&database)).is_ok();
+    config.store.running_gateway().is_some() || config.store.sqlite_path().is_ok_and(answers)
 }

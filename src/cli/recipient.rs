@@ -5,27 +5,34 @@ mod erase;
 mod export;
 mod find;
 mod import;
+mod import_output;
+mod list;
+mod lookup;
 mod progress;
 mod show;
 
 use std::process::ExitCode;
 
-use uuid::Uuid;
-
 use super::Usage;
-use super::remote::{RemoteError, RemoteGateway};
-use crate::domain::recipient::{Identifier, IdentifierKind};
+use crate::domain::contact::{Channel, Contact};
+use crate::domain::recipient::{Identifier, IdentifierKind, Recipient};
 use crate::domain::written;
-use crate::flow::recipient_search::{MaskedRecipient, RecipientList};
+use crate::flow::recipient_search::MaskedRecipient;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Import recipients from a file; a recipient that exists is replaced
     Import(import::Args),
-    /// Show the recipients that have an identifier, with masked contacts
+    /// Say what the import of a file would change, and which recipients are not in it; nothing is stored
+    Diff(import::DiffArgs),
+    /// Show the recipients that have an id, identifier or contact, with masked contacts
     Show(show::Args),
     /// Find recipients by an identifier, a phone number, an e-mail address or an id, with masked contacts
     Find(find::Args),
+    /// List recipients, with masked contacts
+    List(list::Args),
+    /// Count recipients by status, language and channel
+    Count(list::CountArgs),
     /// Erase a recipient with all identifiers and contacts
     Erase(erase::Args),
     /// Write everything that is stored of a recipient to a file, with contacts in clear
@@ -35,35 +42,24 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Import(args) => import::run(&args).await,
+        Command::Diff(args) => import::diff(args).await,
         Command::Show(args) => show::run(&args).await,
         Command::Find(args) => find::run(&args).await,
+        Command::List(args) => list::run(&args).await,
+        Command::Count(args) => list::count(&args).await,
         Command::Erase(args) => erase::run(&args).await,
         Command::Export(args) => export::run(&args).await,
-    }
-}
-
-/// An identifier from the command line, in the form in which it is stored.
-#[derive(Debug, clap::Args)]
-pub(super) struct IdentifierArgs {
-    /// Kind of identifier: storage_customer, storage_card, dc_card, user, corporation or balance
-    kind: IdentifierKind,
-    /// The identifier
-    value: String,
-}
-
-impl IdentifierArgs {
-    fn parse(&self) -> Result<Identifier, Usage> {
-        parse_identifier(self.kind, &self.value)
-    }
-
-    fn not_found(&self) -> anyhow::Error {
-        not_found(self.kind)
     }
 }
 
 /// Checks `value` and brings it to the form in which the processor sends it.
 pub(super) fn parse_identifier(kind: IdentifierKind, value: &str) -> Result<Identifier, Usage> {
     written::identifier::parse(kind, value).map_err(|error| Usage(format!("{kind}: {error}")))
+}
+
+/// A phone number in the form in which contacts are stored. Its country code must be there.
+pub(super) fn normalised_phone(text: &str) -> Result<String, impl std::error::Error + use<>> {
+    written::phone::normalised(text, None)
 }
 
 /// The identifier that an option `--recipient KIND:VALUE` names.
@@ -80,37 +76,12 @@ pub(super) fn not_found(kind: IdentifierKind) -> anyhow::Error {
     anyhow::anyhow!("no recipient has this {kind}")
 }
 
-/// The recipients that have the identifier, by the gateway on another machine.
-async fn found_by(remote: &RemoteGateway, identifier: &IdentifierArgs) -> anyhow::Result<Vec<MaskedRecipient>> {
-    let Identifier { kind, value } = identifier.parse()?;
-    let q = serde_json::json!({ "q": format!("{kind}:{value}") });
-    let list: RecipientList = remote.post(&["recipients", "find"], &q).await.map_err(RemoteError::explained)?;
-    Ok(list.recipients)
-}
-
-/// The one recipient that is meant: the only one with the identifier, or the one with this id.
-fn choose<'a>(
-    identifier: &IdentifierArgs,
-    id: Option<Uuid>,
-    recipients: &'a [MaskedRecipient],
-) -> anyhow::Result<&'a MaskedRecipient> {
-    match (recipients, id) {
-        ([], _) => Err(identifier.not_found()),
-        ([recipient], None) => Ok(recipient),
-        (_, Some(id)) => match recipients.iter().find(|recipient| recipient.id == id) {
-            Some(recipient) => Ok(recipient),
-            None => Err(Usage("--id: the recipient of this id does not have this identifier".to_owned()).into()),
-        },
-        (recipients, None) => {
-            let lines: Vec<_> = recipients.iter().map(|recipient| format!("  {}", summary(recipient))).collect();
-            let count = recipients.len();
-            let text = format!("{count} recipients have this identifier; choose one with --id:\n{}", lines.join("\n"));
-            Err(Usage(text).into())
-        }
-    }
+/// The contacts of a recipient on `channel`, the preferred one first.
+fn contacts_on(recipient: &Recipient, channel: Channel) -> impl Iterator<Item = &Contact> {
+    recipient.contacts.iter().filter(move |contact| contact.channel() == channel)
 }
 
 fn summary(recipient: &MaskedRecipient) -> String {
-    let contacts: Vec<_> = recipient.contacts.iter().map(|it| it.contact.as_str()).collect();
+    let contacts: Vec<_> = recipient.in_use().map(|it| it.contact.as_str()).collect();
     format!("{}  {}  {}", recipient.id, recipient.locale, contacts.join(" ")).trim_end().to_owned()
 }

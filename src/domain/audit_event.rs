@@ -65,6 +65,10 @@ pub enum AuditKind {
     ExpiredByProvider,
     /// A receipt reported that the message of an attempt was not delivered, and the delivery goes on or is unchanged.
     AttemptFailed,
+    /// A provider reported that a contact does not exist any more; nothing is sent to it until it is imported again.
+    ContactRetired,
+    /// Recipients who are not in a file that replaces all were blocked.
+    RecipientsBlocked,
     /// Recipients were imported.
     RecipientsImported,
     /// An operator changed the status, locale, channels or time zone of a recipient.

@@ -122,6 +122,8 @@ pub enum Scope {
 pub enum Cause {
     /// The contact does not exist, or cannot be reached on this channel.
     InvalidContact,
+    /// The provider says for certain that the contact does not exist any more: the app was removed, the mailbox was closed.
+    ContactGone,
     /// The provider does not allow this text.
     BadMessage,
     /// The provider does not accept our credentials.
@@ -166,9 +168,12 @@ impl Cause {
 
     pub const fn scope(self) -> Scope {
         match self {
-            Self::InvalidContact | Self::BadMessage | Self::NotRendered | Self::Interrupted | Self::Panicked => {
-                Scope::Message
-            }
+            Self::InvalidContact
+            | Self::ContactGone
+            | Self::BadMessage
+            | Self::NotRendered
+            | Self::Interrupted
+            | Self::Panicked => Scope::Message,
             Self::Unauthorized
             | Self::Account
             | Self::WrongUrl
@@ -183,11 +188,17 @@ impl Cause {
         }
     }
 
+    /// Whether no provider can reach this contact.
+    pub const fn is_about_contact(self) -> bool {
+        matches!(self, Self::InvalidContact | Self::ContactGone)
+    }
+
     /// Whether it lasts until an operator changes the configuration or asks the provider.
     pub const fn needs_operator(self) -> bool {
         match self {
             Self::Unauthorized | Self::Account | Self::WrongUrl | Self::TlsFailed | Self::Unclassified => true,
             Self::InvalidContact
+            | Self::ContactGone
             | Self::BadMessage
             | Self::NotRendered
             | Self::Interrupted
@@ -212,7 +223,10 @@ mod tests {
     fn only_what_is_about_the_message_is_final() {
         let is_final = |cause: &Cause| matches!(Outcome::failed(*cause), Outcome::Rejected { .. });
         let finals: Vec<_> = Cause::iter().filter(is_final).map(Cause::name).collect();
-        assert_eq!(finals, ["invalid_contact", "bad_message", "not_rendered", "interrupted", "panicked"]);
+        assert_eq!(
+            finals,
+            ["invalid_contact", "contact_gone", "bad_message", "not_rendered", "interrupted", "panicked"]
+        );
         assert!(Cause::iter().all(|cause| cause.scope() == Scope::Provider || !cause.needs_operator()));
     }
 

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumIter, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
+use super::clock::Timestamp;
 use super::contact::Contact;
 use super::content_hash::ContentHash;
+use super::delivery::ProviderName;
+use super::failure_detail::FailureDetail;
 use super::preferences::{Preferences, RecipientTimeZone};
 
 /// The id of a recipient inside this gateway.
@@ -196,15 +199,37 @@ fn unknown_recipient_status(_: &str) -> UnknownRecipientStatus {
     UnknownRecipientStatus
 }
 
+/// A contact that a provider reported as gone. Nothing is sent to it until its recipient is imported again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetiredContact {
+    pub contact: Contact,
+    pub at: Timestamp,
+    /// The provider that reported it.
+    pub provider: ProviderName,
+    /// What it answered.
+    pub detail: Option<FailureDetail>,
+}
+
 /// A recipient as a delivery needs it.
 #[derive(Debug, Clone)]
 pub struct Recipient {
     pub id: RecipientId,
+    /// The operator's own name for the recipient; `None` if it was imported before this was kept.
+    pub reference: Option<String>,
     pub locale: Locale,
     pub status: RecipientStatus,
     pub preferences: Preferences,
-    /// Within a channel, the preferred contact first.
+    /// Within a channel, the preferred contact first. Retired ones are among them: attempts name a contact by its position.
     pub contacts: Vec<Contact>,
+    /// Those of the contacts that nothing is sent to.
+    pub retired: Vec<RetiredContact>,
+}
+
+impl Recipient {
+    /// Why nothing is sent to `contact`; `None` while it is used.
+    pub fn retirement(&self, contact: &Contact) -> Option<&RetiredContact> {
+        self.retired.iter().find(|retired| retired.contact == *contact)
+    }
 }
 
 /// What of a recipient decides which messages it gets, on which channels, in which language, and when.

@@ -78,6 +78,11 @@ impl Alarms {
         is_new
     }
 
+    /// Whether the alarm is raised with this very detail: what is behind it has been logged.
+    pub fn is_raised_with(&self, alarm: AlarmKind, detail: &str) -> bool {
+        self.active_by_alarm().get(&alarm).is_some_and(|active| active == detail)
+    }
+
     /// Ends an alarm and logs it; nothing if it is not raised.
     pub fn clear(&self, alarm: AlarmKind) {
         let was_raised = self.active_by_alarm().remove(&alarm).is_some();

@@ -194,10 +194,15 @@ impl Dispatch {
             return self.postpone(claimed, None, until).await;
         }
         let only = claimed.channels.clone();
-        let reach = Reachability { contacts: &recipient.contacts, preferences: &recipient.preferences, only: &only };
+        let ResolvedRecipient { contacts, retired, preferences, .. } = recipient;
+        let reach = Reachability { contacts, retired, preferences, only: &only };
         let mut candidates = route::candidates(plan, &reach, &self.profiles);
         if candidates.is_empty() {
-            let reason = route::reason_for_no_candidate(&route::evaluate(plan, &reach, &self.profiles));
+            // The contacts of earlier attempts may have been retired since.
+            let reason = match claimed.attempts.as_slice() {
+                [] => route::reason_for_no_candidate(&route::evaluate(plan, &reach, &self.profiles)),
+                _ => EndReason::AllRejected,
+            };
             return self.end(claimed, None, reason).await;
         }
         if !self.policy.limits.retain_allowed_countries(&mut candidates) {

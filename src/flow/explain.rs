@@ -17,7 +17,7 @@ use crate::domain::contact::{Channel, Contact, InvalidContact};
 use crate::domain::country_prefix::CountryPrefix;
 use crate::domain::notification::Kind;
 use crate::domain::preferences::{Preferences, RecipientTimeZone};
-use crate::domain::recipient::{Identifier, Locale, Recipient, RecipientStatus};
+use crate::domain::recipient::{Identifier, Locale, Recipient, RecipientStatus, RetiredContact};
 use crate::route::ranking::{ProviderEntry, ProviderTable};
 use crate::route::{
     self, Candidate, CandidateResult, Decision, Explanation, Plan, ProviderProfile, Reachability, RoutingState,
@@ -47,7 +47,10 @@ impl ExplainTarget {
     /// A contact as operators write it; its form says of which channel it is.
     pub fn contact(text: &str, locale: Option<Locale>) -> Result<Self, InvalidContact> {
         let channel = match text {
-            _ if text.starts_with('+') => Channel::Sms,
+            // No push token consists of digits only, so these are a phone number without its country code.
+            _ if text.starts_with('+') || text.bytes().all(|b| b.is_ascii_digit() || b" -()".contains(&b)) => {
+                Channel::Sms
+            }
             _ if text.contains('@') => Channel::Email,
             _ => Channel::Push,
         };
@@ -71,20 +74,22 @@ pub struct ExplainedRecipient {
     status: RecipientStatus,
     preferences: Preferences,
     contacts: Vec<Contact>,
+    retired: Vec<RetiredContact>,
 }
 
 impl ExplainedRecipient {
     /// A recipient with one contact and no preferences.
     pub fn with_contact(channel: Channel, contact: &str, locale: Locale) -> Result<Self, InvalidContact> {
         let contacts = vec![Contact::parse(channel, contact)?];
-        Ok(Self { locale, status: RecipientStatus::Active, preferences: Preferences::default(), contacts })
+        let (preferences, retired) = (Preferences::default(), Vec::new());
+        Ok(Self { locale, status: RecipientStatus::Active, preferences, contacts, retired })
     }
 }
 
 impl From<Recipient> for ExplainedRecipient {
     fn from(recipient: Recipient) -> Self {
-        let Recipient { id: _, locale, status, preferences, contacts } = recipient;
-        Self { locale, status, preferences, contacts }
+        let Recipient { locale, status, preferences, contacts, retired, .. } = recipient;
+        Self { locale, status, preferences, contacts, retired }
     }
 }
 
@@ -190,7 +195,8 @@ impl Explainer<'_> {
 
     fn explain_one(&self, plan: &Plan, recipient: &ExplainedRecipient, at: Timestamp) -> RecipientExplanation {
         let zone = recipient.preferences.time_zone.as_ref().map_or(self.zone, RecipientTimeZone::rules);
-        let reach = Reachability { contacts: &recipient.contacts, preferences: &recipient.preferences, only: &[] };
+        let ExplainedRecipient { contacts, retired, preferences, .. } = recipient;
+        let reach = Reachability { contacts, retired, preferences, only: &[] };
         let state = RoutingState {
             providers: self.providers,
             allows: &|contact: &Contact| self.limits.allows_country(contact),
@@ -234,6 +240,7 @@ impl Explainer<'_> {
                     | SkipReason::Drained(provider, contact) => {
                         (provider.to_string(), masked_contact(recipient, *channel, *contact))
                     }
+                    SkipReason::Retired(contact) => (String::new(), masked_contact(recipient, *channel, *contact)),
                     SkipReason::NotAgreed | SkipReason::NoAddress | SkipReason::NoProvider => Default::default(),
                 };
                 let reason = format!("skipped: {}", why_skipped(reason));
@@ -287,6 +294,7 @@ const fn why_skipped(reason: &SkipReason) -> &'static str {
     match reason {
         SkipReason::NotAgreed => "the recipient has not agreed to this channel",
         SkipReason::NoAddress => "no contact on this channel",
+        SkipReason::Retired(_) => "retired: a provider reported that it does not exist any more",
         SkipReason::NoProvider => "no provider for this channel",
         SkipReason::Country(..) => "does not serve this country",
         SkipReason::NotAllowed(..) => "limits.sms_countries does not allow this country",

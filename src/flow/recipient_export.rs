@@ -84,6 +84,7 @@ fn about(recipient: &Recipient) -> Value {
         recipient.contacts.iter().map(|contact| json!({ "channel": contact.channel(), "contact": contact.expose() }));
     json!({
         "id": recipient.id,
+        "recipient": recipient.reference,
         "locale": recipient.locale,
         "status": recipient.status,
         "channels": recipient.preferences.channels,

@@ -4,10 +4,12 @@
 //! first for what only the whole file shows ([`FileIndex`]), then to import it. Otherwise memory use does not depend on
 //! the number of rows.
 
+mod changes;
 mod csv_line;
 mod csv_rows;
 mod encoding;
 mod file_index;
+mod gone;
 mod import_report;
 mod jsonl;
 mod lines;
@@ -25,13 +27,19 @@ use crate::render::Renderer;
 use crate::store::{self, Recipients};
 use row::{ImportColumn, Row};
 
+pub use changes::ImportChanges;
 pub use file_index::{FileIndex, HashKeys};
+pub use gone::{GoneAction, GoneRecipients};
 pub use import_report::ImportReport;
 pub use reader::{ImportFormat, RowReader};
 pub use row::RowError;
 
 /// Recipients in one transaction. A running gateway waits for one transaction at most, which takes some milliseconds.
 const BATCH: usize = 50;
+
+/// Recipients in one transaction while no gateway runs. They share syncs and pages of the indexes; a gateway that is started
+/// meanwhile waits for a tenth of a second.
+const BATCH_ALONE: usize = 1_000;
 
 /// The longest pause between two transactions.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
@@ -54,6 +62,8 @@ pub struct ImportOptions {
     pub dry_run: bool,
     /// The country of phone numbers without a country code.
     pub country: Option<Region>,
+    /// Whether a gateway runs on the database, whose codes come first.
+    pub has_gateway: bool,
     /// Take recipients with the same customer number, card or user id as another, with a warning.
     pub allow_shared: bool,
 }
@@ -101,12 +111,16 @@ impl<'a> Importer<'a> {
                 Ok(row) => self.add(row)?,
                 Err(error) => self.report.reject(error),
             }
-            if self.batch.len() == BATCH {
+            if self.batch.len() == self.batch_size() {
                 self.write().await?;
                 after_batch();
             }
         }
         self.write().await
+    }
+
+    const fn batch_size(&self) -> usize {
+        if self.options.has_gateway { BATCH } else { BATCH_ALONE }
     }
 
     fn add(&mut self, row: Row) -> Result<(), Error> {
@@ -159,11 +173,16 @@ impl<'a> Importer<'a> {
         let records = match self.directory.clone() {
             Some(directory) => {
                 let records = self.without_conflicts(&directory, batch).await.map_err(failed)?;
-                if !self.options.dry_run && !records.is_empty() {
+                let (lines, records): (Vec<_>, Vec<_>) = records.into_iter().unzip();
+                if self.options.dry_run {
+                    self.compare(&directory, &lines, &records).await.map_err(failed)?;
+                } else if !records.is_empty() {
                     let began = Instant::now();
                     let written = directory.import(&records, self.clock.now()).await;
-                    // As long as it took, the database is left to the gateway's codes.
-                    tokio::time::sleep(began.elapsed().min(PAUSE_MAX)).await;
+                    if self.options.has_gateway {
+                        // As long as it took, the database is left to the gateway's codes.
+                        tokio::time::sleep(began.elapsed().min(PAUSE_MAX)).await;
+                    }
                     written.map_err(failed)?;
                 }
                 records
@@ -178,12 +197,25 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
+    async fn compare(
+        &mut self,
+        directory: &Recipients,
+        lines: &[u64],
+        records: &[RecipientRecord],
+    ) -> Result<(), store::Error> {
+        let changes = self.report.changes.get_or_insert_default();
+        for (line, change) in lines.iter().zip(directory.changes(records).await?) {
+            changes.add(*line, change);
+        }
+        Ok(())
+    }
+
     // Leaves out recipients with an identifier that another recipient of the database has, too.
     async fn without_conflicts(
         &mut self,
         directory: &Recipients,
         batch: Vec<(u64, RecipientRecord)>,
-    ) -> Result<Vec<RecipientRecord>, store::Error> {
+    ) -> Result<Vec<(u64, RecipientRecord)>, store::Error> {
         let is_compared = |identifier: &&Identifier| sharing(identifier.kind) != Sharing::Usual;
         let compared = |record: &RecipientRecord| record.identifiers.iter().filter(is_compared).cloned().collect();
         let identifiers: Vec<Vec<Identifier>> = batch.iter().map(|(_, record)| compared(record)).collect();
@@ -203,7 +235,7 @@ impl<'a> Importer<'a> {
                     format!("recipient {other} in the database has the same one, and this file does not replace it");
                 is_accepted = is_accepted && self.accept_shared(line, &identifier, &what);
             }
-            records.extend(is_accepted.then_some(record));
+            records.extend(is_accepted.then_some((line, record)));
         }
         Ok(records)
     }

@@ -1,9 +1,10 @@
 //! Finds recipients by what an operator has in hand, and shows them with masked contacts.
 //!
-//! Identifiers are stored as keyed hashes and contacts sealed, so that nothing is found by a part of it. A contact is found
-//! through the deliveries that went to it.
+//! Identifiers and contacts are found by keyed hashes, so that nothing is found by a part of it. A contact that was imported before
+//! contacts had hashes is found through the deliveries that went to it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::deliveries::query::identifier_of;
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::preferences::RecipientTimeZone;
-use crate::domain::recipient::{Recipient, RecipientId};
+use crate::domain::recipient::{Recipient, RecipientId, RetiredContact};
 use crate::domain::written::phone;
 use crate::store::reports::DeliveryFilter;
 use crate::store::{Error, Store};
@@ -33,6 +34,8 @@ pub struct RecipientList {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct MaskedRecipient {
     pub id: Uuid,
+    /// The operator's own id.
+    pub recipient: Option<String>,
     pub locale: String,
     pub status: String,
     pub preferences: ShownPreferences,
@@ -53,17 +56,55 @@ pub struct ShownPreferences {
 pub struct MaskedContact {
     pub channel: String,
     pub contact: String,
+    /// Nothing is sent to it when there is one.
+    pub retired: Option<Retirement>,
+}
+
+/// When a contact was reported as gone, by which provider, and what that answered.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Retirement {
+    pub at: String,
+    pub provider: String,
+    pub detail: Option<String>,
+}
+
+impl From<&RetiredContact> for Retirement {
+    fn from(retired: &RetiredContact) -> Self {
+        let RetiredContact { at, provider, detail, .. } = retired;
+        let detail = detail.as_ref().map(ToString::to_string);
+        Self { at: at.to_string(), provider: provider.to_string(), detail }
+    }
+}
+
+impl fmt::Display for Retirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, provider, detail } = self;
+        write!(f, "retired {at}: provider {provider} reported that it is gone")?;
+        detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"))
+    }
+}
+
+impl MaskedRecipient {
+    /// The contacts to which messages are sent, masked.
+    pub fn in_use(&self) -> impl Iterator<Item = &MaskedContact> {
+        self.contacts.iter().filter(|contact| contact.retired.is_none())
+    }
 }
 
 impl From<&Recipient> for MaskedRecipient {
     fn from(recipient: &Recipient) -> Self {
         let contacts = Channel::ALL.into_iter().flat_map(|channel| {
             let of_channel = recipient.contacts.iter().filter(move |contact| contact.channel() == channel);
-            of_channel.map(move |it| MaskedContact { channel: channel.name().to_owned(), contact: it.masked() })
+            of_channel.map(move |it| MaskedContact {
+                channel: channel.name().to_owned(),
+                contact: it.masked(),
+                retired: recipient.retirement(it).map(Retirement::from),
+            })
         });
         let preferences = &recipient.preferences;
         Self {
             id: recipient.id.0,
+            recipient: recipient.reference.clone(),
             locale: recipient.locale.to_string(),
             status: recipient.status.name().to_owned(),
             preferences: ShownPreferences {
@@ -81,6 +122,10 @@ pub async fn find(store: &Store, text: &str) -> Result<Result<Vec<Recipient>, St
     if text.len() > TEXT_MAX {
         return Ok(Err(format!("expected at most {TEXT_MAX} bytes")));
     }
+    if let Some(reference) = text.strip_prefix("recipient:") {
+        let directory = store.recipients();
+        return Ok(Ok(directory.get(directory.id_of(reference.trim())?).await?.into_iter().collect()));
+    }
     if let Some(identifier) = identifier_of(text) {
         return match identifier {
             Ok(identifier) => Ok(Ok(store.recipients().find(&identifier).await?)),
@@ -91,11 +136,12 @@ pub async fn find(store: &Store, text: &str) -> Result<Result<Vec<Recipient>, St
     let mut ids: BTreeSet<_> = named.or(store.recipient_of(text)?).into_iter().collect();
     let contacts = contacts_of(text);
     if ids.is_empty() && contacts.is_empty() {
-        let expected = "expected an identifier such as storage_customer:1337, a phone number with its country code, an \
-                        e-mail address, or the id of a recipient";
+        let expected = "expected an identifier such as storage_customer:1337, your own id as recipient:c-7, a phone number with its \
+                        country code, an e-mail address, or the id of a recipient";
         return Ok(Err(expected.to_owned()));
     }
     for contact in &contacts {
+        ids.extend(store.recipients().find_by_contact(contact).await?.into_iter().map(|recipient| recipient.id));
         let contact = Some(store.contact_hash(contact)?);
         let page =
             store.reports().deliveries(&DeliveryFilter { contact, ..DeliveryFilter::newest(DELIVERIES) }).await?;

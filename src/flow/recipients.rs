@@ -9,7 +9,9 @@ use super::delivery_metrics;
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::notification::{Content, LockHolder, Verification};
 use crate::domain::preferences::Preferences;
-use crate::domain::recipient::{Identifier, IdentifierKind, Locale, Recipient, RecipientId, RecipientStatus};
+use crate::domain::recipient::{
+    Identifier, IdentifierKind, Locale, Recipient, RecipientId, RecipientStatus, RetiredContact,
+};
 use crate::store::{Claimed, Error, Recipients};
 
 /// `[recipients]` of the configuration: which identifiers name a recipient, in the order in which they are tried.
@@ -62,12 +64,14 @@ pub struct ResolvedRecipient {
     pub preferences: Preferences,
     /// Within a channel, the preferred contact first.
     pub contacts: Vec<Contact>,
+    /// Those of the contacts that nothing is sent to.
+    pub retired: Vec<RetiredContact>,
 }
 
 impl From<Recipient> for ResolvedRecipient {
     fn from(recipient: Recipient) -> Self {
-        let Recipient { id, locale, status, preferences, contacts } = recipient;
-        Self { id: Some(id), locale, status, preferences, contacts }
+        let Recipient { id, reference: _, locale, status, preferences, contacts, retired } = recipient;
+        Self { id: Some(id), locale, status, preferences, contacts, retired }
     }
 }
 
@@ -144,13 +148,22 @@ fn narrow(found: &mut Vec<Recipient>, named: &[Recipient]) {
 }
 
 fn not_imported(locale: &Locale) -> ResolvedRecipient {
-    let (locale, preferences) = (locale.clone(), Preferences::default());
-    ResolvedRecipient { id: None, locale, status: RecipientStatus::Active, preferences, contacts: Vec::new() }
+    ResolvedRecipient {
+        id: None,
+        locale: locale.clone(),
+        status: RecipientStatus::Active,
+        preferences: Preferences::default(),
+        contacts: Vec::new(),
+        retired: Vec::new(),
+    }
 }
 
-// Imported e-mail addresses take precedence over the one that the notification carried.
+// Imported e-mail addresses that are in use take precedence over the one that the notification carried.
 fn add_email(recipient: &mut ResolvedRecipient, email: &Contact) {
-    if !recipient.contacts.iter().any(|contact| contact.channel() == Channel::Email) {
+    let ResolvedRecipient { contacts, retired, .. } = &*recipient;
+    let is_used = |contact: &Contact| !retired.iter().any(|it| it.contact == *contact);
+    let has_own = contacts.iter().any(|contact| contact.channel() == Channel::Email && is_used(contact));
+    if !has_own && !contacts.contains(email) {
         recipient.contacts.push(email.clone());
     }
 }

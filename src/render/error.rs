@@ -21,7 +21,7 @@ pub enum Error {
         /// What is expected instead.
         message: String,
     },
-    #[error("{name} is not a time zone such as Europe/Warsaw")]
+    #[error("templates.time_zone: {name} is not a time zone such as Europe/Warsaw")]
     TimeZone {
         name: String,
         #[source]
@@ -42,6 +42,8 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error("templates.dir: there is no folder {}; otpost init creates one with the shipped templates", dir.display())]
+    NoFolder { dir: PathBuf },
     #[error("{} is not a template: expected <locale>/<kind>/<part>.hbs or <locale>/locale.toml", file.display())]
     NotATemplate { file: PathBuf },
     #[error("{}", listed(.0))]

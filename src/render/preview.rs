@@ -214,7 +214,7 @@ fn load(settings: &Settings, kind: Kind, locale: &Locale) -> Result<TemplateSet,
 }
 
 fn folders(settings: &Settings) -> Result<Vec<String>, Error> {
-    let entries = file::entries(&settings.dir)?.ok_or_else(|| Error::not_found(&settings.dir))?;
+    let entries = file::entries(&settings.dir)?.ok_or_else(|| Error::NoFolder { dir: settings.dir.clone() })?;
     let names = entries.iter().filter_map(|entry| Some(entry.file_name()?.to_string_lossy().into_owned()));
     let mut folders: Vec<_> = names.filter(|name| file::locale_of(name).is_some()).collect();
     folders.sort();

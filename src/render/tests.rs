@@ -325,7 +325,13 @@ fn times_are_in_the_zone_of_the_settings() {
     let renderer = Renderer::load(&settings).unwrap();
     assert!(sms(&renderer, &unlocked(), "pl").contains("31.01.2026, 12:30 CET"));
     settings.time_zone = "Mars/Olympus".into();
-    assert!(Renderer::load(&settings).err().unwrap().to_string().starts_with("Mars/Olympus is not a time zone"));
+    assert!(
+        Renderer::load(&settings)
+            .err()
+            .unwrap()
+            .to_string()
+            .starts_with("templates.time_zone: Mars/Olympus is not a time zone")
+    );
 }
 
 #[test]

@@ -11,12 +11,15 @@ use crate::domain::contact::{Channel, Contact};
 use crate::domain::delivery::{EndReason, ProviderName};
 use crate::domain::notification::Kind;
 use crate::domain::preferences::Preferences;
+use crate::domain::recipient::RetiredContact;
 
 /// What routing knows of a recipient.
 #[derive(Debug, Clone, Copy)]
 pub struct Reachability<'a> {
     /// Within a channel, the preferred contact comes first.
     pub contacts: &'a [Contact],
+    /// Those of the contacts that nothing is sent to.
+    pub retired: &'a [RetiredContact],
     pub preferences: &'a Preferences,
     /// The channels that this delivery may use; empty for all channels of its plan.
     pub only: &'a [Channel],
@@ -52,6 +55,8 @@ pub enum SkipReason {
     NotAgreed,
     /// No provider serves the channel.
     NoProvider,
+    /// A provider reported the contact as gone.
+    Retired(u32),
     /// The provider does not serve the country of the contact.
     Country(ProviderName, u32),
     /// `limits.sms_countries` does not allow the country of the contact.
@@ -97,6 +102,10 @@ fn evaluate_channel(
     }
     let mut results = Vec::with_capacity(contacts.len() * profiles.len());
     for (position, contact) in (0..).zip(contacts) {
+        if reach.retired.iter().any(|retired| retired.contact == *contact) {
+            results.push(skip(SkipReason::Retired(position)));
+            continue;
+        }
         results.extend(profiles.iter().map(|profile| {
             if profile.serves(contact) {
                 CandidateResult::Candidate(candidate(step, position, contact, profile))

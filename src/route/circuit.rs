@@ -186,7 +186,8 @@ impl Health {
 // delivery fails until an operator corrects them.
 fn signal(outcome: &Outcome) -> Signal {
     match outcome {
-        Outcome::Accepted { .. } | Outcome::Rejected { cause: Cause::InvalidContact | Cause::BadMessage } => {
+        Outcome::Accepted { .. }
+        | Outcome::Rejected { cause: Cause::InvalidContact | Cause::ContactGone | Cause::BadMessage } => {
             Signal::Success
         }
         Outcome::Deferred { cause: Cause::Throttled | Cause::LocalQueue, .. } => Signal::Throttled,

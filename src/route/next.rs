@@ -143,7 +143,7 @@ impl<'a> History<'a> {
         let (interrupted, own): (Vec<_>, Vec<_>) =
             there.iter().filter(|a| a.provider == candidate.provider).partition(|a| is_interrupted(a));
         Self {
-            has_invalid_contact: there.iter().any(|a| a.outcome == Outcome::rejected(Cause::InvalidContact)),
+            has_invalid_contact: there.iter().any(|a| a.outcome.cause().is_some_and(Cause::is_about_contact)),
             in_doubt: !interrupted.is_empty() || own.iter().any(|a: &&Attempt| a.may_have_arrived()),
             own,
         }

@@ -14,6 +14,7 @@ use crate::domain::notification::Kind;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::preferences::Preferences;
 use crate::domain::receipt::ReceiptStatus;
+use crate::domain::recipient::RetiredContact;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const LIFE: Duration = Duration::from_mins(5);
@@ -51,7 +52,7 @@ fn candidates_of(
     profiles: &[ProviderProfile],
 ) -> Vec<Candidate> {
     let preferences = Preferences { channels: agreed.to_vec(), time_zone: None };
-    candidates(plan, &Reachability { contacts, preferences: &preferences, only: &[] }, profiles)
+    candidates(plan, &Reachability { contacts, retired: &[], preferences: &preferences, only: &[] }, profiles)
 }
 
 fn push_then_sms() -> Vec<Candidate> {

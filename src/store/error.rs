@@ -14,6 +14,8 @@ pub enum Error {
     Url,
     #[error("the database cannot be opened")]
     Open(#[source] sqlx::Error),
+    #[error("the file is no SQLite database, or it is damaged; restore it from a backup with otpost restore")]
+    NotADatabase,
     #[error("the database cannot be migrated")]
     Migrate(#[source] sqlx::migrate::MigrateError),
     /// Only a gateway may migrate the database.
@@ -83,6 +85,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of a connection that was not made.
+    pub(super) fn on_opening(error: sqlx::Error) -> Self {
+        if code(&error) == Some(SQLITE_NOTADB) { Self::NotADatabase } else { Self::Open(error) }
+    }
+
     /// Whether nothing may be accepted after it, because the disk or the file cannot be trusted any more. A full disk
     /// and a lock that an import holds are temporary.
     pub(super) fn is_final(&self) -> bool {
@@ -125,6 +132,8 @@ impl Error {
 }
 
 const SQLITE_BUSY: u32 = 5;
+
+const SQLITE_NOTADB: u32 = 26;
 
 /// Whether another process kept the database locked.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {

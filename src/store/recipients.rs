@@ -9,17 +9,21 @@ use uuid::Uuid;
 use super::audit_events::{operators_event, reason_line};
 use super::backend::Backend;
 use super::read_batcher::ReadBatcher;
-use super::rows::{ImportRows, NewContactRow, RecipientQuery, RecipientRows, SettingsRow};
+use super::rows::{ImportRows, NewContactRow, RecipientQuery, RecipientRows, RetiredRow, SettingsRow};
 use super::seal;
 use super::seal::{LookupHash, Sealer};
 use super::{Error, Store, channel_list, hash_labels};
 use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
-use crate::domain::contact::Channel;
+use crate::domain::contact::{Channel, Contact};
 use crate::domain::content_hash::ContentHash;
+use crate::domain::delivery::ProviderName;
+use crate::domain::failure_detail::FailureDetail;
 use crate::domain::notification::Priority;
 use crate::domain::preferences::{Preferences, RecipientTimeZone};
-use crate::domain::recipient::{Identifier, Locale, Recipient, RecipientId, RecipientRecord, RecipientSettings};
+use crate::domain::recipient::{
+    Identifier, Locale, Recipient, RecipientId, RecipientRecord, RecipientSettings, RetiredContact,
+};
 
 /// Recipients as they are stored: found by hashes, with sealed contacts.
 #[async_trait]
@@ -56,9 +60,9 @@ pub enum RecipientChange {
 /// The recipients of this gateway.
 #[derive(Clone)]
 pub struct Recipients {
-    backend: Arc<dyn Backend>,
+    pub(super) backend: Arc<dyn Backend>,
     reader: ReadBatcher,
-    sealer: Arc<Sealer>,
+    pub(super) sealer: Arc<Sealer>,
     priority: Priority,
     order: Option<OperatorsOrder>,
 }
@@ -97,7 +101,7 @@ impl Recipients {
         Self { order: Some(order), ..self.clone() }
     }
 
-    fn event(&self, kind: AuditKind, now: Timestamp) -> AuditEvent {
+    pub(super) fn event(&self, kind: AuditKind, now: Timestamp) -> AuditEvent {
         match &self.order {
             None => operators_event(kind, now),
             Some(OperatorsOrder { actor, reason }) => {
@@ -111,6 +115,13 @@ impl Recipients {
     pub async fn find(&self, identifier: &Identifier) -> Result<Vec<Recipient>, Error> {
         let hash = self.sealer.identifier_hash(identifier)?;
         let rows = self.reader.find(RecipientQuery::Identifier(hash), self.priority).await?;
+        rows.into_iter().map(|row| self.open(row)).collect()
+    }
+
+    /// The recipients that have this contact. One that was imported before contacts had hashes is not found.
+    pub async fn find_by_contact(&self, contact: &Contact) -> Result<Vec<Recipient>, Error> {
+        let hash = self.sealer.contact_hash(contact)?;
+        let rows = self.reader.find(RecipientQuery::Contact(hash), self.priority).await?;
         rows.into_iter().map(|row| self.open(row)).collect()
     }
 
@@ -183,12 +194,14 @@ impl Recipients {
             contacts.push(NewContactRow {
                 channel: contact.channel().name(),
                 position,
+                hash: self.sealer.contact_hash(contact)?,
                 sealed: self.sealer.seal_contact(RecipientId(id), contact)?,
             });
         }
         let hashes = recipient.identifiers.iter().map(|i| Ok((self.sealer.identifier_hash(i)?, i.kind.name())));
         Ok(ImportRows {
             id,
+            reference: self.sealer.seal_reference(RecipientId(id), &recipient.reference)?,
             locale: recipient.locale.to_string(),
             status: recipient.status.name(),
             channels: channel_list::write(&recipient.preferences.channels),
@@ -198,16 +211,19 @@ impl Recipients {
         })
     }
 
-    fn open(&self, row: RecipientRows) -> Result<Recipient, Error> {
-        let RecipientRows { id, locale, status, channels, time_zone, contacts } = row;
+    pub(super) fn open(&self, row: RecipientRows) -> Result<Recipient, Error> {
+        let RecipientRows { id, reference, locale, status, channels, time_zone, contacts } = row;
         let inconsistent = |what| Error::Inconsistent { table: "recipient", id: Uuid::to_string(&id), what };
-        let mut opened = Vec::with_capacity(contacts.len());
-        for contact in contacts {
-            let channel = Channel::from_str(&contact.channel).map_err(|_| inconsistent("channel"))?;
-            opened.push(self.sealer.open_contact(RecipientId(id), channel, &contact.sealed)?);
+        let (mut opened, mut retired) = (Vec::with_capacity(contacts.len()), Vec::new());
+        for row in contacts {
+            let channel = Channel::from_str(&row.channel).map_err(|_| inconsistent("channel"))?;
+            let contact = self.sealer.open_contact(RecipientId(id), channel, &row.sealed)?;
+            retired.extend(row.retired.map(|row| retired_contact(contact.clone(), row)));
+            opened.push(contact);
         }
         Ok(Recipient {
             id: RecipientId(id),
+            reference: reference.map(|sealed| self.sealer.open_reference(RecipientId(id), &sealed)).transpose()?,
             locale: Locale::parse(&locale).map_err(|_| inconsistent("locale"))?,
             status: status.parse().map_err(|_| inconsistent("status"))?,
             preferences: Preferences {
@@ -216,6 +232,7 @@ impl Recipients {
                 time_zone: time_zone.and_then(|name| RecipientTimeZone::parse(&name).ok()),
             },
             contacts: opened,
+            retired,
         })
     }
 }
@@ -227,5 +244,15 @@ fn settings_row(settings: &RecipientSettings) -> SettingsRow {
         status: status.name(),
         channels: channel_list::write(&preferences.channels),
         time_zone: preferences.time_zone.as_ref().map(|zone| zone.name().to_owned()),
+    }
+}
+
+fn retired_contact(contact: Contact, row: RetiredRow) -> RetiredContact {
+    let RetiredRow { at, provider, detail } = row;
+    RetiredContact {
+        contact,
+        at,
+        provider: ProviderName(provider),
+        detail: detail.as_deref().and_then(FailureDetail::new),
     }
 }

@@ -60,6 +60,8 @@ pub(super) struct SettleRows {
     pub(super) keeps_content: bool,
     /// `None` when a delivery goes on waiting and the audit log says so already.
     pub(super) event: Option<AuditEvent>,
+    /// The contact of the attempt, if it is gone.
+    pub(super) retires: Option<RetireRows>,
 }
 
 /// The delivery after a step.
@@ -80,6 +82,8 @@ pub(super) enum NextState {
 pub(super) enum SettleResult {
     /// Committed.
     Done,
+    /// Committed, and the contact of the attempt was retired.
+    Retired,
     /// Another worker holds the lease: nothing was written.
     LeaseLost,
 }
@@ -126,12 +130,15 @@ pub(super) enum RecipientQuery {
     Identifier(LookupHash),
     /// The one with this id.
     Id(Uuid),
+    /// Those that have the contact with this hash.
+    Contact(LookupHash),
 }
 
 /// A recipient as stored.
 #[derive(Clone)]
 pub(super) struct RecipientRows {
     pub(super) id: Uuid,
+    pub(super) reference: Option<Vec<u8>>,
     pub(super) locale: String,
     pub(super) status: String,
     pub(super) channels: Option<String>,
@@ -144,6 +151,27 @@ pub(super) struct RecipientRows {
 pub(super) struct ContactRow {
     pub(super) channel: String,
     pub(super) sealed: Vec<u8>,
+    pub(super) retired: Option<RetiredRow>,
+}
+
+/// When a contact was retired, by which provider, and what it answered.
+#[derive(Debug, Clone)]
+pub(super) struct RetiredRow {
+    pub(super) at: Timestamp,
+    pub(super) provider: String,
+    pub(super) detail: Option<String>,
+}
+
+/// A contact that an attempt found gone.
+#[derive(Clone)]
+pub(super) struct RetireRows {
+    pub(super) recipient: Uuid,
+    pub(super) channel: &'static str,
+    /// Finds a contact that was stored without a hash.
+    pub(super) position: u32,
+    pub(super) hash: LookupHash,
+    pub(super) retired: RetiredRow,
+    pub(super) event: AuditEvent,
 }
 
 /// The settings of a recipient to store.
@@ -158,6 +186,7 @@ pub(super) struct SettingsRow {
 #[derive(Clone)]
 pub(super) struct ImportRows {
     pub(super) id: Uuid,
+    pub(super) reference: Vec<u8>,
     pub(super) locale: String,
     pub(super) status: &'static str,
     pub(super) channels: Option<String>,
@@ -171,5 +200,6 @@ pub(super) struct ImportRows {
 pub(super) struct NewContactRow {
     pub(super) channel: &'static str,
     pub(super) position: usize,
+    pub(super) hash: LookupHash,
     pub(super) sealed: Vec<u8>,
 }

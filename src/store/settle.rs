@@ -3,12 +3,14 @@
 //! Every verb but `record_attempt` consumes the [`Claimed`]; none writes anything once the lease is lost.
 
 use super::lease::{Claimed, LEASE};
-use super::rows::{NextState, SettleResult, SettleRows};
+use super::rows::{NextState, RetireRows, RetiredRow, SettleResult, SettleRows};
 use super::{Error, Store};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
+use crate::domain::failure_detail::FailureDetail;
 use crate::domain::notification::Priority;
+use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::ReceiptStatus;
 
 impl Store {
@@ -90,12 +92,22 @@ impl Store {
             lease_token: claimed.lease_token,
             recipient: claimed.recipient.map(|recipient| recipient.0),
             event: (!goes_on_waiting).then(|| event(claimed.event(kind, now), attempt.as_ref(), next)),
+            retires: attempt.as_ref().and_then(|attempt| retires(claimed, attempt, now)),
             attempt,
             next,
             keeps_content: keeps_content(claimed, next),
         };
+        let contact = rows.retires.as_ref().map(|it| (it.channel, it.retired.provider.clone()));
         match self.writer.settle(rows).await? {
             SettleResult::Done => Ok(()),
+            SettleResult::Retired => {
+                if let Some((channel, provider)) = contact {
+                    tracing::info!(delivery.id = %claimed.id, channel, provider, "contact is gone; it is retired");
+                    metrics::counter!("otpost_contacts_retired_total", "channel" => channel, "provider" => provider)
+                        .increment(1);
+                }
+                Ok(())
+            }
             SettleResult::LeaseLost => Err(Error::LeaseLost(claimed.id)),
         }
     }
@@ -111,6 +123,28 @@ fn keeps_content(claimed: &Claimed, next: NextState) -> bool {
         NextState::Ended(_, Some(EndReason::UnknownRecipient), _) if is_erased => false,
         NextState::Ended(state, ..) => claimed.priority() == Priority::Standard && state.may_be_resent(),
     }
+}
+
+// Only what the provider said for certain of this very contact, and only a contact of an imported recipient.
+fn retires(claimed: &Claimed, attempt: &Attempt, now: Timestamp) -> Option<RetireRows> {
+    if attempt.outcome != Outcome::rejected(Cause::ContactGone) {
+        return None;
+    }
+    let (recipient, channel) = (claimed.recipient?, attempt.channel.name());
+    let event = claimed
+        .event(AuditKind::ContactRetired, now)
+        .with("recipient", recipient.to_string())
+        .with("channel", channel)
+        .with("provider", attempt.provider.0.as_str());
+    let detail = attempt.detail.as_ref().map(FailureDetail::as_str).map(str::to_owned);
+    Some(RetireRows {
+        recipient: recipient.0,
+        channel,
+        position: attempt.contact,
+        hash: attempt.contact_hash?,
+        retired: RetiredRow { at: now, provider: attempt.provider.0.clone(), detail },
+        event,
+    })
 }
 
 fn event(mut event: AuditEvent, attempt: Option<&Attempt>, next: NextState) -> AuditEvent {

@@ -93,6 +93,11 @@ pub const ALL: &[Metric] = &[
         &["channel", "provider", "country", "outcome"],
         "Delivery attempts; country is the calling code of a phone number, none on other channels.",
     ),
+    counter_of(
+        "otpost_contacts_retired_total",
+        &["channel", "provider"],
+        "Contacts that a provider reported as gone, and that nothing is sent to until they are imported again.",
+    ),
     histogram_of(
         "otpost_time_to_send_seconds",
         &["kind"],

@@ -128,6 +128,8 @@ impl RelayReply {
     fn about_recipient(&self, code: u16) -> Cause {
         match self.detailed_code() {
             Some((1, 7 | 8)) => Cause::Account,
+            // No such mailbox, it has moved, or its domain takes no mail.
+            Some((1, 1 | 6 | 10)) => Cause::ContactGone,
             Some((1 | 2, _)) => Cause::InvalidContact,
             Some((7, _)) => Cause::Unauthorized,
             None if matches!(code, 501 | 550 | 551 | 552 | 553 | 556) => Cause::InvalidContact,
@@ -210,7 +212,7 @@ mod tests {
     #[test]
     fn every_reply_of_the_relay_has_an_outcome_by_its_step_and_its_code() {
         use SmtpStep::{Content, Data, Greeting, Login, Recipient, Sender, Tls};
-        let final_ = [Cause::InvalidContact, Cause::BadMessage];
+        let final_ = [Cause::InvalidContact, Cause::ContactGone, Cause::BadMessage];
         for (step, code, text, cause) in [
             (Greeting, 421, "too busy", Cause::ProviderDown),
             (Greeting, 554, "not you", Cause::Account),
@@ -225,12 +227,12 @@ mod tests {
             (Recipient, 450, "greylisted", Cause::Throttled),
             (Recipient, 451, "trouble", Cause::ProviderDown),
             (Recipient, 550, "unknown", Cause::InvalidContact),
-            (Recipient, 550, "5.1.1 unknown", Cause::InvalidContact),
-            (Recipient, 554, "5.1.1 unknown", Cause::InvalidContact),
+            (Recipient, 550, "5.1.1 unknown", Cause::ContactGone),
+            (Recipient, 554, "5.1.1 unknown", Cause::ContactGone),
             (Recipient, 551, "moved", Cause::InvalidContact),
             (Recipient, 552, "5.2.2 mailbox full", Cause::InvalidContact),
             (Recipient, 553, "not a name", Cause::InvalidContact),
-            (Recipient, 556, "5.1.10 null MX", Cause::InvalidContact),
+            (Recipient, 556, "5.1.10 null MX", Cause::ContactGone),
             (Recipient, 550, "5.7.1 relaying denied", Cause::Unauthorized),
             (Recipient, 554, "5.7.1 <a@b.example>: Relay access denied", Cause::Unauthorized),
             (Recipient, 550, "5.1.8 sender rejected", Cause::Account),

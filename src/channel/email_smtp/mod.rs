@@ -279,7 +279,7 @@ mod tests {
         let relay = test_servers::TestRelay::new().on("RCPT", "550 5.1.1 unknown");
         let provider = connected(&relay, json!({})).await;
         for _ in 0..2 {
-            assert_eq!(send(&provider).await, Outcome::rejected(Cause::InvalidContact));
+            assert_eq!(send(&provider).await, Outcome::rejected(Cause::ContactGone));
         }
         assert_eq!(
             (relay.received.count("EHLO"), relay.received.count("RSET"), relay.received.count("DATA")),
@@ -323,7 +323,7 @@ mod tests {
             ("(greeting)", "554 not you", Outcome::deferred(Cause::Account)),
             ("MAIL", "550 sender unknown", Outcome::deferred(Cause::Account)),
             ("RCPT", "550 5.7.1 relaying denied", Outcome::deferred(Cause::Unauthorized)),
-            ("RCPT", "550 5.1.1 unknown", Outcome::rejected(Cause::InvalidContact)),
+            ("RCPT", "550 5.1.1 unknown", Outcome::rejected(Cause::ContactGone)),
             ("DATA", "452 disk full", Outcome::deferred(Cause::ProviderDown)),
             (".", "552 too large", Outcome::rejected(Cause::BadMessage)),
         ] {

@@ -22,6 +22,8 @@ pub struct AnswerCodes {
     /// The number or the token does not exist, or cannot receive messages.
     #[serde(rename = "invalid_number", alias = "invalid_token")]
     pub invalid_contact: Vec<String>,
+    /// The number or the token does not exist any more, for certain: the contact is retired.
+    pub gone: Vec<String>,
     /// Too many requests, or a quota that is renewed later.
     pub throttled: Vec<String>,
     /// The text is not allowed.
@@ -60,8 +62,8 @@ impl AnswerRules {
     ) -> Result<Self, Error> {
         let codes = codes.cloned().unwrap_or_default();
         let is_pointer = |path: &str| path.starts_with('/');
-        let AnswerCodes { path, invalid_contact, throttled, rejected, account, ok } = &codes;
-        let has_codes = [invalid_contact, throttled, rejected, account].iter().any(|codes| !codes.is_empty());
+        let AnswerCodes { path, invalid_contact, gone, throttled, rejected, account, ok } = &codes;
+        let has_codes = [invalid_contact, gone, throttled, rejected, account].iter().any(|codes| !codes.is_empty());
         if (has_codes || !path.is_empty()) && !is_pointer(path) {
             return Err(Error::new(name, "errors.path: expected a JSON pointer such as /error/code"));
         }
@@ -98,8 +100,9 @@ impl AnswerRules {
 
     fn listed(&self, answer: &Value) -> Option<Cause> {
         let code = code_at(answer, &self.codes.path)?;
-        let AnswerCodes { invalid_contact, throttled, rejected, account, .. } = &self.codes;
+        let AnswerCodes { invalid_contact, gone, throttled, rejected, account, .. } = &self.codes;
         let table = [
+            (gone, Cause::ContactGone),
             (invalid_contact, Cause::InvalidContact),
             (throttled, Cause::Throttled),
             (rejected, Cause::BadMessage),

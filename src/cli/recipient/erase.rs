@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{IdentifierArgs, choose, found_by, summary};
+use super::lookup::{LookupArgs, choose};
+use super::summary;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::remote::{RemoteError, RemoteGateway, ServerArgs};
 use crate::cli::{Usage, output};
@@ -19,7 +20,7 @@ use crate::store::{operator, reason_line};
 #[command(after_help = "Example:\n  otpost recipient erase storage_customer 1337")]
 pub(crate) struct Args {
     #[command(flatten)]
-    identifier: IdentifierArgs,
+    lookup: LookupArgs,
     /// The recipient to erase, if several have the identifier
     #[arg(long, value_name = "UUID")]
     id: Option<Uuid>,
@@ -36,7 +37,7 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let identifier = args.identifier.parse()?;
+    let lookup = args.lookup.parse()?;
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if !args.yes && !can_ask {
         let text = "erasing cannot be undone, and there is no terminal to confirm it on; repeat with --yes";
@@ -48,8 +49,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reason = args.reason.as_deref().and_then(reason_line);
     let store = args.config.open_store().await?;
     let directory = store.recipients().on_behalf_of(operator(), reason.as_deref());
-    let recipients: Vec<_> = directory.find(&identifier).await?.iter().map(MaskedRecipient::from).collect();
-    let recipient = choose(&args.identifier, args.id, &recipients)?;
+    let recipients: Vec<_> = lookup.find(&directory).await?.iter().map(MaskedRecipient::from).collect();
+    let recipient = choose(&args.lookup, args.id, &recipients)?;
     if !args.yes && !confirmed(recipient)? {
         output::line("nothing was erased")?;
         return Ok(ExitCode::FAILURE);
@@ -57,7 +58,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let erased = directory.erase(RecipientId(recipient.id), SystemClock.now()).await?;
     store.close().await?;
     if !erased {
-        return Err(args.identifier.not_found());
+        return Err(args.lookup.not_found());
     }
     output::line(format_args!("erased {}", recipient.id))?;
     Ok(ExitCode::SUCCESS)
@@ -66,8 +67,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 async fn erase_there(args: &Args, remote: &RemoteGateway) -> anyhow::Result<ExitCode> {
     let required = || Usage("--reason: say why; with --server it is required".to_owned());
     let reason = args.reason.as_deref().ok_or_else(required)?;
-    let recipients = found_by(remote, &args.identifier).await?;
-    let recipient = choose(&args.identifier, args.id, &recipients)?;
+    let recipients = args.lookup.find_by(remote).await?;
+    let recipient = choose(&args.lookup, args.id, &recipients)?;
     if !args.yes && !confirmed(recipient)? {
         output::line("nothing was erased")?;
         return Ok(ExitCode::FAILURE);
@@ -75,7 +76,7 @@ async fn erase_there(args: &Args, remote: &RemoteGateway) -> anyhow::Result<Exit
     let (id, body) = (recipient.id.to_string(), json!({ "reason": reason }));
     let erased = remote.post::<Value>(&["recipients", &id, "erase"], &body).await;
     erased.map_err(|error| match error {
-        RemoteError::NotFound { .. } => args.identifier.not_found(),
+        RemoteError::NotFound { .. } => args.lookup.not_found(),
         error => error.explained(),
     })?;
     output::line(format_args!("erased {id}"))?;

@@ -6,12 +6,11 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{IdentifierArgs, choose, found_by};
+use super::lookup::{Lookup, LookupArgs, choose};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::remote::{RemoteError, ServerArgs};
 use crate::cli::{Usage, output};
 use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::recipient::Identifier;
 use crate::flow::recipient_export;
 use crate::flow::recipient_search::MaskedRecipient;
 use crate::report::new_file::NewFile;
@@ -25,7 +24,7 @@ The file holds personal data in clear: hand it to the recipient, and delete it. 
 hashes only, and are not in it either.")]
 pub(crate) struct Args {
     #[command(flatten)]
-    identifier: IdentifierArgs,
+    lookup: LookupArgs,
     /// The recipient to export, if several have the identifier
     #[arg(long, value_name = "UUID")]
     id: Option<Uuid>,
@@ -39,11 +38,11 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let identifier = args.identifier.parse()?;
+    let lookup = args.lookup.parse()?;
     if args.out.exists() {
         return Err(Usage(format!("{} exists; choose another name", args.out.display())).into());
     }
-    let data = read(args, &identifier).await?;
+    let data = read(args, &lookup).await?;
     let count = data["deliveries"].as_array().map_or(0, Vec::len);
     let text = serde_json::to_string_pretty(&data)? + "\n";
     NewFile::create(&args.out, false)?.write_whole(text.as_bytes())?;
@@ -52,19 +51,19 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn read(args: &Args, identifier: &Identifier) -> anyhow::Result<Value> {
+async fn read(args: &Args, lookup: &Lookup) -> anyhow::Result<Value> {
     if let Some(remote) = args.server.remote()? {
-        let recipients = found_by(&remote, &args.identifier).await?;
-        let id = choose(&args.identifier, args.id, &recipients)?.id.to_string();
+        let recipients = args.lookup.find_by(&remote).await?;
+        let id = choose(&args.lookup, args.id, &recipients)?.id.to_string();
         let data = remote.post(&["recipients", &id, "export"], &json!({})).await;
         return data.map_err(RemoteError::explained);
     }
     let store = args.config.open_store().await?;
-    let found = store.recipients().find(identifier).await?;
+    let found = lookup.find(&store.recipients()).await?;
     let masked: Vec<_> = found.iter().map(MaskedRecipient::from).collect();
-    let id = choose(&args.identifier, args.id, &masked)?.id;
+    let id = choose(&args.lookup, args.id, &masked)?.id;
     let chosen = found.iter().find(|recipient| recipient.id.0 == id);
-    let recipient = chosen.ok_or_else(|| args.identifier.not_found())?;
+    let recipient = chosen.ok_or_else(|| args.lookup.not_found())?;
     let (data, _) = recipient_export::export(&store, recipient, operator(), SystemClock.now()).await?;
     store.close().await?;
     Ok(data)

@@ -1,18 +1,22 @@
-//! `otpost recipient show`: the recipients that have an identifier, with masked contacts.
+//! `otpost recipient show`: the recipients that have an id, identifier or contact, with masked contacts.
 
 use std::process::ExitCode;
 
-use super::{IdentifierArgs, found_by};
+use super::lookup::LookupArgs;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::output;
 use crate::cli::remote::ServerArgs;
 use crate::flow::recipient_search::{MaskedContact, MaskedRecipient, RecipientList};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  otpost recipient show storage_customer 1337")]
+#[command(after_help = "Examples:
+  otpost recipient show recipient c-7
+  otpost recipient show storage_customer 1337
+  otpost recipient show sms +48600100200
+  otpost recipient show email anna@example.org")]
 pub(crate) struct Args {
     #[command(flatten)]
-    identifier: IdentifierArgs,
+    lookup: LookupArgs,
     #[command(flatten)]
     config: ConfigFile,
     #[command(flatten)]
@@ -43,23 +47,24 @@ pub(super) fn print(list: &RecipientList, as_json: bool) -> anyhow::Result<()> {
 }
 
 async fn read(args: &Args) -> anyhow::Result<RecipientList> {
-    if let Some(remote) = args.server.remote()? {
-        let recipients = found_by(&remote, &args.identifier).await?;
-        return if recipients.is_empty() { Err(args.identifier.not_found()) } else { Ok(RecipientList { recipients }) };
-    }
-    let identifier = args.identifier.parse()?;
-    let store = args.config.read_store().await?;
-    let recipients = store.recipients().find(&identifier).await?;
-    store.close().await?;
-    if recipients.is_empty() {
-        return Err(args.identifier.not_found());
-    }
-    Ok(RecipientList { recipients: recipients.iter().map(MaskedRecipient::from).collect() })
+    let lookup = args.lookup.parse()?;
+    let recipients = if let Some(remote) = args.server.remote()? {
+        args.lookup.find_by(&remote).await?
+    } else {
+        let store = args.config.read_store().await?;
+        let recipients = lookup.find(&store.recipients()).await?;
+        store.close().await?;
+        recipients.iter().map(MaskedRecipient::from).collect()
+    };
+    if recipients.is_empty() { Err(args.lookup.not_found()) } else { Ok(RecipientList { recipients }) }
 }
 
 fn write(recipient: &MaskedRecipient) -> std::io::Result<()> {
     let row = |name: &str, value: &str| output::line(format_args!("{name:<10} {value}"));
     row("recipient", &recipient.id.to_string())?;
+    if let Some(own) = &recipient.recipient {
+        row("own id", own)?;
+    }
     row("locale", &recipient.locale)?;
     row("status", &recipient.status)?;
     if !recipient.preferences.channels.is_empty() {
@@ -72,8 +77,9 @@ fn write(recipient: &MaskedRecipient) -> std::io::Result<()> {
         return row("contacts", "none; this recipient cannot be notified");
     }
     let mut before = "";
-    for MaskedContact { channel, contact } in &recipient.contacts {
-        row(if channel == before { "" } else { channel }, contact)?;
+    for MaskedContact { channel, contact, retired } in &recipient.contacts {
+        let retired = retired.as_ref().map(|retired| format!("  {retired}")).unwrap_or_default();
+        row(if channel == before { "" } else { channel }, &format!("{contact}{retired}"))?;
         before = channel;
     }
     Ok(())

@@ -84,7 +84,7 @@ impl Dispatch {
         let reserve_segments = |segments: u32| self.registry.reserve_more(candidate, segments.saturating_sub(1));
         let attempt = self.sender.attempt(claimed, recipient, candidate, reserve_segments).await;
         let contact_hash = self.store.contact_hash(&candidate.contact).ok();
-        let attempt = Attempt { contact_hash, cost: self.cost(&attempt), ..attempt };
+        let attempt = self.registry.doubt(Attempt { contact_hash, cost: self.cost(&attempt), ..attempt });
         if attempt.outcome.is_local() {
             delivery_metrics::queued(claimed, candidate);
         } else {

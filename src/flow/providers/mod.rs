@@ -3,6 +3,7 @@
 
 mod circuit_metrics;
 pub mod drain_effect;
+mod gone_contacts;
 pub(crate) mod receipt_rate;
 pub mod registry;
 pub mod report;

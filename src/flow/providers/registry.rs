@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
+use super::gone_contacts::GoneContacts;
 use super::receipt_rate::ReceiptRate;
 use super::saved_states::{self, SavedStates};
 use super::trouble::ProviderTrouble;
@@ -36,6 +37,7 @@ pub struct ProviderRegistry {
     table: Mutex<ProviderTable>,
     receipt_rate: Mutex<ReceiptRate>,
     trouble: Mutex<ProviderTrouble>,
+    gone: Mutex<GoneContacts>,
     last_accepted: Mutex<BTreeMap<ProviderName, Timestamp>>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
@@ -48,7 +50,8 @@ impl ProviderRegistry {
     pub fn new(profiles: &[ProviderProfile], store: Arc<Store>, clock: Arc<dyn Clock>, otp_exceeds_cap: bool) -> Self {
         let table = Mutex::new(ProviderTable::new(profiles));
         let (receipt_rate, trouble, last_accepted) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { table, receipt_rate, trouble, last_accepted, store, clock, otp_exceeds_cap }
+        let gone = Mutex::default();
+        Self { table, receipt_rate, trouble, gone, last_accepted, store, clock, otp_exceeds_cap }
     }
 
     /// Decides the next step of a delivery after `attempts`.
@@ -109,6 +112,11 @@ impl ProviderRegistry {
             spend::load_history(&mut self.table(), &billed);
         }
         Ok(())
+    }
+
+    /// The attempt, with a contact that is gone only if the provider is believed, see [`GoneContacts`].
+    pub fn doubt(&self, attempt: Attempt) -> Attempt {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).doubt(attempt)
     }
 
     /// Records the outcome of an attempt.

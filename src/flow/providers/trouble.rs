@@ -32,7 +32,7 @@ impl ProviderTrouble {
             outcome if outcome.cause().is_some_and(Cause::needs_operator) => self.fail(attempt, now),
             Outcome::Accepted { .. } => self.succeed(&attempt.provider, now),
             // The provider has looked at this message: it is not the account that fails.
-            Outcome::Rejected { cause: Cause::InvalidContact | Cause::BadMessage } => {
+            Outcome::Rejected { cause: Cause::InvalidContact | Cause::ContactGone | Cause::BadMessage } => {
                 self.succeed(&attempt.provider, now);
             }
             Outcome::Deferred { .. } | Outcome::Rejected { .. } | Outcome::Unknown { .. } => {}

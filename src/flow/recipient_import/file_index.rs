@@ -106,6 +106,11 @@ impl FileIndex {
         Some(if first == number(line) { second } else { first })
     }
 
+    /// Whether the file has a row for this recipient that can be imported.
+    pub(super) fn names(&self, id: RecipientId) -> bool {
+        self.recipients.contains_key(&self.keys.of_recipient(id))
+    }
+
     /// Whether the file replaces this recipient of the database, so that the identifiers that it has now do not count.
     pub(super) fn replaces(&self, id: RecipientId, allow_shared: bool) -> bool {
         let line = self.recipients.get(&self.keys.of_recipient(id));

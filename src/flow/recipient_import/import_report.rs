@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::changes::ImportChanges;
 use super::row::RowError;
 use crate::domain::recipient::Locale;
 
@@ -16,6 +17,12 @@ pub struct ImportReport {
     pub imported: u64,
     pub rejected: u64,
     pub dry_run: bool,
+    /// What would change; of a dry run with a database.
+    pub changes: Option<ImportChanges>,
+    /// Recipients who are not in a file that is meant to hold all.
+    pub gone: Option<u64>,
+    /// Those of them who were blocked or erased.
+    pub removed: u64,
     /// The first [`LISTED`] of them.
     pub rejections: Vec<RowError>,
     /// Warnings about rows that were imported.

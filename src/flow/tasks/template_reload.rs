@@ -4,7 +4,7 @@
 //! Templates that cannot be used or stored change nothing: the old ones stay active, under an alarm, and
 //! `otpost_template_stale` is 1. The same holds at the start, where the old ones are those that the database keeps.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, json};
 use tokio::sync::Notify;
@@ -26,6 +26,8 @@ pub struct TemplateReloader {
     clock: Arc<dyn Clock>,
     alarms: Arc<Alarms>,
     starts_stale: bool,
+    /// The diagnostics of the templates that were rejected last.
+    rejected: Mutex<Vec<String>>,
     reload: Notify,
 }
 
@@ -45,7 +47,8 @@ impl TemplateReloader {
         }
         let starts_stale = rejected.is_some();
         set_stale(starts_stale);
-        let reloader = Self { live, store, clock, alarms, starts_stale, reload: Notify::new() };
+        let reloader =
+            Self { live, store, clock, alarms, starts_stale, rejected: Mutex::default(), reload: Notify::new() };
         if let Some(error) = rejected {
             let text = "templates rejected at the start; those of the last run stay active; run otpost template check to see \
                         what to fix";
@@ -123,6 +126,12 @@ impl TemplateReloader {
     async fn reject(&self, error: &render::Error, text: &str) {
         metrics::counter!("otpost_template_reloads_total", "outcome" => "rejected").increment(1);
         let diagnostics = diagnostics(error);
+        let before = self.rejected.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if before == diagnostics && self.alarms.is_raised_with(AlarmKind::Templates, &alarm_detail(&diagnostics)) {
+            tracing::info!("templates rejected again for the same reason");
+            return;
+        }
+        self.rejected.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&diagnostics);
         self.alarms.raise(AlarmKind::Templates, alarm_detail(&diagnostics));
         tracing::error!(alarm = AlarmKind::Templates.name(), error = diagnostics.join("; "), "{text}");
         let mut detail = Map::new();

@@ -80,7 +80,7 @@ impl TemplateSet {
     /// Loads every file of the folder `dir`, in the order of the paths.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let mut set = Self::default();
-        for entry in entries(dir)?.ok_or_else(|| Error::not_found(dir))? {
+        for entry in entries(dir)?.ok_or_else(|| Error::NoFolder { dir: dir.to_owned() })? {
             if let Some(locale) = locale_of(&entry.file_name().unwrap_or_default().to_string_lossy()) {
                 set.add_locale(&entry, &locale)?;
             }

@@ -121,6 +121,9 @@ impl Coverage {
         }
         let message = || {
             let hint = "or list only complete locales in [templates] locales";
+            if locale.parts.is_empty() {
+                return format!("there are no templates for {}; add them, {hint}", locale.locale);
+            }
             format!("missing: {}; add them, {hint}", files.join(", "))
         };
         (!files.is_empty()).then(|| Diagnostic::about(dir.join(locale.locale.as_str()), "coverage", message()))

@@ -27,7 +27,7 @@ fn weighted(name: &str, weight: u32) -> ProviderProfile {
 fn candidates_by(steps: &[Channel], contacts: &[Contact], profiles: &[ProviderProfile]) -> Vec<Candidate> {
     let steps = steps.iter().copied().map(Step::from).collect();
     let plan = Plan { kind: Kind::Otp, steps, ttl: Duration::from_mins(5), quiet_hours: None, hedge_after: None };
-    let reach = Reachability { contacts, preferences: &Preferences::default(), only: &[] };
+    let reach = Reachability { contacts, retired: &[], preferences: &Preferences::default(), only: &[] };
     crate::route::candidates(&plan, &reach, profiles)
 }
 

@@ -39,13 +39,31 @@ fn preferences_order_standard_notifications_but_not_codes_and_exclude_channels_f
 }
 
 #[test]
+fn a_retired_contact_is_skipped_and_the_others_keep_their_positions() {
+    let plan = plan(Kind::Otp, [Channel::Push.into()]);
+    let contacts = ["old", "new"].map(|token| Contact::parse(Channel::Push, token).unwrap());
+    let [old, new] = &contacts;
+    let provider = ProviderName("app".to_owned());
+    let retired = [RetiredContact { contact: old.clone(), at: NOW, provider, detail: None }];
+    let reach =
+        Reachability { contacts: &contacts, retired: &retired, preferences: &Preferences::default(), only: &[] };
+
+    let results = evaluate(&plan, &reach, &[profile("app", Channel::Push)]);
+
+    let skipped = CandidateResult::Skipped { step: 0, channel: Channel::Push, reason: SkipReason::Retired(0) };
+    assert_eq!((results.len(), &results[0]), (2, &skipped));
+    let candidate = results[1].candidate().unwrap();
+    assert_eq!((&candidate.contact, candidate.contact_position), (new, 1));
+}
+
+#[test]
 fn every_skipped_entry_of_a_plan_has_a_reason() {
     let plan = plan(Kind::Transaction, [Channel::Push.into(), Channel::Sms.into(), Channel::Email.into()]);
     let preferences = Preferences { channels: vec![Channel::Push, Channel::Sms], time_zone: None };
     let german = ProviderProfile { countries: vec!["+49".parse().unwrap()], ..profile("german", Channel::Sms) };
     let contacts = [(Channel::Sms, "+48600100200"), (Channel::Email, "reader@example.org")]
         .map(|(channel, text)| Contact::parse(channel, text).unwrap());
-    let reach = Reachability { contacts: &contacts, preferences: &preferences, only: &[] };
+    let reach = Reachability { contacts: &contacts, retired: &[], preferences: &preferences, only: &[] };
 
     let skipped: Vec<_> =
         evaluate(&plan, &reach, &[german, profile("app", Channel::Push), profile("mail", Channel::Email)])
@@ -69,7 +87,7 @@ fn a_plan_without_candidates_says_whether_consent_or_a_contact_is_missing() {
     let phone = [Contact::parse(Channel::Sms, "+48600100200").unwrap()];
     let reason = |contacts: &[Contact], agreed: &[Channel], profiles: &[ProviderProfile]| {
         let preferences = Preferences { channels: agreed.to_vec(), time_zone: None };
-        let reach = Reachability { contacts, preferences: &preferences, only: &[] };
+        let reach = Reachability { contacts, retired: &[], preferences: &preferences, only: &[] };
         reason_for_no_candidate(&evaluate(&plan, &reach, profiles))
     };
 
@@ -87,7 +105,7 @@ fn an_explanation_begins_as_the_delivery_would_and_respects_quiet_hours() {
     };
     let loud = Plan { quiet_hours: None, ..quiet.clone() };
     let (contacts, preferences) = (contacts(), Preferences::default());
-    let reach = Reachability { contacts: &contacts, preferences: &preferences, only: &[] };
+    let reach = Reachability { contacts: &contacts, retired: &[], preferences: &preferences, only: &[] };
     let table = ranking::ProviderTable::new(&profiles());
     let zone = jiff::tz::TimeZone::UTC;
     let state = RoutingState { providers: &table, allows: &|_| true, may_exceed: true, zone: &zone, now: NOW };

@@ -12,6 +12,7 @@ mod client_certificates;
 mod outbox;
 mod providers;
 mod receipts;
+mod recipient_list;
 mod recipients;
 mod report_model;
 mod reports;

@@ -26,6 +26,7 @@ impl SealedRecipients for MemoryBackend {
 
     async fn import(&self, recipients: &[ImportRows], event: &AuditEvent) -> Result<(), Error> {
         self.call("import", |tables| {
+            tables.retired.retain(|(id, ..), _| !recipients.iter().any(|recipient| recipient.id == *id));
             tables.recipients.extend(recipients.iter().map(|recipient| (recipient.id, recipient.clone())));
             tables.events.push(event.clone());
         })
@@ -63,6 +64,7 @@ impl SealedRecipients for MemoryBackend {
                 row.sealed = row.sealed.take().filter(|_| is_open);
             }
             let is_known = tables.recipients.remove(&recipient).is_some();
+            tables.retired.retain(|(id, ..), _| *id != recipient);
             tables.events.extend(is_known.then(|| event.clone()));
             is_known
         })
@@ -75,21 +77,27 @@ impl Tables {
         let matches = |rows: &&ImportRows| match query {
             RecipientQuery::Identifier(hash) => rows.identifiers.iter().any(|(its, _)| its == hash),
             RecipientQuery::Id(id) => rows.id == *id,
+            RecipientQuery::Contact(hash) => rows.contacts.iter().any(|contact| contact.hash == *hash),
         };
-        self.recipients.values().filter(matches).map(recipient).collect()
+        self.recipients.values().filter(matches).map(|rows| self.recipient(rows)).collect()
     }
-}
 
-fn recipient(rows: &ImportRows) -> RecipientRows {
-    let mut contacts: Vec<_> = rows.contacts.iter().collect();
-    contacts.sort_by_key(|contact| (contact.channel, contact.position));
-    let contact = |row: &NewContactRow| ContactRow { channel: row.channel.to_owned(), sealed: row.sealed.clone() };
-    RecipientRows {
-        id: rows.id,
-        locale: rows.locale.clone(),
-        status: rows.status.to_owned(),
-        channels: rows.channels.clone(),
-        time_zone: rows.time_zone.clone(),
-        contacts: contacts.into_iter().map(contact).collect(),
+    fn recipient(&self, rows: &ImportRows) -> RecipientRows {
+        let mut contacts: Vec<_> = rows.contacts.iter().collect();
+        contacts.sort_by_key(|contact| (contact.channel, contact.position));
+        let contact = |row: &NewContactRow| ContactRow {
+            channel: row.channel.to_owned(),
+            sealed: row.sealed.clone(),
+            retired: self.retired.get(&(rows.id, row.channel, row.hash)).cloned(),
+        };
+        RecipientRows {
+            id: rows.id,
+            reference: Some(rows.reference.clone()),
+            locale: rows.locale.clone(),
+            status: rows.status.to_owned(),
+            channels: rows.channels.clone(),
+            time_zone: rows.time_zone.clone(),
+            contacts: contacts.into_iter().map(contact).collect(),
+        }
     }
 }

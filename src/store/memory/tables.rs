@@ -19,7 +19,9 @@ use crate::store::api_tokens::TokenRow;
 use crate::store::audit_archives::AuditArchive;
 use crate::store::audit_tree::{StoredCheckpoint, StoredTimestamp};
 use crate::store::providers::{Drain, ProviderState};
-use crate::store::rows::{AcceptResult, AcceptRows, ImportRows, NextState, SettleResult, SettleRows};
+use crate::store::rows::{
+    AcceptResult, AcceptRows, ImportRows, NextState, RetireRows, RetiredRow, SettleResult, SettleRows,
+};
 use crate::store::seal::{KeyFingerprint, LookupHash};
 use crate::store::template_changes::TextVersion;
 use crate::store::users::{SessionRow, TokenHash, UserRow};
@@ -38,6 +40,8 @@ pub(super) struct Tables {
     pub(super) archives: Vec<AuditArchive>,
     pub(super) certificates: Vec<CertificateId>,
     pub(super) recipients: BTreeMap<Uuid, ImportRows>,
+    /// By recipient, channel and contact hash.
+    pub(super) retired: BTreeMap<(Uuid, &'static str, LookupHash), RetiredRow>,
     pub(super) parked: BTreeMap<i64, ParkedRow>,
     pub(super) last_parked: i64,
     pub(super) drains: BTreeMap<ProviderName, Drain>,
@@ -206,6 +210,22 @@ impl Tables {
             _ => return SettleResult::LeaseLost,
         }
         self.events.extend(rows.event.clone());
-        SettleResult::Done
+        match &rows.retires {
+            Some(contact) if self.retire(contact) => SettleResult::Retired,
+            _ => SettleResult::Done,
+        }
+    }
+
+    fn retire(&mut self, contact: &RetireRows) -> bool {
+        let RetireRows { recipient, channel, hash, retired, event, .. } = contact;
+        let contacts = self.recipients.get(recipient).map(|rows| rows.contacts.as_slice()).unwrap_or_default();
+        let is_known = contacts.iter().any(|row| (row.channel, row.hash) == (*channel, *hash));
+        let key = (*recipient, *channel, *hash);
+        if !is_known || self.retired.contains_key(&key) {
+            return false;
+        }
+        self.retired.insert(key, retired.clone());
+        self.events.push(event.clone());
+        true
     }
 }

@@ -10,6 +10,7 @@ mod keyring;
 mod master;
 mod master_file;
 mod recipient_hash;
+mod reference;
 mod rotation;
 mod user_secret;
 

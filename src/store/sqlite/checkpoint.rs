@@ -4,14 +4,16 @@
 //! five times better. Nothing here waits while it holds a lock: the connection has no busy timeout. A read transaction of
 //! any process keeps pages in the WAL; the WAL then grows, and nothing else happens.
 
-use std::sync::Weak;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::Sqlite;
 use super::wal_monitor::{WalMonitor, WalState};
+use crate::store::fatal_error::FatalError;
 
 /// Often enough that a checkpoint is small.
 const EVERY: Duration = Duration::from_millis(200);
@@ -29,26 +31,56 @@ const REPEATS: u32 = 5;
 /// not grow syncs twice as fast.
 pub(super) const WAL_FILE_MAX: &str = "201326592";
 
-/// Checkpoints until the store is dropped.
-pub(super) fn start(store: Weak<Sqlite>, mut connection: SqliteConnection, mut monitor: WalMonitor) {
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while store.strong_count() > 0 {
-            ticks.tick().await;
-            match once(&mut connection).await {
-                Ok(state) => monitor.observe(state),
-                // A full disk is temporary, and the pages stay in the WAL. A disk that fails is final: whether a page is
-                // written after a failed sync is unknown.
-                Err(error) => {
-                    tracing::warn!(%error, "WAL checkpoint failed");
-                    if let Some(store) = store.upgrade() {
-                        let _ = store.failure.watch(async { Err::<(), _>(error.into()) }).await;
-                    }
-                }
+/// The task that checkpoints, and its connection. It ends when this is closed or dropped.
+pub(super) struct CheckpointTask {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl CheckpointTask {
+    pub(super) fn start(connection: SqliteConnection, monitor: WalMonitor, failure: Arc<FatalError>) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let connection = checkpoint_until(stopped, connection, monitor, &failure).await;
+            if let Err(error) = connection.close().await {
+                tracing::warn!(%error, "the connection of WAL checkpoints could not be closed");
+            }
+        });
+        Self { stop, task }
+    }
+
+    /// Returns once the connection is closed.
+    pub(super) async fn close(self) {
+        drop(self.stop);
+        if let Err(error) = self.task.await {
+            tracing::warn!(%error, "the task of WAL checkpoints failed");
+        }
+    }
+}
+
+async fn checkpoint_until(
+    mut stopped: oneshot::Receiver<()>,
+    mut connection: SqliteConnection,
+    mut monitor: WalMonitor,
+    failure: &FatalError,
+) -> SqliteConnection {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = &mut stopped => return connection,
+        }
+        match once(&mut connection).await {
+            Ok(state) => monitor.observe(state),
+            // A full disk is temporary, and the pages stay in the WAL. A disk that fails is final: whether a page is
+            // written after a failed sync is unknown.
+            Err(error) => {
+                tracing::warn!(%error, "WAL checkpoint failed");
+                let _ = failure.watch(async { Err::<(), _>(error.into()) }).await;
             }
         }
-    });
+    }
 }
 
 async fn once(connection: &mut SqliteConnection) -> Result<WalState, sqlx::Error> {

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, named_params};
 use tokio::sync::oneshot;
 
+use super::retire::retire;
 use super::{REQUIRED, Sqlite, WRITER_CACHE, checkpoint};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
@@ -127,7 +128,7 @@ impl ConnectionPlace {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let accepted = batch.accepts.iter().map(|rows| accept(&transaction, rows, now)).collect::<Result<_, _>>()?;
         let settled = batch.settles.iter().map(|rows| settle(&transaction, rows)).collect::<Result<Vec<_>, _>>()?;
-        let done = batch.settles.iter().zip(&settled).filter(|(_, result)| **result == SettleResult::Done);
+        let done = batch.settles.iter().zip(&settled).filter(|(_, result)| **result != SettleResult::LeaseLost);
         add_spend(&transaction, done.filter_map(|(rows, _)| rows.attempt.as_ref()))?;
         transaction.commit()?;
         Ok(Committed { accepted, settled })
@@ -249,7 +250,10 @@ fn settle(transaction: &Transaction<'_>, rows: &SettleRows) -> rusqlite::Result<
     if let Some(event) = &rows.event {
         add_event(transaction, event)?;
     }
-    Ok(SettleResult::Done)
+    match &rows.retires {
+        Some(contact) if retire(transaction, contact)? => Ok(SettleResult::Retired),
+        _ => Ok(SettleResult::Done),
+    }
 }
 
 fn add_attempt(transaction: &Transaction<'_>, rows: &SettleRows, attempt: &Attempt) -> rusqlite::Result<()> {
@@ -314,7 +318,7 @@ fn add_spend<'a>(transaction: &Transaction<'_>, attempts: impl Iterator<Item = &
     Ok(())
 }
 
-fn add_event(transaction: &Transaction<'_>, event: &AuditEvent) -> rusqlite::Result<()> {
+pub(super) fn add_event(transaction: &Transaction<'_>, event: &AuditEvent) -> rusqlite::Result<()> {
     let text = "INSERT INTO audit_event (at, actor, kind, notification_id, delivery_id, detail)
         VALUES (:at, :actor, :kind, :notification_id, :delivery_id, :detail)";
     transaction.prepare_cached(text)?.execute(named_params! {

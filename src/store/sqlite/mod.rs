@@ -23,11 +23,13 @@ mod outbox;
 mod providers;
 mod read_only;
 mod receipts;
+mod recipient_list;
 mod recipients;
 mod report_model;
 mod report_rows;
 mod reports;
 mod retention;
+mod retire;
 mod schema;
 mod seal_key;
 mod search;
@@ -55,6 +57,7 @@ use super::backend::Backend;
 use super::fatal_error::FatalError;
 use super::{Error, OpenMode, Settings, database_files};
 use crate::file_access::{self, Purpose};
+use checkpoint::CheckpointTask;
 use commit::BatchThread;
 use wal_monitor::WalMonitor;
 
@@ -83,10 +86,13 @@ const READERS: u32 = 2;
 
 /// The database file and the connections to it.
 pub(super) struct Sqlite {
-    write: Mutex<SqliteConnection>,
+    // None once it is closed.
+    write: Mutex<Option<SqliteConnection>>,
     options: SqliteConnectOptions,
     read: SqlitePool,
     batches: BatchThread,
+    // Of a gateway.
+    checkpoints: Mutex<Option<CheckpointTask>>,
     path: PathBuf,
     failure: Arc<FatalError>,
     // Held until the gateway closes the store; the system releases it when the process dies. Commands have none.
@@ -127,7 +133,7 @@ impl Sqlite {
             .create_if_missing(is_gateway)
             .pragma("cache_size", if is_gateway { SMALL_CACHE } else { WRITER_CACHE })
             .pragma("journal_size_limit", checkpoint::WAL_FILE_MAX);
-        let mut write = writing.connect().await.map_err(Error::Open)?;
+        let mut write = writing.connect().await.map_err(Error::on_opening)?;
         if is_gateway {
             schema::check(&mut write).await?;
             schema::MIGRATIONS.run(&mut write).await.map_err(Error::Migrate)?;
@@ -136,26 +142,26 @@ impl Sqlite {
         }
         verify(&mut write).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
-        let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::Open)?;
+        let read = readers.connect_with(options.clone().read_only(true)).await.map_err(Error::on_opening)?;
         let batches = BatchThread::start(path.to_owned(), waits(mode))?;
-        let (write, path, writes) = (Mutex::new(write), path.to_owned(), AtomicU32::new(0));
-        let is_read_only = false;
-        let sqlite =
-            Arc::new(Self { write, options: writing, read, batches, path, failure, lock, is_read_only, writes });
-        if is_gateway {
-            let connection = options.busy_timeout(Duration::ZERO).connect().await.map_err(Error::Open)?;
-            let monitor = WalMonitor::new(&sqlite.path, settings.wal_alarm);
-            checkpoint::start(Arc::downgrade(&sqlite), connection, monitor);
-        }
-        Ok(sqlite)
+        let checkpoints = if is_gateway {
+            let connection = options.busy_timeout(Duration::ZERO).connect().await.map_err(Error::on_opening)?;
+            let monitor = WalMonitor::new(path, settings.wal_alarm);
+            Some(CheckpointTask::start(connection, monitor, Arc::clone(&failure)))
+        } else {
+            None
+        };
+        let (write, checkpoints, writes) = (Mutex::new(Some(write)), Mutex::new(checkpoints), AtomicU32::new(0));
+        let (options, path, is_read_only) = (writing, path.to_owned(), false);
+        Ok(Arc::new(Self { write, options, read, batches, checkpoints, path, failure, lock, is_read_only, writes }))
     }
 
     async fn open_to_read(path: &Path, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
         let (connection, read, options) = read_only::open(path).await?;
         let batches = BatchThread::closed();
-        let (write, path, writes) = (Mutex::new(connection), path.to_owned(), AtomicU32::new(0));
-        let (lock, is_read_only) = (None, true);
-        Ok(Arc::new(Self { write, options, read, batches, path, failure, lock, is_read_only, writes }))
+        let (write, checkpoints, writes) = (Mutex::new(Some(connection)), Mutex::new(None), AtomicU32::new(0));
+        let (path, lock, is_read_only) = (path.to_owned(), None, true);
+        Ok(Arc::new(Self { write, options, read, batches, checkpoints, path, failure, lock, is_read_only, writes }))
     }
 }
 
@@ -248,16 +254,21 @@ impl Backend for Sqlite {
         Ok(())
     }
 
+    // Whoever closes the last connection removes the write-ahead log: a process that ends before leaves half of it, which a
+    // user who may only read cannot open.
     async fn close(&self) -> Result<(), Error> {
         self.read.close().await;
-        if self.is_read_only {
-            return Ok(());
+        if let Some(task) = self.checkpoints.lock().await.take() {
+            task.close().await;
         }
-        let mut write = self.writing().await?;
-        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *write).await?;
-        // From here on the file may be another gateway's: a task that still holds this store can change nothing in it.
-        sqlx::query("PRAGMA query_only = ON").execute(&mut *write).await?;
+        let write = self.write.lock().await.take();
         self.batches.close().await;
+        if let Some(mut write) = write {
+            if !self.is_read_only {
+                sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut write).await?;
+            }
+            write.close().await?;
+        }
         if let Some(lock) = &self.lock {
             lock.unlock().map_err(|source| Error::Lock { path: lock::path_of(&self.path), source })?;
         }

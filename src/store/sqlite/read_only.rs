@@ -4,6 +4,7 @@
 //! who cannot create them reads the file alone: nothing else is in the WAL then.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -11,21 +12,34 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use super::{CLI_WAITS, READERS, SMALL_CACHE, schema};
 use crate::store::{Error, database_files};
 
+/// How long a process may take to remove the WAL while it closes the database. It removes the index first.
+const CLOSING_MAX: Duration = Duration::from_secs(1);
+
+const CLOSING_PAUSE: Duration = Duration::from_millis(20);
+
 /// A connection and a pool that cannot write, once the schema has been checked.
 pub(super) async fn open(path: &Path) -> Result<(SqliteConnection, SqlitePool, SqliteConnectOptions), Error> {
-    match open_with(options(path)).await {
-        Err(error) if is_unreadable(&error) && !has_wal(path) => open_with(options(path).immutable(true)).await,
-        opened => opened,
+    let began = Instant::now();
+    loop {
+        match open_with(options(path)).await {
+            Err(error) if is_unreadable(&error) && !has_wal(path) => {
+                return open_with(options(path).immutable(true)).await;
+            }
+            Err(error) if is_unreadable(&error) && began.elapsed() < CLOSING_MAX => {
+                tokio::time::sleep(CLOSING_PAUSE).await;
+            }
+            opened => return opened,
+        }
     }
 }
 
 async fn open_with(
     options: SqliteConnectOptions,
 ) -> Result<(SqliteConnection, SqlitePool, SqliteConnectOptions), Error> {
-    let mut connection = options.connect().await.map_err(Error::Open)?;
+    let mut connection = options.connect().await.map_err(Error::on_opening)?;
     schema::require_current(&mut connection).await?;
     let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
-    let pool = readers.connect_with(options.clone()).await.map_err(Error::Open)?;
+    let pool = readers.connect_with(options.clone()).await.map_err(Error::on_opening)?;
     Ok((connection, pool, options))
 }
 

@@ -13,15 +13,17 @@ use super::audit_events::insert_event;
 use super::json_rows::{Hex, array};
 use super::search_index::forget_recipient;
 use crate::domain::audit_event::AuditEvent;
+use crate::domain::clock::Timestamp;
 use crate::store::recipients::SealedRecipients;
-use crate::store::rows::{ContactRow, ImportRows, RecipientQuery, RecipientRows, SettingsRow};
+use crate::store::rows::{ContactRow, ImportRows, RecipientQuery, RecipientRows, RetiredRow, SettingsRow};
 use crate::store::seal::LookupHash;
 use crate::store::{Error, retry};
 
 // All results in one row: each row of a result is a message of its own from the database thread.
 const RESULTS: &str = "SELECT json_group_array(json_object('query', q.value->>'query', 'id', hex(p.id),
       'locale', p.locale, 'status', p.status, 'channels', p.channels, 'time_zone', p.time_zone,
-      'channel', c.channel, 'sealed', hex(c.sealed)) ORDER BY q.value->>'query', p.id, c.channel, c.position)";
+      'reference', hex(p.reference), 'channel', c.channel, 'sealed', hex(c.sealed), 'retired_at', c.retired_at,
+      'retired_by', c.retired_by, 'retired_detail', c.retired_detail) ORDER BY q.value->>'query', p.id, c.channel, c.position)";
 
 /// How long an import goes on trying when a process keeps the database locked. Each try waits for ten seconds.
 const LOCKED_MAX: Duration = Duration::from_mins(2);
@@ -44,19 +46,24 @@ struct FoundRow {
     status: String,
     channels: Option<String>,
     time_zone: Option<String>,
+    reference: String,
     channel: Option<String>,
     sealed: String,
+    retired_at: Option<i64>,
+    retired_by: Option<String>,
+    retired_detail: Option<String>,
 }
 
 #[async_trait]
 impl SealedRecipients for Sqlite {
     async fn find(&self, queries: &[RecipientQuery]) -> Result<Vec<Vec<RecipientRows>>, Error> {
         let mut results: Vec<Vec<RecipientRows>> = queries.iter().map(|_| Vec::new()).collect();
-        let (mut by_identifier, mut by_id) = (Vec::new(), Vec::new());
+        let (mut by_identifier, mut by_id, mut by_contact) = (Vec::new(), Vec::new(), Vec::new());
         for (query, by) in queries.iter().enumerate() {
             match by {
                 RecipientQuery::Identifier(hash) => by_identifier.push(QueryObject { query, value: Hex(hash) }),
                 RecipientQuery::Id(id) => by_id.push(QueryObject { query, value: Hex(id.as_bytes()) }),
+                RecipientQuery::Contact(hash) => by_contact.push(QueryObject { query, value: Hex(hash) }),
             }
         }
         let found_by_identifier = format!(
@@ -67,7 +74,15 @@ impl SealedRecipients for Sqlite {
             "{RESULTS} FROM json_each(?1) AS q CROSS JOIN recipient AS p ON p.id = unhex(q.value->>'value')
                LEFT JOIN contact AS c ON c.recipient_id = p.id"
         );
-        for (text, queries) in [(found_by_identifier, by_identifier), (found_by_id, by_id)] {
+        // A recipient may have two e-mail addresses with the same hash.
+        let found_by_contact = format!(
+            "{RESULTS} FROM json_each(?1) AS q CROSS JOIN recipient AS p
+               ON p.id IN (SELECT recipient_id FROM contact WHERE hash = unhex(q.value->>'value'))
+               LEFT JOIN contact AS c ON c.recipient_id = p.id"
+        );
+        for (text, queries) in
+            [(found_by_identifier, by_identifier), (found_by_id, by_id), (found_by_contact, by_contact)]
+        {
             if queries.is_empty() {
                 continue;
             }
@@ -156,11 +171,12 @@ impl Sqlite {
         let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
         let rows = array(recipients.iter().map(RecipientObject::of));
         sqlx::query(
-            "INSERT INTO recipient (id, locale, status, channels, time_zone, updated_at)
-               SELECT unhex(value->>'id'), value->>'locale', value->>'status', value->>'channels', value->>'time_zone', ?2
+            "INSERT INTO recipient (id, reference, locale, status, channels, time_zone, updated_at)
+               SELECT unhex(value->>'id'), unhex(value->>'reference'), value->>'locale', value->>'status',
+                 value->>'channels', value->>'time_zone', ?2
                FROM json_each(?1) WHERE true
                ON CONFLICT (id) DO UPDATE SET
-                 locale = excluded.locale, status = excluded.status, channels = excluded.channels,
+                 reference = excluded.reference, locale = excluded.locale, status = excluded.status, channels = excluded.channels,
                  time_zone = excluded.time_zone, updated_at = excluded.updated_at",
         )
         .bind(&rows)
@@ -182,8 +198,9 @@ impl Sqlite {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "INSERT INTO contact (recipient_id, channel, position, sealed)
-               SELECT unhex(value->>'recipient_id'), value->>'channel', value->>'position', unhex(value->>'sealed')
+            "INSERT INTO contact (recipient_id, channel, position, hash, sealed)
+               SELECT unhex(value->>'recipient_id'), value->>'channel', value->>'position', unhex(value->>'hash'),
+                 unhex(value->>'sealed')
                FROM json_each(?1)",
         )
         .bind(array(recipients.iter().flat_map(ContactObject::of)))
@@ -197,16 +214,20 @@ impl Sqlite {
 }
 
 fn add(results: &mut [Vec<RecipientRows>], found: FoundRow) -> Result<(), Error> {
-    let FoundRow { query, id: hex_id, locale, status, channels, time_zone, channel, sealed } = found;
+    let FoundRow { query, id: hex_id, locale, status, channels, time_zone, reference, channel, sealed, .. } = found;
     let inconsistent = |what| Error::Inconsistent { table: "recipient", id: hex_id.clone(), what };
     let id = Uuid::try_parse(&hex_id).map_err(|_| inconsistent("id"))?;
     let recipients = results.get_mut(query).ok_or(inconsistent("query"))?;
     if recipients.last().is_none_or(|last| last.id != id) {
-        recipients.push(RecipientRows { id, locale, status, channels, time_zone, contacts: Vec::new() });
+        let reference = hex::decode(reference).map_err(|_| inconsistent("reference"))?;
+        let reference = Some(reference).filter(|sealed| !sealed.is_empty());
+        recipients.push(RecipientRows { id, reference, locale, status, channels, time_zone, contacts: Vec::new() });
     }
     if let (Some(channel), Some(recipient)) = (channel, recipients.last_mut()) {
         let sealed = hex::decode(sealed).map_err(|_| inconsistent("sealed"))?;
-        recipient.contacts.push(ContactRow { channel, sealed });
+        let (at, provider) = (found.retired_at.map(Timestamp::from_micros), found.retired_by);
+        let retired = at.zip(provider).map(|(at, provider)| RetiredRow { at, provider, detail: found.retired_detail });
+        recipient.contacts.push(ContactRow { channel, sealed, retired });
     }
     Ok(())
 }
@@ -214,6 +235,7 @@ fn add(results: &mut [Vec<RecipientRows>], found: FoundRow) -> Result<(), Error>
 #[derive(Serialize)]
 struct RecipientObject<'a> {
     id: Hex<'a>,
+    reference: Hex<'a>,
     locale: &'a str,
     status: &'static str,
     channels: Option<&'a str>,
@@ -224,6 +246,7 @@ impl<'a> RecipientObject<'a> {
     fn of(rows: &'a ImportRows) -> Self {
         Self {
             id: Hex(rows.id.as_bytes()),
+            reference: Hex(&rows.reference),
             locale: &rows.locale,
             status: rows.status,
             channels: rows.channels.as_deref(),
@@ -251,6 +274,7 @@ struct ContactObject<'a> {
     recipient_id: Hex<'a>,
     channel: &'static str,
     position: usize,
+    hash: Hex<'a>,
     sealed: Hex<'a>,
 }
 
@@ -261,6 +285,7 @@ impl<'a> ContactObject<'a> {
             recipient_id: Hex(recipient_id),
             channel: contact.channel,
             position: contact.position,
+            hash: Hex(&contact.hash),
             sealed: Hex(&contact.sealed),
         })
     }

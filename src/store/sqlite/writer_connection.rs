@@ -7,7 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use tokio::sync::MutexGuard;
+use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 use super::{Sqlite, verify};
 use crate::store::Error;
@@ -25,9 +25,10 @@ impl Sqlite {
         Ok(())
     }
 
-    /// The connection, once it is free; replaced when a transaction was left open on it.
-    pub(super) async fn writing(&self) -> Result<MutexGuard<'_, SqliteConnection>, Error> {
-        let mut write = self.write.lock().await;
+    /// The connection, once it is free; replaced when a transaction was left open on it. There is none once the store is closed.
+    pub(super) async fn writing(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, Error> {
+        let write = self.write.lock().await;
+        let mut write = MutexGuard::try_map(write, Option::as_mut).map_err(|_| Error::Stopped)?;
         if write.is_in_transaction() {
             // The rollback of a cancelled caller may still be queued; the ping is queued behind it.
             write.ping().await?;

@@ -170,7 +170,8 @@ fn a_dry_run_stores_nothing() {
     let output = workspace.run(&["recipient", "import", &file, "--dry-run"]);
     let shown = workspace.run(&["recipient", "show", "storage_customer", "1337"]);
 
-    assert_eq!((output.code, output.out.as_str()), (0, "would import 2, rejected 0 (dry run: nothing was stored)\n"));
+    let counts = "would import 2, rejected 0 (dry run: nothing was stored)\nadded 2, changed 0, unchanged 0\n";
+    assert_eq!((output.code, output.out.as_str()), (0, counts));
     assert_eq!(shown.code, 1);
     shown.keeps("1337");
 }
@@ -421,7 +422,7 @@ fn a_number_that_another_recipient_of_the_database_has_is_rejected_unless_the_fi
 
     let reason = format!("line 2, storage_customer: recipient {id} in the database has the same one");
     assert_eq!((dry.code, refused.code), (1, 1), "{}{}", dry.err, refused.err);
-    assert_eq!(dry.out, "would import 1, rejected 1 (dry run: nothing was stored)\n");
+    assert_eq!(dry.out, "would import 1, rejected 1 (dry run: nothing was stored)\nadded 0, changed 0, unchanged 1\n");
     assert_eq!(refused.out, "imported 1, rejected 1\n");
     for output in [&dry, &refused] {
         assert!(output.err.starts_with(&reason), "{}", output.err);
@@ -503,4 +504,129 @@ fn an_export_has_the_contacts_in_clear_in_a_file_for_its_owner_only_and_is_an_au
     assert!(again.code == 2 && again.err.contains("exists; choose another name"), "{}", again.err);
     let unknown = workspace.run(&["recipient", "export", "storage_customer", "77", "--out", "x.json"]);
     assert!(unknown.code == 1 && unknown.err.contains("no recipient has this storage_customer"), "{}", unknown.err);
+}
+
+const ALL: &str = "recipient,locale,storage_customer,sms\n\
+    a,pl,1,+48600100201\nb,pl,2,+48600100202\nc,pl,3,+48600100203\nd,pl,4,+48600100204\n";
+
+#[test]
+fn a_recipient_is_shown_by_its_own_id_a_phone_number_or_a_mail_address() {
+    let workspace = Workspace::new();
+    import(&workspace, "recipients.csv", CSV);
+
+    for (kind, value) in [
+        ("recipient", "c-1"),
+        ("sms", "+48 600 100 200"),
+        ("sms", "0048600100300"),
+        ("email", "Reader@example.org"),
+        ("storage_customer", "1337"),
+    ] {
+        let shown = workspace.run(&["recipient", "show", kind, value]);
+        assert_eq!(shown.code, 0, "{kind}: {}", shown.err);
+        shown.place_of("own id     c-1");
+        shown.keeps("600100200");
+    }
+    for (kind, value, code, reason) in [
+        ("recipient", "c-9", 1, "no recipient has this id"),
+        ("sms", "+48600100209", 1, "no recipient has this sms contact"),
+        ("sms", "600100200", 2, "sms: has no country code"),
+        ("email", "reader", 2, "email: an e-mail address is one plain mailbox"),
+        ("name", "reader", 2, "expected recipient (your own id), storage_customer,"),
+    ] {
+        let refused = workspace.run(&["recipient", "show", kind, value]);
+        assert_eq!(refused.code, code, "{kind} {value}: {}", refused.err);
+        assert!(refused.err.contains(reason), "{kind} {value}: {}", refused.err);
+    }
+}
+
+#[test]
+fn recipients_are_listed_with_masked_contacts_page_by_page_and_by_what_they_are() {
+    let workspace = Workspace::new();
+    import(&workspace, "recipients.csv", CSV);
+    let ids = |args: &[&str]| -> Vec<String> {
+        let listed = workspace.run(&[&["recipient", "list", "--json"], args].concat());
+        assert_eq!(listed.code, 0, "{}", listed.err);
+        let own = |it: &serde_json::Value| it["recipient"].as_str().unwrap().to_owned();
+        let mut ids: Vec<_> = listed.json()["recipients"].as_array().unwrap().iter().map(own).collect();
+        ids.sort();
+        ids
+    };
+
+    let table = workspace.run(&["recipient", "list"]);
+    let csv = workspace.run(&["recipient", "list", "--csv"]);
+    let first = workspace.run(&["recipient", "list", "--json", "--limit", "1"]).json();
+    let next = first["next"].as_str().unwrap().to_owned();
+
+    table.place_of("+48*****0200  +48*****0300  r***@e***.org");
+    table.keeps("600100200");
+    assert_eq!(csv.out.lines().count(), 5, "{}", csv.out);
+    csv.keeps("600100200");
+    assert_eq!(ids(&[]), ["c-1", "c-2"]);
+    assert_eq!(ids(&["--locale", "pl"]), ["c-1"]);
+    assert_eq!(ids(&["--status", "opted_out"]), ["c-2"]);
+    assert_eq!(ids(&["--channel", "email"]), ["c-1"]);
+    assert_eq!(ids(&["--without-contacts"]), ["c-2"]);
+    assert!(ids(&["--retired"]).is_empty());
+    let rest = ids(&["--after", &next]);
+    assert_eq!((rest.len(), first["recipients"].as_array().unwrap().len()), (1, 1));
+    let counted = workspace.run(&["recipient", "count", "--json"]).json();
+    assert_eq!((counted["recipients"].as_u64(), counted["without_contacts"].as_u64()), (Some(2), Some(1)));
+    assert_eq!(counted["by_locale"], serde_json::json!({ "en": 1, "pl-PL": 1 }));
+}
+
+#[test]
+fn a_diff_says_what_an_import_would_change_and_who_is_missing() {
+    let workspace = Workspace::new();
+    import(&workspace, "old.csv", ALL);
+    let new = "recipient,locale,storage_customer,sms\n\
+        a,pl,1,+48600100201\nb,en,2,+48600100209\nc,pl,33,+48600100203\ne,pl,5,+48600100205\n";
+    let file = workspace.write("new.csv", new);
+
+    let told = workspace.run(&["recipient", "diff", &file]);
+    let json = workspace.run(&["recipient", "diff", &file, "--json"]).json();
+
+    assert_eq!(told.code, 0, "{}", told.err);
+    told.place_of("line 3 changes locale, sms");
+    told.place_of("line 4 changes identifiers");
+    told.place_of("added 1, changed 2 (identifiers 1, locale 1, sms 1), unchanged 1");
+    told.place_of("not in the file: 1; with --replace-all they would be blocked");
+    assert_eq!((json["changes"]["added"].as_u64(), json["gone"].as_u64()), (Some(1), Some(1)), "{json}");
+    assert_eq!(workspace.run(&["recipient", "show", "recipient", "e"]).code, 1);
+}
+
+#[test]
+fn a_file_that_replaces_all_blocks_who_is_missing_unless_there_are_too_many_or_a_row_is_wrong() {
+    let workspace = Workspace::new();
+    let replace = |rows: &str, args: &[&str]| {
+        let file = workspace.write("new.csv", &format!("recipient,locale,storage_customer,sms\n{rows}"));
+        workspace.run(&[&["recipient", "import", &file, "--replace-all"], args].concat())
+    };
+    let status = |id: &str| {
+        let shown = workspace.run(&["recipient", "show", "recipient", id, "--json"]);
+        (shown.code == 0).then(|| shown.json()["recipients"][0]["status"].as_str().unwrap().to_owned())
+    };
+    import(&workspace, "old.csv", ALL);
+    let without_d = "a,pl,1,+48600100201\nb,pl,2,+48600100202\nc,pl,3,+48600100203\n";
+    let with_fault = "a,pl,1,+48600100201\nb,pl,2,+48600100202\nc,pl,3,+48600100203\nd,pl,4,48600\n";
+
+    let refused = replace("a,pl,1,+48600100201\n", &[]);
+    let faulty = replace(with_fault, &["--yes"]);
+    let before = status("d");
+    let dry = replace(without_d, &["--max-gone", "25", "--dry-run"]);
+    let blocked = replace(without_d, &["--max-gone", "25"]);
+    let after = status("d");
+    let again = replace(without_d, &[]);
+    let erased = replace(without_d, &["--erase", "--yes"]);
+
+    assert_eq!(refused.code, 2);
+    let reason = "3 of 4 recipients are not in the file and would be blocked, more than 10 %; nothing was imported.";
+    assert!(refused.err.contains(reason), "{}", refused.err);
+    assert_eq!((faulty.code, before.as_deref()), (1, Some("active")));
+    faulty.place_of("none of them was blocked, because 1 rows were rejected and may be theirs");
+    dry.place_of("not in the file: 1; with --replace-all they would be blocked");
+    blocked.place_of("not in the file: 1, blocked 1");
+    assert_eq!(after.as_deref(), Some("blocked"));
+    again.place_of("not in the file: 0, blocked 0");
+    erased.place_of("not in the file: 1, erased 1");
+    assert_eq!((status("d"), status("a").as_deref()), (None, Some("active")));
 }

@@ -32,7 +32,7 @@ async fn an_otp_is_sent_by_sms_when_the_app_was_removed() {
 
     let last = gateway.last().await;
     assert_eq!(last.line.state, "sent");
-    assert_eq!(last.attempts[0].outcome, Outcome::rejected(Cause::InvalidContact));
+    assert_eq!(last.attempts[0].outcome, Outcome::rejected(Cause::ContactGone));
     assert_eq!(gateway.sms("primary").received()[0].to, "+48600100200");
 }
 

@@ -174,3 +174,22 @@ pub(super) async fn logged(gateway: &Served, text: &str) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_file_is_logged_once_however_often_it_is_reloaded() {
+    let workspace = Workspace::new("").await;
+    let gateway = workspace.serve();
+    let good = fs::read_to_string(workspace.path("otpost.toml")).unwrap();
+
+    fs::write(workspace.path("otpost.toml"), format!("{good}\n[nonsense]\n")).unwrap();
+    fs::write(workspace.path("templates/en/otp/sms.hbs"), "{{otp").unwrap();
+    logged(&gateway, "reload failed; the previous").await;
+    logged(&gateway, "changed templates rejected").await;
+    gateway.signal("-HUP");
+    logged(&gateway, "reload failed again for the same reason").await;
+    logged(&gateway, "templates rejected again for the same reason").await;
+
+    let log = gateway.log();
+    let errors = |text: &str| log.lines().filter(|line| line.contains("ERROR") && line.contains(text)).count();
+    assert_eq!((errors("reload failed"), errors("templates rejected")), (1, 1), "{log}");
+}

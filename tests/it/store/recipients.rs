@@ -2,8 +2,8 @@
 
 use otpost::domain::contact::{Channel, Contact};
 use otpost::domain::preferences::Preferences;
-use otpost::domain::recipient::{Identifier, IdentifierKind, RecipientStatus};
-use otpost::store::RecipientChange;
+use otpost::domain::recipient::{Identifier, IdentifierKind, Recipient, RecipientStatus};
+use otpost::store::{ListScope, RecipientChange, RecordChange};
 
 use super::{Fixture, Promise};
 use crate::support::recipient;
@@ -19,6 +19,9 @@ pub(super) const PROMISES: &[Promise] = &[
     ("an erased recipient is not found again", |it| Box::pin(erased(it))),
     ("preferences are stored, and replaced by the next import", |it| Box::pin(agreed(it))),
     ("settings are changed only if they are still those that were seen", |it| Box::pin(changed(it))),
+    ("a recipient is found by a contact, and by the operator's own id", |it| Box::pin(by_contact(it))),
+    ("recipients are listed page by page, and counted", |it| Box::pin(listed(it))),
+    ("what an import would change is known by column", |it| Box::pin(changes(it))),
     ("a recipient survives a restart", |it| Box::pin(kept(it))),
 ];
 
@@ -146,4 +149,54 @@ fn number(kind: IdentifierKind, value: &str) -> Identifier {
 
 async fn import<const N: usize>(it: &Fixture, recipients: [TestRecipient; N]) {
     it.store.recipients().import(&recipients.map(|one| one.0), it.now()).await.unwrap();
+}
+
+async fn by_contact(it: Fixture) {
+    let two = recipient("two").customer("2").mailbox("Reader@Example.org").mailbox("reader@example.org");
+    import(&it, [recipient("one").customer("1").phone("+48600100200").app("token"), two]).await;
+    let directory = it.store.recipients();
+    let by = async |channel, text: &str| {
+        let found = directory.find_by_contact(&Contact::parse(channel, text).unwrap()).await.unwrap();
+        found.into_iter().map(|it| (it.reference.unwrap(), it.contacts.len())).collect::<Vec<_>>()
+    };
+
+    assert_eq!(by(Channel::Sms, "+48600100200").await, [("one".to_owned(), 2)]);
+    assert_eq!(by(Channel::Push, "token").await, [("one".to_owned(), 2)]);
+    assert_eq!(by(Channel::Email, "READER@example.org").await, [("two".to_owned(), 2)]);
+    assert_eq!(by(Channel::Sms, "+48600100201").await, []);
+    let own = directory.get(directory.id_of("two").unwrap()).await.unwrap().unwrap();
+    assert_eq!(own.reference.as_deref(), Some("two"));
+}
+
+async fn listed(it: Fixture) {
+    let reach = |number: u32| recipient(&number.to_string()).customer(&number.to_string());
+    import(&it, [0, 1, 2].map(|number| reach(number).phone("+48600100200"))).await;
+    import(&it, [reach(3).reads("en")]).await;
+    let directory = it.store.recipients();
+
+    let all = directory.page(ListScope::All, None).await.unwrap();
+    let rest = directory.page(ListScope::All, Some(all[1].id)).await.unwrap();
+    let statuses = directory.statuses(None).await.unwrap();
+    let counts = directory.count().await.unwrap();
+    directory.block(&[all[0].id], it.now()).await.unwrap();
+
+    let ids = |page: &[Recipient]| page.iter().map(|recipient| recipient.id).collect::<Vec<_>>();
+    assert_eq!((ids(&all).len(), ids(&rest)), (4, ids(&all)[2..].to_vec()));
+    assert!(ids(&all).is_sorted());
+    assert_eq!(statuses.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ids(&all));
+    assert_eq!((counts.recipients, counts.without_contacts, counts.by_locale["pl"]), (4, 1, 3));
+    assert!(directory.page(ListScope::Retired, None).await.unwrap().is_empty());
+    assert_eq!(directory.get(all[0].id).await.unwrap().unwrap().status, RecipientStatus::Blocked);
+}
+
+async fn changes(it: Fixture) {
+    let one = || recipient("one").customer("1").phone("+48600100200").phone("+48600100201");
+    import(&it, [one()]).await;
+    let other = recipient("one").customer("2").reads("en").phone("+48600100201").phone("+48600100200");
+
+    let records: Vec<_> = [one(), other, recipient("new").customer("3")].map(|one| one.0).into();
+    let changes = it.store.recipients().changes(&records).await.unwrap();
+
+    let changed = RecordChange::Changed(vec!["locale", "identifiers", "sms"]);
+    assert_eq!(changes, [RecordChange::Unchanged, changed, RecordChange::Added]);
 }

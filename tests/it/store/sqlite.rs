@@ -145,6 +145,23 @@ pub(super) async fn raw(it: &Fixture) -> SqliteConnection {
     SqliteConnectOptions::new().filename(it.folder.path().join("otpost.db")).connect().await.unwrap()
 }
 
+#[tokio::test]
+async fn a_closed_store_leaves_no_write_ahead_log_although_a_task_still_holds_it() {
+    let it = Fixture::new(open).await;
+    it.held().await;
+    let files = || ["otpost.db-wal", "otpost.db-shm"].map(|name| it.folder.path().join(name).exists());
+    assert_eq!(files(), [true, true]);
+
+    it.store.close().await.unwrap();
+
+    assert_eq!(files(), [false, false]);
+    assert!(matches!(it.store.recipients().import(&[], it.now()).await, Err(Error::Stopped)));
+    let command = try_open(it.folder.path(), it.clock.clone(), 0, OpenMode::Cli).await.unwrap();
+    command.recipients().import(&[recipient("one").customer("1").0], it.now()).await.unwrap();
+    command.close().await.unwrap();
+    assert_eq!(files(), [false, false]);
+}
+
 pub(super) fn open(folder: &Path, clock: Arc<ManualClock>, min_free: u64) -> Pending<Store> {
     let folder = folder.to_owned();
     Box::pin(async move { try_open(&folder, clock, min_free, OpenMode::Gateway).await.unwrap() })

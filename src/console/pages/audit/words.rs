@@ -27,6 +27,8 @@ pub(super) fn sentence(kind: &str) -> String {
         "undelivered" => "reported that the message was not delivered",
         "expired_by_provider" => "reported that the message expired",
         "attempt_failed" => "reported that the message of an attempt was not delivered",
+        "contact_retired" => "reported that a contact is gone; it is retired",
+        "recipients_blocked" => "blocked recipients who are not in the imported file",
         "recipients_imported" => "imported recipients",
         "recipient_changed" => "changed the settings of a recipient",
         "recipient_erased" => "erased a recipient",

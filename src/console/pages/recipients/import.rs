@@ -115,7 +115,7 @@ pub(in crate::console) async fn import_file(
     };
     let directory = console.store.recipients().on_behalf_of(actor, None);
     let index = FileIndex::read(first, country, HashKeys::new(Some(directory.clone())), || ())?;
-    let options = ImportOptions { dry_run, country, allow_shared };
+    let options = ImportOptions { dry_run, country, has_gateway: true, allow_shared };
     let renderer = console.inspector.templates.current();
     let mut importer = Importer::new(options, Some(directory), index, Some(&renderer), &*console.clocks.steady);
     match importer.run(second, || ()).await {

@@ -8,7 +8,7 @@ use crate::support::console::{hidden, signed_in};
 use crate::support::{otp, recipient};
 
 #[tokio::test]
-async fn a_recipient_is_found_by_an_identifier_or_by_a_contact_that_a_delivery_went_to() {
+async fn a_recipient_is_found_by_an_identifier_a_contact_or_its_own_id() {
     let gateway = gateway().await;
     gateway.knows([recipient("second").customer("7").phone("+48600100209")]).await;
     let user = signed_in(&gateway, &[Role::Support]).await;
@@ -21,8 +21,12 @@ async fn a_recipient_is_found_by_an_identifier_or_by_a_contact_that_a_delivery_w
         "{page}"
     );
     assert!(!page.contains("/export") && !page.contains("/erase"), "support may not");
-    let page = user.page("/recipients?q=%2B48600100200").await;
-    assert!(page.contains("No recipient was found."), "no delivery went there yet: {page}");
+    let page = user.page("/recipients?q=%2B48600100299").await;
+    assert!(page.contains("No recipient was found."), "{page}");
+    let found = user.get("/recipients?q=%2B48600100200").await.expect_status(303);
+    assert_eq!(found.header("location"), Some(path.as_str()), "no delivery went there yet");
+    let found = user.get("/recipients?q=recipient:holder").await.expect_status(303);
+    assert_eq!(found.header("location"), Some(path.as_str()));
     gateway.post(&otp()).await.expect_status(204);
     gateway.drain().await;
     let found = user.get("/recipients?q=%2B48600100200").await.expect_status(303);
