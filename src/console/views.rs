@@ -143,15 +143,17 @@ impl Views {
         let own = json!({ "title": page.title, "content": content, "lang": ENGLISH, "content_lang": ENGLISH });
         render(layout, &merged(page.around.clone(), own))
     }
+}
 
-    // What the language lacks, or cannot be rendered in it, is in English.
-    fn in_language(&self, page: &PageContent, language: &Language) -> Option<String> {
-        let content = language.render(&page.name, &page.data)?;
-        let Some(layout) = page.layout else { return Some(content) };
-        let (lang, content_lang) = (language.tag_of(layout), language.tag_of(&page.name));
-        let title = language.title_in(content_lang, &page.title);
+impl PageContent {
+    // What the language lacks is in English; nothing if the page cannot be rendered in it.
+    fn in_language(&self, language: &Language) -> Option<String> {
+        let content = language.render(&self.name, &self.data)?;
+        let Some(layout) = self.layout else { return Some(content) };
+        let (lang, content_lang) = (language.tag_of(layout), language.tag_of(&self.name));
+        let title = language.title_in(content_lang, &self.title);
         let own = json!({ "title": title, "content": content, "lang": lang, "content_lang": content_lang });
-        let mut around = page.around.clone();
+        let mut around = self.around.clone();
         for entry in around.get_mut("menu").and_then(Value::as_array_mut).into_iter().flatten() {
             let label = entry["label"].as_str().map(|label| language.title_in(lang, label).to_owned());
             entry["label"] = label.into();
@@ -171,9 +173,8 @@ pub(super) async fn translate<B: MessageBody + 'static>(
     let page = answer.response_mut().extensions_mut().remove::<PageContent>();
     let (Some(console), Some(page)) = (console, page) else { return Ok(answer) };
     answer.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Language"));
-    let views = &console.views;
-    let language = preferences.and_then(|preferences| views.languages.of(&preferences));
-    let translated = language.and_then(|language| views.in_language(&page, language));
+    let language = preferences.and_then(|preferences| console.views.languages.of(&preferences));
+    let translated = language.and_then(|language| page.in_language(language));
     Ok(match translated {
         Some(text) => answer.map_body(|_, _| BoxBody::new(text)),
         None => answer,

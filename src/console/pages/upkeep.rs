@@ -42,7 +42,7 @@ pub(super) struct UpkeepRow {
     topic: UpkeepTopic,
     name: String,
     state: String,
-    /// The class of the badge; empty for what needs nobody.
+    /// The class of the badge; empty where nothing has to be done.
     tone: &'static str,
     /// When it ends or since when it is so.
     end: Option<Timestamp>,
@@ -63,7 +63,7 @@ impl UpkeepRow {
         Self { path: Some(path.into()), ..self }
     }
 
-    /// Whether somebody has to do something about it.
+    /// Whether something has to be done about it.
     pub(super) fn is_due(&self) -> bool {
         !self.tone.is_empty()
     }
@@ -91,14 +91,14 @@ impl UpkeepTopic {
             ],
             Self::EncryptionKeys => [
                 "Keys for encrypted requests",
-                "These keys have no end of their own. The longer one is published, the more requests can be read by somebody \
-                 who steals it.",
+                "These keys have no end of their own. The longer one is published, the more requests can be read with a stolen \
+                 one.",
                 "Once a year create a key with otpost key new, activate it when every gateway has loaded it, and retire \
                  the one before when processors have stopped using it.",
             ],
             Self::OldTexts => [
-                "Texts that nobody has changed for a year",
-                "Names, telephone numbers and advice against fraud get out of date without anybody noticing.",
+                "Texts that are unchanged for a year",
+                "Names, telephone numbers and advice against fraud get out of date unnoticed.",
                 "Read these texts once a year. A text that is still right needs no change.",
             ],
             Self::MissingTexts => [
@@ -120,7 +120,7 @@ impl UpkeepTopic {
             ],
             Self::AuditLog => [
                 "Signing of the audit log",
-                "Each event is signed within seconds. Until then somebody with access to the database could change it unseen.",
+                "Each event is signed within seconds. Until then an administrator of the database could change it unseen.",
                 "If events wait for longer than a minute, look for notary in the log: the signing key or a full disk is the \
                  usual cause.",
             ],

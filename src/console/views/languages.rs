@@ -48,7 +48,7 @@ impl Languages {
         if folders.len() > LANGUAGES_MAX {
             return Err(Error::file(KEY, folder, format!("has more than {LANGUAGES_MAX} languages")));
         }
-        folders.into_iter().map(|path| Language::read(path, compiled.clone())).collect::<Result<_, _>>().map(Self)
+        folders.into_iter().map(|path| Language::read(&path, compiled.clone())).collect::<Result<_, _>>().map(Self)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -71,12 +71,12 @@ impl Languages {
 }
 
 impl Language {
-    fn read(folder: PathBuf, registry: Handlebars<'static>) -> Result<Self, Error> {
+    fn read(folder: &Path, registry: Handlebars<'static>) -> Result<Self, Error> {
         let tag = folder.file_name().and_then(|name| Locale::parse(name.to_str()?).ok());
         let expected = "expected a folder that is named by a language tag such as pl or pt-BR";
-        let tag = tag.ok_or_else(|| Error::file(KEY, &folder, expected))?.to_string();
+        let tag = tag.ok_or_else(|| Error::file(KEY, folder, expected))?.to_string();
         let mut language = Self { tag, registry, own: BTreeSet::new(), titles: BTreeMap::new() };
-        for path in entries(&folder)? {
+        for path in entries(folder)? {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name == TITLES {
                 language.titles = titles(&text(&path)?).map_err(|what| Error::file(KEY, &path, what))?;

@@ -112,7 +112,7 @@ impl SettingsForm {
             is_chosen: it.name() == self.status,
         });
         let choice = |field, label, chosen: &str| {
-            let channels = Channel::ALL.into_iter().map(|it| it.name());
+            let channels = Channel::ALL.into_iter().map(Channel::name);
             let channels = channels.map(|name| ChosenChannel { name, is_chosen: name == chosen }).collect();
             ChannelChoice { field, label, channels }
         };

@@ -17,8 +17,12 @@ use crate::domain::contact::Channel;
 use crate::flow::users::{self, TestMail};
 use crate::render::TemplatePath;
 
-/// What the editor offers: where a test mail would go, or that there is no address yet. Nothing where none can be sent.
-pub(super) async fn offer(console: &Console, user: &SignedIn, path: &TemplatePath) -> Result<Option<Value>, PageError> {
+/// Where a test mail of the editor would go, or that there is no address yet. Nothing where none can be sent.
+pub(super) async fn destination(
+    console: &Console,
+    user: &SignedIn,
+    path: &TemplatePath,
+) -> Result<Option<Value>, PageError> {
     let is_possible = path.channel() == Some(Channel::Email) && console.users.can_mail();
     if !is_possible || !user.may(Action::EditTemplates) {
         return Ok(None);

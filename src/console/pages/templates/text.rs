@@ -171,7 +171,7 @@ impl TextEditor {
             "source": source_notice(console),
             "notice": self.notice,
             "has_problem": self.has_problem,
-            "test_mail": test_mail::offer(console, user, &self.path).await?,
+            "test_mail": test_mail::destination(console, user, &self.path).await?,
             "path": self.path.to_string(),
             "change": id,
             "is_live": live_text.is_some(),
