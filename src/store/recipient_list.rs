@@ -114,14 +114,14 @@ impl Recipients {
         let mut changes = Vec::with_capacity(records.len());
         for ((record, rows), identifiers) in records.iter().zip(stored).zip(identifiers) {
             changes.push(match rows.into_iter().next() {
-                Some(rows) => self.change(record, &self.open(rows)?, &identifiers)?,
+                Some(rows) => self.difference(record, &self.open(rows)?, &identifiers)?,
                 None => RecordChange::Added,
             });
         }
         Ok(changes)
     }
 
-    fn change(
+    fn difference(
         &self,
         record: &RecipientRecord,
         stored: &Recipient,

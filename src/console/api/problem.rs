@@ -215,9 +215,11 @@ impl From<PageError> for ApiProblem {
             PageError::NotFound => Self::not_found(),
             PageError::Invalid(_) => Self::new(ProblemCode::InvalidField, detail),
             PageError::Conflict(_) => Self::new(ProblemCode::Conflict, detail),
-            PageError::Store(_) | PageError::Counts(_) | PageError::Dossier(_) | PageError::Export(_) => {
-                Self::failed(&error)
-            }
+            PageError::Store(_)
+            | PageError::User(_)
+            | PageError::Counts(_)
+            | PageError::Dossier(_)
+            | PageError::Export(_) => Self::failed(&error),
         }
     }
 }

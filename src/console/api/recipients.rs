@@ -91,6 +91,7 @@ async fn show_in_clear(
             let clear = |contact: &crate::domain::contact::Contact| MaskedContact {
                 channel: contact.channel().name().to_owned(),
                 contact: contact.expose().to_owned(),
+                retired: None,
             };
             Ok(Json(RevealedContacts { contacts: contacts.iter().map(clear).collect() }))
         }

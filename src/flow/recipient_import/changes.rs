@@ -2,29 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::store::RecordChange;
 
 /// Changed rows that are listed; the rest is only counted.
 const LISTED: usize = 20;
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ImportChanges {
     pub added: u64,
     pub changed: u64,
     pub unchanged: u64,
     /// Changed recipients by column.
-    pub columns: BTreeMap<&'static str, u64>,
+    pub columns: BTreeMap<String, u64>,
     /// The first [`LISTED`] changed rows.
     pub rows: Vec<ChangedRow>,
 }
 
 /// A row that changes a recipient.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ChangedRow {
     pub line: u64,
-    pub columns: Vec<&'static str>,
+    pub columns: Vec<String>,
 }
 
 impl ImportChanges {
@@ -34,8 +35,9 @@ impl ImportChanges {
             RecordChange::Unchanged => self.unchanged += 1,
             RecordChange::Changed(columns) => {
                 self.changed += 1;
+                let columns: Vec<_> = columns.into_iter().map(str::to_owned).collect();
                 for column in &columns {
-                    *self.columns.entry(column).or_default() += 1;
+                    *self.columns.entry(column.clone()).or_default() += 1;
                 }
                 if self.rows.len() < LISTED {
                     self.rows.push(ChangedRow { line, columns });
