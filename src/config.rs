@@ -111,6 +111,7 @@ impl Config {
         let mut whole = parse(config::Config::builder().add_source(source).add_source(variables)).map_err(wrong)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let secret_files = SecretFiles::of(&in_file, path);
+        let written = whole.clone();
         let (unread, files) = secrets::fetch(&mut whole, folder);
         let missing_secrets: Vec<_> = unread
             .into_iter()
@@ -132,7 +133,7 @@ impl Config {
             )
         })?;
         config.resolve_paths(folder);
-        config.written.record(&whole);
+        config.written.record(&written, &whole);
         config.missing_secrets = missing_secrets;
         config.secret_files = secret_files.with(files);
         Ok(config)

@@ -10,6 +10,46 @@ use crate::file_access;
 /// Keys whose value is a secret, wherever they are.
 const SECRET_KEYS: [&str; 4] = ["password", "secret", "headers", "static_fields"];
 
+/// Parts of the names of keys whose value is a secret.
+const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "passphrase", "credential"];
+
+/// What may be shown of the value of a key; `None` for a secret.
+pub(super) fn shown(key: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if is_reference(text) => Some(text.clone()),
+        _ if is_secret(key) => None,
+        Value::String(text) if text.is_empty() => Some("\"\"".to_owned()),
+        Value::String(text) => Some(without_credentials(text)),
+        Value::Array(items) => {
+            let items: Option<Vec<_>> = items
+                .iter()
+                .map(|item| shown(key, item).map(|text| if item.is_array() { format!("[{text}]") } else { text }))
+                .collect();
+            Some(items?.join(", "))
+        }
+        other => Some(other.to_string()),
+    }
+}
+
+fn is_secret(key: &str) -> bool {
+    let mut names = key.split(['.', '[']);
+    names.any(|name| SECRET_KEYS.contains(&name) || SECRET_WORDS.iter().any(|word| name.contains(word)))
+}
+
+/// Whether a value says where a secret is kept.
+fn is_reference(text: &str) -> bool {
+    text.starts_with("env:") || text.starts_with("file:")
+}
+
+// A URL may hold a password before its host, and a key behind its path.
+fn without_credentials(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?***"));
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let (user, host) = host.rsplit_once('@').map_or(("", host), |(_, host)| ("***@", host));
+    format!("{scheme}://{user}{host}{path}{query}")
+}
+
 /// What a secret means that this process cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
@@ -58,7 +98,7 @@ fn holds_secret(tree: &Value, is_secret: bool) -> bool {
             table.iter().any(|(key, value)| holds_secret(value, is_secret || SECRET_KEYS.contains(&key.as_str())))
         }
         Value::Array(items) => items.iter().any(|item| holds_secret(item, is_secret)),
-        Value::String(text) => is_secret && !text.is_empty() && !text.starts_with("env:") && !text.starts_with("file:"),
+        Value::String(text) => is_secret && !text.is_empty() && !is_reference(text),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `intake` accepts it once, and `certificate_numbers` knows by which certificate. `worker` holds the leases of its deliveries and runs them. `dispatch` decides each next step:
 //! `recipients` resolves the recipient, `providers` keeps the registry of providers, `limits` holds rate limits and allowed
-//! countries, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what
+//! countries, `delivery_setup` is the version of both that is in use, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what
 //! providers report later. `audit` writes the ingest listener's events into the audit log, `alarms` holds what is wrong now, and
 //! `tasks` runs what is periodic. `text_mail` sends mails of the gateway itself.
 //!
@@ -21,6 +21,7 @@ pub mod audit_state;
 mod certificate_numbers;
 pub mod deliveries;
 mod delivery_metrics;
+pub mod delivery_setup;
 pub mod disclosure;
 pub mod dispatch;
 pub mod dossiers;

@@ -8,6 +8,7 @@ mod limits;
 mod plans;
 mod priorities;
 mod recipients;
+mod reloads;
 mod search;
 mod spend;
 mod superseded;

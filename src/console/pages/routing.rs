@@ -101,7 +101,7 @@ async fn routing(console: Data<Console>, user: SignedIn, asked: Query<AskedRoute
     };
     let kind: Kind = asked.kind.parse().unwrap_or(Kind::Otp);
     let page = RoutingPage {
-        plans: console.inspector.plans.all().map(plan_row).collect(),
+        plans: console.inspector.setup().policy.plans.all().map(plan_row).collect(),
         kinds: Kind::ALL.into_iter().map(|it| kind_choice(it, kind)).collect(),
         identifiers: identifier_choices(&asked.by),
         value: asked.value.clone(),
@@ -110,7 +110,7 @@ async fn routing(console: Data<Console>, user: SignedIn, asked: Query<AskedRoute
         problem,
         is_asked,
         kind: kind.name().to_owned(),
-        ambiguity: ambiguity(recipients.len(), kind, console.inspector.otp_ambiguous),
+        ambiguity: ambiguity(recipients.len(), kind, console.inspector.setup().policy.recipients.otp_ambiguous),
         recipients: recipients.into_iter().map(|it| explained_route(it, kind)).collect(),
     };
     Ok(console.views.page("provider_routing", "Routing", &user, &page))

@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::account::CurrentUser;
 use super::sessions::UserSession;
 use super::{Error, Users, codes};
-use crate::channel::Provider;
 use crate::domain::audit_event::AuditKind;
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
+use crate::flow::delivery_setup::LiveSetup;
 use crate::flow::text_mail::TextMail;
 use crate::store::users::{SessionChange, TokenHash, UserSecret};
 
@@ -26,7 +26,7 @@ const TRIES: u32 = 5;
 /// Sends the codes, and keeps those that are on their way.
 #[derive(Default)]
 pub(super) struct AddressMailer {
-    provider: Option<Arc<dyn Provider>>,
+    setup: Option<Arc<LiveSetup>>,
     pending: Mutex<HashMap<String, PendingEmail>>,
 }
 
@@ -38,8 +38,8 @@ struct PendingEmail {
 }
 
 impl AddressMailer {
-    pub(super) fn new(provider: Option<Arc<dyn Provider>>) -> Self {
-        Self { provider, pending: Mutex::default() }
+    pub(super) fn new(setup: Arc<LiveSetup>) -> Self {
+        Self { setup: Some(setup), pending: Mutex::default() }
     }
 
     fn pending(&self) -> MutexGuard<'_, HashMap<String, PendingEmail>> {
@@ -65,7 +65,8 @@ impl Users {
     /// Mails a code to an address.
     pub async fn begin_email(&self, user: &CurrentUser<'_>, address: &str) -> Result<(), Error> {
         let row = self.proven(user).await?;
-        let provider = self.mailer.provider.as_ref().ok_or(Error::NoMail)?;
+        let setup = self.mailer.setup.as_ref().ok_or(Error::NoMail)?.current();
+        let provider = setup.first_mail_provider().ok_or(Error::NoMail)?;
         let address = Contact::parse(Channel::Email, address.trim()).map_err(|_| Error::InvalidEmail)?;
         // 40 bits, and a few tries.
         let code = codes::random_code::<5>()?;

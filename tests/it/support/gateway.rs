@@ -161,6 +161,12 @@ impl Gateway {
         self.running.reload(Config::load(&self.files.path("otpost.toml"))).await
     }
 
+    /// The names of the alarms that are raised.
+    pub(crate) fn alarms(&self) -> Vec<String> {
+        let status = self.running.status(Box::new(String::new));
+        (status.alarms)().iter().map(|alarm| alarm.alarm.name().to_owned()).collect()
+    }
+
     /// Has the texts read at once.
     pub(crate) fn reread_texts(&self) {
         self.running.reload_templates();
