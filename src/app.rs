@@ -8,23 +8,27 @@ mod listeners;
 mod metrics_at_zero;
 mod parts;
 mod reload;
+mod routing;
 mod tasks;
 mod templates;
 mod trust_error;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, ConfigValues};
 use crate::console;
 use crate::domain::clock::Clocks;
 use crate::domain::country::Country;
-use crate::flow::alarms::{AlarmKind, Alarms};
+use crate::flow::alarms::Alarms;
 use crate::flow::audit::AuditLog;
-use crate::flow::inspector::Inspector;
+use crate::flow::inspector::{Answer, Inspector};
+use crate::flow::pause::DeliveryPause;
+use crate::flow::routing_publishing::{RoutingPublisher, RoutingSource};
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::flow::tasks::notary;
 use crate::flow::tasks::report_keeper;
@@ -60,29 +64,37 @@ pub struct Gateway {
     clocks: Clocks,
     audit: notary::Settings,
     store: Arc<Store>,
-    delivery: Delivery,
+    delivery: Arc<Delivery>,
+    routing: Arc<RoutingPublisher>,
+    pause: Arc<DeliveryPause>,
+    loaded: LoadedConfig,
     audit_log: AuditLog,
     alarms: Arc<Alarms>,
     earlier_files: EarlierFiles,
     started_with: ConfigValues,
-    /// The changes that need a restart, as they were last logged.
-    pending: Mutex<Vec<String>>,
     serving: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
 }
 
-fn watch_pause(paused: bool, alarms: &Alarms) {
-    metrics::gauge!("otpost_delivery_paused").set(f64::from(u8::from(paused)));
-    if paused {
-        let detail = "delivery is paused: accepted notifications wait, and expire unless it is resumed in time";
-        alarms.raise(AlarmKind::DeliveryPaused, detail);
-        tracing::warn!(alarm = AlarmKind::DeliveryPaused.name(), "{detail}");
-    } else {
-        alarms.clear(AlarmKind::DeliveryPaused);
+/// The configuration that is in use.
+struct LoadedConfig {
+    /// The file as it was read last.
+    file: Arc<ArcSwap<Config>>,
+    /// The changes that need a restart, as they were last logged.
+    pending: Arc<Mutex<Vec<String>>>,
+}
+
+impl LoadedConfig {
+    fn question(&self, delivery: &Arc<Delivery>) -> Box<dyn Fn() -> Answer + Send + Sync> {
+        let (file, delivery, pending) = (Arc::clone(&self.file), Arc::clone(delivery), Arc::clone(&self.pending));
+        Box::new(move || {
+            let pending = pending.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            Answer::Config { values: delivery.values(&file.load()), pending }
+        })
     }
 }
 
-fn inspector(base: &Base, delivery: &Delivery, texts: &Texts) -> Inspector {
+fn inspector(base: &Base, delivery: &Arc<Delivery>, texts: &Texts, loaded: &LoadedConfig) -> Inspector {
     Inspector {
         store: Arc::clone(&base.store),
         registry: Arc::clone(&delivery.registry),
@@ -90,14 +102,14 @@ fn inspector(base: &Base, delivery: &Delivery, texts: &Texts) -> Inspector {
         templates: Arc::clone(&texts.live),
         clocks: base.clocks.clone(),
         worker: Arc::clone(&delivery.worker),
+        config: loaded.question(delivery),
     }
 }
 
 fn console_parts(
     config: &Config,
     base: &Base,
-    inspector: &Arc<Inspector>,
-    texts: &Texts,
+    (inspector, texts, routing): (&Arc<Inspector>, &Texts, &Arc<RoutingPublisher>),
     users: &Arc<Users>,
 ) -> Result<console::ConsoleParts, Error> {
     Ok(console::ConsoleParts {
@@ -105,6 +117,7 @@ fn console_parts(
         inspector: Arc::clone(inspector),
         alarms: Arc::clone(&base.alarms),
         templates: Arc::clone(&texts.publisher),
+        routing: Arc::clone(routing),
         clocks: base.clocks.clone(),
         users: Arc::clone(users),
         dossiers: config.dossiers(),
@@ -143,22 +156,30 @@ impl Gateway {
         metrics_at_zero::start(config, &built.providers);
         Country::load();
         let base = Base::open(config, clocks).await?;
+        let file = Arc::new(ArcSwap::from_pointee(config.clone()));
+        let loaded = LoadedConfig { file: Arc::clone(&file), pending: Arc::default() };
+        let (config, routing_texts) = routing::live(config, &base).await?;
+        let config = &config;
+        let built = if config.routing.source == RoutingSource::Console { build(config, &[])? } else { built };
         let texts = Texts::open(config, &base).await?;
         let earlier_files = EarlierFiles::of(&config.store.sqlite_path()?);
         let files = earlier_files.replace_unusable(config, &base.alarms, base.clocks.wall.now());
         let live = Arc::clone(&texts.live);
         let delivery = Delivery::start(config, built, live, Arc::clone(&base.store), &base.clocks).await?;
-        watch_pause(config.delivery.paused, &base.alarms);
+        let delivery = Arc::new(delivery);
+        let routing = Arc::new(routing::publisher(config, routing_texts, &base, &delivery, &file).await?);
+        let (store, alarms, worker) = (Arc::clone(&base.store), Arc::clone(&base.alarms), Arc::clone(&delivery.worker));
+        let pause = Arc::new(DeliveryPause::begin(store, worker, alarms, config.delivery.paused).await?);
         let expiry = Arc::<ExpiryMonitor>::default();
         let (listener, serving) = listen_for_processors(&files.ingest, &base, &delivery, &expiry)?;
         let (receipt_listener, serving_receipts) =
             listen_for_receipts(&files.receipts, &delivery.receipts, &expiry)?.unzip();
         earlier_files.keep(config);
-        let inspector = Arc::new(inspector(&base, &delivery, &texts));
+        let inspector = Arc::new(inspector(&base, &delivery, &texts, &loaded));
         let users = users_of(config, &delivery.setup, &base.store, &base.clocks);
-        let console = console_parts(config, &base, &inspector, &texts, &users)?;
+        let console = console_parts(config, &base, (&inspector, &texts, &routing), &users)?;
         let (console, serving_console) = listen_for_console(&files.console, console, &expiry)?.unzip();
-        let parts = TaskParts { delivery: &delivery, texts: &texts, users: &users, expiry: &expiry };
+        let parts = TaskParts { delivery: &delivery, pause: &pause, texts: &texts, users: &users, expiry: &expiry };
         let mut tasks = tasks::start(config, &base, &parts)?;
         tasks.extend(serving_receipts);
         tasks.extend(serving_console);
@@ -177,10 +198,12 @@ impl Gateway {
             clocks,
             store,
             delivery,
+            routing,
+            pause,
+            loaded,
             alarms,
             earlier_files,
             started_with: config.written.clone(),
-            pending: Mutex::default(),
             serving,
             tasks,
         })

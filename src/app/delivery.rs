@@ -41,7 +41,17 @@ pub(super) struct Delivery {
 /// What the setup in use was made of.
 struct UsedConfig {
     values: ConfigValues,
+    /// The values that may be shown.
+    shown: BTreeMap<String, String>,
     providers: Vec<ConnectedProvider>,
+}
+
+impl UsedConfig {
+    fn of(config: &Config, providers: Vec<ConnectedProvider>) -> Self {
+        let shown = config.values().into_iter().filter(|it| Delivery::replaces(&it.key));
+        let shown = shown.filter_map(|it| Some((it.key, it.shown?))).collect();
+        Self { values: config.written.clone(), shown, providers }
+    }
 }
 
 /// What a replacement has changed.
@@ -70,7 +80,7 @@ impl Delivery {
         registry.refresh().await?;
         let receipts = Receipts::new(Arc::clone(&store), parsers(&providers), Arc::clone(&registry), clocks.clone());
         let worker = Worker::new(&config.delivery, dispatch, store, Arc::clone(&clocks.steady), Handle::current());
-        let used = Mutex::new(UsedConfig { values: config.written.clone(), providers });
+        let used = Mutex::new(UsedConfig::of(config, providers));
         Ok(Self { setup, registry, receipts: Arc::new(receipts), worker, ended, used })
     }
 
@@ -86,20 +96,33 @@ impl Delivery {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).providers.clone()
     }
 
+    /// The values in use of `file`, with those of plans, limits and providers, without secrets.
+    pub(super) fn values(&self, file: &Config) -> BTreeMap<String, String> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_file = file.values().into_iter().filter(|it| !Self::replaces(&it.key));
+        let shown = of_file.filter_map(|it| Some((it.key, it.shown?)));
+        shown.chain(used.shown.clone()).collect()
+    }
+
     /// Reads what [`replace`](Self::replace) needs of the database.
     pub(super) async fn stored_facts(&self) -> Result<StoredFacts, store::Error> {
         self.registry.stored_facts().await
     }
 
+    /// What `built` changes, in words, without secrets; empty if it is what is in use.
+    pub(super) fn changes(&self, config: &Config, built: &Built) -> Vec<String> {
+        changes(&self.used.lock().unwrap_or_else(PoisonError::into_inner), config, &built.providers)
+    }
+
     /// Uses `built` from now on; `None` if it is what is in use. Deliveries in flight end with what they began with. The state
     /// of the providers that stay is kept, and so is what was counted for limits.
     pub(super) fn replace(&self, config: &Config, built: Built, stored: &StoredFacts) -> Option<Replaced> {
-        let Built { parts, providers } = built;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let changes = changes(&used, config, &providers);
+        let changes = changes(&used, config, &built.providers);
         if changes.is_empty() {
             return None;
         }
+        let Built { parts, providers } = built;
         let kinds = |of: &[ConnectedProvider]| -> BTreeMap<ProviderName, &'static str> {
             of.iter().map(|it| (it.profile.provider.clone(), it.kind)).collect()
         };
@@ -113,7 +136,7 @@ impl Delivery {
         self.receipts.replace(parsers(&providers));
         self.registry.replace(&setup, stored, |name| before.get(name) == after.get(name));
         let version = self.setup.replace(setup);
-        *used = UsedConfig { values: config.written.clone(), providers };
+        *used = UsedConfig::of(config, providers);
         Some(Replaced { version, changes })
     }
 }

@@ -4,25 +4,30 @@
 //! The whole configuration and all files are read and checked before anything is replaced. With one bad value nothing
 //! changes, even if it is one that only a restart would use.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value};
 
 use super::delivery::{Delivery, Replaced};
 use super::parts::build;
-use super::{Error, Gateway, watch_pause};
+use super::{Error, Gateway, routing};
 use crate::config::{self, Config};
 use crate::domain::chain;
 use crate::flow::alarms::AlarmKind;
 use crate::ingest::{self, Reloaded};
 use crate::server::ListenAddress;
 
+/// What a reload has replaced.
+type Applied = (Reloaded, Option<Replaced>);
+
 impl Gateway {
     /// Applies what a reload can change of a configuration that has been read again. If anything is wrong, nothing changes and
     /// an alarm is raised.
     pub async fn reload(&self, config: Result<Config, config::Error>) -> Result<(), Error> {
+        // A change of plans, limits or providers that is published meanwhile comes before or behind all of this.
+        let _published = self.routing.hold().await;
         let result = match config {
-            Ok(config) => self.apply(&config).await.map(|applied| (applied, config)),
+            Ok(file) => self.take(file).await,
             Err(error) => Err(error.into()),
         };
         metrics::gauge!("otpost_reload_failed").set(f64::from(u8::from(result.is_err())));
@@ -57,12 +62,8 @@ impl Gateway {
             self.report_replaced(replaced, &mut detail);
         }
         let paused = config.delivery.paused;
-        if self.delivery.worker.set_paused(paused) {
+        if self.pause.set_by_file(paused).await? {
             detail.insert("delivery_paused".to_owned(), paused.into());
-            watch_pause(paused, &self.alarms);
-            if !paused {
-                tracing::warn!("delivery is resumed");
-            }
         }
         self.audit_log.record_reload(detail).await;
         Ok(())
@@ -78,7 +79,7 @@ impl Gateway {
     // Once for each change, and not again at every later reload.
     fn report_pending(&self, config: &Config) {
         let changes = self.started_with.changes(&config.written, |key| !self.is_reloaded(key, config));
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.loaded.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if *pending != changes {
             if changes.is_empty() {
                 tracing::info!("no setting needs a restart any more");
@@ -102,7 +103,14 @@ impl Gateway {
         }
     }
 
-    async fn apply(&self, config: &Config) -> Result<(Reloaded, Option<Replaced>), Error> {
+    async fn take(&self, file: Config) -> Result<(Applied, Config), Error> {
+        let config = routing::overlaid(file.clone(), &self.routing)?;
+        let applied = self.apply(&config).await?;
+        self.loaded.file.store(Arc::new(file));
+        Ok((applied, config))
+    }
+
+    async fn apply(&self, config: &Config) -> Result<Applied, Error> {
         let built = build(config, &self.delivery.providers())?;
         let stored = self.delivery.stored_facts().await?;
         let apply_ingest = self.listener.prepare_reload(&config.ingest)?;
@@ -134,7 +142,7 @@ impl Gateway {
                 ListenAddress::RELOADED.contains(&key)
                     && self.console.as_ref().is_some_and(|it| it.can_reload(config.console.address()))
             }
-            _ => matches!(key, "delivery.paused" | "log.level") || Delivery::replaces(key),
+            _ => matches!(key, "delivery.paused" | "log.level" | "routing.secrets") || Delivery::replaces(key),
         }
     }
 }

@@ -10,14 +10,16 @@ use super::templates::Texts;
 use super::{Base, Error};
 use crate::config::Config;
 use crate::flow::limits;
+use crate::flow::pause::DeliveryPause;
 use crate::flow::tasks::certificate_expiry::{self, ExpiryMonitor};
 use crate::flow::tasks::daily_report::DailyReport;
 use crate::flow::tasks::{cleanup, clock_monitor, notary, report_keeper, search_index};
 use crate::flow::users::Users;
 
-/// What tasks work on, beside the store.
+/// What tasks work on, apart from the store.
 pub(super) struct TaskParts<'a> {
     pub(super) delivery: &'a Delivery,
+    pub(super) pause: &'a Arc<DeliveryPause>,
     pub(super) texts: &'a Texts,
     pub(super) users: &'a Arc<Users>,
     pub(super) expiry: &'a Arc<ExpiryMonitor>,
@@ -38,6 +40,7 @@ pub(super) fn start(config: &Config, base: &Base, parts: &TaskParts<'_>) -> Resu
     });
     tasks.extend(authority.map(|it| tokio::spawn(notary::timestamp::run(Arc::clone(store), clocks.clone(), it))));
     tasks.extend(mail.map(|it| tokio::spawn(notary::mail::run(Arc::clone(store), clocks.clone(), it))));
+    tasks.push(tokio::spawn(Arc::clone(parts.pause).run()));
     tasks.push(tokio::spawn(Arc::clone(parts.users).watch(Arc::clone(alarms))));
     tasks.extend(daily_report.map(|daily| tokio::spawn(daily.run(Arc::clone(store), Arc::clone(&clocks.wall)))));
     Ok(tasks)

@@ -1,5 +1,6 @@
 //! Secrets outside the configuration file: `env:NAME` and `file:PATH` in place of any string.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -50,9 +51,41 @@ fn without_credentials(text: &str) -> String {
     format!("{scheme}://{user}{host}{path}{query}")
 }
 
+/// The references in a tree.
+pub(super) fn references(tree: &Value) -> BTreeSet<String> {
+    match tree {
+        Value::Object(table) => table.values().flat_map(references).collect(),
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::String(text) if is_reference(text) => BTreeSet::from([text.clone()]),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// The keys with secrets that are written in a tree, and not kept elsewhere.
+pub(super) fn literals(tree: &Value) -> Vec<String> {
+    let mut keys = Vec::new();
+    add_literals(tree, "", &mut keys);
+    keys
+}
+
+fn add_literals(tree: &Value, key: &str, keys: &mut Vec<String>) {
+    match tree {
+        Value::Object(table) => table.iter().for_each(|(name, value)| add_literals(value, &join(key, name), keys)),
+        Value::Array(items) => items.iter().for_each(|item| add_literals(item, key, keys)),
+        Value::String(text) if text.is_empty() || is_reference(text) => {}
+        Value::String(text) if is_secret(key) || has_user(text) => keys.push(key.to_owned()),
+        _ => {}
+    }
+}
+
+fn has_user(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')))
+}
+
 /// What a secret means that this process cannot read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Missing {
+    #[default]
     Fails,
     IsListed,
 }
@@ -85,10 +118,6 @@ impl SecretFiles {
     pub(super) fn of(in_file: &Value, path: &Path) -> Self {
         let configuration = holds_secret(in_file, false).then(|| path.to_owned());
         Self { configuration, named: Vec::new() }
-    }
-
-    pub(super) fn with(self, named: Vec<PathBuf>) -> Self {
-        Self { named, ..self }
     }
 }
 

@@ -87,6 +87,11 @@ impl ConfigValues {
         digest.finish()
     }
 
+    /// Every key with what may be shown of its value.
+    pub(super) fn shown(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.values.iter().map(|(key, value)| (key.as_str(), value.shown.as_deref()))
+    }
+
     fn hash_of(&self, key: &str) -> Option<[u8; 32]> {
         self.values.get(key).map(|value| value.hash)
     }

@@ -25,6 +25,7 @@ use crate::flow::dossiers;
 use crate::flow::exports::Exports;
 use crate::flow::inspector::Inspector;
 use crate::flow::recent::RecentReader;
+use crate::flow::routing_publishing::RoutingPublisher;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::flow::tasks::daily_report::Daily;
 use crate::flow::template_publishing::TemplatePublisher;
@@ -52,6 +53,8 @@ pub struct Console {
     pub alarms: Arc<Alarms>,
     /// The way of templates to the recipients.
     pub templates: Arc<TemplatePublisher>,
+    /// The way of plans, limits and providers into use.
+    pub routing: Arc<RoutingPublisher>,
     pub clocks: Clocks,
     users: Arc<Users>,
     pub dossiers: dossiers::Settings,
@@ -79,6 +82,7 @@ pub struct ConsoleParts {
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
     pub templates: Arc<TemplatePublisher>,
+    pub routing: Arc<RoutingPublisher>,
     pub clocks: Clocks,
     pub users: Arc<Users>,
     pub dossiers: dossiers::Settings,
@@ -94,8 +98,18 @@ pub fn listen(
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     settings.check()?;
-    let ConsoleParts { store, inspector, alarms, clocks, users, templates, dossiers, daily_reports, export_folder } =
-        parts;
+    let ConsoleParts {
+        store,
+        inspector,
+        alarms,
+        clocks,
+        users,
+        templates,
+        routing,
+        dossiers,
+        daily_reports,
+        export_folder,
+    } = parts;
     let (address, steady) = (settings.address(), Arc::clone(&clocks.steady));
     let console = Data::new(Console {
         store,
@@ -104,6 +118,7 @@ pub fn listen(
         clocks,
         users,
         templates,
+        routing,
         dossiers,
         mails: MailPreviews::default(),
         daily_reports,

@@ -2,6 +2,7 @@
 //!
 //! It changes nothing. Its answers name no contact in full and no identifier.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub enum Question {
     Providers,
     /// How would a recipient be notified?
     Explain(ExplainRequest),
+    /// Which configuration is in use?
+    Config,
 }
 
 /// The answer to a [`Question`].
@@ -35,6 +38,8 @@ pub enum Answer {
     Providers { providers: Vec<ProviderReport>, paused: bool },
     /// No recipient has the identifier if the list is empty.
     Explained { recipients: Vec<RecipientExplanation> },
+    /// The values of the file that were loaded last, without secrets, and the changes that wait for a restart.
+    Config { values: BTreeMap<String, String>, pending: Vec<String> },
     /// The question cannot be answered.
     Refused { reason: String },
 }
@@ -47,6 +52,8 @@ pub struct Inspector {
     pub templates: Arc<LiveTemplates>,
     pub clocks: Clocks,
     pub worker: Arc<Worker>,
+    /// What [`Question::Config`] asks for.
+    pub config: Box<dyn Fn() -> Answer + Send + Sync>,
 }
 
 impl Inspector {
@@ -60,6 +67,7 @@ impl Inspector {
         let answer = match question {
             Question::Providers => self.providers().await,
             Question::Explain(request) => self.explain(request).await,
+            Question::Config => Ok((self.config)()),
         };
         answer.unwrap_or_else(|error| Answer::Refused { reason: chain(&error) })
     }

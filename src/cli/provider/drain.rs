@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::channel::Settings;
-use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::config_file::{ConfigFile, open_store, with_live_routing};
 use crate::cli::{Usage, output};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock};
@@ -37,10 +37,11 @@ pub(crate) struct EnableArgs {
 
 pub(super) async fn drain(args: &DrainArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
+    let store = open_store(&config).await?;
+    let config = with_live_routing(config, &store).await?;
     let Some(provider) = config.provider.iter().find(|it| it.name() == args.name) else {
         return Err(unknown(&args.name, &config));
     };
-    let store = open_store(&config).await?;
     let new = store.providers().drain(&decision(&args.name, args.reason.as_deref())).await?;
     let drains = store.providers().drains().await?;
     store.close().await?;
@@ -58,6 +59,7 @@ pub(super) async fn drain(args: &DrainArgs) -> anyhow::Result<ExitCode> {
 pub(super) async fn enable(args: &EnableArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     let store = open_store(&config).await?;
+    let config = with_live_routing(config, &store).await?;
     let was_drained = store.providers().enable(&decision(&args.name, args.reason.as_deref())).await?;
     store.close().await?;
     if !was_drained && !config.provider.iter().any(|it| it.name() == args.name) {

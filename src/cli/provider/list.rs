@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::channel::Settings;
-use crate::cli::config_file::{ConfigFile, read_store};
+use crate::cli::config_file::{ConfigFile, read_store, with_live_routing};
 use crate::cli::{local_gateway, output};
 use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
@@ -14,6 +14,7 @@ use crate::domain::price::Price;
 use crate::domain::provider_profile::ProviderProfile;
 use crate::flow::inspector::{Answer, Question};
 use crate::flow::providers::report::ProviderReport;
+use crate::flow::routing_publishing::RoutingSource;
 use crate::route::spend_window::SpendWindow;
 use crate::store::providers::{Billed, FRESH};
 
@@ -42,7 +43,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if paused {
         output::note("delivery is paused: nothing is sent");
     }
-    if source == "gateway" {
+    if source == "gateway" && config.routing.source == RoutingSource::Files {
         note_differences(&config, &providers);
     }
     Ok(ExitCode::SUCCESS)
@@ -50,6 +51,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 async fn stored(config: &Config) -> anyhow::Result<Vec<ProviderReport>> {
     let store = read_store(config).await?;
+    let config = &with_live_routing(config.clone(), &store).await?;
     let (drains, states) = (store.providers().drains().await?, store.providers().provider_states().await?);
     let now = SystemClock.now();
     let is_priced = config.provider.iter().any(|it| !it.profile().price.is_zero());
@@ -97,13 +99,13 @@ fn note_differences(config: &Config, running: &[ProviderReport]) {
     let named = |name: &str| running.iter().any(|provider| provider.name == name);
     for name in config.provider.iter().map(Settings::name).filter(|name| !named(name)) {
         output::note(format_args!(
-            "{name} is in the configuration, and the running gateway does not know it: restart it"
+            "{name} is in the configuration, and the running gateway does not know it: its log says why the file was not reloaded"
         ));
     }
     for provider in running.iter().filter(|it| !config.provider.iter().any(|configured| configured.name() == it.name)) {
         let name = &provider.name;
         output::note(format_args!(
-            "{name} was removed from the configuration, and the running gateway uses it: restart it"
+            "{name} was removed from the configuration, and the running gateway uses it: its log says why the file was not reloaded"
         ));
     }
 }

@@ -47,7 +47,7 @@ async fn reports(console: &Console) -> Result<(Vec<ProviderReport>, bool), PageE
     match console.inspector.answer(Question::Providers).await {
         Answer::Providers { providers, paused } => Ok((providers, paused)),
         Answer::Refused { reason } => Err(PageError::Invalid(reason)),
-        Answer::Explained { .. } => Err(PageError::NotFound),
+        Answer::Explained { .. } | Answer::Config { .. } => Err(PageError::NotFound),
     }
 }
 
