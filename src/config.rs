@@ -3,13 +3,16 @@
 //! This is the only module that reads the environment. Each module owns the type of its section; this one combines
 //! them, reads secrets from where they are kept, and names the key and its origin when a value is wrong.
 
+mod in_effect;
 mod renamed;
+pub mod routing;
 mod secrets;
 mod suggestion;
 mod values;
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,6 +21,7 @@ use crate::{channel, console, file_access, flow, ingest, ops, receipts, render, 
 use secrets::Missing;
 use suggestion::with_suggestion;
 
+pub use in_effect::{ValueInEffect, ValueOrigin};
 pub use secrets::{MissingSecret, SecretFiles};
 pub use values::ConfigValues;
 
@@ -41,6 +45,7 @@ pub struct Config {
     /// Providers; within a channel they are tried in this order.
     pub provider: Vec<channel::Settings>,
     pub plan: route::Settings,
+    pub routing: flow::routing_publishing::Settings,
     pub templates: render::Settings,
     pub receipts: receipts::Settings,
     pub console: console::Settings,
@@ -55,6 +60,31 @@ pub struct Config {
     /// Which files hold secrets of this configuration.
     #[serde(skip)]
     pub secret_files: SecretFiles,
+    /// What it was read from.
+    #[serde(skip)]
+    pub source: ConfigSource,
+}
+
+/// What a configuration was read from, so that it can be read again with other plans, limits and providers.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigSource {
+    tree: WrittenTree,
+    /// What the environment overrides.
+    overrides: WrittenTree,
+    /// Where relative paths start.
+    folder: PathBuf,
+    /// What it means that a secret cannot be read.
+    missing: Missing,
+}
+
+/// Everything as it is written, with `env:` and `file:` in place of most secrets.
+#[derive(Clone, Default)]
+struct WrittenTree(Arc<Value>);
+
+impl std::fmt::Debug for WrittenTree {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WrittenTree(..)")
+    }
 }
 
 /// Where a gateway runs. A production gateway does not trust a development CA.
@@ -72,6 +102,12 @@ pub enum Environment {
 pub struct Error {
     /// The file and key, or the environment variable.
     origin: String,
+    reason: String,
+}
+
+/// A value that cannot be used.
+struct Unusable {
+    key: String,
     reason: String,
 }
 
@@ -110,36 +146,42 @@ impl Config {
             .map_err(|reason| Error { origin: "environment".to_owned(), reason })?;
         refuse_renamed(&file, &in_file, &overrides)?;
 
-        let mut whole = parse(config::Config::builder().add_source(source).add_source(variables)).map_err(wrong)?;
+        let whole = parse(config::Config::builder().add_source(source).add_source(variables)).map_err(wrong)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let secret_files = SecretFiles::of(&in_file, path);
-        let (unread, files) = secrets::fetch(&mut whole, folder);
-        let missing_secrets: Vec<_> = unread
-            .into_iter()
-            .map(|(key, reason)| MissingSecret {
-                error: Error { origin: origin(&file, &whole, &overrides, &key), reason },
-                key,
-            })
-            .collect();
-        if let (Missing::Fails, Some(first)) = (missing, missing_secrets.first()) {
-            return Err(first.error.clone());
+        let named = |key: &str| origin(&file, &whole, &overrides, key);
+        let read = Self::read(whole.clone(), folder, missing);
+        let mut config = read.map_err(|Unusable { key, reason }| Error { origin: named(&key), reason })?;
+        for missing in &mut config.missing_secrets {
+            missing.error.origin = named(&missing.key);
+        }
+        config.secret_files.configuration = SecretFiles::of(&in_file, path).configuration;
+        config.source.overrides = WrittenTree(Arc::new(overrides));
+        Ok(config)
+    }
+
+    // Fetches the secrets of what is written and reads the values.
+    fn read(written: Value, folder: &Path, missing_means: Missing) -> Result<Self, Unusable> {
+        let mut whole = written.clone();
+        let (unread, named) = secrets::fetch(&mut whole, folder);
+        if let (Missing::Fails, Some((key, reason))) = (missing_means, unread.first()) {
+            return Err(Unusable { key: key.clone(), reason: reason.clone() });
         }
         let mut config: Self = serde_path_to_error::deserialize(&whole).map_err(|error| {
             let key = error.path().to_string();
             // A secret that is missing is not of the form that its key expects.
-            let cause = missing_secrets.iter().find(|missing| missing.key.starts_with(&key));
-            cause.map_or_else(
-                || Error {
-                    origin: origin(&file, &whole, &overrides, &key),
-                    reason: with_suggestion(error.inner().to_string()),
-                },
-                |missing| missing.error.clone(),
-            )
+            let cause = unread.iter().find(|(missing, _)| missing.starts_with(&key)).cloned();
+            let (key, reason) = cause.unwrap_or_else(|| (key, with_suggestion(error.inner().to_string())));
+            Unusable { key, reason }
         })?;
         config.resolve_paths(folder);
-        config.written.record(&whole);
-        config.missing_secrets = missing_secrets;
-        config.secret_files = secret_files.with(files);
+        config.written.record(&written, &whole);
+        let missing =
+            |(key, reason): (String, String)| MissingSecret { error: Error { origin: key.clone(), reason }, key };
+        config.missing_secrets = unread.into_iter().map(missing).collect();
+        config.secret_files.named = named;
+        let tree = WrittenTree(Arc::new(written));
+        config.source =
+            ConfigSource { tree, folder: folder.to_owned(), missing: missing_means, ..ConfigSource::default() };
         Ok(config)
     }
 
@@ -175,11 +217,15 @@ fn refuse_renamed(file: &str, in_file: &Value, overrides: &Value) -> Result<(), 
 
 /// Where the value of `key` comes from: the variable that overrides it, or the file and the key in it.
 fn origin(file: &str, whole: &Value, overrides: &Value, key: &str) -> String {
-    let overriding = key.split('.').try_fold(overrides, |tree, name| tree.get(name));
-    match overriding {
+    match overridden(overrides, key) {
         Some(_) => variable_of(key),
         None => format!("{file}: {}", display_key(whole, key)),
     }
+}
+
+/// The value by which the environment overrides `key`.
+fn overridden<'a>(overrides: &'a Value, key: &str) -> Option<&'a Value> {
+    key.split('.').try_fold(overrides, |tree, name| tree.get(name))
 }
 
 /// The variable that overrides `key`.

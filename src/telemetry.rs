@@ -75,14 +75,35 @@ fn directive(part: &str) -> Result<String, Error> {
     }
 }
 
+/// Changes the level of the logs while the process runs.
+pub struct LogLevel(Box<dyn Fn(EnvFilter) + Send + Sync>);
+
+impl LogLevel {
+    /// Uses the level of `settings` from now on. One that is invalid changes nothing.
+    pub fn set(&self, settings: &Settings) {
+        if let Ok(filter) = check(settings) {
+            (self.0)(filter);
+        }
+    }
+}
+
 /// Writes the logs of this process to standard error; in colour if `colours` and the format is text.
-pub fn start(settings: &Settings, colours: bool) -> Result<(), Error> {
+pub fn start(settings: &Settings, colours: bool) -> Result<LogLevel, Error> {
     let logs = tracing_subscriber::fmt().with_env_filter(check(settings)?).with_writer(std::io::stderr);
-    let started = match settings.format {
-        LogFormat::Json => logs.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
-        LogFormat::Text => logs.with_target(false).with_ansi(colours).try_init(),
+    let (started, level) = match settings.format {
+        LogFormat::Json => {
+            let logs = logs.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            let logs = logs.with_filter_reloading();
+            let level = logs.reload_handle();
+            (logs.try_init(), LogLevel(Box::new(move |filter| drop(level.reload(filter)))))
+        }
+        LogFormat::Text => {
+            let logs = logs.with_target(false).with_ansi(colours).with_filter_reloading();
+            let level = logs.reload_handle();
+            (logs.try_init(), LogLevel(Box::new(move |filter| drop(level.reload(filter)))))
+        }
     };
-    started.map_err(|_| Error::AlreadyStarted)
+    started.map(|()| level).map_err(|_| Error::AlreadyStarted)
 }
 
 /// Buckets, in seconds, for answers to requests and for commits.
@@ -134,5 +155,18 @@ mod tests {
         assert!(filter("warning").unwrap().ends_with("warn"));
         assert!(filter("warning,otpost::flow=WARNING").unwrap().contains("otpost::flow=warn"));
         assert!(filter("info, otpost::flow=debug").unwrap().contains("otpost::flow=debug"));
+    }
+
+    // Each test is a process of its own, so this one may set what all of a process share.
+    #[test]
+    fn the_level_of_a_running_process_changes_and_an_invalid_one_changes_nothing() {
+        let settings = |level: &str| Settings { level: level.to_owned(), ..Settings::default() };
+        let level = start(&settings("error"), false).unwrap();
+        assert!(!tracing::enabled!(tracing::Level::INFO));
+
+        level.set(&settings("debug"));
+        assert!(tracing::enabled!(tracing::Level::DEBUG));
+        level.set(&settings("loud"));
+        assert!(tracing::enabled!(tracing::Level::DEBUG) && !tracing::enabled!(tracing::Level::TRACE));
     }
 }

@@ -50,6 +50,9 @@ pub enum Error {
     /// The console cannot be started.
     #[error(transparent)]
     Console(console::Error),
+    /// Plans, limits and providers of the console cannot be used.
+    #[error("{0}")]
+    Routing(String),
     /// A place for checkpoints of the audit log cannot be used.
     #[error("{0}")]
     Audit(String),

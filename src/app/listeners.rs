@@ -1,15 +1,19 @@
-//! Starts the listeners that a gateway can work without: receipts, the console, and the local socket.
+//! Starts the listeners: ingest, and those that a gateway can work without: receipts, the console, and the local socket.
 
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use super::Error;
+use super::delivery::Delivery;
+use super::{Base, Error, trust_error};
 use crate::console;
 use crate::domain::chain;
+use crate::flow::audit::AuditLog;
 use crate::flow::inspector::Inspector;
+use crate::flow::intake::Intake;
 use crate::flow::receipts::Receipts;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
+use crate::ingest::{self, Listener};
 use crate::ops::socket::{self, LocalSocket};
 use crate::receipts;
 use crate::server::HttpListener;
@@ -29,6 +33,26 @@ pub(super) fn answer_questions(
             Ok(None)
         }
     }
+}
+
+pub(super) fn listen_for_processors(
+    settings: &ingest::Settings,
+    base: &Base,
+    delivery: &Delivery,
+    expiry: &Arc<ExpiryMonitor>,
+) -> Result<(Listener, JoinHandle<()>), Error> {
+    let Base { store, clocks, alarms } = base;
+    let (worker, setup, clock) = (&delivery.worker, &delivery.setup, &clocks.steady);
+    let intake = Intake::new(Arc::clone(store), Arc::clone(worker), Arc::clone(setup), Arc::clone(clock));
+    let audit_log = AuditLog::new(Arc::clone(store), Arc::clone(clock));
+    let (listener, serving) = ingest::listen(settings, intake, audit_log, Arc::clone(expiry), clocks.clone(), alarms)
+        .map_err(trust_error::explain)?;
+    let serving = tokio::spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(error = chain(&error), "ingest listener stopped unexpectedly");
+        }
+    });
+    Ok((listener, serving))
 }
 
 pub(super) fn listen_for_receipts(

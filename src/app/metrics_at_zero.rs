@@ -6,11 +6,11 @@
 
 use strum::IntoEnumIterator;
 
-use crate::channel::Settings;
+use super::parts::ConnectedProvider;
 use crate::config::Config;
 use crate::domain::contact::Channel;
 use crate::domain::country_prefix::{CountryPrefix, calling_code};
-use crate::domain::delivery::{EndReason, ProviderName};
+use crate::domain::delivery::EndReason;
 use crate::domain::notification::{Kind, Priority};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::provider_profile::ProviderProfile;
@@ -26,8 +26,8 @@ use crate::telemetry::catalog::start_at_zero;
 /// Pairs of providers that fallbacks are started for; with more providers, the others begin when they happen.
 const FALLBACK_PAIRS_MAX: usize = 60;
 
-/// Starts all metrics at zero. `sends_receipts` says whether a provider does.
-pub(super) fn start(config: &Config, sends_receipts: impl Fn(&ProviderName) -> bool) {
+/// Starts all metrics at zero.
+pub(super) fn start(config: &Config, providers: &[ConnectedProvider]) {
     for (name, values) in ingest::known_metrics() {
         let values: Vec<&[&str]> = values.iter().map(Vec::as_slice).collect();
         start_at_zero(name, &values);
@@ -41,13 +41,10 @@ pub(super) fn start(config: &Config, sends_receipts: impl Fn(&ProviderName) -> b
     let priorities = Priority::ALL.map(Priority::name);
     start_at_zero("otpost_queue_depth", &[&priorities]);
     start_at_zero("otpost_queue_oldest_age_seconds", &[&priorities]);
-    for settings in &config.provider {
-        provider(settings.profile(), config);
-        if sends_receipts(&settings.profile().provider) {
-            receipts(settings.name());
-        }
+    for it in providers {
+        provider(&it.profile, &config.limits.sms_countries, it.adapter.receipts.is_some());
     }
-    fallbacks(&config.provider.iter().map(Settings::name).collect::<Vec<_>>());
+    fallbacks(&providers.iter().map(|it| it.profile.provider.0.as_str()).collect::<Vec<_>>());
 }
 
 fn deliveries() {
@@ -62,7 +59,8 @@ fn deliveries() {
     start_at_zero("otpost_hedges_total", &[&["armed", "cancelled", "sent", "dropped"]]);
 }
 
-fn provider(profile: &ProviderProfile, config: &Config) {
+/// Starts the metrics of one provider. Its fallbacks begin when they happen.
+pub(super) fn provider(profile: &ProviderProfile, allowed: &[CountryPrefix], sends_receipts: bool) {
     let name = [profile.provider.0.as_str()];
     let outcomes = [
         Outcome::accepted(None),
@@ -71,7 +69,7 @@ fn provider(profile: &ProviderProfile, config: &Config) {
         Outcome::unknown(Cause::TimedOut),
     ];
     let outcomes = outcomes.each_ref().map(Outcome::name);
-    let countries = countries(profile, &config.limits.sms_countries);
+    let countries = countries(profile, allowed);
     start_at_zero("otpost_attempts_total", &[&[profile.channel.name()], &name, &countries, &outcomes]);
     start_at_zero("otpost_contacts_retired_total", &[&[profile.channel.name()], &name]);
     start_at_zero("otpost_provider_request_duration_seconds", &[&name]);
@@ -86,6 +84,9 @@ fn provider(profile: &ProviderProfile, config: &Config) {
         start_at_zero("otpost_spend_cap", &[&name]);
         start_at_zero("otpost_spend_capped_total", &[&name]);
         start_at_zero("otpost_spend_over_cap_total", &[&name]);
+    }
+    if sends_receipts {
+        receipts(&profile.provider.0);
     }
 }
 

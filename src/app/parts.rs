@@ -1,15 +1,14 @@
 //! What a gateway is built of, as far as it needs neither the database nor a port nor templates.
 
-use std::collections::HashMap;
+use std::fs;
 use std::sync::Arc;
 
 use super::{Error, environment};
-use crate::channel::{self, HttpProvider, Provider};
+use crate::channel::{self, Adapter};
 use crate::config::Config;
 use crate::domain::clock::Clocks;
-use crate::domain::delivery::ProviderName;
 use crate::domain::notification::Kind;
-use crate::flow::dispatch::ConfiguredProvider;
+use crate::flow::delivery_setup::LiveSetup;
 use crate::flow::limits::SendLimits;
 use crate::flow::tasks::notary::mail::CheckpointMail;
 use crate::flow::tasks::notary::timestamp::TimestampAuthority;
@@ -21,53 +20,70 @@ use crate::telemetry;
 /// The parts that can be built without opening the database or a port.
 pub struct Parts {
     pub(super) plans: Plans,
-    pub(super) limits: Arc<SendLimits>,
+    limits: SendLimits,
     profiles: Vec<ProviderProfile>,
 }
 
-/// Adapters, and the parsers of receipts.
-pub(super) type ConnectedProviders = (Vec<ConfiguredProvider>, HashMap<ProviderName, Arc<dyn HttpProvider>>);
-
-/// Builds the adapters. It needs the secrets of the providers, and contacts none.
-fn connect(providers: &[channel::Settings]) -> Result<ConnectedProviders, Error> {
-    let (mut routes, mut readers) = (Vec::with_capacity(providers.len()), HashMap::new());
-    for settings in providers {
-        let (profile, adapter) = (settings.profile().clone(), settings.connect()?);
-        readers.extend(adapter.receipts.map(|receipts| (profile.provider.clone(), receipts)));
-        routes.push((profile, adapter.provider));
-    }
-    Ok((routes, readers))
+/// A provider with its adapter, and what these were made of.
+#[derive(Clone)]
+pub(super) struct ConnectedProvider {
+    pub(super) profile: ProviderProfile,
+    pub(super) kind: &'static str,
+    pub(super) adapter: Adapter,
+    /// A hash of its section, with the secrets.
+    pub(super) values: [u8; 32],
+    /// A hash of the file of certificates that it trusts, if it names one.
+    pub(super) ca: Option<[u8; 32]>,
 }
 
-/// Builds what a gateway needs of its values, without files and addresses of listeners and without templates. Fails for each
-/// value that a start refuses.
-pub(super) fn build(config: &Config) -> Result<(Parts, ConnectedProviders), Error> {
+/// Everything that a configuration makes of a gateway without files and addresses of listeners, and without templates.
+pub(super) struct Built {
+    pub(super) parts: Parts,
+    pub(super) providers: Vec<ConnectedProvider>,
+}
+
+/// Builds what a gateway needs of its values. Fails for each value that a start refuses. `connected` are providers that are
+/// kept, with their connections, if nothing about them has changed. It contacts no provider.
+pub(super) fn build(config: &Config, connected: &[ConnectedProvider]) -> Result<Built, Error> {
     environment::check(config)?;
     telemetry::check(&config.log)?;
-    let (parts, providers) = (Parts::assemble(config)?, connect(&config.provider)?);
-    publishers(config, &providers.0)?;
-    Ok((parts, providers))
+    let parts = Parts::assemble(config)?;
+    let providers = config.provider.iter().map(|settings| connect(settings, config, connected));
+    let providers = providers.collect::<Result<_, _>>()?;
+    TimestampAuthority::configured(&config.audit.timestamp).map_err(Error::Audit)?;
+    CheckpointMail::check(&config.audit.mail, parts.profiles.iter()).map_err(Error::Audit)?;
+    Ok(Built { parts, providers })
+}
+
+fn connect(
+    settings: &channel::Settings,
+    config: &Config,
+    connected: &[ConnectedProvider],
+) -> Result<ConnectedProvider, Error> {
+    let profile = settings.profile().clone();
+    let values = config.written.hash_under(&format!("provider[{}]", settings.name()));
+    let ca = settings.common.ca.as_ref().and_then(|file| fs::read(file).ok()).map(|pem| openssl::sha::sha256(&pem));
+    let is_same =
+        |it: &&ConnectedProvider| it.profile.provider == profile.provider && it.values == values && it.ca == ca;
+    let kept = connected.iter().find(is_same).map(|it| it.adapter.clone());
+    let adapter = kept.map_or_else(|| settings.connect(), Ok)?;
+    Ok(ConnectedProvider { profile, kind: settings.kind(), adapter, values, ca })
 }
 
 /// Where checkpoints of the audit log go, besides the log and folders.
 pub(super) fn publishers(
     config: &Config,
-    providers: &[ConfiguredProvider],
+    setup: &Arc<LiveSetup>,
 ) -> Result<(Option<TimestampAuthority>, Option<CheckpointMail>), Error> {
     let authority = TimestampAuthority::configured(&config.audit.timestamp).map_err(Error::Audit)?;
-    Ok((authority, CheckpointMail::configured(&config.audit.mail, providers).map_err(Error::Audit)?))
+    Ok((authority, CheckpointMail::configured(&config.audit.mail, setup).map_err(Error::Audit)?))
 }
 
-/// The users of the console, who verify their addresses through this e-mail provider.
-pub(super) fn users_of(
-    config: &Config,
-    mail: Option<Arc<dyn Provider>>,
-    store: &Arc<Store>,
-    clocks: &Clocks,
-) -> Arc<Users> {
+/// The users of the console, who verify their addresses through an e-mail provider of `setup`.
+pub(super) fn users_of(config: &Config, setup: &Arc<LiveSetup>, store: &Arc<Store>, clocks: &Clocks) -> Arc<Users> {
     let (lifetime, second_factor) = (config.console.lifetime(), config.console.second_factor);
     let users = Users::new(Arc::clone(store), Arc::clone(&clocks.wall), lifetime, second_factor);
-    Arc::new(users.with_mail(mail))
+    Arc::new(users.with_mail(Arc::clone(setup)))
 }
 
 fn unique_profiles(providers: &[channel::Settings]) -> Result<Vec<ProviderProfile>, Error> {
@@ -85,7 +101,7 @@ impl Parts {
     /// Reads plans, limits and providers. It needs no secrets.
     pub fn assemble(config: &Config) -> Result<Self, Error> {
         let plans = Plans::new(config.plan.clone())?;
-        let limits = Arc::new(SendLimits::new(config.limits.clone()));
+        let limits = SendLimits::new(config.limits.clone());
         let profiles = unique_profiles(&config.provider)?;
         config.report.daily.check(&profiles)?;
         Ok(Self { plans, limits, profiles })

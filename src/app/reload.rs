@@ -1,28 +1,39 @@
-//! Reloads what can change while the gateway runs: certificates, revocation lists, clients and keys of the listeners, and
-//! whether delivery is paused.
+//! Reloads what can change while the gateway runs: plans, limits, providers and who is a recipient; certificates, revocation
+//! lists, clients and keys of the listeners; and whether delivery is paused.
 //!
 //! The whole configuration and all files are read and checked before anything is replaced. With one bad value nothing
 //! changes, even if it is one that only a restart would use.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
+use serde_json::{Map, Value};
+
+use super::delivery::{Delivery, Replaced};
 use super::parts::build;
-use super::{Error, Gateway, watch_pause};
+use super::{Error, Gateway, routing};
 use crate::config::{self, Config};
 use crate::domain::chain;
 use crate::flow::alarms::AlarmKind;
 use crate::ingest::{self, Reloaded};
 use crate::server::ListenAddress;
 
+/// What a reload has replaced.
+type Applied = (Reloaded, Option<Replaced>);
+
 impl Gateway {
-    /// Applies what a reload can change of a configuration that has been read again: certificates, revocation lists,
-    /// clients and keys of the listeners. If anything is wrong, nothing changes and an alarm is raised.
+    /// Applies what a reload can change of a configuration that has been read again. If anything is wrong, nothing changes and
+    /// an alarm is raised.
     pub async fn reload(&self, config: Result<Config, config::Error>) -> Result<(), Error> {
-        let result = config.map_err(Error::from).and_then(|config| Ok((self.apply(&config)?, config)));
+        // A change of plans, limits or providers that is published meanwhile comes before or behind all of this.
+        let _published = self.routing.hold().await;
+        let result = match config {
+            Ok(file) => self.take(file).await,
+            Err(error) => Err(error.into()),
+        };
         metrics::gauge!("otpost_reload_failed").set(f64::from(u8::from(result.is_err())));
         let outcome = if result.is_ok() { "taken" } else { "failed" };
         metrics::counter!("otpost_reloads_total", "outcome" => outcome).increment(1);
-        let (reloaded, config) = result.inspect_err(|error| {
+        let ((reloaded, replaced), config) = result.inspect_err(|error| {
             let error = chain(error);
             let detail = format!("the last reload failed, the previous files are used: {error}");
             if self.alarms.is_raised_with(AlarmKind::Reload, &detail) {
@@ -51,22 +62,28 @@ impl Gateway {
         self.clear_alarms_about_files();
         self.report_pending(&config);
         let mut detail = reloaded.detail();
+        if let Some(replaced) = &replaced {
+            self.report_replaced(replaced, &mut detail);
+        }
         let paused = config.delivery.paused;
-        if self.worker.set_paused(paused) {
+        if self.pause.set_by_file(paused).await? {
             detail.insert("delivery_paused".to_owned(), paused.into());
-            watch_pause(paused, &self.alarms);
-            if !paused {
-                tracing::warn!("delivery is resumed");
-            }
         }
         self.audit_log.record_reload(detail).await;
         Ok(())
     }
 
+    fn report_replaced(&self, replaced: &Replaced, detail: &mut Map<String, Value>) {
+        let Replaced { version, changes } = replaced;
+        tracing::info!(version, changes = changes.join("; "), "plans, limits and providers reloaded");
+        detail.insert("setup_version".to_owned(), (*version).into());
+        detail.insert("changes".to_owned(), changes.clone().into());
+    }
+
     // Once for each change, and not again at every later reload.
     fn report_pending(&self, config: &Config) {
-        let changes = self.started_with.changes(&config.written, |key| self.is_reloaded(key, config));
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = self.started_with.changes(&config.written, |key| !self.is_reloaded(key, config));
+        let mut pending = self.loaded.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if *pending != changes {
             if changes.is_empty() {
                 tracing::info!("no setting needs a restart any more");
@@ -90,8 +107,16 @@ impl Gateway {
         }
     }
 
-    fn apply(&self, config: &Config) -> Result<Reloaded, Error> {
-        build(config)?;
+    async fn take(&self, file: Config) -> Result<(Applied, Config), Error> {
+        let config = routing::overlaid(file.clone(), &self.routing)?;
+        let applied = self.apply(&config).await?;
+        self.loaded.file.store(Arc::new(file));
+        Ok((applied, config))
+    }
+
+    async fn apply(&self, config: &Config) -> Result<Applied, Error> {
+        let built = build(config, &self.delivery.providers())?;
+        let stored = self.delivery.stored_facts().await?;
         let apply_ingest = self.listener.prepare_reload(&config.ingest)?;
         let apply_receipts =
             self.receipt_listener.as_ref().map(|it| it.prepare_reload(config.receipts.address())).transpose()?;
@@ -104,7 +129,8 @@ impl Gateway {
         if let Some(apply) = apply_receipts {
             apply();
         }
-        Ok(apply_ingest())
+        let reloaded = apply_ingest();
+        Ok((reloaded, self.delivery.replace(config, built, &stored)))
     }
 
     fn is_reloaded(&self, key: &str, config: &Config) -> bool {
@@ -120,7 +146,7 @@ impl Gateway {
                 ListenAddress::RELOADED.contains(&key)
                     && self.console.as_ref().is_some_and(|it| it.can_reload(config.console.address()))
             }
-            _ => key == "delivery.paused",
+            _ => matches!(key, "delivery.paused" | "log.level" | "routing.secrets") || Delivery::replaces(key),
         }
     }
 }

@@ -1,15 +1,43 @@
 //! The templates that a gateway starts with: those of their source, or the last ones that were valid.
 
-use super::Error;
+use std::sync::Arc;
+
+use super::{Base, Error};
+use crate::config::Config;
 use crate::domain::clock::Timestamp;
+use crate::flow::tasks::template_reload::TemplateReloader;
+use crate::flow::template_publishing::TemplatePublisher;
 use crate::flow::template_publishing::source::{self, SourceError};
 use crate::render::{self, LiveTemplates, Renderer, Settings, TemplateSource, set_of_snapshots};
 use crate::store::Store;
 
+/// The texts in use, and the two ways in which others replace them.
+pub(super) struct Texts {
+    pub(super) live: Arc<LiveTemplates>,
+    pub(super) reloader: Arc<TemplateReloader>,
+    pub(super) publisher: Arc<TemplatePublisher>,
+}
+
+impl Texts {
+    /// Loads the templates and stores their versions. No message may be rendered before.
+    pub(super) async fn open(config: &Config, base: &Base) -> Result<Self, Error> {
+        let Base { store, clocks, alarms } = base;
+        let (live, rejected) = open(&config.templates, store, clocks.wall.now()).await?;
+        let live = Arc::new(live);
+        let (stored, steady) = (Arc::clone(store), Arc::clone(&clocks.steady));
+        let reloader =
+            TemplateReloader::begin(Arc::clone(&live), rejected.as_ref(), stored, steady, Arc::clone(alarms)).await?;
+        let (stored, wall) = (Arc::clone(store), Arc::clone(&clocks.wall));
+        let publisher =
+            TemplatePublisher::new(stored, Arc::clone(&live), &config.templates, wall, Arc::clone(alarms)).await?;
+        Ok(Self { live, reloader: Arc::new(reloader), publisher: Arc::new(publisher) })
+    }
+}
+
 /// Loads the templates of the folder or of the database. When they cannot be used, those that the database keeps from the
 /// last run are active, all of them: a message must never mix an edit with what it was meant to replace. Then the second
 /// value says what is wrong.
-pub(super) async fn open(
+async fn open(
     settings: &Settings,
     store: &Store,
     now: Timestamp,

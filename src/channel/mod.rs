@@ -112,6 +112,7 @@ pub trait HttpProvider: Send + Sync {
 }
 
 /// A configured provider, ready for use. Nothing has been sent to it yet.
+#[derive(Clone)]
 pub struct Adapter {
     pub provider: Arc<dyn Provider>,
     /// Reads the provider's receipts; `None` when it sends none.

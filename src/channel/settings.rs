@@ -122,6 +122,11 @@ impl Settings {
         self.common.name()
     }
 
+    /// The name of its kind, as in the configuration.
+    pub fn kind(&self) -> &'static str {
+        self.kind.name
+    }
+
     pub fn profile(&self) -> &ProviderProfile {
         &self.common.profile
     }

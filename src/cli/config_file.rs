@@ -11,6 +11,7 @@ use super::{Usage, usage};
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
 use crate::file_access::{self, Purpose};
+use crate::flow::routing_publishing::{RoutingSource, source};
 use crate::store::{self, OpenMode, Store};
 
 #[derive(Debug, clap::Args)]
@@ -45,6 +46,20 @@ pub(super) async fn open_store(config: &Config) -> anyhow::Result<Store> {
 /// Opens the store of a configuration that is already loaded, to look at it.
 pub(super) async fn read_store(config: &Config) -> anyhow::Result<Store> {
     open(config, OpenMode::ReadOnly).await
+}
+
+/// The configuration with the plans, limits and providers of the database, if they are edited in the console.
+pub(super) async fn with_live_routing(config: Config, store: &Store) -> anyhow::Result<Config> {
+    if config.routing.source == RoutingSource::Files {
+        return Ok(config);
+    }
+    let Some(texts) = source::published(store).await? else { return Ok(config) };
+    let problems = match config.with_routing(&texts) {
+        Ok(live) => return Ok(live),
+        Err(problems) => problems,
+    };
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    Err(Usage(format!("plans, limits and providers of the database cannot be used: {}", problems.join("; "))).into())
 }
 
 async fn open(config: &Config, mode: OpenMode) -> anyhow::Result<Store> {

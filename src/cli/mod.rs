@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod ca;
 mod check;
+mod config;
 mod config_file;
 mod delivery;
 mod demo;
@@ -17,6 +18,7 @@ mod local_gateway;
 mod openapi;
 mod operator_log;
 mod output;
+mod pause;
 mod progress_bar;
 mod provider;
 mod recipient;
@@ -65,6 +67,9 @@ enum Command {
     Serve(ConfigFile),
     /// Check configuration, templates, keys, certificates and database
     Check(check::Args),
+    /// Show the configuration in effect, and compare it with the running gateway
+    #[command(subcommand)]
+    Config(config::Command),
     /// Copy the database while the gateway runs, and verify the copy
     Backup(backup::Args),
     /// Put a backup in the place of the database
@@ -81,6 +86,10 @@ enum Command {
     /// List, drain and enable providers
     #[command(subcommand)]
     Provider(provider::Command),
+    /// Pause delivery, also across restarts: notifications are accepted and wait
+    Pause(pause::Args),
+    /// Resume delivery after otpost pause
+    Resume(pause::Args),
     /// Add users of the console, and change their roles
     #[command(subcommand)]
     User(user::Command),
@@ -160,6 +169,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => demo::run(&args).await,
             Command::Serve(file) => serve::run(&file.config).await,
             Command::Check(args) => check::run(&args).await,
+            Command::Config(command) => config::run(command).await,
             Command::Backup(args) => backup::run(&args).await,
             Command::Restore(args) => restore::run(&args).await,
             Command::Key(command) => key::run(command).await,
@@ -170,6 +180,8 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Delivery(command) => delivery::run(command).await,
             Command::Report(command) => report::run(command).await,
             Command::Provider(command) => provider::run(command).await,
+            Command::Pause(args) => pause::pause(&args).await,
+            Command::Resume(args) => pause::resume(&args).await,
             Command::User(command) => user::run(command).await,
             Command::Token(command) => token::run(command).await,
             Command::Audit(command) => audit::run(command).await,

@@ -1,7 +1,7 @@
 //! `otpost serve`: runs the gateway until a signal stops it or the database fails. Files that may change while it runs
 //! are reloaded when they change, and on SIGHUP.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::app::Gateway;
 use crate::config::Config;
 use crate::domain::clock::Clocks;
 use crate::file_watcher::FileWatcher;
-use crate::{ops, telemetry};
+use crate::ops;
+use crate::telemetry::{self, LogLevel};
 
 /// Histograms are compacted this often, even if no metrics are scraped.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -24,7 +25,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let mut watch = FileWatcher::on(file);
     let config = Config::load(file).map_err(usage)?;
     watch.follow(files(&config));
-    telemetry::start(&config.log, output::error_colours()).map_err(usage)?;
+    let level = telemetry::start(&config.log, output::error_colours()).map_err(usage)?;
     let listener = config.ops.bind().map_err(usage)?;
     let metrics = telemetry::collect()?;
     let upkeep = metrics.clone();
@@ -55,7 +56,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
                 anyhow::bail!("the database failed; no more notifications are accepted: {why}");
             }
         }
-        reload(&gateway, file, &mut watch).await;
+        reload(&gateway, file, &mut watch, &level).await;
     }
     tokio::select! {
         stopped = gateway.stop() => {
@@ -69,16 +70,23 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
 
 // What a reload reads.
 fn files(config: &Config) -> impl Iterator<Item = &Path> {
-    config.ingest.files().chain(config.receipts.address().files()).chain(config.console.address().files())
+    let listeners =
+        config.ingest.files().chain(config.receipts.address().files()).chain(config.console.address().files());
+    let authorities = config.provider.iter().filter_map(|it| it.common.ca.as_deref());
+    listeners.chain(authorities).chain(config.secret_files.named.iter().map(PathBuf::as_path))
 }
 
 // An error is logged by the gateway, which keeps using the old files.
-async fn reload(gateway: &Gateway, file: &Path, watch: &mut FileWatcher) {
+async fn reload(gateway: &Gateway, file: &Path, watch: &mut FileWatcher, level: &LogLevel) {
     let config = Config::load(file);
+    let mut log = None;
     if let Ok(config) = &config {
         watch.follow(files(config));
+        log = Some(config.log.clone());
     }
-    let _ = gateway.reload(config).await;
+    if let (Ok(()), Some(log)) = (gateway.reload(config).await, log) {
+        level.set(&log);
+    }
 }
 
 // A core dump would contain OTPs and keys in plain text.

@@ -1,5 +1,6 @@
 //! Secrets outside the configuration file: `env:NAME` and `file:PATH` in place of any string.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -10,9 +11,81 @@ use crate::file_access;
 /// Keys whose value is a secret, wherever they are.
 const SECRET_KEYS: [&str; 4] = ["password", "secret", "headers", "static_fields"];
 
+/// Parts of the names of keys whose value is a secret.
+const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "passphrase", "credential"];
+
+/// What may be shown of the value of a key; `None` for a secret.
+pub(super) fn shown(key: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if is_reference(text) => Some(text.clone()),
+        _ if is_secret(key) => None,
+        Value::String(text) if text.is_empty() => Some("\"\"".to_owned()),
+        Value::String(text) => Some(without_credentials(text)),
+        Value::Array(items) => {
+            let items: Option<Vec<_>> = items
+                .iter()
+                .map(|item| shown(key, item).map(|text| if item.is_array() { format!("[{text}]") } else { text }))
+                .collect();
+            Some(items?.join(", "))
+        }
+        other => Some(other.to_string()),
+    }
+}
+
+fn is_secret(key: &str) -> bool {
+    let mut names = key.split(['.', '[']);
+    names.any(|name| SECRET_KEYS.contains(&name) || SECRET_WORDS.iter().any(|word| name.contains(word)))
+}
+
+/// Whether a value says where a secret is kept.
+fn is_reference(text: &str) -> bool {
+    text.starts_with("env:") || text.starts_with("file:")
+}
+
+// A URL may hold a password before its host, and a key behind its path.
+fn without_credentials(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?***"));
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let (user, host) = host.rsplit_once('@').map_or(("", host), |(_, host)| ("***@", host));
+    format!("{scheme}://{user}{host}{path}{query}")
+}
+
+/// The references in a tree.
+pub(super) fn references(tree: &Value) -> BTreeSet<String> {
+    match tree {
+        Value::Object(table) => table.values().flat_map(references).collect(),
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::String(text) if is_reference(text) => BTreeSet::from([text.clone()]),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// The keys with secrets that are written in a tree, and not kept elsewhere.
+pub(super) fn literals(tree: &Value) -> Vec<String> {
+    let mut keys = Vec::new();
+    add_literals(tree, "", &mut keys);
+    keys
+}
+
+fn add_literals(tree: &Value, key: &str, keys: &mut Vec<String>) {
+    match tree {
+        Value::Object(table) => table.iter().for_each(|(name, value)| add_literals(value, &join(key, name), keys)),
+        Value::Array(items) => items.iter().for_each(|item| add_literals(item, key, keys)),
+        Value::String(text) if text.is_empty() || is_reference(text) => {}
+        Value::String(text) if is_secret(key) || has_user(text) => keys.push(key.to_owned()),
+        _ => {}
+    }
+}
+
+fn has_user(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')))
+}
+
 /// What a secret means that this process cannot read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Missing {
+    #[default]
     Fails,
     IsListed,
 }
@@ -46,10 +119,6 @@ impl SecretFiles {
         let configuration = holds_secret(in_file, false).then(|| path.to_owned());
         Self { configuration, named: Vec::new() }
     }
-
-    pub(super) fn with(self, named: Vec<PathBuf>) -> Self {
-        Self { named, ..self }
-    }
 }
 
 fn holds_secret(tree: &Value, is_secret: bool) -> bool {
@@ -58,7 +127,7 @@ fn holds_secret(tree: &Value, is_secret: bool) -> bool {
             table.iter().any(|(key, value)| holds_secret(value, is_secret || SECRET_KEYS.contains(&key.as_str())))
         }
         Value::Array(items) => items.iter().any(|item| holds_secret(item, is_secret)),
-        Value::String(text) => is_secret && !text.is_empty() && !text.starts_with("env:") && !text.starts_with("file:"),
+        Value::String(text) => is_secret && !text.is_empty() && !is_reference(text),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

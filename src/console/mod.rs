@@ -27,6 +27,7 @@ use crate::flow::dossiers;
 use crate::flow::exports::Exports;
 use crate::flow::inspector::Inspector;
 use crate::flow::recent::RecentReader;
+use crate::flow::routing_publishing::RoutingPublisher;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::flow::tasks::daily_report::Daily;
 use crate::flow::template_publishing::TemplatePublisher;
@@ -55,6 +56,8 @@ pub struct Console {
     pub alarms: Arc<Alarms>,
     /// The way of templates to the recipients.
     pub templates: Arc<TemplatePublisher>,
+    /// The way of plans, limits and providers into use.
+    pub routing: Arc<RoutingPublisher>,
     pub clocks: Clocks,
     users: Arc<Users>,
     tokens: ApiTokens,
@@ -86,6 +89,7 @@ pub struct ConsoleParts {
     pub inspector: Arc<Inspector>,
     pub alarms: Arc<Alarms>,
     pub templates: Arc<TemplatePublisher>,
+    pub routing: Arc<RoutingPublisher>,
     pub clocks: Clocks,
     pub users: Arc<Users>,
     pub dossiers: dossiers::Settings,
@@ -106,9 +110,10 @@ pub fn listen(
         store,
         inspector,
         alarms,
-        templates,
         clocks,
         users,
+        templates,
+        routing,
         dossiers,
         daily_reports,
         encryption_keys,
@@ -124,6 +129,7 @@ pub fn listen(
         users,
         tokens,
         templates,
+        routing,
         dossiers,
         mails: MailPreviews::default(),
         daily_reports,

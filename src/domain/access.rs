@@ -14,7 +14,7 @@ pub enum Role {
     Author,
     /// Approves and publishes what others wrote.
     Approver,
-    /// Drains and enables providers.
+    /// Drains and enables providers, and writes plans, limits and providers.
     Operator,
     /// Reads and exports the audit log.
     Security,
@@ -44,6 +44,9 @@ pub enum Action {
     PublishUnapproved,
     ViewProviders,
     OperateProviders,
+    EditRouting,
+    ApproveRouting,
+    PublishRouting,
     ExplainRoute,
     ViewReports,
     ExportReports,
@@ -66,8 +69,10 @@ impl Role {
                 "answers customers: finds a delivery, makes its dossier, has it sent again, changes a recipient"
             }
             Self::Author => "writes templates",
-            Self::Approver => "approves and publishes the templates of others",
-            Self::Operator => "drains and enables providers, imports and changes recipients",
+            Self::Approver => "approves and publishes the templates, plans, limits and providers of others",
+            Self::Operator => {
+                "drains and enables providers, writes plans, limits and providers, imports and changes recipients"
+            }
             Self::Security => "reads and exports the audit log, exports and erases recipients",
             Self::Admin => "adds users and gives roles",
         }
@@ -95,12 +100,19 @@ impl Role {
                     )
             }
             Self::Author => looks || matches!(action, A::EditTemplates),
-            Self::Approver => looks || matches!(action, A::ApproveTemplates | A::PublishTemplates),
+            Self::Approver => {
+                looks
+                    || matches!(
+                        action,
+                        A::ApproveTemplates | A::PublishTemplates | A::ApproveRouting | A::PublishRouting
+                    )
+            }
             Self::Operator => {
                 looks
                     || matches!(
                         action,
                         A::OperateProviders
+                            | A::EditRouting
                             | A::ViewRecipients
                             | A::EditRecipient
                             | A::ImportRecipients

@@ -119,6 +119,23 @@ pub enum AuditKind {
     TemplateChangePublished,
     /// A change of templates could not be published at its time.
     TemplatePublishFailed,
+    /// The plans, limits and providers of the configuration file were taken into the database, which is their source from now
+    /// on.
+    RoutingAdopted,
+    /// A draft of a plan, of limits or of a provider was saved or removed.
+    RoutingDrafted,
+    /// A change of plans, limits or providers was submitted for review.
+    RoutingChangeSubmitted,
+    /// A change of plans, limits or providers was approved.
+    RoutingChangeApproved,
+    /// An author tried to approve a change of plans, limits or providers of their own.
+    RoutingApprovalDenied,
+    /// A change of plans, limits or providers was rejected.
+    RoutingChangeRejected,
+    /// A change of plans, limits or providers was withdrawn.
+    RoutingChangeWithdrawn,
+    /// A change of plans, limits or providers was published; the detail says who wrote and who approved it.
+    RoutingChangePublished,
     /// A part of the audit log was moved into a bundle.
     AuditArchived,
     /// The system clock was set.
@@ -129,6 +146,10 @@ pub enum AuditKind {
     ProviderDrained,
     /// An operator put a provider back into rotation.
     ProviderEnabled,
+    /// An operator paused delivery.
+    DeliveryPaused,
+    /// An operator resumed delivery.
+    DeliveryResumed,
     /// An operator rotated the seal key.
     SealKeyRotated,
     /// Nothing needed the previous seal key any more; it was removed.

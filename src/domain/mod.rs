@@ -27,6 +27,7 @@ pub mod provider_profile;
 pub mod receipt;
 pub mod recipient;
 pub mod report_line;
+pub mod routing_text;
 pub mod secret;
 pub mod template_change;
 pub mod template_version;

@@ -1,4 +1,5 @@
-//! A change of templates on its way to recipients: drafts that are reviewed and published as one.
+//! A change on its way to recipients: drafts of texts that are reviewed and published as one. The texts are templates, or the
+//! plans, limits and providers of routing.
 //!
 //! Pure: time and names come in as arguments. Every rule of the review is here, so that each is a test without a database.
 
@@ -6,6 +7,22 @@ use strum::{EnumString, IntoStaticStr};
 
 use super::clock::Timestamp;
 use super::content_hash::ContentHash;
+
+/// What the texts of a change are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, EnumString)]
+#[strum(serialize_all = "snake_case")]
+pub enum ChangeSubject {
+    Templates,
+    /// Plans, limits and providers.
+    Routing,
+}
+
+impl ChangeSubject {
+    /// The name in the database.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
 
 /// How far a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, EnumString)]
@@ -32,12 +49,12 @@ impl ChangeState {
     }
 }
 
-/// What one template is to say.
+/// What one text is to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateDraft {
-    /// The path in a template set, such as `pl/otp/sms.hbs`.
+    /// The path among the texts of its subject, such as `pl/otp/sms.hbs`.
     pub path: String,
-    /// The new text; `None` removes the template, so that messages fall back.
+    /// The new text; `None` removes it.
     pub text: Option<String>,
     /// The live text that the draft started from; `None` if there was none.
     pub base: Option<String>,
@@ -48,12 +65,13 @@ pub struct TemplateDraft {
 pub struct TemplateChange {
     /// The number by which operators name it; 0 until it is stored.
     pub id: i64,
+    pub subject: ChangeSubject,
     /// Raised by each write, so that two writes at once are noticed.
     pub version: i64,
     pub state: ChangeState,
     /// Everybody who wrote a draft or submitted it, the first author first. None of them can approve it.
     pub authors: Vec<String>,
-    /// Why the templates are changed.
+    /// Why the texts are changed.
     pub note: String,
     pub created_at: Timestamp,
     pub changed_at: Timestamp,
@@ -101,10 +119,16 @@ impl ChangeError {
 }
 
 impl TemplateChange {
-    /// A new change without drafts.
+    /// A new change of templates without drafts.
     pub fn new(author: &str, at: Timestamp) -> Self {
+        Self::of(ChangeSubject::Templates, author, at)
+    }
+
+    /// A new change without drafts.
+    pub fn of(subject: ChangeSubject, author: &str, at: Timestamp) -> Self {
         Self {
             id: 0,
+            subject,
             version: 0,
             state: ChangeState::Draft,
             authors: vec![author.to_owned()],
@@ -176,9 +200,9 @@ impl TemplateChange {
             return Err(self.wrong_state("submitted"));
         }
         if self.drafts.is_empty() {
-            return Err(ChangeError::Input("the change has no drafts; edit a template first"));
+            return Err(ChangeError::Input("the change has no drafts; edit a text first"));
         }
-        self.note = line(note).ok_or(ChangeError::Input("the note is missing: say why the templates are changed"))?;
+        self.note = line(note).ok_or(ChangeError::Input("the note is missing: say why the texts are changed"))?;
         self.state = ChangeState::Submitted;
         self.join(by);
         self.forget_review(at);
@@ -256,7 +280,7 @@ impl TemplateChange {
             return Err(self.wrong_state("published without approval"));
         }
         if self.drafts.is_empty() {
-            return Err(ChangeError::Input("the change has no drafts; edit a template first"));
+            return Err(ChangeError::Input("the change has no drafts; edit a text first"));
         }
         let reason = line(reason).ok_or(ChangeError::Input("the reason is missing: say why it cannot wait"))?;
         self.emergency = Some(reason);

@@ -7,7 +7,6 @@
 mod attempts;
 mod endings;
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,20 +14,19 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 
-use super::limits::SendLimits;
+use super::delivery_setup::{DeliverySetup, LiveSetup};
 use super::ordering;
 use super::providers::registry::ProviderRegistry;
 use super::recipients;
 use super::recipients::{Resolution, ResolvedRecipient};
 use super::sender::Sender;
-use crate::channel::Provider;
 use crate::domain::chain;
 use crate::domain::clock::{Clock, Clocks, Timestamp};
 use crate::domain::delivery::EndReason;
-use crate::domain::notification::{Content, Priority};
+use crate::domain::notification::Content;
 use crate::domain::preferences::RecipientTimeZone;
 use crate::render::LiveTemplates;
-use crate::route::{self, Candidate, Hedge, Plan, Plans, ProviderProfile, Reachability};
+use crate::route::{self, Candidate, Hedge, Plan, Reachability};
 use crate::store::{Claimed, Error, Recipients, Share, Store};
 use endings::AbandonedDelivery;
 
@@ -39,8 +37,7 @@ const LOOKUP_RETRY: Duration = Duration::from_secs(1);
 pub struct Dispatch {
     store: Arc<Store>,
     directory: Recipients,
-    policy: DispatchPolicy,
-    profiles: Vec<ProviderProfile>,
+    setup: Arc<LiveSetup>,
     sender: Sender,
     registry: Arc<ProviderRegistry>,
     templates: Arc<LiveTemplates>,
@@ -48,21 +45,6 @@ pub struct Dispatch {
     clocks: Clocks,
     ended: Arc<Notify>,
 }
-
-/// The operator's rules for notifying recipients.
-pub struct DispatchPolicy {
-    /// Which identifiers name a recipient.
-    pub recipients: recipients::Settings,
-    /// Which channels are used for which kind of notification.
-    pub plans: Arc<Plans>,
-    /// A card lock or unlock older than this on arrival is stored and not sent.
-    pub max_age: Duration,
-    /// Rate limits and allowed countries.
-    pub limits: Arc<SendLimits>,
-}
-
-/// A provider together with the data that routing needs.
-pub type ConfiguredProvider = (ProviderProfile, Arc<dyn Provider>);
 
 /// What a run leaves to be done.
 #[derive(Debug)]
@@ -75,34 +57,23 @@ pub enum RunResult {
 
 /// What one delivery can be sent to.
 struct Routing<'a> {
+    setup: &'a DeliverySetup,
     plan: &'a Plan,
     candidates: Vec<Candidate>,
     hedge: Option<Hedge>,
 }
 
 impl Dispatch {
-    /// Sends through `providers`, which are in order of preference within a channel.
-    pub fn new(
-        store: Arc<Store>,
-        templates: Arc<LiveTemplates>,
-        policy: DispatchPolicy,
-        providers: Vec<ConfiguredProvider>,
-        clocks: Clocks,
-    ) -> Self {
+    /// Each run of a delivery uses the version of `setup` that it began with.
+    pub fn new(store: Arc<Store>, templates: Arc<LiveTemplates>, setup: Arc<LiveSetup>, clocks: Clocks) -> Self {
         let clock = Arc::clone(&clocks.steady);
-        let (profiles, providers): (Vec<ProviderProfile>, HashMap<_, _>) =
-            providers.into_iter().map(|(profile, provider)| (profile.clone(), (profile.provider, provider))).unzip();
-        let setting = |profile: &ProviderProfile| Some((profile.provider.clone(), profile.transliterate?));
-        let transliterate = profiles.iter().filter_map(setting).collect();
-        let otp_exceeds_cap = policy.limits.may_exceed_cap(Priority::Otp);
-        let registry =
-            Arc::new(ProviderRegistry::new(&profiles, Arc::clone(&store), Arc::clone(&clock), otp_exceeds_cap));
+        let registry = ProviderRegistry::new(&setup.current(), Arc::clone(&store), Arc::clone(&clock));
+        let registry = Arc::new(registry);
         Self {
             directory: store.recipients(),
             store,
-            policy,
-            profiles,
-            sender: Sender { providers, templates: Arc::clone(&templates), clocks: clocks.clone(), transliterate },
+            setup,
+            sender: Sender { templates: Arc::clone(&templates), clocks: clocks.clone() },
             registry,
             templates,
             clock,
@@ -148,14 +119,15 @@ impl Dispatch {
     }
 
     // How old the notification was on arrival: its own date is of the wall clock.
-    fn rejection_reason(&self, claimed: &Claimed) -> Option<EndReason> {
+    fn rejection_reason(&self, setup: &DeliverySetup, claimed: &Claimed) -> Option<EndReason> {
         let Some(content) = &claimed.content else { return Some(EndReason::Unreadable) };
         let age = content.happened_at().map(|at| self.clocks.to_wall(claimed.received_at).since(at));
-        age.is_some_and(|age| age > self.policy.max_age).then_some(EndReason::Stale)
+        age.is_some_and(|age| age > setup.policy.max_age).then_some(EndReason::Stale)
     }
 
     async fn deliver(&self, claimed: Claimed) -> Result<RunResult, Error> {
-        if let Some(reason) = self.rejection_reason(&claimed) {
+        let setup = &*self.setup.current();
+        if let Some(reason) = self.rejection_reason(setup, &claimed) {
             return self.end(claimed, None, reason).await;
         }
         if let Some(until) = ordering::wait_for_predecessor(&self.store, &*self.clock, &self.ended, &claimed).await? {
@@ -163,7 +135,7 @@ impl Dispatch {
         }
         let templates = self.templates.current();
         let locale = templates.default_locale();
-        let resolved = recipients::resolve(&self.policy.recipients, &self.directory, &claimed, locale).await;
+        let resolved = recipients::resolve(&setup.policy.recipients, &self.directory, &claimed, locale).await;
         let resolved = match resolved {
             Ok(Resolution::Recipients(resolved)) => resolved,
             Ok(Resolution::Ambiguous) => return self.end(claimed, None, EndReason::AmbiguousRecipient).await,
@@ -174,7 +146,7 @@ impl Dispatch {
         };
         match resolved.as_slice() {
             [] => self.end(claimed, None, EndReason::UnknownRecipient).await,
-            [recipient] => self.notify(claimed, recipient).await,
+            [recipient] => self.notify(setup, claimed, recipient).await,
             several => {
                 let ids = several.iter().filter_map(|recipient| recipient.id);
                 let shares: Vec<_> = ids.map(|recipient| Share { recipient, channels: Vec::new() }).collect();
@@ -183,12 +155,17 @@ impl Dispatch {
         }
     }
 
-    async fn notify(&self, mut claimed: Claimed, recipient: &ResolvedRecipient) -> Result<RunResult, Error> {
+    async fn notify(
+        &self,
+        setup: &DeliverySetup,
+        mut claimed: Claimed,
+        recipient: &ResolvedRecipient,
+    ) -> Result<RunResult, Error> {
         claimed.recipient = recipient.id;
         if recipient.status.suppresses(claimed.content.as_ref().is_some_and(Content::is_urgent)) {
             return self.end(claimed, None, EndReason::Suppressed).await;
         }
-        let plan = claimed.content.as_ref().and_then(|content| self.policy.plans.of(content.kind()));
+        let plan = claimed.content.as_ref().and_then(|content| setup.policy.plans.of(content.kind()));
         let Some(plan) = plan else { return self.end(claimed, None, EndReason::NoContact).await };
         if let Some(until) = self.quiet_until(plan, &claimed, recipient) {
             return self.postpone(claimed, None, until).await;
@@ -196,19 +173,19 @@ impl Dispatch {
         let only = claimed.channels.clone();
         let ResolvedRecipient { contacts, retired, preferences, .. } = recipient;
         let reach = Reachability { contacts, retired, preferences, only: &only };
-        let mut candidates = route::candidates(plan, &reach, &self.profiles);
+        let mut candidates = route::candidates(plan, &reach, &setup.profiles);
         if candidates.is_empty() {
             // The contacts of earlier attempts may have been retired since.
             let reason = match claimed.attempts.as_slice() {
-                [] => route::reason_for_no_candidate(&route::evaluate(plan, &reach, &self.profiles)),
+                [] => route::reason_for_no_candidate(&route::evaluate(plan, &reach, &setup.profiles)),
                 _ => EndReason::AllRejected,
             };
             return self.end(claimed, None, reason).await;
         }
-        if !self.policy.limits.retain_allowed_countries(&mut candidates) {
+        if !setup.policy.limits.retain_allowed_countries(&mut candidates) {
             return self.end(claimed, None, EndReason::CountryNotAllowed).await;
         }
-        let routing = Routing { plan, candidates, hedge: route::hedge(plan, &recipient.preferences) };
+        let routing = Routing { setup, plan, candidates, hedge: route::hedge(plan, &recipient.preferences) };
         if claimed.in_doubt {
             claimed = self.record_interrupted_attempt(claimed, &routing).await?;
         }

@@ -2,21 +2,20 @@
 //!
 //! It changes nothing. Its answers name no contact in full and no identifier.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::delivery_setup::{DeliverySetup, LiveSetup};
 use super::explain::{ExplainRequest, ExplainTarget, ExplainedRecipient, Explainer, RecipientExplanation};
-use super::limits::SendLimits;
 use super::providers::registry::ProviderRegistry;
 use super::providers::report::ProviderReport;
-use super::recipients::OtpAmbiguous;
 use super::worker::Worker;
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
 use crate::domain::provider_profile::ProviderProfile;
 use crate::render::LiveTemplates;
-use crate::route::Plans;
 use crate::store::{Error, Store};
 
 /// A question to a running gateway.
@@ -27,16 +26,20 @@ pub enum Question {
     Providers,
     /// How would a recipient be notified?
     Explain(ExplainRequest),
+    /// Which configuration is in use?
+    Config,
 }
 
 /// The answer to a [`Question`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// In the order of the configuration that the gateway started with.
+    /// In the order of the configuration that the gateway uses.
     Providers { providers: Vec<ProviderReport>, paused: bool },
     /// No recipient has the identifier if the list is empty.
     Explained { recipients: Vec<RecipientExplanation> },
+    /// The values of the file that were loaded last, without secrets, and the changes that wait for a restart.
+    Config { values: BTreeMap<String, String>, pending: Vec<String> },
     /// The question cannot be answered.
     Refused { reason: String },
 }
@@ -45,21 +48,26 @@ pub enum Answer {
 pub struct Inspector {
     pub store: Arc<Store>,
     pub registry: Arc<ProviderRegistry>,
-    pub profiles: Vec<ProviderProfile>,
-    pub plans: Arc<Plans>,
-    pub limits: Arc<SendLimits>,
+    pub setup: Arc<LiveSetup>,
     pub templates: Arc<LiveTemplates>,
     pub clocks: Clocks,
     pub worker: Arc<Worker>,
-    pub otp_ambiguous: OtpAmbiguous,
+    /// What [`Question::Config`] asks for.
+    pub config: Box<dyn Fn() -> Answer + Send + Sync>,
 }
 
 impl Inspector {
+    /// The plans, limits and providers in use.
+    pub fn setup(&self) -> Arc<DeliverySetup> {
+        self.setup.current()
+    }
+
     /// Answers a question.
     pub async fn answer(&self, question: Question) -> Answer {
         let answer = match question {
             Question::Providers => self.providers().await,
             Question::Explain(request) => self.explain(request).await,
+            Question::Config => Ok((self.config)()),
         };
         answer.unwrap_or_else(|error| Answer::Refused { reason: chain(&error) })
     }
@@ -81,12 +89,16 @@ impl Inspector {
             }
             report
         };
-        Ok(Answer::Providers { providers: self.profiles.iter().map(report).collect(), paused: self.worker.is_paused() })
+        Ok(Answer::Providers {
+            providers: self.setup().profiles.iter().map(report).collect(),
+            paused: self.worker.is_paused(),
+        })
     }
 
     async fn explain(&self, request: ExplainRequest) -> Result<Answer, Error> {
         let refused = |reason: String| Ok(Answer::Refused { reason });
-        let Some(plan) = self.plans.of(request.kind) else {
+        let setup = self.setup();
+        let Some(plan) = setup.policy.plans.of(request.kind) else {
             return refused(format!("there is no plan for {}", request.kind));
         };
         let renderer = self.templates.current();
@@ -105,8 +117,8 @@ impl Inspector {
         };
         let providers = self.registry.snapshot();
         let explainer = Explainer {
-            limits: &self.limits,
-            profiles: &self.profiles,
+            limits: &setup.policy.limits,
+            profiles: &setup.profiles,
             providers: &providers,
             zone: renderer.time_zone(),
             paused: self.worker.is_paused(),

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::certificate_numbers::CertificateNumbers;
+use super::delivery_setup::LiveSetup;
 use super::worker::Worker;
 use crate::domain::certificate_id::CertificateId;
 use crate::domain::clock::Clock;
 use crate::domain::notification::{ClientName, Content, Notification, NotificationId, Priority, Warning, replacement};
 use crate::domain::recipient::Identifier;
-use crate::route::Plans;
 use crate::store::{Acceptance, Accepted, Dedupe, Error, Store};
 
 /// How long an idempotency key is kept.
@@ -72,7 +72,7 @@ pub enum IntakeError {
 pub struct Intake {
     store: Arc<Store>,
     worker: Arc<Worker>,
-    plans: Arc<Plans>,
+    setup: Arc<LiveSetup>,
     clock: Arc<dyn Clock>,
     certificates: Arc<CertificateNumbers>,
     standard_permits: Arc<Semaphore>,
@@ -80,10 +80,10 @@ pub struct Intake {
 
 impl Intake {
     /// Commits notifications to `store` and hands their deliveries to `worker`.
-    pub fn new(store: Arc<Store>, worker: Arc<Worker>, plans: Arc<Plans>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Arc<Store>, worker: Arc<Worker>, setup: Arc<LiveSetup>, clock: Arc<dyn Clock>) -> Self {
         let standard_permits = Arc::new(Semaphore::new(STANDARD_COMMITS_MAX));
         let certificates = Arc::new(CertificateNumbers::new(Arc::clone(&store)));
-        Self { store, worker, plans, clock, certificates, standard_permits }
+        Self { store, worker, setup, clock, certificates, standard_permits }
     }
 
     /// Commits a notification once. When this returns an [`IntakeResult`], the notification is on disk.
@@ -123,11 +123,13 @@ impl Intake {
         // Without a free slot the notification is accepted all the same: the scan claims its delivery later.
         let slot = self.worker.reserve(kind.priority());
         let replaced = replacement(&content, &identifiers).map_or(&[][..], |keys| keys.kinds);
-        let replaces_for = replaced.iter().map(|kind| self.plans.ttl(*kind)).max().unwrap_or_default();
+        let setup = self.setup.current();
+        let ttl = |kind| setup.policy.plans.ttl(kind);
+        let replaces_for = replaced.iter().map(|kind| ttl(*kind)).max().unwrap_or_default();
         let accepted = self.store.accept(Acceptance {
             notification: Notification { id, client, received_at, identifiers, content, warnings },
             certificate,
-            expires_at: received_at.after(self.plans.ttl(kind)),
+            expires_at: received_at.after(ttl(kind)),
             replaces_until: received_at.after(replaces_for),
             dedupe,
             endpoint,

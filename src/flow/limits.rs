@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 
+use super::delivery_setup::LiveSetup;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::country_prefix::{self, CountryPrefix};
@@ -79,31 +80,56 @@ struct CountedOtp<'a> {
 
 /// Counts OTPs and knows the allowed countries.
 pub struct SendLimits {
+    settings: Settings,
+    counters: Arc<OtpCounters>,
+}
+
+/// What has been counted. It outlives a change of the limits.
+struct OtpCounters {
     recipients: Mutex<RateCounter>,
     cards: Mutex<RateCounter>,
     countries: Mutex<RateCounter>,
     // OTPs that were counted and could not be attempted.
     counted: Mutex<HashSet<DeliveryId>>,
-    window: Duration,
-    enforce: bool,
-    otp_waits_at_cap: bool,
-    sms_countries: Vec<CountryPrefix>,
 }
 
-impl SendLimits {
-    /// Limits with empty counters.
-    pub fn new(settings: Settings) -> Self {
+impl OtpCounters {
+    fn new(settings: &Settings) -> Self {
         let counter = |limit| Mutex::new(RateCounter::new(limit, settings.window, KEYS_MAX));
         Self {
             recipients: counter(settings.per_recipient),
             cards: counter(settings.per_card),
             countries: counter(settings.per_country),
             counted: Mutex::default(),
-            window: settings.window,
-            enforce: settings.enforce,
-            otp_waits_at_cap: settings.otp_waits_at_cap,
-            sms_countries: settings.sms_countries,
         }
+    }
+
+    fn of(&self, scope: RateScope) -> MutexGuard<'_, RateCounter> {
+        let counter = match scope {
+            RateScope::Recipient => &self.recipients,
+            RateScope::Card => &self.cards,
+            RateScope::Country => &self.countries,
+        };
+        counter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SendLimits {
+    /// Limits with empty counters.
+    pub fn new(settings: Settings) -> Self {
+        Self { counters: Arc::new(OtpCounters::new(&settings)), settings }
+    }
+
+    /// Other limits for what has been counted under these.
+    #[must_use]
+    pub fn continued(&self, settings: Settings) -> Self {
+        let Settings { window, per_recipient, per_card, per_country, .. } = settings;
+        for (scope, limit) in
+            [(RateScope::Recipient, per_recipient), (RateScope::Card, per_card), (RateScope::Country, per_country)]
+        {
+            self.counters.of(scope).set_limit(limit, window);
+        }
+        Self { counters: Arc::clone(&self.counters), settings }
     }
 
     /// Removes candidates in countries that are not allowed. `false` when there were candidates and none is left.
@@ -118,12 +144,12 @@ impl SendLimits {
 
     /// Whether messages to this contact are allowed.
     pub fn allows_country(&self, address: &Contact) -> bool {
-        country_prefix::allowed(&self.sms_countries, address)
+        country_prefix::allowed(&self.settings.sms_countries, address)
     }
 
     /// Whether a message of this priority may be sent beyond a provider's spend cap when no other provider is left.
     pub fn may_exceed_cap(&self, priority: Priority) -> bool {
-        priority == Priority::Otp && !self.otp_waits_at_cap
+        priority == Priority::Otp && !self.settings.otp_waits_at_cap
     }
 
     /// Counts an OTP that is about to be sent: once for its recipient and card, and once for the country of its phone
@@ -154,7 +180,7 @@ impl SendLimits {
     }
 
     fn counted(&self) -> MutexGuard<'_, HashSet<DeliveryId>> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counters.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // Before the first attempt. `false` when the OTP must not be sent.
@@ -174,7 +200,7 @@ impl SendLimits {
 
     fn count(&self, scope: RateScope, otp: &CountedOtp<'_>, key: impl std::hash::Hash, country: Option<&str>) -> bool {
         let about = || country.map(str::to_owned).or_else(|| otp.recipient.map(otp.hash)).unwrap_or_default();
-        let status = self.counter(scope).count(key, otp.now, about);
+        let status = self.counters.of(scope).count(key, otp.now, about);
         let RateStatus::Exceeded { first_of_key, log, count } = status else { return true };
         if first_of_key {
             metrics::counter!("otpost_rate_limit_alarms_total", "scope" => scope.name()).increment(1);
@@ -186,33 +212,24 @@ impl SendLimits {
                 recipient_hash = otp.recipient.map(otp.hash),
                 country,
                 count,
-                window_s = self.window.as_secs(),
-                enforced = self.enforce,
+                window_s = self.settings.window.as_secs(),
+                enforced = self.settings.enforce,
                 "OTP rate limit exceeded"
             ),
             RateLog::Others => tracing::warn!(
                 scope = scope.name(),
-                enforced = self.enforce,
+                enforced = self.settings.enforce,
                 "OTP rate limit exceeded for too many others to name; they are counted only"
             ),
             RateLog::Nothing => {}
         }
-        !self.enforce
-    }
-
-    fn counter(&self, scope: RateScope) -> MutexGuard<'_, RateCounter> {
-        let counter = match scope {
-            RateScope::Recipient => &self.recipients,
-            RateScope::Card => &self.cards,
-            RateScope::Country => &self.countries,
-        };
-        counter.lock().unwrap_or_else(PoisonError::into_inner)
+        !self.settings.enforce
     }
 
     /// Logs the end of alarms that are over.
     pub fn log_cleared(&self, now: Timestamp) {
         for scope in RateScope::ALL {
-            let (cleared, is_last) = self.counter(scope).take_cleared(now);
+            let (cleared, is_last) = self.counters.of(scope).take_cleared(now);
             for about in cleared {
                 let (recipient_hash, country) =
                     if scope == RateScope::Country { (None, Some(about)) } else { (Some(about), None) };
@@ -226,12 +243,12 @@ impl SendLimits {
 }
 
 /// Logs the end of alarms until the process ends.
-pub async fn run(limits: Arc<SendLimits>, clock: Arc<dyn Clock>) {
+pub async fn run(setup: Arc<LiveSetup>, clock: Arc<dyn Clock>) {
     let mut check = tokio::time::interval(CHECK_EVERY);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         check.tick().await;
-        limits.log_cleared(clock.now());
+        setup.current().policy.limits.log_cleared(clock.now());
     }
 }
 
@@ -285,6 +302,19 @@ mod tests {
             let limits = SendLimits::new(Settings { enforce, ..Settings::default() });
             assert_eq!((0..12).filter(|_| limits.count_otp(&otp, &[])).count(), sent);
         }
+    }
+
+    #[test]
+    fn what_was_counted_stays_counted_under_another_limit() {
+        let hash = |_| "hash".to_owned();
+        let otp = otp(Some(any_recipient()), &hash);
+        let limits = SendLimits::new(Settings { enforce: true, ..Settings::default() });
+        assert!((0..5).all(|_| limits.count_otp(&otp, &[])));
+
+        let lower = limits.continued(Settings { enforce: true, per_recipient: 6, ..Settings::default() });
+        assert_eq!((0..4).filter(|_| lower.count_otp(&otp, &[])).count(), 1);
+        let higher = lower.continued(Settings { enforce: true, per_recipient: 9, ..Settings::default() });
+        assert_eq!((0..4).filter(|_| higher.count_otp(&otp, &[])).count(), 2, "those that were rejected count, too");
     }
 
     #[test]

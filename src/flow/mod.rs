@@ -2,7 +2,7 @@
 //!
 //! `intake` accepts it once, and `certificate_numbers` knows by which certificate. `worker` holds the leases of its deliveries and runs them. `dispatch` decides each next step:
 //! `recipients` resolves the recipient, `providers` keeps the registry of providers, `limits` holds rate limits and allowed
-//! countries, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt. `receipts` applies what
+//! countries, `delivery_setup` is the version of both that is in use, `ordering` makes a delivery wait for its predecessor, and `sender` makes an attempt; `pause` stops all of that. `receipts` applies what
 //! providers report later. `audit` writes the ingest listener's events into the audit log, `alarms` holds what is wrong now, and
 //! `tasks` runs what is periodic. `text_mail` sends mails of the gateway itself.
 //!
@@ -10,8 +10,9 @@
 //! `recent` sums the last day, `dossiers` makes the document of a dispute, `recipient_import` reads files of recipients,
 //! `recipient_export` and `disclosure` are what they take out of the gateway. `exports` keeps files that take a while to make, such
 //! as those of `report_export` and `audit_export`; `audit_state` says how far the audit log is signed, and checks it.
-//! `template_publishing` takes changes of templates to the recipients. `users` knows the users of the console, their passwords
-//! and sessions, and `api_tokens` the tokens by which programs act for them.
+//! `template_publishing` takes changes of templates to the recipients, `routing_publishing` those of plans, limits and providers;
+//! `review` is what both have in common. `users` knows the users of the console, their passwords and sessions, and `api_tokens` the
+//! tokens by which programs act for them.
 
 pub mod alarms;
 pub mod api_tokens;
@@ -23,6 +24,7 @@ pub mod audit_state;
 mod certificate_numbers;
 pub mod deliveries;
 mod delivery_metrics;
+pub mod delivery_setup;
 pub mod disclosure;
 pub mod dispatch;
 pub mod dossiers;
@@ -32,6 +34,7 @@ pub mod inspector;
 pub mod intake;
 pub mod limits;
 mod ordering;
+pub mod pause;
 pub mod providers;
 pub mod receipts;
 pub mod recent;
@@ -42,6 +45,8 @@ pub mod recipients;
 pub mod report_export;
 mod report_keys;
 pub mod reporting;
+pub mod review;
+pub mod routing_publishing;
 mod sender;
 pub mod tasks;
 pub mod template_documents;

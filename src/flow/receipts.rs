@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::MissedTickBehavior;
 
@@ -58,10 +59,13 @@ pub enum CallbackError {
     Unavailable(#[from] Error),
 }
 
+/// Who reads the receipts of each provider that sends them.
+pub type ReceiptParsers = HashMap<ProviderName, Arc<dyn HttpProvider>>;
+
 /// Accepts receipts and applies them.
 pub struct Receipts {
     store: Arc<Store>,
-    parsers: HashMap<ProviderName, Arc<dyn HttpProvider>>,
+    parsers: ArcSwap<ReceiptParsers>,
     registry: Arc<ProviderRegistry>,
     clock: Arc<dyn Clock>,
     wall: Arc<dyn Clock>,
@@ -78,17 +82,29 @@ struct IncomingReceipt<'a> {
 
 impl Receipts {
     /// Accepts receipts of the providers in `parsers` and reports them to `registry`.
-    pub fn new(
-        store: Arc<Store>,
-        parsers: HashMap<ProviderName, Arc<dyn HttpProvider>>,
-        registry: Arc<ProviderRegistry>,
-        clocks: Clocks,
-    ) -> Self {
+    pub fn new(store: Arc<Store>, parsers: ReceiptParsers, registry: Arc<ProviderRegistry>, clocks: Clocks) -> Self {
         let Clocks { steady: clock, wall } = clocks;
         registry.expect_receipts(parsers.keys());
         // Receipts that the previous process parked shortly before count as recent too.
         let last_parked = AtomicI64::new(clock.now().micros());
-        Self { store, parsers, registry, clock, wall, applying: Mutex::new(()), last_parked }
+        Self {
+            store,
+            parsers: ArcSwap::from_pointee(parsers),
+            registry,
+            clock,
+            wall,
+            applying: Mutex::new(()),
+            last_parked,
+        }
+    }
+
+    /// Replaces the providers that receipts are expected of. Receipts of others are still accepted until the process ends: they
+    /// may be about messages that were sent before.
+    pub fn replace(&self, parsers: ReceiptParsers) {
+        self.registry.expect_receipts(parsers.keys());
+        let mut all = ReceiptParsers::clone(&self.parsers.load());
+        all.extend(parsers);
+        self.parsers.store(Arc::new(all));
     }
 
     /// The wall-clock time for a [`Callback`], whose signature may contain a date.
@@ -99,7 +115,7 @@ impl Receipts {
     /// Accepts a callback of `provider`. When this returns, everything that it changes is on disk.
     pub async fn accept(self: Arc<Self>, provider: &str, callback: &Callback<'_>) -> Result<(), CallbackError> {
         let provider = ProviderName(provider.to_owned());
-        let parser = self.parsers.get(&provider).ok_or(CallbackError::UnknownProvider)?;
+        let parser = self.parsers.load().get(&provider).cloned().ok_or(CallbackError::UnknownProvider)?;
         let batch = parser.receipts(callback).inspect_err(|rejection| count_rejection(&provider, *rejection))?;
         let ReceiptBatch { receipts, unreadable } = batch;
         if unreadable > 0 {

@@ -1,6 +1,5 @@
 //! Makes one attempt: renders the message for its channel and hands it to the provider. It decides nothing.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +8,13 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::delivery_metrics;
+use super::delivery_setup::DeliverySetup;
 use super::recipients::ResolvedRecipient;
 use crate::channel::{ATTEMPT_MAX, Provider, SendResult};
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
 use crate::domain::country::Country;
-use crate::domain::delivery::{Attempt, ProviderName};
+use crate::domain::delivery::Attempt;
 use crate::domain::notification::Content;
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
@@ -31,17 +31,15 @@ const TIMEOUT_GRACE: Duration = Duration::from_millis(250);
 
 /// Hands messages to providers.
 pub(super) struct Sender {
-    pub(super) providers: HashMap<ProviderName, Arc<dyn Provider>>,
     pub(super) templates: Arc<LiveTemplates>,
     pub(super) clocks: Clocks,
-    /// Whether letters that cost more are replaced in an SMS, for the providers that have the setting.
-    pub(super) transliterate: HashMap<ProviderName, bool>,
 }
 
 impl Sender {
     /// Tries `candidate` once, and no later than the deadline. Before an SMS is sent, `rendered` gets its segments.
     pub(super) async fn attempt(
         &self,
+        setup: &DeliverySetup,
         claimed: &Claimed,
         recipient: &ResolvedRecipient,
         candidate: &Candidate,
@@ -49,18 +47,25 @@ impl Sender {
     ) -> Attempt {
         let attempt = Attempt { started_at: self.clocks.steady.now(), ..next_attempt(claimed, candidate) };
         let start = Instant::now();
-        let attempt = match self.render(claimed, recipient, candidate) {
+        let transliterate = setup.profile(&candidate.provider).and_then(|profile| profile.transliterate);
+        let message = self.render(claimed, recipient, candidate, transliterate);
+        let attempt = match message.zip(setup.adapter(&candidate.provider)) {
             None => Attempt { outcome: Outcome::rejected(Cause::NotRendered), ..attempt },
-            Some(message) => self.send(claimed, candidate, message, attempt, rendered).await,
+            Some((message, provider)) => send(&**provider, claimed, candidate, message, attempt, rendered).await,
         };
         Attempt { took: start.elapsed(), ..attempt }
     }
 
     // `None` when it cannot be rendered.
-    fn render(&self, claimed: &Claimed, recipient: &ResolvedRecipient, candidate: &Candidate) -> Option<RenderOutput> {
+    fn render(
+        &self,
+        claimed: &Claimed,
+        recipient: &ResolvedRecipient,
+        candidate: &Candidate,
+        transliterate: Option<bool>,
+    ) -> Option<RenderOutput> {
         let content = claimed.content.as_ref()?;
         let zone = recipient.preferences.time_zone.as_ref().map(RecipientTimeZone::rules);
-        let transliterate = self.transliterate.get(&candidate.provider).copied();
         let until = self.clocks.to_wall(claimed.expires_at);
         let context = RenderContext { locale: &recipient.locale, zone, until, transliterate };
         match self.templates.current().render(content, candidate.contact.channel(), &context) {
@@ -71,49 +76,44 @@ impl Sender {
             }
         }
     }
-
-    async fn send(
-        &self,
-        claimed: &Claimed,
-        candidate: &Candidate,
-        message: RenderOutput,
-        attempt: Attempt,
-        rendered: impl FnOnce(u32),
-    ) -> Attempt {
-        let Some(provider) = self.providers.get(&candidate.provider) else {
-            return Attempt { outcome: Outcome::rejected(Cause::NotRendered), ..attempt };
-        };
-        let size = segments::size_of(&message.message);
-        let segments = size.map(|size| u32::try_from(size.segments).unwrap_or(u32::MAX));
-        if let Some(segments) = segments {
-            rendered(segments);
-        }
-        let valid_for = claimed.expires_at.since(attempt.started_at);
-        let outbound = OutboundMessage {
-            delivery: claimed.id,
-            priority: claimed.priority(),
-            to: candidate.contact.clone(),
-            rendered: message.message,
-            code: claimed.content.as_ref().and_then(Content::code).map(Code::for_redaction),
-            valid_for,
-        };
-        let send = AssertUnwindSafe(provider.send(&outbound)).catch_unwind();
-        let result = match tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + TIMEOUT_GRACE, send).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => {
-                delivery_metrics::provider_panicked(claimed, candidate);
-                Outcome::unknown(Cause::Panicked).into()
-            }
-            Err(_) => Outcome::unknown(Cause::TimedOut).into(),
-        };
-        let SendResult { outcome, detail } = result;
-        if let Some(size) = size {
-            delivery_metrics::count_segments(candidate, &outcome, size);
-        }
-        Attempt { outcome, detail, segments, template_version: Some(message.template_version), ..attempt }
-    }
 }
-
+async fn send(
+    provider: &dyn Provider,
+    claimed: &Claimed,
+    candidate: &Candidate,
+    message: RenderOutput,
+    attempt: Attempt,
+    rendered: impl FnOnce(u32),
+) -> Attempt {
+    let size = segments::size_of(&message.message);
+    let segments = size.map(|size| u32::try_from(size.segments).unwrap_or(u32::MAX));
+    if let Some(segments) = segments {
+        rendered(segments);
+    }
+    let valid_for = claimed.expires_at.since(attempt.started_at);
+    let outbound = OutboundMessage {
+        delivery: claimed.id,
+        priority: claimed.priority(),
+        to: candidate.contact.clone(),
+        rendered: message.message,
+        code: claimed.content.as_ref().and_then(Content::code).map(Code::for_redaction),
+        valid_for,
+    };
+    let send = AssertUnwindSafe(provider.send(&outbound)).catch_unwind();
+    let result = match tokio::time::timeout(ATTEMPT_MAX.min(valid_for) + TIMEOUT_GRACE, send).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => {
+            delivery_metrics::provider_panicked(claimed, candidate);
+            Outcome::unknown(Cause::Panicked).into()
+        }
+        Err(_) => Outcome::unknown(Cause::TimedOut).into(),
+    };
+    let SendResult { outcome, detail } = result;
+    if let Some(size) = size {
+        delivery_metrics::count_segments(candidate, &outcome, size);
+    }
+    Attempt { outcome, detail, segments, template_version: Some(message.template_version), ..attempt }
+}
 /// The next attempt at `claimed`, started and without an outcome.
 pub(super) fn next_attempt(claimed: &Claimed, candidate: &Candidate) -> Attempt {
     Attempt {

@@ -22,9 +22,9 @@ use std::time::Duration;
 use openssl::error::ErrorStack;
 use serde::Deserialize;
 
-use crate::channel::Provider;
 use crate::domain::clock::Clock;
 use crate::flow::alarms::{AlarmKind, Alarms};
+use crate::flow::delivery_setup::LiveSetup;
 use crate::store::users::{SessionChange, UserChange, UserRow};
 use crate::store::{self, Store};
 
@@ -135,10 +135,10 @@ impl Users {
         }
     }
 
-    /// The same users, who can verify addresses and get test mails through this e-mail provider.
+    /// The same users, who can verify addresses and get test mails through the e-mail provider that is tried first.
     #[must_use]
-    pub fn with_mail(self, provider: Option<Arc<dyn Provider>>) -> Self {
-        Self { mailer: AddressMailer::new(provider), ..self }
+    pub fn with_mail(self, setup: Arc<LiveSetup>) -> Self {
+        Self { mailer: AddressMailer::new(setup), ..self }
     }
 
     /// Whether a user needs a one-time code besides the password.

@@ -84,6 +84,21 @@ impl ProviderTable {
         Self(entries.collect())
     }
 
+    /// Replaces the providers. The state of those for which `keeps` is true stays, with their new prices and caps.
+    pub fn replace(&mut self, profiles: &[ProviderProfile], keeps: impl Fn(&ProviderName) -> bool) {
+        let mut before = std::mem::replace(self, Self::new(profiles)).0;
+        for (name, entry) in &mut self.0 {
+            if let Some(earlier) = before.remove(name).filter(|_| keeps(name)) {
+                let ProviderEntry { outranked, reported, drained, spend, health, .. } = earlier;
+                let spend = spend.repriced(entry.profile.price, entry.profile.spend_cap);
+                *entry = ProviderEntry { outranked, reported, drained, spend, health, ..entry.clone() };
+            }
+        }
+        for channel in Channel::ALL {
+            self.compare(channel);
+        }
+    }
+
     pub fn entries(&self) -> impl Iterator<Item = (&ProviderName, &ProviderEntry)> {
         self.0.iter()
     }
@@ -132,10 +147,10 @@ impl ProviderTable {
         is_capped
     }
 
-    /// Adds `units` that were sent in the minute of `at` before this process started. Calls come in the order of time.
-    pub fn load_history(&mut self, provider: &ProviderName, at: Timestamp, units: u64) {
+    /// Loads the `units` of each minute that are on record as sent through a provider, oldest first.
+    pub fn load_history(&mut self, provider: &ProviderName, minutes: impl Iterator<Item = (Timestamp, u64)>) {
         if let Some(entry) = self.0.get_mut(provider) {
-            entry.spend.add(at, units);
+            entry.spend.load_history(minutes);
         }
     }
 

@@ -4,7 +4,7 @@
 //! concurrent messages cannot exceed the cap together. How many segments a message has is known only after it was routed:
 //! the last message before the cap may exceed it by its further segments.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::outcome::Outcome;
@@ -30,6 +30,12 @@ impl SpendWindow {
     /// An empty window. A unit costs `price`; at most `cap` may be spent in an hour.
     pub fn new(price: Price, cap: Option<Price>) -> Self {
         Self { price, cap, ..Self::default() }
+    }
+
+    /// The same units at another price and cap.
+    #[must_use]
+    pub fn repriced(self, price: Price, cap: Option<Price>) -> Self {
+        Self { price, cap, ..self }
     }
 
     pub fn price(&self) -> Price {
@@ -65,6 +71,20 @@ impl SpendWindow {
             Some((last, count)) if *last >= number => *count += units,
             _ => self.minutes.push_back((number, units)),
         }
+    }
+
+    /// Loads what is on record, oldest first. What was counted here may be on record as well: of each minute the greater number
+    /// of units counts.
+    pub fn load_history(&mut self, minutes: impl Iterator<Item = (Timestamp, u64)>) {
+        let counted = std::mem::take(&mut self.minutes);
+        let mut all: BTreeMap<i64, u64> = BTreeMap::new();
+        for (at, units) in minutes {
+            *all.entry(minute(at)).or_default() += units;
+        }
+        for (number, units) in counted {
+            all.entry(number).and_modify(|it| *it = units.max(*it)).or_insert(units);
+        }
+        self.minutes = all.into_iter().collect();
     }
 
     /// What was spent in the hour before `now`, including what is in flight.
@@ -109,6 +129,16 @@ mod tests {
 
     fn later(minutes: u64) -> Timestamp {
         NOW.after(Duration::from_mins(minutes))
+    }
+
+    #[test]
+    fn what_was_counted_and_is_on_record_counts_once() {
+        let mut window = window("1", "100");
+        window.add(NOW, 3);
+        window.load_history([(NOW.before(Duration::from_mins(2)), 5), (NOW, 2)].into_iter());
+        assert_eq!(window.spent(NOW), "8".parse().unwrap());
+        let dearer = window.repriced("2".parse().unwrap(), Some("17".parse().unwrap()));
+        assert!(dearer.is_capped(NOW), "{:?}", dearer.spent(NOW));
     }
 
     #[test]

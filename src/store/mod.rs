@@ -68,10 +68,12 @@ use uuid::Uuid;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::contact::Contact;
 use crate::domain::recipient::RecipientId;
+use crate::domain::template_change::ChangeSubject;
 use backend::Backend;
 use fatal_error::FatalError;
 use read_batcher::ReadBatcher;
 use seal::Sealer;
+use template_changes::Changes;
 use write_batcher::WriteBatcher;
 
 pub use accept::{Acceptance, Accepted, Dedupe};
@@ -246,8 +248,18 @@ impl Store {
     }
 
     /// Changes of templates and published texts.
-    pub fn template_changes(&self) -> &dyn template_changes::TemplateChanges {
-        &*self.backend
+    pub fn template_changes(&self) -> Changes<'_> {
+        self.changes_of(ChangeSubject::Templates)
+    }
+
+    /// Changes of plans, limits and providers, and their published texts.
+    pub fn routing_changes(&self) -> Changes<'_> {
+        self.changes_of(ChangeSubject::Routing)
+    }
+
+    /// Changes and published texts of a subject.
+    pub fn changes_of(&self, subject: ChangeSubject) -> Changes<'_> {
+        Changes::new(&*self.backend, subject)
     }
 
     /// Template versions and their activations.

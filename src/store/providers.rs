@@ -28,6 +28,13 @@ pub trait Providers: Send + Sync {
     async fn enable(&self, decision: &ProviderDecision) -> Result<bool, Error>;
     /// The drained providers, by name.
     async fn drains(&self) -> Result<Vec<Drain>, Error>;
+    /// Pauses delivery until [`Providers::resume_delivery`], also across restarts. `false`, and nothing written, when it is paused
+    /// already: the first reason stays.
+    async fn pause_delivery(&self, decision: &PauseDecision) -> Result<bool, Error>;
+    /// Resumes delivery. `false`, and nothing written, when no operator has paused it.
+    async fn resume_delivery(&self, decision: &PauseDecision) -> Result<bool, Error>;
+    /// The pause of an operator, while it lasts.
+    async fn pause_of_operator(&self) -> Result<Option<Pause>, Error>;
     /// What providers accepted or may have accepted in the hour before `now`: by provider and minute, the oldest first. A
     /// running sum: its cost does not depend on the number of messages.
     async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error>;
@@ -60,6 +67,34 @@ impl ProviderDecision {
             None => event,
         }
     }
+}
+
+/// An operator pauses or resumes delivery.
+#[derive(Debug, Clone)]
+pub struct PauseDecision {
+    pub reason: String,
+    pub actor: Actor,
+    pub at: Timestamp,
+}
+
+impl PauseDecision {
+    /// The reason becomes one short line; `None` when nothing is left of it.
+    pub fn new(reason: &str, actor: Actor, at: Timestamp) -> Option<Self> {
+        Some(Self { reason: reason_line(reason)?, actor, at })
+    }
+
+    pub(super) fn event(&self, kind: AuditKind) -> AuditEvent {
+        AuditEvent::new(self.actor.clone(), kind, self.at).with("reason", self.reason.as_str())
+    }
+}
+
+/// That an operator has paused delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    pub since: Timestamp,
+    pub reason: String,
+    /// The operator, as in the audit log.
+    pub by: String,
 }
 
 /// A provider that operators have taken out of rotation.

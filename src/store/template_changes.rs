@@ -1,4 +1,4 @@
-//! Changes of templates, their drafts, and the texts that were published.
+//! Changes of texts, their drafts, and the texts that were published: templates, and plans, limits and providers.
 //!
 //! Nothing here is personal, so nothing is sealed. A change is written whole, with its audit events, if its version is still
 //! the one that was read. Who may do what is decided before.
@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use super::{Error, Store};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
-use crate::domain::template_change::TemplateChange;
+use crate::domain::template_change::{ChangeSubject, TemplateChange};
 use crate::domain::template_version::{TemplateActivation, TemplateSnapshot};
 
-/// Changes of templates and published texts.
+/// Changes and published texts, of each subject apart.
 #[async_trait]
 pub trait TemplateChanges: Send + Sync {
     /// Stores a new change, and returns its number.
@@ -21,28 +21,101 @@ pub trait TemplateChanges: Send + Sync {
     /// Stores a change that was read before. `false`, and nothing written, when it was written meanwhile.
     async fn save_change(&self, change: &TemplateChange, event: &AuditEvent) -> Result<bool, Error>;
     /// One change.
-    async fn change(&self, id: i64) -> Result<Option<TemplateChange>, Error>;
+    async fn change(&self, subject: ChangeSubject, id: i64) -> Result<Option<TemplateChange>, Error>;
     /// The changes that wait for an author, a reviewer or their time, and those that are live without a review; the newest
     /// first.
-    async fn waiting_changes(&self) -> Result<Vec<TemplateChange>, Error>;
+    async fn waiting_changes(&self, subject: ChangeSubject) -> Result<Vec<TemplateChange>, Error>;
     /// All changes with a number below `before`, the newest first.
-    async fn changes(&self, before: i64, limit: u32) -> Result<Vec<TemplateChange>, Error>;
+    async fn changes(&self, subject: ChangeSubject, before: i64, limit: u32) -> Result<Vec<TemplateChange>, Error>;
     /// The live texts.
-    async fn published_texts(&self) -> Result<PublishedTexts, Error>;
+    async fn published_texts(&self, subject: ChangeSubject) -> Result<PublishedTexts, Error>;
     /// The number of the last text that was published; 0 when there is none. Cheap enough to ask each second.
-    async fn last_text(&self) -> Result<i64, Error>;
+    async fn last_text(&self, subject: ChangeSubject) -> Result<i64, Error>;
     /// Makes `texts` live, as those that were there before the first change. `false`, and nothing written, when there are
     /// published texts.
-    async fn adopt_texts(&self, texts: &[(String, String)], event: &AuditEvent) -> Result<bool, Error>;
+    async fn adopt_texts(
+        &self,
+        subject: ChangeSubject,
+        texts: &[(String, String)],
+        event: &AuditEvent,
+    ) -> Result<bool, Error>;
     /// Stores a published change with its texts, template versions and audit events: all or nothing. Returns the number of
     /// the last text; `None`, and nothing written, when the change or the live texts were written meanwhile.
     async fn publish_texts(&self, publication: &TextPublication<'_>) -> Result<Option<i64>, Error>;
     /// The texts that were live at `path`, the newest first.
-    async fn text_versions(&self, path: &str, limit: u32) -> Result<Vec<TextVersion>, Error>;
+    async fn text_versions(&self, subject: ChangeSubject, path: &str, limit: u32) -> Result<Vec<TextVersion>, Error>;
     /// One text that was live.
-    async fn text_version(&self, seq: i64) -> Result<Option<TextVersion>, Error>;
+    async fn text_version(&self, subject: ChangeSubject, seq: i64) -> Result<Option<TextVersion>, Error>;
     /// Every text that was ever live, by its path, the oldest first.
-    async fn all_texts(&self) -> Result<BTreeMap<String, Vec<Option<String>>>, Error>;
+    async fn all_texts(&self, subject: ChangeSubject) -> Result<BTreeMap<String, Vec<Option<String>>>, Error>;
+}
+
+/// The changes and texts of one subject.
+#[derive(Clone, Copy)]
+pub struct Changes<'a> {
+    backend: &'a dyn TemplateChanges,
+    subject: ChangeSubject,
+}
+
+impl<'a> Changes<'a> {
+    pub(super) fn new(backend: &'a dyn TemplateChanges, subject: ChangeSubject) -> Self {
+        Self { backend, subject }
+    }
+
+    /// As [`TemplateChanges::add_change`].
+    pub async fn add_change(self, change: &TemplateChange, event: &AuditEvent) -> Result<i64, Error> {
+        self.backend.add_change(change, event).await
+    }
+
+    /// As [`TemplateChanges::save_change`].
+    pub async fn save_change(self, change: &TemplateChange, event: &AuditEvent) -> Result<bool, Error> {
+        self.backend.save_change(change, event).await
+    }
+
+    /// As [`TemplateChanges::change`].
+    pub async fn change(self, id: i64) -> Result<Option<TemplateChange>, Error> {
+        self.backend.change(self.subject, id).await
+    }
+
+    /// As [`TemplateChanges::waiting_changes`].
+    pub async fn waiting_changes(self) -> Result<Vec<TemplateChange>, Error> {
+        self.backend.waiting_changes(self.subject).await
+    }
+
+    /// As [`TemplateChanges::changes`].
+    pub async fn changes(self, before: i64, limit: u32) -> Result<Vec<TemplateChange>, Error> {
+        self.backend.changes(self.subject, before, limit).await
+    }
+
+    /// As [`TemplateChanges::published_texts`].
+    pub async fn published_texts(self) -> Result<PublishedTexts, Error> {
+        self.backend.published_texts(self.subject).await
+    }
+
+    /// As [`TemplateChanges::last_text`].
+    pub async fn last_text(self) -> Result<i64, Error> {
+        self.backend.last_text(self.subject).await
+    }
+
+    /// As [`TemplateChanges::adopt_texts`].
+    pub async fn adopt_texts(self, texts: &[(String, String)], event: &AuditEvent) -> Result<bool, Error> {
+        self.backend.adopt_texts(self.subject, texts, event).await
+    }
+
+    /// As [`TemplateChanges::text_versions`].
+    pub async fn text_versions(self, path: &str, limit: u32) -> Result<Vec<TextVersion>, Error> {
+        self.backend.text_versions(self.subject, path, limit).await
+    }
+
+    /// As [`TemplateChanges::text_version`].
+    pub async fn text_version(self, seq: i64) -> Result<Option<TextVersion>, Error> {
+        self.backend.text_version(self.subject, seq).await
+    }
+
+    /// As [`TemplateChanges::all_texts`].
+    pub async fn all_texts(self) -> Result<BTreeMap<String, Vec<Option<String>>>, Error> {
+        self.backend.all_texts(self.subject).await
+    }
 }
 
 /// The live texts.
@@ -65,6 +138,7 @@ impl PublishedTexts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextVersion {
     pub seq: i64,
+    pub subject: ChangeSubject,
     pub path: String,
     pub at: Timestamp,
     /// `None` where the template was removed.
@@ -86,6 +160,19 @@ pub struct TextPublication<'a> {
 }
 
 impl Store {
+    /// Publishes a change that makes no template active, and was validated with the live texts up to `after`. Returns the number
+    /// of the last text; `None`, and nothing written, when the change or the live texts were written meanwhile.
+    pub async fn publish_texts(
+        &self,
+        change: &TemplateChange,
+        after: i64,
+        event: AuditEvent,
+    ) -> Result<Option<i64>, Error> {
+        let at = change.published_at.unwrap_or_else(|| self.clock.now());
+        let publication = TextPublication { change, after, at, snapshots: &[], activations: &[], events: &[event] };
+        self.backend.publish_texts(&publication).await
+    }
+
     /// Publishes a change that was validated with the live texts up to `after`. `snapshots` are all of the set that is about
     /// to become active. Returns the number of the last text; `None`, and nothing written, when the change or the live texts
     /// were written meanwhile.

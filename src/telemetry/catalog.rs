@@ -103,6 +103,11 @@ pub const ALL: &[Metric] = &[
         &["kind"],
         "Time from accepting a notification until a provider accepts the message.",
     ),
+    gauge_of(
+        "otpost_delivery_setup_version",
+        &[],
+        "The version of the plans, limits and providers in use: 1 after a start, one more with each change.",
+    ),
     histogram_of(
         "otpost_time_to_deliver_seconds",
         &["channel"],

@@ -8,6 +8,7 @@ mod limits;
 mod plans;
 mod priorities;
 mod recipients;
+mod reloads;
 mod retired;
 mod search;
 mod spend;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::channel::Settings;
-use crate::cli::config_file::{ConfigFile, open_store};
+use crate::cli::config_file::{ConfigFile, open_store, with_live_routing};
 use crate::cli::remote::{RemoteError, RemoteGateway, ServerArgs};
 use crate::cli::{Usage, output};
 use crate::config::Config;
@@ -49,10 +49,11 @@ pub(super) async fn drain(args: &DrainArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = args.config.load()?;
+    let store = open_store(&config).await?;
+    let config = with_live_routing(config, &store).await?;
     let Some(provider) = config.provider.iter().find(|it| it.name() == args.name) else {
         return Err(unknown(&args.name, &config));
     };
-    let store = open_store(&config).await?;
     let new = store.providers().drain(&decision(&args.name, args.reason.as_deref())).await?;
     let drains = store.providers().drains().await?;
     store.close().await?;
@@ -70,6 +71,7 @@ pub(super) async fn enable(args: &EnableArgs) -> anyhow::Result<ExitCode> {
     }
     let config = args.config.load()?;
     let store = open_store(&config).await?;
+    let config = with_live_routing(config, &store).await?;
     let was_drained = store.providers().enable(&decision(&args.name, args.reason.as_deref())).await?;
     store.close().await?;
     if !was_drained && !config.provider.iter().any(|it| it.name() == args.name) {

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use crate::channel::Settings;
-use crate::cli::config_file::{ConfigFile, read_store};
+use crate::cli::config_file::{ConfigFile, read_store, with_live_routing};
 use crate::cli::remote::{RemoteError, ServerArgs};
 use crate::cli::{local_gateway, output};
 use crate::config::Config;
@@ -13,6 +13,7 @@ use crate::domain::price::Price;
 use crate::domain::provider_profile::ProviderProfile;
 use crate::flow::inspector::{Answer, Question};
 use crate::flow::providers::report::{ProviderList, ProviderReport};
+use crate::flow::routing_publishing::RoutingSource;
 use crate::route::spend_window::SpendWindow;
 use crate::store::providers::{Billed, FRESH};
 
@@ -44,7 +45,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if list.paused {
         output::note("delivery is paused: nothing is sent");
     }
-    if let Some(config) = config.filter(|_| list.source == "gateway") {
+    let compares = |config: &Config| list.source == "gateway" && config.routing.source == RoutingSource::Files;
+    if let Some(config) = config.filter(compares) {
         note_differences(&config, &list.providers);
     }
     Ok(ExitCode::SUCCESS)
@@ -61,6 +63,7 @@ async fn of_this_machine(config: &Config) -> anyhow::Result<ProviderList> {
 
 async fn stored(config: &Config) -> anyhow::Result<Vec<ProviderReport>> {
     let store = read_store(config).await?;
+    let config = &with_live_routing(config.clone(), &store).await?;
     let (drains, states) = (store.providers().drains().await?, store.providers().provider_states().await?);
     let now = SystemClock.now();
     let is_priced = config.provider.iter().any(|it| !it.profile().price.is_zero());
@@ -108,13 +111,13 @@ fn note_differences(config: &Config, running: &[ProviderReport]) {
     let named = |name: &str| running.iter().any(|provider| provider.name == name);
     for name in config.provider.iter().map(Settings::name).filter(|name| !named(name)) {
         output::note(format_args!(
-            "{name} is in the configuration, and the running gateway does not know it: restart it"
+            "{name} is in the configuration, and the running gateway does not know it: its log says why the file was not reloaded"
         ));
     }
     for provider in running.iter().filter(|it| !config.provider.iter().any(|configured| configured.name() == it.name)) {
         let name = &provider.name;
         output::note(format_args!(
-            "{name} was removed from the configuration, and the running gateway uses it: restart it"
+            "{name} was removed from the configuration, and the running gateway uses it: its log says why the file was not reloaded"
         ));
     }
 }

@@ -20,6 +20,7 @@ use crate::flow::explain::{
     RouteExplanation,
 };
 use crate::flow::inspector::{Answer, Question};
+use crate::flow::providers::spend;
 use crate::route::ProviderProfile;
 use crate::route::circuit::Circuit;
 use crate::route::ranking::ProviderTable;
@@ -141,9 +142,7 @@ async fn provider_table(
     let is_capped = profiles.iter().any(|profile| profile.spend_cap.is_some());
     let billed = if is_capped { store.providers().billed(now).await? } else { Vec::new() };
     store.close().await?;
-    for it in &billed {
-        table.load_history(&it.provider, it.at, it.units);
-    }
+    spend::load_history(&mut table, &billed);
     table.drain(|name| drains.iter().any(|drain| drain.provider.0 == name));
     let fresh = |state: &&ProviderState| now.since(state.observed_at) < FRESH;
     for state in states.iter().filter(fresh).filter(|state| state.circuit != Circuit::Closed.name()) {

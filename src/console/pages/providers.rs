@@ -12,6 +12,7 @@ use crate::console::Console;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
 use crate::domain::provider_profile::ProviderProfile;
+use crate::flow::delivery_setup::DeliverySetup;
 use crate::flow::inspector::{Answer, Question};
 use crate::flow::providers::report::ProviderReport;
 
@@ -46,7 +47,7 @@ async fn reports(console: &Console) -> Result<(Vec<ProviderReport>, bool), PageE
     match console.inspector.answer(Question::Providers).await {
         Answer::Providers { providers, paused } => Ok((providers, paused)),
         Answer::Refused { reason } => Err(PageError::Invalid(reason)),
-        Answer::Explained { .. } => Err(PageError::NotFound),
+        Answer::Explained { .. } | Answer::Config { .. } => Err(PageError::NotFound),
     }
 }
 
@@ -55,8 +56,8 @@ async fn report(console: &Console, name: &str) -> Result<ProviderReport, PageErr
     reports.into_iter().find(|it| it.name == name).ok_or(PageError::NotFound)
 }
 
-fn profile<'a>(console: &'a Console, name: &str) -> Result<&'a ProviderProfile, PageError> {
-    console.inspector.profiles.iter().find(|it| it.provider.0 == name).ok_or(PageError::NotFound)
+fn profile<'a>(setup: &'a DeliverySetup, name: &str) -> Result<&'a ProviderProfile, PageError> {
+    setup.profiles.iter().find(|it| it.provider.0 == name).ok_or(PageError::NotFound)
 }
 
 const fn channel_name(channel: Channel) -> &'static str {

@@ -1,4 +1,9 @@
-//! Routing: the plan of each kind, and how a notification would reach a recipient, with the reasons.
+//! Routing: the plan of each kind, how a notification would reach a recipient, and, if they are edited here, the texts of plans,
+//! limits and providers.
+
+mod changes;
+mod history;
+mod text;
 
 use std::time::Duration;
 
@@ -8,8 +13,10 @@ use jiff::SignedDuration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use strum::IntoEnumIterator;
 
+use super::templates::{acting, number, summary};
 use super::{PageError, require};
 use crate::console::Console;
 use crate::console::access::SignedIn;
@@ -17,17 +24,52 @@ use crate::domain::access::Action;
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::Kind;
 use crate::domain::recipient::IdentifierKind;
+use crate::domain::template_change::{ChangeError, TemplateChange};
 use crate::domain::written::identifier;
 use crate::domain::written::time::parse;
 use crate::flow::explain::{CandidateExplanation, ExplainRequest, ExplainTarget, RecipientExplanation, ambiguity};
 use crate::flow::inspector::{Answer, Question};
+use crate::flow::{review, routing_publishing};
 use crate::route::{Plan, Step};
 
 /// The value of the field `by` for a phone number, an e-mail address or a push token.
 const CONTACT: &str = "contact";
 
 pub(super) fn routes(service: &mut ServiceConfig) {
-    service.route("/routing", web::get().to(routing));
+    service
+        .route("/routing", web::get().to(routing))
+        .route("/routing/new", web::get().to(text::new))
+        .route("/routing/text/{path:.+}", web::get().to(text::show))
+        .route("/routing/text/{path:.+}", web::post().to(text::edit))
+        .route("/routing/restore", web::post().to(history::restore))
+        .route("/routing/changes", web::get().to(changes::list))
+        .route("/routing/changes/{id}", web::get().to(changes::show))
+        .route("/routing/changes/{id}/{step}", web::post().to(changes::step));
+}
+
+impl From<routing_publishing::Error> for PageError {
+    fn from(error: routing_publishing::Error) -> Self {
+        use review::Error as R;
+        use routing_publishing::Error as E;
+        let text = error.to_string();
+        match error {
+            E::Review(R::Forbidden(_)) => Self::Forbidden,
+            E::Review(R::Change(ChangeError::OwnChange(_))) => Self::Denied(text),
+            E::Review(R::Change(error)) if error.is_about_input() => Self::Invalid(text),
+            E::FromFiles | E::Review(R::Change(_) | R::Conflict(_)) => Self::Conflict(text),
+            E::Review(R::UnknownChange(_)) | E::UnknownVersion => Self::NotFound,
+            E::Invalid(_) => Self::Invalid(text),
+            E::Review(R::Store(error)) => Self::Store(error),
+        }
+    }
+}
+
+/// The change that a form or an address names; `None` for a new one.
+async fn find(console: &Console, id: &str) -> Result<Option<TemplateChange>, PageError> {
+    if id.is_empty() {
+        return Ok(None);
+    }
+    console.store.routing_changes().change(number(id)?).await?.ok_or(PageError::NotFound).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -56,6 +98,12 @@ struct RoutingPage {
     kind: String,
     ambiguity: Option<String>,
     recipients: Vec<ExplainedRoute>,
+    root: &'static str,
+    is_source: bool,
+    may_edit: bool,
+    /// Those that wait.
+    changes: Vec<Value>,
+    texts: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -101,7 +149,7 @@ async fn routing(console: Data<Console>, user: SignedIn, asked: Query<AskedRoute
     };
     let kind: Kind = asked.kind.parse().unwrap_or(Kind::Otp);
     let page = RoutingPage {
-        plans: console.inspector.plans.all().map(plan_row).collect(),
+        plans: console.inspector.setup().policy.plans.all().map(plan_row).collect(),
         kinds: Kind::ALL.into_iter().map(|it| kind_choice(it, kind)).collect(),
         identifiers: identifier_choices(&asked.by),
         value: asked.value.clone(),
@@ -110,8 +158,13 @@ async fn routing(console: Data<Console>, user: SignedIn, asked: Query<AskedRoute
         problem,
         is_asked,
         kind: kind.name().to_owned(),
-        ambiguity: ambiguity(recipients.len(), kind, console.inspector.otp_ambiguous),
+        ambiguity: ambiguity(recipients.len(), kind, console.inspector.setup().policy.recipients.otp_ambiguous),
         recipients: recipients.into_iter().map(|it| explained_route(it, kind)).collect(),
+        root: "/routing",
+        is_source: console.routing.is_source(),
+        may_edit: user.may(Action::EditRouting),
+        changes: console.store.routing_changes().waiting_changes().await?.iter().map(summary).collect(),
+        texts: console.routing.live().keys().cloned().collect(),
     };
     Ok(console.views.page("provider_routing", "Routing", &user, &page))
 }
@@ -129,7 +182,7 @@ async fn explain(console: &Console, asked: &AskedRoute, zone: &TimeZone) -> Resu
     match console.inspector.answer(Question::Explain(ExplainRequest { kind, target, at })).await {
         Answer::Explained { recipients } => Ok(recipients),
         Answer::Refused { reason } => Err(reason),
-        Answer::Providers { .. } => Ok(Vec::new()),
+        Answer::Providers { .. } | Answer::Config { .. } => Ok(Vec::new()),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::domain::cost::Cost;
 use crate::domain::delivery::{Attempt, EndReason};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::flow::delivery_metrics;
+use crate::flow::delivery_setup::DeliverySetup;
 use crate::flow::recipients::ResolvedRecipient;
 use crate::flow::sender::next_attempt;
 use crate::route::{self, Candidate, Decision};
@@ -22,6 +23,7 @@ impl Dispatch {
         recipient: &ResolvedRecipient,
         routing: &Routing<'_>,
     ) -> Result<RunResult, Error> {
+        let limits = &routing.setup.policy.limits;
         let mut decided: Option<Candidate> = None;
         // Candidates whose connections were all in use. Nothing was tried, so nothing is recorded.
         let mut busy: Vec<Attempt> = Vec::new();
@@ -51,14 +53,14 @@ impl Dispatch {
             if !shares.is_empty() {
                 return Ok(RunResult::Split(self.store.split(claimed, &shares).await?));
             }
-            if !self.policy.limits.allows(&claimed, &candidate, self.clock.now(), &|id| self.store.recipient_hash(id)) {
+            if !limits.allows(&claimed, &candidate, self.clock.now(), &|id| self.store.recipient_hash(id)) {
                 return self.end(claimed, None, EndReason::RateLimited).await;
             }
-            let attempt = self.attempt(&claimed, recipient, &candidate).await;
+            let attempt = self.attempt(routing.setup, &claimed, recipient, &candidate).await;
             let attempts = [claimed.attempts.as_slice(), &busy, std::slice::from_ref(&attempt)].concat();
             let next = self.decide(routing, &claimed, &attempts);
             let last = if attempt.outcome.is_local() {
-                self.policy.limits.was_not_attempted(&claimed);
+                limits.was_not_attempted(&claimed);
                 busy.push(attempt);
                 None
             } else {
@@ -79,12 +81,18 @@ impl Dispatch {
         self.registry.decide(&routing.candidates, routing.hedge, claimed, attempts)
     }
 
-    async fn attempt(&self, claimed: &Claimed, recipient: &ResolvedRecipient, candidate: &Candidate) -> Attempt {
+    async fn attempt(
+        &self,
+        setup: &DeliverySetup,
+        claimed: &Claimed,
+        recipient: &ResolvedRecipient,
+        candidate: &Candidate,
+    ) -> Attempt {
         self.registry.reserve(candidate);
         let reserve_segments = |segments: u32| self.registry.reserve_more(candidate, segments.saturating_sub(1));
-        let attempt = self.sender.attempt(claimed, recipient, candidate, reserve_segments).await;
+        let attempt = self.sender.attempt(setup, claimed, recipient, candidate, reserve_segments).await;
         let contact_hash = self.store.contact_hash(&candidate.contact).ok();
-        let attempt = self.registry.doubt(Attempt { contact_hash, cost: self.cost(&attempt), ..attempt });
+        let attempt = self.registry.doubt(Attempt { contact_hash, cost: cost(setup, &attempt), ..attempt });
         if attempt.outcome.is_local() {
             delivery_metrics::queued(claimed, candidate);
         } else {
@@ -93,10 +101,6 @@ impl Dispatch {
         }
         self.registry.record(&attempt);
         attempt
-    }
-
-    fn cost(&self, attempt: &Attempt) -> Option<Cost> {
-        self.profiles.iter().find(|profile| profile.provider == attempt.provider)?.cost(attempt)
     }
 
     // A worker stopped with this delivery in flight. The candidate that it would have chosen may have been used.
@@ -114,9 +118,13 @@ impl Dispatch {
             contact_hash: self.store.contact_hash(&candidate.contact).ok(),
             ..next_attempt(&claimed, &candidate)
         };
-        let attempt = Attempt { cost: self.cost(&attempt), ..attempt };
+        let attempt = Attempt { cost: cost(routing.setup, &attempt), ..attempt };
         self.store.record_attempt(claimed, attempt).await
     }
+}
+
+fn cost(setup: &DeliverySetup, attempt: &Attempt) -> Option<Cost> {
+    setup.profile(&attempt.provider)?.cost(attempt)
 }
 
 // Whether a receipt that waits for the end of this delivery says that the message has arrived.

@@ -100,6 +100,12 @@ impl RateCounter {
         }
     }
 
+    /// Continues with another limit and window. With a higher limit, at most one OTP more than the lower one is remembered of
+    /// each key.
+    pub(crate) fn set_limit(&mut self, limit: usize, window: Duration) {
+        (self.limit, self.window) = (limit, window);
+    }
+
     /// Counts one more OTP for `key`. `about` says what an alarm is about.
     pub(crate) fn count(&mut self, key: impl Hash, now: Timestamp, about: impl FnOnce() -> String) -> RateStatus {
         if self.limit == 0 {

@@ -55,3 +55,9 @@ pub(super) fn observe(table: &ProviderTable) {
         metrics::gauge!("otpost_circuit_state", "provider" => provider.0.clone()).set(level);
     }
 }
+
+/// Sets the gauge of a provider that is no longer configured: nothing is wrong with it.
+pub(super) fn forget(provider: &ProviderName) {
+    metrics::gauge!("otpost_circuit_state", "provider" => provider.0.clone()).set(0.0);
+    metrics::gauge!("otpost_receipts_missing_ratio", "provider" => provider.0.clone()).set(0.0);
+}

@@ -8,5 +8,5 @@ pub(crate) mod receipt_rate;
 pub mod registry;
 pub mod report;
 mod saved_states;
-mod spend;
+pub mod spend;
 mod trouble;

@@ -28,9 +28,10 @@ struct MinuteCounts {
 }
 
 impl ReceiptRate {
-    /// Starts to count for this provider.
-    pub(crate) fn expect(&mut self, provider: &ProviderName) {
-        self.0.entry(provider.clone()).or_default();
+    /// Counts for exactly these providers. What was counted for them before stays.
+    pub(crate) fn expect<'a>(&mut self, providers: impl Iterator<Item = &'a ProviderName>) {
+        let mut before = std::mem::take(&mut self.0);
+        self.0 = providers.map(|name| (name.clone(), before.remove(name).unwrap_or_default())).collect();
     }
 
     /// Whether receipts of this provider are counted.
@@ -97,7 +98,7 @@ mod tests {
     fn a_message_without_a_receipt_after_five_minutes_is_missing() {
         let acme = ProviderName("acme".to_owned());
         let mut rate = ReceiptRate::default();
-        rate.expect(&acme);
+        rate.expect([&acme].into_iter());
         (0..4).for_each(|_| rate.record_accepted(&acme, minute(0)));
         rate.record_accepted(&acme, minute(8));
         (0..3).for_each(|_| rate.record_receipt(&acme, minute(0)));
@@ -113,7 +114,7 @@ mod tests {
     fn providers_without_receipts_and_receipts_without_a_message_are_not_counted() {
         let (acme, other) = (ProviderName("acme".to_owned()), ProviderName("other".to_owned()));
         let mut rate = ReceiptRate::default();
-        rate.expect(&acme);
+        rate.expect([&acme].into_iter());
         rate.record_receipt(&acme, minute(0));
         rate.record_accepted(&other, minute(0));
         assert_eq!(rate.missing(minute(6)), []);
@@ -123,7 +124,7 @@ mod tests {
     fn the_memory_is_bounded() {
         let acme = ProviderName("acme".to_owned());
         let mut rate = ReceiptRate::default();
-        rate.expect(&acme);
+        rate.expect([&acme].into_iter());
         (0..10_000).for_each(|at| rate.record_accepted(&acme, minute(at)));
         assert_eq!(rate.0[&acme].len(), 67);
     }

@@ -1,10 +1,11 @@
 //! The registry of providers: their live state, made of the outcomes of attempts and of what operators decide, and the
 //! decisions that `route` takes on it.
 //!
-//! It sends nothing. Health lives in memory and starts anew with each process. What operators decide is in the table and
+//! It sends nothing. Health lives in memory and starts anew with each process; it outlives a change of the providers. What operators decide is in the table and
 //! is read four times a second.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,9 +22,10 @@ use crate::domain::delivery::{Attempt, ProviderName};
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Cause;
 use crate::flow::alarms::{AlarmKind, Alarms};
+use crate::flow::delivery_setup::DeliverySetup;
 use crate::route::ranking::ProviderTable;
-use crate::route::{self, Candidate, Decision, Hedge, ProviderProfile, RoutingRequest, Situation};
-use crate::store::providers::ProviderState;
+use crate::route::{self, Candidate, Decision, Hedge, RoutingRequest, Situation};
+use crate::store::providers::{Billed, Drain, ProviderState};
 use crate::store::{Claimed, Error, Store};
 
 /// How often operators' decisions are read.
@@ -41,14 +43,20 @@ pub struct ProviderRegistry {
     last_accepted: Mutex<BTreeMap<ProviderName, Timestamp>>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
-    otp_exceeds_cap: bool,
+    otp_exceeds_cap: AtomicBool,
+}
+
+/// What the database knows of providers, read before they are replaced.
+pub struct StoredFacts {
+    drains: Vec<Drain>,
+    billed: Vec<Billed>,
 }
 
 impl ProviderRegistry {
-    /// A registry of `profiles`, all enabled and healthy. With `otp_exceeds_cap` an OTP may be sent through a provider at
-    /// its spend cap when no other is left.
-    pub fn new(profiles: &[ProviderProfile], store: Arc<Store>, clock: Arc<dyn Clock>, otp_exceeds_cap: bool) -> Self {
-        let table = Mutex::new(ProviderTable::new(profiles));
+    /// A registry of the providers of `setup`, all enabled and healthy.
+    pub fn new(setup: &DeliverySetup, store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
+        let table = Mutex::new(ProviderTable::new(&setup.profiles));
+        let otp_exceeds_cap = AtomicBool::new(setup.policy.limits.may_exceed_cap(Priority::Otp));
         let (receipt_rate, trouble, last_accepted) = (Mutex::default(), Mutex::default(), Mutex::default());
         let gone = Mutex::default();
         Self { table, receipt_rate, trouble, gone, last_accepted, store, clock, otp_exceeds_cap }
@@ -82,7 +90,7 @@ impl ProviderRegistry {
     }
 
     fn request(&self, claimed: &Claimed) -> RoutingRequest {
-        let may_exceed = self.otp_exceeds_cap && claimed.priority() == Priority::Otp;
+        let may_exceed = self.otp_exceeds_cap.load(Ordering::Relaxed) && claimed.priority() == Priority::Otp;
         RoutingRequest {
             delivery: Some(claimed.id),
             priority: claimed.priority(),
@@ -119,6 +127,29 @@ impl ProviderRegistry {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner).doubt(attempt)
     }
 
+    /// Reads what [`replace`](Self::replace) needs of the database.
+    pub async fn stored_facts(&self) -> Result<StoredFacts, Error> {
+        let providers = self.store.providers();
+        Ok(StoredFacts { drains: providers.drains().await?, billed: providers.billed(self.clock.now()).await? })
+    }
+
+    /// Replaces the providers by those of `setup`. The state of those for which `keeps` is true stays.
+    pub fn replace(&self, setup: &DeliverySetup, stored: &StoredFacts, keeps: impl Fn(&ProviderName) -> bool) {
+        self.otp_exceeds_cap.store(setup.policy.limits.may_exceed_cap(Priority::Otp), Ordering::Relaxed);
+        let mut table = self.table();
+        let before: Vec<_> = table.entries().map(|(name, _)| name.clone()).collect();
+        table.replace(&setup.profiles, keeps);
+        table.drain(|name| stored.drains.iter().any(|drain| drain.provider.0 == name));
+        spend::load_history(&mut table, &stored.billed);
+        let removed: Vec<_> = before.into_iter().filter(|name| table.entry(name).is_none()).collect();
+        drop(table);
+        for provider in &removed {
+            circuit_metrics::forget(provider);
+            spend::forget(provider);
+            self.trouble.lock().unwrap_or_else(PoisonError::into_inner).forget(provider);
+        }
+    }
+
     /// Records the outcome of an attempt.
     pub fn record(&self, attempt: &Attempt) {
         let provider = &attempt.provider;
@@ -144,10 +175,9 @@ impl ProviderRegistry {
         spend::log_cap_changes(&cap_changes);
     }
 
-    /// Expects receipts of these providers for every message that they accept.
+    /// Expects receipts of exactly these providers for every message that they accept.
     pub fn expect_receipts<'a>(&self, providers: impl Iterator<Item = &'a ProviderName>) {
-        let mut receipt_rate = self.receipt_rate();
-        providers.for_each(|provider| receipt_rate.expect(provider));
+        self.receipt_rate().expect(providers);
     }
 
     /// Whether this provider sends receipts.

@@ -1,5 +1,7 @@
 //! Logs and metrics of what is spent on providers, and the spending of the hour before this process.
 
+use std::collections::BTreeSet;
+
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 use crate::route::ranking::ProviderTable;
@@ -10,10 +12,12 @@ pub(super) fn is_capped(table: &ProviderTable) -> bool {
     table.entries().any(|(_, entry)| entry.spend.cap().is_some())
 }
 
-/// Adds messages that were sent before this process started.
-pub(super) fn load_history(table: &mut ProviderTable, billed: &[Billed]) {
-    for it in billed {
-        table.load_history(&it.provider, it.at, it.units);
+/// Loads the messages that are on record as sent within the last hour, also by an earlier process.
+pub fn load_history(table: &mut ProviderTable, billed: &[Billed]) {
+    let providers: BTreeSet<_> = billed.iter().map(|it| &it.provider).collect();
+    for provider in providers {
+        let of_provider = billed.iter().filter(|it| it.provider == *provider);
+        table.load_history(provider, of_provider.map(|it| (it.at, it.units)));
     }
 }
 
@@ -42,5 +46,12 @@ pub(super) fn observe(table: &ProviderTable, now: Timestamp) {
         if let Some(cap) = entry.spend.cap() {
             metrics::gauge!("otpost_spend_cap", "provider" => provider.0.clone()).set(cap.units());
         }
+    }
+}
+
+/// Sets the gauges of a provider that is no longer configured.
+pub(super) fn forget(provider: &ProviderName) {
+    for gauge in ["otpost_spend_last_hour", "otpost_spend_cap"] {
+        metrics::gauge!(gauge, "provider" => provider.0.clone()).set(0.0);
     }
 }

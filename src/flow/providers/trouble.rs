@@ -56,15 +56,24 @@ impl ProviderTrouble {
         }
     }
 
+    /// The provider is no longer configured.
+    pub(super) fn forget(&mut self, provider: &ProviderName) {
+        self.0.remove(provider);
+        Self::set_gauges(provider, None);
+    }
+
+    fn set_gauges(provider: &ProviderName, current: Option<Cause>) {
+        for cause in Cause::iter().filter(|cause| cause.needs_operator()) {
+            let name = provider.0.clone();
+            metrics::gauge!("otpost_provider_trouble", "provider" => name, "cause" => cause.name())
+                .set(if current == Some(cause) { 1.0 } else { 0.0 });
+        }
+    }
+
     /// Sets the gauges of `providers`: 1 for the cause of an alarm, 0 for the others.
     pub(super) fn observe<'a>(&self, providers: impl Iterator<Item = &'a ProviderName>) {
         for provider in providers {
-            let current = self.0.get(provider).map(|trouble| trouble.cause);
-            for cause in Cause::iter().filter(|cause| cause.needs_operator()) {
-                let name = provider.0.clone();
-                metrics::gauge!("otpost_provider_trouble", "provider" => name, "cause" => cause.name())
-                    .set(if current == Some(cause) { 1.0 } else { 0.0 });
-            }
+            Self::set_gauges(provider, self.0.get(provider).map(|trouble| trouble.cause));
         }
     }
 }

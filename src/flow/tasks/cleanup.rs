@@ -67,12 +67,12 @@ impl Settings {
     }
 }
 
-/// Runs until the process ends. `longest_life` is the longest time that a code may be needed.
+/// Runs until the process ends. `longest_life` says the longest time that a code may be needed.
 pub async fn run(
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     settings: Settings,
-    longest_life: Duration,
+    longest_life: impl Fn() -> Duration + Send,
     alarms: Arc<Alarms>,
 ) {
     let mut space = tokio::time::interval(SPACE_EVERY);
@@ -89,7 +89,7 @@ pub async fn run(
                 let free = store.update_free_space().await;
                 ("free space", free.map(|free| watch_space(&store, &alarms, free)))
             }
-            _ = sweep.tick() => ("sweep", sweep_once(&store, clock.as_ref(), longest_life).await),
+            _ = sweep.tick() => ("sweep", sweep_once(&store, clock.as_ref(), longest_life()).await),
             () = tokio::time::sleep_until(next_count) => {
                 let began = Instant::now();
                 let counted = observe_backlogs(&store, clock.as_ref()).await;

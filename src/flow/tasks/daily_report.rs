@@ -14,12 +14,11 @@ use jiff::{ToSpan as _, Zoned};
 use serde::Deserialize;
 
 use super::super::reporting::{self, ReportRequest};
-use crate::channel::Provider;
 use crate::domain::chain;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::provider_profile::ProviderProfile;
-use crate::flow::dispatch::ConfiguredProvider;
+use crate::flow::delivery_setup::LiveSetup;
 use crate::flow::text_mail::{MailError, TextMail, escaped};
 use crate::report::columns::SummedReport;
 use crate::report::csv::Style;
@@ -124,25 +123,25 @@ pub enum Error {
     #[error("{failed} of {of} mails to operators were not sent; those operators get them at the next try")]
     Mail { failed: usize, of: usize, source: MailError },
     #[error(transparent)]
+    Provider(#[from] InvalidMail),
+    #[error(transparent)]
     Store(#[from] crate::store::Error),
 }
 
 /// The reports of each day.
 pub struct DailyReport {
     settings: Daily,
-    mail: Option<(Arc<dyn Provider>, Vec<Contact>)>,
+    setup: Arc<LiveSetup>,
+    mail_to: Vec<Contact>,
 }
 
 impl DailyReport {
     /// `None` when none are configured.
-    pub fn new(settings: &Settings, providers: &[ConfiguredProvider]) -> Result<Option<Self>, InvalidMail> {
+    pub fn new(settings: &Settings, setup: Arc<LiveSetup>) -> Result<Option<Self>, InvalidMail> {
         let settings = settings.daily.clone();
-        let mail = match providers.iter().find(|(profile, _)| settings.mails_through(profile)) {
-            Some((_, provider)) => Some((Arc::clone(provider), settings.addresses()?)),
-            None if settings.mail_provider.is_empty() => None,
-            None => return Err(InvalidMail::NoProvider(settings.mail_provider)),
-        };
-        Ok(settings.time.is_some().then_some(Self { settings, mail }))
+        settings.check(&setup.current().profiles)?;
+        let mail_to = if settings.mail_provider.is_empty() { Vec::new() } else { settings.addresses()? };
+        Ok(settings.time.is_some().then_some(Self { settings, setup, mail_to }))
     }
 
     /// Writes reports until the process ends.
@@ -214,10 +213,12 @@ impl DailyReport {
 
     /// The operators who did not get the mail of this day, with the hashes of their addresses.
     async fn lacking(&self, store: &Store, day: Date) -> Result<Vec<(&Contact, [u8; 16])>, Error> {
-        let Some((_, to)) = &self.mail else { return Ok(Vec::new()) };
+        if self.mail_to.is_empty() {
+            return Ok(Vec::new());
+        }
         let mailed = store.report_model().report_mails(&day.to_string()).await?;
         let mut lacking = Vec::new();
-        for contact in to {
+        for contact in &self.mail_to {
             let hash = store.contact_hash(contact)?;
             if !mailed.iter().any(|it| it[..] == hash) {
                 lacking.push((contact, hash));
@@ -234,7 +235,11 @@ impl DailyReport {
         request: &ReportRequest,
         lacking: &[(&Contact, [u8; 16])],
     ) -> Result<(), Error> {
-        let Some((provider, to)) = self.mail.as_ref().filter(|_| !lacking.is_empty()) else { return Ok(()) };
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let (setup, name) = (self.setup.current(), &self.settings.mail_provider);
+        let provider = setup.mail_provider(name).ok_or_else(|| InvalidMail::NoProvider(name.clone()))?;
         let text = summary(store, request).await?;
         let mut errors = Vec::new();
         for (contact, hash) in lacking {
@@ -245,7 +250,7 @@ impl DailyReport {
         }
         let failed = errors.len();
         let first = errors.into_iter().next();
-        first.map_or(Ok(()), |source| Err(Error::Mail { failed, of: to.len(), source }))
+        first.map_or(Ok(()), |source| Err(Error::Mail { failed, of: self.mail_to.len(), source }))
     }
 
     fn files(&self, day: Date) -> Vec<(PathBuf, SummedReport, ReportFormat)> {

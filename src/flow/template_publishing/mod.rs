@@ -1,6 +1,6 @@
 //! Takes changes of templates from a draft over a review to the recipients.
 //!
-//! The rules of the review are in `domain::template_change`; here they meet roles, validation and the audit log. A change is
+//! The rules of the review are in `domain::template_change`, its steps in `flow::review`; here they meet validation. A change is
 //! published in one transaction, after the whole set has been validated as files are; only then it becomes active.
 //! `publication` publishes, now or at a time. `source` reads the live texts from the database.
 
@@ -13,29 +13,15 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use super::alarms::Alarms;
-use crate::domain::access::{Action, Role};
-use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
-use crate::domain::clock::{Clock, Timestamp};
+pub use super::review::ActingUser;
+use super::review::{self, Review, ReviewEvents};
+use crate::domain::access::Action;
+use crate::domain::audit_event::AuditKind;
+use crate::domain::clock::Clock;
 use crate::domain::content_hash::ContentHash;
-use crate::domain::template_change::{ChangeError, TemplateChange, TemplateDraft};
+use crate::domain::template_change::{ChangeError, ChangeSubject, TemplateChange, TemplateDraft};
 use crate::render::{self, Diagnostic, LiveTemplates, Renderer, Settings, TemplatePath, TemplateSet, TemplateSource};
 use crate::store::{self, Store};
-
-/// Who acts.
-#[derive(Debug, Clone, Copy)]
-pub struct ActingUser<'a> {
-    /// The name, as in the audit log.
-    pub name: &'a str,
-    pub roles: &'a [Role],
-    /// The token that acts for the user, if it is a program. Authors and reviewers are users in any case.
-    pub token: Option<&'a str>,
-}
-
-impl ActingUser<'_> {
-    fn actor(self) -> Actor {
-        self.token.map_or_else(|| Actor::User(self.name.to_owned()), |token| Actor::Token(token.to_owned()))
-    }
-}
 
 /// Why a step was refused. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +52,18 @@ pub enum Error {
     Store(#[from] store::Error),
 }
 
+impl From<review::Error> for Error {
+    fn from(error: review::Error) -> Self {
+        match error {
+            review::Error::Forbidden(action) => Self::Forbidden(action),
+            review::Error::UnknownChange(id) => Self::UnknownChange(id),
+            review::Error::Change(error) => Self::Change(error),
+            review::Error::Conflict(sentence) => Self::Conflict(sentence),
+            review::Error::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 impl From<render::Error> for Error {
     fn from(error: render::Error) -> Self {
         match error {
@@ -75,9 +73,20 @@ impl From<render::Error> for Error {
     }
 }
 
+/// The steps of a review in the audit log.
+const EVENTS: ReviewEvents = ReviewEvents {
+    drafted: AuditKind::TemplateDrafted,
+    submitted: AuditKind::TemplateChangeSubmitted,
+    approved: AuditKind::TemplateChangeApproved,
+    denied: AuditKind::TemplateApprovalDenied,
+    rejected: AuditKind::TemplateChangeRejected,
+    withdrawn: AuditKind::TemplateChangeWithdrawn,
+};
+
 /// The way of templates to the recipients.
 pub struct TemplatePublisher {
     store: Arc<Store>,
+    review: Review,
     live: Arc<LiveTemplates>,
     settings: Settings,
     clock: Arc<dyn Clock>,
@@ -101,7 +110,9 @@ impl TemplatePublisher {
         let texts = store.template_changes().published_texts().await?;
         let published = ArcSwap::from_pointee(source::set_of(&texts, settings));
         let (settings, active) = (settings.clone(), Mutex::new(texts.last));
-        Ok(Self { store, live, settings, clock, alarms, published, active })
+        let (subject, events) = (ChangeSubject::Templates, EVENTS);
+        let review = Review { store: Arc::clone(&store), clock: Arc::clone(&clock), subject, events };
+        Ok(Self { store, review, live, settings, clock, alarms, published, active })
     }
 
     /// The live texts.
@@ -145,15 +156,10 @@ impl TemplatePublisher {
     ) -> Result<i64, Error> {
         self.allow(by, Action::EditTemplates)?;
         let now = self.clock.now();
-        let mut change = match change {
-            Some(id) => self.change(id).await?,
-            None => TemplateChange::new(by.name, now),
-        };
+        let mut change = self.review.change_or_new(change, by).await?;
         let live = self.live_set().text(path).map(str::to_owned);
         if ContentHash::of_text(live.as_deref()) != base {
-            return Err(Error::Conflict(format!(
-                "the live text of {path} has changed since you opened it; compare your text with it and save again"
-            )));
+            return Err(Error::Conflict(review::seen_is_old(&path.to_string())));
         }
         if text == live {
             if change.draft(&path.to_string()).is_none() {
@@ -164,7 +170,7 @@ impl TemplatePublisher {
             change.edit(by.name, TemplateDraft { path: path.to_string(), text, base: live }, now)?;
             self.refuse_errors_in(&change, path).await?;
         }
-        self.write(change, event(by, AuditKind::TemplateDrafted, now).with("path", path.to_string())).await
+        Ok(self.review.write_draft(by, change, &path.to_string()).await?)
     }
 
     /// Makes a change that brings back an older text, for the same review as any other.
@@ -179,88 +185,45 @@ impl TemplatePublisher {
     /// Removes a draft from its change.
     pub async fn drop_draft(&self, by: ActingUser<'_>, id: i64, path: &str) -> Result<(), Error> {
         self.allow(by, Action::EditTemplates)?;
-        let (mut change, now) = (self.change(id).await?, self.clock.now());
-        change.drop_draft(by.name, path, now)?;
-        let event = event(by, AuditKind::TemplateDrafted, now).with("path", path).with("removed", true);
-        self.write(change, event).await.map(drop)
+        Ok(self.review.drop_draft(by, id, path).await?)
     }
 
     /// Asks for a review, after the whole set has been validated.
     pub async fn submit(&self, by: ActingUser<'_>, id: i64, note: &str) -> Result<(), Error> {
         self.allow(by, Action::EditTemplates)?;
-        let (mut change, now) = (self.change(id).await?, self.clock.now());
-        change.submit(by.name, note, now)?;
+        let mut change = self.review.change(id).await?;
+        change.submit(by.name, note, self.clock.now())?;
         self.compile(&change).await?;
-        let event = reviewed_event(by.actor(), AuditKind::TemplateChangeSubmitted, &change, now);
-        self.write(change, event).await.map(drop)
+        Ok(self.review.write_submitted(by, change).await?)
     }
 
     /// Approves what `seen` is the hash of. An author who tries is refused, and that is recorded.
     pub async fn approve(&self, by: ActingUser<'_>, id: i64, seen: &str, comment: &str) -> Result<(), Error> {
         self.allow(by, Action::ApproveTemplates)?;
-        let (mut change, now) = (self.change(id).await?, self.clock.now());
-        let current = change.content_hash();
-        let seen = if seen == current.to_string() { current } else { ContentHash([0; 32]) };
-        if let Err(error) = change.approve(by.name, seen, comment, now) {
-            if matches!(error, ChangeError::OwnChange(_)) {
-                let event = reviewed_event(by.actor(), AuditKind::TemplateApprovalDenied, &change, now);
-                self.store.audit_events().record(&[event]).await?;
-            }
-            return Err(error.into());
-        }
-        if !change.is_editable() {
-            let event = reviewed_event(by.actor(), AuditKind::TemplateChangeApproved, &change, now);
-            return self.write(change, event).await.map(drop);
-        }
-        self.refuse_moved(&change)?;
-        let event = reviewed_event(by.actor(), AuditKind::TemplateChangeApproved, &change, now);
-        self.write(change, event).await.map(drop)
+        Ok(self.review.approve(by, id, seen, comment, |change| self.refuse_moved(change)).await?)
     }
 
     /// Rejects a change.
     pub async fn reject(&self, by: ActingUser<'_>, id: i64, comment: &str) -> Result<(), Error> {
         self.allow(by, Action::ApproveTemplates)?;
-        let (mut change, now) = (self.change(id).await?, self.clock.now());
-        change.reject(by.name, comment, now)?;
-        let event = reviewed_event(by.actor(), AuditKind::TemplateChangeRejected, &change, now);
-        self.write(change, event).await.map(drop)
+        Ok(self.review.reject(by, id, comment).await?)
     }
 
     /// Gives a change up.
     pub async fn withdraw(&self, by: ActingUser<'_>, id: i64) -> Result<(), Error> {
         self.allow(by, Action::EditTemplates)?;
-        let (mut change, now) = (self.change(id).await?, self.clock.now());
-        change.withdraw(now)?;
-        let event = reviewed_event(by.actor(), AuditKind::TemplateChangeWithdrawn, &change, now);
-        self.write(change, event).await.map(drop)
+        Ok(self.review.withdraw(by, id).await?)
     }
 
     fn allow(&self, by: ActingUser<'_>, action: Action) -> Result<(), Error> {
-        if !by.roles.iter().any(|role| role.may(action)) {
-            return Err(Error::Forbidden(action));
-        }
+        review::allow(by, action)?;
         if self.is_source() { Ok(()) } else { Err(Error::FromFiles) }
     }
 
-    async fn change(&self, id: i64) -> Result<TemplateChange, Error> {
-        self.store.template_changes().change(id).await?.ok_or(Error::UnknownChange(id))
-    }
-
-    async fn write(&self, change: TemplateChange, event: AuditEvent) -> Result<i64, Error> {
-        let changes = self.store.template_changes();
-        if change.id == 0 {
-            return Ok(changes.add_change(&change, &event).await?);
-        }
-        if changes.save_change(&change, &event.with("change", change.id)).await? {
-            return Ok(change.id);
-        }
-        Err(written_meanwhile(change.id))
-    }
-
-    fn refuse_moved(&self, change: &TemplateChange) -> Result<(), Error> {
+    fn refuse_moved(&self, change: &TemplateChange) -> Result<(), review::Error> {
         match self.moved(change).as_slice() {
             [] => Ok(()),
-            paths => Err(moved(paths)),
+            paths => Err(review::Error::Conflict(review::moved(paths))),
         }
     }
 
@@ -286,50 +249,11 @@ impl TemplatePublisher {
     }
 }
 
-fn event(by: ActingUser<'_>, kind: AuditKind, at: Timestamp) -> AuditEvent {
-    AuditEvent::new(by.actor(), kind, at)
-}
-
-// With everything that proves who wrote what, and what exactly was reviewed.
-fn reviewed_event(by: Actor, kind: AuditKind, change: &TemplateChange, at: Timestamp) -> AuditEvent {
-    let hashes = change.drafts.iter().map(|draft| {
-        let hash = draft.text.as_deref().map(|text| ContentHash::of_text(Some(text)).to_string());
-        (draft.path.clone(), hash.into())
-    });
-    let event = AuditEvent::new(by, kind, at)
-        .with("change", change.id)
-        .with("authors", change.authors.clone())
-        .with("content", change.content_hash().to_string())
-        .with("texts", serde_json::Value::Object(hashes.collect()));
-    let named = [
-        ("reason", Some(&change.note).filter(|note| !note.is_empty())),
-        ("reviewer", change.reviewer.as_ref()),
-        ("comment", change.comment.as_ref()),
-        ("emergency", change.emergency.as_ref()),
-    ];
-    named.into_iter().fold(event, |event, (key, value)| match value {
-        Some(value) => event.with(key, value.as_str()),
-        None => event,
-    })
-}
-
 fn with_drafts(set: TemplateSet, drafts: &[TemplateDraft], settings: &Settings) -> TemplateSet {
     drafts.iter().fold(set, |set, draft| match TemplatePath::parse(&draft.path) {
         Some(path) => set.with_text(&settings.dir, &path, draft.text.as_deref()),
         None => set,
     })
-}
-
-fn moved(paths: &[&str]) -> Error {
-    Error::Conflict(format!(
-        "the live text of {} has changed since the draft was begun; open the draft, compare it with the live text, save it \
-         again, and have the change reviewed again",
-        paths.join(", ")
-    ))
-}
-
-fn written_meanwhile(id: i64) -> Error {
-    Error::Conflict(format!("change {id} was written by another user meanwhile; load the page again"))
 }
 
 // Only a panic or the end of the process ends a blocking task early.

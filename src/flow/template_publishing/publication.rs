@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use super::{ActingUser, Error, TemplatePublisher, reviewed_event, source, written_meanwhile};
+use super::{ActingUser, Error, TemplatePublisher, source};
 use crate::domain::access::Action;
 use crate::domain::audit_event::{Actor, AuditKind};
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::domain::template_change::{ChangeState, TemplateChange};
 use crate::flow::alarms::AlarmKind;
+use crate::flow::review::{reviewed_event, written_meanwhile};
 use crate::render::Renderer;
 
 /// What another process publishes, and what is due, takes effect within this time.
@@ -21,7 +22,7 @@ impl TemplatePublisher {
     /// Publishes an approved change at once.
     pub async fn publish(&self, by: ActingUser<'_>, id: i64) -> Result<(), Error> {
         self.allow(by, Action::PublishTemplates)?;
-        let mut change = self.change(id).await?;
+        let mut change = self.review.change(id).await?;
         change.publish(by.name, self.clock.now())?;
         self.go_live(&change, by.actor()).await
     }
@@ -29,11 +30,12 @@ impl TemplatePublisher {
     /// Has an approved change published at a time.
     pub async fn schedule(&self, by: ActingUser<'_>, id: i64, at: Timestamp) -> Result<(), Error> {
         self.allow(by, Action::PublishTemplates)?;
-        let (mut change, now) = (self.change(id).await?, self.clock.now());
+        let (mut change, now) = (self.review.change(id).await?, self.clock.now());
         change.schedule(by.name, at, now)?;
         self.refuse_moved(&change)?;
         let event = reviewed_event(by.actor(), AuditKind::TemplateChangeScheduled, &change, now);
-        self.write(change, event.with("publish_at", at.to_string())).await.map(drop)
+        self.review.write(change, event.with("publish_at", at.to_string())).await?;
+        Ok(())
     }
 
     /// Publishes a change without an approval, because it cannot wait. An alarm lasts until it is reviewed.
@@ -42,7 +44,7 @@ impl TemplatePublisher {
         if !self.settings.emergency_publish {
             return Err(Error::NoEmergency);
         }
-        let mut change = self.change(id).await?;
+        let mut change = self.review.change(id).await?;
         change.publish_unapproved(by.name, reason, self.clock.now())?;
         self.go_live(&change, by.actor()).await?;
         self.observe(&self.store.template_changes().waiting_changes().await?);
@@ -57,7 +59,7 @@ impl TemplatePublisher {
         let at = change.published_at.unwrap_or_else(|| self.clock.now());
         let event = reviewed_event(by, AuditKind::TemplateChangePublished, change, at);
         let published = self.store.publish_change(change, *active, renderer.snapshots(), event).await?;
-        *active = published.ok_or_else(|| written_meanwhile(change.id))?;
+        *active = published.ok_or_else(|| Error::Conflict(written_meanwhile(change.id)))?;
         self.activate(renderer);
         tracing::info!(change = change.id, texts = change.drafts.len(), "templates published");
         Ok(())
@@ -120,7 +122,8 @@ impl TemplatePublisher {
         let event = reviewed_event(by, AuditKind::TemplatePublishFailed, &scheduled, now);
         let mut failed = scheduled;
         failed.fail(&problem, now);
-        self.write(failed, event.with("problem", problem)).await.map(drop)
+        self.review.write(failed, event.with("problem", problem)).await?;
+        Ok(())
     }
 
     // Activates texts that another process has published.

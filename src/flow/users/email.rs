@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::account::CurrentUser;
 use super::sessions::UserSession;
 use super::{Error, Users, codes};
-use crate::channel::Provider;
 use crate::domain::audit_event::AuditKind;
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
+use crate::flow::delivery_setup::LiveSetup;
 use crate::flow::text_mail::TextMail;
 use crate::store::users::{SessionChange, TokenHash, UserSecret};
 
@@ -26,7 +26,7 @@ const TRIES: u32 = 5;
 /// Sends the codes, and keeps those that are on their way.
 #[derive(Default)]
 pub(super) struct AddressMailer {
-    provider: Option<Arc<dyn Provider>>,
+    setup: Option<Arc<LiveSetup>>,
     pending: Mutex<HashMap<String, PendingEmail>>,
 }
 
@@ -38,12 +38,13 @@ struct PendingEmail {
 }
 
 impl AddressMailer {
-    pub(super) fn new(provider: Option<Arc<dyn Provider>>) -> Self {
-        Self { provider, pending: Mutex::default() }
+    pub(super) fn new(setup: Arc<LiveSetup>) -> Self {
+        Self { setup: Some(setup), pending: Mutex::default() }
     }
 
-    pub(super) fn provider(&self) -> Option<&Arc<dyn Provider>> {
-        self.provider.as_ref()
+    /// The e-mail provider that is tried first now.
+    pub(super) fn provider(&self) -> Option<Arc<dyn Provider>> {
+        self.setup.as_ref()?.current().first_mail_provider().cloned()
     }
 
     fn pending(&self) -> MutexGuard<'_, HashMap<String, PendingEmail>> {
@@ -80,7 +81,7 @@ impl Users {
             tries: TRIES,
         };
         self.mailer.pending().insert(row.name.clone(), pending);
-        let sent = text_of(&row.name, &code).send(&**provider, &address, CODE_LIFETIME).await;
+        let sent = text_of(&row.name, &code).send(&*provider, &address, CODE_LIFETIME).await;
         if let Err(error) = sent {
             tracing::warn!(error = chain(&error), user = row.name, "a code to verify an address could not be mailed");
             self.mailer.pending().remove(&row.name);

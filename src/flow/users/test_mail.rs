@@ -70,7 +70,7 @@ impl Users {
         let event = event.with("template", mail.path.as_str()).with("values", mail.values);
         self.store.audit_events().record(&[event]).await?;
         let text = TextMail { subject: format!("[Test] {}", mail.subject), text: mail.text, html: mail.html };
-        text.send_once(&**provider, &address, LIFETIME, mail.locale).await.map_err(|error| {
+        text.send_once(&*provider, &address, LIFETIME, mail.locale).await.map_err(|error| {
             tracing::warn!(error = chain(&error), user, template = mail.path, "a test mail could not be sent");
             Error::MailNotAccepted
         })?;

@@ -9,7 +9,9 @@ use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, ProviderName};
 use crate::store::Error;
-use crate::store::providers::{Billed, Drain, ProviderDecision, ProviderState, Providers, billed_minute, billed_since};
+use crate::store::providers::{
+    Billed, Drain, Pause, PauseDecision, ProviderDecision, ProviderState, Providers, billed_minute, billed_since,
+};
 
 #[async_trait]
 impl Providers for MemoryBackend {
@@ -38,6 +40,32 @@ impl Providers for MemoryBackend {
 
     async fn drains(&self) -> Result<Vec<Drain>, Error> {
         self.call("drains", |tables| tables.drains.values().cloned().collect()).await
+    }
+
+    async fn pause_delivery(&self, decision: &PauseDecision) -> Result<bool, Error> {
+        let PauseDecision { reason, actor, at } = decision.clone();
+        self.call("pause_delivery", |tables| {
+            let is_new = tables.pause.is_none();
+            if is_new {
+                tables.pause = Some(Pause { since: at, reason, by: actor.to_string() });
+                tables.events.push(decision.event(AuditKind::DeliveryPaused));
+            }
+            is_new
+        })
+        .await
+    }
+
+    async fn resume_delivery(&self, decision: &PauseDecision) -> Result<bool, Error> {
+        self.call("resume_delivery", |tables| {
+            let was_paused = tables.pause.take().is_some();
+            tables.events.extend(was_paused.then(|| decision.event(AuditKind::DeliveryResumed)));
+            was_paused
+        })
+        .await
+    }
+
+    async fn pause_of_operator(&self) -> Result<Option<Pause>, Error> {
+        self.call("pause_of_operator", |tables| tables.pause.clone()).await
     }
 
     async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error> {

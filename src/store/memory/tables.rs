@@ -18,7 +18,7 @@ use crate::store::Error;
 use crate::store::api_tokens::TokenRow;
 use crate::store::audit_archives::AuditArchive;
 use crate::store::audit_tree::{StoredCheckpoint, StoredTimestamp};
-use crate::store::providers::{Drain, ProviderState};
+use crate::store::providers::{Drain, Pause, ProviderState};
 use crate::store::rows::{
     AcceptResult, AcceptRows, ImportRows, NextState, RetireRows, RetiredRow, SettleResult, SettleRows,
 };
@@ -45,6 +45,7 @@ pub(super) struct Tables {
     pub(super) parked: BTreeMap<i64, ParkedRow>,
     pub(super) last_parked: i64,
     pub(super) drains: BTreeMap<ProviderName, Drain>,
+    pub(super) pause: Option<Pause>,
     pub(super) provider_states: Vec<ProviderState>,
     pub(super) snapshots: BTreeMap<TemplateVersion, TemplateSnapshot>,
     pub(super) activations: Vec<TemplateActivation>,

@@ -1,4 +1,4 @@
-//! Changes of templates and published texts.
+//! Changes and published texts, of each subject apart.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::MemoryBackend;
 use super::tables::Tables;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
-use crate::domain::template_change::{ChangeState, TemplateChange};
+use crate::domain::template_change::{ChangeState, ChangeSubject, TemplateChange};
 use crate::store::Error;
 use crate::store::template_changes::{PublishedTexts, TemplateChanges, TextPublication, TextVersion};
 
@@ -33,44 +33,51 @@ impl TemplateChanges for MemoryBackend {
         .await
     }
 
-    async fn change(&self, id: i64) -> Result<Option<TemplateChange>, Error> {
-        self.call("change", |tables| tables.changes.get(&id).cloned()).await
+    async fn change(&self, subject: ChangeSubject, id: i64) -> Result<Option<TemplateChange>, Error> {
+        self.call("change", |tables| tables.changes.get(&id).filter(|it| it.subject == subject).cloned()).await
     }
 
-    async fn waiting_changes(&self) -> Result<Vec<TemplateChange>, Error> {
+    async fn waiting_changes(&self, subject: ChangeSubject) -> Result<Vec<TemplateChange>, Error> {
         let is_waiting = |change: &&TemplateChange| {
-            matches!(change.state, ChangeState::Draft | ChangeState::Submitted | ChangeState::Approved)
-                || change.is_unreviewed()
+            change.subject == subject
+                && (matches!(change.state, ChangeState::Draft | ChangeState::Submitted | ChangeState::Approved)
+                    || change.is_unreviewed())
         };
         self.call("waiting_changes", |tables| tables.changes.values().rev().filter(is_waiting).cloned().collect()).await
     }
 
-    async fn changes(&self, before: i64, limit: u32) -> Result<Vec<TemplateChange>, Error> {
+    async fn changes(&self, subject: ChangeSubject, before: i64, limit: u32) -> Result<Vec<TemplateChange>, Error> {
         self.call("changes", |tables| {
-            tables.changes.range(..before).rev().take(limit as usize).map(|(_, change)| change.clone()).collect()
+            let of_subject = tables.changes.range(..before).rev().map(|(_, it)| it).filter(|it| it.subject == subject);
+            of_subject.take(limit as usize).cloned().collect()
         })
         .await
     }
 
-    async fn published_texts(&self) -> Result<PublishedTexts, Error> {
+    async fn published_texts(&self, subject: ChangeSubject) -> Result<PublishedTexts, Error> {
         self.call("published_texts", |tables| PublishedTexts {
-            last: tables.last_text(),
-            texts: tables.texts.iter().map(|text| (text.path.clone(), text.text.clone())).collect(),
+            last: tables.last_text(subject),
+            texts: tables.texts_of(subject).map(|text| (text.path.clone(), text.text.clone())).collect(),
         })
         .await
     }
 
-    async fn last_text(&self) -> Result<i64, Error> {
-        self.call("last_text", |tables| tables.last_text()).await
+    async fn last_text(&self, subject: ChangeSubject) -> Result<i64, Error> {
+        self.call("last_text", |tables| tables.last_text(subject)).await
     }
 
-    async fn adopt_texts(&self, texts: &[(String, String)], event: &AuditEvent) -> Result<bool, Error> {
+    async fn adopt_texts(
+        &self,
+        subject: ChangeSubject,
+        texts: &[(String, String)],
+        event: &AuditEvent,
+    ) -> Result<bool, Error> {
         self.call("adopt_texts", |tables| {
-            if !tables.texts.is_empty() {
+            if tables.last_text(subject) != 0 {
                 return false;
             }
             for (path, text) in texts {
-                tables.insert_text(path, Some(text), event.at, None);
+                tables.insert_text(subject, path, Some(text), event.at, None);
             }
             tables.events.push(event.clone());
             true
@@ -81,34 +88,34 @@ impl TemplateChanges for MemoryBackend {
     async fn publish_texts(&self, publication: &TextPublication<'_>) -> Result<Option<i64>, Error> {
         self.call("publish_texts", |tables| {
             let TextPublication { change, after, at, snapshots, activations, events } = publication;
-            if tables.last_text() != *after || !tables.save(change) {
+            if tables.last_text(change.subject) != *after || !tables.save(change) {
                 return None;
             }
             for draft in &change.drafts {
-                tables.insert_text(&draft.path, draft.text.as_ref(), *at, Some(change.id));
+                tables.insert_text(change.subject, &draft.path, draft.text.as_ref(), *at, Some(change.id));
             }
             tables.insert_activations(snapshots, activations);
             tables.events.extend_from_slice(events);
-            Some(tables.last_text())
+            Some(tables.last_text(change.subject))
         })
         .await
     }
 
-    async fn text_versions(&self, path: &str, limit: u32) -> Result<Vec<TextVersion>, Error> {
+    async fn text_versions(&self, subject: ChangeSubject, path: &str, limit: u32) -> Result<Vec<TextVersion>, Error> {
         self.call("text_versions", |tables| {
-            tables.texts.iter().rev().filter(|text| text.path == path).take(limit as usize).cloned().collect()
+            tables.texts_of(subject).rev().filter(|text| text.path == path).take(limit as usize).cloned().collect()
         })
         .await
     }
 
-    async fn text_version(&self, seq: i64) -> Result<Option<TextVersion>, Error> {
-        self.call("text_version", |tables| tables.texts.iter().find(|text| text.seq == seq).cloned()).await
+    async fn text_version(&self, subject: ChangeSubject, seq: i64) -> Result<Option<TextVersion>, Error> {
+        self.call("text_version", |tables| tables.texts_of(subject).find(|text| text.seq == seq).cloned()).await
     }
 
-    async fn all_texts(&self) -> Result<BTreeMap<String, Vec<Option<String>>>, Error> {
+    async fn all_texts(&self, subject: ChangeSubject) -> Result<BTreeMap<String, Vec<Option<String>>>, Error> {
         self.call("all_texts", |tables| {
             let mut all: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
-            for text in &tables.texts {
+            for text in tables.texts_of(subject) {
                 all.entry(text.path.clone()).or_default().push(text.text.clone());
             }
             all
@@ -118,13 +125,24 @@ impl TemplateChanges for MemoryBackend {
 }
 
 impl Tables {
-    fn last_text(&self) -> i64 {
-        self.texts.last().map_or(0, |text| text.seq)
+    fn texts_of(&self, subject: ChangeSubject) -> impl DoubleEndedIterator<Item = &TextVersion> {
+        self.texts.iter().filter(move |text| text.subject == subject)
     }
 
-    fn insert_text(&mut self, path: &str, text: Option<&String>, at: Timestamp, change: Option<i64>) {
-        let seq = self.last_text() + 1;
-        self.texts.push(TextVersion { seq, path: path.to_owned(), at, text: text.cloned(), change });
+    fn last_text(&self, subject: ChangeSubject) -> i64 {
+        self.texts_of(subject).next_back().map_or(0, |text| text.seq)
+    }
+
+    fn insert_text(
+        &mut self,
+        subject: ChangeSubject,
+        path: &str,
+        text: Option<&String>,
+        at: Timestamp,
+        change: Option<i64>,
+    ) {
+        let seq = self.texts.last().map_or(0, |text| text.seq) + 1;
+        self.texts.push(TextVersion { seq, subject, path: path.to_owned(), at, text: text.cloned(), change });
     }
 
     fn save(&mut self, change: &TemplateChange) -> bool {

@@ -11,7 +11,9 @@ use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 use crate::store::Error;
-use crate::store::providers::{Billed, Drain, ProviderDecision, ProviderState, Providers, billed_since};
+use crate::store::providers::{
+    Billed, Drain, Pause, PauseDecision, ProviderDecision, ProviderState, Providers, billed_since,
+};
 
 #[async_trait]
 impl Providers for Sqlite {
@@ -62,6 +64,47 @@ impl Providers for Sqlite {
             by,
         };
         Ok(rows.into_iter().map(drain).collect())
+    }
+
+    async fn pause_delivery(&self, decision: &PauseDecision) -> Result<bool, Error> {
+        let text =
+            "INSERT INTO delivery_pause (id, since, reason, actor) VALUES (1, ?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        let PauseDecision { reason, actor, at } = decision;
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let query = sqlx::query(text).bind(at.micros()).bind(reason).bind(actor.to_string());
+                if query.execute(&mut *transaction).await?.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                insert_event(&mut transaction, &decision.event(AuditKind::DeliveryPaused)).await?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn resume_delivery(&self, decision: &PauseDecision) -> Result<bool, Error> {
+        self.failure
+            .watch(async {
+                let mut write = self.writing().await?;
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let query = sqlx::query("DELETE FROM delivery_pause WHERE id = 1");
+                if query.execute(&mut *transaction).await?.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                insert_event(&mut transaction, &decision.event(AuditKind::DeliveryResumed)).await?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn pause_of_operator(&self) -> Result<Option<Pause>, Error> {
+        let text = "SELECT since, reason, actor FROM delivery_pause WHERE id = 1";
+        let row: Option<(i64, String, String)> = sqlx::query_as(text).fetch_optional(&self.read).await?;
+        Ok(row.map(|(since, reason, by)| Pause { since: Timestamp::from_micros(since), reason, by }))
     }
 
     async fn billed(&self, now: Timestamp) -> Result<Vec<Billed>, Error> {

@@ -1,4 +1,4 @@
-//! Changes of templates, their drafts, and published texts.
+//! Changes, their drafts, and published texts, of each subject apart.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,15 +13,15 @@ use super::json_rows::{array, object};
 use super::template_versions::insert_activations;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
-use crate::domain::template_change::{TemplateChange, TemplateDraft};
+use crate::domain::template_change::{ChangeSubject, TemplateChange, TemplateDraft};
 use crate::store::Error;
 use crate::store::template_changes::{PublishedTexts, TemplateChanges, TextPublication, TextVersion};
 
 #[async_trait]
 impl TemplateChanges for Sqlite {
     async fn add_change(&self, change: &TemplateChange, event: &AuditEvent) -> Result<i64, Error> {
-        let text = "INSERT INTO template_change (version, state, authors, note, created_at, changed_at)
-            SELECT 1, ?1->>'state', ?1->>'authors', ?1->>'note', ?1->>'created_at', ?1->>'changed_at' RETURNING id";
+        let text = "INSERT INTO template_change (subject, version, state, authors, note, created_at, changed_at)
+            SELECT ?1->>'subject', 1, ?1->>'state', ?1->>'authors', ?1->>'note', ?1->>'created_at', ?1->>'changed_at' RETURNING id";
         self.failure
             .watch(async {
                 let mut write = self.writing().await?;
@@ -51,45 +51,54 @@ impl TemplateChanges for Sqlite {
             .await
     }
 
-    async fn change(&self, id: i64) -> Result<Option<TemplateChange>, Error> {
-        let text = "SELECT * FROM template_change WHERE id = ?1";
-        Ok(self.with_drafts(sqlx::query(text).bind(id).fetch_all(&self.read).await?).await?.pop())
+    async fn change(&self, subject: ChangeSubject, id: i64) -> Result<Option<TemplateChange>, Error> {
+        let text = "SELECT * FROM template_change WHERE id = ?1 AND subject = ?2";
+        let rows = sqlx::query(text).bind(id).bind(subject.name()).fetch_all(&self.read).await?;
+        Ok(self.with_drafts(rows).await?.pop())
     }
 
-    async fn waiting_changes(&self) -> Result<Vec<TemplateChange>, Error> {
+    async fn waiting_changes(&self, subject: ChangeSubject) -> Result<Vec<TemplateChange>, Error> {
         let text = "SELECT * FROM template_change INDEXED BY template_change_waiting
-            WHERE state IN ('draft', 'submitted', 'approved') OR (state = 'published' AND reviewer IS NULL)
+            WHERE (state IN ('draft', 'submitted', 'approved') OR (state = 'published' AND reviewer IS NULL))
+              AND subject = ?1
             ORDER BY id DESC";
-        self.with_drafts(sqlx::query(text).fetch_all(&self.read).await?).await
+        self.with_drafts(sqlx::query(text).bind(subject.name()).fetch_all(&self.read).await?).await
     }
 
-    async fn changes(&self, before: i64, limit: u32) -> Result<Vec<TemplateChange>, Error> {
-        let text = "SELECT * FROM template_change WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
-        self.with_drafts(sqlx::query(text).bind(before).bind(limit).fetch_all(&self.read).await?).await
+    async fn changes(&self, subject: ChangeSubject, before: i64, limit: u32) -> Result<Vec<TemplateChange>, Error> {
+        let text = "SELECT * FROM template_change WHERE id < ?1 AND subject = ?3 ORDER BY id DESC LIMIT ?2";
+        let query = sqlx::query(text).bind(before).bind(limit).bind(subject.name());
+        self.with_drafts(query.fetch_all(&self.read).await?).await
     }
 
-    async fn published_texts(&self) -> Result<PublishedTexts, Error> {
+    async fn published_texts(&self, subject: ChangeSubject) -> Result<PublishedTexts, Error> {
         let text = "SELECT seq, path, text FROM template_text
-            WHERE seq IN (SELECT max(seq) FROM template_text GROUP BY path) ORDER BY seq";
-        let rows: Vec<(i64, String, Option<String>)> = sqlx::query_as(text).fetch_all(&self.read).await?;
+            WHERE seq IN (SELECT max(seq) FROM template_text WHERE subject = ?1 GROUP BY path) ORDER BY seq";
+        let query = sqlx::query_as(text).bind(subject.name());
+        let rows: Vec<(i64, String, Option<String>)> = query.fetch_all(&self.read).await?;
         let last = rows.last().map_or(0, |(seq, ..)| *seq);
         Ok(PublishedTexts { last, texts: rows.into_iter().map(|(_, path, text)| (path, text)).collect() })
     }
 
-    async fn last_text(&self) -> Result<i64, Error> {
-        last_text(&mut *self.read.acquire().await?).await
+    async fn last_text(&self, subject: ChangeSubject) -> Result<i64, Error> {
+        last_text(&mut *self.read.acquire().await?, subject).await
     }
 
-    async fn adopt_texts(&self, texts: &[(String, String)], event: &AuditEvent) -> Result<bool, Error> {
+    async fn adopt_texts(
+        &self,
+        subject: ChangeSubject,
+        texts: &[(String, String)],
+        event: &AuditEvent,
+    ) -> Result<bool, Error> {
         let rows = texts.iter().map(|(path, text)| TextObject { path, text: Some(text) });
         self.failure
             .watch(async {
                 let mut write = self.writing().await?;
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-                if last_text(&mut transaction).await? != 0 {
+                if last_text(&mut transaction, subject).await? != 0 {
                     return Ok(false);
                 }
-                insert_texts(&mut transaction, array(rows), event.at, None).await?;
+                insert_texts(&mut transaction, subject, array(rows), event.at, None).await?;
                 insert_event(&mut transaction, event).await?;
                 transaction.commit().await?;
                 Ok(true)
@@ -104,35 +113,40 @@ impl TemplateChanges for Sqlite {
             .watch(async {
                 let mut write = self.writing().await?;
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-                if last_text(&mut transaction).await? != *after || !update(&mut transaction, change).await? {
+                if last_text(&mut transaction, change.subject).await? != *after
+                    || !update(&mut transaction, change).await?
+                {
                     return Ok(None);
                 }
-                insert_texts(&mut transaction, array(rows), *at, Some(change.id)).await?;
+                insert_texts(&mut transaction, change.subject, array(rows), *at, Some(change.id)).await?;
                 insert_activations(&mut transaction, snapshots, activations).await?;
                 for event in *events {
                     insert_event(&mut transaction, event).await?;
                 }
-                let last = last_text(&mut transaction).await?;
+                let last = last_text(&mut transaction, change.subject).await?;
                 transaction.commit().await?;
                 Ok(Some(last))
             })
             .await
     }
 
-    async fn text_versions(&self, path: &str, limit: u32) -> Result<Vec<TextVersion>, Error> {
-        let text =
-            "SELECT seq, path, at, text, change_id FROM template_text WHERE path = ?1 ORDER BY seq DESC LIMIT ?2";
-        sqlx::query(text).bind(path).bind(limit).fetch_all(&self.read).await?.iter().map(version).collect()
+    async fn text_versions(&self, subject: ChangeSubject, path: &str, limit: u32) -> Result<Vec<TextVersion>, Error> {
+        let text = "SELECT seq, subject, path, at, text, change_id FROM template_text WHERE subject = ?3 AND path = ?1
+            ORDER BY seq DESC LIMIT ?2";
+        let query = sqlx::query(text).bind(path).bind(limit).bind(subject.name());
+        query.fetch_all(&self.read).await?.iter().map(version).collect()
     }
 
-    async fn text_version(&self, seq: i64) -> Result<Option<TextVersion>, Error> {
-        let text = "SELECT seq, path, at, text, change_id FROM template_text WHERE seq = ?1";
-        sqlx::query(text).bind(seq).fetch_optional(&self.read).await?.as_ref().map(version).transpose()
+    async fn text_version(&self, subject: ChangeSubject, seq: i64) -> Result<Option<TextVersion>, Error> {
+        let text = "SELECT seq, subject, path, at, text, change_id FROM template_text WHERE seq = ?1 AND subject = ?2";
+        let query = sqlx::query(text).bind(seq).bind(subject.name());
+        query.fetch_optional(&self.read).await?.as_ref().map(version).transpose()
     }
 
-    async fn all_texts(&self) -> Result<BTreeMap<String, Vec<Option<String>>>, Error> {
-        let text = "SELECT path, text FROM template_text ORDER BY seq";
-        let rows: Vec<(String, Option<String>)> = sqlx::query_as(text).fetch_all(&self.read).await?;
+    async fn all_texts(&self, subject: ChangeSubject) -> Result<BTreeMap<String, Vec<Option<String>>>, Error> {
+        let text = "SELECT path, text FROM template_text WHERE subject = ?1 ORDER BY seq";
+        let query = sqlx::query_as(text).bind(subject.name());
+        let rows: Vec<(String, Option<String>)> = query.fetch_all(&self.read).await?;
         let mut all: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
         for (path, text) in rows {
             all.entry(path).or_default().push(text);
@@ -161,8 +175,9 @@ impl Sqlite {
     }
 }
 
-async fn last_text(connection: &mut SqliteConnection) -> Result<i64, Error> {
-    let last: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM template_text").fetch_one(connection).await?;
+async fn last_text(connection: &mut SqliteConnection, subject: ChangeSubject) -> Result<i64, Error> {
+    let query = sqlx::query_scalar("SELECT max(seq) FROM template_text WHERE subject = ?1").bind(subject.name());
+    let last: Option<i64> = query.fetch_one(connection).await?;
     Ok(last.unwrap_or(0))
 }
 
@@ -192,18 +207,20 @@ async fn insert_drafts(connection: &mut SqliteConnection, id: i64, drafts: &[Tem
 
 async fn insert_texts(
     connection: &mut SqliteConnection,
+    subject: ChangeSubject,
     rows: String,
     at: Timestamp,
     change: Option<i64>,
 ) -> Result<(), Error> {
-    let text = "INSERT INTO template_text (path, at, text, change_id)
-        SELECT value->>'path', ?2, value->>'text', ?3 FROM json_each(?1)";
-    sqlx::query(text).bind(rows).bind(at.micros()).bind(change).execute(connection).await?;
+    let text = "INSERT INTO template_text (path, at, text, change_id, subject)
+        SELECT value->>'path', ?2, value->>'text', ?3, ?4 FROM json_each(?1)";
+    sqlx::query(text).bind(rows).bind(at.micros()).bind(change).bind(subject.name()).execute(connection).await?;
     Ok(())
 }
 
 #[derive(Serialize)]
 struct ChangeObject<'a> {
+    subject: &'static str,
     version: i64,
     state: &'static str,
     // JSON inside a JSON text: the column holds a text.
@@ -224,6 +241,7 @@ struct ChangeObject<'a> {
 impl<'a> ChangeObject<'a> {
     fn of(change: &'a TemplateChange) -> Self {
         Self {
+            subject: change.subject.name(),
             version: change.version,
             state: change.state.name(),
             authors: serde_json::to_string(&change.authors).unwrap_or_default(),
@@ -265,9 +283,11 @@ fn change(row: &SqliteRow) -> Result<TemplateChange, Error> {
     let id: i64 = row.try_get("id")?;
     let inconsistent = |what| Error::Inconsistent { table: "template_change", id: id.to_string(), what };
     let (state, authors): (String, String) = (row.try_get("state")?, row.try_get("authors")?);
+    let subject: String = row.try_get("subject")?;
     let time = |column| Ok::<_, Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_micros));
     Ok(TemplateChange {
         id,
+        subject: subject.parse().map_err(|_| inconsistent("subject"))?,
         version: row.try_get("version")?,
         state: state.parse().map_err(|_| inconsistent("state"))?,
         authors: serde_json::from_str(&authors).map_err(|_| inconsistent("authors"))?,
@@ -287,8 +307,11 @@ fn change(row: &SqliteRow) -> Result<TemplateChange, Error> {
 }
 
 fn version(row: &SqliteRow) -> Result<TextVersion, Error> {
+    let (seq, subject): (i64, String) = (row.try_get("seq")?, row.try_get("subject")?);
+    let inconsistent = |_| Error::Inconsistent { table: "template_text", id: seq.to_string(), what: "subject" };
     Ok(TextVersion {
-        seq: row.try_get("seq")?,
+        seq,
+        subject: subject.parse().map_err(inconsistent)?,
         path: row.try_get("path")?,
         at: Timestamp::from_micros(row.try_get("at")?),
         text: row.try_get("text")?,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
@@ -13,9 +14,12 @@ use otpost::domain::delivery::{Attempt, EndReason};
 use otpost::domain::money::Currency;
 use otpost::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use otpost::domain::outcome::{Cause, Outcome};
+use otpost::flow::delivery_setup::{ConfiguredProvider, DeliverySetup, DispatchPolicy, LiveSetup};
+use otpost::flow::limits::{self, SendLimits};
+use otpost::flow::recipients;
 use otpost::flow::tasks::daily_report::{DailyReport, Settings};
 use otpost::flow::tasks::report_keeper;
-use otpost::route::ProviderProfile;
+use otpost::route::{Plans, ProviderProfile};
 use serde_json::{Value, json};
 
 use super::Workspace;
@@ -217,8 +221,19 @@ fn daily_report(folder: &Path, relay: &Arc<Relay>, mail_to: &[&str]) -> DailyRep
     } }))
     .unwrap();
     let profile: ProviderProfile = serde_json::from_value(json!({ "name": "relay", "channel": "email" })).unwrap();
-    let providers = [(profile, Arc::clone(relay) as Arc<dyn Provider>)];
-    DailyReport::new(&settings, &providers).unwrap().unwrap()
+    let setup = setup(vec![(profile, Arc::clone(relay) as Arc<dyn Provider>)]);
+    DailyReport::new(&settings, setup).unwrap().unwrap()
+}
+
+/// The usual rules with these providers.
+fn setup(providers: Vec<ConfiguredProvider>) -> Arc<LiveSetup> {
+    let policy = DispatchPolicy {
+        recipients: recipients::Settings::default(),
+        plans: Plans::new(otpost::route::Settings::new()).unwrap(),
+        max_age: Duration::from_hours(24),
+        limits: SendLimits::new(limits::Settings::default()),
+    };
+    Arc::new(LiveSetup::new(DeliverySetup::new(policy, providers)))
 }
 
 #[tokio::test]
@@ -280,12 +295,13 @@ async fn a_mail_that_failed_is_repeated_for_those_who_lack_it_also_after_a_resta
 #[test]
 fn a_mail_that_cannot_be_sent_is_refused_at_the_start() {
     let daily = |more: Value| serde_json::from_value::<Settings>(json!({ "daily": more }));
-    let refused = |more| DailyReport::new(&daily(more).unwrap(), &[]).err().map(|error| error.to_string());
+    let refused =
+        |more| DailyReport::new(&daily(more).unwrap(), setup(Vec::new())).err().map(|error| error.to_string());
     assert_eq!(
         refused(json!({ "time": "06:00", "mail_provider": "relay" })).as_deref(),
         Some("report.daily.mail_provider: no e-mail provider has the name relay")
     );
-    assert!(DailyReport::new(&daily(json!({ "time": "" })).unwrap(), &[]).unwrap().is_none());
+    assert!(DailyReport::new(&daily(json!({ "time": "" })).unwrap(), setup(Vec::new())).unwrap().is_none());
     for bad in ["6", "25:00", "06:00:00.5", "noon"] {
         let error = daily(json!({ "time": bad })).unwrap_err().to_string();
         assert!(error.starts_with("expected a time such as"), "{bad}: {error}");

@@ -5,6 +5,7 @@ mod browser;
 mod providers;
 mod reports;
 mod routing;
+mod routing_changes;
 
 use std::time::{Duration, Instant};
 

@@ -145,3 +145,41 @@ async fn a_rate_alarm_names_the_delivery_and_a_recipient_that_can_be_searched_an
     }
     assert!(get(&gateway, "/metrics").contains("otpost_rate_limit_alarms_total{scope=\"recipient\"} "));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn config_show_names_the_origin_of_each_value_and_config_diff_what_the_gateway_does_not_use() {
+    let more = "[[provider]]\nname = \"secretive\"\nkind = \"push_http\"\nurl = \"http://127.0.0.1:1/\"\nheaders = { key = \"s3cret\" }";
+    let workspace = Workspace::new(more).await;
+    let gateway = workspace.serve();
+    let value = |shown: &Value, key: &str| {
+        let values = shown["values"].as_array().unwrap();
+        values.iter().find(|it| it["key"] == key).cloned().unwrap_or_else(|| panic!("no {key} in {shown}"))
+    };
+
+    let shown = json(&workspace, &["config", "show"]);
+    assert_eq!(value(&shown, "plan.otp.ttl")["value"], "5m");
+    assert_eq!(value(&shown, "provider[secretive].headers.key")["value"], "***");
+    assert_eq!(value(&shown, "delivery.paused")["origin"], "file");
+    assert!(!shown.to_string().contains("s3cret"));
+    let same = json(&workspace, &["config", "diff"]);
+    assert_eq!(same["needs_restart"], serde_json::json!([]), "{same}");
+    let differ: Vec<_> =
+        same["differences"].as_array().unwrap().iter().map(|it| it["key"].as_str().unwrap().to_owned()).collect();
+    assert!(!differ.iter().any(|key| key.starts_with("plan.")), "{differ:?}");
+
+    let config = workspace.path("otpost.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    super::reload::replace(
+        &workspace,
+        "otpost.toml",
+        &text.replace("threads = 1", "threads = 2").replace("ttl = \"5m\"", "ttl = \"4m\""),
+    );
+    super::reload::logged(&gateway, "need a restart").await;
+    let pending = json(&workspace, &["config", "diff"]);
+    assert!(pending["needs_restart"].to_string().contains("threads 1 -> 2"), "{pending}");
+    super::reload::replace(&workspace, "otpost.toml", &text.replace("ttl = \"5m\"", "ttl = \"50m\""));
+    super::reload::logged(&gateway, "plan.otp.ttl").await;
+    let refused = json(&workspace, &["config", "diff"]);
+    let ttl = refused["differences"].as_array().unwrap().iter().find(|it| it["key"] == "plan.otp.ttl").unwrap().clone();
+    assert_eq!((&ttl["running"], &ttl["file"]), (&"4m".into(), &"50m".into()));
+}

@@ -15,22 +15,23 @@ fn lines(gateway: &Served, text: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_provider_that_is_added_is_named_once_and_no_other_is() {
+async fn a_provider_that_is_added_is_used_and_named_once_and_no_other_is() {
     let workspace = Workspace::new("").await;
     let gateway = workspace.serve();
     let text = fs::read_to_string(workspace.path("otpost.toml")).unwrap();
     let (before, after) = text.split_once("\n[[provider]]").unwrap();
 
     replace(&workspace, "otpost.toml", &format!("{before}{DEAD}\n[[provider]]{after}"));
-    logged(&gateway, "need a restart").await;
+    logged(&gateway, "plans, limits and providers reloaded").await;
     gateway.signal("-HUP");
     while lines(&gateway, "revocation lists and clients reloaded").len() < 2 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 
-    let said = lines(&gateway, "need a restart");
+    let said = lines(&gateway, "plans, limits and providers reloaded");
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("\"changes\":\"provider dead-port was added\""), "{}", said[0]);
+    assert!(said[0].contains("\"changes\":\"provider dead-port added\""), "{}", said[0]);
+    assert!(lines(&gateway, "need a restart").is_empty(), "{}", gateway.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

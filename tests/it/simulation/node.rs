@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use otpost::channel::HttpProvider;
 use otpost::domain::delivery::ProviderName;
 use otpost::flow::alarms::Alarms;
-use otpost::flow::dispatch::{ConfiguredProvider, Dispatch, DispatchPolicy};
+use otpost::flow::delivery_setup::{ConfiguredProvider, DeliverySetup, DispatchPolicy, LiveSetup};
+use otpost::flow::dispatch::Dispatch;
 use otpost::flow::intake::Intake;
 use otpost::flow::limits;
 use otpost::flow::limits::SendLimits;
@@ -162,16 +163,17 @@ impl Node {
         }
         let rules = DispatchPolicy {
             recipients: recipients::Settings::default(),
-            plans: Arc::clone(plans),
+            plans: Plans::clone(plans),
             max_age: Duration::from_hours(24),
-            limits: Arc::new(SendLimits::new(limits::Settings::default())),
+            limits: SendLimits::new(limits::Settings::default()),
         };
         let routes = world.stations.iter().map(|station| {
             let line: ConfiguredProvider = (station.profile(), Arc::new(Line::new(world, gate, station)));
             line
         });
         let library = Arc::clone(&TEXTS.1);
-        let dispatch = Dispatch::new(Arc::clone(&store), library, rules, routes.collect(), clocks.clone());
+        let setup = Arc::new(LiveSetup::new(DeliverySetup::new(rules, routes.collect())));
+        let dispatch = Dispatch::new(Arc::clone(&store), library, Arc::clone(&setup), clocks.clone());
         let (registry, ended) = (Arc::clone(dispatch.registry()), dispatch.ended());
         registry.refresh().await?;
         let readers = world.stations.iter().map(|station| (station.name(), station.reader()));
@@ -179,14 +181,14 @@ impl Node {
         let receipts = Arc::new(Receipts::new(Arc::clone(&store), readers, Arc::clone(&registry), clocks.clone()));
         let settings = worker::Settings::default();
         let worker = Worker::new(&settings, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());
-        let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), Arc::clone(plans), Arc::clone(&clock));
+        let intake = Intake::new(Arc::clone(&store), Arc::clone(&worker), setup, Arc::clone(&clock));
         tokio::spawn(worker.run());
         let alarms = Arc::<Alarms>::default();
         tokio::spawn(registry.run(Arc::clone(&alarms)));
         tokio::spawn(Arc::clone(&receipts).run(ended));
         tokio::spawn(clock_monitor::run(Arc::clone(&store), clocks, Arc::clone(&alarms)));
         let longest = Duration::from_mins(10);
-        tokio::spawn(cleanup::run(Arc::clone(&store), clock, cleanup::Settings::default(), longest, alarms));
+        tokio::spawn(cleanup::run(Arc::clone(&store), clock, cleanup::Settings::default(), move || longest, alarms));
         Ok(Self { intake, receipts, store })
     }
 }

@@ -125,6 +125,13 @@ impl Gateway {
         Self::run(files, fakes, clock).await
     }
 
+    /// Ends in good order, and returns why it does not start with `config`.
+    pub(crate) async fn fails_to_restart_with(self, config: &Config) -> String {
+        let Self { files: _files, clock, running, .. } = self;
+        running.stop().await.unwrap();
+        app::Gateway::start(config, Clocks::both(clock)).await.err().unwrap().to_string()
+    }
+
     /// Starts anew from what a crash at this moment would leave on disk. The old process is never heard of again.
     pub(crate) async fn crash(self) -> Self {
         let Self { files, clock, fakes, running, mut abandoned } = self;

@@ -160,7 +160,7 @@ async fn first_found(store: &Store, filters: &[DeliveryFilter]) -> Result<Delive
 }
 
 fn empty<'a>(console: &Console, user: &SignedIn, form: &'a SearchForm) -> DeliveriesPage<'a> {
-    let mut providers: Vec<_> = console.inspector.profiles.iter().map(|it| it.provider.0.clone()).collect();
+    let mut providers: Vec<_> = console.inspector.setup().profiles.iter().map(|it| it.provider.0.clone()).collect();
     // One that was removed from the configuration may have deliveries.
     if !form.provider.is_empty() && !providers.contains(&form.provider) {
         providers.push(form.provider.clone());

@@ -109,7 +109,7 @@ pub(super) async fn read(console: &Console, recent: &RecentTotals) -> Result<Liv
     let (providers, providers_refused) = match console.inspector.answer(Question::Providers).await {
         Answer::Providers { providers, .. } => (providers.into_iter().map(provider_row).collect(), None),
         Answer::Refused { reason } => (Vec::new(), Some(reason)),
-        Answer::Explained { .. } => (Vec::new(), None),
+        Answer::Explained { .. } | Answer::Config { .. } => (Vec::new(), None),
     };
     let ends = console.expiry.ends();
     let mut certificates: Vec<_> = ends.into_iter().map(|(name, end)| certificate_row(&name, end, now)).collect();

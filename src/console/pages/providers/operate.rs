@@ -57,9 +57,10 @@ pub(super) async fn confirm_drain(
     asked: Query<AskedProvider>,
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::OperateProviders).await?;
-    let drained = profile(&console, &asked.name)?;
+    let setup = console.inspector.setup();
+    let drained = profile(&setup, &asked.name)?;
     let drains = console.store.providers().drains().await?;
-    let effect = DrainEffect::of(drained, &console.inspector.profiles, &drains, &console.inspector.plans);
+    let effect = DrainEffect::of(drained, &setup.profiles, &drains, &setup.policy.plans);
     let others = effect.others.iter().map(|it| OtherProvider {
         name: it.provider.0.clone(),
         countries: it.countries.iter().map(CountryPrefix::as_str).collect::<Vec<_>>().join(" "),
@@ -118,7 +119,7 @@ pub(super) async fn enable(
 
 async fn decision(console: &Data<Console>, user: &SignedIn, form: &OperateForm) -> Result<ProviderDecision, PageError> {
     require(console, user, Action::OperateProviders).await?;
-    let provider = profile(console, &form.name)?.provider.clone();
+    let provider = profile(&console.inspector.setup(), &form.name)?.provider.clone();
     let at = console.clocks.steady.now();
     let decision = ProviderDecision::new(provider, Some(&form.reason), user.actor(), at);
     if decision.reason.is_none() {

@@ -67,11 +67,12 @@ pub(super) async fn show(
     asked: Query<AskedProvider>,
 ) -> Result<HttpResponse, PageError> {
     require(&console, &user, Action::ViewProviders).await?;
-    let (profile, report) = (profile(&console, &asked.name)?, report(&console, &asked.name).await?);
+    let setup = console.inspector.setup();
+    let (profile, report) = (profile(&setup, &asked.name)?, report(&console, &asked.name).await?);
     let recent = console.recent.read(&console.store, console.clocks.steady.now()).await?;
     let days = recent.by_provider.get(&asked.name);
     let days: Vec<_> = days.into_iter().flatten().map(|(country, sums)| country_row(country, sums)).collect();
-    let before = console.inspector.profiles.iter().take_while(|it| it.provider != profile.provider);
+    let before = setup.profiles.iter().take_while(|it| it.provider != profile.provider);
     let (condition, tone) = condition(&report);
     let page = ProviderPage {
         done: sentence(&asked.done),

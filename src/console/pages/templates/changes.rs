@@ -15,39 +15,39 @@ use crate::domain::template_change::{ChangeState, TemplateChange, TemplateDraft}
 use crate::render::{TemplatePath, TemplateSet};
 
 /// The changes of one page of the list.
-const PAGE: u32 = 50;
+pub(in crate::console::pages) const PAGE: u32 = 50;
 
 /// `?before=120`.
 #[derive(Deserialize)]
-pub(super) struct ChangesQuery {
+pub(in crate::console::pages) struct ChangesQuery {
     #[serde(default)]
-    before: Option<i64>,
+    pub(in crate::console::pages) before: Option<i64>,
 }
 
 /// `?done=saved`.
 #[derive(Deserialize)]
-pub(super) struct ChangeQuery {
+pub(in crate::console::pages) struct ChangeQuery {
     #[serde(default)]
-    done: Option<String>,
+    pub(in crate::console::pages) done: Option<String>,
 }
 
 /// The fields of all steps; each form has those of its own.
 #[derive(Deserialize)]
-pub(super) struct ReviewForm {
+pub(in crate::console::pages) struct ReviewForm {
     #[serde(default)]
-    note: String,
+    pub(in crate::console::pages) note: String,
     #[serde(default)]
-    comment: String,
+    pub(in crate::console::pages) comment: String,
     #[serde(default)]
-    reason: String,
+    pub(in crate::console::pages) reason: String,
     /// The hash of the drafts that the reviewer saw.
     #[serde(default)]
-    content: String,
+    pub(in crate::console::pages) content: String,
     #[serde(default)]
-    path: String,
+    pub(in crate::console::pages) path: String,
     /// Date and time in UTC, such as `2026-11-27T17:04`.
     #[serde(default)]
-    at: String,
+    pub(in crate::console::pages) at: String,
 }
 
 pub(super) async fn list(
@@ -59,6 +59,8 @@ pub(super) async fn list(
     let changes = console.store.template_changes().changes(query.before.unwrap_or(i64::MAX), PAGE).await?;
     let is_full = changes.len() == PAGE as usize;
     let page = json!({
+        "root": "/templates",
+        "home": "Templates",
         "source": source_notice(&console),
         "changes": changes.iter().map(summary).collect::<Vec<_>>(),
         "next": changes.last().filter(|_| is_full).map(|change| change.id),
@@ -81,11 +83,27 @@ pub(super) async fn show(
     let drafts: Vec<_> =
         change.drafts.iter().map(|draft| shown_draft(draft, &live, moved.contains(&draft.path.as_str()))).collect();
     let data = json!({
+        "root": "/templates",
+        "home": "Templates",
+        "question": "Why are the templates changed?",
         "source": source_notice(&console),
-        "notice": done(query.done.as_deref()),
+        "drafts": drafts,
+        "moved": !moved.is_empty(),
+        "changes": [],
+        "problems": [],
+        "may": steps(&console, &user, &change, !moved.is_empty()),
+    });
+    let data = with_facts(data, change_facts(&change, query.done.as_deref()));
+    Ok(console.views.page("template_change", &format!("Change {id}"), &user, &data))
+}
+
+/// What the page of a change says of it, whatever its texts are.
+pub(in crate::console::pages) fn change_facts(change: &TemplateChange, word: Option<&str>) -> Value {
+    json!({
+        "notice": done(word),
         "id": change.id,
-        "state": state_label(&change),
-        "badge": badge(&change),
+        "state": state_label(change),
+        "badge": badge(change),
         "note": change.note,
         "authors": change.authors.join(", "),
         "reviewer": change.reviewer.as_deref().unwrap_or_default(),
@@ -99,11 +117,15 @@ pub(super) async fn show(
         "problem": change.problem.as_deref().unwrap_or_default(),
         "created_at": change.created_at,
         "content": change.content_hash().to_string(),
-        "drafts": drafts,
-        "moved": !moved.is_empty(),
-        "may": steps(&console, &user, &change, !moved.is_empty()),
-    });
-    Ok(console.views.page("template_change", &format!("Change {id}"), &user, &data))
+    })
+}
+
+/// Both objects in one.
+pub(in crate::console::pages) fn with_facts(mut data: Value, facts: Value) -> Value {
+    if let (Some(data), Value::Object(facts)) = (data.as_object_mut(), facts) {
+        data.extend(facts);
+    }
+    data
 }
 
 fn shown_draft(draft: &TemplateDraft, live: &TemplateSet, moved: bool) -> Value {
@@ -134,6 +156,7 @@ fn steps(console: &Console, user: &SignedIn, change: &TemplateChange, moved: boo
         "own": may(Action::ApproveTemplates) && waits && is_own,
         "reject": may(Action::ApproveTemplates) && is_state(&[ChangeState::Submitted, ChangeState::Approved]),
         "publish": may(Action::PublishTemplates) && is_state(&[ChangeState::Approved]) && !moved,
+        "schedule": true,
         "emergency": emergency && is_state(&[ChangeState::Draft, ChangeState::Submitted])
             && !change.drafts.is_empty() && !moved,
         "withdraw": may(Action::EditTemplates) && change.is_editable(),
@@ -170,7 +193,7 @@ pub(super) async fn step(
     Ok(see_other(&format!("/templates/changes/{id}?done={word}")))
 }
 
-fn number(id: &str) -> Result<i64, PageError> {
+pub(in crate::console::pages) fn number(id: &str) -> Result<i64, PageError> {
     id.parse().map_err(|_| PageError::NotFound)
 }
 

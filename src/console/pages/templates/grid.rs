@@ -32,6 +32,7 @@ pub(super) async fn grid(console: Data<Console>, user: SignedIn) -> Result<HttpR
     let rows: Vec<_> =
         Kind::ALL.into_iter().flat_map(|kind| Channel::ALL.map(|channel| cells.row(kind, channel))).collect();
     let page = json!({
+        "root": "/templates",
         "source": source_notice(&console),
         "changes": waiting.iter().map(summary).collect::<Vec<_>>(),
         "locales": locales,

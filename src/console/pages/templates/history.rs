@@ -19,13 +19,13 @@ use crate::store::template_changes::TextVersion;
 const COMPARED_MAX: usize = 2048;
 
 /// The newest texts of a template that its page shows.
-const SHOWN_MAX: u32 = 20;
+pub(in crate::console::pages) const SHOWN_MAX: u32 = 20;
 
 #[derive(Deserialize)]
-pub(super) struct RestoreForm {
+pub(in crate::console::pages) struct RestoreForm {
     /// The number of the text.
     #[serde(default)]
-    seq: i64,
+    pub(in crate::console::pages) seq: i64,
 }
 
 /// Makes a change with an older text.
@@ -75,12 +75,19 @@ pub(super) async fn of_path(console: &Console, path: &TemplatePath) -> Result<Ve
             None => None,
         };
         let before = versions.get(at + 1).and_then(|before| before.text.as_deref());
-        rows.push(row(version, before, change.as_ref(), at == 0));
+        rows.push(version_row(version, before, change.as_ref(), at == 0, "from the template folder"));
     }
     Ok(rows)
 }
 
-fn row(version: &TextVersion, before: Option<&str>, change: Option<&TemplateChange>, is_live: bool) -> Value {
+/// A text that was live, after `before`. `origin` is where those come from that no change has published.
+pub(in crate::console::pages) fn version_row(
+    version: &TextVersion,
+    before: Option<&str>,
+    change: Option<&TemplateChange>,
+    is_live: bool,
+    origin: &str,
+) -> Value {
     let text = version.text.as_deref().unwrap_or_default();
     let is_first = version.change.is_none();
     let is_short = text.len() <= COMPARED_MAX && before.is_none_or(|before| before.len() <= COMPARED_MAX);
@@ -90,7 +97,7 @@ fn row(version: &TextVersion, before: Option<&str>, change: Option<&TemplateChan
         "change": version.change,
         "authors": change.map(|change| change.authors.join(", ")).unwrap_or_default(),
         "reviewer": change.and_then(|change| change.reviewer.clone()).unwrap_or_default(),
-        "note": change.map_or("from the template folder", |change| change.note.as_str()),
+        "note": change.map_or(origin, |change| change.note.as_str()),
         "is_removed": version.text.is_none(),
         "is_live": is_live,
         "is_first": is_first,

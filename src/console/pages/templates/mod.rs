@@ -21,7 +21,10 @@ use crate::domain::template_change::{ChangeError, ChangeState, TemplateChange};
 use crate::flow::template_publishing::{self, ActingUser};
 use crate::render::Diagnostic;
 
+pub(super) use changes::{ChangeQuery, ChangesQuery, PAGE, ReviewForm, change_facts, number, with_facts};
+pub(super) use history::{RestoreForm, SHOWN_MAX, version_row};
 pub(in crate::console) use mail::MailPreviews;
+pub(super) use text::hash;
 
 /// A text that is far too large is refused with a diagnostic, as any other error, so the form is read as far as this.
 const FORM_MAX: usize = 4 * 1024 * 1024;
@@ -60,12 +63,12 @@ impl From<template_publishing::Error> for PageError {
 }
 
 /// The user as the flow layer knows users.
-fn acting(user: &SignedIn) -> ActingUser<'_> {
+pub(super) fn acting(user: &SignedIn) -> ActingUser<'_> {
     ActingUser { name: &user.user, roles: &user.roles, token: None }
 }
 
 /// What differs, as a sequence of texts that stayed, were removed or were added.
-fn diff(old: &str, new: &str) -> Vec<Value> {
+pub(super) fn diff(old: &str, new: &str) -> Vec<Value> {
     let (old, new) = (tokens(old), tokens(new));
     let words = TextDiff::from_slices(&old, &new);
     let mut spans: Vec<(ChangeTag, String)> = Vec::new();
@@ -151,7 +154,7 @@ fn state_label(change: &TemplateChange) -> &'static str {
 }
 
 /// A change in a list.
-fn summary(change: &TemplateChange) -> Value {
+pub(super) fn summary(change: &TemplateChange) -> Value {
     json!({
         "id": change.id,
         "state": state_label(change),

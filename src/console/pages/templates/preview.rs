@@ -103,7 +103,8 @@ fn sms(console: &Console, sample: &MessageSample) -> Option<Value> {
         let at: Vec<_> = it.at.iter().take(12).map(ToString::to_string).collect();
         json!({ "character": it.to_string(), "at": at.join(", ") })
     });
-    let providers = console.inspector.profiles.iter().filter(|profile| profile.channel == Channel::Sms);
+    let setup = console.inspector.setup();
+    let providers = setup.profiles.iter().filter(|profile| profile.channel == Channel::Sms);
     let segments = u64::try_from(size.segments).unwrap_or(u64::MAX);
     let costs = providers.filter(|profile| profile.price != Price::default()).map(
         |profile| json!({ "provider": profile.provider.to_string(), "sum": profile.price.times(segments).to_string() }),

@@ -229,7 +229,7 @@ fn sample(name: &str) -> SampleValues {
 }
 
 // What is no hash is the hash of no text, so it is refused as a text that has changed.
-fn hash(hex: &str) -> ContentHash {
+pub(in crate::console::pages) fn hash(hex: &str) -> ContentHash {
     let bytes = hex::decode(hex).ok().and_then(|bytes| bytes.try_into().ok());
     ContentHash(bytes.unwrap_or([0; 32]))
 }

@@ -6,12 +6,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::attempts::Attempts;
-use crate::channel::Provider;
 use crate::domain::clock::{Clocks, Timestamp};
 use crate::domain::contact::{Channel, Contact};
 use crate::domain::duration;
 use crate::domain::provider_profile::ProviderProfile;
-use crate::flow::dispatch::ConfiguredProvider;
+use crate::flow::delivery_setup::LiveSetup;
 use crate::flow::text_mail::{MailError, TextMail, escaped};
 use crate::store::Store;
 use crate::store::audit_tree::StoredCheckpoint;
@@ -42,9 +41,10 @@ impl Default for CheckpointMailSettings {
     }
 }
 
-/// An address, and the provider that reaches it.
+/// An address, and the name of the provider that reaches it.
 pub struct CheckpointMail {
-    provider: Arc<dyn Provider>,
+    setup: Arc<LiveSetup>,
+    provider: String,
     to: Contact,
     every: Duration,
 }
@@ -52,6 +52,8 @@ pub struct CheckpointMail {
 /// Why a checkpoint was not mailed.
 #[derive(Debug, thiserror::Error)]
 enum Error {
+    #[error("audit.mail.provider: {0} is no longer an e-mail provider; name another one, and restart")]
+    NoProvider(String),
     #[error(transparent)]
     Mail(#[from] MailError),
     #[error(transparent)]
@@ -82,13 +84,10 @@ impl CheckpointMail {
     ///
     /// # Errors
     /// As [`check`](Self::check).
-    pub fn configured(
-        settings: &CheckpointMailSettings,
-        providers: &[ConfiguredProvider],
-    ) -> Result<Option<Self>, String> {
-        let Some(to) = Self::check(settings, providers.iter().map(|(profile, _)| profile))? else { return Ok(None) };
-        let named = providers.iter().find(|(profile, _)| profile.provider.0 == settings.provider);
-        Ok(named.map(|(_, provider)| Self { provider: Arc::clone(provider), to, every: settings.every }))
+    pub fn configured(settings: &CheckpointMailSettings, setup: &Arc<LiveSetup>) -> Result<Option<Self>, String> {
+        let to = Self::check(settings, setup.current().profiles.iter())?;
+        let (setup, provider, every) = (Arc::clone(setup), settings.provider.clone(), settings.every);
+        Ok(to.map(|to| Self { setup, provider, to, every }))
     }
 }
 
@@ -132,7 +131,9 @@ async fn mail_newest(store: &Store, mail: &CheckpointMail, now: Timestamp) -> Re
             return Ok(Some(due));
         }
     }
-    text_of(&newest).send(&*mail.provider, &mail.to, VALID_FOR).await?;
+    let setup = mail.setup.current();
+    let provider = setup.mail_provider(&mail.provider).ok_or_else(|| Error::NoProvider(mail.provider.clone()))?;
+    text_of(&newest).send(&**provider, &mail.to, VALID_FOR).await?;
     store.audit_tree().keep_publication(PLACE, newest.size, now).await?;
     tracing::info!(size = newest.size, place = PLACE, "audit checkpoint published");
     Ok(Some(now.after(mail.every)))
