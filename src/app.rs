@@ -50,7 +50,7 @@ use earlier_files::EarlierFiles;
 pub use error::Error;
 use listeners::{answer_questions, listen_for_console, listen_for_receipts};
 pub use parts::Parts;
-use parts::{build, publishers, users_of};
+use parts::{build, publishers, sign_on_of, users_of};
 
 /// How long deliveries in flight may take after a stop was requested: one attempt and its settlement.
 const DRAIN: Duration = Duration::from_secs(9);
@@ -181,6 +181,7 @@ impl Gateway {
             templates: Arc::clone(&publisher),
             clocks: clocks.clone(),
             users: Arc::clone(&users),
+            sign_on: sign_on_of(config, &store, &clocks)?,
             dossiers: config.dossiers(),
             daily_reports: config.report.daily.clone(),
             export_folder: config.store.sqlite_path()?.parent().map(|it| Path::new(".").join(it)).unwrap_or_default(),

@@ -8,7 +8,7 @@ use super::{Error, join, variable};
 use crate::file_access;
 
 /// Keys whose value is a secret, wherever they are.
-const SECRET_KEYS: [&str; 4] = ["password", "secret", "headers", "static_fields"];
+const SECRET_KEYS: [&str; 5] = ["password", "secret", "client_secret", "headers", "static_fields"];
 
 /// What a secret means that this process cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,6 +25,7 @@ use crate::flow::dossiers;
 use crate::flow::exports::Exports;
 use crate::flow::inspector::Inspector;
 use crate::flow::recent::RecentReader;
+use crate::flow::single_sign_on::SingleSignOn;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::flow::tasks::daily_report::Daily;
 use crate::flow::template_publishing::TemplatePublisher;
@@ -54,6 +55,7 @@ pub struct Console {
     pub templates: Arc<TemplatePublisher>,
     pub clocks: Clocks,
     users: Arc<Users>,
+    sign_on: Option<SingleSignOn>,
     pub dossiers: dossiers::Settings,
     pub daily_reports: Daily,
     exports: Exports,
@@ -81,6 +83,8 @@ pub struct ConsoleParts {
     pub templates: Arc<TemplatePublisher>,
     pub clocks: Clocks,
     pub users: Arc<Users>,
+    /// Signing in at an identity provider, if there is one.
+    pub sign_on: Option<SingleSignOn>,
     pub dossiers: dossiers::Settings,
     pub daily_reports: Daily,
     /// Where files are made that operators export.
@@ -94,8 +98,8 @@ pub fn listen(
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     settings.check()?;
-    let ConsoleParts { store, inspector, alarms, clocks, users, templates, dossiers, daily_reports, export_folder } =
-        parts;
+    let ConsoleParts { store, inspector, alarms, clocks, users, sign_on, templates, .. } = parts;
+    let ConsoleParts { dossiers, daily_reports, export_folder, .. } = parts;
     let (address, steady) = (settings.address(), Arc::clone(&clocks.steady));
     let console = Data::new(Console {
         store,
@@ -103,6 +107,7 @@ pub fn listen(
         alarms,
         clocks,
         users,
+        sign_on,
         templates,
         dossiers,
         mails: MailPreviews::default(),
@@ -112,7 +117,7 @@ pub fn listen(
         expiry: Arc::clone(&expiry),
         recent: RecentReader::default(),
         views: Views::new(),
-        secure: address.has_tls(),
+        secure: settings.is_secure(),
     });
     let routes = move |service: &mut ServiceConfig| {
         let guarded = web::scope("").wrap(from_fn(access::guard));

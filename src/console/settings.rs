@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::flow::single_sign_on;
 use crate::flow::users::{SecondFactor, SessionLifetime};
 use crate::server::{Error, ListenAddress};
 
@@ -29,6 +30,10 @@ pub struct Settings {
     pub session: Duration,
     /// Whether users need a one-time code besides the password.
     pub second_factor: SecondFactor,
+    /// The address by which browsers reach the console, such as `https://otpost.bank.example`; empty if nothing needs it.
+    pub public_url: String,
+    /// Signing in at an identity provider.
+    pub oidc: single_sign_on::Settings,
 }
 
 impl Default for Settings {
@@ -40,6 +45,8 @@ impl Default for Settings {
             idle: Duration::from_mins(30),
             session: Duration::from_hours(12),
             second_factor: SecondFactor::Required,
+            public_url: String::new(),
+            oidc: single_sign_on::Settings::default(),
         }
     }
 }
@@ -52,7 +59,9 @@ impl Settings {
 
     /// All paths, to resolve relative ones.
     pub fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        [&mut self.certificate, &mut self.key].into_iter().filter(|path| !path.as_os_str().is_empty())
+        [&mut self.certificate, &mut self.key, &mut self.oidc.ca]
+            .into_iter()
+            .filter(|path| !path.as_os_str().is_empty())
     }
 
     /// How long sessions last.
@@ -66,6 +75,52 @@ impl Settings {
                 return Err(Error::setting(key, "must be at least 1m"));
             }
         }
+        self.check_public_url()?;
+        self.oidc.check().map_err(|error| Error::setting(error.key, error.what))?;
         self.address().check()
+    }
+    fn check_public_url(&self) -> Result<(), Error> {
+        let wrong = |what| Err(Error::setting("console.public_url", what));
+        if self.public_url.is_empty() {
+            let what =
+                "must be set for console.oidc: the address that browsers open, such as \"https://otpost.bank.example\"";
+            return if self.oidc.is_on() { wrong(what) } else { Ok(()) };
+        }
+        match single_sign_on::is_safe(&self.public_url) {
+            Err(what) => wrong(what),
+            Ok(url) if url.path() != "/" => wrong("must have no path: the console is at the root of its address"),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Whether browsers reach the console by HTTPS, so that cookies may be for HTTPS only.
+    pub(super) fn is_secure(&self) -> bool {
+        self.address().has_tls() || self.public_url.starts_with("https://")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_address_is_the_root_of_a_site_that_nobody_reads_along() {
+        let check = |public_url: &str| {
+            let settings =
+                Settings { listen: "127.0.0.1:0".to_owned(), public_url: public_url.to_owned(), ..Settings::default() };
+            settings.check().map_err(|error| error.to_string())
+        };
+        for url in ["", "https://otpost.bank.example", "https://otpost.bank.example/", "http://127.0.0.1:8470"] {
+            assert_eq!(check(url), Ok(()), "{url}");
+        }
+        for (url, expected) in [
+            ("otpost.bank.example", "expected https:// and a host"),
+            ("http://otpost.bank.example", "plain HTTP is allowed on this machine only"),
+            ("https://otpost.bank.example/console", "must have no path"),
+            ("https://otpost.bank.example?a=1", "no query"),
+        ] {
+            let error = check(url).unwrap_err();
+            assert!(error.starts_with("console.public_url: ") && error.contains(expected), "{error}");
+        }
     }
 }

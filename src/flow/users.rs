@@ -8,6 +8,7 @@ mod account;
 mod admin;
 mod codes;
 mod email;
+mod external;
 mod password;
 mod sessions;
 mod set_up;
@@ -28,6 +29,7 @@ use crate::store::users::{SessionChange, UserChange, UserRow};
 use crate::store::{self, Store};
 
 pub use account::CurrentUser;
+pub use external::ExternalSignInError;
 pub use password::InvalidPassword;
 pub use sessions::{BrowserOrigin, SessionLifetime, SessionToken, UserSession};
 pub use set_up::{SETUP_LIFETIME, SetupCode, SetupForm};
@@ -62,7 +64,7 @@ pub enum Error {
     Exists(String),
     #[error("there is no user {0}")]
     Unknown(String),
-    #[error("{0} is the last admin who can sign in: give the role admin to another user first")]
+    #[error("{0} is the last admin who can sign in with a password: give the role admin to another such user first")]
     LastAdmin(String),
     #[error("you cannot change your own roles or disable or reset yourself; another admin can")]
     Oneself,
@@ -72,6 +74,8 @@ pub enum Error {
         "the set-up code is not valid: it was used, is older than 24 hours, or is mistyped; an admin makes a new one"
     )]
     InvalidSetup,
+    #[error("{0} signs in at the identity provider, which knows the user's password and groups; change them there")]
+    External(String),
     #[error(transparent)]
     Password(#[from] InvalidPassword),
     #[error("the password is not right")]

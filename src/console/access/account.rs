@@ -30,6 +30,7 @@ pub(super) fn routes(service: &mut ServiceConfig) {
 #[derive(Serialize)]
 struct AccountPage {
     user: String,
+    is_external: bool,
     roles: Vec<&'static str>,
     has_app: bool,
     recovery_left: usize,
@@ -69,6 +70,8 @@ struct AppFields {
 
 #[derive(Deserialize)]
 struct EmailFields {
+    /// Empty for a user who signs in at an identity provider.
+    #[serde(default)]
     password: String,
     email: String,
 }
@@ -105,8 +108,8 @@ async fn page(
     let own = user.session().hash;
     let users = &console.users;
     let (sessions, factors, email) =
-        tokio::join!(users.sessions(&user.user), users.second_factors(&user.user), users.email(&user.user));
-    let (sessions, (has_app, recovery_left), email) = match (sessions, factors, email) {
+        tokio::join!(users.sessions(&user.user), users.sign_in_methods(&user.user), users.email(&user.user));
+    let (sessions, factors, email) = match (sessions, factors, email) {
         (Ok(sessions), Ok(factors), Ok(email)) => (sessions, factors, email),
         (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => return unavailable(&error),
     };
@@ -125,8 +128,9 @@ async fn page(
     let page = AccountPage {
         user: user.user.clone(),
         roles: user.roles.iter().map(|role| role.name()).collect(),
-        has_app,
-        recovery_left,
+        is_external: factors.is_external,
+        has_app: factors.has_app,
+        recovery_left: factors.recovery_left,
         qr_code: qr_code::data_url(&secret.uri(&user.user)),
         secret: secret.text(),
         email: email.map(|address| address.masked()),
@@ -147,14 +151,14 @@ async fn refused(console: &Console, user: &SignedIn, error: Error) -> HttpRespon
             StatusCode::UNPROCESSABLE_ENTITY
         }
         Error::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
-        Error::Outdated => StatusCode::CONFLICT,
+        Error::Outdated | Error::External(_) => StatusCode::CONFLICT,
         _ => return unavailable(&error),
     };
     page(console, user, status, sentence(&error), "").await
 }
 
 /// An error as a sentence of a page.
-pub(super) fn sentence(error: &Error) -> String {
+pub(super) fn sentence(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))

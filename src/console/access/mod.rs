@@ -8,6 +8,7 @@ mod cookie;
 mod guard;
 mod qr_code;
 mod sign_in;
+mod sign_on;
 mod signed_in;
 mod user_pages;
 mod welcome;
@@ -15,11 +16,14 @@ mod welcome;
 use actix_web::web::ServiceConfig;
 use serde::Deserialize;
 
+use crate::flow::single_sign_on;
+
 pub(super) use guard::{UPLOAD_MAX, guard};
 pub(super) use signed_in::SignedIn;
 
 /// The paths that answer without a session.
-const PUBLIC: [&str; 3] = [sign_in::PATH, welcome::PATH, "/assets/"];
+const PUBLIC: [&str; 6] =
+    [sign_in::PATH, welcome::PATH, "/assets/", sign_on::PATH, single_sign_on::CALLBACK, sign_on::LOGOUT];
 
 /// What was just done, as one of a few words that a page turns into a sentence.
 #[derive(Deserialize)]
@@ -32,6 +36,7 @@ struct DoneQuery {
 pub(super) fn routes(service: &mut ServiceConfig) {
     service
         .configure(sign_in::routes)
+        .configure(sign_on::routes)
         .configure(welcome::routes)
         .configure(account::routes)
         .configure(user_pages::routes);

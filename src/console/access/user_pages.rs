@@ -42,6 +42,7 @@ struct Listed {
     is_active: bool,
     is_disabled: bool,
     is_own: bool,
+    is_external: bool,
     signed_in: Option<Timestamp>,
 }
 
@@ -197,6 +198,7 @@ fn status_of(error: &Error) -> Option<StatusCode> {
         Error::InvalidName(_) | Error::NoRole => Some(StatusCode::UNPROCESSABLE_ENTITY),
         Error::Exists(_) | Error::LastAdmin(_) | Error::Outdated => Some(StatusCode::CONFLICT),
         Error::Oneself => Some(StatusCode::FORBIDDEN),
+        Error::External(_) => Some(StatusCode::CONFLICT),
         _ => None,
     }
 }
@@ -226,11 +228,7 @@ fn choices(held: &[Role]) -> Vec<RoleChoice> {
 }
 
 fn listed(row: &UserRow, user: &SignedIn) -> Listed {
-    let state = match (row.disabled, row.password.is_some()) {
-        (true, _) => "disabled",
-        (false, true) => "active",
-        (false, false) => "not set up",
-    };
+    let state = row.state();
     Listed {
         name: row.name.clone(),
         roles: row.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", "),
@@ -238,6 +236,7 @@ fn listed(row: &UserRow, user: &SignedIn) -> Listed {
         is_active: state == "active",
         is_disabled: row.disabled,
         is_own: row.name == user.user,
+        is_external: row.external.is_some(),
         signed_in: row.signed_in_at,
     }
 }

@@ -57,12 +57,11 @@ impl Wrong {
 impl Users {
     /// Begins a session. The browser's earlier session ends.
     pub async fn sign_in(&self, form: &SignInForm<'_>, origin: &BrowserOrigin) -> Result<SessionToken, SignInError> {
-        let count = |outcome| metrics::counter!("otpost_console_sign_ins_total", "outcome" => outcome).increment(1);
         let now = self.clock.now();
         // What cannot be a name is counted as one.
         let name = if codes::is_name(form.name) { form.name } else { "" };
-        if let Err(wait) = self.throttle.begin(name, origin.address, now) {
-            count("throttled");
+        if let Err(wait) = self.throttle.begin(Some(name), origin.address, now) {
+            count_sign_in("throttled");
             return Err(SignInError::Throttled(wait));
         }
         let known = self.store.users().user(name).await.map_err(Error::from)?;
@@ -70,15 +69,15 @@ impl Users {
         match self.verified(known.as_ref(), matches, form.code, now)? {
             Ok((row, method)) => {
                 if let Some(token) = self.begin_signed_in(row, method, origin, now).await? {
-                    self.throttle.succeed(name, origin.address);
-                    count("signed_in");
+                    self.throttle.succeed(Some(name), origin.address);
+                    count_sign_in("signed_in");
                     return Ok(token);
                 }
             }
             Err(wrong) => self.record_failure(known.as_ref(), wrong, origin, now).await?,
         }
         self.throttle.fail(now);
-        count("refused");
+        count_sign_in("refused");
         Err(SignInError::Refused)
     }
 
@@ -158,6 +157,10 @@ impl Users {
         let event = event.with("reason", wrong.name()).with("address", address_of(origin));
         Ok(self.store.audit_events().record(&[event]).await?)
     }
+}
+
+pub(super) fn count_sign_in(outcome: &'static str) {
+    metrics::counter!("otpost_console_sign_ins_total", "outcome" => outcome).increment(1);
 }
 
 pub(super) fn address_of(origin: &BrowserOrigin) -> String {

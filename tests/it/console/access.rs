@@ -6,4 +6,5 @@ mod requests;
 mod routes;
 mod sessions;
 mod sign_in;
+mod sign_on;
 mod users;
