@@ -69,12 +69,12 @@ pub(super) fn users_of(
 ) -> Arc<Users> {
     let (lifetime, second_factor) = (config.console.lifetime(), config.console.second_factor);
     let users = Users::new(Arc::clone(store), Arc::clone(&clocks.wall), lifetime, second_factor);
-    Arc::new(users.with_mail(mail))
+    Arc::new(users.with_mail(mail).with_passkeys(&config.console.public_url))
 }
 
 /// The way to the identity provider of the console, if there is one.
 pub(super) fn sign_on_of(config: &Config, store: &Arc<Store>, clocks: &Clocks) -> Result<Option<SingleSignOn>, Error> {
-    let configured = SingleSignOn::configured(&config.console.oidc, &config.console.public_url, store, clocks);
+    let configured = SingleSignOn::configured(&config.console.oidc, config.console.redirect_uri(), store, clocks);
     configured.map_err(|error| Error::Console(console::Error::setting(error.key, error.what)))
 }
 

@@ -93,6 +93,11 @@ impl Settings {
         }
     }
 
+    /// Where the identity provider sends browsers back to.
+    pub fn redirect_uri(&self) -> String {
+        format!("{}{}", self.public_url.trim_end_matches('/'), super::access::CALLBACK)
+    }
+
     /// Whether browsers reach the console by HTTPS, so that cookies may be for HTTPS only.
     pub(super) fn is_secure(&self) -> bool {
         self.address().has_tls() || self.public_url.starts_with("https://")

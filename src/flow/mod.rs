@@ -11,7 +11,8 @@
 //! `recipient_export` and `disclosure` are what they take out of the gateway. `exports` keeps files that take a while to make, such
 //! as those of `report_export` and `audit_export`; `audit_state` says how far the audit log is signed, and checks it.
 //! `template_publishing` takes changes of templates to the recipients. `users` knows the users of the console, their passwords
-//! and sessions; `single_sign_on` lets them sign in at an identity provider instead.
+//! and sessions; `single_sign_on` lets them sign in at an identity provider
+//! instead, and `used_once` knows which answers were given before.
 
 pub mod alarms;
 pub mod audit;
@@ -44,5 +45,6 @@ pub mod single_sign_on;
 pub mod tasks;
 pub mod template_publishing;
 mod text_mail;
+mod used_once;
 pub mod users;
 pub mod worker;

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::channel::http::json::JsonClient;
 use crate::domain::access::Role;
 use crate::domain::clock::Clocks;
+use crate::flow::used_once::UsedOnce;
 use crate::store::users::ExternalId;
 use crate::store::{self, Store};
 
@@ -26,10 +27,7 @@ pub use settings::{GroupRoles, InvalidSetting, Settings, is_safe};
 
 use id_token::{SignedToken, TokenParties, strings, subject_of, subject_of_logout};
 use identity_provider::{IdentityProvider, error_code};
-use pending::{PendingSignIn, UsedStates};
-
-/// The path that the identity provider sends browsers back to.
-pub const CALLBACK: &str = "/sso/callback";
+use pending::PendingSignIn;
 
 /// How long one request to the identity provider may take; a user waits for two of them.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -97,16 +95,17 @@ pub struct SingleSignOn {
     settings: Settings,
     redirect_uri: String,
     provider: IdentityProvider,
-    used: UsedStates,
+    /// The states of sign-ins that succeeded.
+    used: UsedOnce,
     store: Arc<Store>,
     clocks: Clocks,
 }
 
 impl SingleSignOn {
-    /// The configured one, whose browsers come back to `public_url`. Nothing is contacted yet.
+    /// The configured one, whose browsers come back to `redirect_uri`. Nothing is contacted yet.
     pub fn configured(
         settings: &Settings,
-        public_url: &str,
+        redirect_uri: String,
         store: &Arc<Store>,
         clocks: &Clocks,
     ) -> Result<Option<Self>, InvalidSetting> {
@@ -119,8 +118,8 @@ impl SingleSignOn {
         Ok(Some(Self {
             provider: IdentityProvider::new(client, &settings.issuer, Arc::clone(&clocks.steady)),
             settings: settings.clone(),
-            redirect_uri: format!("{}{CALLBACK}", public_url.trim_end_matches('/')),
-            used: UsedStates::default(),
+            redirect_uri,
+            used: UsedOnce::default(),
             store: Arc::clone(store),
             clocks: clocks.clone(),
         }))
@@ -169,7 +168,7 @@ impl SingleSignOn {
         let token = self.provider.exchange(&self.settings, &fields).await?;
         let claims = self.verified(&token).await?;
         let subject = subject_of(&claims, &pending.nonce)?.to_owned();
-        if !self.used.add(&pending, now) {
+        if !self.used.add(&pending.state, pending.expires_at, now) {
             return Err(Error::NotBegun);
         }
         Ok(self.identity(&claims, subject, pending.next))

@@ -9,12 +9,14 @@ mod admin;
 mod codes;
 mod email;
 mod external;
+mod passkeys;
 mod password;
 mod sessions;
 mod set_up;
 mod sign_in;
 mod throttle;
 mod totp;
+mod web_authn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,20 +27,24 @@ use serde::Deserialize;
 use crate::channel::Provider;
 use crate::domain::clock::Clock;
 use crate::flow::alarms::{AlarmKind, Alarms};
+use crate::flow::used_once::UsedOnce;
 use crate::store::users::{SessionChange, UserChange, UserRow};
 use crate::store::{self, Store};
 
 pub use account::CurrentUser;
 pub use external::ExternalSignInError;
+pub use passkeys::PasskeyChallenge;
 pub use password::InvalidPassword;
 pub use sessions::{BrowserOrigin, SessionLifetime, SessionToken, UserSession};
 pub use set_up::{SETUP_LIFETIME, SetupCode, SetupForm};
 pub use sign_in::{SIGN_IN_OUTCOMES, SignInError, SignInForm};
 pub use totp::TotpSecret;
+pub use web_authn::InvalidPasskey;
 
 use email::AddressMailer;
 use password::Hasher;
 use throttle::Throttle;
+use web_authn::PasskeySite;
 
 /// Whether a user needs a one-time code besides the password.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -82,6 +88,12 @@ pub enum Error {
     WrongPassword,
     #[error("the one-time code is not right: it is the 6 digits that the app shows now, and each counts once")]
     WrongCode,
+    #[error("the passkey cannot be used: {0}")]
+    Passkey(#[from] InvalidPasskey),
+    #[error("a passkey needs a name of 1 to 40 characters, such as \"laptop\"")]
+    PasskeyName,
+    #[error("there is such a passkey already, or one of that name, or ten in all; remove one first")]
+    PasskeyExists,
     #[error("no e-mail provider is configured, so no address can be verified")]
     NoMail,
     #[error("this is no e-mail address: expected one such as name@example.org")]
@@ -109,6 +121,9 @@ pub struct Users {
     hasher: Hasher,
     throttle: Throttle,
     mailer: AddressMailer,
+    /// Where passkeys are used, if they are.
+    passkey_site: Option<PasskeySite>,
+    used_challenges: UsedOnce,
 }
 
 impl Users {
@@ -127,6 +142,8 @@ impl Users {
             hasher: Hasher::new(),
             throttle: Throttle::default(),
             mailer: AddressMailer::default(),
+            passkey_site: None,
+            used_challenges: UsedOnce::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Rows, hashes and ciphertexts only. Who may do what, which password is right and when a session ends is decided in `flow`.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::{Error, Store};
 use crate::domain::access::Role;
@@ -35,8 +36,24 @@ pub struct UserRow {
     /// Sealed.
     pub email: Option<Vec<u8>>,
     pub setup: Option<SetupRow>,
+    pub passkeys: Vec<PasskeyRow>,
     /// Where the user signs in in place of a password.
     pub external: Option<ExternalId>,
+}
+
+/// A passkey of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyRow {
+    /// In base64url, as browsers name it.
+    pub id: String,
+    /// In base64url, as SubjectPublicKeyInfo.
+    pub public_key: String,
+    /// How often the authenticator had signed when it was used last; 0 if it does not count.
+    pub counter: u32,
+    /// What the user calls it.
+    pub name: String,
+    pub created_at: Timestamp,
+    pub used_at: Option<Timestamp>,
 }
 
 /// A user at an identity provider.
@@ -63,6 +80,7 @@ impl UserRow {
             recovery: Vec::new(),
             email: None,
             setup: None,
+            passkeys: Vec::new(),
             external: None,
         }
     }
@@ -168,6 +186,8 @@ pub enum UserSecret {
     /// What a browser keeps while its user signs in at an identity provider. It is sealed for the state of that sign-in in place of a
     /// user, and stored nowhere.
     PendingSignIn,
+    /// What an authenticator answers. It is sealed for the user who makes a passkey, or for anyone who signs in, and stored nowhere.
+    PasskeyChallenge,
 }
 
 impl UserSecret {
@@ -176,6 +196,7 @@ impl UserSecret {
             Self::Totp => b"totp",
             Self::Email => b"email",
             Self::PendingSignIn => b"pending sign-in",
+            Self::PasskeyChallenge => b"passkey challenge",
         }
     }
 }

@@ -29,6 +29,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 "name": user.name,
                 "roles": user.roles.iter().map(|role| role.name()).collect::<Vec<_>>(),
                 "state": user.state(),
+                "passkeys": user.passkeys.len(),
                 "single_sign_on": user.external.is_some(),
                 "one_time_code": user.totp.is_some(),
                 "created_at": user.created_at.to_string(),

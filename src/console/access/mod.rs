@@ -6,6 +6,7 @@
 mod account;
 mod cookie;
 mod guard;
+mod passkeys;
 mod qr_code;
 mod sign_in;
 mod sign_on;
@@ -16,14 +17,12 @@ mod welcome;
 use actix_web::web::ServiceConfig;
 use serde::Deserialize;
 
-use crate::flow::single_sign_on;
-
 pub(super) use guard::{UPLOAD_MAX, guard};
+pub(super) use sign_on::CALLBACK;
 pub(super) use signed_in::SignedIn;
 
 /// The paths that answer without a session.
-const PUBLIC: [&str; 6] =
-    [sign_in::PATH, welcome::PATH, "/assets/", sign_on::PATH, single_sign_on::CALLBACK, sign_on::LOGOUT];
+const PUBLIC: [&str; 6] = [sign_in::PATH, welcome::PATH, "/assets/", sign_on::PATH, CALLBACK, sign_on::LOGOUT];
 
 /// What was just done, as one of a few words that a page turns into a sentence.
 #[derive(Deserialize)]
@@ -39,5 +38,6 @@ pub(super) fn routes(service: &mut ServiceConfig) {
         .configure(sign_on::routes)
         .configure(welcome::routes)
         .configure(account::routes)
+        .configure(passkeys::routes)
         .configure(user_pages::routes);
 }

@@ -12,7 +12,7 @@ use super::{SignedIn, cookie, sign_on};
 use crate::console::Console;
 use crate::console::pages::{PageError, see_other, unavailable};
 use crate::flow::single_sign_on::SingleSignOn;
-use crate::flow::users::{SecondFactor, SignInError, SignInForm};
+use crate::flow::users::{PasskeyChallenge, SecondFactor, SignInError, SignInForm};
 
 pub(super) const PATH: &str = "/sign-in";
 
@@ -33,6 +33,7 @@ struct SignInPage<'a> {
     /// What the link to the identity provider says; empty if there is none.
     single_sign_on: &'a str,
     single_sign_on_path: String,
+    passkey: Option<PasskeyChallenge>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +49,8 @@ struct SignInFields {
     #[serde(default)]
     code: String,
     #[serde(default)]
+    passkey: String,
+    #[serde(default)]
     next: String,
 }
 
@@ -62,6 +65,10 @@ pub(super) fn asked(console: &Console, request: &HttpRequest) -> HttpResponse {
 }
 
 pub(super) fn page(console: &Console, status: StatusCode, next: &str, name: &str, problem: &str) -> HttpResponse {
+    let passkey = match console.users.passkey_challenge() {
+        Ok(passkey) => passkey,
+        Err(error) => return unavailable(&error),
+    };
     let page = SignInPage {
         next,
         name,
@@ -69,6 +76,7 @@ pub(super) fn page(console: &Console, status: StatusCode, next: &str, name: &str
         second_factor: console.users.second_factor() == SecondFactor::Required,
         single_sign_on: console.sign_on.as_ref().map_or("", SingleSignOn::button),
         single_sign_on_path: sign_on::path_to(next),
+        passkey,
     };
     console.views.outside("sign_in", "Sign in", status, &page)
 }
@@ -78,8 +86,9 @@ async fn show(console: Data<Console>, query: web::Query<NextQuery>) -> HttpRespo
 }
 
 async fn sign_in(console: Data<Console>, request: HttpRequest, form: Form<SignInFields>) -> HttpResponse {
-    let SignInFields { name, password, code, next } = form.into_inner();
-    let (form, next) = (SignInForm { name: name.trim(), password: &password, code: &code }, own_path(&next));
+    let SignInFields { name, password, code, passkey, next } = form.into_inner();
+    let form = SignInForm { name: name.trim(), password: &password, code: &code, passkey: &passkey };
+    let next = own_path(&next);
     let refused = |status, problem: &str| page(&console, status, next, "", problem);
     match console.users.sign_in(&form, &cookie::origin(&request, console.secure)).await {
         Ok(token) => match cookie::of(&token, console.secure) {

@@ -10,10 +10,13 @@ use super::{account, cookie};
 use crate::console::Console;
 use crate::console::pages::{PageError, see_other, unavailable};
 use crate::domain::chain;
-use crate::flow::single_sign_on::{CALLBACK, CallbackAnswer, Error};
+use crate::flow::single_sign_on::{CallbackAnswer, Error};
 use crate::flow::users::ExternalSignInError;
 
 pub(super) const PATH: &str = "/sso";
+
+/// Where the identity provider sends browsers back to.
+pub(in crate::console) const CALLBACK: &str = "/sso/callback";
 
 /// Where the identity provider says that a user has signed out. It is no browser: the signed token proves where it comes from.
 pub(super) const LOGOUT: &str = "/sso/logout";

@@ -39,7 +39,8 @@ struct Listed {
     name: String,
     roles: String,
     state: &'static str,
-    is_active: bool,
+    /// The class of its badge.
+    badge: &'static str,
     is_disabled: bool,
     is_own: bool,
     is_external: bool,
@@ -196,9 +197,8 @@ async fn answer(
 fn status_of(error: &Error) -> Option<StatusCode> {
     match error {
         Error::InvalidName(_) | Error::NoRole => Some(StatusCode::UNPROCESSABLE_ENTITY),
-        Error::Exists(_) | Error::LastAdmin(_) | Error::Outdated => Some(StatusCode::CONFLICT),
+        Error::Exists(_) | Error::LastAdmin(_) | Error::Outdated | Error::External(_) => Some(StatusCode::CONFLICT),
         Error::Oneself => Some(StatusCode::FORBIDDEN),
-        Error::External(_) => Some(StatusCode::CONFLICT),
         _ => None,
     }
 }
@@ -233,7 +233,7 @@ fn listed(row: &UserRow, user: &SignedIn) -> Listed {
         name: row.name.clone(),
         roles: row.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", "),
         state,
-        is_active: state == "active",
+        badge: if state == "active" { "badge-ok" } else { "badge-quiet" },
         is_disabled: row.disabled,
         is_own: row.name == user.user,
         is_external: row.external.is_some(),

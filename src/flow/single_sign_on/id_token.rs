@@ -16,7 +16,7 @@ use crate::domain::clock::Timestamp;
 const TOKEN_MAX: usize = 48 * 1024;
 
 /// What clocks may differ by.
-const LEEWAY: Duration = Duration::from_secs(60);
+const LEEWAY: Duration = Duration::from_mins(1);
 
 /// A token is for now. One that was issued earlier is not the answer to a question of now.
 const AGE_MAX: Duration = Duration::from_mins(10);

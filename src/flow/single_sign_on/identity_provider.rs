@@ -39,11 +39,11 @@ pub(super) struct IdentityProvider {
     client: JsonClient,
     issuer: String,
     clock: Arc<dyn Clock>,
-    known: Mutex<Known>,
+    known: Mutex<CachedAnswers>,
 }
 
 #[derive(Default)]
-struct Known {
+struct CachedAnswers {
     endpoints: Option<(Endpoints, Timestamp)>,
     keys: Vec<VerificationKey>,
     keys_at: Option<Timestamp>,
@@ -65,7 +65,10 @@ impl IdentityProvider {
         }
         let address = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
         let found = self.get(&mut known, &address, now).await?;
-        let endpoints = endpoints(&found, &self.issuer).map_err(Error::Unusable)?;
+        let endpoints = endpoints(&found, &self.issuer).map_err(|reason| {
+            known.failed = Some((reason.clone(), now));
+            Error::Unusable(reason)
+        })?;
         known.endpoints = Some((endpoints.clone(), now));
         Ok(endpoints)
     }
@@ -75,9 +78,10 @@ impl IdentityProvider {
         let address = self.endpoints().await?.keys;
         let mut known = self.known.lock().await;
         let now = self.clock.now();
-        let is_older = |known: &Known, span| known.keys_at.is_none_or(|at| now.since(at) >= span);
-        let find =
-            |known: &Known| VerificationKey::find(&known.keys, token.algorithm, token.key_id.as_deref()).cloned();
+        let is_older = |known: &CachedAnswers, span| known.keys_at.is_none_or(|at| now.since(at) >= span);
+        let find = |known: &CachedAnswers| {
+            VerificationKey::find(&known.keys, token.algorithm, token.key_id.as_deref()).cloned()
+        };
         if !is_older(&known, KEPT)
             && let Some(key) = find(&known)
         {
@@ -106,7 +110,12 @@ impl IdentityProvider {
         token.map(str::to_owned).ok_or(Error::Token(InvalidToken::Malformed))
     }
 
-    async fn get(&self, known: &mut MutexGuard<'_, Known>, address: &str, now: Timestamp) -> Result<Value, Error> {
+    async fn get(
+        &self,
+        known: &mut MutexGuard<'_, CachedAnswers>,
+        address: &str,
+        now: Timestamp,
+    ) -> Result<Value, Error> {
         if let Some((reason, _)) = known.failed.as_ref().filter(|(_, at)| now.since(*at) < PAUSE) {
             return Err(Error::Unavailable(reason.clone()));
         }

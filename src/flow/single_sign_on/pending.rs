@@ -3,8 +3,6 @@
 //! The browser keeps it, sealed for its state: a sign-in is begun without a session, so that in memory anyone could fill the room
 //! there is. Nothing but the states of sign-ins that succeeded is remembered here, until they would have expired.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -31,11 +29,11 @@ pub(super) struct PendingSignIn {
     pub(super) state: String,
     /// Comes back in the ID token, and proves that it is the answer to this sign-in.
     pub(super) nonce: String,
-    /// What only the one who begun has, so that nobody else can use the code (PKCE, RFC 7636).
+    /// What only the one who began has, so that nobody else can use the code (PKCE, RFC 7636).
     pub(super) verifier: String,
     /// The page of this site that was asked for.
     pub(super) next: String,
-    expires_at: Timestamp,
+    pub(super) expires_at: Timestamp,
 }
 
 impl PendingSignIn {
@@ -76,19 +74,6 @@ fn random() -> Result<String, ErrorStack> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// The states of sign-ins that succeeded; none of them does again.
-#[derive(Default)]
-pub(super) struct UsedStates(Mutex<HashMap<String, Timestamp>>);
-
-impl UsedStates {
-    /// `false` if it was used before.
-    pub(super) fn add(&self, pending: &PendingSignIn, now: Timestamp) -> bool {
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        used.retain(|_, expires_at| now < *expires_at);
-        used.insert(pending.state.clone(), pending.expires_at).is_none()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,17 +85,6 @@ mod tests {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned();
         let pending = PendingSignIn { verifier, ..PendingSignIn::begin("/", NOW).unwrap() };
         assert_eq!(pending.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
-    }
-
-    #[test]
-    fn a_state_is_used_once_and_is_forgotten_when_it_has_expired() {
-        let (used, pending) = (UsedStates::default(), PendingSignIn::begin("/", NOW).unwrap());
-
-        assert!(used.add(&pending, NOW));
-        assert!(!used.add(&pending, NOW));
-        used.add(&PendingSignIn::begin("/", NOW).unwrap(), NOW.after(LIFETIME));
-
-        assert_eq!(used.0.lock().unwrap().len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::sessions::{BrowserOrigin, UserSession};
 use super::set_up::new_recovery_codes;
 use super::{Error, SessionToken, TotpSecret, Users, password};
 use crate::domain::audit_event::AuditKind;
-use crate::store::users::{SessionChange, UserRow};
+use crate::store::users::{PasskeyRow, SessionChange, UserRow};
 
 /// A user who changes something of their own, with the password that proves it.
 pub struct CurrentUser<'a> {
@@ -22,6 +22,7 @@ pub struct SignInMethods {
     pub has_app: bool,
     /// How many recovery codes are left.
     pub recovery_left: usize,
+    pub passkeys: Vec<PasskeyRow>,
 }
 
 impl Users {
@@ -29,7 +30,7 @@ impl Users {
     pub async fn sign_in_methods(&self, user: &str) -> Result<SignInMethods, Error> {
         let row = self.user(user).await?;
         let (is_external, has_app) = (row.external.is_some(), row.totp.is_some());
-        Ok(SignInMethods { is_external, has_app, recovery_left: row.recovery.len() })
+        Ok(SignInMethods { is_external, has_app, recovery_left: row.recovery.len(), passkeys: row.passkeys })
     }
 
     /// Replaces the password. All sessions end, and a new one begins.

@@ -43,12 +43,14 @@ impl Users {
         Ok(true)
     }
 
-    /// Makes a new set-up code for a user who lost phone or password. Password, app, recovery codes and sessions end now.
+    /// Makes a new set-up code for a user who lost phone or password. Password, app, passkeys, recovery codes and
+    /// sessions end now.
     pub async fn reset(&self, by: &Actor, name: &str) -> Result<SetupCode, Error> {
         let mut row = self.other_local_user(by, name).await?;
         let (code, setup) = SetupCode::new(self.clock.now())?;
         (row.password, row.totp, row.setup) = (None, None, Some(setup));
         row.recovery.clear();
+        row.passkeys.clear();
         self.write(&row, &END_ALL, &[self.change_event(by, AuditKind::UserReset, name)]).await?;
         Ok(code)
     }

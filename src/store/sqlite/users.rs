@@ -15,7 +15,7 @@ use crate::store::users::{
 
 const USER: &str =
     "SELECT name, version, roles, disabled, created_at, signed_in_at, password, totp, totp_step, recovery,
-   email, setup_hash, setup_expires_at, issuer, subject FROM console_user";
+   email, setup_hash, setup_expires_at, issuer, subject, passkeys FROM console_user";
 
 const SESSION: &str = "SELECT hash, user, started_at, seen_at, address, browser FROM console_session";
 
@@ -142,7 +142,7 @@ async fn is_active_admin(connection: &mut SqliteConnection, name: Option<&str>) 
 async fn replace(connection: &mut SqliteConnection, user: &UserRow) -> Result<bool, Error> {
     let text =
         "UPDATE console_user SET version = version + 1, roles = ?3, disabled = ?4, signed_in_at = ?5, password = ?6,
-         totp = ?7, totp_step = ?8, recovery = ?9, email = ?10, setup_hash = ?11, setup_expires_at = ?12
+         totp = ?7, totp_step = ?8, recovery = ?9, email = ?10, setup_hash = ?11, setup_expires_at = ?12, passkeys = ?13
        WHERE name = ?1 AND version = ?2";
     let query = sqlx::query(text)
         .bind(&user.name)
@@ -156,7 +156,8 @@ async fn replace(connection: &mut SqliteConnection, user: &UserRow) -> Result<bo
         .bind(user.recovery.iter().map(hex::encode).collect::<Vec<_>>().join(","))
         .bind(&user.email)
         .bind(user.setup.as_ref().map(|setup| setup.hash.as_slice()))
-        .bind(user.setup.as_ref().map(|setup| setup.expires_at.micros()));
+        .bind(user.setup.as_ref().map(|setup| setup.expires_at.micros()))
+        .bind(serde_json::to_string(&user.passkeys).unwrap_or_default());
     Ok(query.execute(connection).await?.rows_affected() == 1)
 }
 
@@ -217,6 +218,7 @@ fn user_row(row: &SqliteRow) -> Result<UserRow, Error> {
         _ => None,
     };
     let external: (Option<String>, Option<String>) = (row.try_get("issuer")?, row.try_get("subject")?);
+    let passkeys: String = row.try_get("passkeys")?;
     Ok(UserRow {
         version: row.try_get("version")?,
         roles: roles?,
@@ -229,6 +231,7 @@ fn user_row(row: &SqliteRow) -> Result<UserRow, Error> {
         recovery: listed(&recovery).iter().map(hash).collect::<Result<_, _>>()?,
         email: row.try_get("email")?,
         setup,
+        passkeys: serde_json::from_str(&passkeys).map_err(|_| inconsistent("passkeys"))?,
         external: external.0.zip(external.1).map(|(issuer, subject)| ExternalId { issuer, subject }),
         name,
     })

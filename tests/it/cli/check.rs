@@ -260,7 +260,7 @@ fn single_sign_on_that_cannot_work_is_named_with_what_is_expected() {
     let url = "https://otpost.bank.example";
 
     let fine = check(url, &format!("{client}{group}"));
-    assert!(!fine.out.contains("console.oidc") && !fine.out.contains("public_url"), "{}", fine.out);
+    assert!(fine.out.contains("single sign-on at https://id.bank.example, 1 group with roles"), "{}", fine.out);
     complaint(&check("", &format!("{client}{group}")), "console.public_url: must be set for console.oidc");
     complaint(
         &check("http://otpost.bank.example", &format!("{client}{group}")),

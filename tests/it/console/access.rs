@@ -2,6 +2,7 @@
 
 mod browser;
 mod matrix;
+mod passkeys;
 mod requests;
 mod routes;
 mod sessions;

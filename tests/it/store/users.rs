@@ -5,7 +5,7 @@ use std::time::Duration;
 use otpost::domain::access::Role;
 use otpost::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use otpost::store::users::{
-    ExternalId, SessionChange, SessionLimits, SessionRow, SetupRow, UserChange, UserRow, UserSecret,
+    ExternalId, PasskeyRow, SessionChange, SessionLimits, SessionRow, SetupRow, UserChange, UserRow, UserSecret,
 };
 
 use super::{Fixture, Promise};
@@ -64,6 +64,14 @@ async fn added(it: Fixture) {
         email: Some(vec![3]),
         setup: Some(SetupRow { hash: [9; 32], expires_at: it.now() }),
         external: Some(external("ben")),
+        passkeys: vec![PasskeyRow {
+            id: "aWQx".to_owned(),
+            public_key: "a2V5".to_owned(),
+            counter: 7,
+            name: "phone".to_owned(),
+            created_at: it.now(),
+            used_at: Some(it.now()),
+        }],
         ..UserRow::new("ben", &[Role::Viewer, Role::Author], it.now())
     };
     assert!(it.store.users().add(&whole, &event(&it, AuditKind::UserAdded)).await.unwrap());

@@ -1,5 +1,5 @@
 // oidc-provider of npm as the identity provider of one test. It writes its port; then it is configured by PUT /test, as often as the
-// test likes: who its users are and in which groups, and where its one client is.
+// test likes: who its users are and in which groups, and where its one client is. GET /test says how often its keys were asked for.
 const http = require('node:http');
 const { generateKeyPairSync } = require('node:crypto');
 const { Provider } = require('oidc-provider');
@@ -13,6 +13,8 @@ const keys = [
 ].map(({ privateKey }, at) => ({ ...privateKey.export({ format: 'jwk' }), kid: `key-${at}`, use: 'sig' }));
 let provider;
 let users = {};
+// How often its keys were asked for.
+let asked = 0;
 
 function configure(issuer, { redirect, logout, algorithm, method }) {
   provider ??= new Provider(issuer, {
@@ -33,6 +35,8 @@ function configure(issuer, { redirect, logout, algorithm, method }) {
     conformIdTokenClaims: false,
     enabledJWA: { idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256'] },
     features: { devInteractions: { enabled: true }, backchannelLogout: { enabled: true } },
+    // By default it sends nothing to this machine.
+    fetch: (url, { method, headers, body }) => fetch(url, { method, headers, body }),
     cookies: { keys: ['test'] },
     jwks: { keys },
     pkce: { required: () => true },
@@ -45,13 +49,15 @@ const server = http.createServer((request, response) => {
     let text = '';
     request.on('data', (part) => { text += part; });
     request.on('end', () => {
-      const asked = JSON.parse(text);
-      users = asked.users;
-      configure(`http://127.0.0.1:${server.address().port}`, asked);
+      const test = JSON.parse(text);
+      users = test.users;
+      configure(`http://127.0.0.1:${server.address().port}`, test);
       response.end();
     });
     return;
   }
+  if (request.url === '/test') return response.end(String(asked));
+  if (request.url === '/jwks') asked += 1;
   if (provider) provider.callback()(request, response);
   else response.writeHead(503).end();
 });

@@ -103,6 +103,11 @@ impl IdentityProvider {
         panic!("the identity provider asks without end: {answer:?}");
     }
 
+    /// How often its keys were asked for.
+    pub(crate) async fn keys_asked_for(&self) -> u32 {
+        Request::get("/test").send(self.address).await.expect_status(200).body.parse().unwrap()
+    }
+
     /// Signs the user out there; clients are informed before it answers.
     pub(crate) async fn sign_out(&self, login: &str) {
         let mut browsers = self.browsers.lock().await;

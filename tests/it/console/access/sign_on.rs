@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use otpost::domain::access::Role;
 use otpost::domain::audit_event::Actor;
 use serde_json::{Value, json};
@@ -276,4 +278,24 @@ async fn a_logout_at_the_identity_provider_ends_the_sessions_of_its_user() {
     anna.get("/account").await.expect_status(401);
     ben.get("/account").await.expect_status(200);
     assert_eq!(events(&gateway, "signed_out").await[0]["with"], "single sign-on");
+}
+
+#[tokio::test]
+async fn tokens_with_an_unknown_key_do_not_have_the_keys_asked_for_again_and_again() {
+    let provider = IdentityProvider::start();
+    let gateway = start(&provider, &[("anna", &[VIEWERS])]).await;
+    let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","kid":"unknown"}"#);
+    let unknown = Request::post("/sso/logout", &[("logout_token", &format!("{head}.e30.e30"))]);
+    let ask = async || {
+        for _ in 0..5 {
+            unknown.send(gateway.console_address()).await.expect_status(400);
+        }
+        provider.keys_asked_for().await
+    };
+
+    assert_eq!(ask().await, 1);
+    gateway.clock.move_on(Duration::from_secs(10));
+    assert_eq!(ask().await, 2);
+    signed_in(&gateway, &provider, "anna").await;
+    assert_eq!(provider.keys_asked_for().await, 2, "known keys are kept");
 }
