@@ -43,7 +43,7 @@ use earlier_files::EarlierFiles;
 pub use error::Error;
 use listeners::{answer_questions, listen_for_console, listen_for_processors, listen_for_receipts};
 pub use parts::Parts;
-use parts::{build, users_of};
+use parts::{build, sign_on_of, users_of};
 use tasks::TaskParts;
 use templates::Texts;
 
@@ -119,6 +119,7 @@ fn console_parts(
         routing: Arc::clone(routing),
         clocks: base.clocks.clone(),
         users: Arc::clone(users),
+        sign_on: sign_on_of(config, &base.store, &base.clocks)?,
         dossiers: config.dossiers(),
         daily_reports: config.report.daily.clone(),
         encryption_keys: config.ingest.encryption_keys.clone(),

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::{Error, environment};
 use crate::channel::{self, Adapter};
 use crate::config::Config;
+use crate::console;
 use crate::domain::clock::Clocks;
 use crate::domain::notification::Kind;
 use crate::flow::delivery_setup::LiveSetup;
 use crate::flow::limits::SendLimits;
+use crate::flow::single_sign_on::SingleSignOn;
 use crate::flow::tasks::notary::mail::CheckpointMail;
 use crate::flow::tasks::notary::timestamp::TimestampAuthority;
 use crate::flow::users::Users;
@@ -83,7 +85,13 @@ pub(super) fn publishers(
 pub(super) fn users_of(config: &Config, setup: &Arc<LiveSetup>, store: &Arc<Store>, clocks: &Clocks) -> Arc<Users> {
     let (lifetime, second_factor) = (config.console.lifetime(), config.console.second_factor);
     let users = Users::new(Arc::clone(store), Arc::clone(&clocks.wall), lifetime, second_factor);
-    Arc::new(users.with_mail(Arc::clone(setup)))
+    Arc::new(users.with_mail(Arc::clone(setup)).with_passkeys(&config.console.public_url))
+}
+
+/// The way to the identity provider of the console, if there is one.
+pub(super) fn sign_on_of(config: &Config, store: &Arc<Store>, clocks: &Clocks) -> Result<Option<SingleSignOn>, Error> {
+    let configured = SingleSignOn::configured(&config.console.oidc, config.console.redirect_uri(), store, clocks);
+    configured.map_err(|error| Error::Console(console::Error::setting(error.key, error.what)))
 }
 
 fn unique_profiles(providers: &[channel::Settings]) -> Result<Vec<ProviderProfile>, Error> {

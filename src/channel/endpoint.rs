@@ -15,7 +15,7 @@ pub struct ProviderEndpoint {
 
 impl ProviderEndpoint {
     /// The server of an `http://` or `https://` URL.
-    pub(super) fn of_url(url: &str) -> Option<Self> {
+    pub fn of_url(url: &str) -> Option<Self> {
         let url = Url::parse(url).ok()?;
         let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
         Some(Self { host, port: url.port_or_known_default()?, is_encrypted: url.scheme() == "https" })

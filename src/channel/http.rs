@@ -6,6 +6,7 @@
 pub(super) mod answer;
 mod connect_phase;
 mod failure;
+pub mod json;
 pub mod post;
 mod request_body;
 

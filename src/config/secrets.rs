@@ -9,7 +9,7 @@ use super::{Error, join, variable};
 use crate::file_access;
 
 /// Keys whose value is a secret, wherever they are.
-const SECRET_KEYS: [&str; 4] = ["password", "secret", "headers", "static_fields"];
+const SECRET_KEYS: [&str; 5] = ["password", "secret", "client_secret", "headers", "static_fields"];
 
 /// Parts of the names of keys whose value is a secret.
 const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "passphrase", "credential"];

@@ -28,6 +28,7 @@ use crate::flow::exports::Exports;
 use crate::flow::inspector::Inspector;
 use crate::flow::recent::RecentReader;
 use crate::flow::routing_publishing::RoutingPublisher;
+use crate::flow::single_sign_on::SingleSignOn;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::flow::tasks::daily_report::Daily;
 use crate::flow::template_publishing::TemplatePublisher;
@@ -60,6 +61,7 @@ pub struct Console {
     pub routing: Arc<RoutingPublisher>,
     pub clocks: Clocks,
     users: Arc<Users>,
+    sign_on: Option<SingleSignOn>,
     tokens: ApiTokens,
     pub dossiers: dossiers::Settings,
     pub daily_reports: Daily,
@@ -92,6 +94,8 @@ pub struct ConsoleParts {
     pub routing: Arc<RoutingPublisher>,
     pub clocks: Clocks,
     pub users: Arc<Users>,
+    /// Signing in at an identity provider, if there is one.
+    pub sign_on: Option<SingleSignOn>,
     pub dossiers: dossiers::Settings,
     pub daily_reports: Daily,
     pub encryption_keys: PathBuf,
@@ -112,6 +116,7 @@ pub fn listen(
         alarms,
         clocks,
         users,
+        sign_on,
         templates,
         routing,
         dossiers,
@@ -127,6 +132,7 @@ pub fn listen(
         alarms,
         clocks,
         users,
+        sign_on,
         tokens,
         templates,
         routing,
@@ -139,7 +145,7 @@ pub fn listen(
         expiry: Arc::clone(&expiry),
         recent: RecentReader::default(),
         views: Views::new(&settings.languages)?,
-        secure: address.has_tls(),
+        secure: settings.is_secure(),
     });
     let routes = move |service: &mut ServiceConfig| {
         let guarded = web::scope("").wrap(from_fn(access::guard)).wrap(from_fn(views::translate));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::flow::single_sign_on;
 use crate::flow::users::{SecondFactor, SessionLifetime};
 use crate::server::{Error, ListenAddress};
 
@@ -33,6 +34,10 @@ pub struct Settings {
     pub second_factor: SecondFactor,
     /// A folder with the pages in other languages; empty for English only.
     pub languages: PathBuf,
+    /// The address by which browsers reach the console, such as `https://otpost.bank.example`; empty if nothing needs it.
+    pub public_url: String,
+    /// Signing in at an identity provider.
+    pub oidc: single_sign_on::Settings,
 }
 
 impl Default for Settings {
@@ -46,6 +51,8 @@ impl Default for Settings {
             session: Duration::from_hours(12),
             second_factor: SecondFactor::Required,
             languages: PathBuf::new(),
+            public_url: String::new(),
+            oidc: single_sign_on::Settings::default(),
         }
     }
 }
@@ -60,7 +67,7 @@ impl Settings {
 
     /// All paths, to resolve relative ones.
     pub fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        [&mut self.certificate, &mut self.key, &mut self.client_ca, &mut self.languages]
+        [&mut self.certificate, &mut self.key, &mut self.client_ca, &mut self.languages, &mut self.oidc.ca]
             .into_iter()
             .filter(|path| !path.as_os_str().is_empty())
     }
@@ -76,6 +83,57 @@ impl Settings {
                 return Err(Error::setting(key, "must be at least 1m"));
             }
         }
+        self.check_public_url()?;
+        self.oidc.check().map_err(|error| Error::setting(error.key, error.what))?;
         self.address().check()
+    }
+    fn check_public_url(&self) -> Result<(), Error> {
+        let wrong = |what| Err(Error::setting("console.public_url", what));
+        if self.public_url.is_empty() {
+            let what =
+                "must be set for console.oidc: the address that browsers open, such as \"https://otpost.bank.example\"";
+            return if self.oidc.is_on() { wrong(what) } else { Ok(()) };
+        }
+        match single_sign_on::is_safe(&self.public_url) {
+            Err(what) => wrong(what),
+            Ok(url) if url.path() != "/" => wrong("must have no path: the console is at the root of its address"),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Where the identity provider sends browsers back to.
+    pub fn redirect_uri(&self) -> String {
+        format!("{}{}", self.public_url.trim_end_matches('/'), super::access::CALLBACK)
+    }
+
+    /// Whether browsers reach the console by HTTPS, so that cookies may be for HTTPS only.
+    pub(super) fn is_secure(&self) -> bool {
+        self.address().has_tls() || self.public_url.starts_with("https://")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_address_is_the_root_of_a_site_that_nobody_reads_along() {
+        let check = |public_url: &str| {
+            let settings =
+                Settings { listen: "127.0.0.1:0".to_owned(), public_url: public_url.to_owned(), ..Settings::default() };
+            settings.check().map_err(|error| error.to_string())
+        };
+        for url in ["", "https://otpost.bank.example", "https://otpost.bank.example/", "http://127.0.0.1:8470"] {
+            assert_eq!(check(url), Ok(()), "{url}");
+        }
+        for (url, expected) in [
+            ("otpost.bank.example", "expected https:// and a host"),
+            ("http://otpost.bank.example", "plain HTTP is allowed on this machine only"),
+            ("https://otpost.bank.example/console", "must have no path"),
+            ("https://otpost.bank.example?a=1", "no query"),
+        ] {
+            let error = check(url).unwrap_err();
+            assert!(error.starts_with("console.public_url: ") && error.contains(expected), "{error}");
+        }
     }
 }

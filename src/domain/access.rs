@@ -1,10 +1,12 @@
 //! Which role of a console user may do what: one table.
 
+use serde::Deserialize;
 use strum::{EnumIter, EnumString, IntoStaticStr};
 
 /// What a user of the console is there for. A user may have several roles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumIter, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumIter, EnumString, IntoStaticStr, Deserialize)]
 #[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Looks, and changes nothing.
     Viewer,

@@ -196,6 +196,10 @@ pub enum AuditKind {
     UserAppReplaced,
     /// A user of the console replaced the recovery codes.
     UserRecoveryCodesReplaced,
+    /// A user of the console added a passkey.
+    UserPasskeyAdded,
+    /// A user of the console removed a passkey.
+    UserPasskeyRemoved,
     /// A user of the console verified an e-mail address.
     UserEmailVerified,
     /// A user of the console removed the e-mail address.

@@ -11,8 +11,9 @@
 //! `recipient_export` and `disclosure` are what they take out of the gateway. `exports` keeps files that take a while to make, such
 //! as those of `report_export` and `audit_export`; `audit_state` says how far the audit log is signed, and checks it.
 //! `template_publishing` takes changes of templates to the recipients, `routing_publishing` those of plans, limits and providers;
-//! `review` is what both have in common. `users` knows the users of the console, their passwords and sessions, and `api_tokens` the
-//! tokens by which programs act for them.
+//! `review` is what both have in common. `users` knows the users of the console, their passwords and sessions; `single_sign_on` lets
+//! them sign in at an identity provider instead, `used_once` knows which answers were given before, and `api_tokens` the tokens by
+//! which programs act for them.
 
 pub mod alarms;
 pub mod api_tokens;
@@ -48,9 +49,11 @@ pub mod reporting;
 pub mod review;
 pub mod routing_publishing;
 mod sender;
+pub mod single_sign_on;
 pub mod tasks;
 pub mod template_documents;
 pub mod template_publishing;
 mod text_mail;
+mod used_once;
 pub mod users;
 pub mod worker;

@@ -8,6 +8,8 @@ mod account;
 mod admin;
 pub(super) mod codes;
 mod email;
+mod external;
+mod passkeys;
 mod password;
 mod sessions;
 mod set_up;
@@ -15,6 +17,7 @@ mod sign_in;
 mod test_mail;
 pub(super) mod throttle;
 mod totp;
+mod web_authn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,21 +28,26 @@ use serde::Deserialize;
 use crate::domain::clock::Clock;
 use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::flow::delivery_setup::LiveSetup;
+use crate::flow::used_once::UsedOnce;
 use crate::store::users::{SessionChange, UserChange, UserRow};
 use crate::store::{self, Store};
 
 pub use account::CurrentUser;
+pub use external::ExternalSignInError;
+pub use passkeys::PasskeyChallenge;
 pub use password::InvalidPassword;
 pub use sessions::{BrowserOrigin, SessionLifetime, SessionToken, UserSession};
 pub use set_up::{SETUP_LIFETIME, SetupCode, SetupForm};
 pub use sign_in::{SIGN_IN_OUTCOMES, SignInError, SignInForm};
 pub use test_mail::TestMail;
 pub use totp::TotpSecret;
+pub use web_authn::InvalidPasskey;
 
 use email::AddressMailer;
 use password::Hasher;
 use test_mail::TestMailCounts;
 use throttle::Throttle;
+use web_authn::PasskeySite;
 
 /// Whether a user needs a one-time code besides the password.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -65,7 +73,7 @@ pub enum Error {
     Exists(String),
     #[error("there is no user {0}")]
     Unknown(String),
-    #[error("{0} is the last admin who can sign in: give the role admin to another user first")]
+    #[error("{0} is the last admin who can sign in with a password: give the role admin to another such user first")]
     LastAdmin(String),
     #[error("you cannot change your own roles or disable or reset yourself; another admin can")]
     Oneself,
@@ -75,12 +83,20 @@ pub enum Error {
         "the set-up code is not valid: it was used, is older than 24 hours, or is mistyped; an admin makes a new one"
     )]
     InvalidSetup,
+    #[error("{0} signs in at the identity provider, which knows the user's password and groups; change them there")]
+    External(String),
     #[error(transparent)]
     Password(#[from] InvalidPassword),
     #[error("the password is not right")]
     WrongPassword,
     #[error("the one-time code is not right: it is the 6 digits that the app shows now, and each counts once")]
     WrongCode,
+    #[error("the passkey cannot be used: {0}")]
+    Passkey(#[from] InvalidPasskey),
+    #[error("a passkey needs a name of 1 to 40 characters, such as \"laptop\"")]
+    PasskeyName,
+    #[error("there is such a passkey already, or one of that name, or ten in all; remove one first")]
+    PasskeyExists,
     #[error("no e-mail provider is configured, so no address can be verified")]
     NoMail,
     #[error("this is no e-mail address: expected one such as name@example.org")]
@@ -113,6 +129,9 @@ pub struct Users {
     throttle: Throttle,
     mailer: AddressMailer,
     test_mails: TestMailCounts,
+    /// Where passkeys are used, if they are.
+    passkey_site: Option<PasskeySite>,
+    used_challenges: UsedOnce,
 }
 
 impl Users {
@@ -132,6 +151,8 @@ impl Users {
             throttle: Throttle::default(),
             mailer: AddressMailer::default(),
             test_mails: TestMailCounts::default(),
+            passkey_site: None,
+            used_challenges: UsedOnce::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Rows, hashes and ciphertexts only. Who may do what, which password is right and when a session ends is decided in `flow`.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::{Error, Store};
 use crate::domain::access::Role;
@@ -35,6 +36,32 @@ pub struct UserRow {
     /// Sealed.
     pub email: Option<Vec<u8>>,
     pub setup: Option<SetupRow>,
+    pub passkeys: Vec<PasskeyRow>,
+    /// Where the user signs in in place of a password.
+    pub external: Option<ExternalId>,
+}
+
+/// A passkey of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyRow {
+    /// In base64url, as browsers name it.
+    pub id: String,
+    /// In base64url, as SubjectPublicKeyInfo.
+    pub public_key: String,
+    /// How often the authenticator had signed when it was used last; 0 if it does not count.
+    pub counter: u32,
+    /// What the user calls it.
+    pub name: String,
+    pub created_at: Timestamp,
+    pub used_at: Option<Timestamp>,
+}
+
+/// A user at an identity provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalId {
+    pub issuer: String,
+    /// What the issuer calls the user, for good.
+    pub subject: String,
 }
 
 impl UserRow {
@@ -53,12 +80,23 @@ impl UserRow {
             recovery: Vec::new(),
             email: None,
             setup: None,
+            passkeys: Vec::new(),
+            external: None,
         }
     }
 
-    /// Whether the user can manage users, also one who has yet to be set up.
+    /// Whether the user can manage users without an identity provider, also one who has yet to be set up.
     pub fn is_active_admin(&self) -> bool {
-        !self.disabled && self.roles.contains(&Role::Admin)
+        !self.disabled && self.external.is_none() && self.roles.contains(&Role::Admin)
+    }
+
+    /// Whether the user can sign in, as pages and commands say it.
+    pub fn state(&self) -> &'static str {
+        match self {
+            _ if self.disabled => "disabled",
+            _ if self.password.is_some() || self.external.is_some() => "active",
+            _ => "not set up",
+        }
     }
 }
 
@@ -106,7 +144,7 @@ pub enum UserChange {
     Done,
     /// The row has another version, or is gone; nothing was written.
     Outdated,
-    /// No active admin would be left; nothing was written.
+    /// No active admin with a password would be left; nothing was written.
     LastAdmin,
 }
 
@@ -118,10 +156,12 @@ pub trait ConsoleUsers: Send + Sync {
     async fn user(&self, name: &str) -> Result<Option<UserRow>, Error>;
     /// The user who has the set-up code with this hash.
     async fn user_with_setup(&self, hash: &TokenHash) -> Result<Option<UserRow>, Error>;
-    /// `false`, and nothing written, when there is a user of that name.
+    /// The user whom an issuer calls so.
+    async fn user_at(&self, external: &ExternalId) -> Result<Option<UserRow>, Error>;
+    /// `false`, and nothing written, when there is a user of that name, or with that external id.
     async fn add(&self, user: &UserRow, event: &AuditEvent) -> Result<bool, Error>;
     /// Replaces the row of `user.version` and counts the version up. The events and the change of sessions are in the same
-    /// transaction. A user who was the last active admin stays one.
+    /// transaction. A user who was the last active admin with a password stays one.
     async fn change(
         &self,
         user: &UserRow,
@@ -143,6 +183,11 @@ pub trait ConsoleUsers: Send + Sync {
 pub enum UserSecret {
     Totp,
     Email,
+    /// What a browser keeps while its user signs in at an identity provider. It is sealed for the state of that sign-in in place of a
+    /// user, and stored nowhere.
+    PendingSignIn,
+    /// What an authenticator answers. It is sealed for the user who makes a passkey, or for anyone who signs in, and stored nowhere.
+    PasskeyChallenge,
 }
 
 impl UserSecret {
@@ -150,6 +195,8 @@ impl UserSecret {
         match self {
             Self::Totp => b"totp",
             Self::Email => b"email",
+            Self::PendingSignIn => b"pending sign-in",
+            Self::PasskeyChallenge => b"passkey challenge",
         }
     }
 }

@@ -171,6 +171,10 @@ fn console(settings: &console::Settings, report: &mut CheckReport) {
     if let Err(error) = console::check(settings) {
         report.error("console", chain(&error));
     }
+    if settings.oidc.is_on() {
+        let groups = counted(settings.oidc.group.len(), "group");
+        report.ok("console", format_args!("single sign-on at {}, {groups} with roles", settings.oidc.issuer));
+    }
     if settings.second_factor == SecondFactor::Optional {
         let text =
             "console.second_factor is \"optional\": users without an authenticator app sign in by password alone";

@@ -28,7 +28,9 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             output::json(&json!({
                 "name": user.name,
                 "roles": user.roles.iter().map(|role| role.name()).collect::<Vec<_>>(),
-                "state": state(user),
+                "state": user.state(),
+                "passkeys": user.passkeys.len(),
+                "single_sign_on": user.external.is_some(),
                 "one_time_code": user.totp.is_some(),
                 "created_at": user.created_at.to_string(),
                 "signed_in_at": user.signed_in_at.map(|at| at.to_string()),
@@ -42,17 +44,16 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let row = |user: &UserRow| {
         let signed_in = user.signed_in_at.map_or_else(|| "never".to_owned(), |at: Timestamp| at.to_string());
-        vec![user.name.clone(), joined(&user.roles), state(user).to_owned(), signed_in]
+        vec![user.name.clone(), joined(&user.roles), user.state().to_owned(), by(user).to_owned(), signed_in]
     };
-    let table = output::table(&["NAME", "ROLES", "STATE", "SIGNED IN"], &all.iter().map(row).collect::<Vec<_>>());
+    let table = output::table(
+        &["NAME", "ROLES", "STATE", "SIGNS IN BY", "SIGNED IN"],
+        &all.iter().map(row).collect::<Vec<_>>(),
+    );
     output::line(table.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn state(user: &UserRow) -> &'static str {
-    match (user.disabled, user.password.is_some()) {
-        (true, _) => "disabled",
-        (false, true) => "active",
-        (false, false) => "not set up",
-    }
+fn by(user: &UserRow) -> &'static str {
+    if user.external.is_some() { "single sign-on" } else { "password" }
 }

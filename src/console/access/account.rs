@@ -10,8 +10,8 @@ use super::{DoneQuery, SignedIn, cookie, qr_code};
 use crate::console::Console;
 use crate::console::pages::{PageError, see_other, unavailable};
 use crate::domain::clock::Timestamp;
-use crate::flow::users::{BrowserOrigin, CurrentUser, Error, TotpSecret};
-use crate::store::users::TokenHash;
+use crate::flow::users::{BrowserOrigin, CurrentUser, Error, PasskeyChallenge, TotpSecret};
+use crate::store::users::{PasskeyRow, TokenHash};
 
 const PATH: &str = "/account";
 
@@ -30,17 +30,34 @@ pub(super) fn routes(service: &mut ServiceConfig) {
 #[derive(Serialize)]
 struct AccountPage {
     user: String,
+    is_external: bool,
     roles: Vec<&'static str>,
     has_app: bool,
     recovery_left: usize,
     secret: String,
     qr_code: String,
+    passkey: Option<PasskeyChallenge>,
+    passkeys: Vec<Passkey>,
     sessions: Vec<Session>,
     /// Masked.
     email: Option<String>,
     waits_for_email: bool,
     problem: String,
     done: &'static str,
+}
+
+#[derive(Serialize)]
+struct Passkey {
+    id: String,
+    name: String,
+    created: Timestamp,
+    used: Option<Timestamp>,
+}
+
+impl From<PasskeyRow> for Passkey {
+    fn from(PasskeyRow { id, name, created_at, used_at, .. }: PasskeyRow) -> Self {
+        Self { id, name, created: created_at, used: used_at }
+    }
 }
 
 #[derive(Serialize)]
@@ -69,6 +86,8 @@ struct AppFields {
 
 #[derive(Deserialize)]
 struct EmailFields {
+    /// Empty for a user who signs in at an identity provider.
+    #[serde(default)]
     password: String,
     email: String,
 }
@@ -90,6 +109,8 @@ async fn show(console: Data<Console>, user: SignedIn, query: web::Query<DoneQuer
         "mailed" => "A code is on its way to the address. Type it below.",
         "email" => "The address is verified.",
         "no-email" => "The address is removed.",
+        "passkey" => "The passkey is added. It takes the place of a one-time code when you sign in.",
+        "no-passkey" => "The passkey is removed.",
         _ => "",
     };
     page(&console, &user, StatusCode::OK, String::new(), done).await
@@ -104,11 +125,15 @@ async fn page(
 ) -> HttpResponse {
     let own = user.session().hash;
     let users = &console.users;
-    let (sessions, factors, email) =
-        tokio::join!(users.sessions(&user.user), users.second_factors(&user.user), users.email(&user.user));
-    let (sessions, (has_app, recovery_left), email) = match (sessions, factors, email) {
-        (Ok(sessions), Ok(factors), Ok(email)) => (sessions, factors, email),
-        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => return unavailable(&error),
+    let asked = tokio::try_join!(
+        users.sessions(&user.user),
+        users.sign_in_methods(&user.user),
+        users.email(&user.user),
+        users.new_passkey_challenge(&user.user),
+    );
+    let (sessions, methods, email, passkey) = match asked {
+        Ok(answers) => answers,
+        Err(error) => return unavailable(&error),
     };
     let secret = match TotpSecret::random() {
         Ok(secret) => secret,
@@ -125,8 +150,11 @@ async fn page(
     let page = AccountPage {
         user: user.user.clone(),
         roles: user.roles.iter().map(|role| role.name()).collect(),
-        has_app,
-        recovery_left,
+        is_external: methods.is_external,
+        has_app: methods.has_app,
+        recovery_left: methods.recovery_left,
+        passkey,
+        passkeys: methods.passkeys.into_iter().map(Passkey::from).collect(),
         qr_code: qr_code::data_url(&secret.uri(&user.user)),
         secret: secret.text(),
         email: email.map(|address| address.masked()),
@@ -142,19 +170,25 @@ async fn page(
 
 async fn refused(console: &Console, user: &SignedIn, error: Error) -> HttpResponse {
     let status = match &error {
-        Error::WrongPassword | Error::WrongCode | Error::Password(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::NoMail | Error::InvalidEmail | Error::MailNotAccepted | Error::WrongMailedCode => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        Error::WrongPassword
+        | Error::WrongCode
+        | Error::Password(_)
+        | Error::Passkey(_)
+        | Error::PasskeyName
+        | Error::PasskeyExists
+        | Error::NoMail
+        | Error::InvalidEmail
+        | Error::MailNotAccepted
+        | Error::WrongMailedCode => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
-        Error::Outdated => StatusCode::CONFLICT,
+        Error::Outdated | Error::External(_) => StatusCode::CONFLICT,
         _ => return unavailable(&error),
     };
     page(console, user, status, sentence(&error), "").await
 }
 
 /// An error as a sentence of a page.
-pub(super) fn sentence(error: &Error) -> String {
+pub(super) fn sentence(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
@@ -227,14 +261,14 @@ async fn remove_email(console: Data<Console>, user: SignedIn) -> HttpResponse {
     then_show(&console, &user, removed, "/account?done=no-email").await
 }
 
-async fn then_show(console: &Console, user: &SignedIn, done: Result<(), Error>, path: &str) -> HttpResponse {
+pub(super) async fn then_show(console: &Console, user: &SignedIn, done: Result<(), Error>, path: &str) -> HttpResponse {
     match done {
         Ok(()) => see_other(path),
         Err(error) => refused(console, user, error).await,
     }
 }
 
-fn proof<'a>(
+pub(super) fn proof<'a>(
     session: &'a crate::flow::users::UserSession,
     password: &'a str,
     origin: &'a BrowserOrigin,

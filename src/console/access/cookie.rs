@@ -1,4 +1,4 @@
-//! The cookie of a session.
+//! The cookie of a session, and that of a sign-in at an identity provider.
 //!
 //! Over TLS its name begins with `__Host-`: browsers take such a cookie from this host over HTTPS only, so that neither another
 //! host of the domain nor plain HTTP can put one in its place. Plain HTTP, which is allowed on loopback, has a plain name.
@@ -6,10 +6,15 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderValue, InvalidHeaderValue};
 
+use crate::flow::single_sign_on;
 use crate::flow::users::{BrowserOrigin, SessionToken};
 
 fn name(secure: bool) -> &'static str {
     if secure { "__Host-otpost" } else { "otpost" }
+}
+
+fn pending_name(secure: bool) -> &'static str {
+    if secure { "__Host-otpost-sso" } else { "otpost-sso" }
 }
 
 fn attributes(secure: bool) -> &'static str {
@@ -27,11 +32,31 @@ pub(super) fn removed(secure: bool) -> Result<HeaderValue, InvalidHeaderValue> {
     HeaderValue::try_from(format!("{}=; Max-Age=0; {}", name(secure), attributes(secure)))
 }
 
+/// `Set-Cookie` while a user signs in at an identity provider.
+pub(super) fn pending(value: &str, secure: bool) -> Result<HeaderValue, InvalidHeaderValue> {
+    let (name, seconds) = (pending_name(secure), single_sign_on::LIFETIME.as_secs());
+    HeaderValue::try_from(format!("{name}={value}; Max-Age={seconds}; {}", attributes(secure)))
+}
+
+/// `Set-Cookie` when that has ended.
+pub(super) fn pending_removed(secure: bool) -> Result<HeaderValue, InvalidHeaderValue> {
+    HeaderValue::try_from(format!("{}=; Max-Age=0; {}", pending_name(secure), attributes(secure)))
+}
+
+/// What the browser keeps while a user signs in at an identity provider.
+pub(super) fn pending_in(request: &HttpRequest, secure: bool) -> Option<String> {
+    value(request, pending_name(secure))
+}
+
 /// The token that the browser sent.
 pub(super) fn token(request: &HttpRequest, secure: bool) -> Option<String> {
+    value(request, name(secure))
+}
+
+fn value(request: &HttpRequest, name: &str) -> Option<String> {
     let cookies = request.headers().get_all(header::COOKIE).filter_map(|it| it.to_str().ok());
     let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, value)| *key == name(secure) && !value.is_empty()).map(|(_, value)| value.to_owned())
+    pairs.find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value.to_owned())
 }
 
 /// Where the request comes from.

@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 
-use super::{PUBLIC, SignedIn, cookie, sign_in};
+use super::{PUBLIC, SignedIn, cookie, sign_in, sign_on};
 use crate::console::Console;
 use crate::console::upload::UploadForm;
 use crate::console::views::error_page;
@@ -52,7 +52,9 @@ pub(in crate::console) async fn guard<B: MessageBody + 'static>(
 
 async fn admit(console: &Data<Console>, request: &HttpRequest, payload: Payload) -> Result<Payload, HttpResponse> {
     let is_change = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if is_change && !is_of_this_site(request.headers()) {
+    // An identity provider is no browser; what it says is signed.
+    let is_of_browser = request.path() != sign_on::LOGOUT;
+    if is_change && is_of_browser && !is_of_this_site(request.headers()) {
         return Err(error_page(StatusCode::FORBIDDEN, "this request comes from another site"));
     }
     let is_public = PUBLIC.iter().any(|path| is_below(request.path(), path));

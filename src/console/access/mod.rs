@@ -6,8 +6,10 @@
 mod account;
 mod cookie;
 mod guard;
+mod passkeys;
 mod qr_code;
 mod sign_in;
+mod sign_on;
 mod signed_in;
 mod token_pages;
 mod user_pages;
@@ -17,10 +19,11 @@ use actix_web::web::ServiceConfig;
 use serde::Deserialize;
 
 pub(super) use guard::{HTTPS_ONLY, UPLOAD_MAX, guard};
+pub(super) use sign_on::CALLBACK;
 pub(super) use signed_in::SignedIn;
 
 /// The paths that answer without a session.
-const PUBLIC: [&str; 3] = [sign_in::PATH, welcome::PATH, "/assets/"];
+const PUBLIC: [&str; 6] = [sign_in::PATH, welcome::PATH, "/assets/", sign_on::PATH, CALLBACK, sign_on::LOGOUT];
 
 /// What was just done, as one of a few words that a page turns into a sentence.
 #[derive(Deserialize)]
@@ -33,8 +36,10 @@ pub(super) struct DoneQuery {
 pub(super) fn routes(service: &mut ServiceConfig) {
     service
         .configure(sign_in::routes)
+        .configure(sign_on::routes)
         .configure(welcome::routes)
         .configure(account::routes)
+        .configure(passkeys::routes)
         .configure(token_pages::routes)
         .configure(user_pages::routes);
 }

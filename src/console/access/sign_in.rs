@@ -1,15 +1,18 @@
 //! The pages to sign in and to sign out.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Data, Form, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
-use super::{SignedIn, cookie};
+use super::{SignedIn, cookie, sign_on};
 use crate::console::Console;
 use crate::console::pages::{PageError, see_other, unavailable};
-use crate::flow::users::{SecondFactor, SignInError, SignInForm};
+use crate::flow::single_sign_on::SingleSignOn;
+use crate::flow::users::{PasskeyChallenge, SecondFactor, SignInError, SignInForm};
 
 pub(super) const PATH: &str = "/sign-in";
 
@@ -27,12 +30,16 @@ struct SignInPage<'a> {
     name: &'a str,
     problem: &'a str,
     second_factor: bool,
+    /// What the link to the identity provider says; empty if there is none.
+    single_sign_on: &'a str,
+    single_sign_on_path: String,
+    passkey: Option<PasskeyChallenge>,
 }
 
 #[derive(Deserialize)]
-struct NextQuery {
+pub(super) struct NextQuery {
     #[serde(default)]
-    next: String,
+    pub(super) next: String,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +48,8 @@ struct SignInFields {
     password: String,
     #[serde(default)]
     code: String,
+    #[serde(default)]
+    passkey: String,
     #[serde(default)]
     next: String,
 }
@@ -55,9 +64,21 @@ pub(super) fn asked(console: &Console, request: &HttpRequest) -> HttpResponse {
     page(console, StatusCode::UNAUTHORIZED, next, "", "")
 }
 
-fn page(console: &Console, status: StatusCode, next: &str, name: &str, problem: &str) -> HttpResponse {
-    let second_factor = console.users.second_factor() == SecondFactor::Required;
-    console.views.outside("sign_in", "Sign in", status, &SignInPage { next, name, problem, second_factor })
+pub(super) fn page(console: &Console, status: StatusCode, next: &str, name: &str, problem: &str) -> HttpResponse {
+    let passkey = match console.users.passkey_challenge() {
+        Ok(passkey) => passkey,
+        Err(error) => return unavailable(&error),
+    };
+    let page = SignInPage {
+        next,
+        name,
+        problem,
+        second_factor: console.users.second_factor() == SecondFactor::Required,
+        single_sign_on: console.sign_on.as_ref().map_or("", SingleSignOn::button),
+        single_sign_on_path: sign_on::path_to(next),
+        passkey,
+    };
+    console.views.outside("sign_in", "Sign in", status, &page)
 }
 
 async fn show(console: Data<Console>, query: web::Query<NextQuery>) -> HttpResponse {
@@ -65,8 +86,9 @@ async fn show(console: Data<Console>, query: web::Query<NextQuery>) -> HttpRespo
 }
 
 async fn sign_in(console: Data<Console>, request: HttpRequest, form: Form<SignInFields>) -> HttpResponse {
-    let SignInFields { name, password, code, next } = form.into_inner();
-    let (form, next) = (SignInForm { name: name.trim(), password: &password, code: &code }, own_path(&next));
+    let SignInFields { name, password, code, passkey, next } = form.into_inner();
+    let form = SignInForm { name: name.trim(), password: &password, code: &code, passkey: &passkey };
+    let next = own_path(&next);
     let refused = |status, problem: &str| page(&console, status, next, "", problem);
     match console.users.sign_in(&form, &cookie::origin(&request, console.secure)).await {
         Ok(token) => match cookie::of(&token, console.secure) {
@@ -78,15 +100,18 @@ async fn sign_in(console: Data<Console>, request: HttpRequest, form: Form<SignIn
         }
         Err(SignInError::Throttled(wait)) => {
             let minutes = wait.as_secs().div_ceil(60).max(1);
-            let mut answer = refused(
-                StatusCode::TOO_MANY_REQUESTS,
-                &format!("Too many attempts failed. Wait {minutes} minutes, or ask an admin to reset the user."),
-            );
-            answer.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
-            answer
+            let problem =
+                format!("Too many attempts failed. Wait {minutes} minutes, or ask an admin to reset the user.");
+            too_many(refused(StatusCode::TOO_MANY_REQUESTS, &problem), wait)
         }
         Err(SignInError::Failed(error)) => unavailable(&error),
     }
+}
+
+/// The answer, with the time after which another attempt is looked at.
+pub(super) fn too_many(mut answer: HttpResponse, wait: Duration) -> HttpResponse {
+    answer.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
+    answer
 }
 
 async fn sign_out(console: Data<Console>, user: SignedIn) -> Result<HttpResponse, PageError> {
@@ -101,15 +126,15 @@ async fn sign_out(console: Data<Console>, user: SignedIn) -> Result<HttpResponse
 }
 
 pub(super) fn with_cookie(mut answer: HttpResponse, cookie: HeaderValue) -> HttpResponse {
-    answer.headers_mut().insert(header::SET_COOKIE, cookie);
+    answer.headers_mut().append(header::SET_COOKIE, cookie);
     answer
 }
 
 /// A path of this site; anything else is the first page. Browsers read `\` as `/`, and drop line ends and tabs.
-fn own_path(next: &str) -> &str {
+pub(super) fn own_path(next: &str) -> &str {
     let is_own =
         next.starts_with('/') && !next.starts_with("//") && !next.contains(|c: char| c == '\\' || c.is_control());
-    if is_own && !next.starts_with(PATH) { next } else { "/" }
+    if is_own && !next.starts_with(PATH) && !next.starts_with(sign_on::PATH) { next } else { "/" }
 }
 
 #[cfg(test)]

@@ -39,9 +39,11 @@ struct Listed {
     name: String,
     roles: String,
     state: &'static str,
-    is_active: bool,
+    /// The class of its badge.
+    badge: &'static str,
     is_disabled: bool,
     is_own: bool,
+    is_external: bool,
     signed_in: Option<Timestamp>,
 }
 
@@ -195,7 +197,7 @@ async fn answer(
 fn status_of(error: &Error) -> Option<StatusCode> {
     match error {
         Error::InvalidName(_) | Error::NoRole => Some(StatusCode::UNPROCESSABLE_ENTITY),
-        Error::Exists(_) | Error::LastAdmin(_) | Error::Outdated => Some(StatusCode::CONFLICT),
+        Error::Exists(_) | Error::LastAdmin(_) | Error::Outdated | Error::External(_) => Some(StatusCode::CONFLICT),
         Error::Oneself => Some(StatusCode::FORBIDDEN),
         _ => None,
     }
@@ -226,18 +228,15 @@ fn choices(held: &[Role]) -> Vec<RoleChoice> {
 }
 
 fn listed(row: &UserRow, user: &SignedIn) -> Listed {
-    let state = match (row.disabled, row.password.is_some()) {
-        (true, _) => "disabled",
-        (false, true) => "active",
-        (false, false) => "not set up",
-    };
+    let state = row.state();
     Listed {
         name: row.name.clone(),
         roles: row.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", "),
         state,
-        is_active: state == "active",
+        badge: if state == "active" { "badge-ok" } else { "badge-quiet" },
         is_disabled: row.disabled,
         is_own: row.name == user.user,
+        is_external: row.external.is_some(),
         signed_in: row.signed_in_at,
     }
 }

@@ -5,7 +5,7 @@ use super::sessions::{BrowserOrigin, UserSession};
 use super::set_up::new_recovery_codes;
 use super::{Error, SessionToken, TotpSecret, Users, password};
 use crate::domain::audit_event::AuditKind;
-use crate::store::users::{SessionChange, UserRow};
+use crate::store::users::{PasskeyRow, SessionChange, UserRow};
 
 /// A user who changes something of their own, with the password that proves it.
 pub struct CurrentUser<'a> {
@@ -14,11 +14,23 @@ pub struct CurrentUser<'a> {
     pub origin: &'a BrowserOrigin,
 }
 
+/// What a user signs in with.
+pub struct SignInMethods {
+    /// The user signs in at an identity provider, and has nothing of the following.
+    pub is_external: bool,
+    /// An authenticator app.
+    pub has_app: bool,
+    /// How many recovery codes are left.
+    pub recovery_left: usize,
+    pub passkeys: Vec<PasskeyRow>,
+}
+
 impl Users {
-    /// How many recovery codes are left, and whether the user has an authenticator app.
-    pub async fn second_factors(&self, user: &str) -> Result<(bool, usize), Error> {
+    /// What the user signs in with.
+    pub async fn sign_in_methods(&self, user: &str) -> Result<SignInMethods, Error> {
         let row = self.user(user).await?;
-        Ok((row.totp.is_some(), row.recovery.len()))
+        let (is_external, has_app) = (row.external.is_some(), row.totp.is_some());
+        Ok(SignInMethods { is_external, has_app, recovery_left: row.recovery.len(), passkeys: row.passkeys })
     }
 
     /// Replaces the password. All sessions end, and a new one begins.
@@ -64,13 +76,16 @@ impl Users {
     pub(super) async fn proven(&self, user: &CurrentUser<'_>) -> Result<UserRow, Error> {
         let name = user.session.user.as_str();
         let (address, now) = (user.origin.address, self.clock.now());
-        self.throttle.begin(name, address, now).map_err(Error::Throttled)?;
+        self.throttle.begin(Some(name), address, now).map_err(Error::Throttled)?;
         let row = self.user(name).await?;
+        if row.external.is_some() {
+            return Err(Error::External(row.name));
+        }
         if !self.hasher.verify(user.password, row.password.as_deref()).await? {
             self.throttle.fail(now);
             return Err(Error::WrongPassword);
         }
-        self.throttle.succeed(name, address);
+        self.throttle.succeed(Some(name), address);
         Ok(row)
     }
 }

@@ -22,7 +22,7 @@ impl Users {
 
     /// Gives a user these roles and takes all others. Sessions of the user end.
     pub async fn set_roles(&self, by: &Actor, name: &str, roles: &[Role]) -> Result<(), Error> {
-        let mut row = self.other_user(by, name).await?;
+        let mut row = self.other_local_user(by, name).await?;
         let before = std::mem::replace(&mut row.roles, distinct(roles)?);
         if before == row.roles {
             return Ok(());
@@ -44,14 +44,16 @@ impl Users {
         Ok(true)
     }
 
-    /// Makes a new set-up code for a user who lost phone or password. Password, app, recovery codes, sessions and tokens end now.
+    /// Makes a new set-up code for a user who lost phone or password. Password, app, passkeys, recovery codes, sessions and
+    /// tokens end now.
     pub async fn reset(&self, by: &Actor, name: &str) -> Result<SetupCode, Error> {
-        let mut row = self.other_user(by, name).await?;
+        let mut row = self.other_local_user(by, name).await?;
         let (code, setup) = SetupCode::new(self.clock.now())?;
         let (tokens, now) = (self.store.api_tokens(), self.clock.now());
         tokens.revoke_tokens_of(name, now, &api_tokens::revoked(by, name, now)).await?;
         (row.password, row.totp, row.setup) = (None, None, Some(setup));
         row.recovery.clear();
+        row.passkeys.clear();
         self.write(&row, &END_ALL, &[self.change_event(by, AuditKind::UserReset, name)]).await?;
         Ok(code)
     }
@@ -63,12 +65,18 @@ impl Users {
         self.user(name).await
     }
 
+    async fn other_local_user(&self, by: &Actor, name: &str) -> Result<UserRow, Error> {
+        let row = self.other_user(by, name).await?;
+        if row.external.is_some() { Err(Error::External(row.name)) } else { Ok(row) }
+    }
+
     fn change_event(&self, by: &Actor, kind: AuditKind, name: &str) -> AuditEvent {
         AuditEvent::new(by.clone(), kind, self.clock.now()).with("user", name)
     }
 }
 
-const END_ALL: SessionChange = SessionChange { end_all: true, end: None, begin: None };
+/// Ends all sessions of the user.
+pub(super) const END_ALL: SessionChange = SessionChange { end_all: true, end: None, begin: None };
 
 fn distinct(roles: &[Role]) -> Result<Vec<Role>, Error> {
     let mut distinct = roles.to_vec();
@@ -77,6 +85,6 @@ fn distinct(roles: &[Role]) -> Result<Vec<Role>, Error> {
     if distinct.is_empty() { Err(Error::NoRole) } else { Ok(distinct) }
 }
 
-fn names(roles: &[Role]) -> String {
+pub(super) fn names(roles: &[Role]) -> String {
     roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(",")
 }

@@ -15,7 +15,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::contact::{Channel, Contact};
 use crate::flow::delivery_setup::LiveSetup;
 use crate::flow::text_mail::TextMail;
-use crate::store::users::{SessionChange, TokenHash, UserSecret};
+use crate::store::users::{SessionChange, TokenHash, UserRow, UserSecret};
 
 /// How long a mailed code is valid.
 const CODE_LIFETIME: Duration = Duration::from_mins(15);
@@ -69,7 +69,7 @@ impl Users {
 
     /// Mails a code to an address.
     pub async fn begin_email(&self, user: &CurrentUser<'_>, address: &str) -> Result<(), Error> {
-        let row = self.proven(user).await?;
+        let row = self.owner(user).await?;
         let provider = self.mailer.provider().ok_or(Error::NoMail)?;
         let address = Contact::parse(Channel::Email, address.trim()).map_err(|_| Error::InvalidEmail)?;
         // 40 bits, and a few tries.
@@ -106,6 +106,16 @@ impl Users {
             return Ok(());
         }
         self.write(&row, &SessionChange::default(), &[self.event(AuditKind::UserEmailRemoved, &row.name)]).await
+    }
+
+    // Users without a password prove nothing, and each mail counts as an attempt.
+    async fn owner(&self, user: &CurrentUser<'_>) -> Result<UserRow, Error> {
+        let row = self.user(&user.session.user).await?;
+        if row.external.is_none() {
+            return self.proven(user).await;
+        }
+        self.throttle.begin(Some(&row.name), user.origin.address, self.clock.now()).map_err(Error::Throttled)?;
+        Ok(row)
     }
 
     fn confirmed(&self, user: &str, code: &TokenHash) -> Result<Contact, Error> {

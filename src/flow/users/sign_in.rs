@@ -1,4 +1,4 @@
-//! Signing in with a name, a password and a one-time code, or a recovery code in its place.
+//! Signing in with a name, a password and a one-time code, or a passkey or a recovery code in its place.
 //!
 //! Whatever is wrong, the answer is the same and takes the same time: neither says whether there is such a user.
 
@@ -19,6 +19,8 @@ pub struct SignInForm<'a> {
     pub password: &'a str,
     /// A one-time code or a recovery code.
     pub code: &'a str,
+    /// What an authenticator answered, in place of a code; empty without one.
+    pub passkey: &'a str,
 }
 
 /// Why a user is not signed in.
@@ -57,28 +59,27 @@ impl Wrong {
 impl Users {
     /// Begins a session. The browser's earlier session ends.
     pub async fn sign_in(&self, form: &SignInForm<'_>, origin: &BrowserOrigin) -> Result<SessionToken, SignInError> {
-        let count = |outcome| metrics::counter!("otpost_console_sign_ins_total", "outcome" => outcome).increment(1);
         let now = self.clock.now();
         // What cannot be a name is counted as one.
         let name = if codes::is_name(form.name) { form.name } else { "" };
-        if let Err(wait) = self.throttle.begin(name, origin.address, now) {
-            count("throttled");
+        if let Err(wait) = self.throttle.begin(Some(name), origin.address, now) {
+            count_sign_in("throttled");
             return Err(SignInError::Throttled(wait));
         }
         let known = self.store.users().user(name).await.map_err(Error::from)?;
         let matches = self.hasher.verify(form.password, known.as_ref().and_then(|it| it.password.as_deref())).await?;
-        match self.verified(known.as_ref(), matches, form.code, now)? {
+        match self.verified(known.as_ref(), matches, form, now)? {
             Ok((row, method)) => {
                 if let Some(token) = self.begin_signed_in(row, method, origin, now).await? {
-                    self.throttle.succeed(name, origin.address);
-                    count("signed_in");
+                    self.throttle.succeed(Some(name), origin.address);
+                    count_sign_in("signed_in");
                     return Ok(token);
                 }
             }
             Err(wrong) => self.record_failure(known.as_ref(), wrong, origin, now).await?,
         }
         self.throttle.fail(now);
-        count("refused");
+        count_sign_in("refused");
         Err(SignInError::Refused)
     }
 
@@ -87,7 +88,7 @@ impl Users {
         &self,
         known: Option<&UserRow>,
         password_matches: bool,
-        code: &str,
+        form: &SignInForm<'_>,
         now: Timestamp,
     ) -> Result<Result<(UserRow, &'static str), Wrong>, Error> {
         let Some(row) = known else { return Ok(Err(Wrong::Name)) };
@@ -97,7 +98,11 @@ impl Users {
         if row.password.is_none() {
             return Ok(Err(Wrong::NotSetUp));
         }
-        let second = self.second_factor_of(row, code, now)?;
+        let second = if form.passkey.is_empty() {
+            self.second_factor_of(row, form.code, now)?
+        } else {
+            self.with_passkey_used(row, form.passkey, now).map(|row| (row, "passkey"))
+        };
         Ok(match second {
             _ if !password_matches => Err(Wrong::Password),
             Some((row, method)) => Ok((UserRow { signed_in_at: Some(now), ..row }, method)),
@@ -114,7 +119,8 @@ impl Users {
     ) -> Result<Option<(UserRow, &'static str)>, Error> {
         let row = row.clone();
         let Some(sealed) = &row.totp else {
-            return Ok((self.second_factor == SecondFactor::Optional).then_some((row, "password alone")));
+            let is_enough = self.second_factor == SecondFactor::Optional && row.passkeys.is_empty();
+            return Ok(is_enough.then_some((row, "password alone")));
         };
         let opened = self.store.open_user_secret(&row.name, UserSecret::Totp, sealed)?;
         if let Some(step) = TotpSecret::from_bytes(opened).matching_step(code, row.totp_step, now)? {
@@ -158,6 +164,10 @@ impl Users {
         let event = event.with("reason", wrong.name()).with("address", address_of(origin));
         Ok(self.store.audit_events().record(&[event]).await?)
     }
+}
+
+pub(super) fn count_sign_in(outcome: &'static str) {
+    metrics::counter!("otpost_console_sign_ins_total", "outcome" => outcome).increment(1);
 }
 
 pub(super) fn address_of(origin: &BrowserOrigin) -> String {

@@ -43,7 +43,7 @@ impl AttemptKey {
     }
 }
 
-/// AttemptCounts attempts that were not right.
+/// Counts attempts that were not right.
 #[derive(Default)]
 pub(in crate::flow) struct Throttle(Mutex<AttemptCounts>);
 
@@ -54,12 +54,13 @@ struct AttemptCounts {
 }
 
 impl Throttle {
-    /// AttemptCounts an attempt until [`Throttle::succeed`], so that attempts at the same time count too. An error is the time until
-    /// the next one is looked at.
-    pub(super) fn begin(&self, name: &str, address: Option<IpAddr>, now: Timestamp) -> Result<(), Duration> {
+    /// Counts an attempt until [`Throttle::succeed`], so that attempts at the same time count too. An error is the time until the next
+    /// one is looked at. An identity provider names users only when an attempt has succeeded; until then there is no name.
+    pub(super) fn begin(&self, name: Option<&str>, address: Option<IpAddr>, now: Timestamp) -> Result<(), Duration> {
         let mut counts = self.counts();
         let by_address = address.map(|it| (AttemptKey::of(it), PER_ADDRESS));
-        let keys: Vec<_> = [(AttemptKey::Name(name.to_owned()), PER_NAME)].into_iter().chain(by_address).collect();
+        let by_name = name.map(|it| (AttemptKey::Name(it.to_owned()), PER_NAME));
+        let keys: Vec<_> = by_name.into_iter().chain(by_address).collect();
         for (key, limit) in &keys {
             let recent = counts.recent(key, now);
             if let (Some(first), true) = (recent.first(), recent.len() >= *limit) {
@@ -73,9 +74,11 @@ impl Throttle {
     }
 
     /// The last attempt was right: it does not count, and the earlier ones with the name neither.
-    pub(super) fn succeed(&self, name: &str, address: Option<IpAddr>) {
+    pub(super) fn succeed(&self, name: Option<&str>, address: Option<IpAddr>) {
         let mut counts = self.counts();
-        counts.attempts.remove(&AttemptKey::Name(name.to_owned()));
+        if let Some(name) = name {
+            counts.attempts.remove(&AttemptKey::Name(name.to_owned()));
+        }
         if let Some(times) = address.and_then(|it| counts.attempts.get_mut(&AttemptKey::of(it))) {
             times.pop();
         }
@@ -154,24 +157,24 @@ mod tests {
         let throttle = Throttle::default();
         for at in 0..5 {
             assert_eq!(
-                throttle.begin("anna", Some(address(at)), NOW.after(Duration::from_secs(60 * u64::from(at)))),
+                throttle.begin(Some("anna"), Some(address(at)), NOW.after(Duration::from_secs(60 * u64::from(at)))),
                 Ok(())
             );
         }
 
-        let sixth = throttle.begin("anna", Some(address(9)), NOW.after(Duration::from_mins(5)));
+        let sixth = throttle.begin(Some("anna"), Some(address(9)), NOW.after(Duration::from_mins(5)));
 
         assert_eq!(sixth, Err(Duration::from_mins(10)));
-        assert_eq!(throttle.begin("other", Some(address(0)), NOW), Ok(()));
-        assert_eq!(throttle.begin("anna", Some(address(9)), NOW.after(WINDOW)), Ok(()));
+        assert_eq!(throttle.begin(Some("other"), Some(address(0)), NOW), Ok(()));
+        assert_eq!(throttle.begin(Some("anna"), Some(address(9)), NOW.after(WINDOW)), Ok(()));
     }
 
     #[test]
     fn a_right_password_ends_the_count() {
         let throttle = Throttle::default();
         for _ in 0..20 {
-            assert_eq!(throttle.begin("anna", Some(address(1)), NOW), Ok(()));
-            throttle.succeed("anna", Some(address(1)));
+            assert_eq!(throttle.begin(Some("anna"), Some(address(1)), NOW), Ok(()));
+            throttle.succeed(Some("anna"), Some(address(1)));
         }
     }
 
@@ -179,17 +182,17 @@ mod tests {
     fn one_address_cannot_try_many_names() {
         let throttle = Throttle::default();
         let names = (0..PER_ADDRESS).map(|at| format!("name{at}"));
-        assert!(names.into_iter().all(|name| throttle.begin(&name, Some(address(1)), NOW).is_ok()));
+        assert!(names.into_iter().all(|name| throttle.begin(Some(&name), Some(address(1)), NOW).is_ok()));
 
-        assert_eq!(throttle.begin("anna", Some(address(1)), NOW), Err(WINDOW));
-        assert_eq!(throttle.begin("anna", Some(address(2)), NOW), Ok(()));
+        assert_eq!(throttle.begin(Some("anna"), Some(address(1)), NOW), Err(WINDOW));
+        assert_eq!(throttle.begin(Some("anna"), Some(address(2)), NOW), Ok(()));
     }
 
     #[test]
     fn the_counts_do_not_grow_without_end() {
         let throttle = Throttle::default();
         for at in 0..KEYS_MAX + 500 {
-            throttle.begin(&format!("name{at}"), None, NOW.after(Duration::from_micros(at as u64))).unwrap();
+            throttle.begin(Some(&format!("name{at}")), None, NOW.after(Duration::from_micros(at as u64))).unwrap();
         }
         assert!(throttle.counts().attempts.len() <= KEYS_MAX);
     }

@@ -7,7 +7,9 @@ use super::tables::Tables;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
-use crate::store::users::{ConsoleUsers, SESSIONS_MAX, SessionChange, SessionRow, TokenHash, UserChange, UserRow};
+use crate::store::users::{
+    ConsoleUsers, ExternalId, SESSIONS_MAX, SessionChange, SessionRow, TokenHash, UserChange, UserRow,
+};
 
 #[async_trait]
 impl ConsoleUsers for MemoryBackend {
@@ -24,9 +26,15 @@ impl ConsoleUsers for MemoryBackend {
         self.call("user_with_setup", |tables| tables.users.values().find(has_it).cloned()).await
     }
 
+    async fn user_at(&self, external: &ExternalId) -> Result<Option<UserRow>, Error> {
+        let is_it = |user: &&UserRow| user.external.as_ref() == Some(external);
+        self.call("user_at", |tables| tables.users.values().find(is_it).cloned()).await
+    }
+
     async fn add(&self, user: &UserRow, event: &AuditEvent) -> Result<bool, Error> {
         self.call("add", |tables| {
-            let is_new = !tables.users.contains_key(&user.name);
+            let is_taken = |it: &UserRow| it.external.is_some() && it.external == user.external;
+            let is_new = !tables.users.contains_key(&user.name) && !tables.users.values().any(is_taken);
             if is_new {
                 tables.users.insert(user.name.clone(), UserRow { version: 1, ..user.clone() });
                 tables.events.push(event.clone());

@@ -11,12 +11,12 @@ use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
 use crate::store::users::{
-    ConsoleUsers, SESSIONS_MAX, SessionChange, SessionRow, SetupRow, TokenHash, UserChange, UserRow,
+    ConsoleUsers, ExternalId, SESSIONS_MAX, SessionChange, SessionRow, SetupRow, TokenHash, UserChange, UserRow,
 };
 
 const USER: &str =
     "SELECT name, version, roles, disabled, created_at, signed_in_at, password, totp, totp_step, recovery,
-   email, setup_hash, setup_expires_at FROM console_user";
+   email, setup_hash, setup_expires_at, issuer, subject, passkeys FROM console_user";
 
 const SESSION: &str = "SELECT hash, user, started_at, seen_at, address, browser FROM console_session";
 
@@ -37,14 +37,22 @@ impl ConsoleUsers for Sqlite {
         query.fetch_optional(&self.read).await?.as_ref().map(user_row).transpose()
     }
 
+    async fn user_at(&self, external: &ExternalId) -> Result<Option<UserRow>, Error> {
+        let text = sqlx::AssertSqlSafe(format!("{USER} WHERE issuer = ?1 AND subject = ?2"));
+        let query = sqlx::query(text).bind(&external.issuer).bind(&external.subject);
+        query.fetch_optional(&self.read).await?.as_ref().map(user_row).transpose()
+    }
+
     async fn add(&self, user: &UserRow, event: &AuditEvent) -> Result<bool, Error> {
-        let text = "INSERT INTO console_user (name, version, roles, disabled, created_at, totp_step, recovery)
-           VALUES (?1, 0, '', 0, ?2, 0, '') ON CONFLICT DO NOTHING";
+        let text = "INSERT INTO console_user (name, version, roles, disabled, created_at, totp_step, recovery, issuer, subject)
+           VALUES (?1, 0, '', 0, ?2, 0, '', ?3, ?4) ON CONFLICT DO NOTHING";
         self.failure
             .watch(async {
                 let mut write = self.writing().await?;
                 let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
                 let query = sqlx::query(text).bind(&user.name).bind(user.created_at.micros());
+                let external = user.external.as_ref();
+                let query = query.bind(external.map(|it| &it.issuer)).bind(external.map(|it| &it.subject));
                 if query.execute(&mut *transaction).await?.rows_affected() == 0 {
                     return Ok(false);
                 }
@@ -127,14 +135,15 @@ impl ConsoleUsers for Sqlite {
 
 async fn is_active_admin(connection: &mut SqliteConnection, name: Option<&str>) -> Result<bool, Error> {
     let text = "SELECT EXISTS (SELECT 1 FROM console_user
-       WHERE (?1 IS NULL OR name = ?1) AND disabled = 0 AND ',' || roles || ',' LIKE '%,admin,%')";
+       WHERE (?1 IS NULL OR name = ?1) AND disabled = 0 AND subject IS NULL
+         AND ',' || roles || ',' LIKE '%,admin,%')";
     Ok(sqlx::query_scalar(text).bind(name).fetch_one(connection).await?)
 }
 
 async fn replace(connection: &mut SqliteConnection, user: &UserRow) -> Result<bool, Error> {
     let text =
         "UPDATE console_user SET version = version + 1, roles = ?3, disabled = ?4, signed_in_at = ?5, password = ?6,
-         totp = ?7, totp_step = ?8, recovery = ?9, email = ?10, setup_hash = ?11, setup_expires_at = ?12
+         totp = ?7, totp_step = ?8, recovery = ?9, email = ?10, setup_hash = ?11, setup_expires_at = ?12, passkeys = ?13
        WHERE name = ?1 AND version = ?2";
     let query = sqlx::query(text)
         .bind(&user.name)
@@ -148,7 +157,8 @@ async fn replace(connection: &mut SqliteConnection, user: &UserRow) -> Result<bo
         .bind(user.recovery.iter().map(hex::encode).collect::<Vec<_>>().join(","))
         .bind(&user.email)
         .bind(user.setup.as_ref().map(|setup| setup.hash.as_slice()))
-        .bind(user.setup.as_ref().map(|setup| setup.expires_at.micros()));
+        .bind(user.setup.as_ref().map(|setup| setup.expires_at.micros()))
+        .bind(serde_json::to_string(&user.passkeys).unwrap_or_default());
     Ok(query.execute(connection).await?.rows_affected() == 1)
 }
 
@@ -220,6 +230,8 @@ fn user_row(row: &SqliteRow) -> Result<UserRow, Error> {
         }
         _ => None,
     };
+    let external: (Option<String>, Option<String>) = (row.try_get("issuer")?, row.try_get("subject")?);
+    let passkeys: String = row.try_get("passkeys")?;
     Ok(UserRow {
         version: row.try_get("version")?,
         roles,
@@ -232,6 +244,8 @@ fn user_row(row: &SqliteRow) -> Result<UserRow, Error> {
         recovery: listed(&recovery).map(hash).collect::<Result<_, _>>()?,
         email: row.try_get("email")?,
         setup,
+        passkeys: serde_json::from_str(&passkeys).map_err(|_| inconsistent("passkeys"))?,
+        external: external.0.zip(external.1).map(|(issuer, subject)| ExternalId { issuer, subject }),
         name,
     })
 }

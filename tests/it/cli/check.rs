@@ -243,3 +243,36 @@ fn a_host_without_an_address_is_a_warning() {
     let line = said.out.lines().find(|line| line.contains("push.invalid")).unwrap();
     assert!(line.starts_with("warning") && line.contains("app: "), "{line}");
 }
+
+#[test]
+fn single_sign_on_that_cannot_work_is_named_with_what_is_expected() {
+    let workspace = Workspace::new();
+    let text = std::fs::read_to_string(workspace.path("otpost.toml")).unwrap();
+    let check = |public_url: &str, oidc: &str| {
+        let (before, after) = text.split_once("[console]").unwrap();
+        let after = after.replacen("listen = \"\"", "listen = \"127.0.0.1:0\"", 1);
+        let after = after.replacen("public_url = \"\"", &format!("public_url = \"{public_url}\""), 1);
+        workspace.write("otpost.toml", &format!("{before}[console]{after}\n[console.oidc]\n{oidc}"));
+        workspace.run(&["check"])
+    };
+    let group = "[[console.oidc.group]]\nname = \"Staff\"\nroles = [\"viewer\"]\n";
+    let client = "issuer = \"https://id.bank.example\"\nclient_id = \"otpost\"\nclient_secret = \"s3cret\"\n";
+    let url = "https://otpost.bank.example";
+
+    let fine = check(url, &format!("{client}{group}"));
+    assert!(fine.out.contains("single sign-on at https://id.bank.example, 1 group with roles"), "{}", fine.out);
+    complaint(&check("", &format!("{client}{group}")), "console.public_url: must be set for console.oidc");
+    complaint(
+        &check("http://otpost.bank.example", &format!("{client}{group}")),
+        "console.public_url: expected https://",
+    );
+    let plain = client.replace("https://id", "http://id");
+    complaint(&check(url, &format!("{plain}{group}")), "console.oidc.issuer: expected https://");
+    complaint(&check(url, client), "console.oidc.group: at least one is needed");
+    let god = group.replace("viewer", "god");
+    let wrong = check(url, &format!("{client}{god}"));
+    complaint(&wrong, "console.oidc.group[0].roles[0]");
+    assert!(wrong.out.contains("unknown variant `god`, expected one of `viewer`"), "{}", wrong.out);
+    let missing = client.replace("\"s3cret\"", "\"file:keys/oidc.secret\"");
+    complaint(&check(url, &format!("{missing}{group}")), "console.oidc.client_secret: ");
+}

@@ -2,8 +2,10 @@
 
 mod browser;
 mod matrix;
+mod passkeys;
 mod requests;
 mod routes;
 mod sessions;
 mod sign_in;
+mod sign_on;
 mod users;

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use otpost::domain::access::Role;
 use otpost::domain::audit_event::{Actor, AuditEvent, AuditKind};
-use otpost::store::users::{SessionChange, SessionLimits, SessionRow, SetupRow, UserChange, UserRow, UserSecret};
+use otpost::store::users::{
+    ExternalId, PasskeyRow, SessionChange, SessionLimits, SessionRow, SetupRow, UserChange, UserRow, UserSecret,
+};
 
 use super::{Fixture, Promise};
 
 pub(super) const PROMISES: &[Promise] = &[
     ("a user is added once and read back whole", |it| Box::pin(added(it))),
+    ("a user of an identity provider is added once and is not the last admin", |it| Box::pin(added_externally(it))),
     ("a change of a row that was read too early changes nothing", |it| Box::pin(outdated(it))),
     ("one active admin is always left", |it| Box::pin(last_admin(it))),
     ("a session begins and ends with the change of its user", |it| Box::pin(sessions(it))),
@@ -60,6 +63,15 @@ async fn added(it: Fixture) {
         recovery: vec![[1; 32], [2; 32]],
         email: Some(vec![3]),
         setup: Some(SetupRow { hash: [9; 32], expires_at: it.now() }),
+        external: Some(external("ben")),
+        passkeys: vec![PasskeyRow {
+            id: "aWQx".to_owned(),
+            public_key: "a2V5".to_owned(),
+            counter: 7,
+            name: "phone".to_owned(),
+            created_at: it.now(),
+            used_at: Some(it.now()),
+        }],
         ..UserRow::new("ben", &[Role::Viewer, Role::Author], it.now())
     };
     assert!(it.store.users().add(&whole, &event(&it, AuditKind::UserAdded)).await.unwrap());
@@ -71,9 +83,36 @@ async fn added(it: Fixture) {
     assert_eq!(it.store.users().user("ben").await.unwrap(), Some(whole.clone()));
     assert_eq!(it.store.users().user_with_setup(&[9; 32]).await.unwrap(), Some(whole));
     assert_eq!(it.store.users().user_with_setup(&[8; 32]).await.unwrap(), None);
+    assert_eq!(it.store.users().user_at(&external("ben")).await.unwrap().map(|row| row.name).as_deref(), Some("ben"));
+    assert_eq!(it.store.users().user_at(&external("cleo")).await.unwrap(), None);
     assert_eq!(it.store.users().user("cleo").await.unwrap(), None);
     let names: Vec<_> = it.store.users().all().await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["anna", "ben"]);
+}
+
+async fn added_externally(it: Fixture) {
+    let row = |name: &str, subject: &str| UserRow {
+        external: Some(external(subject)),
+        ..UserRow::new(name, &[Role::Admin], it.now())
+    };
+    let added = event(&it, AuditKind::UserAdded);
+    assert!(it.store.users().add(&row("anna", "1"), &added).await.unwrap());
+    assert!(!it.store.users().add(&row("ben", "1"), &added).await.unwrap(), "the subject is taken");
+    assert!(!it.store.users().add(&row("anna", "2"), &added).await.unwrap(), "the name is taken");
+    assert!(it.store.users().add(&row("ben", "2"), &added).await.unwrap());
+
+    // Only an admin with a password counts as the last one.
+    let local = add(&it, "root", &[Role::Admin]).await;
+    let anna = it.store.users().user("anna").await.unwrap().unwrap();
+    let viewer = |row: &UserRow| UserRow { roles: vec![Role::Viewer], ..row.clone() };
+    assert_eq!(change(&it, &viewer(&local), &SessionChange::default()).await, UserChange::LastAdmin);
+    assert_eq!(change(&it, &viewer(&anna), &SessionChange::default()).await, UserChange::Done);
+    let external = it.store.users().user("anna").await.unwrap().unwrap().external;
+    assert_eq!(external.map(|it| it.subject).as_deref(), Some("1"), "a change keeps it");
+}
+
+fn external(subject: &str) -> ExternalId {
+    ExternalId { issuer: "https://id.bank.example".to_owned(), subject: subject.to_owned() }
 }
 
 async fn outdated(it: Fixture) {

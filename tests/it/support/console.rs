@@ -48,6 +48,10 @@ impl Request {
         form.header("Content-Type", "application/x-www-form-urlencoded").header("Sec-Fetch-Site", "same-origin")
     }
 
+    pub(crate) fn put(path: &str, body: &str) -> Self {
+        Self { method: "PUT", path: path.to_owned(), headers: Vec::new(), body: body.as_bytes().to_vec() }
+    }
+
     /// Sets a header; an empty value removes it.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(held, _)| held != name);
@@ -160,7 +164,8 @@ impl Browser {
         Self::with_cookie(gateway, name, &cookie_of(&done)).await
     }
 
-    async fn with_cookie(gateway: &Gateway, name: &str, cookie: &str) -> Self {
+    /// A browser that is signed in with this cookie.
+    pub(crate) async fn with_cookie(gateway: &Gateway, name: &str, cookie: &str) -> Self {
         let mut browser = Self {
             name: name.to_owned(),
             cookie: cookie.to_owned(),

@@ -10,6 +10,7 @@ pub(crate) mod fake;
 pub(crate) mod gateway;
 pub(crate) mod gateway_files;
 pub(crate) mod go_tiles;
+pub(crate) mod identity_provider;
 pub(crate) mod jose;
 pub(crate) mod lag;
 pub(crate) mod load;

@@ -1,17 +1,22 @@
 //! Programs that are not ours, in the packages for Node.js that `tests/run` sets up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
 use serde_json::Value;
 
-/// What `script` answers, one line of JSON for each that it reads.
-pub(crate) fn run(script: &str, asked: &[Value]) -> Vec<Value> {
+/// Where the packages are.
+pub(crate) fn packages() -> PathBuf {
     let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/node/node_modules");
     assert!(packages.exists(), "{} is missing; tests/run sets it up", packages.display());
+    packages
+}
+
+/// What `script` answers, one line of JSON for each that it reads.
+pub(crate) fn run(script: &str, asked: &[Value]) -> Vec<Value> {
     let mut node = Command::new("node");
-    node.args(["-e", script]).env("NODE_PATH", &packages);
+    node.args(["-e", script]).env("NODE_PATH", packages());
     let mut running = node.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
     let mut lines = running.stdin.take().unwrap();
     let text = asked.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");

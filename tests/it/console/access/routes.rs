@@ -8,7 +8,7 @@ use crate::support::Setup;
 use crate::support::console::{CONSOLE, Request};
 
 /// The routes that answer without a session.
-const PUBLIC: [&str; 3] = ["/assets/{name}", "/sign-in", "/welcome"];
+const PUBLIC: [&str; 6] = ["/assets/{name}", "/sign-in", "/sso", "/sso/callback", "/sso/logout", "/welcome"];
 
 /// The first argument of each `.route(`, or a constant of the same file in its place.
 fn routes() -> BTreeSet<String> {

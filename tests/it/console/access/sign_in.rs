@@ -1,6 +1,6 @@
 //! Signing in: what is refused, and that no answer says why.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use otpost::domain::access::Role;
 use otpost::domain::audit_event::Actor;
@@ -172,4 +172,42 @@ async fn without_a_second_factor_where_that_is_allowed_the_password_is_enough() 
 
     try_sign_in(&gateway, "anna", "wrong", "").await.expect_status(401);
     try_sign_in(&gateway, "anna", PASSWORD, "").await.expect_status(303);
+}
+
+/// Sign-ins of each kind that are timed.
+const ROUNDS: usize = 11;
+
+/// A hash takes some tens of milliseconds, and everything else one or two: a kind without a hash is ten times as fast.
+const FACTOR_MAX: f64 = 2.0;
+
+#[tokio::test]
+async fn a_refused_sign_in_takes_as_long_whatever_is_wrong() {
+    let (gateway, _) = with_user().await;
+    let by = Actor::Operator("test".to_owned());
+    gateway.users().add(&by, "ben", &[Role::Viewer]).await.unwrap();
+    let kinds = [
+        ("unknown user", "cleo", PASSWORD),
+        ("wrong password", "anna", "another horse battery"),
+        ("wrong code", "anna", PASSWORD),
+        ("not set up", "ben", PASSWORD),
+    ];
+    let mut times: [Vec<Duration>; 4] = Default::default();
+
+    // In turns, so that whatever else the machine does meets all of them.
+    for _ in 0..ROUNDS {
+        for ((_, name, password), times) in kinds.iter().zip(&mut times) {
+            let begun = Instant::now();
+            try_sign_in(&gateway, name, password, "000000").await.expect_status(401);
+            times.push(begun.elapsed());
+        }
+        gateway.clock.move_on(Duration::from_mins(15));
+    }
+
+    let medians = times.map(|mut all| {
+        all.sort();
+        all[ROUNDS / 2]
+    });
+    let (least, most) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
+    let named: Vec<_> = kinds.iter().map(|(kind, ..)| kind).zip(&medians).collect();
+    assert!(most.as_secs_f64() < FACTOR_MAX * least.as_secs_f64(), "{named:?}");
 }
