@@ -36,7 +36,7 @@ pub(super) async fn all(console: &Console) -> Result<ProviderList, ApiProblem> {
     match console.inspector.answer(Question::Providers).await {
         Answer::Providers { providers, paused } => Ok(ProviderList { source: "gateway".to_owned(), paused, providers }),
         Answer::Refused { reason } => Err(ApiProblem::new(ProblemCode::Failed, reason)),
-        Answer::Explained { .. } => Err(ApiProblem::not_found()),
+        Answer::Explained { .. } | Answer::Config { .. } => Err(ApiProblem::not_found()),
     }
 }
 
@@ -62,7 +62,8 @@ async fn drain(
     let changed = console.store.providers().drain(&decision).await?;
     console.inspector.registry.refresh().await?;
     let drains = console.store.providers().drains().await?;
-    let is_last = drain_effect::others(profile, console.inspector.profiles.iter(), &drains).is_empty();
+    let setup = console.inspector.setup();
+    let is_last = drain_effect::others(&profile, setup.profiles.iter(), &drains).is_empty();
     let last_of = is_last.then(|| profile.channel.name().to_owned());
     Ok(Json(ProviderChange { provider: order.name, drained: true, changed, last_of }))
 }
@@ -81,14 +82,15 @@ async fn enable(
     Ok(Json(ProviderChange { provider: order.name, drained: false, changed, last_of: None }))
 }
 
-async fn decision<'a>(
-    console: &'a Console,
+async fn decision(
+    console: &Console,
     caller: &Caller,
     order: &ProviderOrder,
-) -> Result<(&'a ProviderProfile, ProviderDecision), ApiProblem> {
+) -> Result<(ProviderProfile, ProviderDecision), ApiProblem> {
     caller.require(console, Action::OperateProviders).await?;
-    let profile = console.inspector.profiles.iter().find(|it| it.provider.0 == order.name);
-    let profile = profile.ok_or_else(ApiProblem::not_found)?;
+    let setup = console.inspector.setup();
+    let profile = setup.profiles.iter().find(|it| it.provider.0 == order.name);
+    let profile = profile.ok_or_else(ApiProblem::not_found)?.clone();
     let at = console.clocks.steady.now();
     let decision = ProviderDecision::new(profile.provider.clone(), Some(&order.reason), caller.actor(), at);
     if decision.reason.is_none() {

@@ -60,11 +60,11 @@ async fn explain(
     let request = ExplainRequest { kind, target, at };
     match console.inspector.answer(Question::Explain(request)).await {
         Answer::Explained { recipients } => {
-            let ambiguous = console.inspector.otp_ambiguous;
+            let ambiguous = console.inspector.setup().policy.recipients.otp_ambiguous;
             Ok(Json(RouteExplanation::new("gateway", kind, recipients, ambiguous)))
         }
         Answer::Refused { reason } => Err(invalid("to", reason)),
-        Answer::Providers { .. } => Err(ApiProblem::not_found()),
+        Answer::Providers { .. } | Answer::Config { .. } => Err(ApiProblem::not_found()),
     }
 }
 

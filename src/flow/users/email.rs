@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::account::CurrentUser;
 use super::sessions::UserSession;
 use super::{Error, Users, codes};
+use crate::channel::Provider;
 use crate::domain::audit_event::AuditKind;
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
