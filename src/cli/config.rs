@@ -76,10 +76,8 @@ async fn live(args: &Args) -> anyhow::Result<Config> {
 
 async fn diff(args: &Args) -> anyhow::Result<ExitCode> {
     let config = live(args).await?;
-    let Some(Answer::Config { values, pending }) = local_gateway::ask(&config, &Question::Config).await? else {
-        return Err(
-            Usage("no running gateway answered, so there is nothing to compare the file with".to_owned()).into()
-        );
+    let Answer::Config { values, pending } = local_gateway::ask_running(&config, &Question::Config).await? else {
+        return Err(Usage("the running gateway does not know the question".to_owned()).into());
     };
     let of_file: BTreeMap<String, String> =
         config.values().into_iter().filter_map(|it| Some((it.key, it.shown?))).collect();

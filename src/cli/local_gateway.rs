@@ -8,6 +8,15 @@ use crate::config::Config;
 use crate::flow::inspector::{Answer, Question};
 use crate::ops::socket;
 
+/// The answer of the running gateway, which there must be.
+pub(super) async fn ask_running(config: &Config, question: &Question) -> anyhow::Result<Answer> {
+    let path = socket::path_of(&config.store.sqlite_path().map_err(usage)?);
+    match socket::ask(&path, question).await.map_err(usage)? {
+        Answer::Refused { reason } => anyhow::bail!("the running gateway refused the question: {reason}"),
+        answer => Ok(answer),
+    }
+}
+
 /// The answer of the running gateway. Without one: `None`, and a note on standard error that the result comes from the
 /// configuration file and the stored figures.
 pub(super) async fn ask(config: &Config, question: &Question) -> anyhow::Result<Option<Answer>> {

@@ -156,7 +156,7 @@ impl RemoteGateway {
         path: &[&str],
         query: &impl Serialize,
     ) -> Result<T, RemoteError> {
-        self.document(self.request(Method::GET, path, query, None).await?).await
+        self.document(self.request(Method::GET, path, query, None).await?)
     }
 
     /// Reads a text.
@@ -171,7 +171,7 @@ impl RemoteGateway {
         path: &[&str],
         body: &impl Serialize,
     ) -> Result<T, RemoteError> {
-        self.document(self.request(Method::POST, path, &(), Some(self.written(body)?)).await?).await
+        self.document(self.request(Method::POST, path, &(), Some(self.written(body)?)).await?)
     }
 
     /// Puts something in the place of something.
@@ -180,7 +180,7 @@ impl RemoteGateway {
         path: &[&str],
         body: &impl Serialize,
     ) -> Result<T, RemoteError> {
-        self.document(self.request(Method::PUT, path, &(), Some(self.written(body)?)).await?).await
+        self.document(self.request(Method::PUT, path, &(), Some(self.written(body)?)).await?)
     }
 
     fn written(&self, body: &impl Serialize) -> Result<Vec<u8>, RemoteError> {
@@ -214,7 +214,7 @@ impl RemoteGateway {
         if status.is_success() { Ok((status, bytes.into())) } else { Err(self.refused(status, &bytes)) }
     }
 
-    async fn document<T: DeserializeOwned>(&self, (status, body): (StatusCode, Vec<u8>)) -> Result<T, RemoteError> {
+    fn document<T: DeserializeOwned>(&self, (status, body): (StatusCode, Vec<u8>)) -> Result<T, RemoteError> {
         serde_json::from_slice(&body).map_err(|_| self.not_ours(status))
     }
 

@@ -21,6 +21,7 @@ pub(super) fn shown(key: &str, value: &Value) -> Option<String> {
         _ if is_secret(key) => None,
         Value::String(text) if text.is_empty() => Some("\"\"".to_owned()),
         Value::String(text) => Some(without_credentials(text)),
+        Value::Array(items) if items.is_empty() => Some("[]".to_owned()),
         Value::Array(items) => {
             let items: Option<Vec<_>> = items
                 .iter()

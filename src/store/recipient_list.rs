@@ -100,7 +100,9 @@ impl Recipients {
             let rows = self.page_rows(ListScope::All, after).await?;
             let Some(last) = rows.last() else { return Ok(counts) };
             after = Some(RecipientId(last.id));
-            rows.into_iter().for_each(|rows| counts.add(rows));
+            for rows in rows {
+                counts.add(rows);
+            }
         }
     }
 

@@ -61,7 +61,7 @@ pub(super) struct SettleRows {
     /// `None` when a delivery goes on waiting and the audit log says so already.
     pub(super) event: Option<AuditEvent>,
     /// The contact of the attempt, if it is gone.
-    pub(super) retires: Option<RetireRows>,
+    pub(super) retires: Option<Box<RetireRows>>,
 }
 
 /// The delivery after a step.

@@ -92,7 +92,7 @@ impl Store {
             lease_token: claimed.lease_token,
             recipient: claimed.recipient.map(|recipient| recipient.0),
             event: (!goes_on_waiting).then(|| event(claimed.event(kind, now), attempt.as_ref(), next)),
-            retires: attempt.as_ref().and_then(|attempt| retires(claimed, attempt, now)),
+            retires: attempt.as_ref().and_then(|attempt| retires(claimed, attempt, now)).map(Box::new),
             attempt,
             next,
             keeps_content: keeps_content(claimed, next),

@@ -51,20 +51,17 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         to: Some(to.to_jiff().to_string()),
         ..EventQuery::default()
     };
-    let list = match args.server.remote()? {
-        Some(remote) => {
-            let page = async |query: EventQuery| {
-                remote.get::<EventList>(&["audit", "events"], &query).await.map_err(RemoteError::explained)
-            };
-            read(args.limit, query, page).await?
-        }
-        None => {
-            let store = args.config.open_store().await?;
-            let page = async |query: EventQuery| Ok(EventList::read(&store, &query, &now).await?);
-            let list = read(args.limit, query, page).await;
-            store.close().await?;
-            list?
-        }
+    let list = if let Some(remote) = args.server.remote()? {
+        let page = async |query: EventQuery| {
+            remote.get::<EventList>(&["audit", "events"], &query).await.map_err(RemoteError::explained)
+        };
+        read(args.limit, query, page).await?
+    } else {
+        let store = args.config.open_store().await?;
+        let page = async |query: EventQuery| Ok(EventList::read(&store, &query, &now).await?);
+        let list = read(args.limit, query, page).await;
+        store.close().await?;
+        list?
     };
     if args.json {
         output::json(&list)?;

@@ -30,12 +30,11 @@ pub(crate) struct Args {
 
 /// Lists providers in the order of the configuration.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (list, config) = match args.server.remote()? {
-        Some(remote) => (remote.get(&["providers"], &()).await.map_err(RemoteError::explained)?, None),
-        None => {
-            let config = args.config.load()?;
-            (of_this_machine(&config).await?, Some(config))
-        }
+    let (list, config) = if let Some(remote) = args.server.remote()? {
+        (remote.get(&["providers"], &()).await.map_err(RemoteError::explained)?, None)
+    } else {
+        let config = args.config.load()?;
+        (of_this_machine(&config).await?, Some(config))
     };
     if args.json {
         output::json(&list)?;

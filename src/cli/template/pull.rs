@@ -28,14 +28,13 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let dir = args.dir.clone().map_or_else(|| args.file.load().map(|config| config.templates.dir), Ok)?;
-    let mut state = match args.server.remote()? {
-        Some(remote) => FolderState::of(&dir, texts_there(&remote).await?)?,
-        None => {
-            let store = read_store(&args.file.load()?).await?;
-            let state = FolderState::read(&dir, &store).await;
-            store.close().await?;
-            state?
-        }
+    let mut state = if let Some(remote) = args.server.remote()? {
+        FolderState::of(&dir, texts_there(&remote).await?)?
+    } else {
+        let store = read_store(&args.file.load()?).await?;
+        let state = FolderState::read(&dir, &store).await;
+        store.close().await?;
+        state?
     };
     let (mut written, mut edited) = (Vec::new(), Vec::new());
     for path in state.paths() {

@@ -77,7 +77,7 @@ impl FolderFiles {
             state.paths().into_iter().filter(|path| state.state(path) == wanted).collect::<Vec<_>>()
         };
         let (edited, older, conflicts) = (of(FileState::Edited), of(FileState::Older), of(FileState::Conflict));
-        Self { edited, older, conflicts, state }
+        Self { state, edited, older, conflicts }
     }
 
     // All or nothing: what is in conflict may belong to what is not.

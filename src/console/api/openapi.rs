@@ -56,7 +56,7 @@ struct Operations;
 /// The description of the whole API.
 pub fn describe() -> utoipa::openapi::OpenApi {
     let mut whole = Operations::openapi();
-    whole.info.title = "otpost: console".to_owned();
+    "otpost: console".clone_into(&mut whole.info.title);
     env!("CARGO_PKG_VERSION").clone_into(&mut whole.info.version);
     whole.info.description = Some(ABOUT.to_owned());
     whole.info.license = Some(License::builder().name("Apache-2.0").identifier(Some("Apache-2.0")).build());

@@ -95,8 +95,8 @@ pub struct InvalidField {
 }
 
 impl InvalidField {
-    pub fn new(name: &'static str, problem: impl ToString) -> Self {
-        Self { name, problem: problem.to_string() }
+    pub fn new(name: &'static str, problem: impl Into<String>) -> Self {
+        Self { name, problem: problem.into() }
     }
 }
 
@@ -120,8 +120,9 @@ impl DeliveryQuery {
     /// time zone of `now`.
     pub async fn filter(&self, store: &Store, now: &Zoned) -> Result<DeliveryFilter, QueryError> {
         self.check_lengths()?;
-        let at = |name, text: &Option<String>| parsed(name, text, |text| time::parse(text, now));
-        let (from, to): (Option<Timestamp>, Option<Timestamp>) = (at("from", &self.from)?, at("to", &self.to)?);
+        let at = |name, text: Option<&String>| parsed(name, text, |text| time::parse(text, now));
+        let (from, to): (Option<Timestamp>, Option<Timestamp>) =
+            (at("from", self.from.as_ref())?, at("to", self.to.as_ref())?);
         if let Some((from, to)) = from.zip(to).filter(|(from, to)| to <= from) {
             let problem = format!("the range ends before it begins: from {from} to {to}");
             return Err(InvalidField::new("to", problem).into());
@@ -129,19 +130,19 @@ impl DeliveryQuery {
         Ok(DeliveryFilter {
             recipient: self.recipient(store).await?,
             contact: self.contact_hash(store)?,
-            idempotency_key: given(&self.idempotency_key).map(str::to_owned),
-            reference: given(&self.reference).map(str::to_owned),
-            state: parsed("state", &self.state, |name| DeliveryState::from_name(name).ok_or("no such state"))?,
-            reason: parsed("reason", &self.reason, |name| EndReason::from_name(name).ok_or("no such reason"))?,
-            kind: parsed("kind", &self.kind, str::parse)?,
-            channel: parsed("channel", &self.channel, str::parse)?,
-            provider: given(&self.provider).map(|name| ProviderName(name.to_owned())),
-            country: parsed("country", &self.country, |code| code.to_ascii_uppercase().parse())?,
-            locale: parsed("locale", &self.locale, Locale::parse)?,
+            idempotency_key: given(self.idempotency_key.as_ref()).map(str::to_owned),
+            reference: given(self.reference.as_ref()).map(str::to_owned),
+            state: parsed("state", self.state.as_ref(), |name| DeliveryState::from_name(name).ok_or("no such state"))?,
+            reason: parsed("reason", self.reason.as_ref(), |name| EndReason::from_name(name).ok_or("no such reason"))?,
+            kind: parsed("kind", self.kind.as_ref(), str::parse)?,
+            channel: parsed("channel", self.channel.as_ref(), str::parse)?,
+            provider: given(self.provider.as_ref()).map(|name| ProviderName(name.to_owned())),
+            country: parsed("country", self.country.as_ref(), |code| code.to_ascii_uppercase().parse())?,
+            locale: parsed("locale", self.locale.as_ref(), Locale::parse)?,
             template_version: self.template(store).await?,
             from,
             to,
-            before: parsed("before", &self.before, |text| Uuid::try_parse(text).map_err(|_| "expected an id"))?,
+            before: parsed("before", self.before.as_ref(), |text| Uuid::try_parse(text).map_err(|_| "expected an id"))?,
             ..DeliveryFilter::newest(self.limit.unwrap_or(LINES))
         })
     }
@@ -158,22 +159,22 @@ impl DeliveryQuery {
             ("from", &self.from),
             ("to", &self.to),
         ];
-        let is_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > TEXT_MAX);
-        match texts.into_iter().find(|(_, text)| is_long(text)) {
+        let is_long = |text: Option<&String>| text.is_some_and(|text| text.len() > TEXT_MAX);
+        match texts.into_iter().find(|(_, text)| is_long(text.as_ref())) {
             Some((name, _)) => Err(InvalidField::new(name, format!("expected at most {TEXT_MAX} bytes"))),
             None => Ok(()),
         }
     }
 
     async fn recipient(&self, store: &Store) -> Result<Option<RecipientId>, QueryError> {
-        if let Some(hash) = given(&self.recipient_hash) {
+        if let Some(hash) = given(self.recipient_hash.as_ref()) {
             let problem = "expected 32 hexadecimal digits, as the log shows them in recipient_hash";
             let found = store.recipient_of(hash)?;
             return found.map(Some).ok_or_else(|| InvalidField::new("recipient_hash", problem).into());
         }
-        let Some(text) = given(&self.recipient) else {
+        let Some(text) = given(self.recipient.as_ref()) else {
             let id = |text: &str| Uuid::try_parse(text).map(RecipientId).map_err(|_| "expected the id of a recipient");
-            return Ok(parsed("recipient_id", &self.recipient_id, id)?);
+            return Ok(parsed("recipient_id", self.recipient_id.as_ref(), id)?);
         };
         let invalid = |problem: String| InvalidField::new("recipient", problem);
         let identifier = required_identifier(text).map_err(invalid)?;
@@ -192,7 +193,7 @@ impl DeliveryQuery {
     }
 
     fn contact_hash(&self, store: &Store) -> Result<Option<[u8; 16]>, QueryError> {
-        let Some(text) = given(&self.contact) else { return Ok(None) };
+        let Some(text) = given(self.contact.as_ref()) else { return Ok(None) };
         let contact = if text.contains('@') {
             Contact::parse(Channel::Email, text).map_err(|error| error.to_string())
         } else {
@@ -204,7 +205,7 @@ impl DeliveryQuery {
     }
 
     async fn template(&self, store: &Store) -> Result<Option<TemplateVersion>, QueryError> {
-        let Some(prefix) = given(&self.template_version) else { return Ok(None) };
+        let Some(prefix) = given(self.template_version.as_ref()) else { return Ok(None) };
         let invalid = |problem: String| InvalidField::new("template_version", problem);
         match &store.template_versions().find(prefix).await?[..] {
             [only] => Ok(Some(only.template_version)),
@@ -215,16 +216,16 @@ impl DeliveryQuery {
 }
 
 /// The text without spaces around it; nothing for an empty one.
-fn given(text: &Option<String>) -> Option<&str> {
-    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
+fn given(text: Option<&String>) -> Option<&str> {
+    text.map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 
 fn parsed<T, E: ToString>(
     name: &'static str,
-    text: &Option<String>,
+    text: Option<&String>,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Result<Option<T>, InvalidField> {
-    given(text).map(|text| parse(text).map_err(|problem| InvalidField::new(name, problem))).transpose()
+    given(text).map(|text| parse(text).map_err(|problem| InvalidField::new(name, problem.to_string()))).transpose()
 }
 
 /// The identifier that a text such as `storage_customer:1337` names; nothing if it does not begin with the kind of one.

@@ -76,7 +76,7 @@ impl<'a> TimelineEntry<'a> {
                 kind: kind.clone(),
                 detail: detail.clone(),
             }),
-            TimelineItem::Attempt(attempt, template) => LineEntry::Attempt(attempt_entry(attempt, *template)),
+            TimelineItem::Attempt(attempt, template) => LineEntry::Attempt(Box::new(attempt_entry(attempt, *template))),
         };
         let offset_us = self.at.micros() - self.accepted.micros();
         TimelineLine { at: self.at.to_string(), offset_us, entry }
@@ -95,7 +95,7 @@ fn attempt_entry(attempt: &Attempt, template: Option<&TemplateSnapshot>) -> Atte
         detail: attempt.detail.as_ref().map(ToString::to_string),
         reference: reference(&attempt.outcome).map(str::to_owned),
         failure: attempt.failure.map(|status| status.name().to_owned()),
-        segments: attempt.segments.map(Into::into),
+        segments: attempt.segments,
         template_version: attempt.template_version.map(|version| version.to_string()),
         template: template.map(TemplateName::from),
     }

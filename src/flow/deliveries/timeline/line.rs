@@ -23,7 +23,7 @@ pub struct TimelineLine {
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub enum LineEntry {
     Event(EventEntry),
-    Attempt(AttemptEntry),
+    Attempt(Box<AttemptEntry>),
 }
 
 /// An audit event.
