@@ -33,7 +33,13 @@ pub(super) fn shown(key: &str, value: &Value) -> Option<String> {
     }
 }
 
+/// The key whose values are references to secrets that texts of the console may use. They stay as they are.
+const ALLOWED: &str = "routing.secrets";
+
 fn is_secret(key: &str) -> bool {
+    if key.starts_with(ALLOWED) {
+        return false;
+    }
     let mut names = key.split(['.', '[']);
     names.any(|name| SECRET_KEYS.contains(&name) || SECRET_WORDS.iter().any(|word| name.contains(word)))
 }
@@ -150,6 +156,7 @@ impl Fetched<'_> {
     // Any string may name a secret, for example one in a header.
     fn walk(&mut self, tree: &mut Value, key: &str) {
         match tree {
+            _ if key == ALLOWED => {}
             Value::Object(table) => table.iter_mut().for_each(|(name, value)| self.walk(value, &join(key, name))),
             Value::Array(items) => {
                 items.iter_mut().enumerate().for_each(|(at, item)| self.walk(item, &format!("{key}[{at}]")));

@@ -10,7 +10,7 @@ use super::audit_tree::AuditTree;
 use super::client_certificates::ClientCertificates;
 use super::outbox::Outbox;
 use super::providers::Providers;
-use super::recipient_list::RecipientList;
+use super::recipient_list::RecipientPages;
 use super::recipients::SealedRecipients;
 use super::report_model::ReportModel;
 use super::reports::Reports;
@@ -27,7 +27,7 @@ pub(super) trait Backend:
     Batches
     + Outbox
     + SealedRecipients
-    + RecipientList
+    + RecipientPages
     + DeliveryReceipts
     + Providers
     + Reports

@@ -29,7 +29,7 @@ pub enum ListScope {
 
 /// The recipients of a backend, in the order of their ids.
 #[async_trait]
-pub(super) trait RecipientList: Send + Sync {
+pub(super) trait RecipientPages: Send + Sync {
     /// The next recipients after `after`, with their status.
     async fn list(&self, scope: ListScope, after: Uuid, limit: u32) -> Result<Vec<(Uuid, String)>, Error>;
     /// The identifier hashes of each recipient.

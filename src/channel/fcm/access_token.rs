@@ -55,11 +55,11 @@ pub(super) struct AccessTokens {
     email: String,
     audience: String,
     key: PKey<Private>,
-    held: RwLock<Option<Token>>,
+    held: RwLock<Option<AccessToken>>,
     renewal: Mutex<()>,
 }
 
-struct Token {
+struct AccessToken {
     header: (HeaderName, HeaderValue),
     ends: Instant,
 }
@@ -126,7 +126,7 @@ impl AccessTokens {
         held.as_ref().map(|token| token.ends.saturating_duration_since(Instant::now())).unwrap_or_default()
     }
 
-    async fn fetch(&self) -> Result<Token, String> {
+    async fn fetch(&self) -> Result<AccessToken, String> {
         let asked = Instant::now();
         let claim = self.claim().ok_or("the claim cannot be signed")?;
         let body = form_urlencoded::Serializer::new(String::new())
@@ -139,7 +139,7 @@ impl AccessTokens {
         let header = authorization(&self.name, "access_token", "Bearer", &Credential::new(access_token));
         let header = header.map_err(|_| "the answer is no access token")?;
         debug_assert_eq!(header.0, AUTHORIZATION);
-        Ok(Token { header, ends: asked + Duration::from_secs(expires_in) })
+        Ok(AccessToken { header, ends: asked + Duration::from_secs(expires_in) })
     }
 
     fn claim(&self) -> Option<String> {

@@ -1,3 +1,5 @@
+//! Messages, access tokens and answers of FCM, over real sockets.
+
 use openssl::rsa::Rsa;
 use serde_json::{Value, json};
 

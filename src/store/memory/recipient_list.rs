@@ -7,11 +7,11 @@ use super::MemoryBackend;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::recipient::RecipientStatus;
 use crate::store::Error;
-use crate::store::recipient_list::{ListScope, RecipientList};
+use crate::store::recipient_list::{ListScope, RecipientPages};
 use crate::store::seal::LookupHash;
 
 #[async_trait]
-impl RecipientList for MemoryBackend {
+impl RecipientPages for MemoryBackend {
     async fn list(&self, scope: ListScope, after: Uuid, limit: u32) -> Result<Vec<(Uuid, String)>, Error> {
         self.call("list", |tables| {
             let has_retired = |id: &Uuid| tables.retired.keys().any(|(recipient, ..)| recipient == id);

@@ -10,11 +10,11 @@ use super::audit_events::insert_event;
 use super::json_rows::{Hex, array};
 use crate::domain::audit_event::AuditEvent;
 use crate::store::Error;
-use crate::store::recipient_list::{ListScope, RecipientList};
+use crate::store::recipient_list::{ListScope, RecipientPages};
 use crate::store::seal::LookupHash;
 
 #[async_trait]
-impl RecipientList for Sqlite {
+impl RecipientPages for Sqlite {
     async fn list(&self, scope: ListScope, after: Uuid, limit: u32) -> Result<Vec<(Uuid, String)>, Error> {
         let text = match scope {
             ListScope::All => "SELECT id, status FROM recipient WHERE id > ?1 ORDER BY id LIMIT ?2",

@@ -34,7 +34,7 @@ async fn a_client_that_is_removed_is_rejected_within_a_second_on_its_open_connec
     logged(&gateway, "need a restart").await;
     let log = gateway.log();
     let line = log.lines().find(|line| line.contains("need a restart")).unwrap();
-    assert!(line.contains("ingest.threads") && !line.contains("ingest.client"), "{line}");
+    assert!(line.contains("ingest: threads 1 -> 2") && !line.contains("client"), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

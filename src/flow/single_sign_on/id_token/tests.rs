@@ -107,7 +107,9 @@ fn a_token_is_accepted_with_each_of_the_three_algorithms() {
         let token = key.sign(&head(algorithm), &claims());
         assert_eq!(key.read(&token), Ok("user-1".to_owned()), "{algorithm}");
         let (signed, signature) = token.rsplit_once('.').unwrap();
-        for broken in [format!("{signed}."), format!("{signed}.{}", &signature[..signature.len() - 4])] {
+        let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let shorter = URL_SAFE_NO_PAD.encode(&bytes[..bytes.len() - 1]);
+        for broken in [format!("{signed}."), format!("{signed}.{shorter}")] {
             assert_eq!(key.read(&broken), Err(InvalidToken::Signature), "{algorithm}");
         }
         let (head, _) = token.split_once('.').unwrap();

@@ -85,7 +85,7 @@ async fn what_is_live_is_changed_removed_and_brought_back_under_the_same_review(
     let (operator, approver) = both(&gateway).await;
 
     let change = saves(&operator, "plans/otp.toml", "steps = [\"sms\"]\nttl = \"1m\"\n").await;
-    operator.page(&change).await.shows("plan otp: ttl 5m -> 1m");
+    operator.page(&change).await.shows("plan otp: ttl 5m");
     publishes(&operator, &approver, &change).await;
     approver.page("/routing").await.shows("1m");
     let history = operator.page("/routing/text/plans/otp.toml").await;
