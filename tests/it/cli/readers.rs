@@ -158,7 +158,7 @@ fn a_reader_is_told_who_owns_what_is_closed_to_readers() {
         }
         assert!(!said.err.contains("another otpost"), "{}", said.err);
     }
-    assert_eq!(drained.code, 2, "{}", drained.err);
+    assert!(drained.code != 0 && drained.err.contains(denied), "{}", drained.err);
 }
 
 #[test]
