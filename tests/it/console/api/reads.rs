@@ -158,7 +158,7 @@ async fn recipients_are_masked_until_they_are_revealed_with_a_reason() {
     }
     let clear = program.post(&path, &json!({ "reason": "ticket 4711" })).await.expect_status(200).json();
 
-    assert_eq!(clear["contacts"], json!([{ "channel": "sms", "contact": PHONE[0] }]));
+    assert_eq!(clear["contacts"], json!([{ "channel": "sms", "contact": PHONE[0], "retired": null }]));
     let event = super::recorded(&gateway, "contact_revealed").await.pop().unwrap();
     assert_eq!((event.0, &event.1["reason"]), (format!("token:{}", program.name), &json!("ticket 4711")));
     program.post("/recipients/find", &json!({ "q": "%" })).await.expect_problem(422, "invalid_field");
