@@ -36,7 +36,12 @@ async function walk(page, path) {
   let last = -1;
   for (let presses = 0; presses < count * 3 + 40; presses += 1) {
     await page.keyboard.press('Tab');
-    const it = await focused(page);
+    let it = await focused(page);
+    // A frame of another process takes the focus a moment later.
+    for (let looks = 0; !it && looks < 10; looks += 1) {
+      await page.waitForTimeout(100);
+      it = await focused(page);
+    }
     if (!it) break;
     // Chromium lets the focus into what scrolls, too.
     if (it.at === undefined) continue;
