@@ -263,6 +263,13 @@ impl Gateway {
         self.store.failed().await
     }
 
+    /// Ends at once, as a crash does: nothing is finished, and nothing new is begun.
+    #[cfg(feature = "testing")]
+    pub fn abandon(self) {
+        self.serving.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+
     /// Stops accepting, finishes deliveries in flight, releases the leases of those that take too long, and closes. Returns
     /// how many were released: the next process resumes them at once.
     pub async fn stop(self) -> Result<usize, Error> {

@@ -136,8 +136,8 @@ impl Gateway {
     pub(crate) async fn crash(self) -> Self {
         let Self { files, clock, fakes, running, mut abandoned } = self;
         let (files, old) = files.left_by_a_crash();
+        running.abandon();
         abandoned.push(old);
-        std::mem::forget(running);
         Self { abandoned, ..Self::run(files, fakes, clock).await }
     }
 
