@@ -153,7 +153,7 @@ async fn what_cannot_be_written_is_one_sentence_and_nothing_is_left() {
     assert!(std::fs::read_to_string(&file).unwrap().starts_with("otpost report summary"));
 
     // No file of this process may grow: what a full disk does, in an ordinary folder. The files of an open database exist.
-    let running = super::delivery::open(&workspace).await;
+    let running = open(&workspace).await;
     let config = workspace.path("otpost.toml");
     let config = config.to_str().unwrap();
     let script = format!(
