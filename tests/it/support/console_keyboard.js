@@ -2,8 +2,9 @@
 const { chromium } = require('playwright-core');
 
 // What the keyboard has to reach, in the order of the page. Of a group of radio buttons one is enough.
+// Chromium gives the focus to what is in a frame, and to nothing where nothing in it takes it.
 const REACHABLE = () => {
-  const all = [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"], iframe')];
+  const all = [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]:not(iframe)')];
   const groups = new Set();
   return all.filter((it) => {
     if (it.disabled || it.tabIndex < 0 || !it.checkVisibility({ visibilityProperty: true })) return false;
