@@ -121,14 +121,14 @@ async fn a_provider_is_added_changed_and_removed_without_a_restart_and_the_audit
     assert_eq!((third.received().len(), gateway.sms("primary").received().len()), (1, 0));
     assert_eq!(changes(&gateway).await, ["provider third added"]);
 
-    applies(&gateway, |text| text.replace("s3cret", "0ther").replace("ttl = \"5m\"", "ttl = \"4m\"")).await;
+    applies(&gateway, |text| text.replace("s3cret", "0dd").replace("ttl = \"5m\"", "ttl = \"4m\"")).await;
     assert_eq!(changes(&gateway).await, ["plan otp: ttl 5m -> 4m", "provider third: headers.key changed"]);
     applies(&gateway, |text| without(&text, "third")).await;
     code(&gateway).await;
 
     assert_eq!((third.received().len(), gateway.sms("primary").received().len()), (1, 1));
     let audit = format!("{:?}", gateway.files.audit().await);
-    assert!(!audit.contains("s3cret") && !audit.contains("0ther"), "{audit}");
+    assert!(!audit.contains("s3cret") && !audit.contains("0dd"), "{audit}");
     applies(&gateway, |text| text).await;
     assert_eq!(changes(&gateway).await, [""; 0], "nothing has changed");
 }
