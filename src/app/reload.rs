@@ -27,7 +27,7 @@ impl Gateway {
         // A change of plans, limits or providers that is published meanwhile comes before or behind all of this.
         let _published = self.routing.hold().await;
         let result = match config {
-            Ok(file) => self.take(file).await,
+            Ok(file) => Box::pin(self.take(file)).await,
             Err(error) => Err(error.into()),
         };
         metrics::gauge!("otpost_reload_failed").set(f64::from(u8::from(result.is_err())));
@@ -63,7 +63,7 @@ impl Gateway {
         self.report_pending(&config);
         let mut detail = reloaded.detail();
         if let Some(replaced) = &replaced {
-            self.report_replaced(replaced, &mut detail);
+            report_replaced(replaced, &mut detail);
         }
         let paused = config.delivery.paused;
         if self.pause.set_by_file(paused).await? {
@@ -71,13 +71,6 @@ impl Gateway {
         }
         self.audit_log.record_reload(detail).await;
         Ok(())
-    }
-
-    fn report_replaced(&self, replaced: &Replaced, detail: &mut Map<String, Value>) {
-        let Replaced { version, changes } = replaced;
-        tracing::info!(version, changes = changes.join("; "), "plans, limits and providers reloaded");
-        detail.insert("setup_version".to_owned(), (*version).into());
-        detail.insert("changes".to_owned(), changes.clone().into());
     }
 
     // Once for each change, and not again at every later reload.
@@ -149,4 +142,11 @@ impl Gateway {
             _ => matches!(key, "delivery.paused" | "log.level" | "routing.secrets") || Delivery::replaces(key),
         }
     }
+}
+
+fn report_replaced(replaced: &Replaced, detail: &mut Map<String, Value>) {
+    let Replaced { version, changes } = replaced;
+    tracing::info!(version, changes = changes.join("; "), "plans, limits and providers reloaded");
+    detail.insert("setup_version".to_owned(), (*version).into());
+    detail.insert("changes".to_owned(), changes.clone().into());
 }

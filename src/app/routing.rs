@@ -24,11 +24,11 @@ pub(super) async fn live(config: &Config, base: &Base) -> Result<(Config, Routin
     }
     let has_texts = base.store.routing_changes().last_text().await? != 0;
     let problems = if has_texts { Vec::new() } else { config.secrets_in(&of_file, &of_file) };
-    refuse(problems, "they are to be edited in the console")?;
+    refuse(&problems, "they are to be edited in the console")?;
     let texts = source::load(&base.store, &of_file, base.clocks.wall.now()).await?;
     let live = config.with_routing(&texts);
     let live =
-        live.or_else(|problems| refuse(problems, "those of the database cannot be used").map(|()| config.clone()))?;
+        live.or_else(|problems| refuse(&problems, "those of the database cannot be used").map(|()| config.clone()))?;
     Ok((live, texts))
 }
 
@@ -38,7 +38,7 @@ pub(super) fn overlaid(config: Config, publisher: &RoutingPublisher) -> Result<C
         return Ok(config);
     }
     let live = config.with_routing(&publisher.live());
-    live.or_else(|problems| refuse(problems, "those of the database cannot be used").map(|()| config))
+    live.or_else(|problems| refuse(&problems, "those of the database cannot be used").map(|()| config))
 }
 
 /// The way of drafts into use; `file` is the configuration file as it was read last.
@@ -74,7 +74,7 @@ fn prepare(
     Ok(PendingSetup { changes, apply })
 }
 
-fn refuse(problems: Vec<RoutingProblem>, why: &str) -> Result<(), Error> {
+fn refuse(problems: &[RoutingProblem], why: &str) -> Result<(), Error> {
     if problems.is_empty() {
         return Ok(());
     }

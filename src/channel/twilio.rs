@@ -254,7 +254,7 @@ mod tests {
                 "url": url, "receipts_url": RECEIPTS })
     }
 
-    fn settings(changes: Value) -> Settings {
+    fn settings(changes: &Value) -> Settings {
         let mut section = section("https://api.twilio.example");
         let fields = section.as_object_mut().unwrap();
         fields.retain(|key, _| key != "kind" && key != "name");
@@ -264,7 +264,7 @@ mod tests {
     }
 
     fn twilio() -> Twilio {
-        Twilio::new(&settings(json!({})), &test_servers::common("twilio", crate::domain::contact::Channel::Sms))
+        Twilio::new(&settings(&json!({})), &test_servers::common("twilio", crate::domain::contact::Channel::Sms))
             .unwrap()
     }
 
@@ -314,7 +314,7 @@ mod tests {
     fn mistakes_in_the_settings_are_named_by_their_key() {
         let error = |changes| {
             let common = test_servers::common("twilio", crate::domain::contact::Channel::Sms);
-            Twilio::new(&settings(changes), &common).err().unwrap().to_string()
+            Twilio::new(&settings(&changes), &common).err().unwrap().to_string()
         };
         assert!(error(json!({ "account_sid": "12" })).contains("account_sid: expected AC"));
         assert!(error(json!({ "from": null })).contains("from and messaging_service: expected one of them"));

@@ -167,7 +167,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         match command {
             Command::Init(args) => init::run(&args).await,
             Command::Demo(args) => demo::run(&args).await,
-            Command::Serve(file) => serve::run(&file.config).await,
+            Command::Serve(file) => Box::pin(serve::run(&file.config)).await,
             Command::Check(args) => check::run(&args).await,
             Command::Config(command) => config::run(command).await,
             Command::Backup(args) => backup::run(&args).await,

@@ -56,7 +56,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitCode> {
                 anyhow::bail!("the database failed; no more notifications are accepted: {why}");
             }
         }
-        reload(&gateway, file, &mut watch, &level).await;
+        Box::pin(reload(&gateway, file, &mut watch, &level)).await;
     }
     tokio::select! {
         stopped = gateway.stop() => {

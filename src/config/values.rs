@@ -43,14 +43,14 @@ impl ConfigValues {
             of_subject.entry(subject).or_default().push(self.change(other, key, name));
         }
         let mut changes: Vec<_> =
-            of_subject.into_iter().map(|(subject, keys)| self.sentence(other, subject, &keys)).collect();
+            of_subject.into_iter().map(|(subject, keys)| self.sentence(other, &subject, &keys)).collect();
         if is_included("provider") && self.common_providers(other) != other.common_providers(self) {
             changes.push(format!("providers in another order: {}", other.providers.join(", ")));
         }
         changes
     }
 
-    fn sentence(&self, other: &Self, subject: String, keys: &[String]) -> String {
+    fn sentence(&self, other: &Self, subject: &str, keys: &[String]) -> String {
         let provider = subject.strip_prefix("provider ");
         let knows = |values: &Self| provider.is_none_or(|name| values.providers.iter().any(|known| known == name));
         match (knows(self), knows(other)) {

@@ -152,14 +152,14 @@ async fn a_file_with_one_error_changes_nothing_of_it_and_raises_an_alarm() {
         let error = gateway.reload().await.unwrap_err();
         let error = otpost::domain::chain(&error);
         assert!(error.contains(said), "{said}: {error}");
-        assert!(gateway.alarms().iter().any(|it| *it == "reload"), "{:?}", gateway.alarms());
+        assert!(gateway.alarms().contains(&"reload"), "{:?}", gateway.alarms());
     }
     gateway.post(&locked(gateway.now())).await.expect_status(204);
     code(&gateway).await;
 
     assert_eq!(third.received().len(), 0);
     applies(&gateway, |_| text).await;
-    assert!(!gateway.alarms().iter().any(|it| *it == "reload"));
+    assert!(!gateway.alarms().contains(&"reload"));
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ async fn one_audit_event_says_that_a_contact_was_retired_and_not_which() {
     let events = gateway.store().audit_events().find(&filter).await.unwrap().events;
     let retired: Vec<_> = events.iter().filter(|event| event.line.kind == "contact_retired").collect();
     assert_eq!(retired.len(), 1);
-    let text = retired[0].line.detail.to_string();
+    let text = retired[0].line.detail.clone();
     assert!(text.contains("push") && text.contains("recipient"), "{text}");
     assert!(!text.contains("secret-token"), "{text}");
 }
@@ -124,7 +124,9 @@ async fn a_delivery_that_waits_goes_on_with_the_contacts_that_are_left() {
     let gateway = Gateway::start().await;
     gateway.knows([recipient("both").customer("1337").app("token").phone("+48600100200")]).await;
     let sms = [gateway.sms("primary"), gateway.sms("backup")];
-    sms.iter().for_each(|it| it.answers(503));
+    for it in sms {
+        it.answers(503);
+    }
     gateway.push().answers(503);
     gateway.post(&otp()).await.expect_status(204);
     gateway.settle().await;
@@ -135,7 +137,9 @@ async fn a_delivery_that_waits_goes_on_with_the_contacts_that_are_left() {
     let retired = gateway.customer("1337").await.retired.len();
 
     gateway.push().recovers();
-    sms.iter().for_each(|it| it.recovers());
+    for it in sms {
+        it.recovers();
+    }
     gateway.drain().await;
 
     assert_eq!((waiting.line.state.as_str(), retired), ("open", 1));

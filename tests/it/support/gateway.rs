@@ -165,7 +165,7 @@ impl Gateway {
 
     /// Reads the configuration file and what it names anew.
     pub(crate) async fn reload(&self) -> Result<(), app::Error> {
-        self.running.reload(Config::load(&self.files.path("otpost.toml"))).await
+        Box::pin(self.running.reload(Config::load(&self.files.path("otpost.toml")))).await
     }
 
     /// Has the texts read at once.
