@@ -178,7 +178,7 @@ const EDITS: [(&str, &str); 5] = [
         "[plan.card_unlocked]\nsteps = [\"sms\"]\nttl = \"2s\"",
     ),
     (
-        "[receipts]                            # providers report delivery receipts here: POST /receipts/NAME\nlisten = \"\"",
+        "[receipts]                            # providers report delivery receipts here: POST or GET /receipts/NAME\nlisten = \"\"",
         "[receipts]\nlisten = \"127.0.0.1:0\"",
     ),
 ];
