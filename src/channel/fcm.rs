@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::http::answer::{common_outcome, reference_at};
-use super::http::{Body, HttpChannel, HttpRequest, MAX_IN_FLIGHT};
+use super::http::{Body, HttpChannel, HttpRequest, max_in_flight};
 use super::http::{check_url, seconds_valid};
 use super::{Adapter, Common, Error, HttpProvider, KindSettings, Provider, ProviderEndpoint, SendResult};
 use crate::domain::clock::{Clock, SystemClock};
@@ -61,10 +61,6 @@ pub enum Address {
 
 fn api() -> String {
     "https://fcm.googleapis.com".to_owned()
-}
-
-const fn max_in_flight() -> usize {
-    MAX_IN_FLIGHT
 }
 
 impl KindSettings for Settings {

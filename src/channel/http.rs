@@ -9,14 +9,15 @@ mod failure;
 pub mod json;
 pub mod post;
 mod request_body;
+mod retry_after;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
@@ -24,22 +25,19 @@ use tokio::time::{Instant, timeout};
 use super::priority_semaphore::PrioritySemaphore;
 use super::redaction::Redactor;
 use super::{Adapter, CONNECT_MAX, Common, Error, HttpProvider, Provider, SendResult, check_in_flight, read_ca};
-use crate::domain::outbound_message::OutboundMessage;
+use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::secret::Credential;
 use connect_phase::{ConnectPhase, Resolver};
 use failure::FailedRequest;
 use request_body::{RequestBody, SentFlag};
+use retry_after::retry_after;
 
 /// The default of `max_in_flight`. In measurements, more requests at once only waited for each other.
 pub const MAX_IN_FLIGHT: usize = 64;
 
 /// The most that is read of an answer, in bytes after decompression. Answers have a few hundred bytes.
 const BODY_MAX: usize = 64 * 1024;
-
-/// The longest `Retry-After` that is honoured: long enough to use other providers meanwhile, short enough not to lose a
-/// code that has no other provider.
-const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 /// Idle connections are closed before the 60 s after which many servers close theirs, so that no request is sent on a
 /// connection that the server has just closed.
@@ -264,27 +262,17 @@ fn with_retry_after(outcome: Outcome, headers: &HeaderMap) -> Outcome {
     }
 }
 
-/// `Retry-After` (RFC 9110, section 10.2.3), at most [`RETRY_AFTER_MAX`]: seconds, or a date in one of the three forms of
-/// section 5.6.7, measured against the `Date` of the same answer and not against our clock. A date without a `Date` counts
-/// as [`RETRY_AFTER_MAX`], because the provider asked not to be called too early.
-///
-/// If there are several, the longest counts, for the same reason.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?.trim()).ok());
-    headers.get_all(RETRY_AFTER).iter().filter_map(|value| one_retry_after(value.to_str().ok()?.trim(), date)).max()
+/// The default of `max_in_flight`, as serde asks for it.
+pub(super) const fn max_in_flight() -> usize {
+    MAX_IN_FLIGHT
 }
 
-fn one_retry_after(text: &str, date: Option<SystemTime>) -> Option<Duration> {
-    if text.is_empty() {
-        return None;
+/// The text of an SMS; empty for messages of other channels, which an SMS provider does not get.
+pub(super) fn sms_text(message: &OutboundMessage) -> &str {
+    match &message.rendered {
+        RenderedMessage::Sms { text } => text.reveal(),
+        RenderedMessage::Push { .. } | RenderedMessage::Email { .. } => "",
     }
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        // A number that does not fit is a long time, too.
-        return Some(text.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX));
-    }
-    let then = httpdate::parse_http_date(text).ok()?;
-    let wait = date.map_or(RETRY_AFTER_MAX, |date| then.duration_since(date).unwrap_or_default());
-    Some(wait.min(RETRY_AFTER_MAX))
 }
 
 /// The time left until the message expires, in whole seconds; never 0, which some providers read as "no limit".
@@ -299,6 +287,11 @@ pub(super) fn check_url(name: &str, text: &str) -> Result<Url, Error> {
         return Ok(url);
     }
     Err(Error::new(name, "url: must not contain credentials; use the user and password keys"))
+}
+
+/// The public URL that a provider calls, which `key` holds.
+pub(super) fn check_public_url(name: &str, key: &str, text: &str) -> Result<Url, Error> {
+    check_url(name, text).map_err(|_| Error::new(name, format!("{key}: expected https:// and a host")))
 }
 
 /// The configured headers, marked as sensitive so that the client never prints their values.
@@ -341,7 +334,6 @@ pub(super) fn authorization(
 mod tests {
     use std::net::SocketAddr;
 
-    use reqwest::header::HeaderValue;
     use serde_json::json;
     use tempfile::NamedTempFile;
 
@@ -424,62 +416,6 @@ mod tests {
         assert_eq!(down(&["retry-after: 7"]).await, deferred_for(7));
         let dates = &["date: Wed, 21 Oct 2015 07:28:00 GMT", "retry-after: Wed, 21 Oct 2015 07:28:30 GMT"];
         assert_eq!(down(dates).await, deferred_for(30));
-    }
-
-    #[test]
-    fn retry_after_is_read_in_every_form_is_at_most_a_minute_and_ignored_when_malformed() {
-        let date = "Wed, 21 Oct 2015 07:28:00 GMT";
-        let read = |value: &str| retry_after(&[(RETRY_AFTER, value), (DATE, date)].map(header).into_iter().collect());
-        for (value, seconds) in [
-            ("0", Some(0)),
-            ("2", Some(2)),
-            (" 7 ", Some(7)),
-            ("007", Some(7)),
-            ("60", Some(60)),
-            ("3600", Some(60)),
-            ("99999999999999999999999", Some(60)),
-            ("Wed, 21 Oct 2015 07:28:05 GMT", Some(5)),
-            ("Wednesday, 21-Oct-15 07:28:05 GMT", Some(5)),
-            ("Wed Oct 21 07:28:05 2015", Some(5)),
-            ("Thu, 22 Oct 2015 07:28:00 GMT", Some(60)),
-            ("Tue, 20 Oct 2015 07:28:00 GMT", Some(0)),
-            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(0)),
-            ("", None),
-            ("soon", None),
-            ("-1", None),
-            ("+5", None),
-            ("1.5", None),
-            ("5s", None),
-            ("1,2", None),
-            ("Wed, 32 Oct 2015 07:28:00 GMT", None),
-        ] {
-            assert_eq!(read(value), seconds.map(Duration::from_secs), "{value}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new()), None);
-    }
-
-    #[test]
-    fn the_longest_of_several_retry_after_headers_is_kept() {
-        let read = |value: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            headers.extend(value.iter().map(|value| (RETRY_AFTER, HeaderValue::from_static(value))));
-            retry_after(&headers).map(|wait| wait.as_secs())
-        };
-        assert_eq!((read(&["2", "30"]), read(&["30", "0"]), read(&["soon", "4"])), (Some(30), Some(30), Some(4)));
-    }
-
-    #[test]
-    fn a_retry_after_date_without_a_date_header_counts_as_a_minute_and_bytes_beyond_ascii_are_ignored() {
-        let minute = Some(Duration::from_mins(1));
-        let date = (RETRY_AFTER, "Wed, 21 Oct 2015 07:28:00 GMT");
-        assert_eq!(retry_after(&[header(date.clone())].into_iter().collect()), minute);
-        assert_eq!(retry_after(&[date, (DATE, "yesterday")].map(header).into_iter().collect()), minute);
-        let odd = HeaderValue::from_bytes(b"\xff5").unwrap();
-        assert_eq!(retry_after(&[(RETRY_AFTER, odd)].into_iter().collect()), None);
-    }
-
-    fn header((name, value): (HeaderName, &str)) -> (HeaderName, HeaderValue) {
-        (name, HeaderValue::from_str(value).unwrap())
     }
 
     #[tokio::test]

@@ -6,11 +6,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::http::answer::{common_outcome, reference_at, scalar};
-use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
-use super::http::{authorization, check_url, seconds_valid};
+use super::http::{self, Body, HttpRequest, max_in_flight};
+use super::http::{authorization, check_url, seconds_valid, sms_text};
 use super::receipts_url::{self, ReceiptsUrl};
 use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
-use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
 use crate::domain::secret::Credential;
@@ -46,10 +46,6 @@ pub struct Settings {
     pub max_in_flight: usize,
 }
 
-const fn max_in_flight() -> usize {
-    MAX_IN_FLIGHT
-}
-
 impl KindSettings for Settings {
     fn connect(&self, common: &Common) -> Result<Adapter, Error> {
         http::adapter(common, self.max_in_flight, Infobip::new(self, common)?, self.receipts.is_some())
@@ -80,10 +76,7 @@ impl Infobip {
 
 impl HttpProvider for Infobip {
     fn request(&self, message: &OutboundMessage) -> HttpRequest {
-        let text = match &message.rendered {
-            RenderedMessage::Sms { text } => text.reveal(),
-            RenderedMessage::Push { .. } | RenderedMessage::Email { .. } => "",
-        };
+        let text = sms_text(message);
         let to = message.to.expose().trim_start_matches('+');
         let validity = json!({ "amount": seconds_valid(message).min(VALIDITY_MAX), "timeUnit": "SECONDS" });
         let mut sms = json!({
@@ -137,10 +130,7 @@ impl HttpProvider for Infobip {
                 _ => batch.unreadable += 1,
             }
         }
-        if batch.unreadable == reports.len() && !reports.is_empty() {
-            return Err(ReceiptRejection::Malformed);
-        }
-        Ok(batch)
+        batch.of(reports.len())
     }
 }
 

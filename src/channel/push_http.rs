@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::http::answer::{AnswerCodes, AnswerRules, common_outcome};
-use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
+use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{check_headers, check_url, seconds_valid};
 use super::receipt::{self, ReceiptParser};
 use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
@@ -49,10 +49,6 @@ pub struct Settings {
 // As APNs and RFC 8030 (section 7.3) use it. 404 is also the answer to a wrong URL.
 fn gone() -> Vec<u16> {
     vec![410]
-}
-
-const fn max_in_flight() -> usize {
-    MAX_IN_FLIGHT
 }
 
 impl KindSettings for Settings {

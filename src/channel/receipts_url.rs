@@ -7,7 +7,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::Error;
-use super::http::check_url;
+use super::http::check_public_url;
 use crate::domain::receipt::{Callback, ReceiptRejection};
 use crate::domain::secret::Credential;
 
@@ -39,7 +39,7 @@ impl ReceiptsUrl {
     pub(super) fn configured(name: &str, settings: Option<&Settings>) -> Result<Option<Self>, Error> {
         let Some(Settings { url, token }) = settings else { return Ok(None) };
         let wrong = |what: &str| Error::new(name, format!("receipts.{what}"));
-        let mut url = check_url(name, url).map_err(|_| wrong("url: expected https:// and a host"))?;
+        let mut url = check_public_url(name, "receipts.url", url)?;
         if url.query().is_some() {
             return Err(wrong("url: expected no query; the token is added"));
         }

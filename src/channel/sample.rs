@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::http::answer::{common_outcome, reference_at};
 use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
-use super::http::{check_url, seconds_valid};
+use super::http::{check_url, seconds_valid, sms_text};
 use super::receipt::{self, ReceiptParser};
 use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
-use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::domain::secret::Credential;
@@ -49,10 +49,7 @@ struct Sample {
 
 impl HttpProvider for Sample {
     fn request(&self, message: &OutboundMessage) -> HttpRequest {
-        let text = match &message.rendered {
-            RenderedMessage::Sms { text } => text.reveal(),
-            RenderedMessage::Push { .. } | RenderedMessage::Email { .. } => "",
-        };
+        let text = sms_text(message);
         let body = json!({
             "key": self.api_key.expose(),
             "msisdn": message.to.expose(),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::http::answer::{AnswerCodes, AnswerRules, scalar};
-use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
+use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{basic, check_headers, check_url, seconds_valid};
 use super::receipt::{self, ReceiptParser};
 use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
@@ -102,10 +102,6 @@ impl fmt::Debug for StaticFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
-}
-
-const fn max_in_flight() -> usize {
-    MAX_IN_FLIGHT
 }
 
 impl KindSettings for Settings {

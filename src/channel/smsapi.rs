@@ -1,6 +1,6 @@
 //! SMS through SMSAPI (`sms.do`): a form for each message, receipts as a query.
 //!
-//! SMSAPI lets a message expire after whole hours only, by a setting of the account: a code that is late still arrives, and its
+//! SMSAPI expires a message after whole hours only, by a setting of the account: a code that is late still arrives, and its
 //! text says until when it is valid.
 
 use reqwest::header::HeaderMap;
@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::http::answer::{common_outcome, reference_at, scalar};
-use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
-use super::http::{authorization, check_url};
+use super::http::{self, Body, HttpRequest, max_in_flight};
+use super::http::{authorization, check_url, sms_text};
 use super::receipts_url::{self, ReceiptsUrl};
 use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
-use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
 use crate::domain::secret::Credential;
@@ -43,10 +43,6 @@ pub struct Settings {
 
 fn api() -> String {
     "https://api.smsapi.pl/sms.do".to_owned()
-}
-
-const fn max_in_flight() -> usize {
-    MAX_IN_FLIGHT
 }
 
 impl KindSettings for Settings {
@@ -79,10 +75,7 @@ impl SmsApi {
 impl HttpProvider for SmsApi {
     fn request(&self, message: &OutboundMessage) -> HttpRequest {
         let Settings { sender, fast, .. } = &self.settings;
-        let text = match &message.rendered {
-            RenderedMessage::Sms { text } => text.reveal(),
-            RenderedMessage::Push { .. } | RenderedMessage::Email { .. } => "",
-        };
+        let text = sms_text(message);
         let fields = [
             ("to", Some(message.to.expose().trim_start_matches('+'))),
             ("message", Some(text)),
@@ -142,7 +135,7 @@ impl HttpProvider for SmsApi {
                 }
             }
         }
-        if batch.unreadable == statuses.len() { Err(ReceiptRejection::Malformed) } else { Ok(batch) }
+        batch.of(statuses.len())
     }
 }
 

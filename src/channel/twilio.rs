@@ -4,18 +4,16 @@
 //! The signature covers the URL as Twilio calls it, which a proxy may have changed: it is computed from the configured one.
 
 use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
-use openssl::sign::Signer;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::http::answer::{common_outcome, reference_at, scalar};
-use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
-use super::http::{basic, check_url, seconds_valid};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
-use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
+use super::http::{self, Body, HttpRequest, max_in_flight};
+use super::http::{basic, check_public_url, check_url, seconds_valid, sms_text};
+use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, receipt};
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
 use crate::domain::secret::Credential;
@@ -68,10 +66,6 @@ fn api() -> String {
     "https://api.twilio.com".to_owned()
 }
 
-const fn max_in_flight() -> usize {
-    MAX_IN_FLIGHT
-}
-
 impl KindSettings for Settings {
     fn connect(&self, common: &Common) -> Result<Adapter, Error> {
         http::adapter(common, self.max_in_flight, Twilio::new(self, common)?, self.receipts_url.is_some())
@@ -103,7 +97,7 @@ impl Twilio {
             return wrong("messaging_service: expected MG and 32 hexadecimal digits");
         }
         if let Some(url) = receipts_url {
-            check_url(name, url).map_err(|_| Error::new(name, "receipts_url: expected https:// and a host"))?;
+            check_public_url(name, "receipts_url", url)?;
         }
         let (user, password) = match api_key {
             Some(key) => (&key.sid, &key.secret),
@@ -123,20 +117,18 @@ impl Twilio {
         let Ok(given) = openssl::base64::decode_block(given) else { return false };
         let fields: String = fields.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect();
         let urls = [url.clone(), with_port(url)];
-        urls.iter().any(|url| {
-            let expected = hmac_sha1(&self.settings.auth_token, format!("{url}{fields}").as_bytes());
-            expected.is_some_and(|it| it.len() == given.len() && openssl::memcmp::eq(&it, &given))
-        })
+        let is_of = |url: &String| {
+            let parts = [url.as_bytes(), fields.as_bytes()];
+            receipt::is_hmac(MessageDigest::sha1(), &self.settings.auth_token, &parts, &given)
+        };
+        urls.iter().any(is_of)
     }
 }
 
 impl HttpProvider for Twilio {
     fn request(&self, message: &OutboundMessage) -> HttpRequest {
         let Settings { from, messaging_service, receipts_url, keep_content, .. } = &self.settings;
-        let text = match &message.rendered {
-            RenderedMessage::Sms { text } => text.reveal(),
-            RenderedMessage::Push { .. } | RenderedMessage::Email { .. } => "",
-        };
+        let text = sms_text(message);
         let retention = |value: &'static str| (!keep_content).then(|| value.to_owned());
         let fields = [
             ("To", Some(message.to.expose().to_owned())),
@@ -231,11 +223,6 @@ fn with_port(url: &str) -> String {
         (None, Some(host)) => url.replacen(host, &format!("{host}:443"), 1),
         _ => url.to_owned(),
     }
-}
-
-fn hmac_sha1(secret: &Credential, signed: &[u8]) -> Option<Vec<u8>> {
-    let key = PKey::hmac(secret.expose().as_bytes()).ok()?;
-    Signer::new(MessageDigest::sha1(), &key).ok()?.sign_oneshot_to_vec(signed).ok()
 }
 
 #[cfg(test)]
@@ -334,8 +321,8 @@ mod tests {
     }
 
     fn sign(url: &str, fields: &str) -> String {
-        let signed = format!("{url}{fields}");
-        openssl::base64::encode_block(&hmac_sha1(&Credential::new("12345".to_owned()), signed.as_bytes()).unwrap())
+        let (secret, parts) = (Credential::new("12345".to_owned()), [url.as_bytes(), fields.as_bytes()]);
+        openssl::base64::encode_block(&receipt::hmac(MessageDigest::sha1(), &secret, &parts).unwrap())
     }
 
     #[test]

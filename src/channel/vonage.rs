@@ -5,19 +5,17 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
 use openssl::sha::sha256;
-use openssl::sign::Signer;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::http::answer::{common_outcome, reference_at, scalar};
-use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
-use super::http::{basic, check_url, seconds_valid};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
-use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
+use super::http::{self, Body, HttpRequest, max_in_flight};
+use super::http::{basic, check_public_url, check_url, seconds_valid, sms_text};
+use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, receipt};
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
 use crate::domain::secret::Credential;
@@ -35,7 +33,7 @@ const EXPIRED: &str = "1360";
 const SENT_BEFORE: u32 = 1320;
 
 /// The keys of kind `vonage`. The API has no field that makes a repeated request one message, so `deduplicates` stays false.
-/// A message is valid for 20 seconds at least: `min_validity = "20s"` lets other providers have a code with less time.
+/// A message is valid for 20 seconds at least: with `min_validity = "20s"` a code with less time goes to other providers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -60,10 +58,6 @@ fn api() -> String {
     "https://api.nexmo.com".to_owned()
 }
 
-const fn max_in_flight() -> usize {
-    MAX_IN_FLIGHT
-}
-
 impl KindSettings for Settings {
     fn connect(&self, common: &Common) -> Result<Adapter, Error> {
         http::adapter(common, self.max_in_flight, Vonage::new(self, common)?, self.signature_secret.is_some())
@@ -85,7 +79,7 @@ impl Vonage {
         let name = common.name();
         let Settings { api_key, api_secret, receipts_url, signature_secret, .. } = settings;
         if let Some(url) = receipts_url {
-            check_url(name, url).map_err(|_| Error::new(name, "receipts_url: expected https:// and a host"))?;
+            check_public_url(name, "receipts_url", url)?;
             if signature_secret.is_none() {
                 return Err(Error::new(name, "signature_secret: expected, because receipts_url asks for receipts"));
             }
@@ -114,10 +108,7 @@ impl Vonage {
 
 impl HttpProvider for Vonage {
     fn request(&self, message: &OutboundMessage) -> HttpRequest {
-        let text = match &message.rendered {
-            RenderedMessage::Sms { text } => text.reveal(),
-            RenderedMessage::Push { .. } | RenderedMessage::Email { .. } => "",
-        };
+        let text = sms_text(message);
         let mut body = json!({
             "channel": "sms",
             "message_type": "text",
@@ -177,10 +168,8 @@ fn claims(token: &str, secret: &Credential) -> Option<Value> {
     if json(head)?["alg"].as_str() != Some("HS256") {
         return None;
     }
-    let key = PKey::hmac(secret.expose().as_bytes()).ok()?;
-    let expected = Signer::new(MessageDigest::sha256(), &key).ok()?.sign_oneshot_to_vec(signed.as_bytes()).ok()?;
     let given = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    if given.len() != expected.len() || !openssl::memcmp::eq(&given, &expected) {
+    if !receipt::is_hmac(MessageDigest::sha256(), secret, &[signed.as_bytes()], &given) {
         return None;
     }
     json(body)
@@ -287,9 +276,8 @@ mod tests {
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let claims = json!({ "iat": at, "iss": "Vonage", "payload_hash": hex::encode(sha256(body.as_bytes())) });
         let signed = format!("{}.{}", part(json!({ "alg": algorithm, "typ": "JWT" })), part(claims));
-        let key = PKey::hmac(secret.as_bytes()).unwrap();
-        let signature =
-            Signer::new(MessageDigest::sha256(), &key).unwrap().sign_oneshot_to_vec(signed.as_bytes()).unwrap();
+        let secret = Credential::new(secret.to_owned());
+        let signature = receipt::hmac(MessageDigest::sha256(), &secret, &[signed.as_bytes()]).unwrap();
         format!("Bearer {signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 

@@ -84,6 +84,13 @@ pub struct ReceiptBatch {
     pub unreadable: usize,
 }
 
+impl ReceiptBatch {
+    /// The batch of a callback with so many items. One of which none could be read is rejected as a whole.
+    pub fn of(self, items: usize) -> Result<Self, ReceiptRejection> {
+        if items > 0 && self.unreadable == items { Err(ReceiptRejection::Malformed) } else { Ok(self) }
+    }
+}
+
 /// A provider's request to the receipts listener.
 pub struct Callback<'a> {
     /// A header by name; `None` when it is missing or repeated.

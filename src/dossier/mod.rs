@@ -163,7 +163,7 @@ pub struct ApprovalRecord {
     /// The number of the change that it was a part of.
     pub change: i64,
     pub authors: Vec<String>,
-    /// Nobody for a change that was published in an emergency and not approved so far.
+    /// `None` for a change that was published in an emergency and not approved so far.
     pub approved_by: Option<String>,
     pub approved_at: Option<String>,
     pub published_by: Option<String>,

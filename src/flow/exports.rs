@@ -193,7 +193,7 @@ impl Exports {
         Some((self.folder.open(id).ok()?, size))
     }
 
-    // What is too old is gone when somebody looks, and within a minute when nobody does.
+    // What is too old is gone at the next read, and within a minute in any case.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Export>> {
         let mut exports = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();

@@ -9,7 +9,7 @@ use crate::domain::access::{Action, Role};
 use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::content_hash::ContentHash;
-use crate::domain::template_change::{ChangeError, ChangeSubject, TemplateChange};
+use crate::domain::template_change::{ChangeError, ChangeSubject, TemplateChange, TemplateDraft};
 use crate::store::{self, Store};
 
 /// Who acts.
@@ -87,6 +87,26 @@ impl Review {
             return Ok(change.id);
         }
         Err(Error::Conflict(written_meanwhile(change.id)))
+    }
+
+    /// Puts a draft into a change; one that equals the live text, which is its base, is removed instead. Whether there is a
+    /// draft to validate.
+    pub(super) fn place(
+        &self,
+        by: ActingUser<'_>,
+        change: &mut TemplateChange,
+        draft: TemplateDraft,
+    ) -> Result<bool, Error> {
+        let now = self.clock.now();
+        if draft.text != draft.base {
+            change.edit(by.name, draft, now)?;
+            return Ok(true);
+        }
+        if change.draft(&draft.path).is_none() {
+            return Err(ChangeError::Input("the text is the live one; there is nothing to save").into());
+        }
+        change.drop_draft(by.name, &draft.path, now)?;
+        Ok(false)
     }
 
     /// Stores a change of which the draft at `path` was saved or removed.
@@ -186,18 +206,26 @@ pub(super) fn reviewed_event(by: Actor, kind: AuditKind, change: &TemplateChange
     })
 }
 
-/// The live text at `path` is not the one that a draft started from.
-pub(super) fn seen_is_old(path: &str) -> String {
-    format!("the live text of {path} has changed since you opened it; compare your text with it and save again")
+/// Refuses a draft at `path` that its author began from another text than the `live` one.
+pub(super) fn refuse_unseen(path: &str, live: Option<&str>, seen: ContentHash) -> Result<(), Error> {
+    if ContentHash::of_text(live) == seen {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "the live text of {path} has changed since you opened it; compare your text with it and save again"
+    )))
 }
 
-/// Live texts are not those that the drafts of a change started from.
-pub(super) fn moved(paths: &[&str]) -> String {
-    format!(
+/// Refuses a change of which the drafts at `moved` started from texts that are not live any more.
+pub(super) fn refuse_moved(moved: &[&str]) -> Result<(), Error> {
+    if moved.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
         "the live text of {} has changed since the draft was begun; open the draft, compare it with the live text, save it \
          again, and have the change reviewed again",
-        paths.join(", ")
-    )
+        moved.join(", ")
+    )))
 }
 
 pub(super) fn written_meanwhile(id: i64) -> String {

@@ -174,22 +174,14 @@ impl RoutingPublisher {
         base: ContentHash,
     ) -> Result<i64, Error> {
         self.allow(by, Action::EditRouting)?;
-        let (now, path) = (self.clock.now(), path.to_string());
+        let path = path.to_string();
         let mut change = self.review.change_or_new(change, by).await?;
         let live = self.live().get(&path).cloned();
-        if ContentHash::of_text(live.as_deref()) != base {
-            return Err(review::Error::Conflict(review::seen_is_old(&path)).into());
-        }
+        review::refuse_unseen(&path, live.as_deref(), base)?;
         if text.as_ref().is_some_and(|text| text.len() > TEXT_MAX) {
             return Err(ChangeError::Input("the text is longer than 65536 bytes").into());
         }
-        if text == live {
-            if change.draft(&path).is_none() {
-                return Err(ChangeError::Input("the text is the live one; there is nothing to save").into());
-            }
-            change.drop_draft(by.name, &path, now)?;
-        } else {
-            change.edit(by.name, TemplateDraft { path: path.clone(), text, base: live }, now)?;
+        if self.review.place(by, &mut change, TemplateDraft { path: path.clone(), text, base: live })? {
             let mut problems = self.try_out(self.with_drafts(&change)).await.err().unwrap_or_default();
             problems.retain(|problem| problem.path.as_ref() == Some(&path));
             if !problems.is_empty() {
@@ -269,10 +261,7 @@ impl RoutingPublisher {
     }
 
     fn refuse_moved(&self, change: &TemplateChange) -> Result<(), review::Error> {
-        match self.moved(change).as_slice() {
-            [] => Ok(()),
-            paths => Err(review::Error::Conflict(review::moved(paths))),
-        }
+        review::refuse_moved(&self.moved(change))
     }
 
     // Reads the secrets that the texts name, so not on a thread of the runtime.

@@ -35,10 +35,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest code. Codes have some hundred bytes, or a kilobyte where they contain what they stand for.
 const CODE_MAX: usize = 4096;
 
-/// Groups of a user that are looked at.
+/// Groups of a user that are read.
 const GROUPS_MAX: usize = 1000;
 
-/// Why nobody is signed in.
+/// Why a sign-in failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The sign-in was not begun in this browser, was begun too long ago, or has succeeded before.

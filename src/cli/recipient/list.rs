@@ -67,7 +67,7 @@ impl Args {
     }
 }
 
-/// The recipients that were found, and the last one that was looked at when there may be more.
+/// The recipients that were found, and the last one that was read when there may be more.
 struct ListedRecipients {
     recipients: Vec<Recipient>,
     next: Option<RecipientId>,

@@ -108,7 +108,7 @@ async fn sign_in(console: Data<Console>, request: HttpRequest, form: Form<SignIn
     }
 }
 
-/// The answer, with the time after which another attempt is looked at.
+/// The answer, with the time after which another attempt is checked.
 pub(super) fn too_many(mut answer: HttpResponse, wait: Duration) -> HttpResponse {
     answer.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
     answer

@@ -1,4 +1,4 @@
-//! Which requests a token lets in.
+//! Which requests a token admits.
 //!
 //! A token has 256 bits of chance, so that none can be guessed; the limit of wrong ones by address keeps the audit log short. A
 //! token that counts is let in also from an address with too many wrong ones: behind a proxy all programs have one address.
@@ -85,7 +85,7 @@ impl TokenRefused {
 }
 
 impl ApiTokens {
-    /// Lets a request in, or refuses it; a refusal is an audit event.
+    /// Admits a request, or refuses it; a refusal is an audit event.
     pub async fn admit(&self, request: TokenUse<'_>) -> Result<ApiCaller, TokenRefused> {
         let now = self.clock.now();
         // What cannot be a token is not looked for.

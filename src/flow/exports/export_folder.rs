@@ -87,7 +87,7 @@ impl ExportFolder {
         self.remove_file(id);
     }
 
-    /// The exports that an earlier process left behind. Files without a manifest are removed: nobody could fetch them.
+    /// The exports that an earlier process left behind. Files without a manifest are removed: no user could fetch them.
     pub(super) fn read(&self) -> Vec<(Uuid, StoredExport)> {
         let Ok(entries) = fs::read_dir(&self.0) else { return Vec::new() };
         let mut found = Vec::new();

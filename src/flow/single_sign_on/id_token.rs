@@ -53,7 +53,7 @@ pub enum InvalidToken {
     NoLogout,
 }
 
-/// A signed token whose signature has not been looked at.
+/// A signed token whose signature has not been verified.
 pub(super) struct SignedToken<'a> {
     pub(super) algorithm: Algorithm,
     pub(super) key_id: Option<String>,

@@ -19,7 +19,7 @@ const RSA_BITS: std::ops::RangeInclusive<i32> = 2048..=8192;
 /// Half of a signature with P-256, and one coordinate of a point, in bytes.
 const P256_BYTES: usize = 32;
 
-/// Keys of a set that are looked at.
+/// Keys of a set that are read.
 const KEYS_MAX: usize = 32;
 
 /// How a token is signed. `none` and the algorithms with a shared key are not here: what does not parse is rejected.

@@ -29,7 +29,7 @@ pub(super) struct PendingSignIn {
     pub(super) state: String,
     /// Comes back in the ID token, and proves that it is the answer to this sign-in.
     pub(super) nonce: String,
-    /// What only the one who began has, so that nobody else can use the code (PKCE, RFC 7636).
+    /// What only the one who began has, so that no one else can use the code (PKCE, RFC 7636).
     pub(super) verifier: String,
     /// The page of this site that was asked for.
     pub(super) next: String,

@@ -155,22 +155,13 @@ impl TemplatePublisher {
         base: ContentHash,
     ) -> Result<i64, Error> {
         self.allow(by, Action::EditTemplates)?;
-        let now = self.clock.now();
         let mut change = self.review.change_or_new(change, by).await?;
-        let live = self.live_set().text(path).map(str::to_owned);
-        if ContentHash::of_text(live.as_deref()) != base {
-            return Err(Error::Conflict(review::seen_is_old(&path.to_string())));
-        }
-        if text == live {
-            if change.draft(&path.to_string()).is_none() {
-                return Err(ChangeError::Input("the text is the live one; there is nothing to save").into());
-            }
-            change.drop_draft(by.name, &path.to_string(), now)?;
-        } else {
-            change.edit(by.name, TemplateDraft { path: path.to_string(), text, base: live }, now)?;
+        let (live, name) = (self.live_set().text(path).map(str::to_owned), path.to_string());
+        review::refuse_unseen(&name, live.as_deref(), base)?;
+        if self.review.place(by, &mut change, TemplateDraft { path: name.clone(), text, base: live })? {
             self.refuse_errors_in(&change, path).await?;
         }
-        Ok(self.review.write_draft(by, change, &path.to_string()).await?)
+        Ok(self.review.write_draft(by, change, &name).await?)
     }
 
     /// Makes a change that brings back an older text, for the same review as any other.
@@ -221,10 +212,7 @@ impl TemplatePublisher {
     }
 
     fn refuse_moved(&self, change: &TemplateChange) -> Result<(), review::Error> {
-        match self.moved(change).as_slice() {
-            [] => Ok(()),
-            paths => Err(review::Error::Conflict(review::moved(paths))),
-        }
+        review::refuse_moved(&self.moved(change))
     }
 
     // What is wrong with the text at `path`; other texts are validated when the change is submitted.

@@ -92,7 +92,7 @@ impl Throttle {
         }
     }
 
-    /// Counts a failure of an address, for what has no name. An error is the time until failures of it are looked at again.
+    /// Counts a failure of an address, for what has no name. An error is the time until failures of it are checked again.
     pub(in crate::flow) fn fail_from(&self, address: Option<IpAddr>, now: Timestamp) -> Result<(), Duration> {
         let Some(key) = address.map(AttemptKey::of) else { return Ok(()) };
         let mut counts = self.counts();

@@ -60,14 +60,7 @@ impl StoredTokens for Sqlite {
     }
 
     async fn token_used(&self, hash: &TokenHash, at: Timestamp) -> Result<(), Error> {
-        let text = "UPDATE api_token SET used_at = max(coalesce(used_at, ?2), ?2) WHERE hash = ?1";
-        self.failure
-            .watch(async {
-                let query = sqlx::query(text).bind(hash.as_slice()).bind(at.micros());
-                query.execute(&mut *self.writing().await?).await?;
-                Ok(())
-            })
-            .await
+        self.note_use("UPDATE api_token SET used_at = max(coalesce(used_at, ?2), ?2) WHERE hash = ?1", hash, at).await
     }
 
     async fn revoke_token(&self, name: &str, at: Timestamp, event: &AuditEvent) -> Result<bool, Error> {

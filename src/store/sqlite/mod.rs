@@ -254,7 +254,7 @@ impl Backend for Sqlite {
         Ok(())
     }
 
-    // Whoever closes the last connection removes the write-ahead log: a process that ends before leaves half of it, which a
+    // The process that closes the last connection removes the write-ahead log: a process that ends before leaves half of it, which a
     // user who may only read cannot open.
     async fn close(&self) -> Result<(), Error> {
         self.read.close().await;

@@ -105,14 +105,7 @@ impl ConsoleUsers for Sqlite {
     }
 
     async fn seen(&self, hash: &TokenHash, at: Timestamp) -> Result<(), Error> {
-        let text = "UPDATE console_session SET seen_at = max(seen_at, ?2) WHERE hash = ?1";
-        self.failure
-            .watch(async {
-                let query = sqlx::query(text).bind(hash.as_slice()).bind(at.micros());
-                query.execute(&mut *self.writing().await?).await?;
-                Ok(())
-            })
-            .await
+        self.note_use("UPDATE console_session SET seen_at = max(seen_at, ?2) WHERE hash = ?1", hash, at).await
     }
 
     async fn end(&self, hash: &TokenHash, user: &str, event: &AuditEvent) -> Result<bool, Error> {
@@ -197,6 +190,19 @@ async fn change_sessions(connection: &mut SqliteConnection, user: &str, change: 
     .execute(connection)
     .await?;
     Ok(())
+}
+
+impl Sqlite {
+    /// Notes by `text` when the holder of a session or token was last active.
+    pub(super) async fn note_use(&self, text: &'static str, hash: &TokenHash, at: Timestamp) -> Result<(), Error> {
+        self.failure
+            .watch(async {
+                let query = sqlx::query(text).bind(hash.as_slice()).bind(at.micros());
+                query.execute(&mut *self.writing().await?).await?;
+                Ok(())
+            })
+            .await
+    }
 }
 
 /// The roles in the form in which they are stored.

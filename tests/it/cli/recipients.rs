@@ -582,14 +582,14 @@ fn a_diff_says_what_an_import_would_change_and_who_is_missing() {
         a,pl,1,+48600100201\nb,en,2,+48600100209\nc,pl,33,+48600100203\ne,pl,5,+48600100205\n";
     let file = workspace.write("new.csv", new);
 
-    let told = workspace.run(&["recipient", "diff", &file]);
+    let output = workspace.run(&["recipient", "diff", &file]);
     let json = workspace.run(&["recipient", "diff", &file, "--json"]).json();
 
-    assert_eq!(told.code, 0, "{}", told.err);
-    told.place_of("line 3 changes locale, sms");
-    told.place_of("line 4 changes identifiers");
-    told.place_of("added 1, changed 2 (identifiers 1, locale 1, sms 1), unchanged 1");
-    told.place_of("not in the file: 1; with --replace-all they would be blocked");
+    assert_eq!(output.code, 0, "{}", output.err);
+    output.place_of("line 3 changes locale, sms");
+    output.place_of("line 4 changes identifiers");
+    output.place_of("added 1, changed 2 (identifiers 1, locale 1, sms 1), unchanged 1");
+    output.place_of("not in the file: 1; with --replace-all they would be blocked");
     assert_eq!((json["changes"]["added"].as_u64(), json["gone"].as_u64()), (Some(1), Some(1)), "{json}");
     assert_eq!(workspace.run(&["recipient", "show", "recipient", "e"]).code, 1);
 }

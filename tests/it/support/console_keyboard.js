@@ -29,7 +29,7 @@ const focused = (page) => page.evaluate(() => {
   return { at: it.dataset.at, tag: it.tagName, name: (it.labels?.[0]?.textContent ?? it.textContent ?? '').trim().slice(0, 60), href: it.getAttribute('href'), isSeen, isInside };
 });
 
-// Presses Tab until everything had the focus once. The end of the page lets the focus out.
+// Presses Tab until everything had the focus once. At its end the page loses the focus.
 async function walk(page, path) {
   const found = [];
   const count = await number(page);
@@ -44,7 +44,7 @@ async function walk(page, path) {
       it = await focused(page);
     }
     if (!it) break;
-    // Chromium lets the focus into what scrolls, too.
+    // Chromium gives the focus to what scrolls, too.
     if (it.at === undefined) continue;
     if (!it.isSeen && it.tag !== 'IFRAME') found.push(`${path}: the focus of ${it.tag} ${it.name} is not seen`);
     if (!it.isInside) found.push(`${path}: ${it.tag} ${it.name} has the focus outside the window`);

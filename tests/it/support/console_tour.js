@@ -1,5 +1,5 @@
 // Drives the console in headless Chromium as operators do: two users change a text, one drains a provider and downloads a
-// dossier, and every page is looked at by axe in both themes and 320 pixels wide.
+// dossier, and axe checks every page in both themes and 320 pixels wide.
 const { chromium } = require('playwright-core');
 const { AxeBuilder } = require('@axe-core/playwright');
 

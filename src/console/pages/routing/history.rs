@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::acting;
 use crate::console::Console;
 use crate::console::access::SignedIn;
-use crate::console::pages::templates::{RestoreForm, SHOWN_MAX, version_row};
+use crate::console::pages::templates::{RestoreForm, published};
 use crate::console::pages::{PageError, require, see_other};
 use crate::domain::access::Action;
 
@@ -24,16 +24,5 @@ pub(super) async fn restore(
 
 /// The texts that were live at `path`, the newest first.
 pub(super) async fn of_path(console: &Console, path: &str) -> Result<Vec<Value>, PageError> {
-    let changes = console.store.routing_changes();
-    let versions = changes.text_versions(path, SHOWN_MAX).await?;
-    let mut rows = Vec::new();
-    for (at, version) in versions.iter().enumerate() {
-        let change = match version.change {
-            Some(id) => changes.change(id).await?,
-            None => None,
-        };
-        let before = versions.get(at + 1).and_then(|before| before.text.as_deref());
-        rows.push(version_row(version, before, change.as_ref(), at == 0, "from the configuration file"));
-    }
-    Ok(rows)
+    published(&console.store.routing_changes(), path, "from the configuration file").await
 }

@@ -13,13 +13,13 @@ use crate::domain::access::Action;
 use crate::domain::template_change::TemplateChange;
 use crate::domain::template_version::TemplateSnapshot;
 use crate::render::TemplatePath;
-use crate::store::template_changes::TextVersion;
+use crate::store::template_changes::{Changes, TextVersion};
 
 /// A longer text is compared on the page of its change only, so that the history stays short.
 const COMPARED_MAX: usize = 2048;
 
 /// The newest texts of a template that its page shows.
-pub(in crate::console::pages) const SHOWN_MAX: u32 = 20;
+const SHOWN_MAX: u32 = 20;
 
 #[derive(Deserialize)]
 pub(in crate::console::pages) struct RestoreForm {
@@ -66,8 +66,16 @@ pub(super) async fn of_path(console: &Console, path: &TemplatePath) -> Result<Ve
     if !console.templates.is_source() {
         return of_files(console, path).await;
     }
-    let changes = console.store.template_changes();
-    let versions = changes.text_versions(&path.to_string(), SHOWN_MAX).await?;
+    published(&console.store.template_changes(), &path.to_string(), "from the template folder").await
+}
+
+/// The published texts at `path`, the newest first. `origin` is where those come from that no change has published.
+pub(in crate::console::pages) async fn published(
+    changes: &Changes<'_>,
+    path: &str,
+    origin: &str,
+) -> Result<Vec<Value>, PageError> {
+    let versions = changes.text_versions(path, SHOWN_MAX).await?;
     let mut rows = Vec::new();
     for (at, version) in versions.iter().enumerate() {
         let change = match version.change {
@@ -75,13 +83,13 @@ pub(super) async fn of_path(console: &Console, path: &TemplatePath) -> Result<Ve
             None => None,
         };
         let before = versions.get(at + 1).and_then(|before| before.text.as_deref());
-        rows.push(version_row(version, before, change.as_ref(), at == 0, "from the template folder"));
+        rows.push(version_row(version, before, change.as_ref(), at == 0, origin));
     }
     Ok(rows)
 }
 
-/// A text that was live, after `before`. `origin` is where those come from that no change has published.
-pub(in crate::console::pages) fn version_row(
+// A text that was live, after `before`.
+fn version_row(
     version: &TextVersion,
     before: Option<&str>,
     change: Option<&TemplateChange>,

@@ -22,7 +22,7 @@ use crate::flow::template_publishing::{self, ActingUser};
 use crate::render::Diagnostic;
 
 pub(super) use changes::{ChangeQuery, ChangesQuery, PAGE, ReviewForm, change_facts, number, with_facts};
-pub(super) use history::{RestoreForm, SHOWN_MAX, version_row};
+pub(super) use history::{RestoreForm, published};
 pub(in crate::console) use mail::MailPreviews;
 pub(super) use text::hash;
 

@@ -62,7 +62,7 @@ async fn differing_files(console: &Data<Console>) -> Result<Option<UpkeepRow>, P
     Ok(match compared {
         Ok(paths) if paths.is_empty() => Some(UpkeepRow::fine(topic, name, "are the live texts")),
         Ok(paths) => Some(UpkeepRow::due(topic, name, named("differ:", &paths)).at("/templates")),
-        // Nobody needs the folder once its texts are in the database.
+        // The folder is not needed once its texts are in the database.
         Err(error) => Some(UpkeepRow::fine(topic, name, format!("cannot be read: {}", chain(&error)))),
     })
 }

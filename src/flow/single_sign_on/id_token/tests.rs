@@ -137,7 +137,7 @@ fn a_token_without_a_signature_or_with_the_public_key_as_a_secret_is_rejected() 
 fn a_token_of_another_key_is_rejected() {
     let (key, other, p256) = (IssuerKey::rsa(2048), IssuerKey::rsa(2048), IssuerKey::p256());
     assert_eq!(key.read(&other.sign(&head("RS256"), &claims())), Err(InvalidToken::Signature));
-    // The algorithm decides which keys are looked at, and not the other way round.
+    // The algorithm decides which keys are tried, and not the other way round.
     assert_eq!(key.read(&p256.sign(&head("ES256"), &claims())), Err(InvalidToken::UnknownKey));
     let mut named = head("RS256");
     named["kid"] = json!("two");
