@@ -38,8 +38,8 @@ pub use row::RowError;
 const BATCH: usize = 50;
 
 /// Recipients in one transaction while no gateway runs. They share syncs and pages of the indexes; a gateway that is started
-/// meanwhile waits for a tenth of a second.
-const BATCH_ALONE: usize = 1_000;
+/// meanwhile waits for half a second, half of what it would wait.
+const BATCH_ALONE: usize = 4_000;
 
 /// The longest pause between two transactions.
 const PAUSE_MAX: Duration = Duration::from_millis(100);

@@ -3,6 +3,7 @@
 //! It never delivers to the recipient's own mail server, and never falls back to an unprotected connection: `tls` decides.
 
 mod connector;
+mod dkim;
 mod failure;
 mod headers;
 mod mail;
@@ -20,11 +21,13 @@ use tokio::time::timeout;
 
 use super::redaction::Redactor;
 use super::{Adapter, Common, Error, KindSettings, Provider, ProviderEndpoint, SendResult, check_in_flight};
+use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::notification::Priority;
 use crate::domain::outbound_message::OutboundMessage;
-use crate::domain::outcome::{Outcome, Reference};
+use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::secret::Credential;
 use connector::Connector;
+use dkim::DkimSigner;
 use failure::{SessionError, SmtpStep, timed_out};
 use headers::Unsubscribe;
 use mail::OutgoingMail;
@@ -53,6 +56,9 @@ pub struct Settings {
     /// in standard notifications, never in codes. Empty for none.
     #[serde(default)]
     pub list_unsubscribe: String,
+    /// Signs mails for the sender's domain, where the relay does not.
+    #[serde(default)]
+    pub dkim: Option<dkim::Settings>,
     /// The name in `EHLO`; the machine's host name when absent.
     #[serde(default)]
     pub hello: Option<String>,
@@ -95,6 +101,7 @@ impl KindSettings for Settings {
 struct Relay {
     from: Mailbox,
     unsubscribe: Option<Unsubscribe>,
+    dkim: Option<DkimSigner>,
     credentials: Vec<Credential>,
     connector: Connector,
     pool: Pool,
@@ -114,14 +121,24 @@ impl Relay {
         }
         let unsubscribe =
             Unsubscribe::read(&settings.list_unsubscribe).map_err(|expected| Error::new(name, expected))?;
+        let dkim = settings.dkim.as_ref().map(|dkim| DkimSigner::new(name, dkim, from.email.domain())).transpose()?;
         Ok(Self {
             from,
             unsubscribe,
+            dkim,
             credentials: [&settings.user, &settings.password].into_iter().flatten().cloned().collect(),
             connector: Connector::new(settings, common)?,
             pool: Pool::new(settings.connections),
             timeout: common.timeout,
         })
+    }
+
+    fn write(&self, message: &OutboundMessage) -> Result<OutgoingMail, Cause> {
+        let mut mail = OutgoingMail::write(&self.from, self.unsubscribe.as_ref(), message)?;
+        if let Some(dkim) = &self.dkim {
+            dkim.sign(&mut mail.bytes, SystemClock.now()).map_err(|_| Cause::NotRendered)?;
+        }
+        Ok(mail)
     }
 
     /// Sends one mail over one connection. `step` outlives the attempt, so that a timeout knows how far it came.
@@ -168,7 +185,7 @@ impl Relay {
 #[async_trait]
 impl Provider for Relay {
     async fn send(&self, message: &OutboundMessage) -> SendResult {
-        let mail = match OutgoingMail::write(&self.from, self.unsubscribe.as_ref(), message) {
+        let mail = match self.write(message) {
             Ok(mail) => mail,
             Err(cause) => return Outcome::failed(cause).into(),
         };
@@ -202,7 +219,6 @@ mod tests {
     use super::super::test_servers::Action;
     use super::*;
     use crate::domain::failure_detail::FailureDetail;
-    use crate::domain::outcome::Cause;
 
     fn settings(address: SocketAddr, mut given: Value) -> crate::channel::Settings {
         let usual = json!({

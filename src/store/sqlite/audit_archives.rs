@@ -75,7 +75,6 @@ impl AuditArchives for Sqlite {
                 .execute(&mut *transaction)
                 .await?;
                 transaction.commit().await?;
-                self.checkpoint_without_gateway(&mut write).await?;
                 Ok(removed.rows_affected())
             })
             .await

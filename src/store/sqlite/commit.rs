@@ -113,6 +113,7 @@ impl ConnectionPlace {
                 return Err(Error::Settings { setting, found: found.to_string(), expected: value });
             }
         }
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
         connection.pragma_update(None, "journal_size_limit", checkpoint::WAL_FILE_MAX)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;

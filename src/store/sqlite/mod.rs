@@ -43,7 +43,6 @@ mod writer_connection;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -72,11 +71,17 @@ const GATEWAY_WAITS: Duration = Duration::from_secs(1);
 const CLI_WAITS: Duration = Duration::from_secs(10);
 
 /// Settings that durability and erasure depend on: every connection that writes reads them back.
-const REQUIRED: [(&str, &str); 3] = [("synchronous", "2"), ("wal_autocheckpoint", "0"), ("secure_delete", "1")];
+const REQUIRED: [(&str, &str); 2] = [("synchronous", "2"), ("secure_delete", "1")];
+
+/// How many pages of 4 KiB a command leaves in the write-ahead log. A gateway checkpoints in a task of its own.
+const CLI_WAL_PAGES: &str = "16384";
 
 /// The page cache of batches, in KiB after a minus sign. It must hold the idempotency keys of three days, whose pages are
 /// read in random order.
 const WRITER_CACHE: &str = "-65536";
+
+/// The page cache of a command that writes: an import changes pages of all indexes in random order.
+const CLI_CACHE: &str = "-262144";
 
 /// The page cache of the connections that read or checkpoint.
 const SMALL_CACHE: &str = "-4096";
@@ -98,8 +103,6 @@ pub(super) struct Sqlite {
     // Held until the gateway closes the store; the system releases it when the process dies. Commands have none.
     lock: Option<File>,
     is_read_only: bool,
-    // Of a command that writes many times.
-    writes: AtomicU32,
 }
 
 impl Sqlite {
@@ -131,7 +134,8 @@ impl Sqlite {
         let writing = options
             .clone()
             .create_if_missing(is_gateway)
-            .pragma("cache_size", if is_gateway { SMALL_CACHE } else { WRITER_CACHE })
+            .pragma("cache_size", if is_gateway { SMALL_CACHE } else { CLI_CACHE })
+            .pragma("wal_autocheckpoint", if is_gateway { "0" } else { CLI_WAL_PAGES })
             .pragma("journal_size_limit", checkpoint::WAL_FILE_MAX);
         let mut write = writing.connect().await.map_err(Error::on_opening)?;
         if is_gateway {
@@ -151,17 +155,17 @@ impl Sqlite {
         } else {
             None
         };
-        let (write, checkpoints, writes) = (Mutex::new(Some(write)), Mutex::new(checkpoints), AtomicU32::new(0));
+        let (write, checkpoints) = (Mutex::new(Some(write)), Mutex::new(checkpoints));
         let (options, path, is_read_only) = (writing, path.to_owned(), false);
-        Ok(Arc::new(Self { write, options, read, batches, checkpoints, path, failure, lock, is_read_only, writes }))
+        Ok(Arc::new(Self { write, options, read, batches, checkpoints, path, failure, lock, is_read_only }))
     }
 
     async fn open_to_read(path: &Path, failure: Arc<FatalError>) -> Result<Arc<Self>, Error> {
         let (connection, read, options) = read_only::open(path).await?;
         let batches = BatchThread::closed();
-        let (write, checkpoints, writes) = (Mutex::new(Some(connection)), Mutex::new(None), AtomicU32::new(0));
+        let (write, checkpoints) = (Mutex::new(Some(connection)), Mutex::new(None));
         let (path, lock, is_read_only) = (path.to_owned(), None, true);
-        Ok(Arc::new(Self { write, options, read, batches, checkpoints, path, failure, lock, is_read_only, writes }))
+        Ok(Arc::new(Self { write, options, read, batches, checkpoints, path, failure, lock, is_read_only }))
     }
 }
 

@@ -208,7 +208,6 @@ impl Sqlite {
         .await?;
         insert_event(&mut transaction, event).await?;
         transaction.commit().await?;
-        self.checkpoint_without_gateway(&mut write).await?;
         Ok(())
     }
 }

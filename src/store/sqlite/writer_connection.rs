@@ -4,27 +4,13 @@
 //! own; the rollback that sqlx then sends fails too, the count stays, and no transaction could be begun again. If one were
 //! really left open, the next batch would be written into it and answered without a commit.
 
-use std::sync::atomic::Ordering;
-
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 use super::{Sqlite, verify};
 use crate::store::Error;
 
-/// Small batches are checkpointed together.
-const BATCHES_PER_CHECKPOINT: u32 = 16;
-
 impl Sqlite {
-    /// Without a gateway nothing else checkpoints, and a command of many batches would make the write-ahead log many times as
-    /// large as the database.
-    pub(super) async fn checkpoint_without_gateway(&self, write: &mut SqliteConnection) -> Result<(), Error> {
-        if self.lock.is_none() && self.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(BATCHES_PER_CHECKPOINT) {
-            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(write).await?;
-        }
-        Ok(())
-    }
-
     /// The connection, once it is free; replaced when a transaction was left open on it. There is none once the store is closed.
     pub(super) async fn writing(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, Error> {
         let write = self.write.lock().await;

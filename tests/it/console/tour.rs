@@ -11,7 +11,8 @@ const SCRIPT: &str = include_str!("../support/console_tour.js");
 pub(super) const SMS: &str = "pl/otp/sms.hbs";
 
 pub(super) async fn gateway() -> Gateway {
-    let gateway = Setup::new().first("source = \"console\"\n").more(CONSOLE).start().await;
+    let more = format!("[routing]\nsource = \"console\"\n{CONSOLE}");
+    let gateway = Setup::new().first("source = \"console\"\n").more(&more).start().await;
     gateway.knows([recipient("one").customer("1337").phone("+48600100200")]).await;
     gateway
 }
@@ -27,12 +28,8 @@ pub(super) async fn pages(gateway: &Gateway, user: &Browser) -> Vec<String> {
     let delivery = gateway.last().await;
     let recipient = gateway.store().recipients().id_of("one").unwrap();
     let version = gateway.store().template_versions().active().await.unwrap()[0].template_version;
-    let page = user.page(&format!("/templates/text/{SMS}")).await;
-    let fields = [("base", hidden(&page, "base")), ("text", "NEW {{otp}} {{amount}} {{merchant}}".to_owned())];
-    let [base, text] = &fields;
-    let fields = [(base.0, base.1.as_str()), (text.0, text.1.as_str()), ("do", "save")];
-    let change = user.post(&format!("/templates/text/{SMS}"), &fields).await.expect_status(303);
-    let change = change.header("location").unwrap().split('?').next().unwrap().to_owned();
+    let change = draft(user, &format!("/templates/text/{SMS}"), "NEW {{otp}} {{amount}} {{merchant}}").await;
+    let routing_change = draft(user, "/routing/text/plans/otp.toml", "steps = [\"sms\"]\nttl = \"4m\"\n").await;
     let fixed = [
         "/",
         "/upkeep",
@@ -45,6 +42,10 @@ pub(super) async fn pages(gateway: &Gateway, user: &Browser) -> Vec<String> {
         "/providers/show?name=primary",
         "/providers/drain?name=primary",
         "/routing",
+        "/routing/new",
+        "/routing/changes",
+        "/routing/text/plans/otp.toml",
+        "/routing/text/providers/primary.toml",
         "/reports",
         "/reports/summary",
         "/reports/providers",
@@ -54,6 +55,7 @@ pub(super) async fn pages(gateway: &Gateway, user: &Browser) -> Vec<String> {
         "/audit/log",
         "/users",
         "/account",
+        "/tokens",
     ];
     let named = [
         format!("/deliveries/{}", delivery.line.id),
@@ -65,9 +67,18 @@ pub(super) async fn pages(gateway: &Gateway, user: &Browser) -> Vec<String> {
         "/templates/text/pl/otp/email.text.hbs".to_owned(),
         format!("/templates/versions/{version}"),
         change,
+        routing_change,
         format!("/users/{}", user.name),
     ];
     fixed.into_iter().map(str::to_owned).chain(named).collect()
+}
+
+/// Saves a draft of the text at `path`; returns the path of its change.
+async fn draft(user: &Browser, path: &str, text: &str) -> String {
+    let page = user.page(path).await;
+    let fields = [("base", &*hidden(&page, "base")), ("text", text), ("do", "save")];
+    let saved = user.post(path, &fields).await.expect_status(303);
+    saved.header("location").unwrap().split('?').next().unwrap().to_owned()
 }
 
 async fn drive(gateway: &Gateway, users: &[&Browser], tasks: Value, paths: Value) -> Value {

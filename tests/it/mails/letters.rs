@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use openssl::pkey::PKey;
+use openssl::rsa::Rsa;
 use otpost::channel;
 use otpost::domain::contact::{Channel, Contact};
 use otpost::domain::delivery::DeliveryId;
@@ -12,7 +14,7 @@ use otpost::domain::recipient::Locale;
 use otpost::domain::secret::RenderedText;
 use otpost::render::MailSettings;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -108,21 +110,63 @@ fn message(delivery: DeliveryId, priority: Priority, rendered: RenderedMessage) 
     OutboundMessage { delivery, priority, to, rendered, code: None, valid_for: Duration::from_mins(5) }
 }
 
-/// Hands the parcel to a relay that takes everything, and reads what it was given.
+#[tokio::test]
+async fn another_library_finds_the_signature_of_a_mail_valid_and_of_a_changed_one_not() {
+    let ed25519 = PKey::generate_ed25519().unwrap();
+    let rsa = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+    let (raw, der) = (ed25519.raw_public_key().unwrap(), rsa.public_key_to_der().unwrap());
+    let renderer = renderer("Bank Żółw", MailSettings::default());
+    for (key, kind, public) in [(ed25519, "ed25519", raw), (rsa, "rsa", der)] {
+        let pem = String::from_utf8(key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+        let dkim = json!({ "dkim": { "selector": "otp2026", "key": pem } });
+        for (kind_of_notification, priority, tag) in
+            [(Kind::Otp, Priority::Otp, "ar"), (Kind::CardLocked, Priority::Standard, "pl")]
+        {
+            let rendered = written(&renderer, &example(kind_of_notification), tag);
+            let mail = relayed(&message(DeliveryId(Uuid::now_v7()), priority, rendered), &dkim).await;
+            let record = format!("v=DKIM1; k={kind}; p={}", openssl::base64::encode_block(&public));
+            let valid = |mail: &str| {
+                let asked = json!({ "mail": mail, "name": "otp2026._domainkey.bank.example.", "record": record });
+                python::run(include_str!("../support/dkim.py"), &asked)
+            };
+            assert_eq!(valid(&mail), "True", "{kind}\n{mail}");
+            // What relays may do, and what nobody may do.
+            assert_eq!(valid(&mail.replace("Auto-Submitted: auto", "Auto-Submitted:  auto")), "True", "{kind}");
+            for changed in [
+                mail.replace("bank.example>", "evil.example>"),
+                mail.replacen("\r\nSubject: ", "\r\nSubject: a\r\nSubject: ", 1),
+                mail.replacen("\r\n--", "\r\nx\r\n--", 1),
+            ] {
+                assert_ne!(changed, mail);
+                assert_eq!(valid(&changed), "False", "{kind}\n{changed}");
+            }
+            assert!(mail.lines().all(|line| line.len() <= 78 || !line.contains("DKIM")), "{mail}");
+        }
+    }
+}
+
+/// Hands the message to a relay that takes everything, and reads what it was given.
 async fn read(message: &OutboundMessage) -> Letter {
+    let taken = relayed(message, &json!({})).await;
+    let script = include_str!("../support/mail.py");
+    serde_json::from_str(&python::run(script, &json!({ "mail": taken }))).unwrap()
+}
+
+/// What a relay is given that takes everything; `more` are further keys of the provider.
+async fn relayed(message: &OutboundMessage, more: &Value) -> String {
     let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let settings = json!({
+    let mut settings = json!({
         "kind": "smtp", "name": "mail", "host": "127.0.0.1", "port": relay.local_addr().unwrap().port(), "tls": "none",
         "from": "Bank Żółw <no-reply@bank.example>", "list_unsubscribe": "mailto:stop@bank.example",
     });
+    settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let settings: channel::Settings = serde_json::from_value(settings).unwrap();
     let provider = settings.connect().unwrap().provider;
 
     let (result, taken) = tokio::join!(provider.send(message), take(relay));
 
     assert!(matches!(result.outcome, Outcome::Accepted { .. }), "{:?}", result.detail);
-    let script = include_str!("../support/mail.py");
-    serde_json::from_str(&python::run(script, &json!({ "mail": taken }))).unwrap()
+    taken
 }
 
 /// One mail, as it came; without the dots that SMTP puts before dots.

@@ -19,6 +19,12 @@ const READER: &str = include_str!("../support/dossier.py");
 /// What must not be in a dossier: the number of the phone, its end without a mask, and the customer's number.
 const PERSONAL: [&str; 3] = ["48600100200", "600100200", "1337"];
 
+/// What of [`PERSONAL`] is in the text. Four digits also occur within a long number, such as a certificate's, and mean nothing there.
+fn personal_in(text: &str) -> Vec<&'static str> {
+    let words: Vec<_> = text.split(|c: char| !c.is_alphanumeric()).collect();
+    PERSONAL.into_iter().filter(|it| if it.len() > 4 { text.contains(it) } else { words.contains(it) }).collect()
+}
+
 impl Workspace {
     fn dispute(&self, args: &[&str], out: &str) -> (Output, PathBuf) {
         let file = self.path(out);
@@ -72,7 +78,8 @@ async fn a_dossier_is_an_accessible_document_whose_proofs_hold_for_two_verifiers
     {
         assert!(text.contains(expected), "{expected} is missing in\n{text}");
     }
-    assert!(PERSONAL.iter().all(|it| !text.contains(it)) && !text.contains("merchant test"), "{text}");
+    assert_eq!(personal_in(&text), [""; 0], "{text}");
+    assert!(!text.contains("merchant test"), "{text}");
 
     let files = seen["files"].as_object().unwrap();
     let mut kinds = Vec::new();
@@ -131,7 +138,7 @@ async fn several_deliveries_are_one_document_for_people_and_for_machines_and_eac
     }
     let whole = data.to_string();
     for text in [&pdf, &page, &whole] {
-        assert!(PERSONAL.iter().all(|it| !text.contains(it)), "{text}");
+        assert_eq!(personal_in(text), [""; 0], "{text}");
     }
 }
 

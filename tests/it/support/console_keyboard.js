@@ -135,7 +135,11 @@ async function drive({ url, cookie, paths, keyboard, plain }) {
   const said = { findings: [] };
   const context = await browser.newContext({ baseURL: url, storageState, viewport: { width: 1280, height: 900 } });
   const zoomed = await browser.newContext({ baseURL: url, storageState, viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 });
-  for (const path of paths ?? []) {
+  // Three pages at once: each waits for another process most of the time.
+  const left = [...(paths ?? [])];
+  const lane = async () => {
+    const path = left.shift();
+    if (!path) return;
     const page = await context.newPage();
     await page.goto(path);
     said.findings.push(...(await walk(page, path)));
@@ -147,7 +151,9 @@ async function drive({ url, cookie, paths, keyboard, plain }) {
     const wide = await small.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     if (wide > 0) said.findings.push(`${path}: ${wide} pixels too wide at 200 %`);
     await small.close();
-  }
+    await lane();
+  };
+  await Promise.all([lane(), lane(), lane()]);
   if (keyboard) {
     const page = await (await browser.newContext({ baseURL: url, viewport: { width: 1280, height: 900 } })).newPage();
     said.rows = await byKeyboard(page, keyboard);

@@ -7,7 +7,7 @@ use strum::IntoEnumIterator;
 
 use super::{gateway, recorded};
 use crate::support::api::Program;
-use crate::support::{Gateway, otp};
+use crate::support::{Gateway, locked, otp, recipient};
 
 /// What a command printed.
 struct Printed {
@@ -105,6 +105,32 @@ async fn a_command_changes_what_the_gateway_has_in_the_name_of_the_token() {
     for kind in ["provider_drained", "provider_enabled", "recipient_exported", "recipient_erased"] {
         assert_eq!(recorded(&gateway, kind).await[0].0, format!("token:{}", program.name), "{kind}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_failed_is_sent_again_by_a_command_and_a_code_is_not() {
+    let gateway = gateway().await;
+    gateway.post(&otp()).await.expect_status(204);
+    gateway.drain().await;
+    let code = gateway.last().await.line.id;
+    gateway.post(&locked(gateway.now())).await.expect_status(204);
+    gateway.drain().await;
+    let failed = gateway.last().await.line;
+    assert_eq!(failed.end_reason.as_deref(), Some("unknown_recipient"));
+    gateway.knows([recipient("holder").card("11").phone("+48600100300")]).await;
+    let program = Program::of(&gateway, &[Role::Support, Role::Operator]).await;
+
+    let resent = there(&gateway, &program, &format!("delivery resend {} --reason imported --json", failed.id)).await;
+    let late = there(&gateway, &program, &format!("delivery resend {code} --reason asked")).await;
+    gateway.drain().await;
+
+    assert_eq!(resent.code, 0, "{}", resent.err);
+    let resent: serde_json::Value = serde_json::from_str(&resent.out).unwrap();
+    let sent = gateway.last().await;
+    assert_eq!((resent["of"].as_str(), sent.others.as_slice()), (Some(&*failed.id.to_string()), &[failed.id][..]));
+    assert_eq!((resent["delivery"].as_str(), sent.line.state.as_str()), (Some(&*sent.line.id.to_string()), "sent"));
+    assert!(late.code != 0 && late.err.contains("409"), "{} {}", late.code, late.err);
+    assert_eq!(recorded(&gateway, "delivery_resent").await[0].0, format!("token:{}", program.name));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
