@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 use super::http::answer::{common_outcome, reference_at};
 use super::http::{Body, HttpChannel, HttpRequest, max_in_flight};
 use super::http::{check_url, seconds_valid};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, Provider, ProviderEndpoint, SendResult};
+use super::{
+    Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, Provider, ProviderEndpoint, Repeat, SendResult,
+};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
@@ -69,13 +71,22 @@ impl KindSettings for Settings {
         let mut url = check_url(common.name(), &self.url)?;
         url.set_path(&format!("/v1/projects/{}/messages:send", account.project_id));
         let tokens = Arc::new(AccessTokens::new(common, account)?);
-        let messages = Messages { url, settings: self.clone(), tokens: Arc::clone(&tokens) };
-        let channel = HttpChannel::new(common, self.max_in_flight, Arc::new(messages))?;
-        Ok(Adapter { provider: Arc::new(Fcm { tokens, channel }), receipts: None })
+        let messages = Arc::new(Messages { url, settings: self.clone(), tokens: Arc::clone(&tokens) });
+        let channel = HttpChannel::new(common, self.max_in_flight, Arc::clone(&messages))?;
+        Ok(Adapter { provider: Arc::new(Fcm { tokens, channel }), receipts: None, requests: Some(messages) })
     }
 
     fn endpoint(&self) -> Option<ProviderEndpoint> {
         ProviderEndpoint::of_url(&self.url)
+    }
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            validity: "`android.ttl`, `apns-expiration`, to 28 days",
+            repeat: Repeat::Never("a second message"),
+            receipts: "none: `hedge_after` goes on without one",
+            tested_against: "Google's description of the API",
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod json;
 pub mod post;
 mod request_body;
 mod retry_after;
+pub mod shown;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -114,7 +115,8 @@ pub(super) fn adapter<P: HttpProvider + 'static>(
 ) -> Result<Adapter, Error> {
     let provider = Arc::new(provider);
     let channel = HttpChannel::new(common, max_in_flight, Arc::clone(&provider))?;
-    Ok(Adapter { provider: Arc::new(channel), receipts: reports.then_some(provider) })
+    let receipts = reports.then(|| Arc::clone(&provider) as Arc<dyn HttpProvider>);
+    Ok(Adapter { provider: Arc::new(channel), receipts, requests: Some(provider) })
 }
 
 /// An [`HttpProvider`] with the connections to it.

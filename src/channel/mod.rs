@@ -4,6 +4,10 @@
 //! provider's protocol, and the answer into an [`Outcome`]. It never retries, logs, reads the clock or touches the store:
 //! what happens next is decided in `route`.
 
+mod capabilities;
+#[cfg(test)]
+mod conformance;
+mod credentials;
 pub mod email_smtp;
 mod endpoint;
 pub mod fcm;
@@ -27,8 +31,9 @@ pub mod twilio;
 mod unescape;
 pub mod vonage;
 
+pub use capabilities::{Capabilities, KindReport, Repeat};
 pub use endpoint::ProviderEndpoint;
-pub use settings::{Common, KindSettings, Settings};
+pub use settings::{Common, KindSettings, Settings, kinds};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -117,6 +122,8 @@ pub struct Adapter {
     pub provider: Arc<dyn Provider>,
     /// Reads the provider's receipts; `None` when it sends none.
     pub receipts: Option<Arc<dyn HttpProvider>>,
+    /// Makes the requests of `provider`; `None` for other protocols than HTTP.
+    pub requests: Option<Arc<dyn HttpProvider>>,
 }
 
 /// A provider's settings cannot be used.

@@ -12,8 +12,11 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::{ATTEMPT_MAX, Adapter, Error, KINDS, ProviderEndpoint};
+use super::credentials::Credentials;
+use super::http::shown::ShownRequest;
+use super::{ATTEMPT_MAX, Adapter, Capabilities, Error, KINDS, KindReport, ProviderEndpoint, Repeat};
 use crate::domain::contact::Channel;
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::provider_profile::ProviderProfile;
 
 type Table = Map<String, Value>;
@@ -75,6 +78,10 @@ pub trait KindSettings: fmt::Debug + Send + Sync {
     fn connect(&self, common: &Common) -> Result<Adapter, Error>;
     /// The server that messages are sent to; `None` if the settings do not name one.
     fn endpoint(&self) -> Option<ProviderEndpoint>;
+    /// What the kind can do, whatever its settings are.
+    fn capabilities() -> Capabilities
+    where
+        Self: Sized;
 }
 
 /// One line of the provider registry: the name in `kind`, the channel, and how the kind's own keys are parsed.
@@ -82,6 +89,7 @@ pub(super) struct ProviderKind {
     name: &'static str,
     channel: Channel,
     parse: fn(Table) -> Result<Arc<dyn KindSettings>, String>,
+    capabilities: fn() -> Capabilities,
 }
 
 impl ProviderKind {
@@ -89,7 +97,7 @@ impl ProviderKind {
         name: &'static str,
         channel: Channel,
     ) -> Self {
-        Self { name, channel, parse: |table| Ok(Arc::new(parse::<S>(table)?)) }
+        Self { name, channel, parse: |table| Ok(Arc::new(parse::<S>(table)?)), capabilities: S::capabilities }
     }
 
     fn find(name: &str) -> Result<&'static Self, String> {
@@ -109,12 +117,19 @@ impl ProviderKind {
     }
 }
 
+/// All kinds of providers, in the order of the registry.
+pub fn kinds() -> impl Iterator<Item = KindReport> {
+    KINDS.iter().map(|kind| KindReport { kind: kind.name, channel: kind.channel, capabilities: (kind.capabilities)() })
+}
+
 /// One `[[provider]]` section.
 #[derive(Clone)]
 pub struct Settings {
     pub common: Common,
     kind: &'static ProviderKind,
     own: Arc<dyn KindSettings>,
+    credentials: Credentials,
+    receipts_url: Option<String>,
 }
 
 impl Settings {
@@ -136,9 +151,14 @@ impl Settings {
         self.own.endpoint()
     }
 
+    /// The public URL that the provider is given for its receipts, if a request passes one on.
+    pub fn receipts_url(&self) -> Option<&str> {
+        self.receipts_url.as_deref()
+    }
+
     /// Checks the settings and builds the adapter. Nothing is contacted yet.
     pub fn connect(&self) -> Result<Adapter, Error> {
-        let ProviderProfile { channel, price, spend_cap, .. } = self.common.profile;
+        let ProviderProfile { channel, price, spend_cap, deduplicates, .. } = self.common.profile;
         let wrong = |what: String| Err(Error::new(self.name(), what));
         if channel != self.kind.channel {
             return wrong(format!("channel: must be {}, the channel of kind {}", self.kind.channel, self.kind.name));
@@ -146,10 +166,22 @@ impl Settings {
         if spend_cap.is_some_and(|cap| price.is_zero() || cap < price) {
             return wrong("spend_cap_per_hour: must be at least the price of one message; set price".to_owned());
         }
+        if deduplicates && let Repeat::Never(text) = (self.kind.capabilities)().repeat {
+            return wrong(format!("deduplicates: must be false, because kind {} sends {text}", self.kind.name));
+        }
         if self.common.timeout.is_zero() || self.common.timeout > ATTEMPT_MAX {
             return wrong(format!("timeout: must be greater than 0s and at most {}s", ATTEMPT_MAX.as_secs()));
         }
+        if let Some(key) = self.credentials.empty() {
+            return wrong(format!("{key}: must not be empty"));
+        }
         self.own.connect(&self.common)
+    }
+
+    /// The request for `message` without credentials; `None` if `adapter` does not speak HTTP.
+    pub fn show_request(&self, adapter: &Adapter, message: &OutboundMessage) -> Option<ShownRequest> {
+        let request = adapter.requests.as_ref()?.request(message);
+        Some(request.shown(|text| self.credentials.hidden_in(text)))
     }
 
     fn parse(mut table: Table) -> Result<Self, String> {
@@ -162,13 +194,16 @@ impl Settings {
         let (common, own): (Table, Table) = table.into_iter().partition(|(key, _)| kind.is_common(key));
         let ConnectionSettings { timeout, ca, insecure } = parse(common.clone())?;
         let common = Common { profile: parse(common)?, timeout, ca, insecure };
+        let credentials = Credentials::of(&own);
+        let receipts_url = own.get("receipts_url").or_else(|| own.get("receipts")?.get("url"));
+        let receipts_url = receipts_url.and_then(Value::as_str).map(str::to_owned);
         let own = (kind.parse)(own).map_err(|what| {
             // A key of a table inside the section cannot be a common one.
             let is_top_level = what.split_once(": unknown field").is_some_and(|(key, _)| !key.contains('.'));
             let others = if is_top_level { format!(", or of {}", kind.common_keys()) } else { String::new() };
             format!("{what}{others}")
         })?;
-        Ok(Self { common, kind, own })
+        Ok(Self { common, kind, own, credentials, receipts_url })
     }
 }
 
@@ -178,7 +213,7 @@ impl fmt::Debug for Settings {
             .field("kind", &self.kind.name)
             .field("common", &self.common)
             .field("own", &self.own)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,7 @@ use super::http::answer::{AnswerCodes, AnswerRules, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{basic, check_headers, check_url, seconds_valid};
 use super::receipt::{self, ReceiptParser};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::Outcome;
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
@@ -111,6 +111,15 @@ impl KindSettings for Settings {
 
     fn endpoint(&self) -> Option<ProviderEndpoint> {
         ProviderEndpoint::of_url(&self.url)
+    }
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            validity: "a field in seconds",
+            repeat: Repeat::AsConfigured("as the gateway has it"),
+            receipts: "`[provider.receipt]`: HMAC or token in a header",
+            tested_against: "practice gateway",
+        }
     }
 }
 
