@@ -1,5 +1,7 @@
-//! The credentials in a `[[provider]]` section: found by the names of their keys, so that nothing that is shown contains one.
+//! The credentials in a `[[provider]]` section: found by the names of their keys, and in the queries of URLs, so that nothing
+//! that is shown contains one.
 
+use reqwest::Url;
 use serde_json::{Map, Value};
 
 use super::redaction::MASK;
@@ -13,7 +15,7 @@ const PART_MIN: usize = 4;
 pub(super) struct Credentials(Vec<(String, Credential)>);
 
 impl Credentials {
-    /// Every string below a key that holds a secret.
+    /// Every string below a key that holds a secret, and every value in the query of a URL.
     pub(super) fn of(section: &Map<String, Value>) -> Self {
         let mut all = Self::default();
         section.iter().for_each(|(key, value)| all.add(key, value, is_secret_key(key)));
@@ -29,6 +31,11 @@ impl Credentials {
             }
             Value::Array(items) => items.iter().for_each(|item| self.add(key, item, is_secret)),
             Value::String(text) if is_secret => self.0.push((key.to_owned(), Credential::new(text.clone()))),
+            Value::String(text) => {
+                let url = Url::parse(text).ok();
+                let values = url.iter().flat_map(Url::query_pairs).filter(|(_, value)| !value.trim().is_empty());
+                self.0.extend(values.map(|(_, value)| (key.to_owned(), Credential::new(value.into_owned()))));
+            }
             _ => {}
         }
     }
@@ -64,12 +71,12 @@ mod tests {
     #[test]
     fn credentials_are_hidden_wherever_they_are_in_a_text() {
         let section = json!({
-            "url": "https://sms.example", "api_key": "k-0+1", "receipts": { "url": "u", "token": "t 123456" },
+            "url": "https://sms.example?pin=q-1234&v=", "api_key": "k-0+1", "receipts": { "url": "u", "token": "t 123456" },
             "static_fields": { "version": "2", "list": ["abcd"] }, "fields": { "to": "to" },
         });
         let credentials = Credentials::of(section.as_object().unwrap());
         let hidden = |text| credentials.hidden_in(text);
-        assert_eq!(hidden("https://sms.example?key=k-0%2B1&to=2"), "https://sms.example?key=***&to=2");
+        assert_eq!(hidden("https://sms.example?pin=q-1234&v=&key=k-0%2B1"), "https://sms.example?pin=***&v=&key=***");
         assert_eq!(hidden("https://a.example/?token=t+123456"), "https://a.example/?token=***");
         assert_eq!((hidden("2").as_str(), hidden("xabcdx").as_str(), hidden("to").as_str()), ("***", "x***x", "to"));
     }

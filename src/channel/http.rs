@@ -11,6 +11,7 @@ pub mod post;
 mod request_body;
 mod retry_after;
 pub mod shown;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -58,30 +59,36 @@ pub struct HttpRequest {
 
 /// The body of a request.
 pub enum Body {
+    /// What is sent is in the query of the URL.
+    None,
     Json(Value),
     /// `application/x-www-form-urlencoded`.
     Form(Vec<(String, String)>),
 }
 
 impl HttpRequest {
-    /// Everything in it that is the message's or secret: the values of the body and of sensitive headers.
+    /// Everything in it that is the message's or secret: the values of the query, the body and sensitive headers.
     fn values(&self) -> Vec<String> {
         let headers = self.headers.values().filter(|value| value.is_sensitive());
         let headers = headers.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        self.body.values().into_iter().chain(headers).collect()
+        let query = self.url.query_pairs().map(|(_, value)| value.into_owned());
+        self.body.values().into_iter().chain(query).chain(headers).collect()
     }
 }
 
 impl Body {
-    fn content_type(&self) -> HeaderValue {
-        HeaderValue::from_static(match self {
+    fn content_type(&self) -> Option<HeaderValue> {
+        Some(HeaderValue::from_static(match self {
+            Self::None => return None,
             Self::Json(_) => "application/json",
             Self::Form(_) => "application/x-www-form-urlencoded",
-        })
+        }))
     }
 
-    fn into_bytes(self) -> Vec<u8> {
+    /// As it is sent.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         match self {
+            Self::None => Vec::new(),
             Self::Json(value) => value.to_string().into_bytes(),
             Self::Form(pairs) => {
                 form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes()
@@ -91,6 +98,7 @@ impl Body {
 
     fn values(&self) -> Vec<String> {
         match self {
+            Self::None => Vec::new(),
             Self::Json(value) => strings(value),
             Self::Form(pairs) => pairs.iter().map(|(_, value)| value.clone()).collect(),
         }
@@ -139,8 +147,10 @@ impl<P: HttpProvider> HttpChannel<P> {
     async fn exchange(&self, message: &OutboundMessage, end: Instant) -> SendResult {
         let HttpRequest { method, url, mut headers, body } = self.provider.request(message);
         let sent = SentFlag::default();
-        headers.entry(CONTENT_TYPE).or_insert(body.content_type());
-        let body = reqwest::Body::wrap(RequestBody::new(body.into_bytes(), &sent));
+        if let Some(content_type) = body.content_type() {
+            headers.entry(CONTENT_TYPE).or_insert(content_type);
+        }
+        let body = reqwest::Body::wrap(RequestBody::new(body.to_bytes(), &sent));
         let left = end.saturating_duration_since(Instant::now());
         let failed = |error: reqwest::Error, phase| {
             FailedRequest { error: &error.without_url(), is_sent: sent.is_set(), phase }.result()

@@ -74,7 +74,7 @@ async fn what_is_no_code_is_shown_and_a_code_too_if_the_settings_allow_it() {
     };
     let body = |messages: &Messages, message: &OutboundMessage| match messages.request(message).body {
         Body::Json(body) => body["message"].clone(),
-        Body::Form(_) => unreachable!("FCM takes JSON"),
+        Body::Form(_) | Body::None => unreachable!("FCM takes JSON"),
     };
     let plain = body(&provider(json!({})), &test_servers::push("Card locked", "Your card is locked"));
     assert_eq!(plain["notification"], json!({ "title": "Card locked", "body": "Your card is locked" }));

@@ -25,6 +25,7 @@ impl HttpRequest {
         };
         let headers = self.headers.iter().map(|(name, it)| (name.to_string(), value(it).into())).collect();
         let body = match &self.body {
+            Body::None => Value::Null,
             Body::Json(document) => hidden(document, &hide),
             Body::Form(fields) => {
                 Value::Object(fields.iter().map(|(name, value)| (name.clone(), hide(value).into())).collect())
