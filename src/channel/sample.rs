@@ -194,6 +194,7 @@ mod tests {
             ("infobip", "pub ", "infobip", "Sms"),
             ("vonage", "pub ", "vonage", "Sms"),
             ("twilio", "pub ", "twilio", "Sms"),
+            ("sinch", "pub ", "sinch", "Sms"),
             ("push_http", "pub ", "push_http", "Push"),
             ("fcm", "pub ", "fcm", "Push"),
             ("email_smtp", "pub ", "smtp", "Email"),

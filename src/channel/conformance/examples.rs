@@ -103,6 +103,15 @@ pub(super) const EXAMPLES: &[Example] = &[
         }),
     },
     Example {
+        kind: "sinch",
+        section: |servers| {
+            json!({ "url": url(servers), "service_plan_id": "p-1", "api_token": secret("token"), "sender": "BANK",
+                    "receipts": receipts("sinch") })
+        },
+        // A point in time; its own tests compare it with the clock.
+        protocol: Protocol::Http(HttpKind { validity: Some(|_| "\"expire_at\":\"20".to_owned()), ..HTTP }),
+    },
+    Example {
         kind: "push_http",
         section: |servers| {
             let headers = json!({ "authorization": secret("header") });
