@@ -6,7 +6,6 @@
 mod access_token;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::HeaderMap;
@@ -16,9 +15,8 @@ use serde_json::{Value, json};
 
 use super::http::answer::{common_outcome, reference_at};
 use super::http::{Body, HttpChannel, HttpRequest, max_in_flight};
-use super::http::{check_url, seconds_valid};
+use super::http::{check_url, seconds_since_1970_in, seconds_valid};
 use super::{Adapter, Common, Error, HttpProvider, KindSettings, Provider, ProviderEndpoint, SendResult};
-use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
@@ -127,7 +125,7 @@ impl HttpProvider for Messages {
                 "notification": { "visibility": if hides { "PRIVATE" } else { "PUBLIC" }, "proxy": "DENY" },
             },
             "apns": {
-                "headers": { "apns-priority": "10", "apns-push-type": "alert", "apns-expiration": expiration(ttl) },
+                "headers": { "apns-priority": "10", "apns-push-type": "alert", "apns-expiration": seconds_since_1970_in(ttl).to_string() },
                 // The app may complete what is shown.
                 "payload": { "aps": { "mutable-content": 1, "sound": "default" } },
             },
@@ -169,11 +167,6 @@ impl HttpProvider for Messages {
     fn receipts(&self, _: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
         Err(ReceiptRejection::Unsigned)
     }
-}
-
-/// Apple's servers take a time, not a duration: seconds since 1970.
-fn expiration(ttl: u64) -> String {
-    SystemClock.now().after(Duration::from_secs(ttl)).micros().div_euclid(1_000_000).to_string()
 }
 
 /// FCM's own code of an error, or else the one that all APIs of Google have.
