@@ -149,8 +149,10 @@ impl HttpProvider for Messages {
             };
         }
         match (status.as_u16(), error_of(&answer)) {
-            // The app is gone from this device, or the token is another project's.
-            (_, Some("UNREGISTERED" | "SENDER_ID_MISMATCH")) => Outcome::failed(Cause::InvalidContact),
+            // The app is gone from this device, or has got another token.
+            (_, Some("UNREGISTERED")) => Outcome::failed(Cause::ContactGone),
+            // The token is another project's.
+            (_, Some("SENDER_ID_MISMATCH")) => Outcome::failed(Cause::InvalidContact),
             (_, Some("INVALID_ARGUMENT")) if names_token(&answer) => Outcome::failed(Cause::InvalidContact),
             (_, Some("INVALID_ARGUMENT")) => Outcome::failed(Cause::BadMessage),
             (_, Some("QUOTA_EXCEEDED")) => Outcome::failed(Cause::Throttled),

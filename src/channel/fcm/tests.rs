@@ -135,7 +135,7 @@ fn every_documented_answer_has_an_outcome() {
             Outcome::accepted(Reference::new("projects/p/messages/1")),
         ),
         (200, "{}".to_owned(), Outcome::unknown(Cause::Unclassified)),
-        (404, error("NOT_FOUND", "UNREGISTERED"), Outcome::rejected(Cause::InvalidContact)),
+        (404, error("NOT_FOUND", "UNREGISTERED"), Outcome::rejected(Cause::ContactGone)),
         (403, error("PERMISSION_DENIED", "SENDER_ID_MISMATCH"), Outcome::rejected(Cause::InvalidContact)),
         (400, violation("message.token"), Outcome::rejected(Cause::InvalidContact)),
         (400, violation("message.data"), Outcome::rejected(Cause::BadMessage)),
