@@ -63,6 +63,7 @@ impl MessageLog {
             provider: ProviderName(name.to_owned()),
             channel,
             countries: Vec::new(),
+            app: None,
             deduplicates: chance.random_ratio(1, 3),
             weight: chance.random_ratio(1, 3).then(|| chance.random_range(1..5)),
             currency: None,
