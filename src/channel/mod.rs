@@ -1,11 +1,13 @@
-//! Adapters for SMS, push and e-mail providers.
+//! Adapters for SMS, push and e-mail providers, and for webhooks.
 //!
 //! Each kind of provider is one file here and one line in [`KINDS`]. An adapter translates an [`OutboundMessage`] into the
 //! provider's protocol, and the answer into an [`Outcome`]. It never retries, logs, reads the clock or touches the store:
 //! what happens next is decided in `route`.
 
+pub mod apns;
 pub mod email_smtp;
 mod endpoint;
+mod es256;
 pub mod fcm;
 pub mod http;
 pub mod infobip;
@@ -55,6 +57,7 @@ const KINDS: &[ProviderKind] = &[
     ProviderKind::new::<twilio::Settings>("twilio", Channel::Sms),
     ProviderKind::new::<push_http::Settings>("push_http", Channel::Push),
     ProviderKind::new::<fcm::Settings>("fcm", Channel::Push),
+    ProviderKind::new::<apns::Settings>("apns", Channel::Push),
     ProviderKind::new::<email_smtp::Settings>("smtp", Channel::Email),
     #[cfg(test)]
     ProviderKind::new::<sample::Settings>("sample", Channel::Sms),

@@ -12,7 +12,8 @@ use crate::file_access;
 const SECRET_KEYS: [&str; 5] = ["password", "secret", "client_secret", "headers", "static_fields"];
 
 /// Parts of the names of keys whose value is a secret.
-const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "passphrase", "credential"];
+const SECRET_WORDS: [&str; 8] =
+    ["password", "secret", "token", "passphrase", "credential", "private_key", "api_key", "service_account"];
 
 /// What may be shown of the value of a key; `None` for a secret.
 pub(super) fn shown(key: &str, value: &Value) -> Option<String> {
