@@ -28,6 +28,7 @@ mod tls_problem;
 pub mod twilio;
 mod unescape;
 pub mod vonage;
+pub mod web_push;
 
 pub use endpoint::ProviderEndpoint;
 pub use settings::{Common, KindSettings, Settings};
@@ -58,6 +59,7 @@ const KINDS: &[ProviderKind] = &[
     ProviderKind::new::<push_http::Settings>("push_http", Channel::Push),
     ProviderKind::new::<fcm::Settings>("fcm", Channel::Push),
     ProviderKind::new::<apns::Settings>("apns", Channel::Push),
+    ProviderKind::new::<web_push::Settings>("web_push", Channel::Push),
     ProviderKind::new::<email_smtp::Settings>("smtp", Channel::Email),
     #[cfg(test)]
     ProviderKind::new::<sample::Settings>("sample", Channel::Sms),
