@@ -29,6 +29,7 @@ pub mod twilio;
 mod unescape;
 pub mod vonage;
 pub mod web_push;
+pub mod webhook;
 
 pub use endpoint::ProviderEndpoint;
 pub use settings::{Common, KindSettings, Settings};
@@ -61,6 +62,7 @@ const KINDS: &[ProviderKind] = &[
     ProviderKind::new::<apns::Settings>("apns", Channel::Push),
     ProviderKind::new::<web_push::Settings>("web_push", Channel::Push),
     ProviderKind::new::<email_smtp::Settings>("smtp", Channel::Email),
+    ProviderKind::of_any_channel::<webhook::Settings>("webhook"),
     #[cfg(test)]
     ProviderKind::new::<sample::Settings>("sample", Channel::Sms),
 ];
