@@ -6,6 +6,7 @@
 mod black_holes;
 mod busy;
 mod hedges;
+mod push_services;
 mod receipts;
 mod repeats;
 mod segments;

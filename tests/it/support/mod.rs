@@ -3,6 +3,7 @@
 //! Everything is made anew for each test: folder, keys, certificates, ports.
 
 pub(crate) mod api;
+pub(crate) mod apns;
 pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod console;
