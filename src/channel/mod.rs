@@ -22,6 +22,7 @@ pub mod sms_gateway;
 pub mod smsapi;
 #[cfg(test)]
 mod test_servers;
+mod tls_client;
 mod tls_problem;
 pub mod twilio;
 mod unescape;
