@@ -23,6 +23,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::priority_semaphore::PrioritySemaphore;
+use super::receipt_feed::ReceiptSource;
 use super::redaction::Redactor;
 use super::{Adapter, CONNECT_MAX, Common, Error, HttpProvider, Provider, SendResult, check_in_flight, read_ca};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
@@ -114,7 +115,8 @@ pub(super) fn adapter<P: HttpProvider + 'static>(
 ) -> Result<Adapter, Error> {
     let provider = Arc::new(provider);
     let channel = HttpChannel::new(common, max_in_flight, Arc::clone(&provider))?;
-    Ok(Adapter { provider: Arc::new(channel), receipts: reports.then_some(provider) })
+    let receipts = reports.then_some(ReceiptSource::Callbacks(provider));
+    Ok(Adapter { provider: Arc::new(channel), receipts })
 }
 
 /// An [`HttpProvider`] with the connections to it.

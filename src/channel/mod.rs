@@ -13,6 +13,7 @@ mod io_problem;
 pub mod priority_semaphore;
 pub mod push_http;
 pub mod receipt;
+pub mod receipt_feed;
 mod receipts_url;
 mod redaction;
 #[cfg(test)]
@@ -45,6 +46,7 @@ use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::Outcome;
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::file_access;
+use receipt_feed::ReceiptSource;
 use settings::ProviderKind;
 
 /// The provider registry: one line for each kind of provider.
@@ -116,8 +118,8 @@ pub trait HttpProvider: Send + Sync {
 #[derive(Clone)]
 pub struct Adapter {
     pub provider: Arc<dyn Provider>,
-    /// Reads the provider's receipts; `None` when it sends none.
-    pub receipts: Option<Arc<dyn HttpProvider>>,
+    /// Where the provider's receipts come from; `None` when it sends none.
+    pub receipts: Option<ReceiptSource>,
 }
 
 /// A provider's settings cannot be used.

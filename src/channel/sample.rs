@@ -85,6 +85,7 @@ impl HttpProvider for Sample {
 mod tests {
     use std::path::Path;
 
+    use super::super::receipt_feed::ReceiptSource;
     use super::super::{Settings, test_servers};
     use super::*;
     use crate::domain::clock::Timestamp;
@@ -112,7 +113,8 @@ mod tests {
         let header = |name: &str| (name == "X-Signature").then_some(SECRET.as_bytes());
         let body = br#"{"reference":"s-1","status":"DELIVRD"}"#;
         let callback = Callback { header: &header, query: "", body, now: Timestamp::from_micros(0) };
-        let receipts = adapter.receipts.unwrap().receipts(&callback).unwrap().receipts;
+        let Some(ReceiptSource::Callbacks(reader)) = adapter.receipts else { unreachable!() };
+        let receipts = reader.receipts(&callback).unwrap().receipts;
 
         assert_eq!(outcome, Outcome::accepted(Reference::new("s-1")));
         assert!(received.all()[0].contains(r#""content":"Code 0042""#));
