@@ -19,6 +19,7 @@ mod redaction;
 #[cfg(test)]
 mod sample;
 mod settings;
+pub mod smpp;
 pub mod sms_gateway;
 pub mod smsapi;
 #[cfg(test)]
@@ -56,6 +57,7 @@ const KINDS: &[ProviderKind] = &[
     ProviderKind::new::<smsapi::Settings>("smsapi", Channel::Sms),
     ProviderKind::new::<vonage::Settings>("vonage", Channel::Sms),
     ProviderKind::new::<twilio::Settings>("twilio", Channel::Sms),
+    ProviderKind::new::<smpp::Settings>("smpp", Channel::Sms),
     ProviderKind::new::<push_http::Settings>("push_http", Channel::Push),
     ProviderKind::new::<fcm::Settings>("fcm", Channel::Push),
     ProviderKind::new::<email_smtp::Settings>("smtp", Channel::Email),

@@ -163,7 +163,7 @@ pub(super) async fn https(action: Action, acceptor: SslAcceptor) -> (String, Rec
     (format!("https://localhost:{}/send", address.port()), received)
 }
 
-async fn accept_tls(acceptor: &SslAcceptor, tcp: TcpStream) -> Option<SslStream<TcpStream>> {
+pub(super) async fn accept_tls(acceptor: &SslAcceptor, tcp: TcpStream) -> Option<SslStream<TcpStream>> {
     let mut tls = SslStream::new(Ssl::new(acceptor.context()).unwrap(), tcp).unwrap();
     Pin::new(&mut tls).accept().await.ok()?;
     Some(tls)

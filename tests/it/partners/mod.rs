@@ -10,6 +10,7 @@ mod receipts;
 mod repeats;
 mod segments;
 mod slow;
+mod smpp;
 mod toxics;
 mod vendors;
 

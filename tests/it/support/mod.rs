@@ -14,6 +14,7 @@ pub(crate) mod identity_provider;
 pub(crate) mod jose;
 pub(crate) mod lag;
 pub(crate) mod load;
+pub(crate) mod message_centre;
 pub(crate) mod node;
 pub(crate) mod python;
 pub(crate) mod receipt_provider;
