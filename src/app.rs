@@ -281,6 +281,7 @@ impl Gateway {
         if let Some(listener) = &self.receipt_listener {
             listener.stop().await;
         }
+        self.delivery.receipts.close().await;
         if let Some(console) = &self.console {
             console.stop().await;
         }

@@ -19,7 +19,7 @@ use crate::flow::delivery_setup::{ConfiguredProvider, DeliverySetup, DispatchPol
 use crate::flow::dispatch::Dispatch;
 use crate::flow::limits::SendLimits;
 use crate::flow::providers::registry::{ProviderRegistry, StoredFacts};
-use crate::flow::receipts::{ReceiptParsers, Receipts};
+use crate::flow::receipts::{ReceiptSources, Receipts};
 use crate::flow::worker::Worker;
 use crate::render::LiveTemplates;
 use crate::store::{self, Store};
@@ -78,7 +78,7 @@ impl Delivery {
         let (registry, ended) = (Arc::clone(dispatch.registry()), dispatch.ended());
         registry.load_history().await?;
         registry.refresh().await?;
-        let receipts = Receipts::new(Arc::clone(&store), parsers(&providers), Arc::clone(&registry), clocks.clone());
+        let receipts = Receipts::new(Arc::clone(&store), sources(&providers), Arc::clone(&registry), clocks.clone());
         let worker = Worker::new(&config.delivery, dispatch, store, Arc::clone(&clocks.steady), Handle::current());
         let used = Mutex::new(UsedConfig::of(config, providers));
         Ok(Self { setup, registry, receipts: Arc::new(receipts), worker, ended, used })
@@ -133,7 +133,7 @@ impl Delivery {
         for added in providers.iter().filter(|it| !before.contains_key(&it.profile.provider)) {
             metrics_at_zero::provider(&added.profile, &config.limits.sms_countries, added.adapter.receipts.is_some());
         }
-        self.receipts.replace(parsers(&providers));
+        self.receipts.replace(sources(&providers));
         self.registry.replace(&setup, stored, |name| before.get(name) == after.get(name));
         let version = self.setup.replace(setup);
         *used = UsedConfig::of(config, providers);
@@ -173,7 +173,7 @@ fn adapters(providers: &[ConnectedProvider]) -> Vec<ConfiguredProvider> {
     providers.iter().map(configured).collect()
 }
 
-fn parsers(providers: &[ConnectedProvider]) -> ReceiptParsers {
-    let parser = |it: &ConnectedProvider| Some((it.profile.provider.clone(), it.adapter.receipts.clone()?));
-    providers.iter().filter_map(parser).collect()
+fn sources(providers: &[ConnectedProvider]) -> ReceiptSources {
+    let source = |it: &ConnectedProvider| Some((it.profile.provider.clone(), it.adapter.receipts.clone()?));
+    providers.iter().filter_map(source).collect()
 }

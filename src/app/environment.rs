@@ -39,7 +39,7 @@ pub enum Error {
 
 /// Messages to this provider are sent to another machine without TLS.
 pub struct UnencryptedProvider<'a> {
-    name: &'a str,
+    pub name: &'a str,
     host: String,
     /// Whether the operator accepts that.
     pub is_allowed: bool,

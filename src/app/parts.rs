@@ -140,3 +140,29 @@ impl Parts {
         Kind::ALL.into_iter().filter(|kind| !served(kind)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_built_anew_when_the_file_of_its_secret_has_changed_and_kept_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, secret) = (folder.path().join("otpost.toml"), folder.path().join("token"));
+        let provider = "[[provider]]\nname = \"sms\"\nkind = \"smsapi\"\ntoken = \"file:token\"\n";
+        fs::write(&path, provider).unwrap();
+        fs::write(&secret, "t-1").unwrap();
+        let built = |before: &[ConnectedProvider]| build(&Config::load(&path).unwrap(), before).unwrap().providers;
+        let is_kept = |before: &[ConnectedProvider], after: &[ConnectedProvider]| {
+            Arc::ptr_eq(&before[0].adapter.provider, &after[0].adapter.provider)
+        };
+
+        let first = built(&[]);
+        let same = built(&first);
+        fs::write(&secret, "t-2").unwrap();
+        let renewed = built(&same);
+
+        assert!(is_kept(&first, &same));
+        assert!(!is_kept(&same, &renewed));
+    }
+}

@@ -51,6 +51,7 @@ fn delivery_tasks(base: &Base, delivery: &Delivery) -> Vec<JoinHandle<()>> {
         tokio::spawn(Arc::clone(&delivery.worker).run()),
         tokio::spawn(Arc::clone(&delivery.registry).run(Arc::clone(&base.alarms))),
         tokio::spawn(Arc::clone(&delivery.receipts).run(Arc::clone(&delivery.ended))),
+        tokio::spawn(Arc::clone(&delivery.receipts).listen()),
         tokio::spawn(limits::run(Arc::clone(&delivery.setup), Arc::clone(&base.clocks.steady))),
     ]
 }

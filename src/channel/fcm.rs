@@ -6,7 +6,6 @@
 mod access_token;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::HeaderMap;
@@ -16,9 +15,10 @@ use serde_json::{Value, json};
 
 use super::http::answer::{common_outcome, reference_at};
 use super::http::{Body, HttpChannel, HttpRequest, max_in_flight};
-use super::http::{check_url, seconds_valid};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, Provider, ProviderEndpoint, SendResult};
-use crate::domain::clock::{Clock, SystemClock};
+use super::http::{check_url, seconds_since_1970_in, seconds_valid};
+use super::{
+    Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, Provider, ProviderEndpoint, Repeat, SendResult,
+};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
@@ -69,13 +69,22 @@ impl KindSettings for Settings {
         let mut url = check_url(common.name(), &self.url)?;
         url.set_path(&format!("/v1/projects/{}/messages:send", account.project_id));
         let tokens = Arc::new(AccessTokens::new(common, account)?);
-        let messages = Messages { url, settings: self.clone(), tokens: Arc::clone(&tokens) };
-        let channel = HttpChannel::new(common, self.max_in_flight, Arc::new(messages))?;
-        Ok(Adapter { provider: Arc::new(Fcm { tokens, channel }), receipts: None })
+        let messages = Arc::new(Messages { url, settings: self.clone(), tokens: Arc::clone(&tokens) });
+        let channel = HttpChannel::new(common, self.max_in_flight, Arc::clone(&messages))?;
+        Ok(Adapter { provider: Arc::new(Fcm { tokens, channel }), receipts: None, requests: Some(messages) })
     }
 
     fn endpoint(&self) -> Option<ProviderEndpoint> {
         ProviderEndpoint::of_url(&self.url)
+    }
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            validity: "`android.ttl`, `apns-expiration`, to 28 days",
+            repeat: Repeat::Never("a second message"),
+            receipts: "none: `hedge_after` goes on without one",
+            tested_against: "Google's description of the API",
+        }
     }
 }
 
@@ -127,7 +136,7 @@ impl HttpProvider for Messages {
                 "notification": { "visibility": if hides { "PRIVATE" } else { "PUBLIC" }, "proxy": "DENY" },
             },
             "apns": {
-                "headers": { "apns-priority": "10", "apns-push-type": "alert", "apns-expiration": expiration(ttl) },
+                "headers": { "apns-priority": "10", "apns-push-type": "alert", "apns-expiration": seconds_since_1970_in(ttl).to_string() },
                 // The app may complete what is shown.
                 "payload": { "aps": { "mutable-content": 1, "sound": "default" } },
             },
@@ -151,8 +160,10 @@ impl HttpProvider for Messages {
             };
         }
         match (status.as_u16(), error_of(&answer)) {
-            // The app is gone from this device, or the token is another project's.
-            (_, Some("UNREGISTERED" | "SENDER_ID_MISMATCH")) => Outcome::failed(Cause::InvalidContact),
+            // The app is gone from this device, or has got another token.
+            (_, Some("UNREGISTERED")) => Outcome::failed(Cause::ContactGone),
+            // The token is another project's.
+            (_, Some("SENDER_ID_MISMATCH")) => Outcome::failed(Cause::InvalidContact),
             (_, Some("INVALID_ARGUMENT")) if names_token(&answer) => Outcome::failed(Cause::InvalidContact),
             (_, Some("INVALID_ARGUMENT")) => Outcome::failed(Cause::BadMessage),
             (_, Some("QUOTA_EXCEEDED")) => Outcome::failed(Cause::Throttled),
@@ -169,11 +180,6 @@ impl HttpProvider for Messages {
     fn receipts(&self, _: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
         Err(ReceiptRejection::Unsigned)
     }
-}
-
-/// Apple's servers take a time, not a duration: seconds since 1970.
-fn expiration(ttl: u64) -> String {
-    SystemClock.now().after(Duration::from_secs(ttl)).micros().div_euclid(1_000_000).to_string()
 }
 
 /// FCM's own code of an error, or else the one that all APIs of Google have.

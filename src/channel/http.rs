@@ -3,31 +3,38 @@
 //! It never retries, follows a redirect, uses a proxy or logs. Of an answer it keeps an excerpt without anything that was
 //! sent, because gateways repeat the message.
 
+pub(super) mod address_guard;
 pub(super) mod answer;
+mod client;
 mod connect_phase;
 mod failure;
 pub mod json;
 pub mod post;
 mod request_body;
 mod retry_after;
+pub mod shown;
+mod xml;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, Identity, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::priority_semaphore::PrioritySemaphore;
+use super::receipt_feed::ReceiptSource;
 use super::redaction::Redactor;
-use super::{Adapter, CONNECT_MAX, Common, Error, HttpProvider, Provider, SendResult, check_in_flight, read_ca};
+use super::{Adapter, Common, Error, HttpProvider, Provider, SendResult, check_in_flight};
+use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::secret::Credential;
+use address_guard::AddressGuard;
+use client::{client, connect_limit};
 use connect_phase::{ConnectPhase, Resolver};
 use failure::FailedRequest;
 use request_body::{RequestBody, SentFlag};
@@ -38,10 +45,6 @@ pub const MAX_IN_FLIGHT: usize = 64;
 
 /// The most that is read of an answer, in bytes after decompression. Answers have a few hundred bytes.
 const BODY_MAX: usize = 64 * 1024;
-
-/// Idle connections are closed before the 60 s after which many servers close theirs, so that no request is sent on a
-/// connection that the server has just closed.
-const IDLE_MAX: Duration = Duration::from_secs(50);
 
 /// What a connection waits for is looked up so long before its time is over: the sockets must still be there.
 const BEFORE_CONNECT_ENDS: Duration = Duration::from_millis(50);
@@ -57,39 +60,50 @@ pub struct HttpRequest {
 
 /// The body of a request.
 pub enum Body {
+    /// What is sent is in the query of the URL.
+    None,
     Json(Value),
     /// `application/x-www-form-urlencoded`.
     Form(Vec<(String, String)>),
+    /// Encrypted for the recipient: nothing in it can be repeated in clear.
+    Sealed(Vec<u8>),
 }
 
 impl HttpRequest {
-    /// Everything in it that is the message's or secret: the values of the body and of sensitive headers.
+    /// Everything in it that is the message's or secret: the values of the query, the body and sensitive headers.
     fn values(&self) -> Vec<String> {
         let headers = self.headers.values().filter(|value| value.is_sensitive());
         let headers = headers.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        self.body.values().into_iter().chain(headers).collect()
+        let query = self.url.query_pairs().map(|(_, value)| value.into_owned());
+        self.body.values().into_iter().chain(query).chain(headers).collect()
     }
 }
 
 impl Body {
-    fn content_type(&self) -> HeaderValue {
-        HeaderValue::from_static(match self {
+    fn content_type(&self) -> Option<HeaderValue> {
+        Some(HeaderValue::from_static(match self {
+            Self::None => return None,
             Self::Json(_) => "application/json",
             Self::Form(_) => "application/x-www-form-urlencoded",
-        })
+            Self::Sealed(_) => "application/octet-stream",
+        }))
     }
 
-    fn into_bytes(self) -> Vec<u8> {
+    /// As it is sent.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         match self {
+            Self::None => Vec::new(),
             Self::Json(value) => value.to_string().into_bytes(),
             Self::Form(pairs) => {
                 form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes()
             }
+            Self::Sealed(bytes) => bytes.clone(),
         }
     }
 
     fn values(&self) -> Vec<String> {
         match self {
+            Self::None | Self::Sealed(_) => Vec::new(),
             Self::Json(value) => strings(value),
             Self::Form(pairs) => pairs.iter().map(|(_, value)| value.clone()).collect(),
         }
@@ -112,9 +126,28 @@ pub(super) fn adapter<P: HttpProvider + 'static>(
     provider: P,
     reports: bool,
 ) -> Result<Adapter, Error> {
+    guarded_adapter(common, max_in_flight, provider, reports, ConnectionOptions::default())
+}
+
+/// The same, with limits on where its connections lead.
+pub(super) fn guarded_adapter<P: HttpProvider + 'static>(
+    common: &Common,
+    max_in_flight: usize,
+    provider: P,
+    reports: bool,
+    options: ConnectionOptions,
+) -> Result<Adapter, Error> {
     let provider = Arc::new(provider);
-    let channel = HttpChannel::new(common, max_in_flight, Arc::clone(&provider))?;
-    Ok(Adapter { provider: Arc::new(channel), receipts: reports.then_some(provider) })
+    let channel = HttpChannel::guarded(common, max_in_flight, Arc::clone(&provider), options)?;
+    let receipts = reports.then(|| ReceiptSource::Callbacks(Arc::<P>::clone(&provider)));
+    Ok(Adapter { provider: Arc::new(channel), receipts, requests: Some(provider) })
+}
+
+/// Where connections may lead, and as whom they are made. By default anywhere, and without a client certificate.
+#[derive(Default)]
+pub(super) struct ConnectionOptions {
+    pub(super) guard: AddressGuard,
+    pub(super) identity: Option<Identity>,
 }
 
 /// An [`HttpProvider`] with the connections to it.
@@ -128,17 +161,29 @@ pub struct HttpChannel<P> {
 
 impl<P: HttpProvider> HttpChannel<P> {
     pub(super) fn new(common: &Common, max_in_flight: usize, provider: Arc<P>) -> Result<Self, Error> {
+        Self::guarded(common, max_in_flight, provider, ConnectionOptions::default())
+    }
+
+    pub(super) fn guarded(
+        common: &Common,
+        max_in_flight: usize,
+        provider: Arc<P>,
+        options: ConnectionOptions,
+    ) -> Result<Self, Error> {
         check_in_flight(common.name(), "max_in_flight", max_in_flight)?;
-        let (permits, resolver) = (PrioritySemaphore::new(max_in_flight), Resolver::default());
-        let client = client(common.name(), common.ca.as_deref(), common.timeout, max_in_flight, &resolver)?;
+        let (permits, resolver) = (PrioritySemaphore::new(max_in_flight), Resolver::new(options.guard));
+        let (ca, identity) = (common.ca.as_deref(), options.identity);
+        let client = client(common.name(), ca, common.timeout, max_in_flight, &resolver, identity)?;
         Ok(Self { provider, client, resolver, permits, timeout: common.timeout })
     }
 
     async fn exchange(&self, message: &OutboundMessage, end: Instant) -> SendResult {
         let HttpRequest { method, url, mut headers, body } = self.provider.request(message);
         let sent = SentFlag::default();
-        headers.entry(CONTENT_TYPE).or_insert(body.content_type());
-        let body = reqwest::Body::wrap(RequestBody::new(body.into_bytes(), &sent));
+        if let Some(content_type) = body.content_type() {
+            headers.entry(CONTENT_TYPE).or_insert(content_type);
+        }
+        let body = reqwest::Body::wrap(RequestBody::new(body.to_bytes(), &sent));
         let left = end.saturating_duration_since(Instant::now());
         let failed = |error: reqwest::Error, phase| {
             FailedRequest { error: &error.without_url(), is_sent: sent.is_set(), phase }.result()
@@ -206,43 +251,6 @@ impl<P: HttpProvider> Provider for HttpChannel<P> {
     }
 }
 
-/// The one place where HTTP clients are built.
-#[expect(clippy::disallowed_methods, reason = "the one place where HTTP clients are built")]
-fn client(
-    name: &str,
-    ca: Option<&Path>,
-    timeout: Duration,
-    max_in_flight: usize,
-    resolver: &Resolver,
-) -> Result<Client, Error> {
-    let unusable = || Error::new(name, "the TLS library could not be set up");
-    let mut builder = Client::builder()
-        .dns_resolver(resolver.clone())
-        .tls_backend_native()
-        .user_agent(concat!("otpost/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(connect_limit(timeout))
-        .timeout(timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .referer(false)
-        .tcp_nodelay(true)
-        .pool_max_idle_per_host(max_in_flight)
-        .pool_idle_timeout(IDLE_MAX);
-    if let Some(file) = ca {
-        for certificate in read_ca(name, file)? {
-            let der = certificate.to_der().map_err(|_| unusable())?;
-            builder = builder.tls_certs_merge([Certificate::from_der(&der).map_err(|_| unusable())?]);
-        }
-    }
-    builder.build().map_err(|_| unusable())
-}
-
-/// At most half of the time limit, so that a server that cannot be reached is not taken for one that does not answer.
-fn connect_limit(timeout: Duration) -> Duration {
-    CONNECT_MAX.min(timeout / 2)
-}
-
 async fn read_bounded(response: &mut Response) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
     while body.len() < BODY_MAX
@@ -278,6 +286,12 @@ pub(super) fn sms_text(message: &OutboundMessage) -> &str {
 /// The time left until the message expires, in whole seconds; never 0, which some providers read as "no limit".
 pub(super) fn seconds_valid(message: &OutboundMessage) -> u64 {
     message.valid_for.as_secs().max(1)
+}
+
+/// The wall-clock time after `seconds`, in seconds since 1970, for providers that take a time and not a duration. Rounded down, so
+/// that nothing is valid for longer.
+pub(super) fn seconds_since_1970_in(seconds: u64) -> i64 {
+    SystemClock.now().after(Duration::from_secs(seconds)).micros().div_euclid(1_000_000)
 }
 
 pub(super) fn check_url(name: &str, text: &str) -> Result<Url, Error> {

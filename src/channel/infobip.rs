@@ -9,7 +9,7 @@ use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{authorization, check_url, seconds_valid, sms_text};
 use super::receipts_url::{self, ReceiptsUrl};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
@@ -53,6 +53,15 @@ impl KindSettings for Settings {
 
     fn endpoint(&self) -> Option<ProviderEndpoint> {
         ProviderEndpoint::of_url(&self.url)
+    }
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            validity: "`validityPeriod` in seconds, to 48 h",
+            repeat: Repeat::ByReference("rejected as a duplicate, which counts as accepted"),
+            receipts: "batches in JSON; a secret in the URL",
+            tested_against: "models of its Python library",
+        }
     }
 }
 

@@ -1,11 +1,17 @@
-//! Adapters for SMS, push and e-mail providers.
+//! Adapters for SMS, push and e-mail providers, and for webhooks.
 //!
 //! Each kind of provider is one file here and one line in [`KINDS`]. An adapter translates an [`OutboundMessage`] into the
 //! provider's protocol, and the answer into an [`Outcome`]. It never retries, logs, reads the clock or touches the store:
 //! what happens next is decided in `route`.
 
+pub mod apns;
+mod capabilities;
+#[cfg(test)]
+mod conformance;
+mod credentials;
 pub mod email_smtp;
 mod endpoint;
+mod es256;
 pub mod fcm;
 pub mod http;
 pub mod infobip;
@@ -13,22 +19,29 @@ mod io_problem;
 pub mod priority_semaphore;
 pub mod push_http;
 pub mod receipt;
+pub mod receipt_feed;
 mod receipts_url;
 mod redaction;
 #[cfg(test)]
 mod sample;
 mod settings;
+pub mod sinch;
+pub mod smpp;
 pub mod sms_gateway;
 pub mod smsapi;
 #[cfg(test)]
 mod test_servers;
+mod tls_client;
 mod tls_problem;
 pub mod twilio;
 mod unescape;
 pub mod vonage;
+pub mod web_push;
+pub mod webhook;
 
+pub use capabilities::{Capabilities, KindReport, Repeat};
 pub use endpoint::ProviderEndpoint;
-pub use settings::{Common, KindSettings, Settings};
+pub use settings::{Common, KindSettings, Settings, kinds};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +57,7 @@ use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::Outcome;
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::file_access;
+use receipt_feed::ReceiptSource;
 use settings::ProviderKind;
 
 /// The provider registry: one line for each kind of provider.
@@ -53,9 +67,14 @@ const KINDS: &[ProviderKind] = &[
     ProviderKind::new::<smsapi::Settings>("smsapi", Channel::Sms),
     ProviderKind::new::<vonage::Settings>("vonage", Channel::Sms),
     ProviderKind::new::<twilio::Settings>("twilio", Channel::Sms),
+    ProviderKind::new::<sinch::Settings>("sinch", Channel::Sms),
+    ProviderKind::new::<smpp::Settings>("smpp", Channel::Sms),
     ProviderKind::new::<push_http::Settings>("push_http", Channel::Push),
     ProviderKind::new::<fcm::Settings>("fcm", Channel::Push),
+    ProviderKind::new::<apns::Settings>("apns", Channel::Push),
+    ProviderKind::new::<web_push::Settings>("web_push", Channel::Push),
     ProviderKind::new::<email_smtp::Settings>("smtp", Channel::Email),
+    ProviderKind::of_any_channel::<webhook::Settings>("webhook"),
     #[cfg(test)]
     ProviderKind::new::<sample::Settings>("sample", Channel::Sms),
 ];
@@ -115,8 +134,10 @@ pub trait HttpProvider: Send + Sync {
 #[derive(Clone)]
 pub struct Adapter {
     pub provider: Arc<dyn Provider>,
-    /// Reads the provider's receipts; `None` when it sends none.
-    pub receipts: Option<Arc<dyn HttpProvider>>,
+    /// Where the provider's receipts come from; `None` when it sends none.
+    pub receipts: Option<ReceiptSource>,
+    /// Makes the requests of `provider`; `None` for other protocols than HTTP.
+    pub requests: Option<Arc<dyn HttpProvider>>,
 }
 
 /// A provider's settings cannot be used.

@@ -13,7 +13,7 @@ use super::http::answer::{AnswerCodes, AnswerRules, common_outcome};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{check_headers, check_url, seconds_valid};
 use super::receipt::{self, ReceiptParser};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
@@ -58,6 +58,15 @@ impl KindSettings for Settings {
 
     fn endpoint(&self) -> Option<ProviderEndpoint> {
         ProviderEndpoint::of_url(&self.url)
+    }
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            validity: "a field in seconds",
+            repeat: Repeat::AsConfigured("as the service has it"),
+            receipts: "as for `sms_gateway`",
+            tested_against: "practice service",
+        }
     }
 }
 

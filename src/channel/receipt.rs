@@ -1,4 +1,4 @@
-//! Delivery receipts that arrive as JSON or a form, authenticated by an HMAC or a token in a header.
+//! Delivery receipts that arrive as JSON, a form or a query, authenticated by an HMAC or a token.
 //!
 //! The signature is checked first, over the bytes as they were received; nothing of a body is parsed before. Comparisons
 //! take constant time, and a rejection does not say what was wrong with a signature. Providers that sign the URL or use a
@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::Error;
 use super::http::answer::scalar;
+use super::receipts_url::has_token;
 use crate::domain::clock::Timestamp;
 use crate::domain::outcome::Reference;
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
@@ -63,16 +64,35 @@ pub struct Settings {
     pub expired: Vec<String>,
 }
 
-/// How a callback is authenticated.
+/// How a callback is authenticated. An HMAC (RFC 2104) is over the time, a dot and the body, or over the body alone; hexadecimal
+/// or base64.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub enum Signature {
-    /// HMAC-SHA-256 (RFC 2104) over the time, a dot and the body, or over the body alone; hexadecimal or base64.
     #[default]
     #[serde(rename = "hmac-sha256")]
     HmacSha256,
-    /// The secret itself, the same each time.
+    #[serde(rename = "hmac-sha512")]
+    HmacSha512,
+    #[serde(rename = "hmac-sha1")]
+    HmacSha1,
+    /// The secret itself in the header, the same each time.
     #[serde(rename = "token")]
     Token,
+    /// The secret itself as `token` in the query of the URL that the provider calls.
+    #[serde(rename = "query")]
+    Query,
+}
+
+impl Signature {
+    /// The hash of an HMAC.
+    fn digest(self) -> Option<MessageDigest> {
+        match self {
+            Self::HmacSha256 => Some(MessageDigest::sha256()),
+            Self::HmacSha512 => Some(MessageDigest::sha512()),
+            Self::HmacSha1 => Some(MessageDigest::sha1()),
+            Self::Token | Self::Query => None,
+        }
+    }
 }
 
 fn signature_header() -> String {
@@ -126,7 +146,7 @@ impl ReceiptParser {
         if !is_header(header) {
             return wrong("header: expected the name of a header");
         }
-        if !timestamp_header.is_empty() && (!is_header(timestamp_header) || *signature == Signature::Token) {
+        if !timestamp_header.is_empty() && (!is_header(timestamp_header) || signature.digest().is_none()) {
             return wrong("timestamp_header: expected the name of a header, and a signature that covers it");
         }
         if [Some(reference), Some(status), list.as_ref()].into_iter().flatten().any(|at| !at.starts_with('/')) {
@@ -176,6 +196,9 @@ impl ReceiptParser {
     }
 
     fn document(&self, callback: &Callback<'_>) -> Option<Value> {
+        if callback.body.is_empty() {
+            return Some(self.form(callback.query.as_bytes()));
+        }
         let body = callback.body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(callback.body);
         let media = (callback.header)("Content-Type").unwrap_or_default().to_ascii_lowercase();
         if media.starts_with(b"application/x-www-form-urlencoded") {
@@ -203,18 +226,21 @@ impl ReceiptParser {
     /// Checks the signature. Returns the signed time, if the time is signed.
     fn authenticate(&self, callback: &Callback<'_>) -> Result<Option<Timestamp>, ReceiptRejection> {
         let Settings { secret, signature, header, timestamp_header, .. } = &self.settings;
+        if *signature == Signature::Query {
+            return if has_token(callback, secret) { Ok(None) } else { Err(ReceiptRejection::Unsigned) };
+        }
         let given = (callback.header)(header).ok_or(ReceiptRejection::Unsigned)?;
         let time = match timestamp_header.as_str() {
             "" => None,
             header => Some((callback.header)(header).ok_or(ReceiptRejection::Untimely)?),
         };
-        let is_authentic = match signature {
+        let is_authentic = match signature.digest() {
             // Hashed first, so that the comparison does not reveal the length of the secret.
-            Signature::Token => openssl::memcmp::eq(&sha256(given), &sha256(secret.expose().as_bytes())),
-            Signature::HmacSha256 => {
-                let given = decode_signature(given).ok_or(ReceiptRejection::Unsigned)?;
+            None => openssl::memcmp::eq(&sha256(given), &sha256(secret.expose().as_bytes())),
+            Some(digest) => {
+                let given = decode_signature(given, digest.size()).ok_or(ReceiptRejection::Unsigned)?;
                 let (time, dot) = time.map_or((&b""[..], &b""[..]), |time| (time, b"."));
-                is_hmac(MessageDigest::sha256(), secret, &[time, dot, callback.body], &given)
+                is_hmac(digest, secret, &[time, dot, callback.body], &given)
             }
         };
         if !is_authentic {
@@ -237,10 +263,11 @@ pub(super) fn hmac(digest: MessageDigest, secret: &Credential, parts: &[&[u8]]) 
     signer.sign_to_vec().ok()
 }
 
-fn decode_signature(given: &[u8]) -> Option<Vec<u8>> {
+/// A signature of `size` bytes.
+fn decode_signature(given: &[u8], size: usize) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(given).ok()?.trim();
-    let text = text.strip_prefix("sha256=").unwrap_or(text);
-    let hexadecimal = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let text = ["sha256=", "sha512=", "sha1="].iter().find_map(|it| text.strip_prefix(it)).unwrap_or(text);
+    let hexadecimal = text.len() == 2 * size && text.bytes().all(|b| b.is_ascii_hexdigit());
     if !hexadecimal {
         return openssl::base64::decode_block(text).ok();
     }
@@ -312,7 +339,7 @@ mod tests {
         assert_eq!(with(SIGNED), Ok(delivered()));
         assert_eq!(with(&format!("sha256={}", SIGNED.to_uppercase())), Ok(delivered()));
         assert_eq!(
-            with(&openssl::base64::encode_block(&decode_signature(SIGNED.as_bytes()).unwrap())),
+            with(&openssl::base64::encode_block(&decode_signature(SIGNED.as_bytes(), 32).unwrap())),
             Ok(delivered())
         );
         for wrong in ["", "00", &SIGNED.replace('a', "b"), &SIGNED[..62], "sha256=", "é", SECRET] {

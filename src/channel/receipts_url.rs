@@ -57,15 +57,16 @@ impl ReceiptsUrl {
 
     /// Whether `callback` came to this URL.
     pub(super) fn authenticate(&self, callback: &Callback<'_>) -> Result<(), ReceiptRejection> {
-        let mut given = form_urlencoded::parse(callback.query.as_bytes()).filter(|(name, _)| name == TOKEN);
-        // Hashed first, so that the comparison does not reveal the length of the secret.
-        let is_token =
-            |text: &str| openssl::memcmp::eq(&sha256(text.as_bytes()), &sha256(self.token.expose().as_bytes()));
-        match (given.next(), given.next()) {
-            (Some((_, text)), None) if is_token(&text) => Ok(()),
-            _ => Err(ReceiptRejection::Unsigned),
-        }
+        if has_token(callback, &self.token) { Ok(()) } else { Err(ReceiptRejection::Unsigned) }
     }
+}
+
+/// Whether the query of `callback` has `secret` as its only token.
+pub(super) fn has_token(callback: &Callback<'_>, secret: &Credential) -> bool {
+    let mut given = form_urlencoded::parse(callback.query.as_bytes()).filter(|(name, _)| name == TOKEN);
+    // Hashed first, so that the comparison does not reveal the length of the secret.
+    let is_token = |text: &str| openssl::memcmp::eq(&sha256(text.as_bytes()), &sha256(secret.expose().as_bytes()));
+    matches!((given.next(), given.next()), (Some((_, text)), None) if is_token(&text))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ const ANSWER_MAX: usize = 2 * 1024;
 const EXCERPT_MAX: usize = 200;
 
 /// Stands for what was cut out.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// From this length on, digits are masked: a code has at least four, and no status that matters has three.
 const DIGITS_MIN: usize = 3;

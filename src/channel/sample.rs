@@ -12,7 +12,7 @@ use super::http::answer::{common_outcome, reference_at};
 use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
 use super::http::{check_url, seconds_valid, sms_text};
 use super::receipt::{self, ReceiptParser};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
@@ -39,6 +39,15 @@ impl KindSettings for Settings {
     fn endpoint(&self) -> Option<ProviderEndpoint> {
         ProviderEndpoint::of_url(&self.url)
     }
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            validity: "`expires_in` in seconds",
+            repeat: Repeat::ByReference("one message (`client_ref`)"),
+            receipts: "`[provider.receipt]`: HMAC or token in a header",
+            tested_against: "nothing: it exists in tests only",
+        }
+    }
 }
 
 struct Sample {
@@ -63,7 +72,10 @@ impl HttpProvider for Sample {
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {
         let answer: Value = serde_json::from_slice(body).unwrap_or_default();
         match (status.as_u16(), answer["error"].as_str()) {
-            (200..=299, None) => Outcome::accepted(reference_at(&answer, "/message_id")),
+            (200..=299, None) => match reference_at(&answer, "/message_id") {
+                None => Outcome::unknown(Cause::Unclassified),
+                reference => Outcome::accepted(reference),
+            },
             (_, Some("unknown_subscriber")) => Outcome::failed(Cause::InvalidContact),
             (_, Some("text_not_allowed")) => Outcome::failed(Cause::BadMessage),
             (_, Some("quota")) => Outcome::failed(Cause::Throttled),
@@ -85,6 +97,7 @@ impl HttpProvider for Sample {
 mod tests {
     use std::path::Path;
 
+    use super::super::receipt_feed::ReceiptSource;
     use super::super::{Settings, test_servers};
     use super::*;
     use crate::domain::clock::Timestamp;
@@ -112,7 +125,8 @@ mod tests {
         let header = |name: &str| (name == "X-Signature").then_some(SECRET.as_bytes());
         let body = br#"{"reference":"s-1","status":"DELIVRD"}"#;
         let callback = Callback { header: &header, query: "", body, now: Timestamp::from_micros(0) };
-        let receipts = adapter.receipts.unwrap().receipts(&callback).unwrap().receipts;
+        let Some(ReceiptSource::Callbacks(reader)) = adapter.receipts else { unreachable!() };
+        let receipts = reader.receipts(&callback).unwrap().receipts;
 
         assert_eq!(outcome, Outcome::accepted(Reference::new("s-1")));
         assert!(received.all()[0].contains(r#""content":"Code 0042""#));
@@ -125,6 +139,7 @@ mod tests {
         let sample = Sample { url, api_key: Credential::new("k".to_owned()), receipts: None };
         for (status, body, outcome) in [
             (200, r#"{"message_id":"s-1"}"#, Outcome::accepted(Reference::new("s-1"))),
+            (200, "<html>", Outcome::unknown(Cause::Unclassified)),
             (200, r#"{"error":"unknown_subscriber"}"#, Outcome::rejected(Cause::InvalidContact)),
             (400, r#"{"error":"quota"}"#, Outcome::deferred(Cause::Throttled)),
             (400, r#"{"error":"text_not_allowed"}"#, Outcome::rejected(Cause::BadMessage)),
@@ -181,6 +196,7 @@ mod tests {
             ("infobip", "pub ", "infobip", "Sms"),
             ("vonage", "pub ", "vonage", "Sms"),
             ("twilio", "pub ", "twilio", "Sms"),
+            ("sinch", "pub ", "sinch", "Sms"),
             ("push_http", "pub ", "push_http", "Push"),
             ("fcm", "pub ", "fcm", "Push"),
             ("email_smtp", "pub ", "smtp", "Email"),

@@ -12,8 +12,11 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::{ATTEMPT_MAX, Adapter, Error, KINDS, ProviderEndpoint};
+use super::credentials::Credentials;
+use super::http::shown::ShownRequest;
+use super::{ATTEMPT_MAX, Adapter, Capabilities, Error, KINDS, KindReport, ProviderEndpoint, Repeat};
 use crate::domain::contact::Channel;
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::provider_profile::ProviderProfile;
 
 type Table = Map<String, Value>;
@@ -35,6 +38,12 @@ const COMMON_KEYS: [&str; 11] = [
 
 /// The keys that every SMS provider has in addition.
 const SMS_KEYS: [&str; 2] = ["countries", "transliterate"];
+
+/// The key that every push provider has in addition.
+const PUSH_KEYS: [&str; 1] = ["app"];
+
+/// The longest name in `app`, in bytes.
+const APP_MAX: usize = 64;
 
 /// The settings that every provider has.
 #[derive(Debug, Clone)]
@@ -75,13 +84,19 @@ pub trait KindSettings: fmt::Debug + Send + Sync {
     fn connect(&self, common: &Common) -> Result<Adapter, Error>;
     /// The server that messages are sent to; `None` if the settings do not name one.
     fn endpoint(&self) -> Option<ProviderEndpoint>;
+    /// What the kind can do, whatever its settings are.
+    fn capabilities() -> Capabilities
+    where
+        Self: Sized;
 }
 
 /// One line of the provider registry: the name in `kind`, the channel, and how the kind's own keys are parsed.
 pub(super) struct ProviderKind {
     name: &'static str,
-    channel: Channel,
+    /// `None` if the settings say which one.
+    channel: Option<Channel>,
     parse: fn(Table) -> Result<Arc<dyn KindSettings>, String>,
+    capabilities: fn() -> Capabilities,
 }
 
 impl ProviderKind {
@@ -89,7 +104,12 @@ impl ProviderKind {
         name: &'static str,
         channel: Channel,
     ) -> Self {
-        Self { name, channel, parse: |table| Ok(Arc::new(parse::<S>(table)?)) }
+        Self { channel: Some(channel), ..Self::of_any_channel::<S>(name) }
+    }
+
+    /// A kind whose providers send the messages of the channel that their settings name.
+    pub(super) const fn of_any_channel<S: KindSettings + DeserializeOwned + 'static>(name: &'static str) -> Self {
+        Self { name, channel: None, parse: |table| Ok(Arc::new(parse::<S>(table)?)), capabilities: S::capabilities }
     }
 
     fn find(name: &str) -> Result<&'static Self, String> {
@@ -98,15 +118,24 @@ impl ProviderKind {
             format!("kind: unknown kind `{name}`, expected one of {}", known.join(", "))
         })
     }
+}
 
-    fn is_common(&self, key: &str) -> bool {
-        COMMON_KEYS.contains(&key) || (self.channel == Channel::Sms && SMS_KEYS.contains(&key))
+fn is_common(channel: Channel, key: &str) -> bool {
+    match channel {
+        Channel::Sms if SMS_KEYS.contains(&key) => true,
+        Channel::Push if PUSH_KEYS.contains(&key) => true,
+        Channel::Sms | Channel::Push | Channel::Email => COMMON_KEYS.contains(&key),
     }
+}
 
-    fn common_keys(&self) -> String {
-        let keys = COMMON_KEYS.into_iter().chain(SMS_KEYS).filter(|key| self.is_common(key));
-        keys.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
-    }
+fn common_keys(channel: Channel) -> String {
+    let keys = COMMON_KEYS.into_iter().chain(SMS_KEYS).chain(PUSH_KEYS).filter(|key| is_common(channel, key));
+    keys.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// All kinds of providers, in the order of the registry.
+pub fn kinds() -> impl Iterator<Item = KindReport> {
+    KINDS.iter().map(|kind| KindReport { kind: kind.name, channel: kind.channel, capabilities: (kind.capabilities)() })
 }
 
 /// One `[[provider]]` section.
@@ -115,6 +144,8 @@ pub struct Settings {
     pub common: Common,
     kind: &'static ProviderKind,
     own: Arc<dyn KindSettings>,
+    credentials: Credentials,
+    receipts_url: Option<String>,
 }
 
 impl Settings {
@@ -136,20 +167,40 @@ impl Settings {
         self.own.endpoint()
     }
 
+    /// The public URL that the provider is given for its receipts, if a request passes one on.
+    pub fn receipts_url(&self) -> Option<&str> {
+        self.receipts_url.as_deref()
+    }
+
     /// Checks the settings and builds the adapter. Nothing is contacted yet.
     pub fn connect(&self) -> Result<Adapter, Error> {
-        let ProviderProfile { channel, price, spend_cap, .. } = self.common.profile;
+        let ProviderProfile { channel, price, spend_cap, deduplicates, ref app, .. } = self.common.profile;
         let wrong = |what: String| Err(Error::new(self.name(), what));
-        if channel != self.kind.channel {
-            return wrong(format!("channel: must be {}, the channel of kind {}", self.kind.channel, self.kind.name));
+        if let Some(own) = self.kind.channel.filter(|own| *own != channel) {
+            return wrong(format!("channel: must be {own}, the channel of kind {}", self.kind.name));
+        }
+        if app.as_ref().is_some_and(|app| !is_app(app)) {
+            return wrong(format!("app: expected 1 to {APP_MAX} letters, digits, dots, hyphens and underscores"));
         }
         if spend_cap.is_some_and(|cap| price.is_zero() || cap < price) {
             return wrong("spend_cap_per_hour: must be at least the price of one message; set price".to_owned());
         }
+        if deduplicates && let Repeat::Never(text) = (self.kind.capabilities)().repeat {
+            return wrong(format!("deduplicates: must be false, because kind {} sends {text}", self.kind.name));
+        }
         if self.common.timeout.is_zero() || self.common.timeout > ATTEMPT_MAX {
             return wrong(format!("timeout: must be greater than 0s and at most {}s", ATTEMPT_MAX.as_secs()));
         }
+        if let Some(key) = self.credentials.empty() {
+            return wrong(format!("{key}: must not be empty"));
+        }
         self.own.connect(&self.common)
+    }
+
+    /// The request for `message` without credentials; `None` if `adapter` does not speak HTTP.
+    pub fn show_request(&self, adapter: &Adapter, message: &OutboundMessage) -> Option<ShownRequest> {
+        let request = adapter.requests.as_ref()?.request(message);
+        Some(request.shown(|text| self.credentials.hidden_in(text)))
     }
 
     fn parse(mut table: Table) -> Result<Self, String> {
@@ -158,17 +209,25 @@ impl Settings {
             Some(_) => return Err("kind: expected a string".to_owned()),
             None => return Err("missing field `kind`".to_owned()),
         };
-        table.entry("channel").or_insert_with(|| kind.channel.name().into());
-        let (common, own): (Table, Table) = table.into_iter().partition(|(key, _)| kind.is_common(key));
+        let channel = match (kind.channel, table.get("channel")) {
+            (Some(channel), _) => channel,
+            (None, Some(given)) => Channel::deserialize(given).map_err(|error| format!("channel: {error}"))?,
+            (None, None) => return Err("missing field `channel`".to_owned()),
+        };
+        table.entry("channel").or_insert_with(|| channel.name().into());
+        let (common, own): (Table, Table) = table.into_iter().partition(|(key, _)| is_common(channel, key));
         let ConnectionSettings { timeout, ca, insecure } = parse(common.clone())?;
         let common = Common { profile: parse(common)?, timeout, ca, insecure };
+        let credentials = Credentials::of(&own);
+        let receipts_url = own.get("receipts_url").or_else(|| own.get("receipts")?.get("url"));
+        let receipts_url = receipts_url.and_then(Value::as_str).map(str::to_owned);
         let own = (kind.parse)(own).map_err(|what| {
             // A key of a table inside the section cannot be a common one.
             let is_top_level = what.split_once(": unknown field").is_some_and(|(key, _)| !key.contains('.'));
-            let others = if is_top_level { format!(", or of {}", kind.common_keys()) } else { String::new() };
+            let others = if is_top_level { format!(", or of {}", common_keys(channel)) } else { String::new() };
             format!("{what}{others}")
         })?;
-        Ok(Self { common, kind, own })
+        Ok(Self { common, kind, own, credentials, receipts_url })
     }
 }
 
@@ -178,7 +237,7 @@ impl fmt::Debug for Settings {
             .field("kind", &self.kind.name)
             .field("common", &self.common)
             .field("own", &self.own)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -186,6 +245,11 @@ impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(Table::deserialize(deserializer)?).map_err(D::Error::custom)
     }
+}
+
+fn is_app(name: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    (1..=APP_MAX).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
 fn parse<T: DeserializeOwned>(table: Table) -> Result<T, String> {

@@ -1,31 +1,41 @@
-//! An SMS gateway that takes one HTTP POST for each message, with configurable field names.
+//! An SMS gateway that takes one HTTP request for each message, with configurable field names, authentication and answers.
 //!
-//! Gateways that take several messages in one request, or signed requests, need a file of their own.
+//! Gateways that take several messages in one request, or that document more than lists of codes can say, need a file of their
+//! own. `config/providers` has vendors that need none.
+
+mod fields;
+mod signature;
+#[cfg(test)]
+mod vendors;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::http::answer::{AnswerCodes, AnswerRules, scalar};
+use super::http::answer::{AnswerCodes, AnswerRules};
 use super::http::{self, Body, HttpRequest, max_in_flight};
-use super::http::{basic, check_headers, check_url, seconds_valid};
+use super::http::{authorization, basic, check_headers, check_url, seconds_valid};
 use super::receipt::{self, ReceiptParser};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
+use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::Outcome;
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::domain::secret::Credential;
+use fields::{FieldNames, NumberFormat, ReferenceFormat, StaticFields};
+use signature::RequestSigner;
 
 /// The keys of kind `sms_gateway`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Where messages are posted, `http` or `https`.
+    /// Where messages are sent, `http` or `https`.
     pub url: String,
+    #[serde(default)]
+    pub method: RequestMethod,
     /// The encoding of the request body.
     #[serde(default)]
     pub format: BodyFormat,
@@ -37,6 +47,16 @@ pub struct Settings {
     pub user: Option<Credential>,
     #[serde(default)]
     pub password: Option<Credential>,
+    /// In place of both: sent as `Authorization: Bearer` (RFC 6750).
+    #[serde(default)]
+    pub bearer_token: Option<Credential>,
+    /// Signs each request.
+    #[serde(default)]
+    pub signature: Option<signature::Settings>,
+    #[serde(default)]
+    pub number_format: NumberFormat,
+    #[serde(default)]
+    pub reference_format: ReferenceFormat,
     /// The sender name or number; not sent when absent.
     #[serde(default)]
     pub sender: Option<String>,
@@ -45,7 +65,7 @@ pub struct Settings {
     /// Fields with the same value in every request.
     #[serde(default)]
     pub static_fields: StaticFields,
-    /// JSON pointer (RFC 6901) to the message id in the answer; `/id` when absent.
+    /// JSON pointer (RFC 6901) to the message id in the answer, which may be XML; `/id` when absent.
     #[serde(default)]
     pub reference_path: Option<String>,
     /// Whether an answer without a message id is no success; by default if `reference_path` is set and `errors.ok` is not.
@@ -60,48 +80,24 @@ pub struct Settings {
     pub receipt: Option<receipt::Settings>,
 }
 
+/// The method of a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestMethod {
+    #[default]
+    Post,
+    /// The fields are in the query, where servers and proxies write them to their logs.
+    Get,
+}
+
 /// The encoding of a request body.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BodyFormat {
     #[default]
     Json,
     /// `application/x-www-form-urlencoded`.
     Form,
-}
-
-/// The gateway's names for our fields. A field with an empty name is not sent.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FieldNames {
-    /// The phone number, as `+` and digits.
-    pub to: String,
-    pub text: String,
-    /// The value is [`Settings::sender`].
-    pub sender: String,
-    /// The delivery's id, the same on every attempt.
-    pub reference: String,
-    /// The time left until the message expires, in seconds.
-    pub validity: String,
-}
-
-impl Default for FieldNames {
-    fn default() -> Self {
-        let [to, text, sender, reference, validity] =
-            ["to", "text", "from", "reference", "validity_seconds"].map(String::from);
-        Self { to, text, sender, reference, validity }
-    }
-}
-
-/// Constant fields. Some gateways expect their API key here, so `Debug` shows the names only.
-#[derive(Clone, Default, Deserialize)]
-#[serde(transparent)]
-pub struct StaticFields(BTreeMap<String, Value>);
-
-impl fmt::Debug for StaticFields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
 }
 
 impl KindSettings for Settings {
@@ -112,45 +108,58 @@ impl KindSettings for Settings {
     fn endpoint(&self) -> Option<ProviderEndpoint> {
         ProviderEndpoint::of_url(&self.url)
     }
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            validity: "a field in seconds",
+            repeat: Repeat::AsConfigured("as the gateway has it"),
+            receipts: "`[provider.receipt]`: HMAC, or a token in a header or the URL",
+            tested_against: "practice gateway; what Africa's Talking, Termii and Zenvia document",
+        }
+    }
 }
 
 struct SmsGateway {
     url: Url,
     headers: HeaderMap,
     settings: Settings,
+    signer: Option<RequestSigner>,
     answers: AnswerRules,
     receipts: Option<ReceiptParser>,
 }
 
 impl SmsGateway {
     fn new(settings: &Settings, common: &Common) -> Result<Self, Error> {
-        let (name, fields) = (common.name(), &settings.fields);
+        let name = common.name();
         let url = check_url(name, &settings.url)?;
         let mut headers = check_headers(name, &settings.headers)?;
-        match (&settings.user, &settings.password) {
-            (Some(user), Some(password)) => headers.extend([basic(name, user, password)?]),
-            (None, None) => {}
+        match (&settings.user, &settings.password, &settings.bearer_token) {
+            (Some(user), Some(password), None) => headers.extend([basic(name, user, password)?]),
+            (None, None, Some(token)) => headers.extend([authorization(name, "bearer_token", "Bearer", token)?]),
+            (None, None, None) => {}
+            (_, _, Some(_)) => {
+                return Err(Error::new(name, "bearer_token: must not be set together with user and password"));
+            }
             _ => return Err(Error::new(name, "user and password: expected both or neither")),
         }
-        if fields.to.is_empty() || fields.text.is_empty() {
-            return Err(Error::new(name, "fields: to and text must not be empty"));
-        }
-        let Settings { errors, reference_path, require_reference, .. } = settings;
+        check_fields(name, settings)?;
+        let Settings { errors, reference_path, require_reference, signature, .. } = settings;
         let answers = AnswerRules::new(name, errors.as_ref(), reference_path.as_deref(), *require_reference)?;
         let receipts = ReceiptParser::configured(name, settings.receipt.as_ref())?;
-        Ok(Self { url, headers, settings: settings.clone(), answers, receipts })
+        let signer = signature.as_ref().map(|signature| RequestSigner::new(name, signature)).transpose()?;
+        Ok(Self { url, headers, settings: settings.clone(), signer, answers, receipts })
     }
 
     fn fields(&self, message: &OutboundMessage) -> Map<String, Value> {
-        let Settings { fields, sender, static_fields, .. } = &self.settings;
+        let Settings { fields, sender, static_fields, number_format, reference_format, .. } = &self.settings;
         let (RenderedMessage::Sms { text }
         | RenderedMessage::Push { body: text, .. }
         | RenderedMessage::Email { text, .. }) = &message.rendered;
         let ours = [
-            (&fields.to, Some(message.to.expose().into())),
+            (&fields.to, Some(number_format.write(message.to.expose()).into())),
             (&fields.text, Some(text.reveal().into())),
             (&fields.sender, sender.as_deref().map(Value::from)),
-            (&fields.reference, Some(message.delivery.to_string().into())),
+            (&fields.reference, Some(reference_format.write(message.delivery).into())),
             (&fields.validity, Some(seconds_valid(message).into())),
         ];
         let mut all: Map<String, Value> = static_fields.0.clone().into_iter().collect();
@@ -160,16 +169,38 @@ impl SmsGateway {
     }
 }
 
+fn check_fields(name: &str, settings: &Settings) -> Result<(), Error> {
+    let Settings { fields, static_fields, method, format, .. } = settings;
+    if fields.to.is_empty() || fields.text.is_empty() {
+        return Err(Error::new(name, "fields: to and text must not be empty"));
+    }
+    let mut names = fields.all().into_iter().chain(static_fields.0.keys().map(String::as_str));
+    if (*method == RequestMethod::Get || *format == BodyFormat::Form) && names.clone().any(fields::is_pointer) {
+        return Err(Error::new(name, "fields: a JSON pointer needs method = \"post\" and format = \"json\""));
+    }
+    fields::check_pointers(name, &mut names)
+}
+
 impl HttpProvider for SmsGateway {
     fn request(&self, message: &OutboundMessage) -> HttpRequest {
         let fields = self.fields(message);
-        let body = match self.settings.format {
-            BodyFormat::Json => Body::Json(Value::Object(fields)),
-            BodyFormat::Form => Body::Form(
-                fields.into_iter().map(|(name, v)| (name, scalar(&v).unwrap_or_else(|| v.to_string()))).collect(),
-            ),
+        let (mut url, mut headers) = (self.url.clone(), self.headers.clone());
+        let (method, body) = match (self.settings.method, self.settings.format) {
+            (RequestMethod::Get, _) => {
+                url.query_pairs_mut().extend_pairs(fields::pairs(fields));
+                (Method::GET, Body::None)
+            }
+            (RequestMethod::Post, BodyFormat::Json) => (Method::POST, Body::Json(fields::document(fields))),
+            (RequestMethod::Post, BodyFormat::Form) => (Method::POST, Body::Form(fields::pairs(fields))),
         };
-        HttpRequest { method: Method::POST, url: self.url.clone(), headers: self.headers.clone(), body }
+        if let Some(signer) = &self.signer {
+            let signed = match &body {
+                Body::None => url.query().unwrap_or_default().as_bytes().to_vec(),
+                body => body.to_bytes(),
+            };
+            headers.extend(signer.headers(&signed, SystemClock.now()));
+        }
+        HttpRequest { method, url, headers, body }
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {
@@ -237,6 +268,71 @@ mod tests {
             body,
             format!("fast=1&reference={reference}&text=Code+0042%26from%3DEVE&to=%2B48600100200&validity_seconds=299")
         );
+    }
+
+    #[tokio::test]
+    async fn with_get_the_fields_are_in_the_query_and_it_is_signed() {
+        let answer = "<response><status>0</status><id>77</id></response>";
+        let (url, received) = test_servers::http(test_servers::http_answer("200 OK", &[], answer)).await;
+        let provider = test_servers::connect(json!({
+            "kind": "sms_gateway", "name": "primary", "url": format!("{url}?api=2"), "method": "get", "bearer_token": "b-0",
+            "number_format": "00", "reference_format": "digits", "fields": { "reference": "ref", "validity": "" },
+            "signature": { "header": "X-Sign", "secret": "0123456789abcdef" }, "reference_path": "/response/id",
+        }));
+
+        let outcome = provider.send(&test_servers::sms("Code 0042 & ż")).await.outcome;
+
+        assert_eq!(outcome, Outcome::accepted(Reference::new("77")));
+        let request = received.all().concat();
+        let query = "api=2&ref=66&text=Code+0042+%26+%C5%BC&to=0048600100200";
+        assert!(request.starts_with(&format!("GET /send?{query} HTTP/1.1\r\n")), "{request}");
+        let secret = Credential::new("0123456789abcdef".to_owned());
+        let signature = receipt::hmac(openssl::hash::MessageDigest::sha256(), &secret, &[query.as_bytes()]).unwrap();
+        assert!(request.contains(&format!("x-sign: {}\r\n", hex::encode(signature))), "{request}");
+        assert!(request.contains("authorization: Bearer b-0\r\n") && !request.contains("content-type"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn with_get_nothing_that_was_sent_is_kept_and_a_lost_answer_is_unknown() {
+        let section = |url: &str| {
+            json!({ "kind": "sms_gateway", "name": "primary", "url": url, "method": "get", "timeout": "300ms",
+                    "static_fields": { "key": "k-Zx81qPwL0" } })
+        };
+        let message = test_servers::sms("Code 0042 to pay");
+        let (url, _) = test_servers::http(test_servers::Action::Echo("400 Bad")).await;
+        let echoed = test_servers::connect(section(&url)).send(&message).await.detail.unwrap();
+        assert!(["0042", "600100", "Zx81"].iter().all(|secret| !echoed.as_str().contains(secret)), "{echoed}");
+        for (action, expected) in [
+            (test_servers::Action::Disconnect, Outcome::unknown(Cause::Disconnected)),
+            (test_servers::Action::NeverReply, Outcome::unknown(Cause::TimedOut)),
+        ] {
+            let (url, received) = test_servers::http(action).await;
+            assert_eq!(test_servers::connect(section(&url)).send(&message).await.outcome, expected);
+            assert_eq!(received.all().len(), 1, "sent again");
+        }
+        let closed = format!("http://{}/", test_servers::closed_port().await);
+        let refused = test_servers::connect(section(&closed)).send(&message).await.outcome;
+        assert_eq!(refused, Outcome::deferred(Cause::Unreachable));
+    }
+
+    #[test]
+    fn a_mistake_in_the_settings_is_named_by_its_key() {
+        let error = |mut given: Value| {
+            given["url"] = "https://sms.example/send".into();
+            let settings: Settings = serde_json::from_value(given).unwrap();
+            SmsGateway::new(&settings, &test_servers::common("primary", Channel::Sms)).err().unwrap().to_string()
+        };
+        for (given, expected) in [
+            (json!({ "user": "me" }), "user and password: expected both or neither"),
+            (json!({ "user": "me", "password": "p", "bearer_token": "b" }), "bearer_token: must not be set together"),
+            (json!({ "fields": { "to": "" } }), "fields: to and text must not be empty"),
+            (json!({ "method": "get", "fields": { "text": "/a/b" } }), "fields: a JSON pointer needs method"),
+            (json!({ "format": "form", "static_fields": { "/a": 1 } }), "fields: a JSON pointer needs method"),
+            (json!({ "fields": { "text": "/a/99/b" } }), "fields: expected names and indexes to 15"),
+        ] {
+            let error = error(given);
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

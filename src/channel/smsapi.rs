@@ -12,7 +12,7 @@ use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{authorization, check_url, sms_text};
 use super::receipts_url::{self, ReceiptsUrl};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
@@ -52,6 +52,15 @@ impl KindSettings for Settings {
 
     fn endpoint(&self) -> Option<ProviderEndpoint> {
         ProviderEndpoint::of_url(&self.url)
+    }
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            validity: "none below an hour: the text says until when a code is valid",
+            repeat: Repeat::ByReference("one message for 24 hours (`idx`)"),
+            receipts: "query or form; a secret in the URL",
+            tested_against: "its documentation",
+        }
     }
 }
 

@@ -71,6 +71,10 @@ pub(super) enum Action {
     ReplyForever(&'static str),
     NeverReply,
     Disconnect,
+    /// Repeats the request, with this status.
+    Echo(&'static str),
+    /// Repeats the body of the request only.
+    EchoBody(&'static str),
 }
 
 /// What a server received: one text for each request, or one line for each command.
@@ -163,7 +167,7 @@ pub(super) async fn https(action: Action, acceptor: SslAcceptor) -> (String, Rec
     (format!("https://localhost:{}/send", address.port()), received)
 }
 
-async fn accept_tls(acceptor: &SslAcceptor, tcp: TcpStream) -> Option<SslStream<TcpStream>> {
+pub(super) async fn accept_tls(acceptor: &SslAcceptor, tcp: TcpStream) -> Option<SslStream<TcpStream>> {
     let mut tls = SslStream::new(Ssl::new(acceptor.context()).unwrap(), tcp).unwrap();
     Pin::new(&mut tls).accept().await.ok()?;
     Some(tls)
@@ -189,8 +193,14 @@ async fn http_connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, action: A
         }
         let mut body = vec![0; length];
         tcp.read_exact(&mut body).await.unwrap();
-        received.push(&(request + std::str::from_utf8(&body).unwrap()));
+        let body = String::from_utf8(body).unwrap();
+        received.push(&(request.clone() + &body));
         match &action {
+            Action::Echo(status) | Action::EchoBody(status) => {
+                let head = if matches!(action, Action::Echo(_)) { &*request } else { "" };
+                let Action::Reply(answer) = http_answer(status, &[], &format!("{head}{body}")) else { return };
+                tcp.write_all(answer.as_bytes()).await.unwrap();
+            }
             Action::Reply(answer) => tcp.write_all(answer.as_bytes()).await.unwrap(),
             Action::ReplyForever(text) => while tcp.write_all(text.as_bytes()).await.is_ok() {},
             Action::NeverReply => std::future::pending().await,
@@ -318,8 +328,8 @@ impl TestRelay {
         };
         match configured.unwrap_or(Action::Reply(usual)) {
             Action::Reply(reply) => stream.write_all(reply.as_bytes()).await.ok(),
-            Action::NeverReply | Action::ReplyForever(_) => std::future::pending().await,
             Action::Disconnect => None,
+            _ => std::future::pending().await,
         }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{basic, check_public_url, check_url, seconds_valid, sms_text};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, receipt};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, receipt};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
@@ -73,6 +73,15 @@ impl KindSettings for Settings {
 
     fn endpoint(&self) -> Option<ProviderEndpoint> {
         ProviderEndpoint::of_url(&self.url)
+    }
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            validity: "`ValidityPeriod`, 1 s to 10 h",
+            repeat: Repeat::Never("a second message"),
+            receipts: "form; HMAC-SHA1 of URL and fields by the auth token",
+            tested_against: "signatures of its Python library",
+        }
     }
 }
 

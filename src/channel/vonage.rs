@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{basic, check_public_url, check_url, seconds_valid, sms_text};
-use super::{Adapter, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, receipt};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, receipt};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
@@ -65,6 +65,15 @@ impl KindSettings for Settings {
 
     fn endpoint(&self) -> Option<ProviderEndpoint> {
         ProviderEndpoint::of_url(&self.url)
+    }
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            validity: "`ttl`, 20 s to 7 days",
+            repeat: Repeat::Never("a second message"),
+            receipts: "JSON; a token (JWT) that signs the body",
+            tested_against: "models of its Python library",
+        }
     }
 }
 

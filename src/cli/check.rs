@@ -12,6 +12,7 @@ mod hosts;
 mod libraries;
 mod listeners;
 mod production;
+mod receipts_urls;
 mod report;
 mod settings;
 
@@ -44,11 +45,13 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             config.missing_secrets.iter().for_each(|missing| report.error("secret", &missing.error));
             settings::check(&config, &mut report);
             hosts::check(&config.provider, &mut report);
+            receipts_urls::check(&config.provider, &mut report);
             listeners::check(&config, &mut report);
             let folder = file.parent().unwrap_or(Path::new(""));
             let trusted = certificates::check(&config.ingest, folder, now, &mut report);
             certificates::check_listener(config.receipts.address(), now, &mut report);
             certificates::check_listener(config.console.address(), now, &mut report);
+            certificates::check_provider_cas(&config.provider, now, &mut report);
             ca::check(&folder.join("pki"), &trusted, &config.ingest, now, &mut report);
             encryption::check(&config.ingest, now, &mut report);
             database::check(&config, &mut report).await;

@@ -83,7 +83,7 @@ enum Command {
     /// Report on deliveries: states, times, failures, costs, dossiers of disputes
     #[command(subcommand)]
     Report(report::Command),
-    /// List, drain and enable providers
+    /// List, test, drain and enable providers
     #[command(subcommand)]
     Provider(provider::Command),
     /// Pause delivery, also across restarts: notifications are accepted and wait

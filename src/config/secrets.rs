@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{Error, join, variable};
+use crate::domain::secret::is_secret_key;
 use crate::file_access;
 
-/// Keys whose value is a secret, wherever they are.
+/// Keys by which a configuration file is one that only its owner may read.
 const SECRET_KEYS: [&str; 5] = ["password", "secret", "client_secret", "headers", "static_fields"];
-
-/// Parts of the names of keys whose value is a secret.
-const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "passphrase", "credential"];
 
 /// What may be shown of the value of a key; `None` for a secret.
 pub(super) fn shown(key: &str, value: &Value) -> Option<String> {
@@ -40,8 +38,7 @@ fn is_secret(key: &str) -> bool {
     if key.starts_with(ALLOWED) {
         return false;
     }
-    let mut names = key.split(['.', '[']);
-    names.any(|name| SECRET_KEYS.contains(&name) || SECRET_WORDS.iter().any(|word| name.contains(word)))
+    key.split(['.', '[']).any(is_secret_key)
 }
 
 /// Whether a value says where a secret is kept.

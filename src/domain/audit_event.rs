@@ -146,6 +146,8 @@ pub enum AuditKind {
     ProviderDrained,
     /// An operator put a provider back into rotation.
     ProviderEnabled,
+    /// An operator sent a test message through a provider.
+    ProviderTested,
     /// An operator paused delivery.
     DeliveryPaused,
     /// An operator resumed delivery.

@@ -99,6 +99,12 @@ impl Contact {
         &self.text
     }
 
+    /// The push contact without its app, if it is one of `app`: `ios/0a1b` is `0a1b` of the app `ios`.
+    pub fn without_app(&self, app: &str) -> Option<Self> {
+        let token = self.text.strip_prefix(app)?.strip_prefix('/').filter(|token| !token.is_empty())?;
+        (self.channel == Channel::Push).then(|| Self { channel: self.channel, text: token.to_owned() })
+    }
+
     /// The form in which it is looked up. Few people write the capital letters of an e-mail address as it was stored.
     pub fn lookup_form(&self) -> Cow<'_, str> {
         match self.channel {
@@ -169,6 +175,21 @@ mod tests {
         assert_eq!(shown(Channel::Sms, "+4812345"), "+*****45");
         assert_eq!(shown(Channel::Email, "leon@gmail.com"), "l***@g***.com");
         assert_eq!(shown(Channel::Push, "fcm-token-a1b2"), "…a1b2");
+    }
+
+    #[test]
+    fn a_push_contact_names_its_app_before_the_first_slash() {
+        let token = |channel, text: &str, app| {
+            Contact::restore(channel, text).without_app(app).map(|token| token.expose().to_owned())
+        };
+        assert_eq!(token(Channel::Push, "ios/0a1b", "ios").as_deref(), Some("0a1b"));
+        assert_eq!(
+            token(Channel::Push, "web/{\"endpoint\":\"https://a/b\"}", "web").unwrap(),
+            "{\"endpoint\":\"https://a/b\"}"
+        );
+        for (channel, text) in [(Channel::Push, "ios2/0a1b"), (Channel::Push, "ios/"), (Channel::Email, "ios/a@b.cd")] {
+            assert_eq!(token(channel, text, "ios"), None, "{text}");
+        }
     }
 
     #[test]

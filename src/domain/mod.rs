@@ -29,6 +29,7 @@ pub mod recipient;
 pub mod report_line;
 pub mod routing_text;
 pub mod secret;
+pub mod sms_encoding;
 pub mod template_change;
 pub mod template_version;
 pub mod written;

@@ -33,6 +33,10 @@ pub struct ProviderProfile {
     /// With less time left than this, other providers are tried first.
     #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub min_validity: Duration,
+    /// The app that it sends to: of the push contacts, those that are written `APP/TOKEN`. Without it, the contacts of no app that
+    /// another provider names.
+    #[serde(default)]
+    pub app: Option<String>,
     /// The price of a message; for SMS, of each segment.
     #[serde(default)]
     pub price: Price,
@@ -52,6 +56,12 @@ impl ProviderProfile {
     /// Whether the provider can send to `contact`.
     pub fn serves(&self, contact: &Contact) -> bool {
         self.channel == contact.channel() && country_prefix::allowed(&self.countries, contact)
+    }
+
+    /// A contact as the provider knows it: without the name of its app.
+    pub fn address(&self, contact: &Contact) -> Contact {
+        let own = self.app.as_ref().and_then(|app| contact.without_app(app));
+        own.unwrap_or_else(|| contact.clone())
     }
 
     /// What an attempt costs. One that the provider accepted or may have accepted is billed; `None` without a price.

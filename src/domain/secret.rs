@@ -7,6 +7,15 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+/// Names of configuration keys whose value is a secret.
+const SECRET_KEYS: [&str; 4] = ["headers", "static_fields", "api_key", "service_account"];
+
+/// Parts of such names.
+const SECRET_WORDS: [&str; 6] = ["password", "secret", "token", "passphrase", "credential", "private_key"];
+
+/// Names with such a part whose value is none: what providers answer about a push token.
+const PUBLIC_KEYS: [&str; 2] = ["invalid_token", "token_gone"];
+
 /// The longest code. Longer input is an error of the processor, not a code that a cardholder can type.
 pub const CODE_MAX: usize = 16;
 
@@ -84,6 +93,12 @@ impl fmt::Debug for RenderedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RenderedText(..)")
     }
+}
+
+/// Whether the value of the configuration key `name` is a secret, and so is everything below it.
+pub fn is_secret_key(name: &str) -> bool {
+    let has_word = || SECRET_WORDS.iter().any(|word| name.contains(word));
+    SECRET_KEYS.contains(&name) || (has_word() && !PUBLIC_KEYS.contains(&name))
 }
 
 /// A password, token or key from the configuration. It is never printed.

@@ -236,6 +236,7 @@ impl Explainer<'_> {
                 let (provider, contact) = match reason {
                     SkipReason::AtCap(provider, contact)
                     | SkipReason::Country(provider, contact)
+                    | SkipReason::App(provider, contact)
                     | SkipReason::NotAllowed(provider, contact)
                     | SkipReason::Drained(provider, contact) => {
                         (provider.to_string(), masked_contact(recipient, *channel, *contact))
@@ -297,6 +298,7 @@ const fn why_skipped(reason: &SkipReason) -> &'static str {
         SkipReason::Retired(_) => "retired: a provider reported that it does not exist any more",
         SkipReason::NoProvider => "no provider for this channel",
         SkipReason::Country(..) => "does not serve this country",
+        SkipReason::App(..) => "sends to another app",
         SkipReason::NotAllowed(..) => "limits.sms_countries does not allow this country",
         SkipReason::AtCap(..) => "spend cap reached",
         SkipReason::Drained(..) => "drained",

@@ -4,11 +4,12 @@
 //! The state changes are a pure table, [`transition`]. A message that was not delivered is a failed attempt: while time is
 //! left, the delivery goes on with its next candidate. A receipt may arrive before its delivery is settled, because some
 //! providers send it before they answer. It is then parked in the store and applied as soon as the run of the delivery has
-//! ended, also after a crash. The answer to the provider never says what a receipt changed.
+//! ended, also after a crash. The answer to the provider never says what a receipt changed. Where receipts
+//! come from is in `sources`.
 
+mod sources;
 pub mod transition;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -18,13 +19,14 @@ use tokio::sync::{Mutex, Notify};
 use tokio::time::MissedTickBehavior;
 
 use super::providers::registry::ProviderRegistry;
-use crate::channel::HttpProvider;
+use crate::channel::receipt_feed::ReceiptSource;
 use crate::domain::chain;
 use crate::domain::clock::{Clock, Clocks, Timestamp};
 use crate::domain::delivery::{Attempt, DeliveryState, ProviderName};
 use crate::domain::outcome::Outcome;
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptRejection, ReceiptStatus};
 use crate::store::{Confirmation, Error, Parked, Reported, Store};
+pub use sources::ReceiptSources;
 use transition::{Known, Transition, next};
 
 /// How often a receipt is tried when its delivery changes in between.
@@ -59,13 +61,12 @@ pub enum CallbackError {
     Unavailable(#[from] Error),
 }
 
-/// Who reads the receipts of each provider that sends them.
-pub type ReceiptParsers = HashMap<ProviderName, Arc<dyn HttpProvider>>;
-
 /// Accepts receipts and applies them.
 pub struct Receipts {
     store: Arc<Store>,
-    parsers: ArcSwap<ReceiptParsers>,
+    sources: ArcSwap<ReceiptSources>,
+    /// Notifies its waiter when the sources were replaced.
+    replaced: Notify,
     registry: Arc<ProviderRegistry>,
     clock: Arc<dyn Clock>,
     wall: Arc<dyn Clock>,
@@ -81,30 +82,22 @@ struct IncomingReceipt<'a> {
 }
 
 impl Receipts {
-    /// Accepts receipts of the providers in `parsers` and reports them to `registry`.
-    pub fn new(store: Arc<Store>, parsers: ReceiptParsers, registry: Arc<ProviderRegistry>, clocks: Clocks) -> Self {
+    /// Accepts receipts of the providers in `sources` and reports them to `registry`.
+    pub fn new(store: Arc<Store>, sources: ReceiptSources, registry: Arc<ProviderRegistry>, clocks: Clocks) -> Self {
         let Clocks { steady: clock, wall } = clocks;
-        registry.expect_receipts(parsers.keys());
+        registry.expect_receipts(sources.keys());
         // Receipts that the previous process parked shortly before count as recent too.
         let last_parked = AtomicI64::new(clock.now().micros());
         Self {
             store,
-            parsers: ArcSwap::from_pointee(parsers),
+            sources: ArcSwap::from_pointee(sources),
+            replaced: Notify::new(),
             registry,
             clock,
             wall,
             applying: Mutex::new(()),
             last_parked,
         }
-    }
-
-    /// Replaces the providers that receipts are expected of. Receipts of others are still accepted until the process ends: they
-    /// may be about messages that were sent before.
-    pub fn replace(&self, parsers: ReceiptParsers) {
-        self.registry.expect_receipts(parsers.keys());
-        let mut all = ReceiptParsers::clone(&self.parsers.load());
-        all.extend(parsers);
-        self.parsers.store(Arc::new(all));
     }
 
     /// The wall-clock time for a [`Callback`], whose signature may contain a date.
@@ -115,8 +108,15 @@ impl Receipts {
     /// Accepts a callback of `provider`. When this returns, everything that it changes is on disk.
     pub async fn accept(self: Arc<Self>, provider: &str, callback: &Callback<'_>) -> Result<(), CallbackError> {
         let provider = ProviderName(provider.to_owned());
-        let parser = self.parsers.load().get(&provider).cloned().ok_or(CallbackError::UnknownProvider)?;
+        let Some(ReceiptSource::Callbacks(parser)) = self.sources.load().get(&provider).cloned() else {
+            return Err(CallbackError::UnknownProvider);
+        };
         let batch = parser.receipts(callback).inspect_err(|rejection| count_rejection(&provider, *rejection))?;
+        Ok(self.take(provider, batch).await?)
+    }
+
+    /// Applies authentic receipts. When this returns, everything that they change is on disk.
+    async fn take(self: Arc<Self>, provider: ProviderName, batch: ReceiptBatch) -> Result<(), Error> {
         let ReceiptBatch { receipts, unreadable } = batch;
         if unreadable > 0 {
             tracing::warn!(%provider, unreadable, "receipts that could not be read were skipped");
@@ -128,7 +128,7 @@ impl Receipts {
         let at = self.clock.now();
         // In its own task: a provider that disconnects must not abort a write in the middle.
         let applied = tokio::spawn(async move { self.apply_all(&provider, &receipts, at).await });
-        Ok(applied.await.map_err(|_| Error::Stopped)??)
+        applied.await.map_err(|_| Error::Stopped)?
     }
 
     async fn apply_all(&self, provider: &ProviderName, receipts: &[Receipt], at: Timestamp) -> Result<(), Error> {

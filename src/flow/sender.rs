@@ -13,6 +13,7 @@ use super::recipients::ResolvedRecipient;
 use crate::channel::{ATTEMPT_MAX, Provider, SendResult};
 use crate::domain::chain;
 use crate::domain::clock::Clocks;
+use crate::domain::contact::Contact;
 use crate::domain::country::Country;
 use crate::domain::delivery::Attempt;
 use crate::domain::notification::Content;
@@ -47,11 +48,13 @@ impl Sender {
     ) -> Attempt {
         let attempt = Attempt { started_at: self.clocks.steady.now(), ..next_attempt(claimed, candidate) };
         let start = Instant::now();
-        let transliterate = setup.profile(&candidate.provider).and_then(|profile| profile.transliterate);
+        let profile = setup.profile(&candidate.provider);
+        let transliterate = profile.and_then(|profile| profile.transliterate);
+        let to = profile.map_or_else(|| candidate.contact.clone(), |profile| profile.address(&candidate.contact));
         let message = self.render(claimed, recipient, candidate, transliterate);
         let attempt = match message.zip(setup.adapter(&candidate.provider)) {
             None => Attempt { outcome: Outcome::rejected(Cause::NotRendered), ..attempt },
-            Some((message, provider)) => send(&**provider, claimed, candidate, message, attempt, rendered).await,
+            Some((message, provider)) => send(&**provider, claimed, (candidate, to), message, attempt, rendered).await,
         };
         Attempt { took: start.elapsed(), ..attempt }
     }
@@ -80,7 +83,7 @@ impl Sender {
 async fn send(
     provider: &dyn Provider,
     claimed: &Claimed,
-    candidate: &Candidate,
+    (candidate, to): (&Candidate, Contact),
     message: RenderOutput,
     attempt: Attempt,
     rendered: impl FnOnce(u32),
@@ -94,7 +97,7 @@ async fn send(
     let outbound = OutboundMessage {
         delivery: claimed.id,
         priority: claimed.priority(),
-        to: candidate.contact.clone(),
+        to,
         rendered: message.message,
         code: claimed.content.as_ref().and_then(Content::code).map(Code::for_redaction),
         valid_for,

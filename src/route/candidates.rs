@@ -59,6 +59,8 @@ pub enum SkipReason {
     Retired(u32),
     /// The provider does not serve the country of the contact.
     Country(ProviderName, u32),
+    /// The contact is of another app than the provider.
+    App(ProviderName, u32),
     /// `limits.sms_countries` does not allow the country of the contact.
     NotAllowed(ProviderName, u32),
     /// The provider is at its spend cap.
@@ -106,12 +108,12 @@ fn evaluate_channel(
             results.push(skip(SkipReason::Retired(position)));
             continue;
         }
-        results.extend(profiles.iter().map(|profile| {
-            if profile.serves(contact) {
-                CandidateResult::Candidate(candidate(step, position, contact, profile))
-            } else {
-                skip(SkipReason::Country(profile.provider.clone(), position))
-            }
+        let app =
+            profiles.iter().filter_map(|profile| profile.app.as_deref()).find(|app| contact.without_app(app).is_some());
+        results.extend(profiles.iter().map(|profile| match () {
+            () if profile.app.as_deref() != app => skip(SkipReason::App(profile.provider.clone(), position)),
+            () if !profile.serves(contact) => skip(SkipReason::Country(profile.provider.clone(), position)),
+            () => CandidateResult::Candidate(candidate(step, position, contact, profile)),
         }));
     }
     results
@@ -124,7 +126,8 @@ pub fn reason_for_no_candidate(results: &[CandidateResult]) -> EndReason {
         CandidateResult::Candidate(_) => false,
         CandidateResult::Skipped { reason, .. } => is(reason),
     };
-    let is_unserved = |reason: &SkipReason| matches!(reason, SkipReason::NoProvider | SkipReason::Country(..));
+    let is_unserved =
+        |reason: &SkipReason| matches!(reason, SkipReason::NoProvider | SkipReason::Country(..) | SkipReason::App(..));
     let has_agreed = results.iter().any(|result| is_skipped(result, is_unserved));
     let has_refused = results.iter().any(|result| is_skipped(result, |reason| *reason == SkipReason::NotAgreed));
     if has_refused && !has_agreed { EndReason::NotAgreed } else { EndReason::NoContact }

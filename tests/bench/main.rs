@@ -20,6 +20,7 @@ mod reports;
 mod results;
 mod scenarios;
 mod search;
+mod smpp;
 mod stored;
 mod table;
 mod workspace;

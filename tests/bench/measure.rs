@@ -11,7 +11,7 @@ use super::mock_providers::MockProviders;
 use super::results::{Quantity, Results};
 use super::scenarios::{Scenario, Storage};
 use super::workspace::{BenchWorkspace, CUSTOMERS};
-use super::{child, decrypt, limits, mail, proc_stats, render, search, stored};
+use super::{child, decrypt, limits, mail, proc_stats, render, search, smpp, stored};
 use otpost::sim::http_client::Target;
 use otpost::sim::load::{self, LoadPlan};
 
@@ -79,6 +79,7 @@ impl Bench {
             Scenario::Rate1000 => self.full(scenario, storage, at(1_000.0)).await,
             Scenario::Search => self.search(storage).await,
             Scenario::Mail => self.mail().await,
+            Scenario::Smpp => self.smpp().await,
             Scenario::Jwe => self.jwe().await,
             Scenario::Render => self.render().await,
         }
@@ -206,6 +207,13 @@ impl Bench {
             Storage::None,
             [(Quantity::MailP50, took.p50_ms), (Quantity::MailP99, took.p99_ms)],
         );
+        Ok(())
+    }
+
+    async fn smpp(&mut self) -> anyhow::Result<()> {
+        let (submitted, bare) = smpp::measure(self.span).await?;
+        let found = [(Quantity::Submitted, submitted), (Quantity::BareSubmitted, bare)];
+        self.results.add(Scenario::Smpp, Storage::None, found);
         Ok(())
     }
 

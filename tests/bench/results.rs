@@ -53,6 +53,11 @@ pub(super) enum Quantity {
     MailP50,
     #[strum(serialize = "one e-mail, p99")]
     MailP99,
+    /// Messages per second over one bind.
+    #[strum(serialize = "submitted")]
+    Submitted,
+    #[strum(serialize = "bare loop, submitted")]
+    BareSubmitted,
     #[strum(serialize = "decrypted, RSA 2048")]
     Decrypted2048,
     #[strum(serialize = "private operation, RSA 2048")]

@@ -33,6 +33,8 @@ pub(super) enum Scenario {
     Search,
     /// Send e-mails one at a time through the SMTP adapter
     Mail,
+    /// Submit short messages over one SMPP bind, alternating with a bare loop
+    Smpp,
     /// Decrypt bodies on one core, alternating with the RSA operation alone
     Jwe,
     /// Render OTP messages on one core, alternating with the template engine alone
@@ -50,7 +52,7 @@ pub(super) enum Storage {
 }
 
 /// One round. Rounds are repeated as a whole, so that scenarios that are compared are measured alternately.
-pub(super) const ROUND: [(Scenario, Storage); 21] = [
+pub(super) const ROUND: [(Scenario, Storage); 22] = [
     (Scenario::Sync, Storage::Disk),
     (Scenario::Baseline, Storage::None),
     (Scenario::Group, Storage::Disk),
@@ -70,6 +72,7 @@ pub(super) const ROUND: [(Scenario, Storage); 21] = [
     (Scenario::Rate200, Storage::Tmpfs),
     (Scenario::Rate1000, Storage::Tmpfs),
     (Scenario::Mail, Storage::None),
+    (Scenario::Smpp, Storage::None),
     (Scenario::Jwe, Storage::None),
     (Scenario::Render, Storage::None),
 ];

@@ -13,6 +13,9 @@ enum Target {
         must: f64,
         goal: f64,
     },
+    AtLeast {
+        must: f64,
+    },
     /// At least this share of the reference.
     Share {
         must: f64,
@@ -67,6 +70,7 @@ fn references(result: &Measurement) -> Vec<(Scenario, Storage, Quantity)> {
         (Scenario::Rate50 | Scenario::Rate200, Quantity::AcceptP50) => {
             vec![(Scenario::Sync, storage, Quantity::AppendP50)]
         }
+        (Scenario::Smpp, Quantity::Submitted) => vec![(Scenario::Smpp, storage, Quantity::BareSubmitted)],
         (Scenario::Jwe, Quantity::Decrypted2048) => vec![(Scenario::Jwe, storage, Quantity::Rsa2048)],
         (Scenario::Jwe, Quantity::Decrypted4096) => vec![(Scenario::Jwe, storage, Quantity::Rsa4096)],
         (Scenario::Render, Quantity::RenderedSms) => vec![(Scenario::Render, storage, Quantity::HandlebarsSms)],
@@ -78,7 +82,7 @@ fn references(result: &Measurement) -> Vec<(Scenario, Storage, Quantity)> {
 
 fn target(result: &Measurement, reference: Option<Scenario>) -> Option<Target> {
     use Scenario::{
-        Baseline, Full128, Group, Intake, Jwe, Mail, Purge, Rate50, Rate200, Rate1000, Render, Search, Stored,
+        Baseline, Full128, Group, Intake, Jwe, Mail, Purge, Rate50, Rate200, Rate1000, Render, Search, Smpp, Stored,
     };
     use Storage::{Disk, Tmpfs};
     Some(match (result.scenario, result.storage, result.quantity, reference) {
@@ -107,6 +111,7 @@ fn target(result: &Measurement, reference: Option<Scenario>) -> Option<Target> {
             Target::Share { must: 0.25, goal: 0.5 }
         }
         (Search, _, Quantity::SearchMax, _) => Target::AtMost { must: 50.0, goal: 20.0 },
+        (Smpp, _, Quantity::Submitted, _) => Target::AtLeast { must: 5_000.0 },
         (Mail, _, Quantity::MailP50, _) => Target::AtMost { must: 5.0, goal: 1.0 },
         _ => return None,
     })
@@ -118,6 +123,9 @@ fn judge(target: &Target, result: &Measurement, ratio: Option<f64>) -> String {
         Target::AtMost { must, goal } => {
             let [must_text, goal_text] = [must, goal].map(|bound| format!("{bound}{}", result.quantity.unit()));
             format!("must <= {must_text}: {}, goal <= {goal_text}: {}", met(median <= must), met(median <= goal))
+        }
+        Target::AtLeast { must } => {
+            format!("must >= {must}{}: {}", result.quantity.unit(), met(median >= must))
         }
         Target::Share { must, goal } => match ratio {
             Some(ratio) => format!("must >= {must}: {}, goal >= {goal}: {}", met(ratio >= must), met(ratio >= goal)),

@@ -5,7 +5,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -14,9 +13,8 @@ use lettre::transport::smtp::client::{
     AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters, TlsParametersBuilder,
 };
 use lettre::transport::smtp::extension::ClientId;
-use openssl::error::ErrorStack;
-use openssl::ssl::{SslConnector, SslMethod, SslVersion};
-use openssl::x509::{X509, X509VerifyResult};
+use openssl::ssl::SslConnector;
+use openssl::x509::X509;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -25,15 +23,7 @@ use tokio_openssl::SslStream;
 use super::failure::{SessionError, SmtpStep};
 use super::read_limit::ReadLimit;
 use super::{Settings, Tls};
-use crate::channel::{CONNECT_MAX, Common, Error, read_ca, tls_problem};
-
-/// Where distributions keep the trusted certificates; a bundled OpenSSL does not know these paths.
-const SYSTEM_ROOTS: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
+use crate::channel::{CONNECT_MAX, Common, Error, read_ca, tls_client};
 
 /// Makes connections: greeted and authenticated, ready for a mail.
 pub(super) struct Connector {
@@ -71,7 +61,7 @@ impl Connector {
         let tls = match settings.tls {
             Tls::None => TlsMode::None,
             Tls::StartTls => TlsMode::StartTls(start_tls(host, &extra).map_err(|_| unusable())?),
-            Tls::Tls => TlsMode::Tls(connector(extra).map_err(|_| unusable())?),
+            Tls::Tls => TlsMode::Tls(tls_client::connector(extra).map_err(|_| unusable())?),
         };
         let hello = settings.hello.clone().map_or_else(ClientId::default, ClientId::Domain);
         Ok(Self { host: host.clone(), port: *port, tls, hello, login })
@@ -101,10 +91,7 @@ impl Connector {
             }
             TlsMode::Tls(connector) => {
                 *step = SmtpStep::Tls;
-                let mut stream = SslStream::new(connector.configure()?.into_ssl(&self.host)?, tcp)?;
-                if let Err(error) = Pin::new(&mut stream).connect().await {
-                    return Err(handshake_error(error, stream.ssl().verify_result()));
-                }
+                let stream = tls_client::handshake(connector, &self.host, tcp).await?;
                 *step = SmtpStep::Greeting;
                 self.greet(TlsStream(stream)).await?
             }
@@ -121,15 +108,6 @@ impl Connector {
     }
 }
 
-fn handshake_error(error: openssl::ssl::Error, verification: X509VerifyResult) -> SessionError {
-    // In the form in which the HTTP library passes it on.
-    let text = format!("{error} ({verification})");
-    match tls_problem::in_text(&text) {
-        Some(problem) => SessionError::Tls(problem),
-        None => error.into_io_error().unwrap_or_else(|_| io::ErrorKind::UnexpectedEof.into()).into(),
-    }
-}
-
 fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
@@ -140,18 +118,6 @@ fn start_tls(host: &str, extra: &[X509]) -> Result<TlsParameters, SessionError> 
         builder = builder.add_root_certificate(Certificate::from_der(certificate.to_der()?)?);
     }
     Ok(builder.build()?)
-}
-
-fn connector(extra: Vec<X509>) -> Result<SslConnector, ErrorStack> {
-    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-    if let Some(roots) = SYSTEM_ROOTS.iter().find(|file| Path::new(file).exists()) {
-        builder.set_ca_file(roots)?;
-    }
-    for certificate in extra {
-        builder.cert_store_mut().add_cert(certificate)?;
-    }
-    Ok(builder.build())
 }
 
 /// A connection without TLS, or before `STARTTLS`.

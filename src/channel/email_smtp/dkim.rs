@@ -32,7 +32,7 @@ pub struct Settings {
     /// The public key is in DNS at `SELECTOR._domainkey.DOMAIN`.
     pub selector: String,
     /// The private key in PEM: RSA of 2048 bits or more, or Ed25519.
-    pub key: Credential,
+    pub private_key: Credential,
 }
 
 /// Signs mails for one domain.
@@ -57,13 +57,15 @@ impl DkimSigner {
         if !selector.split('.').all(is_label) {
             return Err(wrong("dkim.selector: expected letters, digits and hyphens, such as otp2026".to_owned()));
         }
-        let key = PKey::private_key_from_pem(settings.key.expose().as_bytes())
-            .map_err(|_| wrong("dkim.key: expected a private key in PEM without a password".to_owned()))?;
+        let key = PKey::private_key_from_pem(settings.private_key.expose().as_bytes())
+            .map_err(|_| wrong("dkim.private_key: expected a private key in PEM without a password".to_owned()))?;
         let algorithm = match key.id() {
             Id::RSA if key.bits() >= RSA_MIN => "rsa-sha256",
-            Id::RSA => return Err(wrong(format!("dkim.key: expected at least {RSA_MIN} bits, found {}", key.bits()))),
+            Id::RSA => {
+                return Err(wrong(format!("dkim.private_key: expected at least {RSA_MIN} bits, found {}", key.bits())));
+            }
             Id::ED25519 => "ed25519-sha256",
-            _ => return Err(wrong("dkim.key: expected an RSA or Ed25519 key".to_owned())),
+            _ => return Err(wrong("dkim.private_key: expected an RSA or Ed25519 key".to_owned())),
         };
         Ok(Self { domain, selector: selector.clone(), key, algorithm })
     }
@@ -166,7 +168,7 @@ mod tests {
         let settings = Settings {
             domain: domain.map(str::to_owned),
             selector: selector.to_owned(),
-            key: Credential::new(key.to_owned()),
+            private_key: Credential::new(key.to_owned()),
         };
         DkimSigner::new("relay", &settings, "otp.bank.example").map_err(|error| error.to_string())
     }
@@ -197,18 +199,18 @@ mod tests {
             ),
             (&ed25519, None, "a b", "dkim.selector: expected letters, digits and hyphens, such as otp2026"),
             (&ed25519, None, "", "dkim.selector: expected letters, digits and hyphens, such as otp2026"),
-            (&"no key".to_owned(), None, "a", "dkim.key: expected a private key in PEM without a password"),
+            (&"no key".to_owned(), None, "a", "dkim.private_key: expected a private key in PEM without a password"),
             (
                 &pem(&PKey::from_rsa(Rsa::generate(1024).unwrap()).unwrap()),
                 None,
                 "a",
-                "dkim.key: expected at least 2048 bits, found 1024",
+                "dkim.private_key: expected at least 2048 bits, found 1024",
             ),
             (
                 &pem(&PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()),
                 None,
                 "a",
-                "dkim.key: expected an RSA or Ed25519 key",
+                "dkim.private_key: expected an RSA or Ed25519 key",
             ),
         ] {
             assert_eq!(signer(key, domain, selector).err(), Some(format!("provider relay: {expected}")));

@@ -7,6 +7,7 @@ use std::io;
 use openssl::error::ErrorStack;
 
 use crate::channel::redaction::Redactor;
+use crate::channel::tls_client::HandshakeError;
 use crate::channel::{SendResult, io_problem, tls_problem};
 use crate::domain::outcome::{Cause, Outcome};
 
@@ -199,9 +200,18 @@ impl From<io::Error> for SessionError {
     }
 }
 
+impl From<HandshakeError> for SessionError {
+    fn from(error: HandshakeError) -> Self {
+        match error {
+            HandshakeError::Tls(problem) => Self::Tls(problem),
+            HandshakeError::Io(error) => error.into(),
+        }
+    }
+}
+
 impl From<ErrorStack> for SessionError {
     fn from(error: ErrorStack) -> Self {
-        Self::Tls(tls_problem::of(&error).unwrap_or_else(|| "the TLS library failed".to_owned()))
+        HandshakeError::from(error).into()
     }
 }
 

@@ -17,12 +17,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lettre::message::Mailbox;
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::priority_semaphore::PriorityPermit;
 use super::redaction::Redactor;
-use super::{Adapter, Common, Error, KindSettings, Provider, ProviderEndpoint, SendResult, check_in_flight};
+use super::{
+    Adapter, Capabilities, Common, Error, KindSettings, Provider, ProviderEndpoint, Repeat, SendResult, check_in_flight,
+};
 use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::notification::Priority;
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::secret::Credential;
@@ -90,11 +92,20 @@ const fn connections() -> usize {
 
 impl KindSettings for Settings {
     fn connect(&self, common: &Common) -> Result<Adapter, Error> {
-        Ok(Adapter { provider: Arc::new(Relay::new(self, common)?), receipts: None })
+        Ok(Adapter { provider: Arc::new(Relay::new(self, common)?), receipts: None, requests: None })
     }
 
     fn endpoint(&self) -> Option<ProviderEndpoint> {
         Some(ProviderEndpoint { host: self.host.clone(), port: self.port, is_encrypted: self.tls != Tls::None })
+    }
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            validity: "none",
+            repeat: Repeat::AsConfigured("a second mail, unless the relay compares `Message-ID`"),
+            receipts: "none",
+            tested_against: "Python's `smtpd`, `dkimpy` for signatures, Chromium for the look",
+        }
     }
 }
 
@@ -141,14 +152,13 @@ impl Relay {
         Ok(mail)
     }
 
-    /// Sends one mail over one connection. `step` outlives the attempt, so that a timeout knows how far it came.
+    /// Sends one mail over one connection, which `_permit` is for. `step` outlives the attempt, so that a timeout knows how far it came.
     async fn transmit(
         &self,
         mail: &OutgoingMail,
-        priority: Priority,
+        _permit: PriorityPermit,
         step: &mut SmtpStep,
     ) -> Result<Option<Reference>, SessionError> {
-        let _permit = self.pool.acquire(priority).await?;
         let mut session = self.open(mail, step).await?;
         let result = session.finish(mail, step).await;
         if !result.as_ref().is_err_and(SessionError::ends_connection) {
@@ -191,7 +201,15 @@ impl Provider for Relay {
         };
         let mut step = SmtpStep::Queue;
         let limit = self.timeout.min(message.valid_for);
-        match timeout(limit, self.transmit(&mail, message.priority, &mut step)).await {
+        let end = Instant::now() + limit;
+        // At most half of the time, as over HTTP: a mail that gets a connection at the last moment would end as one to a relay
+        // that cannot be reached.
+        let permit = match timeout(limit / 2, self.pool.acquire(message.priority)).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(error)) => return error.result(step, &self.redactor(message)),
+            Err(_) => return timed_out(step),
+        };
+        match timeout_at(end, self.transmit(&mail, permit, &mut step)).await {
             Ok(Ok(reference)) => Outcome::accepted(reference).into(),
             Ok(Err(error)) => error.result(step, &self.redactor(message)),
             Err(_) => timed_out(step),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::test_servers;
 use super::*;
+use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::contact::Channel;
 use crate::domain::outcome::Reference;
 use crate::domain::secret::RenderedText;
@@ -74,7 +75,7 @@ async fn what_is_no_code_is_shown_and_a_code_too_if_the_settings_allow_it() {
     };
     let body = |messages: &Messages, message: &OutboundMessage| match messages.request(message).body {
         Body::Json(body) => body["message"].clone(),
-        Body::Form(_) => unreachable!("FCM takes JSON"),
+        Body::Form(_) | Body::Sealed(_) | Body::None => unreachable!("FCM takes JSON"),
     };
     let plain = body(&provider(json!({})), &test_servers::push("Card locked", "Your card is locked"));
     assert_eq!(plain["notification"], json!({ "title": "Card locked", "body": "Your card is locked" }));
@@ -134,7 +135,7 @@ fn every_documented_answer_has_an_outcome() {
             Outcome::accepted(Reference::new("projects/p/messages/1")),
         ),
         (200, "{}".to_owned(), Outcome::unknown(Cause::Unclassified)),
-        (404, error("NOT_FOUND", "UNREGISTERED"), Outcome::rejected(Cause::InvalidContact)),
+        (404, error("NOT_FOUND", "UNREGISTERED"), Outcome::rejected(Cause::ContactGone)),
         (403, error("PERMISSION_DENIED", "SENDER_ID_MISMATCH"), Outcome::rejected(Cause::InvalidContact)),
         (400, violation("message.token"), Outcome::rejected(Cause::InvalidContact)),
         (400, violation("message.data"), Outcome::rejected(Cause::BadMessage)),

@@ -1,4 +1,5 @@
-//! What an answer of an HTTP provider means: its status, the provider's own codes, and what proves a success.
+//! What an answer of an HTTP provider means: its status, the provider's own codes, and what proves a success. An answer is JSON
+//! or XML; pointers lead into both.
 //!
 //! Pure. Only what is surely about one message is final; the guide "Providers and routing" has the table.
 
@@ -6,6 +7,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::xml;
 use crate::channel::Error;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 
@@ -174,7 +176,8 @@ fn contains(codes: &[String], code: &str) -> bool {
 }
 
 fn read(body: &[u8]) -> Value {
-    serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).unwrap_or_default()
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    serde_json::from_slice(body).ok().or_else(|| xml::read(body)).unwrap_or_default()
 }
 
 /// Whether the answer is a page for people: that of a captive portal, a proxy, or a web server at the wrong URL.
@@ -336,6 +339,22 @@ mod tests {
             assert_eq!(outcome(&status, 200, body), needs_status, "{row}");
             assert_eq!(outcome(&both, 200, body), needs_both, "{row}");
         }
+    }
+
+    #[test]
+    fn an_answer_in_xml_is_read_by_the_same_rules() {
+        let rules = rules(
+            json!({ "path": "/response/code", "invalid_number": ["4"], "ok": { "values": ["0"] } }),
+            Some("/response/sms/@id"),
+            None,
+        );
+        let answer =
+            |code: &str| format!("<?xml version=\"1.0\"?><response><code>{code}</code><sms id=\"m-1\"/></response>");
+        assert_eq!(outcome(&rules, 200, &answer("0")), accepted("m-1"));
+        assert_eq!(outcome(&rules, 200, &answer("4")), Outcome::rejected(Cause::InvalidContact));
+        assert_eq!(outcome(&rules, 200, &answer("9")), Outcome::deferred(Cause::Unclassified));
+        assert_eq!(outcome(&rules, 200, "<response/>"), Outcome::unknown(Cause::Unclassified));
+        assert_eq!(outcome(&rules, 200, "<html><body/></html>"), Outcome::deferred(Cause::WrongUrl));
     }
 
     #[test]

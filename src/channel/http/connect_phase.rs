@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use super::address_guard::{AddressGuard, NOT_PUBLIC};
+
 /// The tables of this process's network, for IPv4 and IPv6.
 const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 
@@ -36,12 +38,14 @@ impl ConnectPhase {
     }
 }
 
-/// Resolves the host name of one provider, and remembers what came of it.
+/// Resolves the host name of one provider, and remembers what came of it. Connections are made to the addresses that it returns, and
+/// to no others.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Resolver(Arc<Lookups>);
 
 #[derive(Debug, Default)]
 struct Lookups {
+    guard: AddressGuard,
     pending: AtomicUsize,
     addresses: Mutex<Vec<IpAddr>>,
 }
@@ -55,7 +59,11 @@ impl Resolve for Resolver {
             *lookups.addresses.lock().unwrap_or_else(PoisonError::into_inner) =
                 found.iter().map(SocketAddr::ip).collect();
             drop(pending);
-            Ok(Box::new(found.into_iter()) as Addrs)
+            let allowed: Vec<_> = found.into_iter().filter(|address| lookups.guard.allows(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err(NOT_PUBLIC.into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
 }
@@ -77,6 +85,10 @@ impl Drop for PendingLookup<'_> {
 }
 
 impl Resolver {
+    pub(super) fn new(guard: AddressGuard) -> Self {
+        Self(Arc::new(Lookups { guard, ..Lookups::default() }))
+    }
+
     /// What a connection to `url` waits for that is not there yet.
     pub(super) async fn phase(&self, url: &Url) -> ConnectPhase {
         let literal = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());

@@ -24,6 +24,10 @@ impl FailedRequest<'_> {
                 (Outcome::failed(Cause::Unclassified), "the request could not be built".to_owned())
             }
             error if error.is_connect() || !self.is_sent => self.before_sending(),
+            _ if self.was_refused() => (
+                Outcome::failed(Cause::ProviderDown),
+                "the provider closes its connection and did not take the request".to_owned(),
+            ),
             error if error.is_timeout() => (Outcome::unknown(Cause::TimedOut), self.waited_for().to_owned()),
             _ => (Outcome::unknown(Cause::Disconnected), format!("{} after the request was sent", self.reason())),
         };
@@ -42,6 +46,20 @@ impl FailedRequest<'_> {
         (Outcome::failed(Cause::Unreachable), reason)
     }
 
+    // In HTTP/2 a server says which requests it has not processed (RFC 9113, section 8.7).
+    fn was_refused(&self) -> bool {
+        let is_refusal = |error: &h2::Error| {
+            let is_last = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+            let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            error.is_remote() && (is_last || is_refused)
+        };
+        self.causes().any(|error| error.downcast_ref::<h2::Error>().is_some_and(is_refusal))
+    }
+
+    fn causes(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
+        std::iter::successors(Some(self.error as &(dyn Error + 'static)), |&error| error.source())
+    }
+
     fn waited_for(&self) -> &'static str {
         if self.error.is_body() || self.error.is_decode() {
             "timed out while reading the answer"
@@ -52,7 +70,7 @@ impl FailedRequest<'_> {
 
     // The innermost error says most. Those of the HTTP library are fixed texts.
     fn reason(&self) -> String {
-        let causes = || std::iter::successors(Some(self.error as &(dyn Error + 'static)), |&error| error.source());
+        let causes = || self.causes();
         let is_lookup = causes().any(|error| error.to_string() == "dns error");
         let from_system = causes().find_map(|error| error.downcast_ref::<io::Error>());
         match (is_lookup, from_system, causes().last()) {

@@ -7,8 +7,9 @@ use reqwest::header::ACCEPT;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 
+use super::client::client;
 use super::connect_phase::Resolver;
-use super::{client, read_bounded};
+use super::read_bounded;
 use crate::channel::Error;
 use crate::domain::chain;
 use crate::domain::secret::Credential;
@@ -25,7 +26,7 @@ pub struct ClientSecret<'a> {
 impl JsonClient {
     /// Nothing is contacted yet. `name` is what errors call the server; `ca` are certificates to trust in addition to the system's.
     pub fn new(name: &str, ca: Option<&Path>, timeout: Duration) -> Result<Self, Error> {
-        Ok(Self(client(name, ca, timeout, 1, &Resolver::default())?))
+        Ok(Self(client(name, ca, timeout, 1, &Resolver::default(), None)?))
     }
 
     /// The JSON at an address.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
 
+use super::client::client;
 use super::connect_phase::Resolver;
-use super::{client, read_bounded};
+use super::read_bounded;
 use crate::channel::Error;
 use crate::domain::chain;
 
@@ -21,7 +22,7 @@ impl PostClient {
     /// Nothing is contacted yet. `name` is what errors call the server; `ca` are certificates to trust in addition to the system's.
     pub fn new(name: &str, url: &str, ca: Option<&Path>, timeout: Duration) -> Result<Self, Error> {
         let url = super::check_url(name, url)?;
-        Ok(Self { client: client(name, ca, timeout, 1, &Resolver::default())?, url })
+        Ok(Self { client: client(name, ca, timeout, 1, &Resolver::default(), None)?, url })
     }
 
     /// The body of the answer to `body`.

@@ -26,9 +26,13 @@ pub(super) struct RequestBody {
 }
 
 impl RequestBody {
-    /// Sets `sent` when the connection takes the body.
+    /// Sets `sent` when the connection takes the body. Nothing shows when it takes a request without one: that counts as sent
+    /// from the start, except for what fails while connecting.
     pub(super) fn new(bytes: Vec<u8>, sent: &SentFlag) -> Self {
-        Self { rest: Some(bytes.into()), sent: sent.clone() }
+        if bytes.is_empty() {
+            sent.0.store(true, Ordering::Release);
+        }
+        Self { rest: (!bytes.is_empty()).then(|| bytes.into()), sent: sent.clone() }
     }
 }
 

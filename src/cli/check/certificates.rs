@@ -11,7 +11,7 @@ use crate::file_access;
 use crate::pki::expiry;
 use crate::pki::expiry::ExpiryWarning;
 use crate::server::ListenAddress;
-use crate::{ingest, pki};
+use crate::{channel, ingest, pki};
 
 /// The processor's certificate in a workspace.
 const PROCESSOR: &str = "pki/processor.pem";
@@ -43,6 +43,21 @@ pub(super) fn check_listener(settings: ListenAddress<'_>, now: Timestamp, report
     if settings.is_open() && !settings.certificate.as_os_str().is_empty() {
         server_certificate(&format!("{} certificate", settings.section), settings.certificate, now, report);
         key_permissions(&format!("{} key", settings.section), settings.key, report);
+    }
+}
+
+/// Checks when the certificates end that providers are trusted by. A file that cannot be read is an error of its provider.
+pub(super) fn check_provider_cas(providers: &[channel::Settings], now: Timestamp, report: &mut CheckReport) {
+    for (provider, file) in providers.iter().filter_map(|it| Some((it.name(), it.common.ca.as_ref()?))) {
+        for authority in file_access::read_certificates(file).unwrap_or_default() {
+            let Ok(summary) = pki::describe(&authority) else { continue };
+            let (level, text) = rate_expiry(summary.not_after, now);
+            report.add(
+                level,
+                "provider CA",
+                format_args!("{provider}: {}: {}: {text}", file.display(), summary.subject),
+            );
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use super::report::{CheckReport, Severity};
 use crate::app;
 use crate::app::{Parts, environment};
+use crate::channel::receipt_feed::ReceiptSource;
 use crate::cli::output::counted;
 use crate::config::{Config, Environment};
 use crate::domain::chain;
@@ -145,8 +146,9 @@ fn ingest(settings: &ingest::Settings, report: &mut CheckReport) {
 }
 
 fn receipts(config: &Config, report: &mut CheckReport) {
-    let reports = |it: &&channel::Settings| it.connect().is_ok_and(|adapter| adapter.receipts.is_some());
-    let reporting = config.provider.iter().filter(reports);
+    let source = |it: &channel::Settings| it.connect().ok().and_then(|adapter| adapter.receipts);
+    let calls = |it: &&channel::Settings| matches!(source(it), Some(ReceiptSource::Callbacks(_)));
+    let reporting = config.provider.iter().filter(calls);
     let reporting: Vec<_> = reporting.map(channel::Settings::name).collect();
     if !config.receipts.address().is_open() {
         if !reporting.is_empty() {

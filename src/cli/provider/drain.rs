@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::unknown;
 use crate::channel::Settings;
 use crate::cli::config_file::{ConfigFile, open_store, with_live_routing};
 use crate::cli::remote::{RemoteError, RemoteGateway, ServerArgs};
 use crate::cli::{Usage, output};
-use crate::config::Config;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::delivery::ProviderName;
 use crate::flow::providers::drain_effect;
@@ -106,10 +106,4 @@ fn print(change: &ProviderChange) -> std::io::Result<()> {
 
 fn decision(name: &str, reason: Option<&str>) -> ProviderDecision {
     ProviderDecision::new(ProviderName(name.to_owned()), reason, operator(), SystemClock.now())
-}
-
-fn unknown(name: &str, config: &Config) -> anyhow::Error {
-    let known: Vec<_> = config.provider.iter().map(Settings::name).collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Usage(format!("no provider {name} in the configuration; configured: {known}")).into()
 }

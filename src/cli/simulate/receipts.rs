@@ -71,6 +71,7 @@ mod tests {
 
     use super::*;
     use crate::channel;
+    use crate::channel::receipt_feed::ReceiptSource;
     use crate::domain::receipt::{Callback, ReceiptStatus};
 
     const SECRET: &str = "practice-secret-practice-secret";
@@ -96,7 +97,7 @@ mod tests {
             "receipt": { "secret": SECRET, "timestamp_header": "X-Timestamp" },
         });
         let settings: channel::Settings = serde_json::from_value(sms).unwrap();
-        let provider = settings.connect().unwrap().receipts.unwrap();
+        let Some(ReceiptSource::Callbacks(provider)) = settings.connect().unwrap().receipts else { unreachable!() };
 
         let mut sender = ReceiptSender::to(&url, file.path()).unwrap();
         let (request, sent) = tokio::join!(posted(listener), sender.send("r-1"));

@@ -1,53 +1,12 @@
 //! The encoding of an SMS, and the number of segments that are billed for it.
 //!
-//! Pure: it knows neither templates nor prices. A message is encoded in GSM 03.38 if that has every character, else in UCS-2
-//! (3GPP TS 23.038). A segment holds 140 octets, less the header that each segment of a longer message has (3GPP TS 23.040,
-//! 9.2.3.24).
+//! Pure: it knows neither templates nor prices. How a text is encoded and split is in `domain::sms_encoding`.
 
 use serde::Serialize;
 
 use crate::domain::outbound_message::RenderedMessage;
-
-/// The octets of a segment.
-const OCTETS: usize = 140;
-
-/// The header of a segment of a longer message: its length, and the information element for concatenation with a reference
-/// of eight bits (9.2.3.24.1).
-const CONCATENATION_HEADER: usize = 6;
-
-/// The default alphabet of GSM 03.38, in the order of its codes and without the escape at 0x1B (3GPP TS 23.038, 6.2.1).
-const DEFAULT: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?\
-                       ¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-
-/// Its extension table: two septets each (6.2.1.1).
-const EXTENSION: &str = "\u{c}^{}\\[~]|€";
-
-/// How a message is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum Encoding {
-    /// Seven bits for a character, fourteen for one of the extension table.
-    #[serde(rename = "GSM 03.38")]
-    Gsm,
-    /// Sixteen bits for a character, thirty-two for one outside the basic multilingual plane.
-    #[serde(rename = "UCS-2")]
-    Ucs2,
-}
-
-impl Encoding {
-    /// The value of metric labels.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Gsm => "gsm7",
-            Self::Ucs2 => "ucs2",
-        }
-    }
-}
-
-impl std::fmt::Display for Encoding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if *self == Self::Gsm { "GSM 03.38" } else { "UCS-2" })
-    }
-}
+pub use crate::domain::sms_encoding::Encoding;
+pub(crate) use crate::domain::sms_encoding::is_gsm;
 
 /// The size of a message. The smaller one costs less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -93,11 +52,10 @@ impl std::fmt::Display for ForcingCharacter {
 
 /// The size of `text`. Allocates nothing.
 pub fn measure(text: &str) -> SmsSize {
-    if text.chars().all(is_gsm) {
-        fill(Encoding::Gsm, || text.chars().filter_map(septets))
-    } else {
-        fill(Encoding::Ucs2, || text.chars().map(char::len_utf16))
-    }
+    let encoding = Encoding::of(text);
+    let segments = encoding.segments(text).count();
+    let capacity = if segments == 1 { encoding.alone() } else { segments * encoding.each() };
+    SmsSize { segments, encoding, units: encoding.units(text), capacity }
 }
 
 /// The size of `text`, and the characters that force UCS-2.
@@ -122,65 +80,12 @@ pub fn size_of(message: &RenderedMessage) -> Option<SmsSize> {
     }
 }
 
-/// Whether GSM 03.38 has the character, in its default alphabet or its extension table.
-pub(crate) fn is_gsm(character: char) -> bool {
-    septets(character).is_some()
-}
-
-// The septets of a character; `None` outside GSM 03.38.
-fn septets(character: char) -> Option<usize> {
-    if character.is_ascii_alphanumeric() || character == ' ' || DEFAULT.contains(character) {
-        Some(1)
-    } else {
-        EXTENSION.contains(character).then_some(2)
-    }
-}
-
-// An escape with its character and a surrogate pair are not split: they go whole into the next segment.
-fn fill<W: Iterator<Item = usize>>(encoding: Encoding, widths: impl Fn() -> W) -> SmsSize {
-    let units = widths().sum();
-    let alone = capacity(encoding, OCTETS);
-    if units <= alone {
-        return SmsSize { encoding, segments: 1, units, capacity: alone };
-    }
-    let each = capacity(encoding, OCTETS - CONCATENATION_HEADER);
-    let (mut segments, mut used) = (1, 0);
-    for width in widths() {
-        if used + width > each {
-            (segments, used) = (segments + 1, 0);
-        }
-        used += width;
-    }
-    SmsSize { encoding, segments, units, capacity: segments * each }
-}
-
-const fn capacity(encoding: Encoding, octets: usize) -> usize {
-    match encoding {
-        Encoding::Gsm => octets * 8 / 7,
-        Encoding::Ucs2 => octets / 2,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn segments(text: &str) -> usize {
         measure(text).segments
-    }
-
-    #[test]
-    fn the_default_alphabet_has_one_character_for_each_code_but_the_escape() {
-        let at = |code: usize| DEFAULT.chars().nth(if code > 0x1b { code - 1 } else { code }).unwrap();
-        let mut characters: Vec<_> = DEFAULT.chars().collect();
-        characters.sort_unstable();
-        characters.dedup();
-        assert_eq!((DEFAULT.chars().count(), characters.len()), (127, 127));
-        assert_eq!(
-            [at(0), at(0x0a), at(0x1f), at(0x20), at(0x30), at(0x41), at(0x61)],
-            ['@', '\n', 'É', ' ', '0', 'A', 'a']
-        );
-        assert_eq!([septets('à'), septets('{'), septets('ç')], [Some(1), Some(2), None]);
     }
 
     #[test]

@@ -81,6 +81,21 @@ fn every_skipped_entry_of_a_plan_has_a_reason() {
 }
 
 #[test]
+fn a_push_contact_is_sent_to_its_own_app_and_one_without_an_app_to_the_provider_without() {
+    let of_app = |name: &str, app: &str| ProviderProfile { app: Some(app.into()), ..profile(name, Channel::Push) };
+    let profiles = [of_app("ios", "bank-ios"), of_app("ios-brand", "brand-ios"), profile("fcm", Channel::Push)];
+    let contacts = ["bank-ios/0a1b", "brand-ios/0a1b", "dGVz:APA91b", "other/0a1b"]
+        .map(|text| Contact::parse(Channel::Push, text).unwrap());
+
+    let found = candidates_of(&plan(Kind::Otp, [Channel::Push.into()]), &contacts, &[], &profiles);
+
+    let names: Vec<_> = found.iter().map(|it| (it.provider.0.as_str(), it.contact_position)).collect();
+    assert_eq!(names, [("ios", 0), ("ios-brand", 1), ("fcm", 2), ("fcm", 3)]);
+    let address = |at: usize| profiles[at].address(&contacts[at]).expose().to_owned();
+    assert_eq!([address(0), address(2)], ["0a1b", "dGVz:APA91b"]);
+}
+
+#[test]
 fn a_plan_without_candidates_says_whether_consent_or_a_contact_is_missing() {
     let plan = plan(Kind::Transaction, [Channel::Push.into(), Channel::Sms.into()]);
     let (push, sms) = (profile("app", Channel::Push), profile("sms", Channel::Sms));

@@ -276,3 +276,17 @@ fn single_sign_on_that_cannot_work_is_named_with_what_is_expected() {
     let missing = client.replace("\"s3cret\"", "\"file:keys/oidc.secret\"");
     complaint(&check(url, &format!("{missing}{group}")), "console.oidc.client_secret: ");
 }
+
+#[test]
+fn a_receipts_url_that_leads_elsewhere_is_named() {
+    let workspace = Workspace::new();
+    let text = std::fs::read_to_string(workspace.path("otpost.toml")).unwrap();
+    let provider = "[[provider]]\nname = \"sms\"\nkind = \"smsapi\"\ntoken = \"t-0\"\nurl = \"https://127.0.0.1/\"\n\
+                    receipts = { url = \"http://bank.example/receipts/smsapi\", token = \"0123456789abcdef\" }\n";
+    workspace.write("otpost.toml", &format!("{text}\n{provider}"));
+
+    let said = workspace.run(&["check"]);
+
+    warning(&said, "sms: its receipts URL is not https://");
+    warning(&said, "sms: its receipts URL ends in /receipts/smsapi: expected /receipts/sms");
+}

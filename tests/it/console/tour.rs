@@ -42,7 +42,6 @@ pub(super) async fn pages(gateway: &Gateway, user: &Browser) -> Vec<String> {
         "/providers/show?name=primary",
         "/providers/drain?name=primary",
         "/routing",
-        "/routing/new",
         "/routing/changes",
         "/routing/text/plans/otp.toml",
         "/routing/text/providers/primary.toml",

@@ -118,7 +118,7 @@ async fn another_library_finds_the_signature_of_a_mail_valid_and_of_a_changed_on
     let renderer = renderer("Bank Żółw", MailSettings::default());
     for (key, kind, public) in [(ed25519, "ed25519", raw), (rsa, "rsa", der)] {
         let pem = String::from_utf8(key.private_key_to_pem_pkcs8().unwrap()).unwrap();
-        let dkim = json!({ "dkim": { "selector": "otp2026", "key": pem } });
+        let dkim = json!({ "dkim": { "selector": "otp2026", "private_key": pem } });
         for (kind_of_notification, priority, tag) in
             [(Kind::Otp, Priority::Otp, "ar"), (Kind::CardLocked, Priority::Standard, "pl")]
         {

@@ -6,10 +6,12 @@
 mod black_holes;
 mod busy;
 mod hedges;
+mod push_services;
 mod receipts;
 mod repeats;
 mod segments;
 mod slow;
+mod smpp;
 mod toxics;
 mod vendors;
 

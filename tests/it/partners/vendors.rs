@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use otpost::domain::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -182,6 +183,39 @@ async fn vonage_takes_a_code_as_its_own_models_read_it_and_another_library_signs
         |token: &str| receipt("/receipts/vonage", &[("Authorization", format!("Bearer {token}"))], body.clone());
     signed(&format!("{token}x")).post(gateway.receipts_address()).await.expect_status(401);
     confirms(&gateway, &signed(&token)).await;
+}
+
+#[tokio::test]
+async fn sinch_takes_a_code_as_its_own_models_read_it() {
+    let vendor = Vendor::open("201 Created", json!({ "id": "v-1" })).await;
+    let keys = format!(
+        "service_plan_id = \"p-1\"\napi_token = \"t-0\"\nsender = \"BANK\"\n\
+         receipts = {{ url = \"https://bank.example/receipts/sinch\", token = \"{TOKEN}\" }}"
+    );
+
+    let gateway = sent(&vendor, "sinch", &keys).await;
+
+    let read = python::run(
+        "import json, sys\nfrom sinch.domains.sms.models.v1.shared.text_request import TextRequest\n\
+         asked = json.load(sys.stdin)\nread = TextRequest(**asked)\n\
+         assert not read.model_extra, read.model_extra\n\
+         print(read.to[0], read.delivery_report, int(read.expire_at.timestamp()), end='')",
+        &serde_json::from_str(&vendor.body()).unwrap(),
+    );
+    let [to, report, expires] = read.split(' ').collect::<Vec<_>>()[..] else { panic!("{read}") };
+    assert_eq!((to, report), ("+48600100200", "per_recipient_final"));
+    let left = expires.parse::<i64>().unwrap() - SystemClock.now().micros() / 1_000_000;
+    assert!((1..=300).contains(&left), "{left}");
+    let body = json!({ "type": "recipient_delivery_report_sms", "batch_id": "v-1", "recipient": "48600100200", "code": 0,
+                       "status": "Delivered", "at": "2026-11-28T00:00:00.000Z" });
+    let kind = python::run(
+        "import json, sys\nfrom sinch.domains.sms.sinch_events.v1.sms_sinch_event import SmsSinchEvent\n\
+         print(type(SmsSinchEvent().parse_event(json.load(sys.stdin))).__name__, end='')",
+        &body,
+    );
+    assert_eq!(kind, "RecipientDeliveryReport");
+    receipt("/receipts/sinch", &[], body.to_string()).post(gateway.receipts_address()).await.expect_status(401);
+    confirms(&gateway, &receipt(&format!("/receipts/sinch?token={TOKEN}"), &[], body.to_string())).await;
 }
 
 #[tokio::test]

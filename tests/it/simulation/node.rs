@@ -6,8 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otpost::channel::HttpProvider;
-use otpost::domain::delivery::ProviderName;
 use otpost::flow::alarms::Alarms;
 use otpost::flow::delivery_setup::{ConfiguredProvider, DeliverySetup, DispatchPolicy, LiveSetup};
 use otpost::flow::dispatch::Dispatch;
@@ -177,7 +175,7 @@ impl Node {
         let (registry, ended) = (Arc::clone(dispatch.registry()), dispatch.ended());
         registry.refresh().await?;
         let readers = world.stations.iter().map(|station| (station.name(), station.reader()));
-        let readers = readers.collect::<std::collections::HashMap<ProviderName, Arc<dyn HttpProvider>>>();
+        let readers = readers.collect();
         let receipts = Arc::new(Receipts::new(Arc::clone(&store), readers, Arc::clone(&registry), clocks.clone()));
         let settings = worker::Settings::default();
         let worker = Worker::new(&settings, dispatch, Arc::clone(&store), Arc::clone(&clock), Handle::current());

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otpost::channel::{self, HttpProvider, Provider, SendResult};
+use otpost::channel::receipt_feed::ReceiptSource;
+use otpost::channel::{self, Provider, SendResult};
 use otpost::domain::contact::Channel;
 use otpost::domain::delivery::{DeliveryId, ProviderName};
 use otpost::domain::outbound_message;
@@ -63,6 +64,7 @@ impl MessageLog {
             provider: ProviderName(name.to_owned()),
             channel,
             countries: Vec::new(),
+            app: None,
             deduplicates: chance.random_ratio(1, 3),
             weight: chance.random_ratio(1, 3).then(|| chance.random_range(1..5)),
             currency: None,
@@ -105,7 +107,7 @@ impl MessageLog {
     }
 
     /// Reads the receipts of this provider as the gateway does.
-    pub(super) fn reader(&self) -> Arc<dyn HttpProvider> {
+    pub(super) fn reader(&self) -> ReceiptSource {
         let settings = json!({
             "kind": "sms_gateway", "name": self.profile.provider.0, "url": "https://provider.example/",
             "receipt": { "secret": SECRET, "signature": "token" },

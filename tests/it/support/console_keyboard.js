@@ -87,6 +87,8 @@ async function type(page, name, text, tag) {
 // Signs in, finds a delivery, and drafts a text: not one click.
 async function byKeyboard(page, { name, password, code, phone, path, text }) {
   await page.goto('/deliveries');
+  // The page gives the focus to the first field once it is drawn.
+  await page.waitForFunction(() => document.activeElement?.matches('input'));
   await page.keyboard.type(name);
   await type(page, 'Password', password);
   await type(page, 'One-time code', code);
@@ -128,30 +130,39 @@ async function withoutScript(browser, url, { name, password, code, phone, path, 
   return { lines: Buffer.concat(parts).toString().trim().split('\r\n').length, preview, address: page.url() };
 }
 
+// Everything that is looked at on one page.
+async function use(context, zoomed, path) {
+  const page = await context.newPage();
+  await page.goto(path);
+  const found = await walk(page, path);
+  await page.goto(path);
+  found.push(...(await skip(page, path)));
+  await page.close();
+  const small = await zoomed.newPage();
+  await small.goto(path);
+  const wide = await small.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  if (wide > 0) found.push(`${path}: ${wide} pixels too wide at 200 %`);
+  await small.close();
+  return found;
+}
+
 async function drive({ url, cookie, paths, keyboard, plain }) {
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
   const [name, value] = cookie.split('=');
   const storageState = { origins: [], cookies: [{ name, value, domain: new URL(url).hostname, path: '/', expires: -1, httpOnly: true, secure: false, sameSite: 'Lax' }] };
   const said = { findings: [] };
-  const context = await browser.newContext({ baseURL: url, storageState, viewport: { width: 1280, height: 900 } });
-  const zoomed = await browser.newContext({ baseURL: url, storageState, viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 });
-  // Three pages at once: each waits for another process most of the time.
+  // Three windows at once: each waits for another process most of the time.
   const left = [...(paths ?? [])];
   const lane = async () => {
-    const path = left.shift();
-    if (!path) return;
-    const page = await context.newPage();
-    await page.goto(path);
-    said.findings.push(...(await walk(page, path)));
-    await page.goto(path);
-    said.findings.push(...(await skip(page, path)));
-    await page.close();
-    const small = await zoomed.newPage();
-    await small.goto(path);
-    const wide = await small.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    if (wide > 0) said.findings.push(`${path}: ${wide} pixels too wide at 200 %`);
-    await small.close();
-    await lane();
+    const context = await browser.newContext({ baseURL: url, storageState, viewport: { width: 1280, height: 900 } });
+    const zoomed = await browser.newContext({ baseURL: url, storageState, viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 });
+    for (let path = left.shift(); path; path = left.shift()) {
+      try {
+        said.findings.push(...(await use(context, zoomed, path)));
+      } catch (error) {
+        said.findings.push(`${path}: ${error.message}`);
+      }
+    }
   };
   await Promise.all([lane(), lane(), lane()]);
   if (keyboard) {

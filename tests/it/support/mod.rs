@@ -3,6 +3,7 @@
 //! Everything is made anew for each test: folder, keys, certificates, ports.
 
 pub(crate) mod api;
+pub(crate) mod apns;
 pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod console;
@@ -14,6 +15,7 @@ pub(crate) mod identity_provider;
 pub(crate) mod jose;
 pub(crate) mod lag;
 pub(crate) mod load;
+pub(crate) mod message_centre;
 pub(crate) mod node;
 pub(crate) mod python;
 pub(crate) mod receipt_provider;

@@ -49,6 +49,7 @@ pub(super) fn sentence(kind: &str) -> String {
         "dossier_made" => "made a dossier",
         "provider_drained" => "drained a provider",
         "provider_enabled" => "enabled a provider",
+        "provider_tested" => "sent a test message through a provider",
         "delivery_paused" => "paused delivery",
         "delivery_resumed" => "resumed delivery",
         "seal_key_rotated" => "rotated the seal key",
