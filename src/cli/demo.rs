@@ -7,6 +7,7 @@ mod demo_users;
 mod environment;
 mod expectations;
 mod fixtures;
+mod partners;
 mod report;
 
 use std::path::PathBuf;
@@ -46,9 +47,24 @@ pub(super) struct Args {
     /// Print one JSON object per line: the addresses first, then each request and each message
     #[arg(long)]
     json: bool,
+    /// Send a code through each kind of provider to a program of other makers, then end; in a checkout, after ./tests/run
+    #[arg(long, value_name = "WHICH", default_value = "simulated", conflicts_with_all = ["dir", "templates"])]
+    providers: DemoProviders,
+}
+
+/// Where the demo's messages go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DemoProviders {
+    /// To simulated providers, one for each channel.
+    Simulated,
+    /// To the partners of the tests, one for each kind of provider.
+    All,
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.providers == DemoProviders::All {
+        return partners::run(args.json).await;
+    }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // The window of the terminal was closed.

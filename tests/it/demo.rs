@@ -123,6 +123,38 @@ fn with_json_the_demo_prints_its_address_and_one_object_per_request_and_message(
 }
 
 #[test]
+fn a_code_goes_through_each_kind_of_provider_to_a_program_of_other_makers() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
+
+    let mut command = command(folder.path());
+    let shown = command.current_dir(checkout).args(["--providers", "all", "--json"]).output().unwrap();
+
+    let out = text(&shown.stdout);
+    assert!(shown.status.success(), "{out}{}", text(&shown.stderr));
+    let shown: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = otpost::channel::kinds().map(|report| report.kind).collect();
+    assert_eq!(shown.iter().map(|it| it["kind"].as_str().unwrap()).collect::<Vec<_>>(), kinds);
+    for it in &shown {
+        let text = it["text"].as_str().unwrap();
+        assert!(["1111", "10.00", "merchant test"].iter().all(|part| text.contains(part)), "{it}");
+        assert!(it["error"].is_null() && !it["partner"].as_str().unwrap().is_empty(), "{it}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn without_a_checkout_the_demo_says_where_its_partners_are() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let shown = demo(folder.path(), &["--providers", "all"]).unwrap();
+
+    assert_eq!(shown.status.code(), Some(2));
+    let errors = text(&shown.stderr);
+    assert!(errors.contains("tests/partners/run cannot be started") && errors.contains("./tests/run"), "{errors}");
+}
+
+#[test]
 fn a_workspace_with_a_name_is_kept_and_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
 

@@ -96,10 +96,7 @@ impl DemoEnvironment {
 
     /// A processor that the gateway accepts.
     pub(super) fn processor(&self) -> anyhow::Result<Processor> {
-        let [certificate, key, ca] =
-            ["pki/processor.pem", "pki/processor.key", CA_CERTIFICATE].map(|file| self.workspace.path(file));
-        let identity = Identity::from_files(&certificate, &key, &ca)?;
-        Ok(Processor::new(&self.url(), Some(&identity))?)
+        processor_of(&self.workspace, &self.gateway)
     }
 
     /// Base URL for processors.
@@ -212,7 +209,16 @@ fn settings(providers: &[PracticeProvider]) -> String {
     )
 }
 
-fn configure(workspace: &Workspace, default_ports: bool) -> anyhow::Result<Config> {
+/// A processor that the gateway of the workspace accepts.
+pub(super) fn processor_of(workspace: &Workspace, gateway: &Gateway) -> anyhow::Result<Processor> {
+    let [certificate, key, ca] =
+        ["pki/processor.pem", "pki/processor.key", CA_CERTIFICATE].map(|file| workspace.path(file));
+    let identity = Identity::from_files(&certificate, &key, &ca)?;
+    Ok(Processor::new(&format!("https://{}", gateway.address()), Some(&identity))?)
+}
+
+/// The configuration of a workspace, made independent of this process's environment.
+pub(super) fn configure(workspace: &Workspace, default_ports: bool) -> anyhow::Result<Config> {
     let mut config = Config::load(&workspace.config()).map_err(usage)?;
     // Variables of the environment may be meant for a real gateway: the demo uses its own database, key and address.
     config.store.url = format!("sqlite:{}", workspace.path("otpost.db").display());

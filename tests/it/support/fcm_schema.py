@@ -31,5 +31,6 @@ def schema(node):
 
 
 rules = {"$ref": "#/$defs/SendMessageRequest", "$defs": {name: schema(node) for name, node in described.items()}}
-for error in jsonschema.Draft202012Validator(rules).iter_errors(json.load(sys.stdin)):
-    print("/".join(map(str, error.absolute_path)), error.message)
+if __name__ == "__main__":
+    for error in jsonschema.Draft202012Validator(rules).iter_errors(json.load(sys.stdin)):
+        print("/".join(map(str, error.absolute_path)), error.message)
