@@ -17,10 +17,10 @@ use super::http::answer::common_outcome;
 use super::http::{Body, HttpChannel, HttpRequest, check_url, max_in_flight, seconds_since_1970_in, seconds_valid};
 use super::{
     Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, Provider, ProviderEndpoint, Repeat, SendResult,
+    push_content,
 };
-use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
-use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::domain::secret::Credential;
 use provider_token::ProviderToken;
 
@@ -51,7 +51,7 @@ pub struct Settings {
     #[serde(default)]
     pub url: Option<String>,
     /// Whether a code may be shown on a locked screen. Otherwise the alert has the title only, and the app reads the text from
-    /// `body` beside it.
+    /// `body` next to it.
     #[serde(default)]
     pub show_code_on_lock_screen: bool,
     #[serde(default = "max_in_flight")]
@@ -153,12 +153,10 @@ impl Notifications {
 
 impl HttpProvider for Notifications {
     fn request(&self, message: &OutboundMessage) -> HttpRequest {
-        let (title, body) = match &message.rendered {
-            RenderedMessage::Push { title, body } => (title.reveal(), body.reveal()),
-            RenderedMessage::Sms { .. } | RenderedMessage::Email { .. } => ("", ""),
-        };
-        let hides = message.code.is_some() && !self.shows_code;
-        let alert = if hides { json!({ "title": title }) } else { json!({ "title": title, "body": body }) };
+        let alert = push_content::shown(message, self.shows_code);
+        let mut content = push_content::data(message);
+        // The app may complete what is shown.
+        content["aps"] = json!({ "alert": alert, "sound": "default", "mutable-content": 1 });
         let expiration = seconds_since_1970_in(seconds_valid(message).min(TTL_MAX));
         let delivery = HeaderValue::try_from(message.delivery.to_string()).ok();
         let headers = [
@@ -176,11 +174,7 @@ impl HttpProvider for Notifications {
             method: Method::POST,
             url,
             headers: named.chain(self.token.header()).collect(),
-            body: Body::Json(json!({
-                // The app may complete what is shown.
-                "aps": { "alert": alert, "sound": "default", "mutable-content": 1 },
-                "title": title, "body": body, "reference": message.delivery,
-            })),
+            body: Body::Json(content),
         }
     }
 
@@ -197,10 +191,6 @@ impl HttpProvider for Notifications {
 
     fn error_code(&self, body: &[u8]) -> Option<String> {
         reason(body)
-    }
-
-    fn receipts(&self, _: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
-        Err(ReceiptRejection::Unsigned)
     }
 }
 

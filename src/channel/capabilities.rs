@@ -9,7 +9,7 @@ use crate::domain::contact::Channel;
 /// What a kind can do. The texts are parts of sentences in Markdown.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Capabilities {
-    /// The field that tells the provider how long a message is valid, and its bounds.
+    /// The field for the time that a message is valid, and its bounds.
     pub validity: &'static str,
     #[serde(flatten)]
     pub repeat: Repeat,

@@ -18,10 +18,10 @@ use super::http::{Body, HttpChannel, HttpRequest, max_in_flight};
 use super::http::{check_url, seconds_since_1970_in, seconds_valid};
 use super::{
     Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, Provider, ProviderEndpoint, Repeat, SendResult,
+    push_content,
 };
-use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
-use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::domain::secret::Credential;
 use access_token::{AccessTokens, ServiceAccount};
 
@@ -115,20 +115,16 @@ struct Messages {
 
 impl HttpProvider for Messages {
     fn request(&self, message: &OutboundMessage) -> HttpRequest {
-        let (title, body) = match &message.rendered {
-            RenderedMessage::Push { title, body } => (title.reveal(), body.reveal()),
-            RenderedMessage::Sms { .. } | RenderedMessage::Email { .. } => ("", ""),
-        };
         let (to, ttl) = (message.to.expose(), seconds_valid(message).min(TTL_MAX));
-        let hides = message.code.is_some() && !self.settings.show_code_on_lock_screen;
-        let notification = if hides { json!({ "title": title }) } else { json!({ "title": title, "body": body }) };
+        let shows_code = self.settings.show_code_on_lock_screen;
+        let hides = push_content::hides_body(message, shows_code);
         let address = match self.settings.address {
             Address::Token => "token",
             Address::Fid => "fid",
         };
         let mut content = json!({
-            "notification": notification,
-            "data": { "title": title, "body": body, "reference": message.delivery },
+            "notification": push_content::shown(message, shows_code),
+            "data": push_content::data(message),
             "android": {
                 "priority": "HIGH",
                 "ttl": format!("{ttl}s"),
@@ -175,10 +171,6 @@ impl HttpProvider for Messages {
 
     fn error_code(&self, body: &[u8]) -> Option<String> {
         error_of(&serde_json::from_slice(body).ok()?).map(str::to_owned)
-    }
-
-    fn receipts(&self, _: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
-        Err(ReceiptRejection::Unsigned)
     }
 }
 

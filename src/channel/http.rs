@@ -291,7 +291,7 @@ pub(super) fn seconds_valid(message: &OutboundMessage) -> u64 {
 /// The wall-clock time after `seconds`, in seconds since 1970, for providers that take a time and not a duration. Rounded down, so
 /// that nothing is valid for longer.
 pub(super) fn seconds_since_1970_in(seconds: u64) -> i64 {
-    SystemClock.now().after(Duration::from_secs(seconds)).micros().div_euclid(1_000_000)
+    SystemClock.now().after(Duration::from_secs(seconds)).seconds()
 }
 
 pub(super) fn check_url(name: &str, text: &str) -> Result<Url, Error> {
@@ -358,7 +358,6 @@ mod tests {
     use crate::domain::contact::Channel;
     use crate::domain::failure_detail::FailureDetail;
     use crate::domain::outcome::Reference;
-    use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 
     struct Plain(Url);
 
@@ -375,10 +374,6 @@ mod tests {
 
         fn error_code(&self, _: &[u8]) -> Option<String> {
             None
-        }
-
-        fn receipts(&self, _: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
-            Err(ReceiptRejection::Unsigned)
         }
     }
 

@@ -13,10 +13,12 @@ pub mod email_smtp;
 mod endpoint;
 mod es256;
 pub mod fcm;
+mod hmac;
 pub mod http;
 pub mod infobip;
 mod io_problem;
 pub mod priority_semaphore;
+mod push_content;
 pub mod push_http;
 pub mod receipt;
 pub mod receipt_feed;
@@ -126,8 +128,10 @@ pub trait HttpProvider: Send + Sync {
     /// The provider's own code in an answer that is no success, for operators.
     fn error_code(&self, body: &[u8]) -> Option<String>;
     /// The receipts in a callback: the signature is checked first, then the body is parsed. Empty when the callback reports
-    /// nothing final.
-    fn receipts(&self, callback: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection>;
+    /// nothing final. A provider that sends no receipts has signed none.
+    fn receipts(&self, _: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
+        Err(ReceiptRejection::Unsigned)
+    }
 }
 
 /// A configured provider, ready for use. Nothing has been sent to it yet.

@@ -7,13 +7,12 @@
 use std::time::Duration;
 
 use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
 use openssl::sha::sha256;
-use openssl::sign::Signer;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Error;
+use super::hmac::is_hmac;
 use super::http::answer::scalar;
 use super::receipts_url::has_token;
 use crate::domain::clock::Timestamp;
@@ -240,7 +239,7 @@ impl ReceiptParser {
             Some(digest) => {
                 let given = decode_signature(given, digest.size()).ok_or(ReceiptRejection::Unsigned)?;
                 let (time, dot) = time.map_or((&b""[..], &b""[..]), |time| (time, b"."));
-                is_hmac(digest, secret, &[time, dot, callback.body], &given)
+                is_hmac(digest, secret.expose().as_bytes(), &[time, dot, callback.body], &given)
             }
         };
         if !is_authentic {
@@ -248,19 +247,6 @@ impl ReceiptParser {
         }
         time.map(|time| check_time(time, callback.now)).transpose()
     }
-}
-
-/// Whether `given` is the HMAC (RFC 2104) of `parts`, one after the other.
-pub(super) fn is_hmac(digest: MessageDigest, secret: &Credential, parts: &[&[u8]], given: &[u8]) -> bool {
-    hmac(digest, secret, parts).is_some_and(|it| it.len() == given.len() && openssl::memcmp::eq(&it, given))
-}
-
-/// The HMAC of `parts`, one after the other. `None` if the cryptographic library fails.
-pub(super) fn hmac(digest: MessageDigest, secret: &Credential, parts: &[&[u8]]) -> Option<Vec<u8>> {
-    let key = PKey::hmac(secret.expose().as_bytes()).ok()?;
-    let mut signer = Signer::new(digest, &key).ok()?;
-    parts.iter().try_for_each(|part| signer.update(part)).ok()?;
-    signer.sign_to_vec().ok()
 }
 
 /// A signature of `size` bytes.
@@ -292,6 +278,7 @@ fn top_name(pointer: &str) -> String {
 mod tests {
     use serde_json::json;
 
+    use super::super::hmac::hmac;
     use super::*;
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -355,7 +342,9 @@ mod tests {
     fn a_signed_time_may_be_five_minutes_from_now_and_is_covered_by_the_signature() {
         let at = |time: &str| {
             let key = Credential::new(SECRET.to_owned());
-            let signature = hmac(MessageDigest::sha256(), &key, &[time.as_bytes(), b".", BODY.as_bytes()]).unwrap();
+            let signature =
+                hmac(MessageDigest::sha256(), key.expose().as_bytes(), &[time.as_bytes(), b".", BODY.as_bytes()])
+                    .unwrap();
             let signature = openssl::base64::encode_block(&signature);
             read(&timed(), &[("x-signature", &signature), ("x-time", time)], BODY)
         };

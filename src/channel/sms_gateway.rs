@@ -220,6 +220,7 @@ impl HttpProvider for SmsGateway {
 mod tests {
     use serde_json::json;
 
+    use super::super::hmac::hmac;
     use super::super::test_servers;
     use super::*;
     use crate::domain::contact::Channel;
@@ -287,7 +288,8 @@ mod tests {
         let query = "api=2&ref=66&text=Code+0042+%26+%C5%BC&to=0048600100200";
         assert!(request.starts_with(&format!("GET /send?{query} HTTP/1.1\r\n")), "{request}");
         let secret = Credential::new("0123456789abcdef".to_owned());
-        let signature = receipt::hmac(openssl::hash::MessageDigest::sha256(), &secret, &[query.as_bytes()]).unwrap();
+        let signature =
+            hmac(openssl::hash::MessageDigest::sha256(), secret.expose().as_bytes(), &[query.as_bytes()]).unwrap();
         assert!(request.contains(&format!("x-sign: {}\r\n", hex::encode(signature))), "{request}");
         assert!(request.contains("authorization: Bearer b-0\r\n") && !request.contains("content-type"), "{request}");
     }

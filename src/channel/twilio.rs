@@ -9,10 +9,11 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::hmac::is_hmac;
 use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{basic, check_public_url, check_url, seconds_valid, sms_text};
-use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, receipt};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
@@ -128,7 +129,7 @@ impl Twilio {
         let urls = [url.clone(), with_port(url)];
         let is_of = |url: &String| {
             let parts = [url.as_bytes(), fields.as_bytes()];
-            receipt::is_hmac(MessageDigest::sha1(), &self.settings.auth_token, &parts, &given)
+            is_hmac(MessageDigest::sha1(), self.settings.auth_token.expose().as_bytes(), &parts, &given)
         };
         urls.iter().any(is_of)
     }
@@ -238,6 +239,7 @@ fn with_port(url: &str) -> String {
 mod tests {
     use serde_json::json;
 
+    use super::super::hmac::hmac;
     use super::super::test_servers;
     use super::*;
     use crate::domain::clock::Timestamp;
@@ -331,7 +333,7 @@ mod tests {
 
     fn sign(url: &str, fields: &str) -> String {
         let (secret, parts) = (Credential::new("12345".to_owned()), [url.as_bytes(), fields.as_bytes()]);
-        openssl::base64::encode_block(&receipt::hmac(MessageDigest::sha1(), &secret, &parts).unwrap())
+        openssl::base64::encode_block(&hmac(MessageDigest::sha1(), secret.expose().as_bytes(), &parts).unwrap())
     }
 
     #[test]

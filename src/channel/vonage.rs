@@ -11,10 +11,11 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::hmac::is_hmac;
 use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{basic, check_public_url, check_url, seconds_valid, sms_text};
-use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, receipt};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
@@ -110,7 +111,7 @@ impl Vonage {
             return Err(ReceiptRejection::Unsigned);
         }
         let signed_at = claims["iat"].as_i64().ok_or(ReceiptRejection::Untimely)?;
-        let age = callback.now.micros() / 1_000_000 - signed_at;
+        let age = callback.now.seconds() - signed_at;
         if age.abs() > AGE_MAX { Err(ReceiptRejection::Untimely) } else { Ok(()) }
     }
 }
@@ -178,7 +179,7 @@ fn claims(token: &str, secret: &Credential) -> Option<Value> {
         return None;
     }
     let given = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    if !receipt::is_hmac(MessageDigest::sha256(), secret, &[signed.as_bytes()], &given) {
+    if !is_hmac(MessageDigest::sha256(), secret.expose().as_bytes(), &[signed.as_bytes()], &given) {
         return None;
     }
     json(body)
@@ -208,6 +209,7 @@ const fn cause(code: u32) -> Option<Cause> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hmac::hmac;
     use super::super::test_servers;
     use super::*;
     use crate::domain::clock::Timestamp;
@@ -286,7 +288,7 @@ mod tests {
         let claims = json!({ "iat": at, "iss": "Vonage", "payload_hash": hex::encode(sha256(body.as_bytes())) });
         let signed = format!("{}.{}", part(json!({ "alg": algorithm, "typ": "JWT" })), part(claims));
         let secret = Credential::new(secret.to_owned());
-        let signature = receipt::hmac(MessageDigest::sha256(), &secret, &[signed.as_bytes()]).unwrap();
+        let signature = hmac(MessageDigest::sha256(), secret.expose().as_bytes(), &[signed.as_bytes()]).unwrap();
         format!("Bearer {signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 

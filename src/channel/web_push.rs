@@ -22,10 +22,10 @@ use super::http::{Body, ConnectionOptions, HttpChannel, HttpRequest};
 use super::http::{authorization, max_in_flight, seconds_since_1970_in, seconds_valid};
 use super::{
     Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, Provider, ProviderEndpoint, Repeat, SendResult,
+    push_content,
 };
-use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
-use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::domain::secret::Credential;
 use subscription::Subscription;
 
@@ -166,14 +166,8 @@ impl SealedMessages {
 
     /// What the service worker gets.
     fn text(&self, message: &OutboundMessage) -> String {
-        let (title, body) = match &message.rendered {
-            RenderedMessage::Push { title, body } => (title.reveal(), body.reveal()),
-            RenderedMessage::Sms { .. } | RenderedMessage::Email { .. } => ("", ""),
-        };
-        let hides = message.code.is_some() && !self.settings.show_code_on_lock_screen;
-        let notification = if hides { json!({ "title": title }) } else { json!({ "title": title, "body": body }) };
-        let data = json!({ "title": title, "body": body, "reference": message.delivery });
-        json!({ "notification": notification, "data": data }).to_string()
+        let notification = push_content::shown(message, self.settings.show_code_on_lock_screen);
+        json!({ "notification": notification, "data": push_content::data(message) }).to_string()
     }
 
     /// `None` if the contact is no subscription or the cryptographic library fails.
@@ -222,10 +216,6 @@ impl HttpProvider for SealedMessages {
 
     fn error_code(&self, _: &[u8]) -> Option<String> {
         None
-    }
-
-    fn receipts(&self, _: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
-        Err(ReceiptRejection::Unsigned)
     }
 }
 

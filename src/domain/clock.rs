@@ -25,6 +25,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
     /// This time plus `span`; saturates.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {

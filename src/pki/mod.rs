@@ -104,7 +104,7 @@ pub enum Error {
 
 /// Rounds down to whole seconds, the resolution of certificates.
 fn asn1_time(at: Timestamp) -> Result<Asn1Time, ErrorStack> {
-    Asn1Time::from_unix(at.micros().div_euclid(1_000_000))
+    Asn1Time::from_unix(at.seconds())
 }
 
 /// The serial number of a certificate in upper-case hexadecimal, as `openssl x509 -serial` prints it.

@@ -25,7 +25,7 @@ const LIFETIME_MIN: Duration = Duration::from_mins(20);
 /// The tokens in use. Providers are built one by one and know nothing of each other, so what they share is here.
 static SHARED: Mutex<Vec<Weak<ProviderToken>>> = Mutex::new(Vec::new());
 
-/// What tells one key of a team from another: the ids, and the hash of the key.
+/// What identifies a key of a team: the ids, and the hash of the key.
 type TokenOwner = (String, String, [u8; 32]);
 
 pub(super) struct ProviderToken {
@@ -71,7 +71,7 @@ impl ProviderToken {
 
     fn sign(&self) -> Option<(HeaderName, HeaderValue)> {
         let (team, key_id, _) = &self.identity;
-        let now = SystemClock.now().micros().div_euclid(1_000_000);
+        let now = SystemClock.now().seconds();
         let token = self.key.token(&json!({ "alg": "ES256", "kid": key_id }), &json!({ "iss": team, "iat": now }));
         authorization(team, "private_key", "bearer", &Credential::new(token.ok()?)).ok()
     }

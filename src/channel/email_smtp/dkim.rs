@@ -16,7 +16,7 @@ use crate::domain::secret::Credential;
 /// The shortest RSA key, in bits (RFC 8301, section 3.2).
 const RSA_MIN: u32 = 2048;
 
-/// Headers that nobody may add to a signed mail: they are signed once more than they occur (RFC 6376, section 8.15).
+/// Headers that must not be added to a signed mail: they are signed once more than they occur (RFC 6376, section 8.15).
 const COMPLETE: [&str; 5] = ["from", "to", "subject", "date", "message-id"];
 
 /// The characters of a folded line. A header line may have more, but few programs write more.
@@ -82,7 +82,7 @@ impl DkimSigner {
             self.algorithm,
             self.domain,
             self.selector,
-            now.micros().div_euclid(1_000_000),
+            now.seconds(),
             folded(names),
         );
         let own = self::headers(&signature);

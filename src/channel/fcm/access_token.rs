@@ -142,7 +142,7 @@ impl AccessTokens {
     }
 
     fn claim(&self) -> Option<String> {
-        let now = SystemClock.now().micros() / 1_000_000;
+        let now = SystemClock.now().seconds();
         let head = json!({ "alg": "RS256", "typ": "JWT" });
         let claims =
             json!({ "iss": self.email, "scope": SCOPE, "aud": self.audience, "iat": now, "exp": now + CLAIM_SECONDS });

@@ -2,7 +2,7 @@
 //! only this one can reach (server-side request forgery).
 //!
 //! It is asked by the resolver of a client, which connects to the addresses that were checked and to no others, so a name cannot
-//! change its address in between. Addresses that are written in a URL need no resolver; they are checked beside it.
+//! change its address in between. Addresses that are written in a URL need no resolver; they are checked where the request is made.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -250,7 +250,7 @@ struct MessageCentre {
     running: Mutex<Vec<JoinHandle<()>>>,
     /// The bind that the next message tries first.
     turn: AtomicUsize,
-    /// The number of the next message, by which a phone tells the parts of two long ones apart.
+    /// The number of the next message, by which a phone does not mix up the parts of two long ones.
     number: AtomicU8,
     /// The binds end when this changes, or is dropped with the last user of the provider.
     closing: watch::Sender<bool>,

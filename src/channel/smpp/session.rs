@@ -1,6 +1,6 @@
 //! A bound session: submits messages, matches answers by their numbers, answers the centre, and notices when it is gone.
 //!
-//! One task owns the connection, so nothing is locked. How many messages are in flight is limited by whoever submits.
+//! One task owns the connection, so nothing is locked. How many messages are in flight is limited by the link that submits.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

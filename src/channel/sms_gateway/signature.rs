@@ -4,7 +4,8 @@ use openssl::hash::MessageDigest;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
-use crate::channel::{Error, receipt};
+use crate::channel::Error;
+use crate::channel::hmac::hmac;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Credential;
 
@@ -72,7 +73,7 @@ impl RequestSigner {
 
     /// The headers that prove `content` at `now`. None if the cryptographic library fails: the gateway then refuses the request.
     pub(super) fn headers(&self, content: &[u8], now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
-        let time = now.micros().div_euclid(1_000_000).to_string();
+        let time = now.seconds().to_string();
         let signed: &[&[u8]] =
             if self.timestamp_header.is_some() { &[time.as_bytes(), b".", content] } else { &[content] };
         let Some(signature) = self.signature(signed) else { return Vec::new() };
@@ -87,7 +88,7 @@ impl RequestSigner {
             HmacAlgorithm::Sha512 => MessageDigest::sha512(),
             HmacAlgorithm::Sha1 => MessageDigest::sha1(),
         };
-        let hmac = receipt::hmac(digest, secret, signed)?;
+        let hmac = hmac(digest, secret.expose().as_bytes(), signed).ok()?;
         let text = match encoding {
             SignatureEncoding::Hex => hex::encode(hmac),
             SignatureEncoding::Base64 => openssl::base64::encode_block(&hmac),

@@ -5,12 +5,12 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::rand::rand_bytes;
-use openssl::sign::Signer;
 use openssl::symm::{Cipher, encrypt_aead};
 use zeroize::Zeroizing;
 
 use super::subscription::Receiver;
 use crate::channel::es256::Es256Key;
+use crate::channel::hmac::hmac;
 
 /// The size of a record, which is also the most that push services must take (RFC 8030, section 7.2).
 const RECORD: u32 = 4096;
@@ -47,13 +47,8 @@ fn seal_with(receiver: &Receiver, text: &[u8], sender: &Es256Key, salt: [u8; SAL
 
 /// The first 32 bytes of HKDF with SHA-256 (RFC 5869).
 fn hkdf(salt: &[u8], secret: &[u8], info: &[u8]) -> Result<Vec<u8>, ErrorStack> {
-    let extracted = Zeroizing::new(hmac(salt, secret)?);
-    hmac(&extracted, &[info, &[1]].concat())
-}
-
-fn hmac(key: &[u8], text: &[u8]) -> Result<Vec<u8>, ErrorStack> {
-    let key = PKey::hmac(key)?;
-    Signer::new(MessageDigest::sha256(), &key)?.sign_oneshot_to_vec(text)
+    let extracted = Zeroizing::new(hmac(MessageDigest::sha256(), salt, &[secret])?);
+    hmac(MessageDigest::sha256(), &extracted, &[info, &[1]])
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::super::test_servers;
 use super::*;
 use crate::domain::contact::{Channel, Contact};
+use crate::domain::outbound_message::RenderedMessage;
 use crate::domain::secret::RenderedText;
 
 fn section(changes: &Value) -> Value {

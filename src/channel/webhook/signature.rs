@@ -3,12 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openssl::hash::MessageDigest;
-use openssl::pkey::{PKey, Private};
-use openssl::sign::Signer;
 use reqwest::header::{HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
 use crate::channel::Error;
+use crate::channel::hmac::hmac;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Credential;
 
@@ -17,14 +16,14 @@ const SECRET_MIN: usize = 24;
 const SECRET_MAX: usize = 64;
 
 /// The secrets that sign, the current one first.
-pub(super) struct SigningSecrets(Vec<PKey<Private>>);
+pub(super) struct SigningSecrets(Vec<Zeroizing<Vec<u8>>>);
 
 impl SigningSecrets {
     pub(super) fn new(name: &str, current: &Credential, previous: Option<&Credential>) -> Result<Self, Error> {
         let keys = [("secret", Some(current)), ("previous_secret", previous)];
         let read = keys.into_iter().filter_map(|(key, secret)| Some((key, secret?))).map(|(key, secret)| {
             let expected = format!("{key}: expected whsec_ and {SECRET_MIN} to {SECRET_MAX} bytes in base64");
-            hmac_key(secret).ok_or_else(|| Error::new(name, expected))
+            bytes_of(secret).ok_or_else(|| Error::new(name, expected))
         });
         Ok(Self(read.collect::<Result<_, _>>()?))
     }
@@ -32,8 +31,8 @@ impl SigningSecrets {
     /// The headers of a request with this body, which is sent `at`. Without a signature if the cryptographic library fails: receivers
     /// refuse that.
     pub(super) fn headers(&self, id: &str, at: Timestamp, body: &str) -> Vec<(HeaderName, HeaderValue)> {
-        let seconds = at.micros().div_euclid(1_000_000).to_string();
-        let signatures = self.0.iter().filter_map(|key| signature(key, &format!("{id}.{seconds}.{body}")));
+        let seconds = at.seconds().to_string();
+        let signatures = self.0.iter().filter_map(|secret| signature(secret, &format!("{id}.{seconds}.{body}")));
         let headers = [
             ("webhook-id", id.to_owned()),
             ("webhook-timestamp", seconds.clone()),
@@ -45,13 +44,13 @@ impl SigningSecrets {
     }
 }
 
-fn hmac_key(secret: &Credential) -> Option<PKey<Private>> {
+fn bytes_of(secret: &Credential) -> Option<Zeroizing<Vec<u8>>> {
     let bytes = Zeroizing::new(STANDARD.decode(secret.expose().trim().strip_prefix("whsec_")?).ok()?);
-    (SECRET_MIN..=SECRET_MAX).contains(&bytes.len()).then(|| PKey::hmac(&bytes).ok())?
+    (SECRET_MIN..=SECRET_MAX).contains(&bytes.len()).then_some(bytes)
 }
 
-fn signature(key: &PKey<Private>, text: &str) -> Option<String> {
-    let signature = Signer::new(MessageDigest::sha256(), key).ok()?.sign_oneshot_to_vec(text.as_bytes()).ok()?;
+fn signature(secret: &[u8], text: &str) -> Option<String> {
+    let signature = hmac(MessageDigest::sha256(), secret, &[text.as_bytes()]).ok()?;
     Some(format!("v1,{}", STANDARD.encode(signature)))
 }
 

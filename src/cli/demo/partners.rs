@@ -4,7 +4,6 @@
 //! to it; `partner`, what it is; and `contact`, if it takes only one of its own. Then it writes an object for each message: `text`, or
 //! `error` for one that it does not understand. It ends with its standard input.
 
-use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -66,8 +65,7 @@ struct Partner {
 impl Partner {
     /// Starts the partner of a kind; `None` if there is none.
     async fn start(kind: &str) -> anyhow::Result<Option<Self>> {
-        let program = PathBuf::from(PARTNERS);
-        let mut command = Command::new(&program);
+        let mut command = Command::new(PARTNERS);
         command.arg(kind).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().map_err(|error| {
             let what = format!("{PARTNERS} cannot be started ({error})");

@@ -53,7 +53,7 @@ impl ReceiptSender {
 
     async fn send(&mut self, reference: &str) -> anyhow::Result<()> {
         let body = json!({ "reference": reference, "status": "delivered" }).to_string();
-        let time = (SystemClock.now().micros() / 1_000_000).to_string();
+        let time = SystemClock.now().seconds().to_string();
         let mut signer = Signer::new(MessageDigest::sha256(), &self.key)?;
         signer.update(format!("{time}.{body}").as_bytes())?;
         let signature = openssl::base64::encode_block(&signer.sign_to_vec()?);

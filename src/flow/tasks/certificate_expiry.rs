@@ -65,7 +65,7 @@ impl ExpiryMonitor {
         let mut state = self.state();
         for (name, end) in state.ends() {
             #[expect(clippy::cast_precision_loss, reason = "whole seconds up to the year 285 million")]
-            let seconds = end.micros().div_euclid(1_000_000) as f64;
+            let seconds = end.seconds() as f64;
             metrics::gauge!("otpost_certificate_expiry_timestamp_seconds", "certificate" => name.clone()).set(seconds);
             match state.due(&name, end, now) {
                 Some(ExpiryWarning::Ended) => tracing::error!(certificate = name, %end, "certificate has expired"),

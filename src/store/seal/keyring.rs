@@ -249,7 +249,7 @@ fn key_file(path: &Path, error: &io::Error) -> Error {
 }
 
 fn epoch_at(now: Timestamp) -> Epoch {
-    let seconds = now.micros() / 1_000_000;
+    let seconds = now.seconds();
     Epoch::try_from(seconds / EPOCH.as_secs().cast_signed()).unwrap_or(1).max(1)
 }
 
