@@ -130,7 +130,7 @@ async fn another_library_finds_the_signature_of_a_mail_valid_and_of_a_changed_on
                 python::run(include_str!("../support/dkim.py"), &asked)
             };
             assert_eq!(valid(&mail), "True", "{kind}\n{mail}");
-            // What relays may do, and what nobody may do.
+            // A relay may change spaces, and nothing else.
             assert_eq!(valid(&mail.replace("Auto-Submitted: auto", "Auto-Submitted:  auto")), "True", "{kind}");
             for changed in [
                 mail.replace("bank.example>", "evil.example>"),

@@ -122,7 +122,7 @@ async fn a_second_implementation_takes_a_code_and_its_padded_decimal_id_is_found
     let submitted = centre.event("submitted").await;
     assert_eq!((&submitted["to"], &submitted["data_coding"]), (&json!("48600100200"), &json!(0)));
     assert!(submitted["text"].as_str().unwrap().contains(&hex::encode("48151623")));
-    centre.tell(&json!({})).await;
+    centre.command(&json!({})).await;
     assert_eq!(centre.event("answered").await, 0);
     assert_eq!(gateway.last().await.line.state, "confirmed");
 }
@@ -131,7 +131,7 @@ async fn a_second_implementation_takes_a_code_and_its_padded_decimal_id_is_found
 async fn a_throttled_code_and_one_of_a_refused_bind_are_sent_by_the_next_provider() {
     let mut centre = MessageCentre::start(json!({})).await;
     let throttled = gateway(&mut centre, "").await;
-    centre.tell(&json!({ "answer": "ESME_RTHROTTLED" })).await;
+    centre.command(&json!({ "answer": "ESME_RTHROTTLED" })).await;
     posted(&throttled).await;
     let attempts = throttled.last().await.attempts;
     assert_eq!(attempts[0].outcome, Outcome::deferred(Cause::Throttled));
@@ -197,7 +197,7 @@ async fn a_long_text_is_put_together_again_however_its_parts_are_joined() {
 async fn answers_in_another_order_reach_their_messages() {
     let mut centre = MessageCentre::start(json!({})).await;
     let provider = provider(&centre, &json!({}));
-    centre.tell(&json!({ "answer": "hold" })).await;
+    centre.command(&json!({ "answer": "hold" })).await;
     let texts = ["one", "two", "three"];
 
     let (one, two, three, ids) =
@@ -207,7 +207,7 @@ async fn answers_in_another_order_reach_their_messages() {
                 let submitted = centre.event("submitted").await;
                 ids[submitted["text"].as_str().unwrap()] = submitted["id"].clone();
             }
-            centre.tell(&json!({ "release": true })).await;
+            centre.command(&json!({ "release": true })).await;
             ids
         });
 
@@ -219,13 +219,13 @@ async fn answers_in_another_order_reach_their_messages() {
 async fn messages_of_a_connection_that_is_closed_may_have_arrived_and_the_next_are_sent_again() {
     let mut centre = MessageCentre::start(json!({})).await;
     let provider = provider(&centre, &json!({}));
-    centre.tell(&json!({ "answer": "hold" })).await;
+    centre.command(&json!({ "answer": "hold" })).await;
 
     let (one, two, ()) = tokio::join!(send(&provider, "one"), send(&provider, "two"), async {
         for _ in 0..2 {
             centre.event("submitted").await;
         }
-        centre.tell(&json!({ "drop": true, "answer": "accept" })).await;
+        centre.command(&json!({ "drop": true, "answer": "accept" })).await;
     });
 
     for result in [one, two] {
@@ -251,12 +251,12 @@ async fn eventually_accepted(provider: &Arc<dyn Provider>) {
 async fn a_centre_that_never_answers_is_noticed_and_bound_anew() {
     let mut centre = MessageCentre::start(json!({})).await;
     let provider = provider(&centre, &json!({ "enquire_link": "1s", "timeout": "1s" }));
-    centre.tell(&json!({ "answer": "silent" })).await;
+    centre.command(&json!({ "answer": "silent" })).await;
 
     let (result, _) = tokio::join!(send(&provider, "one"), centre.event("submitted"));
 
     assert_eq!(result.outcome, Outcome::unknown(Cause::TimedOut));
-    centre.tell(&json!({ "answer": "accept" })).await;
+    centre.command(&json!({ "answer": "accept" })).await;
     centre.event("bound").await;
     eventually_accepted(&provider).await;
 }

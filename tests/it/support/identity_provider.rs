@@ -1,16 +1,14 @@
 //! An identity provider that is not ours: oidc-provider of npm, and a browser that signs in there.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::Gateway;
 use super::console::{Request, hidden};
-use super::node;
+use super::node::NodeServer;
 use super::sender::Answer;
 
 const SCRIPT: &str = include_str!("identity_provider.js");
@@ -19,31 +17,18 @@ const SCRIPT: &str = include_str!("identity_provider.js");
 pub(crate) const PUBLIC_URL: &str = "http://console.localhost";
 
 pub(crate) struct IdentityProvider {
-    process: Child,
-    address: SocketAddr,
+    server: NodeServer,
     client: Value,
     /// One for each user, who stays signed in there.
     browsers: Mutex<BTreeMap<String, IdentityBrowser>>,
 }
 
-impl Drop for IdentityProvider {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 impl IdentityProvider {
     /// It is started, and knows neither its client nor its users.
     pub(crate) fn start() -> Self {
-        let mut node = Command::new("node");
-        node.args(["--no-warnings", "-e", SCRIPT]).env("NODE_PATH", node::packages());
-        let mut process = node.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], line.trim().parse().unwrap()));
+        let server = NodeServer::start(SCRIPT, &[]);
         let client = json!({ "algorithm": "RS256", "method": "client_secret_basic" });
-        Self { process, address, client, browsers: Mutex::default() }
+        Self { server, client, browsers: Mutex::default() }
     }
 
     /// How it signs ID tokens, and how it takes the secret.
@@ -59,12 +44,12 @@ impl IdentityProvider {
              [console.oidc]\nissuer = \"http://{}\"\nclient_id = \"otpost\"\nclient_secret = \"a secret: with / and +\"\n\
              [[console.oidc.group]]\nname = \"Staff/viewers\"\nroles = [\"viewer\"]\n\
              [[console.oidc.group]]\nname = \"admins\"\nroles = [\"admin\", \"security\"]\n",
-            self.address
+            self.server.address
         )
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address
     }
 
     /// Its users from now on, each with groups.
@@ -74,13 +59,13 @@ impl IdentityProvider {
         asked["redirect"] = json!(format!("{PUBLIC_URL}/sso/callback"));
         asked["logout"] = json!(format!("http://{}/sso/logout", gateway.console_address()));
         asked["users"] = json!(users);
-        Request::put("/test", &asked.to_string()).send(self.address).await.expect_status(200);
+        Request::put("/test", &asked.to_string()).send(self.server.address).await.expect_status(200);
     }
 
     /// Answers the questions of a browser that was sent to `url`, until it is sent back to the console. Returns the path there.
     pub(crate) async fn sign_in(&self, url: &str, login: &str) -> String {
         let mut browsers = self.browsers.lock().await;
-        let new = || IdentityBrowser { address: self.address, cookies: BTreeMap::new() };
+        let new = || IdentityBrowser { address: self.server.address, cookies: BTreeMap::new() };
         let browser = browsers.entry(login.to_owned()).or_insert_with(new);
         let mut answer = browser.send(Request::get(path_of(url))).await;
         for _ in 0..10 {
@@ -105,7 +90,7 @@ impl IdentityProvider {
 
     /// How often its keys were asked for.
     pub(crate) async fn keys_asked_for(&self) -> u32 {
-        Request::get("/test").send(self.address).await.expect_status(200).body.parse().unwrap()
+        Request::get("/test").send(self.server.address).await.expect_status(200).body.parse().unwrap()
     }
 
     /// Signs the user out there; clients are informed before it answers.

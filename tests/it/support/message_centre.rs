@@ -43,13 +43,13 @@ impl MessageCentre {
         let commands = process.stdin.take().unwrap();
         let events = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut centre = Self { _process: process, commands, events, port: 0 };
-        centre.tell(first).await;
+        centre.command(first).await;
         centre.port = centre.event("port").await.as_u64().unwrap().try_into().unwrap();
         centre
     }
 
     /// How it behaves from now on, or what it does now.
-    pub(crate) async fn tell(&mut self, command: &Value) {
+    pub(crate) async fn command(&mut self, command: &Value) {
         self.commands.write_all(format!("{command}\n").as_bytes()).await.unwrap();
     }
 
@@ -75,7 +75,7 @@ impl MessageCentre {
 
     /// Reports on a message, and returns the status of the answer.
     pub(crate) async fn receipt(&mut self, receipt: Value) -> Value {
-        self.tell(&json!({ "receipt": receipt })).await;
+        self.command(&json!({ "receipt": receipt })).await;
         self.event("answered").await
     }
 

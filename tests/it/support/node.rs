@@ -1,7 +1,9 @@
 //! Programs that are not ours, in the packages for Node.js that `tests/run` sets up.
 
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 
 use serde_json::Value;
@@ -33,4 +35,39 @@ pub(crate) fn run(script: &str, asked: &[Value]) -> Vec<Value> {
 pub(crate) async fn drive(script: &str, asked: Value) -> Value {
     let script = format!("{script}\n{}", include_str!("drive.js"));
     tokio::task::spawn_blocking(move || run(&script, &[asked])).await.unwrap().remove(0)
+}
+
+/// A server in a process of its own, which ends with this value.
+pub(crate) struct NodeServer {
+    process: Child,
+    lines: BufReader<ChildStdout>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Drop for NodeServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl NodeServer {
+    /// Starts `script`, whose first line is its port on this machine.
+    pub(crate) fn start(script: &str, arguments: &[&str]) -> Self {
+        let mut node = Command::new("node");
+        node.args(["--no-warnings", "-e", script]).args(arguments).env("NODE_PATH", packages());
+        let mut process = node.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap());
+        let mut server = Self { process, lines, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let port = server.line();
+        server.address.set_port(port.trim().parse().unwrap());
+        server
+    }
+
+    /// The next line that it writes.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line
+    }
 }
