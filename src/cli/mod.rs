@@ -23,6 +23,7 @@ mod progress_bar;
 mod provider;
 mod recipient;
 mod remote;
+mod remote_export;
 mod report;
 mod restore;
 mod route;

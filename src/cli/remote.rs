@@ -1,11 +1,12 @@
 //! `--server`: commands that ask the console of a gateway on another machine, with a token, instead of the database of this one.
 
+use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Certificate, Client, Identity, Method, StatusCode, Url};
+use reqwest::{Certificate, Client, Identity, Method, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,6 +22,9 @@ const PREFIX: &str = "/api/v1";
 
 /// A search of a large database takes seconds; a dossier or an import takes longer.
 const TIMEOUT: Duration = Duration::from_mins(2);
+
+/// A file may have hundreds of megabytes.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// The variable that holds a token.
 const TOKEN_VARIABLE: &str = "OTPOST_TOKEN";
@@ -183,6 +187,21 @@ impl RemoteGateway {
         self.document(self.request(Method::PUT, path, &(), Some(self.written(body)?)).await?)
     }
 
+    /// Writes a file to `to` as it arrives.
+    pub(super) async fn download(&self, path: &[&str], to: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+        let request = self.prepared(Method::GET, path, &()).timeout(DOWNLOAD_TIMEOUT);
+        let mut answer = request.send().await.map_err(|error| self.unreachable(error))?;
+        let status = answer.status();
+        if !status.is_success() {
+            let body = answer.bytes().await.map_err(|error| self.unreachable(error))?;
+            return Err(self.refused(status, &body).into());
+        }
+        while let Some(part) = answer.chunk().await.map_err(|error| self.unreachable(error))? {
+            to.write_all(&part)?;
+        }
+        Ok(to.flush()?)
+    }
+
     fn written(&self, body: &impl Serialize) -> Result<Vec<u8>, RemoteError> {
         serde_json::to_vec(body).map_err(|_| self.not_ours(StatusCode::BAD_REQUEST))
     }
@@ -194,6 +213,16 @@ impl RemoteGateway {
         query: &impl Serialize,
         body: Option<Vec<u8>>,
     ) -> Result<(StatusCode, Vec<u8>), RemoteError> {
+        let mut request = self.prepared(method, path, query);
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let answer = request.send().await.map_err(|error| self.unreachable(error))?;
+        let (status, bytes) = (answer.status(), answer.bytes().await.map_err(|error| self.unreachable(error))?);
+        if status.is_success() { Ok((status, bytes.into())) } else { Err(self.refused(status, &bytes)) }
+    }
+
+    fn prepared(&self, method: Method, path: &[&str], query: &impl Serialize) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
@@ -203,15 +232,11 @@ impl RemoteGateway {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             url.query_pairs_mut().append_pair(name, &text);
         }
-        let mut request = self.client.request(method, url).header(AUTHORIZATION, self.authorization.clone());
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
-        }
-        let unreachable =
-            |error: reqwest::Error| RemoteError::Unreachable { server: self.name(), why: chain(&error.without_url()) };
-        let answer = request.send().await.map_err(unreachable)?;
-        let (status, bytes) = (answer.status(), answer.bytes().await.map_err(unreachable)?);
-        if status.is_success() { Ok((status, bytes.into())) } else { Err(self.refused(status, &bytes)) }
+        self.client.request(method, url).header(AUTHORIZATION, self.authorization.clone())
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> RemoteError {
+        RemoteError::Unreachable { server: self.name(), why: chain(&error.without_url()) }
     }
 
     fn document<T: DeserializeOwned>(&self, (status, body): (StatusCode, Vec<u8>)) -> Result<T, RemoteError> {

@@ -11,13 +11,14 @@ use serde_json::json;
 
 use super::progress_bar::progress_bar;
 use super::remote::{RemoteError, RemoteGateway, ServerArgs};
-use super::{ConfigFile, Usage, config_file, time};
+use super::{ConfigFile, Usage, config_file, remote_export, time};
+use crate::flow::report_export::DELIVERIES;
 use crate::flow::reporting::{self, Period, ReportRequest};
 use crate::report::columns::SummedReport;
 use crate::report::format::ReportFormat;
 use crate::report::writer::ReportWriter;
 use crate::store::Store;
-use target::{ReportTarget, TargetArgs};
+use target::{ReportTarget, TargetArgs, WholeTarget};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -95,16 +96,14 @@ async fn write(args: &Args, summed: Option<SummedReport>) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-// The gateway writes the report, in the form that is asked for.
+// The gateway writes the report, in the form that is asked for: at once, or as a file when it may be long or is a spreadsheet.
 async fn ask(
     remote: &RemoteGateway,
     args: &Args,
     summed: Option<SummedReport>,
     request: &ReportRequest,
 ) -> anyhow::Result<ExitCode> {
-    let here = || Usage("report deliveries is made on the machine of the gateway, without --server".to_owned());
-    let report = summed.ok_or_else(here)?;
-    let query = json!({
+    let mut order = json!({
         "from": request.from.to_jiff().to_string(),
         "to": request.to.to_jiff().to_string(),
         "by": args.by.map(|by| match by {
@@ -113,10 +112,19 @@ async fn ask(
             Period::Month => "month",
         }),
         "zone": request.zone.iana_name(),
-        "format": args.target.remote_format()?,
+        "format": args.target.format_name(),
     });
-    let text = remote.get_text(&["reports", report.name()], &query).await.map_err(RemoteError::explained)?;
-    args.target.write_whole(&text)?;
+    if let Some(report) = summed.filter(|_| args.target.is_plain()) {
+        let text = remote.get_text(&["reports", report.name()], &order).await.map_err(RemoteError::explained)?;
+        args.target.write_whole(&text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    order["report"] = summed.map_or(DELIVERIES, SummedReport::name).into();
+    order["delimiter"] = args.target.delimiter.to_string().into();
+    order["bom"] = args.target.bom.into();
+    let mut target = WholeTarget::open(&args.target)?;
+    remote_export::fetch(remote, "reports", &order, target.writer()).await.map_err(|error| target.explain(error))?;
+    target.finish()?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -22,6 +22,9 @@ use crate::store::{self, Store};
 /// More rows are for `otpost report`, which writes them without a limit.
 const ROWS_MAX: u64 = 2_000_000;
 
+/// The report of all attempts, which does not sum.
+pub const DELIVERIES: &str = "deliveries";
+
 /// Why a report is not begun.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -38,12 +41,14 @@ pub struct ReportOrder {
     pub report: Option<SummedReport>,
     pub request: ReportRequest,
     pub format: ReportFormat,
+    /// Of CSV.
+    pub style: Style,
 }
 
 impl ReportOrder {
     /// The name of the report, as in the command.
     pub fn name(&self) -> &'static str {
-        self.report.map_or("deliveries", SummedReport::name)
+        self.report.map_or(DELIVERIES, SummedReport::name)
     }
 }
 
@@ -76,9 +81,7 @@ pub async fn start(
 }
 
 async fn write(store: &Store, order: &ReportOrder, file: File, progress: &ExportProgress) -> Result<(), String> {
-    // Excel knows UTF-8 by the mark; programs do without.
-    let style = Style { delimiter: ',', bom: order.format == ReportFormat::Csv, raw: false };
-    let mut limited = RowLimit { to: order.format.to_file(file, style), left: ROWS_MAX };
+    let mut limited = RowLimit { to: order.format.to_file(file, order.style), left: ROWS_MAX };
     let progress = |done, all| progress.set(done, all);
     let written = match order.report {
         Some(report) => reporting::summed(store, report, &order.request, &mut limited, &progress).await,

@@ -20,6 +20,13 @@ pub struct Style {
     pub raw: bool,
 }
 
+impl Style {
+    /// Whether fields can be told apart by this character: it is in no number and in no quotation.
+    pub fn may_delimit(character: char) -> bool {
+        !character.is_alphanumeric() && !matches!(character, '"' | '\r' | '\n' | '-' | '.' | '\'')
+    }
+}
+
 /// Writes CSV.
 pub struct Csv<W> {
     to: W,

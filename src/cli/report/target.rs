@@ -23,10 +23,10 @@ pub(super) struct TargetArgs {
     force: bool,
     /// Between the fields of CSV; Excel expects a semicolon where the decimal mark is a comma
     #[arg(long, value_name = "CHARACTER", default_value_t = ',')]
-    delimiter: char,
+    pub(super) delimiter: char,
     /// Begin CSV with a byte order mark, by which Excel knows UTF-8
     #[arg(long)]
-    bom: bool,
+    pub(super) bom: bool,
 }
 
 impl TargetArgs {
@@ -35,13 +35,14 @@ impl TargetArgs {
         self.out.is_none() && io::stdout().is_terminal()
     }
 
-    /// The format by the name that the API knows; options that it does not know are refused.
-    pub(super) fn remote_format(&self) -> Result<&'static str, Usage> {
-        if self.format == ReportFormat::Xlsx || self.bom || self.delimiter != ',' {
-            let text = "--format xlsx, --bom and --delimiter are for the machine of the gateway, without --server";
-            return Err(Usage(text.to_owned()));
-        }
-        Ok(self.format.into())
+    /// The format by the name that the API knows.
+    pub(super) fn format_name(&self) -> &'static str {
+        self.format.into()
+    }
+
+    /// Whether it is text without anything special, which the API answers at once.
+    pub(super) fn is_plain(&self) -> bool {
+        self.format != ReportFormat::Xlsx && !self.bom && self.delimiter == ','
     }
 
     /// Writes a report that is complete.
@@ -59,14 +60,13 @@ pub(super) struct ReportTarget {
 
 impl ReportTarget {
     pub(super) fn open(args: &TargetArgs) -> anyhow::Result<Self> {
-        if args.delimiter.is_alphanumeric() || matches!(args.delimiter, '"' | '\r' | '\n' | '-' | '.' | '\'') {
+        if !Style::may_delimit(args.delimiter) {
             let text = format!("--delimiter {:?}: expected a character such as , ; | or a tab", args.delimiter);
             return Err(Usage(text).into());
         }
         let style = Style { delimiter: args.delimiter, bom: args.bom, raw: false };
         let Some(path) = &args.out else {
             let stream = args.format.to_stream(io::BufWriter::new(io::stdout()), style);
-            let needs_file = || Usage("--format xlsx writes a file: name it with --out FILE".to_owned());
             return Ok(Self { writer: stream.ok_or_else(needs_file)?, file: None });
         };
         let file = NewFile::create(path, args.force).map_err(explained)?;
@@ -88,6 +88,49 @@ impl ReportTarget {
         drop(self.writer);
         Ok(self.file.map_or(Ok(()), NewFile::finish)?)
     }
+}
+
+/// Gets a report that the gateway wrote.
+pub(super) struct WholeTarget {
+    to: Box<dyn Write + Send>,
+    file: Option<NewFile>,
+}
+
+impl WholeTarget {
+    pub(super) fn open(args: &TargetArgs) -> anyhow::Result<Self> {
+        let Some(path) = &args.out else {
+            let is_text = args.format != ReportFormat::Xlsx;
+            return if is_text {
+                Ok(Self { to: Box::new(io::stdout()), file: None })
+            } else {
+                Err(needs_file().into())
+            };
+        };
+        let file = NewFile::create(path, args.force).map_err(explained)?;
+        Ok(Self { to: Box::new(file.file()?), file: Some(file) })
+    }
+
+    pub(super) fn writer(&mut self) -> &mut (dyn Write + Send) {
+        &mut *self.to
+    }
+
+    /// An error of writing, with the name of the file; any other one as it is.
+    pub(super) fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        match (&self.file, error.downcast::<io::Error>()) {
+            (Some(file), Ok(error)) => file.explain(error).into(),
+            (None, Ok(error)) => error.into(),
+            (_, Err(error)) => error,
+        }
+    }
+
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        drop(self.to);
+        Ok(self.file.map_or(Ok(()), NewFile::finish)?)
+    }
+}
+
+fn needs_file() -> Usage {
+    Usage("--format xlsx writes a file: name it with --out FILE".to_owned())
 }
 
 fn explained(error: Error) -> anyhow::Error {

@@ -6,6 +6,7 @@
 mod audit;
 mod caller;
 mod deliveries;
+mod exports;
 mod guard;
 mod json_body;
 pub(super) mod openapi;
@@ -40,6 +41,7 @@ pub(super) fn routes(service: &mut ServiceConfig) {
         .configure(routing::routes)
         .configure(reports::routes)
         .configure(audit::routes)
+        .configure(exports::routes)
         .default_service(web::to(not_found));
     service.service(scope);
 }

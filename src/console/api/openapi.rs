@@ -9,7 +9,7 @@ use utoipa::openapi::{Content, License, Ref};
 use utoipa::{OpenApi, ToSchema};
 
 use super::problem::{ApiProblem, PROBLEM_JSON, ProblemCode, ProblemField};
-use super::{audit, deliveries, overview, providers, recipients, reports, routing, templates};
+use super::{audit, deliveries, exports, overview, providers, recipients, reports, routing, templates};
 
 const ABOUT: &str = "\
 What the pages of the console show and do, for programs. Every request carries a token, `Authorization: Bearer otp_...`, which \
@@ -48,6 +48,12 @@ details (RFC 9457) with a stable `code`; they name fields and never repeat value
         reports::report,
         audit::events,
         audit::state,
+        exports::report,
+        exports::report_state,
+        exports::report_file,
+        exports::bundle,
+        exports::bundle_state,
+        exports::bundle_file,
     ),
     components(schemas(ApiProblem, ProblemCode, ProblemField))
 )]

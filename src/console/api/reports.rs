@@ -8,19 +8,19 @@ use actix_web::http::Method;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use strum::IntoEnumIterator;
 
 use super::caller::Caller;
 use super::problem::{ApiProblem, resource};
 use crate::console::Console;
 use crate::domain::access::Action;
+use crate::domain::clock::Timestamp;
 use crate::domain::written::time::parse;
 use crate::flow::reporting::{self, Period, ReportRequest};
 use crate::report::columns::SummedReport;
 use crate::report::csv::Style;
 use crate::report::format::ReportFormat;
 
-/// Days of a report. `otpost report` has no limit.
+/// Days of a report that is the answer itself.
 const DAYS_MAX: u64 = 400;
 
 pub(super) fn routes(service: &mut ServiceConfig) {
@@ -60,8 +60,13 @@ async fn report(
     Query(asked): Query<AskedSums>,
 ) -> Result<HttpResponse, ApiProblem> {
     caller.require(&console, Action::ViewReports).await?;
-    let report = SummedReport::iter().find(|it| it.name() == *name).ok_or_else(ApiProblem::not_found)?;
-    let request = request(&console, &asked)?;
+    let report: SummedReport = name.parse().map_err(|_| ApiProblem::not_found())?;
+    let from = asked.from.as_deref().unwrap_or("today");
+    let request = request(&console, from, asked.to.as_deref(), asked.by.as_deref(), asked.zone.as_deref())?;
+    if request.to.since(request.from).as_secs() / 86_400 > DAYS_MAX {
+        let problem = format!("a report here has at most {DAYS_MAX} days; ask for a file, POST /exports/reports");
+        return Err(ApiProblem::invalid("from", problem));
+    }
     let format = asked.format.as_deref().unwrap_or("json");
     let format: ReportFormat =
         format.parse().map_err(|_| ApiProblem::invalid("format", "expected json, csv, csv-raw or table"))?;
@@ -80,25 +85,21 @@ async fn report(
     Ok(HttpResponse::Ok().content_type(content_type).body(written.bytes()))
 }
 
-fn request(console: &Console, asked: &AskedSums) -> Result<ReportRequest, ApiProblem> {
-    let zone = match asked.zone.as_deref() {
+/// The range and the periods of a report, as they are written.
+pub(super) fn request(
+    console: &Console,
+    from: &str,
+    to: Option<&str>,
+    by: Option<&str>,
+    zone: Option<&str>,
+) -> Result<ReportRequest, ApiProblem> {
+    let zone = match zone {
         None => TimeZone::UTC,
         Some(name) => TimeZone::get(name)
             .map_err(|_| ApiProblem::invalid("zone", "expected a time zone such as Europe/Warsaw"))?,
     };
-    let now = console.clocks.wall.now().to_jiff().to_zoned(zone.clone());
-    let at = |field: &str, text: &str| parse(text, &now).map_err(|problem| ApiProblem::invalid(field, problem));
-    let from = at("from", asked.from.as_deref().unwrap_or("today"))?;
-    let to = at("to", asked.to.as_deref().unwrap_or("now"))?;
-    if to <= from {
-        let problem = format!("the range ends before it begins: from {from} to {to}");
-        return Err(ApiProblem::invalid("to", problem));
-    }
-    if to.since(from).as_secs() / 86_400 > DAYS_MAX {
-        let problem = format!("a report here has at most {DAYS_MAX} days; otpost report on the machine has no limit");
-        return Err(ApiProblem::invalid("from", problem));
-    }
-    let by = match asked.by.as_deref() {
+    let (from, to) = range(console, from, to, Some(&zone))?;
+    let by = match by {
         None => None,
         Some("hour") => Some(Period::Hour),
         Some("day") => Some(Period::Day),
@@ -106,6 +107,23 @@ fn request(console: &Console, asked: &AskedSums) -> Result<ReportRequest, ApiPro
         Some(_) => return Err(ApiProblem::invalid("by", "expected hour, day or month")),
     };
     Ok(ReportRequest { from, to, by, zone })
+}
+
+/// A range of time that ends after it begins, and now if no end is written; `today` begins at midnight of `zone`, or of UTC.
+pub(super) fn range(
+    console: &Console,
+    from: &str,
+    to: Option<&str>,
+    zone: Option<&TimeZone>,
+) -> Result<(Timestamp, Timestamp), ApiProblem> {
+    let now = console.clocks.wall.now().to_jiff().to_zoned(zone.cloned().unwrap_or(TimeZone::UTC));
+    let at = |field: &str, text: &str| parse(text, &now).map_err(|problem| ApiProblem::invalid(field, problem));
+    let (from, to) = (at("from", from)?, at("to", to.unwrap_or("now"))?);
+    if to <= from {
+        let problem = format!("the range ends before it begins: from {from} to {to}");
+        return Err(ApiProblem::invalid("to", problem));
+    }
+    Ok((from, to))
 }
 
 /// What a writer wrote, to be read when it is done.

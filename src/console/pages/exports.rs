@@ -89,7 +89,7 @@ pub(super) async fn answer(
         Err(error) => return Err(PageError::Export(error)),
     };
     console.exports.wait(id, AT_ONCE).await;
-    match download(console, id, user) {
+    match download(console, id, &user.user) {
         Some(answer) => Ok(answer),
         None => Ok(see_other(&format!("/exports/{id}"))),
     }
@@ -113,12 +113,13 @@ async fn state(console: Data<Console>, user: SignedIn, id: Path<Uuid>) -> Result
 
 async fn file(console: Data<Console>, user: SignedIn, id: Path<Uuid>) -> Result<HttpResponse, PageError> {
     asked(&console, &user, *id).await?;
-    download(&console, *id, &user).ok_or(PageError::NotFound)
+    download(&console, *id, &user.user).ok_or(PageError::NotFound)
 }
 
-fn download(console: &Console, id: Uuid, user: &SignedIn) -> Option<HttpResponse> {
-    let order = console.exports.view(id, &user.user)?.order;
-    let (file, size) = console.exports.file(id, &user.user)?;
+/// The file, if it is ready and `owner` asked for it.
+pub(in crate::console) fn download(console: &Console, id: Uuid, owner: &str) -> Option<HttpResponse> {
+    let order = console.exports.view(id, owner)?.order;
+    let (file, size) = console.exports.file(id, owner)?;
     let chunks = stream::try_unfold((file, 0), move |(file, at)| async move {
         if at >= size {
             return Ok(None);

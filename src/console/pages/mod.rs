@@ -12,6 +12,7 @@ pub(super) mod templates;
 mod upkeep;
 
 pub(super) use deliveries::dossier_of;
+pub(super) use exports::download;
 pub(super) use recipients::{FileImport, import_file};
 
 use actix_web::HttpResponse;

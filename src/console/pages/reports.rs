@@ -18,12 +18,10 @@ use crate::console::Console;
 use crate::console::access::SignedIn;
 use crate::domain::access::Action;
 use crate::domain::written::time::parse;
+use crate::flow::report_export::DELIVERIES;
 use crate::flow::reporting::{Period, ReportRequest};
 use crate::report::columns::SummedReport;
 use crate::report::format::ReportFormat;
-
-/// The report of all attempts, which does not sum.
-const DELIVERIES: &str = "deliveries";
 
 pub(super) fn routes(service: &mut ServiceConfig) {
     service
@@ -78,7 +76,7 @@ fn summed(name: &str) -> Result<Option<SummedReport>, PageError> {
     if name == DELIVERIES {
         return Ok(None);
     }
-    SummedReport::iter().find(|it| it.name() == name).map(Some).ok_or(PageError::NotFound)
+    name.parse().map(Some).map_err(|_| PageError::NotFound)
 }
 
 const fn about(report: Option<SummedReport>) -> &'static str {

@@ -10,6 +10,7 @@ use crate::console::access::SignedIn;
 use crate::console::pages::{PageError, exports, require};
 use crate::domain::access::Action;
 use crate::flow::report_export::{self, ReportOrder};
+use crate::report::csv::Style;
 use crate::report::format::ReportFormat;
 
 #[derive(Deserialize)]
@@ -33,7 +34,9 @@ pub(super) async fn export(
     let by = if report.is_some() { by } else { String::new() };
     let request = AskedReport { from, to, by }.request(&local_now(&console)).map_err(PageError::Invalid)?;
     let format = format.parse().map_err(|_| PageError::Invalid(format!("the format is {}", ReportFormat::NAMES)))?;
-    let order = ReportOrder { report, request, format };
+    // Excel knows UTF-8 by the mark; programs do without.
+    let style = Style { delimiter: ',', bom: format == ReportFormat::Csv, raw: false };
+    let order = ReportOrder { report, request, format, style };
     let at = console.clocks.steady.now();
     let who = (user.user.as_str(), user.actor());
     match report_export::start(&console.exports, &console.store, order, who, at).await {

@@ -10,10 +10,10 @@ use crate::support::api::Program;
 use crate::support::{Gateway, locked, otp, recipient};
 
 /// What a command printed.
-struct Printed {
-    code: i32,
-    out: String,
-    err: String,
+pub(super) struct Printed {
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
 async fn run(arguments: Vec<String>, token: Option<String>) -> Printed {
@@ -34,7 +34,7 @@ async fn here(gateway: &Gateway, line: &str) -> Printed {
     run([words(line), vec!["--config".to_owned(), file]].concat(), None).await
 }
 
-async fn there(gateway: &Gateway, program: &Program, line: &str) -> Printed {
+pub(super) async fn there(gateway: &Gateway, program: &Program, line: &str) -> Printed {
     let server = format!("http://{}", gateway.console_address());
     run([words(line), vec!["--server".to_owned(), server]].concat(), Some(program.token.clone())).await
 }
@@ -69,6 +69,9 @@ async fn a_command_prints_the_same_with_server_as_without() {
         "report summary --from 7d",
         "report providers --from 7d --by day --format csv",
         "report costs --from 7d --format json",
+        "report deliveries --from 7d --format csv-raw",
+        "report deliveries --from 7d --format json",
+        "report summary --from 7d --format csv --bom --delimiter ;",
         "audit list --kind user_added",
         "audit list --kind user_added --json",
     ] {
@@ -155,8 +158,8 @@ async fn an_error_names_the_server_the_status_and_what_to_do() {
         ("provider drain primary", 2, "--reason"),
         ("delivery list --recipient storage_customer:4711", 2, "--recipient: no recipient has this storage_customer"),
         ("delivery show 0195d3a0-0000-7000-8000-000000000000", 2, "no delivery or notification has the id"),
-        ("report deliveries", 2, "without --server"),
-        ("report summary --format xlsx --out x.xlsx", 2, "without --server"),
+        ("report deliveries", 1, "403"),
+        ("audit export --from 1d bundle", 1, "403"),
         ("template pull --dir templates", 2, "source = \"console\""),
     ] {
         let printed = there(&gateway, &program, line).await;

@@ -58,6 +58,17 @@ fn operations() -> Vec<(&'static str, &'static str, Value, Action)> {
         ("GET", "/reports/{name}", Value::Null, Action::ViewReports),
         ("GET", "/audit/events", Value::Null, Action::ViewAudit),
         ("GET", "/audit/state", Value::Null, Action::ViewAudit),
+        (
+            "POST",
+            "/exports/reports",
+            json!({ "report": "summary", "from": "today", "format": "csv" }),
+            Action::ExportReports,
+        ),
+        ("GET", "/exports/reports/{id}", Value::Null, Action::ExportReports),
+        ("GET", "/exports/reports/{id}/file", Value::Null, Action::ExportReports),
+        ("POST", "/exports/audit", json!({ "from": "today" }), Action::ExportAudit),
+        ("GET", "/exports/audit/{id}", Value::Null, Action::ExportAudit),
+        ("GET", "/exports/audit/{id}/file", Value::Null, Action::ExportAudit),
     ]
 }
 

@@ -4,6 +4,7 @@ mod certificates;
 mod changes;
 mod command_line;
 mod description;
+mod exports;
 mod matrix;
 mod pages;
 mod reads;
