@@ -1,5 +1,6 @@
 //! Builds a gateway from its configuration, starts it and stops it gracefully. It decides nothing else.
 
+mod check;
 mod delivery;
 mod earlier_files;
 pub mod environment;
@@ -9,13 +10,13 @@ mod metrics_at_zero;
 mod parts;
 mod reload;
 mod routing;
+mod stop;
 mod tasks;
 mod templates;
 mod trust_error;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
@@ -30,14 +31,15 @@ use crate::flow::pause::DeliveryPause;
 use crate::flow::routing_publishing::{RoutingPublisher, RoutingSource};
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::flow::tasks::notary;
-use crate::flow::tasks::report_keeper;
 use crate::flow::template_publishing::TemplatePublisher;
 use crate::flow::users::Users;
 use crate::flow::worker::Worker;
 use crate::ingest::Listener;
 use crate::ops::GatewayStatus;
-use crate::server::HttpListener;
+use crate::ops::hand_over::HandOver;
+use crate::server::{HttpListener, ListenSockets};
 use crate::store::{OpenMode, Store};
+pub use check::check;
 use delivery::Delivery;
 use earlier_files::EarlierFiles;
 pub use error::Error;
@@ -46,12 +48,6 @@ pub use parts::Parts;
 use parts::{build, sign_on_of, users_of};
 use tasks::TaskParts;
 use templates::Texts;
-
-/// How long deliveries in flight may take after a stop was requested: one attempt and its settlement.
-const DRAIN: Duration = Duration::from_secs(9);
-
-/// How long the ingest listener may take to write its last rejections to the audit log.
-const AUDIT_FLUSH: Duration = Duration::from_secs(1);
 
 /// A running gateway.
 pub struct Gateway {
@@ -70,6 +66,8 @@ pub struct Gateway {
     audit_log: AuditLog,
     alarms: Arc<Alarms>,
     earlier_files: EarlierFiles,
+    sockets: Arc<ListenSockets>,
+    hand_over: Arc<HandOver>,
     started_with: ConfigValues,
     serving: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
@@ -148,13 +146,19 @@ impl Base {
 }
 
 impl Gateway {
-    /// Opens the database and the listeners, and starts to work. Deliveries that a crash left behind resume at once.
+    /// Starts a gateway that binds all of its addresses.
     pub async fn start(config: &Config, clocks: Clocks) -> Result<Self, Error> {
+        Self::start_on(Arc::default(), config, clocks).await
+    }
+
+    /// Opens the database and the listeners, and starts to work. Deliveries that a crash left behind resume at once.
+    /// `sockets` are those that another process has passed.
+    pub async fn start_on(sockets: Arc<ListenSockets>, config: &Config, clocks: Clocks) -> Result<Self, Error> {
         let built = build(config, &[])?;
         for provider in environment::unencrypted_providers(config) {
             tracing::warn!("{provider}; codes can be read on the way");
         }
-        metrics_at_zero::start(config, &built.providers);
+        metrics_at_zero::start(config, &built.providers, clocks.wall.now());
         let base = Base::open(config, clocks).await?;
         let file = Arc::new(ArcSwap::from_pointee(config.clone()));
         let loaded = LoadedConfig { file: Arc::clone(&file), pending: Arc::default() };
@@ -171,19 +175,23 @@ impl Gateway {
         let (store, alarms, worker) = (Arc::clone(&base.store), Arc::clone(&base.alarms), Arc::clone(&delivery.worker));
         let pause = Arc::new(DeliveryPause::begin(store, worker, alarms, config.delivery.paused).await?);
         let expiry = Arc::<ExpiryMonitor>::default();
-        let (listener, serving) = listen_for_processors(&files.ingest, &base, &delivery, &expiry)?;
+        let (listener, serving) = listen_for_processors((&files.ingest, &sockets), &base, &delivery, &expiry)?;
         let (receipt_listener, serving_receipts) =
-            listen_for_receipts(&files.receipts, &delivery.receipts, &expiry)?.unzip();
+            listen_for_receipts((&files.receipts, &sockets), &delivery.receipts, &expiry)?.unzip();
         earlier_files.keep(config);
         let inspector = Arc::new(inspector(&base, &delivery, &texts, &loaded));
         let users = users_of(config, &delivery.setup, &base.store, &base.clocks);
         let console = console_parts(config, &base, (&inspector, &texts, &routing), &users)?;
-        let (console, serving_console) = listen_for_console(&files.console, console, &expiry)?.unzip();
+        let (console, serving_console) = listen_for_console((&files.console, &sockets), console, &expiry)?.unzip();
+        if let [unused, ..] = &sockets.unused()[..] {
+            return Err(Error::UnusedSocket(unused.clone()));
+        }
         let parts = TaskParts { delivery: &delivery, pause: &pause, texts: &texts, users: &users, expiry: &expiry };
         let mut tasks = tasks::start(config, &base, &parts)?;
         tasks.extend(serving_receipts);
         tasks.extend(serving_console);
-        tasks.extend(answer_questions(&config.store, inspector)?);
+        let hand_over = HandOver::new(Arc::clone(&sockets));
+        tasks.extend(answer_questions(&config.store, inspector, &hand_over)?);
         tracing::info!(listen = %listener.address, "ready");
         metrics::gauge!("otpost_reload_failed").set(0.0);
         let Base { store, clocks, alarms } = base;
@@ -203,6 +211,8 @@ impl Gateway {
             loaded,
             alarms,
             earlier_files,
+            sockets,
+            hand_over,
             started_with: config.written.clone(),
             serving,
             tasks,
@@ -263,37 +273,15 @@ impl Gateway {
         self.store.failed().await
     }
 
+    /// Resolves when another process has taken over the listeners, for which the gateway must stop.
+    pub async fn replaced(&self) {
+        self.hand_over.requested().await;
+    }
+
     /// Ends at once, as a crash does: nothing is finished, and nothing new is begun.
     #[cfg(feature = "testing")]
     pub fn abandon(self) {
         self.serving.abort();
         self.tasks.iter().for_each(JoinHandle::abort);
-    }
-
-    /// Stops accepting, finishes deliveries in flight, releases the leases of those that take too long, and closes. Returns
-    /// how many were released: the next process resumes them at once.
-    pub async fn stop(self) -> Result<usize, Error> {
-        self.delivery.worker.begin_drain();
-        self.listener.stop().await;
-        let released = self.delivery.worker.drain(DRAIN).await?;
-        // It still writes its last rejections.
-        let _ = tokio::time::timeout(AUDIT_FLUSH, self.serving).await;
-        if let Some(listener) = &self.receipt_listener {
-            listener.stop().await;
-        }
-        self.delivery.receipts.close().await;
-        if let Some(console) = &self.console {
-            console.stop().await;
-        }
-        self.tasks.iter().for_each(JoinHandle::abort);
-        // Every task has ended before the database closes.
-        for task in self.tasks {
-            let _ = task.await;
-        }
-        report_keeper::finish(&self.store).await;
-        notary::finish(&self.store, &self.clocks, &self.audit).await;
-        self.store.close().await?;
-        tracing::info!(released, "stopped");
-        Ok(released)
     }
 }

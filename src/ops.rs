@@ -6,16 +6,22 @@
 //! Plain HTTP for loopback or a protected network. It shows numbers and the names of reasons, never a recipient, never
 //! a code.
 
+pub mod hand_over;
 pub mod socket;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 
+use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde::{Deserialize, Serialize};
 
 use crate::flow::alarms::ActiveAlarm;
+use crate::server::ListenSockets;
+
+/// The name of this listener.
+pub const LISTENER: &str = "ops";
 
 /// The content type of the Prometheus text format.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -71,8 +77,21 @@ enum ReadinessStatus {
     NotReady,
 }
 
-/// A bound address. Connections wait until [`listen`] is called.
-pub struct OpsListener(TcpListener);
+/// Open sockets. Connections wait until [`listen`] is called.
+pub struct OpsListener(Vec<TcpListener>);
+
+/// A running listener.
+pub struct RunningOps {
+    pub address: SocketAddr,
+    server: ServerHandle,
+}
+
+impl RunningOps {
+    /// Accepts nothing more: probes wait for the process that serves the socket next, and find it ready.
+    pub async fn pause(&self) {
+        self.server.pause().await;
+    }
+}
 
 impl Settings {
     /// Whether there is an ops listener.
@@ -86,24 +105,24 @@ impl Settings {
         addresses.is_ok_and(|mut addresses| addresses.all(|address| address.ip().is_loopback()))
     }
 
-    /// Binds the address, before anything is opened that a second gateway must not touch. `None` without a listener.
-    pub fn bind(&self) -> Result<Option<OpsListener>, Error> {
+    /// Opens the socket, before anything is opened that a second gateway must not touch. `None` without a listener.
+    pub fn bind(&self, sockets: &ListenSockets) -> Result<Option<OpsListener>, Error> {
         if !self.is_open() {
             return Ok(None);
         }
         let failed = |source| Error::Listen { listen: self.listen.clone(), source };
-        Ok(Some(OpsListener(TcpListener::bind(&self.listen).map_err(failed)?)))
+        Ok(Some(OpsListener(sockets.open(LISTENER, &self.listen).map_err(failed)?)))
     }
 }
 
-/// Starts the listener; returns its address and the future that serves.
+/// Starts the listener; returns it and the future that serves.
 pub fn listen(
-    listener: OpsListener,
+    OpsListener(sockets): OpsListener,
     status: GatewayStatus,
-) -> std::io::Result<(SocketAddr, impl Future<Output = std::io::Result<()>> + use<>)> {
+) -> std::io::Result<(RunningOps, impl Future<Output = std::io::Result<()>> + use<>)> {
     let status = Data::from(Arc::new(status));
-    let address = listener.0.local_addr()?;
-    let server = HttpServer::new(move || {
+    let address = sockets.first().ok_or(std::io::ErrorKind::AddrNotAvailable)?.local_addr()?;
+    let mut server = HttpServer::new(move || {
         App::new()
             .app_data(status.clone())
             .service(web::resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
@@ -111,9 +130,12 @@ pub fn listen(
             .service(web::resource("/metrics").route(web::get().to(metrics)).route(web::head().to(metrics)))
     })
     .workers(1)
-    .disable_signals()
-    .listen(listener.0)?;
-    Ok((address, server.run()))
+    .disable_signals();
+    for socket in sockets {
+        server = server.listen(socket)?;
+    }
+    let server = server.run();
+    Ok((RunningOps { address, server: server.handle() }, server))
 }
 
 async fn healthz() -> &'static str {

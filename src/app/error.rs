@@ -4,6 +4,7 @@ use super::environment;
 use crate::domain::chain;
 use crate::domain::delivery::ProviderName;
 use crate::flow::tasks::daily_report;
+use crate::server::LISTENERS;
 use crate::{channel, config, console, ingest, receipts, render, route, store, telemetry};
 
 /// Why a gateway cannot be built.
@@ -44,6 +45,13 @@ pub enum Error {
     /// What decides which clients are trusted cannot be used.
     #[error("{}; {advice}", chain(.error))]
     Trust { error: ingest::Error, advice: &'static str },
+    /// Connections to a socket that was passed would wait forever.
+    #[error(
+        "the socket {0} was passed to otpost, but no listener uses it; give it the address of a listener in otpost.toml, or \
+         as its FileDescriptorName one of {names}",
+        names = LISTENERS.join(", ")
+    )]
+    UnusedSocket(String),
     /// The receipts listener cannot be started.
     #[error(transparent)]
     Receipts(#[from] receipts::Error),

@@ -8,6 +8,7 @@ use strum::IntoEnumIterator;
 
 use super::parts::ConnectedProvider;
 use crate::config::Config;
+use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
 use crate::domain::country_prefix::{CountryPrefix, calling_code};
 use crate::domain::delivery::EndReason;
@@ -26,8 +27,10 @@ use crate::telemetry::catalog::start_at_zero;
 /// Pairs of providers that fallbacks are started for; with more providers, the others begin when they happen.
 const FALLBACK_PAIRS_MAX: usize = 60;
 
-/// Starts all metrics at zero.
-pub(super) fn start(config: &Config, providers: &[ConnectedProvider]) {
+/// Starts all metrics at zero, except the time of the start.
+pub(super) fn start(config: &Config, providers: &[ConnectedProvider], now: Timestamp) {
+    #[expect(clippy::cast_precision_loss, reason = "whole seconds up to the year 285 million")]
+    metrics::gauge!("otpost_start_time_seconds").set(now.seconds() as f64);
     for (name, values) in ingest::known_metrics() {
         let values: Vec<&[&str]> = values.iter().map(Vec::as_slice).collect();
         start_at_zero(name, &values);

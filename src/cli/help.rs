@@ -12,7 +12,7 @@ use super::{Usage, output};
 use crate::config;
 
 /// Name and text of each guide. A new guide is one line here.
-const GUIDES: [(&str, &str); 9] = [
+const GUIDES: [(&str, &str); 10] = [
     ("api", include_str!("../docs/api.md")),
     ("audit", include_str!("../docs/audit.md")),
     ("console", include_str!("../docs/console.md")),
@@ -21,6 +21,7 @@ const GUIDES: [(&str, &str); 9] = [
     ("promises", include_str!("../docs/promises.md")),
     ("providers", include_str!("../docs/providers.md")),
     ("reports", include_str!("../docs/reports.md")),
+    ("runbook", include_str!("../docs/runbook.md")),
     ("templates", include_str!("../docs/templates.md")),
 ];
 
@@ -32,7 +33,7 @@ const NOT_FOUND: i32 = 127;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A command, such as `recipient import`, or a guide, such as `operations`
+    /// A command, such as `recipient import`, a guide, such as `operations`, or a section of one, such as `runbook no_contact`
     #[arg(value_name = "COMMAND|GUIDE")]
     topic: Vec<String>,
 }
@@ -48,10 +49,11 @@ pub(super) fn list_of_guides() -> String {
 
 /// Prints the guide of that name, or what the command itself prints with `--help`.
 pub(super) fn run(args: &Args, otpost: clap::Command) -> anyhow::Result<ExitCode> {
-    if let [name] = &args.topic[..]
+    if let [name, heading @ ..] = &args.topic[..]
         && let Some((_, guide)) = GUIDES.iter().find(|(guide, _)| guide == name)
     {
-        return show(guide).map(|()| ExitCode::SUCCESS);
+        let text = if heading.is_empty() { *guide } else { section(guide, name, &heading.join(" "))? };
+        return show(text).map(|()| ExitCode::SUCCESS);
     }
     let command = ["otpost"].into_iter().chain(args.topic.iter().map(String::as_str)).chain(["--help"]);
     match otpost.try_get_matches_from(command) {
@@ -68,6 +70,15 @@ pub(super) fn run(args: &Args, otpost: clap::Command) -> anyhow::Result<ExitCode
 
 fn title(guide: &str) -> &str {
     guide.lines().next().unwrap_or_default().trim_start_matches('#').trim()
+}
+
+/// The section with that heading, whatever its case, up to the next one of its level.
+fn section<'a>(guide: &'a str, name: &str, heading: &str) -> Result<&'a str, Usage> {
+    let starts = guide.match_indices("\n## ").map(|(at, _)| at + 1).chain([guide.len()]);
+    let starts: Vec<usize> = starts.collect();
+    let sections = starts.windows(2).map(|pair| &guide[pair[0]..pair[1]]);
+    let mut found = sections.filter(|text| title(text).eq_ignore_ascii_case(heading));
+    found.next().ok_or_else(|| Usage(format!("otpost help {name} has no section {heading}")))
 }
 
 fn show(guide: &str) -> anyhow::Result<()> {
@@ -110,5 +121,14 @@ mod tests {
         }
         let names = GUIDES.map(|(name, _)| name);
         assert!(names.is_sorted(), "{names:?}");
+    }
+
+    #[test]
+    fn a_section_ends_before_the_next_one() {
+        let guide = "# Guide\n\nText.\n\n## One\n\n1\n\n### Part\n\n## Two\n\n2\n";
+        assert_eq!(section(guide, "guide", "one").unwrap(), "## One\n\n1\n\n### Part\n\n");
+        assert_eq!(section(guide, "guide", "Two").unwrap(), "## Two\n\n2\n");
+        let error = section(guide, "guide", "Three").unwrap_err().to_string();
+        assert_eq!(error, "otpost help guide has no section Three");
     }
 }

@@ -65,7 +65,7 @@ enum Command {
     /// Run a gateway, simulated providers and a simulated processor in one process, and show the messages
     Demo(demo::Args),
     /// Run the gateway
-    Serve(ConfigFile),
+    Serve(serve::Args),
     /// Check configuration, templates, keys, certificates and database
     Check(check::Args),
     /// Show the configuration in effect, and compare it with the running gateway
@@ -163,12 +163,13 @@ fn threads() -> usize {
 }
 
 fn execute(command: Command) -> anyhow::Result<ExitCode> {
+    let passed = serve::PassedByManager::take();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build()?;
     runtime.block_on(async {
         match command {
             Command::Init(args) => init::run(&args).await,
             Command::Demo(args) => demo::run(&args).await,
-            Command::Serve(file) => Box::pin(serve::run(&file.config)).await,
+            Command::Serve(args) => Box::pin(serve::run(&args, passed)).await,
             Command::Check(args) => check::run(&args).await,
             Command::Config(command) => config::run(command).await,
             Command::Backup(args) => backup::run(&args).await,

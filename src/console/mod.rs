@@ -33,7 +33,7 @@ use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
 use crate::flow::tasks::daily_report::Daily;
 use crate::flow::template_publishing::TemplatePublisher;
 use crate::flow::users::Users;
-use crate::server::{HttpListener, HttpOptions};
+use crate::server::{HttpListener, HttpOptions, ListenSockets};
 use crate::store::Store;
 
 pub use crate::server::Error;
@@ -105,7 +105,7 @@ pub struct ConsoleParts {
 
 /// Starts the console. The returned future serves until [`HttpListener::stop`].
 pub fn listen(
-    settings: &Settings,
+    (settings, sockets): (&Settings, &ListenSockets),
     parts: ConsoleParts,
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
@@ -154,5 +154,5 @@ pub fn listen(
         let bodies = PayloadConfig::new(access::UPLOAD_MAX);
         service.app_data(console.clone()).app_data(forms).app_data(bodies).configure(api::routes).service(guarded);
     };
-    address.serve(OPTIONS, routes, move |end| expiry.watch(LISTENER, vec![(LISTENER, end)]))
+    address.serve((OPTIONS, sockets), routes, move |end| expiry.watch(LISTENER, vec![(LISTENER, end)]))
 }

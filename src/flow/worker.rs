@@ -4,7 +4,7 @@
 //! It does not know what a delivery contains or how it is sent.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -66,6 +66,9 @@ pub struct Worker {
     held: Mutex<HashMap<Lease, Timestamp>>,
     renewed_at: Mutex<Timestamp>,
     draining: AtomicBool,
+    // New deliveries are for the next process.
+    leaving: AtomicBool,
+    turns: AtomicU64,
 }
 
 impl Worker {
@@ -87,12 +90,21 @@ impl Worker {
             permits: PrioritySemaphore::new(IN_FLIGHT),
             held: Mutex::default(),
             draining: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+            turns: AtomicU64::new(0),
         })
     }
 
-    /// A slot for one more delivery of this priority, if one is free. There is none while delivery is paused.
+    /// A slot for one more delivery of this priority, if one is free. There is none while delivery is paused, and none once
+    /// new deliveries are left to the next process.
     pub fn reserve(&self, priority: Priority) -> Option<PriorityPermit> {
-        if self.is_paused() { None } else { self.permits.try_acquire(priority) }
+        let none = self.is_paused() || self.leaving.load(Ordering::Relaxed);
+        if none { None } else { self.permits.try_acquire(priority) }
+    }
+
+    /// How often it has looked for due deliveries or renewed leases. While the number grows, the worker is alive.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
     }
 
     /// Whether deliveries wait until they are resumed.
@@ -165,6 +177,7 @@ impl Worker {
                 _ = renew.tick() => self.renew().await,
                 _ = scan.tick() => self.scan_all().await,
             };
+            self.turns.fetch_add(1, Ordering::Relaxed);
             if let Err(error) = done {
                 tracing::error!(error = chain(&error), "scanning for due deliveries failed");
             }
@@ -228,6 +241,11 @@ impl Worker {
     /// Stops claiming from the table and reports not ready. Deliveries of newly accepted notifications still start.
     pub fn begin_drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Starts no more deliveries, not even those of newly accepted notifications: they wait for the next process.
+    pub fn leave_new_deliveries(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
     }
 
     /// Stops claiming from the table, waits at most `timeout` for deliveries in flight, and releases the leases of those

@@ -27,7 +27,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use arc_swap::ArcSwap;
 
@@ -37,7 +36,7 @@ use crate::flow::alarms::{AlarmKind, Alarms};
 use crate::flow::audit::AuditLog;
 use crate::flow::intake::Intake;
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
-use crate::server;
+use crate::server::{self, ListenSockets, ServerControl};
 use connection::acceptor::Acceptor;
 use connection::listeners;
 use handler::{AppState, ShutdownState};
@@ -54,8 +53,8 @@ pub use settings::{ClientRole, ClientSettings, CrlExpired, Error, Jwe, MinVersio
 /// what lies unread in a socket when it is closed would be lost: this is enough to read it under any load.
 const CLOSING_TIME: Duration = Duration::from_millis(500);
 
-/// The name of this listener at the expiry monitor.
-const LISTENER: &str = "ingest";
+/// The name of this listener.
+pub const LISTENER: &str = "ingest";
 
 /// A running ingest listener.
 pub struct Listener {
@@ -63,7 +62,7 @@ pub struct Listener {
     pub address: SocketAddr,
     /// The address for the trusted proxy, if it connects over TLS.
     pub proxy_address: Option<SocketAddr>,
-    handle: ServerHandle,
+    server: ServerControl,
     shutdown: Arc<ShutdownState>,
     decryptor: Arc<Decryptor>,
     acceptor: Acceptor,
@@ -77,7 +76,16 @@ impl Listener {
         self.shutdown.closing.store(true, Ordering::Relaxed);
         tokio::time::sleep(CLOSING_TIME).await;
         self.shutdown.closed.store(true, Ordering::Relaxed);
-        self.handle.stop(true).await;
+        self.server.stop().await;
+    }
+
+    /// Leaves the socket to the next process: answers the requests on open connections as before, ends each with its
+    /// answer, and closes. New connections wait in the backlog of the socket.
+    pub async fn leave(&self) {
+        self.server.pause().await;
+        self.shutdown.closing.store(true, Ordering::Relaxed);
+        self.server.wait_for_connections(CLOSING_TIME).await;
+        self.server.leave().await;
     }
 
     /// Reads the files and clients of `settings`. The returned function puts them into effect, and cannot fail: for
@@ -152,7 +160,7 @@ fn usable_keys(settings: &Settings, alarms: &Alarms) -> Result<DecryptionKeys, E
 
 /// Starts the listener. The returned future serves until [`Listener::stop`].
 pub fn listen(
-    settings: &Settings,
+    (settings, sockets): (&Settings, &ListenSockets),
     intake: Intake,
     audit_log: AuditLog,
     expiry: Arc<ExpiryMonitor>,
@@ -196,12 +204,13 @@ pub fn listen(
     });
     let failed =
         |source| server::Error::Listen { key: "ingest.listen".to_owned(), listen: settings.listen.clone(), source };
-    let (addresses, server) = listeners::open(settings, &acceptor, proxy_acceptor.as_ref(), &state).map_err(failed)?;
+    let opened = listeners::open((settings, sockets), &acceptor, proxy_acceptor.as_ref(), &state);
+    let (addresses, control, server) = opened.map_err(failed)?;
     let address = addresses.first().copied().ok_or(std::io::ErrorKind::AddrNotAvailable.into()).map_err(failed)?;
     let over_tls = !settings.trusted_proxy.listen.is_empty();
     let proxy_address = addresses.last().copied().filter(|_| over_tls);
-    let handle = server.handle();
     let (clients, notifications) = (Arc::clone(&acceptor.rejections), Arc::clone(&acceptor.notifications));
     let serving = listeners::run(server, clients, notifications, audit_log);
-    Ok((Listener { address, proxy_address, handle, shutdown, decryptor, acceptor, proxy_acceptor }, serving))
+    let listener = Listener { address, proxy_address, server: control, shutdown, decryptor, acceptor, proxy_acceptor };
+    Ok((listener, serving))
 }

@@ -1,7 +1,7 @@
 //! The local socket: operators of this machine ask the running gateway, one question for each connection.
 //!
-//! A question is one line of JSON, and so is its answer. The socket lies beside the database, is for its owner only, and can
-//! change nothing. The gateway works without it.
+//! A question is one line of JSON, and so is its answer. The socket lies beside the database and is for its owner only. It
+//! changes nothing, except that the gateway ends after its listeners were handed over. The gateway works without it.
 
 use std::fs::Permissions;
 use std::io::ErrorKind;
@@ -15,6 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::hand_over::{HandOver, REQUEST};
 use crate::flow::inspector::{Answer, Inspector, Question};
 
 /// The largest question in bytes; a push token may have 4096.
@@ -74,7 +75,7 @@ impl LocalSocket {
     }
 
     /// Answers until the task is aborted.
-    pub async fn serve(self, inspector: Arc<Inspector>) {
+    pub async fn serve(self, inspector: Arc<Inspector>, hand_over: Arc<HandOver>) {
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
@@ -83,11 +84,11 @@ impl LocalSocket {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 continue;
             };
-            let inspector = Arc::clone(&inspector);
+            let (inspector, hand_over) = (Arc::clone(&inspector), Arc::clone(&hand_over));
             tokio::spawn(async move {
                 let _permit = permit;
                 // Whoever asked has gone if this fails.
-                let _ = timeout(TIMEOUT, answer(stream, &inspector)).await;
+                let _ = timeout(TIMEOUT, answer(stream, &inspector, &hand_over)).await;
             });
         }
     }
@@ -99,10 +100,13 @@ impl Drop for LocalSocket {
     }
 }
 
-async fn answer(mut stream: UnixStream, inspector: &Inspector) -> std::io::Result<()> {
+async fn answer(mut stream: UnixStream, inspector: &Inspector, hand_over: &HandOver) -> std::io::Result<()> {
     let mut line = String::new();
     let (reading, mut writing) = stream.split();
     BufReader::new(reading.take(QUESTION_MAX)).read_line(&mut line).await?;
+    if line.trim_end() == REQUEST {
+        return hand_over.answer(stream.into_std()?);
+    }
     let answer = match serde_json::from_str::<Question>(&line) {
         Ok(question) => inspector.answer(question).await,
         Err(_) => Answer::Refused { reason: "this version of the gateway does not know the question".to_owned() },

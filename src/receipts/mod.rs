@@ -16,7 +16,7 @@ use crate::domain::chain;
 use crate::domain::receipt::{Callback, ReceiptRejection};
 use crate::flow::receipts::{CallbackError, Receipts};
 use crate::flow::tasks::certificate_expiry::ExpiryMonitor;
-use crate::server::{BodyError, HttpListener, HttpOptions, read_body};
+use crate::server::{BodyError, HttpListener, HttpOptions, ListenSockets, read_body};
 
 pub use crate::server::Error;
 pub use settings::Settings;
@@ -40,7 +40,7 @@ pub fn check(settings: &Settings) -> Result<(), Error> {
 
 /// Starts the listener. The returned future serves until [`HttpListener::stop`].
 pub fn listen(
-    settings: &Settings,
+    (settings, sockets): (&Settings, &ListenSockets),
     receipts: Arc<Receipts>,
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
@@ -51,7 +51,7 @@ pub fn listen(
         let resource = resource.default_service(web::to(other_method));
         service.app_data(receipts.clone()).service(resource).default_service(web::to(not_found));
     };
-    settings.address().serve(OPTIONS, routes, move |end| expiry.watch(LISTENER, vec![(LISTENER, end)]))
+    settings.address().serve((OPTIONS, sockets), routes, move |end| expiry.watch(LISTENER, vec![(LISTENER, end)]))
 }
 
 async fn take(request: HttpRequest, payload: Payload, receipts: Data<Receipts>) -> HttpResponse {

@@ -1,7 +1,7 @@
-//! HTTP/1.1 over accepted connections: sockets, time limits, and the start and end of the server.
+//! HTTP/1.1 over accepted connections: time limits, and the start of a server. Its [`ServerControl`] ends it.
 
 use std::fs::Permissions;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -18,16 +18,15 @@ use actix_web::http::KeepAlive;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, Error};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 
+use super::control::{ConnectionCount, ServerControl};
 use super::malformed::MalformedHead;
+use super::sockets::ListenSockets;
 use super::stream::{ClientStream, HEAD_TIMEOUT, RequestState};
 
 /// Time for a client to read its last answer and close: with a body that was too slow, less than six seconds in all.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Connections that the kernel queues until they are accepted; the system may allow fewer.
-const BACKLOG: u32 = 1024;
 
 /// A unix socket is for its owner and its group.
 const SOCKET_MODE: u32 = 0o660;
@@ -50,6 +49,7 @@ pub struct HttpServer<C> {
     keep_alive: Duration,
     configure: C,
     addresses: Vec<SocketAddr>,
+    open: ConnectionCount,
 }
 
 impl<C: Fn(&mut ServiceConfig) + Clone + Send + 'static> HttpServer<C> {
@@ -60,14 +60,20 @@ impl<C: Fn(&mut ServiceConfig) + Clone + Send + 'static> HttpServer<C> {
             .max_concurrent_connections(options.max_connections)
             .shutdown_timeout(options.shutdown_seconds)
             .disable_signals();
-        Self { builder, keep_alive: options.keep_alive, configure, addresses: Vec::new() }
+        Self {
+            builder,
+            keep_alive: options.keep_alive,
+            configure,
+            addresses: Vec::new(),
+            open: ConnectionCount::default(),
+        }
     }
 
-    /// Binds every address that `listen` stands for. `accept` turns a socket into a connection, or closes it.
+    /// Opens the sockets of the listener `name`. `accept` turns a socket into a connection, or closes it.
     pub fn listen<S, P, F>(
         mut self,
-        name: &str,
-        listen: &str,
+        name: &'static str,
+        (sockets, listen): (&ListenSockets, &str),
         accept: impl Fn(TcpStream) -> F + Clone + Send + 'static,
     ) -> std::io::Result<Self>
     where
@@ -75,46 +81,49 @@ impl<C: Fn(&mut ServiceConfig) + Clone + Send + 'static> HttpServer<C> {
         P: Clone + Unpin + 'static,
         F: Future<Output = Option<ClientStream<S, P>>> + 'static,
     {
-        let bound_before = self.addresses.len();
-        for address in listen.to_socket_addrs()? {
-            let (address, socket) = bind(address)?;
+        let sockets = sockets.open(name, listen)?;
+        if sockets.is_empty() {
+            return Err(std::io::ErrorKind::AddrNotAvailable.into());
+        }
+        for socket in sockets {
+            let address = socket.local_addr()?;
             self.addresses.push(address);
-            let (accept, routes) = (accept.clone(), self.routes());
+            let (accept, routes, open) = (accept.clone(), self.routes(), self.open.clone());
             self.builder = self.builder.listen(format!("{name} {address}"), socket, move || {
-                let accept = accept.clone();
+                let (accept, open) = (accept.clone(), open.clone());
                 fn_service(move |tcp: TcpStream| {
                     let peer = tcp.peer_addr().ok();
                     // Answers are small and complete; waiting for more data would only delay them.
                     let _ = tcp.set_nodelay(true);
-                    let accepted = accept(tcp);
-                    async move { accepted.await.map(|stream| (stream, peer)).ok_or(()) }
+                    let (accepted, counted) = (accept(tcp), open.one_more());
+                    async move { accepted.await.map(|stream| (stream.counted(counted), peer)).ok_or(()) }
                 })
                 .and_then(routes.service())
             })?;
         }
-        if self.addresses.len() == bound_before {
-            return Err(std::io::ErrorKind::AddrNotAvailable.into());
-        }
         Ok(self)
     }
 
-    /// Binds a unix socket at `path`, in place of one that a killed process left behind.
+    /// Opens the unix socket of the listener `name`: one that was passed, or one at `path` in place of one that a killed
+    /// process left behind.
     pub fn listen_unix<P: Clone + Unpin + 'static>(
         mut self,
-        name: &str,
-        path: &Path,
+        name: &'static str,
+        (sockets, path): (&ListenSockets, &Path),
         accept: impl Fn(UnixStream) -> Option<ClientStream<UnixStream, P>> + Clone + Send + 'static,
     ) -> std::io::Result<Self> {
-        if std::fs::symlink_metadata(path).is_ok_and(|left| left.file_type().is_socket()) {
-            std::fs::remove_file(path)?;
-        }
-        let socket = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
-        let routes = self.routes();
+        let socket = if let Some(socket) = sockets.open_unix(name, path)? {
+            socket
+        } else {
+            let socket = bind_unix(path)?;
+            sockets.keep(name, false, &socket)?;
+            socket
+        };
+        let (routes, open) = (self.routes(), self.open.clone());
         self.builder = self.builder.listen_uds(name, socket, move || {
-            let accept = accept.clone();
+            let (accept, open) = (accept.clone(), open.clone());
             fn_service(move |stream: UnixStream| {
-                let accepted = accept(stream).map(|stream| (stream, None)).ok_or(());
+                let accepted = accept(stream).map(|stream| (stream.counted(open.one_more()), None)).ok_or(());
                 async move { accepted }
             })
             .and_then(routes.service())
@@ -122,14 +131,15 @@ impl<C: Fn(&mut ServiceConfig) + Clone + Send + 'static> HttpServer<C> {
         Ok(self)
     }
 
-    /// The bound TCP addresses in the order of the calls, and the server, which runs once it is polled.
-    pub fn run(self) -> (Vec<SocketAddr>, Server) {
-        (self.addresses, self.builder.run())
+    /// The TCP addresses in the order of the calls, what stops the server, and the server, which runs once it is polled.
+    pub fn run(self) -> (Vec<SocketAddr>, ServerControl, Server) {
+        let server = self.builder.run();
+        (self.addresses, ServerControl::new(server.handle(), self.open), server)
     }
 
     fn routes(&self) -> Routes<C> {
         let stop = self.builder.graceful_shutdown_signal();
-        Routes { configure: self.configure.clone(), keep_alive: self.keep_alive, stop }
+        Routes { configure: self.configure.clone(), keep_alive: self.keep_alive, stop, open: self.open.clone() }
     }
 }
 
@@ -139,6 +149,7 @@ struct Routes<C> {
     configure: C,
     keep_alive: Duration,
     stop: GracefulShutdownSignal,
+    open: ConnectionCount,
 }
 
 impl<C: Fn(&mut ServiceConfig) + Clone + 'static> Routes<C> {
@@ -165,11 +176,16 @@ impl<C: Fn(&mut ServiceConfig) + Clone + 'static> Routes<C> {
             }
         });
         let app = IntoServiceFactory::<_, Request>::into_factory(app).map_err(|error: Error| error.error_response());
-        let stop = self.stop.clone();
+        let (stop, open) = (self.stop.clone(), self.open.clone());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
-                let stop = stop.clone();
-                async move { stop.notified().await }
+                let (stop, open) = (stop.clone(), open.clone());
+                async move {
+                    tokio::select! {
+                        () = stop.notified() => {}
+                        () = open.closing() => {}
+                    }
+                }
             })
             .keep_alive(KeepAlive::Timeout(self.keep_alive))
             .client_request_timeout(HEAD_TIMEOUT)
@@ -191,10 +207,11 @@ impl<C: Fn(&mut ServiceConfig) + Clone + 'static> Routes<C> {
     }
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<(SocketAddr, TcpListener)> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    let socket = socket.listen(BACKLOG)?.into_std()?;
-    Ok((socket.local_addr()?, socket))
+fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
+    if std::fs::symlink_metadata(path).is_ok_and(|left| left.file_type().is_socket()) {
+        std::fs::remove_file(path)?;
+    }
+    let socket = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
+    Ok(socket)
 }

@@ -6,14 +6,15 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 
-use actix_server::{Server, ServerHandle};
+use actix_server::Server;
 use actix_web::web::ServiceConfig;
 use openssl::ssl::SslContext;
 use tokio::net::TcpStream;
 
 use super::tls::{ask_for_certificate, pin_of};
 use super::{
-    ClientPin, ClientStream, Error, HttpOptions, HttpServer, ReloadableTls, ServerIdentity, acceptor, read_certificates,
+    ClientPin, ClientStream, Error, HttpOptions, HttpServer, ListenSockets, ReloadableTls, ServerControl,
+    ServerIdentity, acceptor, read_certificates,
 };
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
@@ -61,7 +62,7 @@ impl<'a> ListenAddress<'a> {
     /// until [`HttpListener::stop`].
     pub fn serve(
         &self,
-        options: HttpOptions,
+        (options, sockets): (HttpOptions, &ListenSockets),
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
         watch: impl Fn(Timestamp) + Send + Sync + 'static,
     ) -> Result<(HttpListener, Server), Error> {
@@ -78,15 +79,20 @@ impl<'a> ListenAddress<'a> {
                     Some(ClientStream::new(stream, pin, ()))
                 }
             };
-            (server.listen(self.section, self.listen, accept), Some(tls))
+            (server.listen(self.section, (sockets, self.listen), accept), Some(tls))
         } else {
             let accept = |tcp: TcpStream| async { Some(ClientStream::new(tcp, ClientPin::default(), ())) };
-            (server.listen(self.section, self.listen, accept), None)
+            (server.listen(self.section, (sockets, self.listen), accept), None)
         };
-        let (addresses, server) = server.map_err(|source| self.cannot_listen(source))?.run();
+        let (addresses, control, server) = server.map_err(|source| self.cannot_listen(source))?.run();
+        // A socket that was passed may have another address than the configuration.
+        if tls.is_none() && !addresses.iter().all(|address| address.ip().is_loopback()) {
+            return Err(self.needs_certificate());
+        }
         let address = addresses.first().copied();
         let address = address.ok_or_else(|| self.cannot_listen(std::io::ErrorKind::AddrNotAvailable.into()))?;
-        Ok((HttpListener { address, server: server.handle(), tls, watch: Box::new(watch) }, server))
+        let (section, watch) = (self.section, Box::new(watch));
+        Ok((HttpListener { section, address, server: control, tls, watch }, server))
     }
 
     // What a listener with TLS presents, and until when; `None` for plain HTTP.
@@ -109,12 +115,14 @@ impl<'a> ListenAddress<'a> {
                 Err(Error::setting(format!("{}.client_ca", self.section), what))
             }
             [true, true] if self.is_loopback()? => Ok(None),
-            [true, true] => {
-                let what = "must be set, because the address can be reached from other machines";
-                Err(Error::setting(setting(), what))
-            }
+            [true, true] => Err(self.needs_certificate()),
             _ => Err(Error::setting(setting(), format!("must be set together with {}.key", self.section))),
         }
+    }
+
+    fn needs_certificate(&self) -> Error {
+        let what = "must be set, because the address can be reached from other machines";
+        Error::setting(format!("{}.certificate", self.section), what)
     }
 
     fn is_loopback(&self) -> Result<bool, Error> {
@@ -129,16 +137,23 @@ impl<'a> ListenAddress<'a> {
 
 /// A running listener.
 pub struct HttpListener {
+    section: &'static str,
     pub address: SocketAddr,
-    server: ServerHandle,
+    server: ServerControl,
     tls: Option<Arc<ReloadableTls>>,
     watch: Box<dyn Fn(Timestamp) + Send + Sync>,
 }
 
 impl HttpListener {
-    /// Accepts nothing more, answers requests in progress, and closes.
-    pub async fn stop(&self) {
-        self.server.stop(true).await;
+    /// Accepts nothing more, answers requests in progress, and closes. If its socket outlives this process, new connections
+    /// wait for the next one.
+    pub async fn stop(&self, sockets: &ListenSockets) {
+        if sockets.outlive_this_process(self.section) {
+            self.server.pause().await;
+            self.server.leave().await;
+        } else {
+            self.server.stop().await;
+        }
     }
 
     /// Whether a reload can apply the certificate of `settings`. Between TLS and plain HTTP only a restart can switch.

@@ -5,10 +5,12 @@
 
 mod base_path;
 mod body;
+mod control;
 mod http;
 mod listener;
 mod malformed;
 mod pem_files;
+mod sockets;
 mod stream;
 mod tls;
 mod upgrade_filter;
@@ -17,10 +19,12 @@ use std::path::{Path, PathBuf};
 
 pub use base_path::checked_base_path;
 pub use body::{BodyError, read_body};
+pub use control::ServerControl;
 pub use http::{HttpOptions, HttpServer};
 pub use listener::{HttpListener, ListenAddress};
 pub use malformed::MalformedHead;
 pub use pem_files::{ServerIdentity, read_certificates};
+pub use sockets::{LISTENERS, ListenSockets, PassedBy, PassedSocket};
 pub use stream::ClientStream;
 pub use tls::{ClientPin, HANDSHAKE_TIMEOUT, ReloadableTls, SECURITY_LEVEL, acceptor, handshake};
 

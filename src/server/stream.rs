@@ -16,6 +16,7 @@ use actix_web::dev::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::control::OpenConnection;
 use super::malformed::MalformedHead;
 use super::upgrade_filter::UpgradeFilter;
 
@@ -35,7 +36,8 @@ pub struct ClientStream<S, P = ()> {
     /// The requests that had begun when the filter last began a head.
     filtered: u64,
     on_malformed_head: Option<MalformedHeadReport>,
-    _permit: Box<dyn Any>,
+    /// Held until the connection ends.
+    permits: Vec<Box<dyn Any>>,
 }
 
 /// How many requests have begun on a connection, and whether one is being answered.
@@ -74,7 +76,7 @@ impl<S: Unpin, P: Clone + Unpin + 'static> ClientStream<S, P> {
             upgrades: UpgradeFilter::default(),
             filtered: 0,
             on_malformed_head: None,
-            _permit: Box::new(permit),
+            permits: vec![Box::new(permit)],
         }
     }
 
@@ -82,6 +84,11 @@ impl<S: Unpin, P: Clone + Unpin + 'static> ClientStream<S, P> {
     #[must_use]
     pub fn on_malformed_head(mut self, report: impl FnOnce(MalformedHead) + 'static) -> Self {
         self.on_malformed_head = Some(Box::new(report));
+        self
+    }
+
+    pub(super) fn counted(mut self, counted: OpenConnection) -> Self {
+        self.permits.push(Box::new(counted));
         self
     }
 

@@ -256,6 +256,7 @@ pub const ALL: &[Metric] = &[
         "Requests with a token of the API: accepted, refused, or throttled (refused without a record, because too many were before).",
     ),
     gauge_of("otpost_build_info", &["version"], "Always 1."),
+    gauge_of("otpost_start_time_seconds", &[], "When the process started, in seconds since 1970."),
 ];
 
 /// Describes each metric to the recorder of this process, and starts those without labels at zero.

@@ -49,7 +49,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("ingest", &["domain", "file_access", "server", "pki", "flow", "store::reports"]),
     ("receipts", &["domain", "server", "flow", "store::reports"]),
     ("console", &["domain", "server", "pki", "flow", "store", "render", "route", "report", "dossier", "audit"]),
-    ("ops", &["domain", "flow", "store::reports"]),
+    ("ops", &["domain", "flow", "server", "store::reports"]),
     (
         "config",
         &[

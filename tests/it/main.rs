@@ -12,6 +12,7 @@ mod demo;
 mod dispatch;
 mod mails;
 mod mtls;
+mod operations;
 mod partners;
 mod process;
 mod promises;

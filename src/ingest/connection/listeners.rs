@@ -11,11 +11,12 @@ use tokio::time::Instant;
 
 use super::acceptor::Acceptor;
 use crate::flow::audit::{AuditLog, Rejection};
+use crate::ingest::LISTENER;
 use crate::ingest::handler::{AppState, handle};
 use crate::ingest::mtls::rejection_log::RejectionLog;
 use crate::ingest::rejections::{DueRejections, NotificationRejections};
 use crate::ingest::settings::Settings;
-use crate::server::{HttpOptions, HttpServer};
+use crate::server::{HttpOptions, HttpServer, ListenSockets, ServerControl};
 
 /// A client that does not keep its connection pays a whole handshake for each code.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -28,16 +29,19 @@ const NO_LIMIT: usize = 1 << 20;
 /// within fifteen seconds.
 const SHUTDOWN_SECONDS: u64 = 4;
 
+/// The name of the listener for the trusted proxy.
+const PROXY: &str = "ingest-proxy";
+
 /// How often rejections are logged, if there are any.
 const LOG_REJECTIONS_EVERY: Duration = Duration::from_secs(1);
 
-/// Binds the addresses of `settings`, those of the trusted proxy last. The server runs once it is polled.
+/// Opens the sockets of `settings`, those of the trusted proxy last. The server runs once it is polled.
 pub(crate) fn open(
-    settings: &Settings,
+    (settings, sockets): (&Settings, &ListenSockets),
     acceptor: &Acceptor,
     proxy_acceptor: Option<&Acceptor>,
     state: &Data<AppState>,
-) -> std::io::Result<(Vec<SocketAddr>, Server)> {
+) -> std::io::Result<(Vec<SocketAddr>, ServerControl, Server)> {
     let options = HttpOptions {
         workers: settings.threads.max(1),
         max_connections: NO_LIMIT,
@@ -52,15 +56,16 @@ pub(crate) fn open(
         let acceptor = acceptor.clone();
         move |tcp: TcpStream| acceptor.clone().accept(tcp)
     };
-    let mut server = HttpServer::new(options, routes).listen("ingest", &settings.listen, accept(acceptor))?;
+    let server = HttpServer::new(options, routes);
+    let mut server = server.listen(LISTENER, (sockets, &settings.listen), accept(acceptor))?;
     let proxy = &settings.trusted_proxy;
     match proxy_acceptor {
         Some(acceptor) if proxy.has_socket() => {
             let (acceptor, uids): (_, Arc<[u32]>) = (acceptor.clone(), proxy.uids.as_slice().into());
             let accept = move |stream: UnixStream| acceptor.accept_local(stream, &uids);
-            server = server.listen_unix("ingest proxy", &proxy.socket, accept)?;
+            server = server.listen_unix(PROXY, (sockets, &proxy.socket), accept)?;
         }
-        Some(acceptor) => server = server.listen("ingest proxy", &proxy.listen, accept(acceptor))?,
+        Some(acceptor) => server = server.listen(PROXY, (sockets, &proxy.listen), accept(acceptor))?,
         None => {}
     }
     Ok(server.run())

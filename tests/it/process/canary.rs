@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -54,7 +54,11 @@ fn search(place: &str, bytes: &[u8], secrets: &[&str]) {
 }
 
 pub(super) fn get(served: &Served, path: &str) -> String {
-    let mut stream = TcpStream::connect(served.ops).unwrap();
+    get_from(served.ops, path)
+}
+
+pub(super) fn get_from(ops: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(ops).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();

@@ -34,6 +34,7 @@ mod template_publishing;
 mod texts;
 mod timestamps;
 mod trouble;
+mod upgrades;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -135,10 +136,16 @@ impl Served {
 
     /// Starts what `command` says, which ends with the binary: under another program, or in another environment.
     /// When it ends before it is ready: its log.
-    fn try_start(mut command: Command, config: &Path, level: &str) -> Result<Self, String> {
+    fn try_start(command: Command, config: &Path, level: &str) -> Result<Self, String> {
+        Self::try_start_with(command, config, level, &[])
+    }
+
+    /// The same, with more arguments.
+    fn try_start_with(mut command: Command, config: &Path, level: &str, more: &[&str]) -> Result<Self, String> {
         let mut child = command
             .args(["serve", "--config"])
             .arg(config)
+            .args(more)
             .env("OTPOST__INGEST__LISTEN", "127.0.0.1:0")
             .env("OTPOST__OPS__LISTEN", "127.0.0.1:0")
             .env("OTPOST__LOG__LEVEL", level)
