@@ -48,6 +48,7 @@ pub struct Config {
     pub routing: flow::routing_publishing::Settings,
     pub templates: render::Settings,
     pub receipts: receipts::Settings,
+    pub events: channel::webhook::status_endpoint::Settings,
     pub console: console::Settings,
     pub ops: ops::Settings,
     pub log: telemetry::Settings,

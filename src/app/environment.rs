@@ -29,6 +29,11 @@ pub enum Error {
          another layer encrypts that network"
     )]
     Unencrypted(String),
+    /// What becomes of deliveries would travel in clear.
+    #[error(
+        "events.url: status events travel unencrypted to {0}, which environment = \"production\" refuses; use https://"
+    )]
+    UnencryptedEvents(String),
     /// A password alone would open the console.
     #[error(
         "console.second_factor = \"optional\": environment = \"production\" asks every user of the console for a one-time code; \
@@ -78,6 +83,9 @@ pub fn check(config: &Config) -> Result<(), Error> {
     }
     if config.console.address().is_open() && config.console.second_factor == SecondFactor::Optional {
         return Err(Error::NoSecondFactor);
+    }
+    if let Some(endpoint) = config.events.endpoint().filter(ProviderEndpoint::is_exposed) {
+        return Err(Error::UnencryptedEvents(endpoint.host));
     }
     let refused: Vec<_> =
         unencrypted_providers(config).iter().filter(|it| !it.is_allowed).map(ToString::to_string).collect();
@@ -139,6 +147,10 @@ mod tests {
         assert!(refused.contains("insecure = true"), "{refused}");
         assert!(check(&config(Environment::Production, true)).is_ok());
         assert!(check(&config(Environment::Dev, false)).is_ok());
+        let mut events = config(Environment::Production, true);
+        events.events.url = "http://crm.example/hook".to_owned();
+        let refused = check(&events).unwrap_err().to_string();
+        assert!(refused.starts_with("events.url: status events travel unencrypted to crm.example"), "{refused}");
         assert_eq!(unencrypted_providers(&config(Environment::Dev, false)).len(), 2);
     }
 }

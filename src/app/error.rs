@@ -61,6 +61,9 @@ pub enum Error {
     /// Plans, limits and providers of the console cannot be used.
     #[error("{0}")]
     Routing(String),
+    /// Status events cannot be sent.
+    #[error("{0}")]
+    Events(String),
     /// A place for checkpoints of the audit log cannot be used.
     #[error("{0}")]
     Audit(String),

@@ -19,6 +19,7 @@ use crate::domain::receipt::ReceiptStatus;
 use crate::flow::api_tokens::TOKEN_OUTCOMES;
 use crate::flow::limits::RATE_SCOPES;
 use crate::flow::receipts::OUTCOMES as RECEIPT_OUTCOMES;
+use crate::flow::tasks::status_events;
 use crate::flow::users::SIGN_IN_OUTCOMES;
 use crate::ingest;
 use crate::route::ranking::DEMOTION_REASONS;
@@ -41,6 +42,9 @@ pub(super) fn start(config: &Config, providers: &[ConnectedProvider], now: Times
     start_at_zero("otpost_console_sign_ins_total", &[&SIGN_IN_OUTCOMES]);
     start_at_zero("otpost_console_token_requests_total", &[&TOKEN_OUTCOMES]);
     start_at_zero("otpost_rate_limit_alarms_total", &[&RATE_SCOPES]);
+    if config.events.is_configured() {
+        start_at_zero("otpost_status_events_total", &[&status_events::STATUSES, &status_events::OUTCOMES]);
+    }
     let priorities = Priority::ALL.map(Priority::name);
     start_at_zero("otpost_queue_depth", &[&priorities]);
     start_at_zero("otpost_queue_oldest_age_seconds", &[&priorities]);

@@ -14,6 +14,7 @@ use crate::flow::limits::SendLimits;
 use crate::flow::single_sign_on::SingleSignOn;
 use crate::flow::tasks::notary::mail::CheckpointMail;
 use crate::flow::tasks::notary::timestamp::TimestampAuthority;
+use crate::flow::tasks::status_events;
 use crate::flow::users::Users;
 use crate::route::{Plan, Plans, ProviderProfile};
 use crate::store::Store;
@@ -54,6 +55,7 @@ pub(super) fn build(config: &Config, connected: &[ConnectedProvider]) -> Result<
     let providers = providers.collect::<Result<_, _>>()?;
     TimestampAuthority::configured(&config.audit.timestamp).map_err(Error::Audit)?;
     CheckpointMail::check(&config.audit.mail, parts.profiles.iter()).map_err(Error::Audit)?;
+    status_events::configured(&config.events).map_err(Error::Events)?;
     Ok(Built { parts, providers })
 }
 

@@ -13,6 +13,7 @@ use crate::flow::limits;
 use crate::flow::pause::DeliveryPause;
 use crate::flow::tasks::certificate_expiry::{self, ExpiryMonitor};
 use crate::flow::tasks::daily_report::DailyReport;
+use crate::flow::tasks::status_events::{self, StatusSender};
 use crate::flow::tasks::{cleanup, clock_monitor, notary, report_keeper, search_index};
 use crate::flow::users::Users;
 
@@ -30,7 +31,9 @@ pub(super) fn start(config: &Config, base: &Base, parts: &TaskParts<'_>) -> Resu
     let setup = &parts.delivery.setup;
     let (authority, mail) = publishers(config, setup)?;
     let daily_report = DailyReport::new(&config.report, Arc::clone(setup))?;
+    let endpoint = status_events::configured(&config.events).map_err(Error::Events)?;
     let Base { store, clocks, alarms } = base;
+    let sender = endpoint.map(|it| StatusSender::new(Arc::clone(store), clocks.clone(), it, &config.events));
     let mut tasks = delivery_tasks(base, parts.delivery);
     tasks.extend(housekeeping(config, base, parts));
     tasks.push(if parts.texts.publisher.is_source() {
@@ -40,6 +43,7 @@ pub(super) fn start(config: &Config, base: &Base, parts: &TaskParts<'_>) -> Resu
     });
     tasks.extend(authority.map(|it| tokio::spawn(notary::timestamp::run(Arc::clone(store), clocks.clone(), it))));
     tasks.extend(mail.map(|it| tokio::spawn(notary::mail::run(Arc::clone(store), clocks.clone(), it))));
+    tasks.extend(sender.map(|it| tokio::spawn(it.run())));
     tasks.push(tokio::spawn(Arc::clone(parts.pause).run()));
     tasks.push(tokio::spawn(Arc::clone(parts.users).watch(Arc::clone(alarms))));
     tasks.extend(daily_report.map(|daily| tokio::spawn(daily.run(Arc::clone(store), Arc::clone(&clocks.wall)))));

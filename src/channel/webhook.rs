@@ -3,14 +3,14 @@
 //!
 //! It serves the channel that its settings name. Contacts are what that system knows: for push, that may be its own id of a user.
 
+mod identity;
 mod signature;
+pub mod status_endpoint;
 
 use std::time::Duration;
 
-use openssl::pkey::PKey;
-use openssl::x509::X509;
 use reqwest::header::HeaderMap;
-use reqwest::{Identity, Method, StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,6 +24,7 @@ use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::Outcome;
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::domain::secret::Credential;
+use identity::identity;
 use signature::SigningSecrets;
 
 /// The `type` of the message: a cardholder is to get it.
@@ -65,31 +66,10 @@ pub struct Settings {
     pub receipt: Option<receipt::Settings>,
 }
 
-impl Settings {
-    fn identity(&self, name: &str) -> Result<Option<Identity>, Error> {
-        let (certificate, key) = match (&self.client_certificate, &self.client_private_key) {
-            (None, None) => return Ok(None),
-            (Some(certificate), Some(key)) => (certificate.expose().as_bytes(), key.expose().as_bytes()),
-            _ => return Err(Error::new(name, "client_certificate and client_private_key: expected both or none")),
-        };
-        let certificates = X509::stack_from_pem(certificate).ok().filter(|all| !all.is_empty());
-        let certificates =
-            certificates.ok_or_else(|| Error::new(name, "client_certificate: expected certificates in PEM"))?;
-        let key = PKey::private_key_from_pem(key)
-            .map_err(|_| Error::new(name, "client_private_key: expected a private key in PEM, without a passphrase"))?;
-        if !certificates[0].public_key().is_ok_and(|public| public.public_eq(&key)) {
-            return Err(Error::new(name, "client_private_key: is not the key of client_certificate"));
-        }
-        let unusable = || Error::new(name, "client_certificate: cannot be used by the TLS library");
-        let key = key.private_key_to_pem_pkcs8().map_err(|_| unusable())?;
-        Identity::from_pkcs8_pem(certificate, &key).map(Some).map_err(|_| unusable())
-    }
-}
-
 impl KindSettings for Settings {
     fn connect(&self, common: &Common) -> Result<Adapter, Error> {
-        let options =
-            ConnectionOptions { guard: AddressGuard::new(self.allow_private), identity: self.identity(common.name())? };
+        let identity = identity(common.name(), self.client_certificate.as_ref(), self.client_private_key.as_ref())?;
+        let options = ConnectionOptions { guard: AddressGuard::new(self.allow_private), identity };
         let webhook = Webhook::new(self, common)?;
         http::guarded_adapter(common, self.max_in_flight, webhook, self.receipt.is_some(), options)
     }
@@ -119,12 +99,8 @@ impl Webhook {
     fn new(settings: &Settings, common: &Common) -> Result<Self, Error> {
         let name = common.name();
         let Settings { secret, previous_secret, errors, reference_path, require_reference, .. } = settings;
-        let url = check_url(name, &settings.url)?;
-        if !AddressGuard::new(settings.allow_private).allows_host(&url) {
-            return Err(Error::new(name, "url: is at a private address; set allow_private = true if that is intended"));
-        }
         Ok(Self {
-            url,
+            url: guarded_url(name, &settings.url, settings.allow_private)?,
             secrets: SigningSecrets::new(name, secret, previous_secret.as_ref())?,
             answers: AnswerRules::new(name, errors.as_ref(), reference_path.as_deref(), *require_reference)?,
             receipts: ReceiptParser::configured(name, settings.receipt.as_ref())?,
@@ -163,6 +139,15 @@ impl HttpProvider for Webhook {
     fn receipts(&self, callback: &Callback<'_>) -> Result<ReceiptBatch, ReceiptRejection> {
         receipt::parse(self.receipts.as_ref(), callback)
     }
+}
+
+/// The URL of a receiver. A private address in it is refused at once; names are checked when they are resolved.
+fn guarded_url(name: &str, text: &str, allow_private: bool) -> Result<Url, Error> {
+    let url = check_url(name, text)?;
+    if AddressGuard::new(allow_private).allows_host(&url) {
+        return Ok(url);
+    }
+    Err(Error::new(name, "url: is at a private address; set allow_private = true if that is intended"))
 }
 
 /// The texts of a message, named as its templates are.

@@ -23,6 +23,8 @@ pub trait Reports: Send + Sync {
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Error>;
     /// One delivery by its id, or the first delivery of the notification with this id.
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error>;
+    /// Whose notifications these deliveries belong to, in no order. Those that are removed are left out.
+    async fn senders(&self, deliveries: &[Uuid]) -> Result<Vec<DeliverySender>, Error>;
     /// What operators did about a delivery and is no event of its own: that it was sent again, and that the data of its
     /// recipient was exported. In order.
     async fn operators_looks(&self, delivery: &DeliveryLine) -> Result<Vec<EventLine>, Error>;
@@ -140,6 +142,17 @@ pub struct DeliveryLine {
     pub attempts: u32,
     /// Channel, provider and masked contact of the last attempt.
     pub last: Option<String>,
+}
+
+/// Whose notification a delivery belongs to.
+#[derive(Debug, Clone)]
+pub struct DeliverySender {
+    pub delivery: Uuid,
+    /// The kind of the notification.
+    pub kind: String,
+    /// The processor that posted it.
+    pub client: String,
+    pub idempotency_key: Option<String>,
 }
 
 /// One audit event.

@@ -222,6 +222,16 @@ pub const ALL: &[Metric] = &[
         &[],
         "Audit events that the search index has not come to yet; deliveries of the newest 10,000 of them are found anyway.",
     ),
+    counter_of(
+        "otpost_status_events_total",
+        &["status", "outcome"],
+        "Attempts to tell the operator's systems of a delivery, by its status and outcome: taken, failed, given_up.",
+    ),
+    gauge_of(
+        "otpost_status_events_lag_seconds",
+        &[],
+        "Age of the oldest status event that the operator's systems have not taken, while they do not; 0 otherwise.",
+    ),
     counter_of("otpost_audit_checkpoints_total", &[], "Signed checkpoints of the audit log."),
     gauge_of("otpost_audit_publish_failed", &["place"], "1 while checkpoints cannot be published there."),
     gauge_of(

@@ -13,6 +13,7 @@ use crate::domain::country_prefix::CountryPrefix;
 use crate::domain::notification::Kind;
 use crate::flow::tasks::notary::mail::CheckpointMail;
 use crate::flow::tasks::notary::timestamp::TimestampAuthority;
+use crate::flow::tasks::status_events;
 use crate::flow::users::SecondFactor;
 use crate::render::{self, Renderer};
 use crate::route::{Plan, Plans};
@@ -46,6 +47,14 @@ pub(super) fn check(config: &Config, report: &mut CheckReport) {
     console(&config.console, report);
     ops(&config.ops, report);
     publishers(config, report);
+    match status_events::configured(&config.events) {
+        Ok(None) => {}
+        Ok(Some(_)) => {
+            let host = config.events.endpoint().map(|it| it.host).unwrap_or_default();
+            report.ok("events", format_args!("status events are sent to {host}"));
+        }
+        Err(error) => report.error("events", error),
+    }
 }
 
 fn publishers(config: &Config, report: &mut CheckReport) {

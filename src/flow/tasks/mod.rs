@@ -7,4 +7,5 @@ pub mod daily_report;
 pub mod notary;
 pub mod report_keeper;
 pub mod search_index;
+pub mod status_events;
 pub mod template_reload;

@@ -15,7 +15,7 @@ use crate::domain::outcome::{Outcome, Reference};
 use crate::domain::recipient::IdentifierKind;
 use crate::store::Error;
 use crate::store::reports::{
-    Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, DeliveryPage, EventLine, Figures, Reports,
+    Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, DeliveryPage, DeliverySender, EventLine, Figures, Reports,
 };
 use crate::store::search::first_id_at;
 
@@ -52,6 +52,23 @@ impl Reports for MemoryBackend {
                 events: events.map(|(seq, event)| event_line(event, seq)).collect(),
                 others: others.map(|(other, _)| *other).collect(),
             })
+        })
+        .await
+    }
+
+    async fn senders(&self, deliveries: &[Uuid]) -> Result<Vec<DeliverySender>, Error> {
+        self.call("senders", |tables| {
+            let sender = |delivery: &Uuid| {
+                let row = tables.deliveries.get(delivery)?;
+                let notification = tables.notifications.get(&row.notification)?;
+                Some(DeliverySender {
+                    delivery: *delivery,
+                    kind: row.kind.name().to_owned(),
+                    client: notification.client.clone(),
+                    idempotency_key: notification.idempotency_key.clone(),
+                })
+            };
+            deliveries.iter().filter_map(sender).collect()
         })
         .await
     }

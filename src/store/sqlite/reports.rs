@@ -9,12 +9,13 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::Sqlite;
+use super::json_rows::{Hex, array};
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::{Kind, Priority};
 use crate::domain::recipient::IdentifierKind;
 use crate::store::Error;
 use crate::store::reports::{
-    Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, DeliveryPage, EventLine, Figures, Reports,
+    Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, DeliveryPage, DeliverySender, EventLine, Figures, Reports,
 };
 use crate::store::seal::LookupHash;
 
@@ -57,6 +58,18 @@ impl Reports for Sqlite {
             .fetch_all(&self.read)
             .await?;
         Ok(Some(DeliveryDetail { line, attempts, events, others }))
+    }
+
+    async fn senders(&self, deliveries: &[Uuid]) -> Result<Vec<DeliverySender>, Error> {
+        let text = "SELECT d.id, d.kind, n.client, n.idempotency_key
+            FROM json_each(?1) AS q CROSS JOIN delivery AS d ON d.id = unhex(q.value)
+            CROSS JOIN notification AS n ON n.id = d.notification_id";
+        let ids = array(deliveries.iter().map(|id| Hex(id.as_bytes())));
+        let rows: Vec<(Uuid, String, String, Option<String>)> =
+            sqlx::query_as(text).bind(ids).fetch_all(&self.read).await?;
+        let sender =
+            |(delivery, kind, client, idempotency_key)| DeliverySender { delivery, kind, client, idempotency_key };
+        Ok(rows.into_iter().map(sender).collect())
     }
 
     async fn operators_looks(&self, delivery: &DeliveryLine) -> Result<Vec<EventLine>, Error> {

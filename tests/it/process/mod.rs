@@ -25,6 +25,7 @@ mod readers;
 mod reload;
 mod settings;
 mod standstill;
+mod status_events;
 mod stops;
 mod strace;
 mod syscalls;
