@@ -9,9 +9,6 @@ use super::{Error, join, variable};
 use crate::domain::secret::is_secret_key;
 use crate::file_access;
 
-/// Keys by which a configuration file is one that only its owner may read.
-const SECRET_KEYS: [&str; 5] = ["password", "secret", "client_secret", "headers", "static_fields"];
-
 /// What may be shown of the value of a key; `None` for a secret.
 pub(super) fn shown(key: &str, value: &Value) -> Option<String> {
     match value {
@@ -127,9 +124,7 @@ impl SecretFiles {
 
 fn holds_secret(tree: &Value, is_secret: bool) -> bool {
     match tree {
-        Value::Object(table) => {
-            table.iter().any(|(key, value)| holds_secret(value, is_secret || SECRET_KEYS.contains(&key.as_str())))
-        }
+        Value::Object(table) => table.iter().any(|(key, value)| holds_secret(value, is_secret || is_secret_key(key))),
         Value::Array(items) => items.iter().any(|item| holds_secret(item, is_secret)),
         Value::String(text) => is_secret && !text.is_empty() && !is_reference(text),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
