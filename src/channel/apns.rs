@@ -152,7 +152,7 @@ impl Notifications {
 }
 
 impl HttpProvider for Notifications {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let alert = push_content::shown(message, self.shows_code);
         let mut content = push_content::data(message);
         // The app may complete what is shown.
@@ -170,12 +170,12 @@ impl HttpProvider for Notifications {
         let named = headers.into_iter().filter_map(|(name, value)| Some((HeaderName::from_static(name), value?)));
         let mut url = self.url.clone();
         url.set_path(&format!("/3/device/{}", message.to.expose()));
-        HttpRequest {
+        Ok(HttpRequest {
             method: Method::POST,
             url,
             headers: named.chain(self.token.header()).collect(),
             body: Body::Json(content),
-        }
+        })
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {

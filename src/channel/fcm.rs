@@ -114,7 +114,7 @@ struct Messages {
 }
 
 impl HttpProvider for Messages {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let (to, ttl) = (message.to.expose(), seconds_valid(message).min(TTL_MAX));
         let shows_code = self.settings.show_code_on_lock_screen;
         let hides = push_content::hides_body(message, shows_code);
@@ -139,12 +139,12 @@ impl HttpProvider for Messages {
         });
         content[address] = to.into();
         let headers = HeaderMap::from_iter(self.tokens.header());
-        HttpRequest {
+        Ok(HttpRequest {
             method: Method::POST,
             url: self.url.clone(),
             headers,
             body: Body::Json(json!({ "message": content })),
-        }
+        })
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {

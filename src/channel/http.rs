@@ -178,7 +178,10 @@ impl<P: HttpProvider> HttpChannel<P> {
     }
 
     async fn exchange(&self, message: &OutboundMessage, end: Instant) -> SendResult {
-        let HttpRequest { method, url, mut headers, body } = self.provider.request(message);
+        let HttpRequest { method, url, mut headers, body } = match self.provider.request(message) {
+            Ok(request) => request,
+            Err(not_sent) => return not_sent,
+        };
         let sent = SentFlag::default();
         if let Some(content_type) = body.content_type() {
             headers.entry(CONTENT_TYPE).or_insert(content_type);
@@ -200,6 +203,7 @@ impl<P: HttpProvider> HttpChannel<P> {
             Err(error) if status.is_success() => return failed(error, phase),
             read => read.unwrap_or_default(),
         };
+        let body = self.provider.answer(response.headers(), body);
         let outcome = with_retry_after(self.provider.outcome(status, &body), response.headers());
         if outcome.is_accepted() { outcome.into() } else { self.describe(outcome, message, status, &body) }
     }
@@ -224,8 +228,8 @@ impl<P: HttpProvider> HttpChannel<P> {
 
     // Asks for the request once more, because all values in it are cut out of the answer.
     fn describe(&self, outcome: Outcome, message: &OutboundMessage, status: StatusCode, body: &[u8]) -> SendResult {
-        let request = self.provider.request(message);
-        let redactor = request.values().iter().fold(Redactor::of(message), |redactor, value| redactor.and(value));
+        let values = self.provider.request(message).map(|request| request.values()).unwrap_or_default();
+        let redactor = values.iter().fold(Redactor::of(message), |redactor, value| redactor.and(value));
         let code = self.provider.error_code(body).and_then(|code| redactor.error_code(code));
         let code = code.map(|code| format!(", code {code}")).unwrap_or_default();
         let excerpt = redactor.excerpt(body);
@@ -362,9 +366,9 @@ mod tests {
     struct Plain(Url);
 
     impl HttpProvider for Plain {
-        fn request(&self, message: &OutboundMessage) -> HttpRequest {
+        fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
             let body = Body::Json(json!({ "reference": message.delivery }));
-            HttpRequest { method: Method::POST, url: self.0.clone(), headers: HeaderMap::new(), body }
+            Ok(HttpRequest { method: Method::POST, url: self.0.clone(), headers: HeaderMap::new(), body })
         }
 
         fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {

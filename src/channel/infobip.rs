@@ -9,7 +9,7 @@ use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{authorization, check_url, seconds_valid, sms_text};
 use super::receipts_url::{self, ReceiptsUrl};
-use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
@@ -84,7 +84,7 @@ impl Infobip {
 }
 
 impl HttpProvider for Infobip {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let text = sms_text(message);
         let to = message.to.expose().trim_start_matches('+');
         let validity = json!({ "amount": seconds_valid(message).min(VALIDITY_MAX), "timeUnit": "SECONDS" });
@@ -101,7 +101,7 @@ impl HttpProvider for Infobip {
             });
         }
         let body = Body::Json(json!({ "messages": [sms] }));
-        HttpRequest { method: Method::POST, url: self.url.clone(), headers: self.headers.clone(), body }
+        Ok(HttpRequest { method: Method::POST, url: self.url.clone(), headers: self.headers.clone(), body })
     }
 
     // A message that is rejected at once is reported inside of an answer with status 200.

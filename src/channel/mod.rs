@@ -5,6 +5,8 @@
 //! what happens next is decided in `route`.
 
 pub mod apns;
+mod aws;
+pub mod aws_sms;
 mod capabilities;
 #[cfg(test)]
 mod conformance;
@@ -17,6 +19,8 @@ mod hmac;
 pub mod http;
 pub mod infobip;
 mod io_problem;
+mod mail_headers;
+pub mod messagebird;
 pub mod priority_semaphore;
 mod push_content;
 pub mod push_http;
@@ -26,7 +30,9 @@ mod receipts_url;
 mod redaction;
 #[cfg(test)]
 mod sample;
+pub mod ses;
 mod settings;
+mod signed_token;
 pub mod sinch;
 pub mod smpp;
 pub mod sms_gateway;
@@ -52,6 +58,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use openssl::x509::X509;
 use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 
 use crate::domain::contact::Channel;
 use crate::domain::failure_detail::FailureDetail;
@@ -70,12 +77,15 @@ const KINDS: &[ProviderKind] = &[
     ProviderKind::new::<vonage::Settings>("vonage", Channel::Sms),
     ProviderKind::new::<twilio::Settings>("twilio", Channel::Sms),
     ProviderKind::new::<sinch::Settings>("sinch", Channel::Sms),
+    ProviderKind::new::<messagebird::Settings>("messagebird", Channel::Sms),
+    ProviderKind::new::<aws_sms::Settings>("aws_sms", Channel::Sms),
     ProviderKind::new::<smpp::Settings>("smpp", Channel::Sms),
     ProviderKind::new::<push_http::Settings>("push_http", Channel::Push),
     ProviderKind::new::<fcm::Settings>("fcm", Channel::Push),
     ProviderKind::new::<apns::Settings>("apns", Channel::Push),
     ProviderKind::new::<web_push::Settings>("web_push", Channel::Push),
     ProviderKind::new::<email_smtp::Settings>("smtp", Channel::Email),
+    ProviderKind::new::<ses::Settings>("ses", Channel::Email),
     ProviderKind::of_any_channel::<webhook::Settings>("webhook"),
     #[cfg(test)]
     ProviderKind::new::<sample::Settings>("sample", Channel::Sms),
@@ -121,8 +131,12 @@ impl From<Outcome> for SendResult {
 
 /// A provider with an HTTP API. Pure functions; [`http::HttpChannel`] does the I/O.
 pub trait HttpProvider: Send + Sync {
-    /// The request that hands `message` over.
-    fn request(&self, message: &OutboundMessage) -> http::HttpRequest;
+    /// The request that hands `message` over, or why nothing can be sent.
+    fn request(&self, message: &OutboundMessage) -> Result<http::HttpRequest, SendResult>;
+    /// What is read of an answer: its body, and for a provider that writes its codes in headers, these.
+    fn answer(&self, _: &HeaderMap, body: Vec<u8>) -> Vec<u8> {
+        body
+    }
     /// The meaning of an answer.
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome;
     /// The provider's own code in an answer that is no success, for operators.

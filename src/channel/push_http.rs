@@ -13,7 +13,7 @@ use super::http::answer::{AnswerCodes, AnswerRules, common_outcome};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{check_headers, check_url, seconds_valid};
 use super::receipt::{self, ReceiptParser};
-use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
@@ -96,7 +96,7 @@ impl PushService {
 }
 
 impl HttpProvider for PushService {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let (title, body) = match &message.rendered {
             RenderedMessage::Push { title, body } => (title.reveal(), body.reveal()),
             RenderedMessage::Email { subject, text, .. } => (subject.reveal(), text.reveal()),
@@ -109,12 +109,12 @@ impl HttpProvider for PushService {
             "reference": message.delivery,
             "ttl_seconds": seconds_valid(message),
         });
-        HttpRequest {
+        Ok(HttpRequest {
             method: Method::POST,
             url: self.url.clone(),
             headers: self.headers.clone(),
             body: Body::Json(body),
-        }
+        })
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {

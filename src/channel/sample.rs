@@ -12,7 +12,7 @@ use super::http::answer::{common_outcome, reference_at};
 use super::http::{self, Body, HttpRequest, MAX_IN_FLIGHT};
 use super::http::{check_url, seconds_valid, sms_text};
 use super::receipt::{self, ReceiptParser};
-use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
@@ -57,7 +57,7 @@ struct Sample {
 }
 
 impl HttpProvider for Sample {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let text = sms_text(message);
         let body = json!({
             "key": self.api_key.expose(),
@@ -66,7 +66,12 @@ impl HttpProvider for Sample {
             "client_ref": message.delivery,
             "expires_in": seconds_valid(message),
         });
-        HttpRequest { method: Method::POST, url: self.url.clone(), headers: HeaderMap::new(), body: Body::Json(body) }
+        Ok(HttpRequest {
+            method: Method::POST,
+            url: self.url.clone(),
+            headers: HeaderMap::new(),
+            body: Body::Json(body),
+        })
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {

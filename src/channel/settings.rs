@@ -199,7 +199,7 @@ impl Settings {
 
     /// The request for `message` without credentials; `None` if `adapter` does not speak HTTP.
     pub fn show_request(&self, adapter: &Adapter, message: &OutboundMessage) -> Option<ShownRequest> {
-        let request = adapter.requests.as_ref()?.request(message);
+        let request = adapter.requests.as_ref()?.request(message).ok()?;
         Some(request.shown(|text| self.credentials.hidden_in(text)))
     }
 

@@ -13,7 +13,7 @@ use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{authorization, check_url, seconds_valid, sms_text};
 use super::receipts_url::{self, ReceiptsUrl};
-use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
@@ -85,7 +85,7 @@ impl Sinch {
 }
 
 impl HttpProvider for Sinch {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let left = Duration::from_secs(seconds_valid(message).min(VALIDITY_MAX));
         let mut batch = json!({
             "from": self.sender,
@@ -101,7 +101,7 @@ impl HttpProvider for Sinch {
             batch["callback_url"] = url.as_str().into();
         }
         let (url, headers) = (self.url.clone(), self.headers.clone());
-        HttpRequest { method: Method::POST, url, headers, body: Body::Json(batch) }
+        Ok(HttpRequest { method: Method::POST, url, headers, body: Body::Json(batch) })
     }
 
     // What 400 and 403 are about is in no documented code: the sender, the account, a parameter or the number.

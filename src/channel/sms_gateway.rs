@@ -19,13 +19,13 @@ use super::http::answer::{AnswerCodes, AnswerRules};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{authorization, basic, check_headers, check_url, seconds_valid};
 use super::receipt::{self, ReceiptParser};
-use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::Outcome;
 use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection};
 use crate::domain::secret::Credential;
-use fields::{FieldNames, NumberFormat, ReferenceFormat, StaticFields};
+use fields::{FieldNames, NumberFormat, ReferenceFormat, StaticFields, ValidityUnit};
 use signature::RequestSigner;
 
 /// The keys of kind `sms_gateway`.
@@ -57,6 +57,8 @@ pub struct Settings {
     pub number_format: NumberFormat,
     #[serde(default)]
     pub reference_format: ReferenceFormat,
+    #[serde(default)]
+    pub validity_unit: ValidityUnit,
     /// The sender name or number; not sent when absent.
     #[serde(default)]
     pub sender: Option<String>,
@@ -111,10 +113,10 @@ impl KindSettings for Settings {
 
     fn capabilities() -> Capabilities {
         Capabilities {
-            validity: "a field in seconds",
+            validity: "a field in seconds, milliseconds or minutes",
             repeat: Repeat::AsConfigured("as the gateway has it"),
             receipts: "`[provider.receipt]`: HMAC, or a token in a header or the URL",
-            tested_against: "practice gateway; what Africa's Talking, Termii and Zenvia document",
+            tested_against: "practice gateway; what Africa's Talking, Termii, Vonage (its older SMS API) and Zenvia document",
         }
     }
 }
@@ -151,7 +153,8 @@ impl SmsGateway {
     }
 
     fn fields(&self, message: &OutboundMessage) -> Map<String, Value> {
-        let Settings { fields, sender, static_fields, number_format, reference_format, .. } = &self.settings;
+        let Settings { fields, sender, static_fields, number_format, reference_format, validity_unit, .. } =
+            &self.settings;
         let (RenderedMessage::Sms { text }
         | RenderedMessage::Push { body: text, .. }
         | RenderedMessage::Email { text, .. }) = &message.rendered;
@@ -160,7 +163,7 @@ impl SmsGateway {
             (&fields.text, Some(text.reveal().into())),
             (&fields.sender, sender.as_deref().map(Value::from)),
             (&fields.reference, Some(reference_format.write(message.delivery).into())),
-            (&fields.validity, Some(seconds_valid(message).into())),
+            (&fields.validity, Some(validity_unit.write(seconds_valid(message)).into())),
         ];
         let mut all: Map<String, Value> = static_fields.0.clone().into_iter().collect();
         let named = ours.into_iter().filter(|(name, _)| !name.is_empty());
@@ -182,7 +185,7 @@ fn check_fields(name: &str, settings: &Settings) -> Result<(), Error> {
 }
 
 impl HttpProvider for SmsGateway {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let fields = self.fields(message);
         let (mut url, mut headers) = (self.url.clone(), self.headers.clone());
         let (method, body) = match (self.settings.method, self.settings.format) {
@@ -200,7 +203,7 @@ impl HttpProvider for SmsGateway {
             };
             headers.extend(signer.headers(&signed, SystemClock.now()));
         }
-        HttpRequest { method, url, headers, body }
+        Ok(HttpRequest { method, url, headers, body })
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {

@@ -12,7 +12,7 @@ use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{authorization, check_url, sms_text};
 use super::receipts_url::{self, ReceiptsUrl};
-use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
@@ -82,7 +82,7 @@ impl SmsApi {
 }
 
 impl HttpProvider for SmsApi {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let Settings { sender, fast, .. } = &self.settings;
         let text = sms_text(message);
         let fields = [
@@ -98,7 +98,7 @@ impl HttpProvider for SmsApi {
         let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
         let fields = fields.chain([("idx".to_owned(), message.delivery.to_string())]).collect();
         let (url, headers) = (self.url.clone(), self.headers.clone());
-        HttpRequest { method: Method::POST, url, headers, body: Body::Form(fields) }
+        Ok(HttpRequest { method: Method::POST, url, headers, body: Body::Form(fields) })
     }
 
     // Errors come with status 200, too.

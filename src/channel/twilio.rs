@@ -13,7 +13,7 @@ use super::hmac::is_hmac;
 use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{basic, check_public_url, check_url, seconds_valid, sms_text};
-use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
@@ -136,7 +136,7 @@ impl Twilio {
 }
 
 impl HttpProvider for Twilio {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let Settings { from, messaging_service, receipts_url, keep_content, .. } = &self.settings;
         let text = sms_text(message);
         let retention = |value: &'static str| (!keep_content).then(|| value.to_owned());
@@ -152,7 +152,7 @@ impl HttpProvider for Twilio {
         ];
         let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         let (url, headers) = (self.url.clone(), self.headers.clone());
-        HttpRequest { method: Method::POST, url, headers, body: Body::Form(fields) }
+        Ok(HttpRequest { method: Method::POST, url, headers, body: Body::Form(fields) })
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {

@@ -2,20 +2,19 @@
 //!
 //! An account of Vonage uses either this API or the older SMS API, because the choice decides how receipts look.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openssl::hash::MessageDigest;
 use openssl::sha::sha256;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::hmac::is_hmac;
 use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{basic, check_public_url, check_url, seconds_valid, sms_text};
-use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
+use super::{
+    Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult,
+    signed_token,
+};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::receipt::{Callback, Receipt, ReceiptBatch, ReceiptCode, ReceiptRejection, ReceiptStatus};
@@ -105,7 +104,7 @@ impl Vonage {
         let secret = self.settings.signature_secret.as_ref().ok_or(ReceiptRejection::Unsigned)?;
         let claims = (callback.header)("Authorization")
             .and_then(|it| std::str::from_utf8(it).ok()?.strip_prefix("Bearer "))
-            .and_then(|token| claims(token, secret))
+            .and_then(|token| signed_token::claims(token, secret))
             .ok_or(ReceiptRejection::Unsigned)?;
         if claims["payload_hash"].as_str() != Some(hex::encode(sha256(callback.body)).as_str()) {
             return Err(ReceiptRejection::Unsigned);
@@ -117,7 +116,7 @@ impl Vonage {
 }
 
 impl HttpProvider for Vonage {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let text = sms_text(message);
         let mut body = json!({
             "channel": "sms",
@@ -132,7 +131,7 @@ impl HttpProvider for Vonage {
             body["webhook_url"] = url.as_str().into();
         }
         let (url, headers) = (self.url.clone(), self.headers.clone());
-        HttpRequest { method: Method::POST, url, headers, body: Body::Json(body) }
+        Ok(HttpRequest { method: Method::POST, url, headers, body: Body::Json(body) })
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {
@@ -170,21 +169,6 @@ impl HttpProvider for Vonage {
     }
 }
 
-/// The claims of a token that `secret` has signed.
-fn claims(token: &str, secret: &Credential) -> Option<Value> {
-    let (signed, signature) = token.rsplit_once('.')?;
-    let (head, body) = signed.split_once('.')?;
-    let json = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
-    if json(head)?["alg"].as_str() != Some("HS256") {
-        return None;
-    }
-    let given = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    if !is_hmac(MessageDigest::sha256(), secret.expose().as_bytes(), &[signed.as_bytes()], &given) {
-        return None;
-    }
-    json(body)
-}
-
 /// The code of an error: `title` in a receipt, or the end of its address, as in
 /// `https://developer.vonage.com/api-errors/messages#1120`.
 fn code_of(error: &Value) -> Option<String> {
@@ -209,6 +193,10 @@ const fn cause(code: u32) -> Option<Cause> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use openssl::hash::MessageDigest;
+
     use super::super::hmac::hmac;
     use super::super::test_servers;
     use super::*;

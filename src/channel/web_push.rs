@@ -6,22 +6,20 @@
 mod encryption;
 mod subscription;
 
-use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::json;
-use std::sync::Arc;
 
 use super::es256::Es256Key;
 use super::http::address_guard::AddressGuard;
 use super::http::answer::common_outcome;
-use super::http::{Body, ConnectionOptions, HttpChannel, HttpRequest};
+use super::http::{self, Body, ConnectionOptions, HttpRequest};
 use super::http::{authorization, max_in_flight, seconds_since_1970_in, seconds_valid};
 use super::{
-    Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, Provider, ProviderEndpoint, Repeat, SendResult,
+    Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult,
     push_content,
 };
 use crate::domain::outbound_message::OutboundMessage;
@@ -73,11 +71,8 @@ fn services() -> Vec<String> {
 
 impl KindSettings for Settings {
     fn connect(&self, common: &Common) -> Result<Adapter, Error> {
-        let messages = Arc::new(SealedMessages::new(self, common)?);
         let options = ConnectionOptions { guard: AddressGuard::new(self.allow_private), identity: None };
-        let channel = HttpChannel::guarded(common, self.max_in_flight, Arc::clone(&messages), options)?;
-        let requests: Option<Arc<dyn HttpProvider>> = Some(Arc::<SealedMessages>::clone(&messages));
-        Ok(Adapter { provider: Arc::new(WebPush { messages, channel }), receipts: None, requests })
+        http::guarded_adapter(common, self.max_in_flight, SealedMessages::new(self, common)?, false, options)
     }
 
     // Each subscription names its own.
@@ -95,35 +90,10 @@ impl KindSettings for Settings {
     }
 }
 
-struct WebPush {
-    messages: Arc<SealedMessages>,
-    channel: HttpChannel<SealedMessages>,
-}
-
-#[async_trait]
-impl Provider for WebPush {
-    async fn send(&self, message: &OutboundMessage) -> SendResult {
-        let Some(subscription) = Subscription::parse(message.to.expose()) else {
-            let detail = "the contact is no subscription: expected its JSON with endpoint, keys.p256dh and keys.auth";
-            return SendResult::new(Outcome::failed(Cause::InvalidContact), detail);
-        };
-        if !self.messages.allows(&subscription.endpoint) {
-            let detail = "the subscription's endpoint is at no push service that the key services lists";
-            return SendResult::new(Outcome::failed(Cause::InvalidContact), detail);
-        }
-        if self.messages.text(message).len() > encryption::TEXT_MAX {
-            return SendResult::new(Outcome::failed(Cause::BadMessage), "the message is longer than 3993 bytes");
-        }
-        self.channel.send(message).await
-    }
-}
-
 struct SealedMessages {
     key: Es256Key,
     public_key: String,
     settings: Settings,
-    /// Where a message would go that cannot be encrypted: nowhere, as it has no host.
-    nowhere: Url,
 }
 
 impl SealedMessages {
@@ -149,8 +119,7 @@ impl SealedMessages {
         }
         let failed = |_| Error::new(name, "private_key: the public key cannot be computed");
         let public_key = URL_SAFE_NO_PAD.encode(key.public().map_err(failed)?);
-        let nowhere = Url::parse("about:blank").map_err(|_| Error::new(name, "about:blank is no URL"))?;
-        Ok(Self { key, public_key, settings: settings.clone(), nowhere })
+        Ok(Self { key, public_key, settings: settings.clone() })
     }
 
     fn allows(&self, endpoint: &Url) -> bool {
@@ -170,9 +139,12 @@ impl SealedMessages {
         json!({ "notification": notification, "data": push_content::data(message) }).to_string()
     }
 
-    /// `None` if the contact is no subscription or the cryptographic library fails.
-    fn sealed(&self, message: &OutboundMessage) -> Option<HttpRequest> {
-        let Subscription { endpoint, receiver } = Subscription::parse(message.to.expose())?;
+    /// The message for the holder of a subscription; `None` if the cryptographic library fails.
+    fn sealed(
+        &self,
+        Subscription { endpoint, receiver }: Subscription,
+        message: &OutboundMessage,
+    ) -> Option<HttpRequest> {
         let body = encryption::seal(&receiver, self.text(message).as_bytes()).ok()?;
         // Every push service reads a token of its own, or one could use it at another.
         let claims = json!({
@@ -193,13 +165,21 @@ impl SealedMessages {
 }
 
 impl HttpProvider for SealedMessages {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
-        self.sealed(message).unwrap_or_else(|| HttpRequest {
-            method: Method::POST,
-            url: self.nowhere.clone(),
-            headers: HeaderMap::new(),
-            body: Body::Sealed(Vec::new()),
-        })
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
+        let not_sent = |cause, detail| SendResult::new(Outcome::failed(cause), detail);
+        let Some(subscription) = Subscription::parse(message.to.expose()) else {
+            let detail = "the contact is no subscription: expected its JSON with endpoint, keys.p256dh and keys.auth";
+            return Err(not_sent(Cause::InvalidContact, detail));
+        };
+        if !self.allows(&subscription.endpoint) {
+            let detail = "the subscription's endpoint is at no push service that the key services lists";
+            return Err(not_sent(Cause::InvalidContact, detail));
+        }
+        if self.text(message).len() > encryption::TEXT_MAX {
+            return Err(not_sent(Cause::BadMessage, "the message is longer than 3993 bytes"));
+        }
+        let failed = || not_sent(Cause::NotRendered, "the message could not be encrypted");
+        self.sealed(subscription, message).ok_or_else(failed)
     }
 
     fn outcome(&self, status: StatusCode, _: &[u8]) -> Outcome {

@@ -18,7 +18,7 @@ use super::http::address_guard::AddressGuard;
 use super::http::answer::{AnswerCodes, AnswerRules};
 use super::http::{self, Body, ConnectionOptions, HttpRequest, check_url, max_in_flight, seconds_valid};
 use super::receipt::{self, ReceiptParser};
-use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat};
+use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::Outcome;
@@ -109,7 +109,7 @@ impl Webhook {
 }
 
 impl HttpProvider for Webhook {
-    fn request(&self, message: &OutboundMessage) -> HttpRequest {
+    fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let (now, valid) = (SystemClock.now(), seconds_valid(message));
         let mut data = rendered(&message.rendered);
         data["reference"] = json!(message.delivery);
@@ -120,12 +120,12 @@ impl HttpProvider for Webhook {
         let body = json!({ "type": TYPE, "timestamp": now.to_string(), "data": data });
         // JSON is written alike each time, so what is signed is what is sent.
         let signed = self.secrets.headers(&message.delivery.to_string(), now, &body.to_string());
-        HttpRequest {
+        Ok(HttpRequest {
             method: Method::POST,
             url: self.url.clone(),
             headers: HeaderMap::from_iter(signed),
             body: Body::Json(body),
-        }
+        })
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {

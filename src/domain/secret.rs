@@ -8,7 +8,7 @@ use std::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Names of configuration keys whose value is a secret.
-const SECRET_KEYS: [&str; 4] = ["headers", "static_fields", "api_key", "service_account"];
+const SECRET_KEYS: [&str; 6] = ["headers", "static_fields", "api_key", "access_key", "signing_key", "service_account"];
 
 /// Parts of such names.
 const SECRET_WORDS: [&str; 6] = ["password", "secret", "token", "passphrase", "credential", "private_key"];

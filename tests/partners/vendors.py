@@ -159,6 +159,80 @@ class Webhook:
         return data["to"], data["body"], (204, None)
 
 
+class MessageBird:
+    partner = "a server written from MessageBird's documentation"
+
+    def provider(self, url):
+        return {"url": url, "access_key": "k-0", "sender": "BANK"}
+
+    def read(self, request):
+        asked = json.loads(request.body)
+        assert request.path == "/messages" and request.headers["authorization"] == "AccessKey k-0", request.path
+        assert 0 < asked["validity"] <= 300 and asked["reference"], asked
+        [to] = asked["recipients"]
+        return to, asked["body"], (201, {"id": "m-1", "recipients": {"totalCount": 1}})
+
+
+class AwsSms:
+    partner = "botocore of Amazon: its model of the API, and its signature"
+    service, operation, region = "sms-voice", "SendTextMessage", "eu-central-1"
+
+    def provider(self, url):
+        self.url = url
+        return {"url": url, "region": self.region, "access_key_id": "AKIDEXAMPLE", "secret_access_key": "s-0"}
+
+    def check(self, request):
+        import aws
+
+        url, body = self.url + request.path, request.body.decode()
+        expected = aws.signature("POST", url, request.headers, body, "AKIDEXAMPLE", "s-0", self.region, self.service)
+        assert request.headers["authorization"] == expected, f"botocore signs {expected}"
+
+    def read(self, request):
+        import aws
+
+        self.check(request)
+        assert request.headers["x-amz-target"] == "PinpointSMSVoiceV2.SendTextMessage"
+        asked = aws.parameters("pinpoint-sms-voice-v2", "SendTextMessage", request.body)
+        return asked["DestinationPhoneNumber"], asked["MessageBody"], (200, {"MessageId": "m-1"})
+
+
+class Ses(AwsSms):
+    partner = "moto of Python, and the signature of Amazon's botocore"
+    service = "ses"
+
+    def provider(self, url):
+        from moto.server import ThreadedMotoServer
+
+        self.moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self.moto.start()
+        self.account().verify_email_identity("otp@bank.example")
+        return super().provider(url) | {"from": "Bank <otp@bank.example>"}
+
+    def account(self):
+        from moto.core import DEFAULT_ACCOUNT_ID
+        from moto.ses.models import ses_backends
+
+        return ses_backends[DEFAULT_ACCOUNT_ID][self.region]
+
+    def read(self, request):
+        import urllib.request
+
+        import aws
+
+        self.check(request)
+        asked = aws.parameters("sesv2", "SendEmail", request.body)
+        host, port = self.moto.get_host_and_port()
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
+        forwarded = urllib.request.Request(f"http://{host}:{port}{request.path}", request.body, headers)
+        with urllib.request.urlopen(forwarded) as answered:
+            answer = json.load(answered)
+        [sent] = self.account().sent_messages
+        assert sent.subject == asked["Content"]["Simple"]["Subject"]["Data"], sent.subject
+        [to] = sent.destinations["ToAddresses"]
+        return to, asked["Content"]["Simple"]["Body"]["Text"]["Data"], (200, answer)
+
+
 class Json:
     """A gateway or a service with the field names that the adapter has by default."""
 
@@ -178,9 +252,12 @@ def unpadded(data):
 
 
 KINDS = {
+    "aws_sms": AwsSms,
     "fcm": Fcm,
     "infobip": Infobip,
+    "messagebird": MessageBird,
     "push_http": lambda: Json("a push service in Python", "body", "token"),
+    "ses": Ses,
     "sinch": Sinch,
     "sms_gateway": lambda: Json("an SMS gateway in Python", "text", "to"),
     "smsapi": Smsapi,

@@ -33,7 +33,7 @@ fn message(code: Option<&str>) -> OutboundMessage {
 }
 
 fn sent(notifications: &Notifications, code: Option<&str>) -> (HttpRequest, Value) {
-    let mut request = notifications.request(&message(code));
+    let mut request = notifications.request(&message(code)).unwrap();
     let Body::Json(body) = &mut request.body else { unreachable!("APNs takes JSON") };
     let body = body.take();
     (request, body)

@@ -126,6 +126,35 @@ pub(super) const EXAMPLES: &[Example] = &[
         protocol: Protocol::Http(HttpKind { validity: Some(|_| "\"expire_at\":\"20".to_owned()), ..HTTP }),
     },
     Example {
+        kind: "messagebird",
+        section: |servers| {
+            json!({ "url": url(servers), "access_key": secret("key"), "sender": "BANK", "signing_key": secret("signing"),
+                    "receipts_url": "https://bank.example/receipts/messagebird" })
+        },
+        protocol: Protocol::Http(HttpKind { validity: Some(|left| format!("\"validity\":{left}")), ..HTTP }),
+    },
+    Example {
+        kind: "aws_sms",
+        section: |servers| json!({ "region": "eu-central-1", "url": url(servers), "access_key_id": "AKIDEXAMPLE", "secret_access_key": secret("key") }),
+        protocol: Protocol::Http(HttpKind {
+            success: r#"{"MessageId":"m-1"}"#,
+            validity: Some(|left| format!("\"TimeToLive\":{left}")),
+            ..HTTP
+        }),
+    },
+    Example {
+        kind: "ses",
+        section: |servers| {
+            json!({ "region": "eu-central-1", "url": url(servers), "access_key_id": "AKIDEXAMPLE", "secret_access_key": secret("key"),
+                    "from": "Bank <otp@bank.example>" })
+        },
+        protocol: Protocol::Http(HttpKind {
+            success: r#"{"MessageId":"m-1"}"#,
+            contact: Some("leon@mail.example"),
+            ..HTTP
+        }),
+    },
+    Example {
         kind: "push_http",
         section: |servers| {
             let headers = json!({ "authorization": secret("header") });

@@ -6,7 +6,7 @@ use lettre::address::Envelope;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{Address, Message as Mail};
 
-use super::headers::{AutoSubmitted, ContentLanguage, NoAutoReply, Subject, Unsubscribe};
+use crate::channel::mail_headers::{AutoSubmitted, ContentLanguage, NoAutoReply, Subject, Unsubscribe};
 use crate::domain::mailbox;
 use crate::domain::notification::Priority;
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};

@@ -5,7 +5,6 @@
 mod connector;
 mod dkim;
 mod failure;
-mod headers;
 mod mail;
 mod pool;
 mod read_limit;
@@ -19,6 +18,7 @@ use lettre::message::Mailbox;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::mail_headers::{self, Unsubscribe};
 use super::priority_semaphore::PriorityPermit;
 use super::redaction::Redactor;
 use super::{
@@ -31,7 +31,6 @@ use crate::domain::secret::Credential;
 use connector::Connector;
 use dkim::DkimSigner;
 use failure::{SessionError, SmtpStep, timed_out};
-use headers::Unsubscribe;
 use mail::OutgoingMail;
 use pool::Pool;
 use session::SmtpSession;
@@ -127,7 +126,7 @@ impl Relay {
             .from
             .parse()
             .map_err(|_| Error::new(name, "from: expected a mailbox such as Bank <otp@bank.example>"))?;
-        if from.name.as_deref().is_some_and(headers::looks_encoded) {
+        if from.name.as_deref().is_some_and(mail_headers::looks_encoded) {
             return Err(Error::new(name, "from: write the name as plain text; it is encoded when it is sent"));
         }
         let unsubscribe =

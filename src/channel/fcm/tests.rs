@@ -73,7 +73,7 @@ async fn what_is_no_code_is_shown_and_a_code_too_if_the_settings_allow_it() {
         let tokens = Arc::new(AccessTokens::new(&common, account).unwrap());
         Messages { url: "https://fcm.example".parse().unwrap(), settings, tokens }
     };
-    let body = |messages: &Messages, message: &OutboundMessage| match messages.request(message).body {
+    let body = |messages: &Messages, message: &OutboundMessage| match messages.request(message).unwrap().body {
         Body::Json(body) => body["message"].clone(),
         Body::Form(_) | Body::Sealed(_) | Body::None => unreachable!("FCM takes JSON"),
     };

@@ -106,6 +106,27 @@ impl ReferenceFormat {
     }
 }
 
+/// The unit of the time for which a message is valid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValidityUnit {
+    #[default]
+    Seconds,
+    Milliseconds,
+    /// Rounded down, but never 0, which may mean "no limit".
+    Minutes,
+}
+
+impl ValidityUnit {
+    pub(super) fn write(self, seconds: u64) -> u64 {
+        match self {
+            Self::Seconds => seconds,
+            Self::Milliseconds => seconds.saturating_mul(1000),
+            Self::Minutes => (seconds / 60).max(1),
+        }
+    }
+}
+
 /// Whether `name` is a JSON pointer.
 pub(super) fn is_pointer(name: &str) -> bool {
     name.starts_with('/')

@@ -11,6 +11,7 @@ use crate::domain::receipt::{Callback, ReceiptBatch, ReceiptRejection, ReceiptSt
 
 const AFRICAS_TALKING: &str = include_str!("../../../config/providers/africas_talking.toml");
 const TERMII: &str = include_str!("../../../config/providers/termii.toml");
+const VONAGE_SMS: &str = include_str!("../../../config/providers/vonage_sms.toml");
 const ZENVIA: &str = include_str!("../../../config/providers/zenvia.toml");
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -173,4 +174,58 @@ fn zenvia_reports_with_a_header_of_the_subscription() {
     assert_eq!(only(read(SECRET, "NOT_DELIVERED")), ("z-1".to_owned(), ReceiptStatus::Undelivered));
     assert!(read(SECRET, "SENT").unwrap().receipts.is_empty());
     assert_eq!(read("wrong", "DELIVERED"), Err(ReceiptRejection::Unsigned));
+}
+
+// The fields and answers are those of the vendor's own description (Nexmo/api-specification, definitions/sms.yml 1.0.10).
+#[tokio::test]
+async fn the_older_sms_api_of_vonage_gets_milliseconds_and_its_status_inside_a_success_decides() {
+    let answer = |status: &str| {
+        json!({ "message-count": "1", "messages": [{ "to": "48600100200", "message-id": "aaaaaaaa-bbbb", "status": status,
+                "remaining-balance": "3.14159265", "message-price": "0.03330000", "network": "12345" }] })
+        .to_string()
+    };
+    let (head, body, outcome) = sent(VONAGE_SMS, "200 OK", &answer("0")).await;
+
+    assert!(head.starts_with("POST /sms/json HTTP/1.1\r\n"), "{head}");
+    let fields: Vec<_> =
+        form_urlencoded::parse(body.as_bytes()).map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
+    let reference = test_servers::delivery().to_string();
+    let expected = [
+        ("api_key", SECRET),
+        ("api_secret", SECRET),
+        ("client-ref", &reference),
+        ("from", "YourBank"),
+        ("text", "Kod 0042: ż & ok"),
+        ("to", "48600100200"),
+        ("ttl", "299000"),
+        ("type", "unicode"),
+    ];
+    assert_eq!(fields, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    assert_eq!(outcome, Outcome::accepted(Reference::new("aaaaaaaa-bbbb")));
+    for (status, expected) in [
+        ("1", Outcome::deferred(Cause::Throttled)),
+        ("4", Outcome::deferred(Cause::Account)),
+        ("5", Outcome::deferred(Cause::Unclassified)),
+        ("7", Outcome::rejected(Cause::InvalidContact)),
+        ("9", Outcome::deferred(Cause::Account)),
+        ("12", Outcome::rejected(Cause::BadMessage)),
+        ("33", Outcome::rejected(Cause::InvalidContact)),
+    ] {
+        assert_eq!(sent(VONAGE_SMS, "200 OK", &answer(status)).await.2, expected, "{status}");
+    }
+    assert_eq!(sent(VONAGE_SMS, "200 OK", "{}").await.2, Outcome::unknown(Cause::Unclassified));
+}
+
+#[test]
+fn the_older_sms_api_of_vonage_reports_to_a_url_with_a_secret() {
+    let token = format!("token={SECRET}");
+    let read = |query: &str, status: &str| {
+        let body = json!({ "msisdn": "48600100200", "to": "YourBank", "messageId": "aaaaaaaa-bbbb", "status": status, "err-code": "0" });
+        receipts(VONAGE_SMS, &[("Content-Type", "application/json")], query, &body.to_string())
+    };
+    assert_eq!(only(read(&token, "delivered")), ("aaaaaaaa-bbbb".to_owned(), ReceiptStatus::Delivered));
+    assert_eq!(only(read(&token, "rejected")), ("aaaaaaaa-bbbb".to_owned(), ReceiptStatus::Undelivered));
+    assert_eq!(only(read(&token, "expired")), ("aaaaaaaa-bbbb".to_owned(), ReceiptStatus::Expired));
+    assert!(read(&token, "buffered").unwrap().receipts.is_empty());
+    assert_eq!(read("", "delivered"), Err(ReceiptRejection::Unsigned));
 }

@@ -36,7 +36,7 @@ fn message(to: &str) -> OutboundMessage {
 #[test]
 fn a_request_is_encrypted_signed_and_valid_as_long_as_the_message() {
     let messages = messages(&json!({}));
-    let request = messages.request(&message(&subscription("https://fcm.googleapis.com/fcm/send/abc?x=1")));
+    let request = messages.request(&message(&subscription("https://fcm.googleapis.com/fcm/send/abc?x=1"))).unwrap();
 
     assert_eq!(request.url.as_str(), "https://fcm.googleapis.com/fcm/send/abc?x=1");
     let header = |name: &str| request.headers[name].to_str().unwrap();

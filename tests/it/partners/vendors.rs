@@ -219,6 +219,42 @@ async fn sinch_takes_a_code_as_its_own_models_read_it() {
 }
 
 #[tokio::test]
+async fn messagebird_takes_a_code_and_its_own_library_accepts_the_signature_of_the_receipt() {
+    let vendor = Vendor::open("201 Created", json!({ "id": "v-1" })).await;
+    let (url, key) = ("https://bank.example/receipts/messagebird", "signing-key-of-32-characters-0000");
+    let keys = format!("access_key = \"k-0\"\nsender = \"BANK\"\nreceipts_url = \"{url}\"\nsigning_key = \"{key}\"");
+
+    let gateway = sent(&vendor, "messagebird", &keys).await;
+
+    let request: Value = serde_json::from_str(&vendor.body()).unwrap();
+    assert_eq!((&request["recipients"], &request["reportUrl"]), (&json!(["48600100200"]), &json!(url)));
+    assert!((1..=300).contains(&request["validity"].as_u64().unwrap()), "{request}");
+    let query = "id=v-1&reference=r-1&recipient=48600100200&status=delivered&statusReason=successfully+delivered";
+    // The library compares with the real time, and the gateway with its own.
+    let times = [SystemClock.now(), gateway.now()].map(|it| it.micros() / 1_000_000);
+    let token = python::run(
+        "import hashlib, json, sys\nfrom joserfc import jwt\nfrom joserfc.jwk import OctKey\n\
+         from messagebird.request_validator import RequestValidator\n\
+         asked = json.load(sys.stdin)\n\
+         claims = {'iss': 'MessageBird', 'nbf': min(asked['times']) - 1, 'exp': max(asked['times']) + 60, 'jti': '1',\n\
+         'url_hash': hashlib.sha256(asked['url'].encode()).hexdigest()}\n\
+         token = jwt.encode({'alg': 'HS256'}, claims, OctKey.import_key(asked['key']))\n\
+         RequestValidator(asked['key']).validate_signature(token, asked['url'], '')\nprint(token, end='')",
+        &json!({ "url": format!("{url}?{query}"), "key": key, "times": times }),
+    );
+    let signed = |query: &str| {
+        receipt(
+            &format!("/receipts/messagebird?{query}"),
+            &[("MessageBird-Signature-JWT", token.clone())],
+            String::new(),
+        )
+        .method("GET")
+    };
+    signed(&query.replace("delivered", "expired")).post(gateway.receipts_address()).await.expect_status(401);
+    confirms(&gateway, &signed(query)).await;
+}
+
+#[tokio::test]
 async fn smsapi_takes_a_code_and_reports_it_as_a_query() {
     let vendor = Vendor::open("200 OK", json!({ "count": 1, "list": [{ "id": "v-1", "status": "QUEUE" }] })).await;
     let keys = format!(

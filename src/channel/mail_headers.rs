@@ -75,6 +75,11 @@ impl Unsubscribe {
         if setting.trim().is_empty() { Ok(None) } else { Self::parse(setting).map(Some).ok_or(EXPECTED) }
     }
 
+    /// The value of the header.
+    pub(super) fn value(&self) -> &str {
+        &self.0
+    }
+
     /// Parses addresses separated by commas.
     pub(super) fn parse(list: &str) -> Option<Self> {
         let addresses: Vec<_> = list.split(',').map(str::trim).collect();
