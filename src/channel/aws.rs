@@ -90,7 +90,8 @@ fn canonical(request: &HttpRequest) -> Option<(String, String)> {
     }
     headers.sort_unstable();
     let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines = lines.concat();
     let body = hex::encode(sha256(&request.body.to_bytes()));
     let text = format!("{}\n{}\n\n{lines}\n{names}\n{body}", request.method, request.url.path());
     Some((names, text))

@@ -28,7 +28,7 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list::run(&args).await,
-        Command::Test(args) => test::run(&args).await,
+        Command::Test(args) => Box::pin(test::run(&args)).await,
         Command::Kinds(args) => kinds::run(&args),
         Command::Drain(args) => drain::drain(&args).await,
         Command::Enable(args) => drain::enable(&args).await,
