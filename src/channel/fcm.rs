@@ -3,8 +3,6 @@
 //!
 //! FCM reports no delivery: a message that it takes has not arrived yet. Plans use `hedge_after` for that.
 
-mod access_token;
-
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +11,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::access_token::{AccessTokens, ServiceAccount};
 use super::http::answer::{common_outcome, reference_at};
 use super::http::{Body, HttpChannel, HttpRequest, max_in_flight};
 use super::http::{check_url, seconds_since_1970_in, seconds_valid};
@@ -23,10 +22,12 @@ use super::{
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::secret::Credential;
-use access_token::{AccessTokens, ServiceAccount};
 
 /// The longest time to live of a message, in seconds: 28 days.
 const TTL_MAX: u64 = 28 * 24 * 3600;
+
+/// What a token is for.
+const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 
 /// The keys of kind `fcm`. FCM has no field that makes a repeated request one message, so `deduplicates` stays false.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,7 +69,7 @@ impl KindSettings for Settings {
         let account = ServiceAccount::parse(common.name(), &self.service_account)?;
         let mut url = check_url(common.name(), &self.url)?;
         url.set_path(&format!("/v1/projects/{}/messages:send", account.project_id));
-        let tokens = Arc::new(AccessTokens::new(common, account)?);
+        let tokens = Arc::new(AccessTokens::of_account(common, account, SCOPE)?);
         let messages = Arc::new(Messages { url, settings: self.clone(), tokens: Arc::clone(&tokens) });
         let channel = HttpChannel::new(common, self.max_in_flight, Arc::clone(&messages))?;
         Ok(Adapter { provider: Arc::new(Fcm { tokens, channel }), receipts: None, requests: Some(messages) })

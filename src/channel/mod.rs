@@ -4,6 +4,7 @@
 //! provider's protocol, and the answer into an [`Outcome`]. It never retries, logs, reads the clock or touches the store:
 //! what happens next is decided in `route`.
 
+pub mod access_token;
 pub mod apns;
 mod aws;
 pub mod aws_sms;

@@ -236,6 +236,10 @@ impl TestRelay {
         self
     }
 
+    pub(super) fn offering(self, extensions: &'static str) -> Self {
+        Self { extensions, ..self }
+    }
+
     /// Closes every connection after `mails` mails.
     pub(super) fn closing_after(mut self, mails: usize) -> Self {
         self.mails_per_connection = Some(mails);

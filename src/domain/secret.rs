@@ -13,8 +13,8 @@ const SECRET_KEYS: [&str; 6] = ["headers", "static_fields", "api_key", "access_k
 /// Parts of such names.
 const SECRET_WORDS: [&str; 6] = ["password", "secret", "token", "passphrase", "credential", "private_key"];
 
-/// Names with such a part whose value is none: what providers answer about a push token.
-const PUBLIC_KEYS: [&str; 2] = ["invalid_token", "token_gone"];
+/// Names with such a part whose value is none: what providers answer about a push token, and where access tokens come from.
+const PUBLIC_KEYS: [&str; 3] = ["invalid_token", "token_gone", "token_url"];
 
 /// The longest code. Longer input is an error of the processor, not a code that a cardholder can type.
 pub const CODE_MAX: usize = 16;

@@ -1,4 +1,5 @@
-// A mail relay: the server of npm's smtp-server, with STARTTLS not offered and every recipient known.
+// A mail relay: the server of npm's smtp-server, with STARTTLS not offered and every recipient known. Mailboxes log in with access tokens.
+const http = require('http');
 const { SMTPServer } = require('smtp-server');
 
 const write = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -16,7 +17,14 @@ function plainText(mail) {
 }
 
 const server = new SMTPServer({
-  disabledCommands: ['AUTH', 'STARTTLS'],
+  disabledCommands: ['STARTTLS'],
+  authMethods: ['XOAUTH2'],
+  allowInsecureAuth: true,
+  onAuth({ method, username, accessToken }, session, done) {
+    const isKnown = method === 'XOAUTH2' && username === 'no-reply@example.org' && accessToken === 't-0';
+    if (isKnown) return done(null, { user: username });
+    return done(null, { data: { status: '401', schemes: 'bearer' } });
+  },
   onData(stream, session, done) {
     const parts = [];
     stream.on('data', (part) => parts.push(part));
@@ -31,10 +39,17 @@ const server = new SMTPServer({
   },
 });
 
-server.listen(0, '127.0.0.1', () => {
-  write({
-    partner: 'the SMTP server of npm smtp-server',
-    provider: { host: '127.0.0.1', port: server.server.address().port, tls: 'none', from: 'Demo Bank <no-reply@example.org>' },
-  });
+const tokens = http.createServer((request, response) => {
+  response.setHeader('Content-Type', 'application/json');
+  response.end(JSON.stringify({ access_token: 't-0', expires_in: 3599, token_type: 'Bearer' }));
 });
+
+tokens.listen(0, '127.0.0.1', () => server.listen(0, '127.0.0.1', () => {
+  const from = 'no-reply@example.org';
+  const oauth2 = {
+    token_url: `http://127.0.0.1:${tokens.address().port}/token`, client_id: 'otpost', client_secret: 's-0',
+  };
+  const relay = { host: '127.0.0.1', port: server.server.address().port, tls: 'none', from: `Demo Bank <${from}>` };
+  write({ partner: 'the SMTP server of npm smtp-server', provider: { ...relay, user: from, oauth2 } });
+}));
 process.stdin.resume().on('end', () => process.exit(0));

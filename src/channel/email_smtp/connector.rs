@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
@@ -22,8 +23,10 @@ use tokio_openssl::SslStream;
 
 use super::failure::{SessionError, SmtpStep};
 use super::read_limit::ReadLimit;
-use super::{Settings, Tls};
+use super::{Settings, Tls, xoauth2};
+use crate::channel::access_token::AccessTokens;
 use crate::channel::{CONNECT_MAX, Common, Error, read_ca, tls_client};
+use crate::domain::secret::Credential;
 
 /// Makes connections: greeted and authenticated, ready for a mail.
 pub(super) struct Connector {
@@ -31,7 +34,13 @@ pub(super) struct Connector {
     port: u16,
     tls: TlsMode,
     hello: ClientId,
-    login: Option<Credentials>,
+    login: Option<Login>,
+}
+
+enum Login {
+    Password(Credentials),
+    /// The user, and where tokens for it come from.
+    Token(Credential, Arc<AccessTokens>),
 }
 
 enum TlsMode {
@@ -41,13 +50,15 @@ enum TlsMode {
 }
 
 impl Connector {
-    pub(super) fn new(settings: &Settings, common: &Common) -> Result<Self, Error> {
+    pub(super) fn new(settings: &Settings, common: &Common, tokens: Option<&Arc<AccessTokens>>) -> Result<Self, Error> {
         let (name, Settings { host, port, .. }) = (common.name(), settings);
-        let login = match (&settings.user, &settings.password) {
-            (Some(user), Some(password)) => {
-                Some(Credentials::new(user.expose().to_owned(), password.expose().to_owned()))
+        let login = match (&settings.user, &settings.password, tokens) {
+            (Some(user), None, Some(tokens)) => Some(Login::Token(user.clone(), Arc::clone(tokens))),
+            (_, _, Some(_)) => return Err(Error::new(name, "oauth2: expected user, and no password")),
+            (Some(user), Some(password), None) => {
+                Some(Login::Password(Credentials::new(user.expose().to_owned(), password.expose().to_owned())))
             }
-            (None, None) => None,
+            (None, None, None) => None,
             _ => return Err(Error::new(name, "user and password: expected both or neither")),
         };
         if login.is_some() && settings.tls == Tls::None && !is_this_machine(host) {
@@ -96,9 +107,13 @@ impl Connector {
                 self.greet(TlsStream(stream)).await?
             }
         };
-        if let Some(login) = &self.login {
+        if self.login.is_some() {
             *step = SmtpStep::Login;
-            smtp.auth(DEFAULT_MECHANISMS, login).await?;
+        }
+        match &self.login {
+            None => {}
+            Some(Login::Password(login)) => drop(smtp.auth(DEFAULT_MECHANISMS, login).await?),
+            Some(Login::Token(user, tokens)) => xoauth2::log_in(&mut smtp, user, tokens).await?,
         }
         Ok(smtp)
     }

@@ -9,6 +9,7 @@ mod mail;
 mod pool;
 mod read_limit;
 mod session;
+mod xoauth2;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use lettre::message::Mailbox;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::access_token::{self, AccessTokens};
 use super::mail_headers::{self, Unsubscribe};
 use super::priority_semaphore::PriorityPermit;
 use super::redaction::Redactor;
@@ -51,6 +53,9 @@ pub struct Settings {
     pub user: Option<Credential>,
     #[serde(default)]
     pub password: Option<Credential>,
+    /// In place of a password: access tokens (`AUTH XOAUTH2`).
+    #[serde(default)]
+    pub oauth2: Option<access_token::Settings>,
     /// The sender, such as `Bank <otp@bank.example>`.
     pub from: String,
     /// Where recipients unsubscribe: `mailto:stop@bank.example`, a page at `https://`, or both separated by a comma. Written
@@ -113,6 +118,7 @@ struct Relay {
     unsubscribe: Option<Unsubscribe>,
     dkim: Option<DkimSigner>,
     credentials: Vec<Credential>,
+    tokens: Option<Arc<AccessTokens>>,
     connector: Connector,
     pool: Pool,
     timeout: Duration,
@@ -132,12 +138,15 @@ impl Relay {
         let unsubscribe =
             Unsubscribe::read(&settings.list_unsubscribe).map_err(|expected| Error::new(name, expected))?;
         let dkim = settings.dkim.as_ref().map(|dkim| DkimSigner::new(name, dkim, from.email.domain())).transpose()?;
+        let tokens = settings.oauth2.as_ref().map(|oauth2| AccessTokens::configured(common, oauth2));
+        let tokens = tokens.transpose()?.map(Arc::new);
         Ok(Self {
             from,
             unsubscribe,
             dkim,
             credentials: [&settings.user, &settings.password].into_iter().flatten().cloned().collect(),
-            connector: Connector::new(settings, common)?,
+            connector: Connector::new(settings, common, tokens.as_ref())?,
+            tokens,
             pool: Pool::new(settings.connections),
             timeout: common.timeout,
         })
@@ -187,7 +196,9 @@ impl Relay {
     }
 
     fn redactor(&self, message: &OutboundMessage) -> Redactor {
-        self.credentials.iter().fold(Redactor::of(message), |redactor, credential| redactor.and(credential.expose()))
+        let token = self.tokens.as_ref().and_then(|tokens| tokens.token());
+        let credentials = self.credentials.iter().chain(&token);
+        credentials.fold(Redactor::of(message), |redactor, credential| redactor.and(credential.expose()))
     }
 }
 
@@ -201,6 +212,11 @@ impl Provider for Relay {
         let mut step = SmtpStep::Queue;
         let limit = self.timeout.min(message.valid_for);
         let end = Instant::now() + limit;
+        if let Some(tokens) = &self.tokens
+            && let Err(failure) = tokens.renew(limit / 2).await
+        {
+            return failure;
+        }
         // At most half of the time, as over HTTP: a mail that gets a connection at the last moment would end as one to a relay
         // that cannot be reached.
         let permit = match timeout(limit / 2, self.pool.acquire(message.priority)).await {
@@ -208,11 +224,15 @@ impl Provider for Relay {
             Ok(Err(error)) => return error.result(step, &self.redactor(message)),
             Err(_) => return timed_out(step),
         };
-        match timeout_at(end, self.transmit(&mail, permit, &mut step)).await {
+        let result = match timeout_at(end, self.transmit(&mail, permit, &mut step)).await {
             Ok(Ok(reference)) => Outcome::accepted(reference).into(),
             Ok(Err(error)) => error.result(step, &self.redactor(message)),
             Err(_) => timed_out(step),
+        };
+        if step == SmtpStep::Login && result.outcome.cause() == Some(Cause::Unauthorized) {
+            self.tokens.iter().for_each(|tokens| tokens.forget());
         }
+        result
     }
 }
 
@@ -287,6 +307,83 @@ mod tests {
         ];
         assert_eq!(received[..5], commands);
         assert_eq!((received.len(), relay.received.count("MAIL")), (7, 1), "a dot in the text ended the mail");
+    }
+
+    fn oauth2(token_url: &str, secrets: &Value) -> Value {
+        let mut oauth2 =
+            json!({ "token_url": token_url, "client_id": "otpost", "scope": "https://mail.example/.default" });
+        oauth2.as_object_mut().unwrap().extend(secrets.as_object().unwrap().clone());
+        json!({ "user": "otp@bank.example", "oauth2": oauth2 })
+    }
+
+    #[tokio::test]
+    async fn a_mailbox_logs_in_with_an_access_token_that_is_fetched_once() {
+        let answer = r#"{"access_token":"t-0","expires_in":3599,"token_type":"Bearer"}"#;
+        for (secrets, asked_for) in [
+            (
+                json!({ "client_secret": "hush" }),
+                "grant_type=client_credentials&client_id=otpost&client_secret=hush&scope=https%3A%2F%2Fmail.example%2F.default",
+            ),
+            (
+                json!({ "refresh_token": "once" }),
+                "grant_type=refresh_token&client_id=otpost&refresh_token=once&scope=https%3A%2F%2Fmail.example%2F.default",
+            ),
+        ] {
+            let (token_url, asked) = test_servers::http(test_servers::http_answer("200 OK", &[], answer)).await;
+            let relay = test_servers::TestRelay::new().offering("250-AUTH XOAUTH2 PLAIN\r\n").closing_after(1);
+            let provider = connected(&relay, oauth2(&token_url, &secrets)).await;
+
+            assert_eq!((send(&provider).await, send(&provider).await), (accepted(), accepted()));
+
+            let login = openssl::base64::encode_block(b"user=otp@bank.example\x01auth=Bearer t-0\x01\x01");
+            assert_eq!(relay.received.all()[2], format!("AUTH XOAUTH2 {login}"));
+            assert_eq!((relay.received.count("AUTH"), asked.all().len()), (2, 1));
+            assert!(asked.all()[0].ends_with(asked_for), "{}", asked.all()[0]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_not_accepted_is_fetched_again_for_the_next_mail() {
+        let answer = r#"{"access_token":"t-0","expires_in":3599}"#;
+        let (token_url, asked) = test_servers::http(test_servers::http_answer("200 OK", &[], answer)).await;
+        let relay = test_servers::TestRelay::new().offering("250-AUTH XOAUTH2\r\n");
+        let relay = relay.on("(greeting)", "220 ready").on("EHLO", "250-fake\r\n250 AUTH XOAUTH2");
+        let relay = relay.on("AUTH", "334 eyJzdGF0dXMiOiI0MDAifQ==").on("", "535 5.7.3 Authentication unsuccessful");
+        let provider = connected(&relay, oauth2(&token_url, &json!({ "client_secret": "hush" }))).await;
+
+        for _ in 0..2 {
+            let result = provider.send(&mail()).await;
+            assert_eq!(result.outcome, Outcome::deferred(Cause::Unauthorized), "{result:?}");
+            let detail = result.detail.as_ref().map_or("", FailureDetail::as_str);
+            assert!(detail.starts_with("SMTP 535 after AUTH: ") && !detail.contains("t-0"), "{detail}");
+        }
+        assert_eq!(asked.all().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_without_a_token_or_to_a_relay_that_takes_none() {
+        let (token_url, _) = test_servers::http(test_servers::http_answer("401 No", &[], "{}")).await;
+        let relay = test_servers::TestRelay::new();
+        let secrets = json!({ "client_secret": "hush" });
+        let refused = outcome(&relay, oauth2(&token_url, &secrets)).await;
+        assert_eq!((refused, relay.received.all().len()), (Outcome::deferred(Cause::Unauthorized), 0));
+
+        let answer = r#"{"access_token":"t-0","expires_in":3599}"#;
+        let (token_url, _) = test_servers::http(test_servers::http_answer("200 OK", &[], answer)).await;
+        let detail = detail(&relay, oauth2(&token_url, &secrets)).await;
+        assert_eq!(detail, "the relay does not support XOAUTH2 after AUTH");
+
+        let address = relay.start().await;
+        let error = |given| settings(address, given).connect().err().unwrap().to_string();
+        let mut both = oauth2("http://127.0.0.1/token", &secrets);
+        both["password"] = "hush".into();
+        assert_eq!(error(both), "provider relay: oauth2: expected user, and no password");
+        let none = error(oauth2("http://127.0.0.1/token", &json!({})));
+        assert_eq!(none, "provider relay: oauth2: expected client_secret or refresh_token, or both");
+        let nowhere = error(oauth2("token", &json!({ "client_secret": "hush" })));
+        assert_eq!(nowhere, "provider relay: oauth2.token_url: expected http:// or https:// and a host");
+        let exposed = error(oauth2("http://login.example/token", &json!({ "client_secret": "hush" })));
+        assert_eq!(exposed, "provider relay: oauth2.token_url: expected https://, because secrets are sent there");
     }
 
     #[tokio::test]

@@ -70,7 +70,7 @@ async fn what_is_no_code_is_shown_and_a_code_too_if_the_settings_allow_it() {
         let settings: Settings = serde_json::from_value(given).unwrap();
         let common = test_servers::common("app", Channel::Push);
         let account = ServiceAccount::parse("app", &settings.service_account).unwrap();
-        let tokens = Arc::new(AccessTokens::new(&common, account).unwrap());
+        let tokens = Arc::new(AccessTokens::of_account(&common, account, SCOPE).unwrap());
         Messages { url: "https://fcm.example".parse().unwrap(), settings, tokens }
     };
     let body = |messages: &Messages, message: &OutboundMessage| match messages.request(message).unwrap().body {
@@ -118,7 +118,8 @@ fn every_documented_answer_has_an_outcome() {
     let settings: Settings =
         serde_json::from_value(json!({ "service_account": service_account("https://oauth2.example/token") })).unwrap();
     let account = ServiceAccount::parse("app", &settings.service_account).unwrap();
-    let tokens = Arc::new(AccessTokens::new(&test_servers::common("app", Channel::Push), account).unwrap());
+    let tokens =
+        Arc::new(AccessTokens::of_account(&test_servers::common("app", Channel::Push), account, SCOPE).unwrap());
     let messages = Messages { url: "https://fcm.example".parse().unwrap(), settings, tokens };
     let error = |status: &str, code: &str| {
         let kind = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
