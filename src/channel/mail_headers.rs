@@ -6,8 +6,12 @@ use std::error::Error;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::header::{From, Header, HeaderName, HeaderValue, Headers};
+use lettre::message::{Mailbox, Mailboxes};
+use serde_json::{Value, json};
 
+use crate::domain::notification::Priority;
+use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::recipient::Locale;
 
 /// The longest value of `list_unsubscribe`, in bytes. A header line has at most 998 (RFC 5322, 2.1.1).
@@ -37,6 +41,37 @@ pub(super) struct NoAutoReply;
 /// `Content-Language` (RFC 3282).
 #[derive(Clone)]
 pub(super) struct ContentLanguage(pub(super) Locale);
+
+/// The mailbox that mails come from.
+pub(super) fn sender(provider: &str, from: &str) -> Result<Mailbox, super::Error> {
+    let wrong = |what: &str| super::Error::new(provider, format!("from: {what}"));
+    let from: Mailbox = from.parse().map_err(|_| wrong("expected a mailbox such as Bank <otp@bank.example>"))?;
+    if from.name.as_deref().is_some_and(looks_encoded) {
+        return Err(wrong("write the name as plain text; it is encoded when it is sent"));
+    }
+    Ok(from)
+}
+
+/// A mailbox as a mail has it. What would be folded there is one line here.
+pub(super) fn encoded(mailbox: &Mailbox) -> String {
+    let mut headers = Headers::new();
+    headers.set(From::from(Mailboxes::from(mailbox.clone())));
+    let line = headers.to_string();
+    line.strip_prefix("From: ").unwrap_or_default().trim_end().replace("\r\n", "")
+}
+
+/// The headers of a mail that the vendor writes, as its API takes them.
+pub(super) fn named(message: &OutboundMessage, locale: &Locale, unsubscribe: Option<&Unsubscribe>) -> Vec<Value> {
+    let locale = locale.to_string();
+    let mut headers = vec![
+        ("Auto-Submitted", "auto-generated"),
+        ("X-Auto-Response-Suppress", "OOF, AutoReply"),
+        ("Content-Language", &locale),
+    ];
+    let unsubscribe = unsubscribe.filter(|_| message.priority == Priority::Standard);
+    headers.extend(unsubscribe.map(|it| ("List-Unsubscribe", it.0.as_str())));
+    headers.iter().map(|(name, value)| json!({ "Name": name, "Value": value })).collect()
+}
 
 /// `List-Unsubscribe` (RFC 2369). Without one-click unsubscription (RFC 8058), which needs an address for each recipient.
 #[derive(Clone)]
@@ -73,11 +108,6 @@ impl Unsubscribe {
     /// The message for the operator, when an address does not begin with `mailto:` or `https://`.
     pub(super) fn read(setting: &str) -> Result<Option<Self>, &'static str> {
         if setting.trim().is_empty() { Ok(None) } else { Self::parse(setting).map(Some).ok_or(EXPECTED) }
-    }
-
-    /// The value of the header.
-    pub(super) fn value(&self) -> &str {
-        &self.0
     }
 
     /// Parses addresses separated by commas.

@@ -22,6 +22,7 @@ pub mod infobip;
 mod io_problem;
 mod mail_headers;
 pub mod messagebird;
+pub mod postmark;
 pub mod priority_semaphore;
 mod push_content;
 pub mod push_http;
@@ -87,6 +88,7 @@ const KINDS: &[ProviderKind] = &[
     ProviderKind::new::<web_push::Settings>("web_push", Channel::Push),
     ProviderKind::new::<email_smtp::Settings>("smtp", Channel::Email),
     ProviderKind::new::<ses::Settings>("ses", Channel::Email),
+    ProviderKind::new::<postmark::Settings>("postmark", Channel::Email),
     ProviderKind::of_any_channel::<webhook::Settings>("webhook"),
     #[cfg(test)]
     ProviderKind::new::<sample::Settings>("sample", Channel::Sms),

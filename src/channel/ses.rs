@@ -3,8 +3,6 @@
 //!
 //! Amazon reports delivery to other services of Amazon only, so there are no receipts.
 
-use lettre::message::header::{From, Headers};
-use lettre::message::{Mailbox, Mailboxes};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
@@ -17,7 +15,6 @@ use super::mail_headers::{self, Unsubscribe};
 use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::mailbox;
-use crate::domain::notification::Priority;
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
 use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::secret::Credential;
@@ -81,11 +78,6 @@ impl Ses {
     fn new(settings: &Settings, common: &Common) -> Result<Self, Error> {
         let name = common.name();
         let Settings { region, url, access_key_id, secret_access_key, from, list_unsubscribe, .. } = settings;
-        let from: Mailbox =
-            from.parse().map_err(|_| Error::new(name, "from: expected a mailbox such as Bank <otp@bank.example>"))?;
-        if from.name.as_deref().is_some_and(mail_headers::looks_encoded) {
-            return Err(Error::new(name, "from: write the name as plain text; it is encoded when it is sent"));
-        }
         let signer = AwsSigner {
             service: "ses",
             region: region.clone(),
@@ -96,21 +88,10 @@ impl Ses {
         Ok(Self {
             url: aws::url(name, url.as_deref(), HOST, region, PATH)?,
             signer: signer.check(name)?,
-            from: encoded(from),
+            from: mail_headers::encoded(&mail_headers::sender(name, from)?),
             unsubscribe,
             configuration_set: settings.configuration_set.clone(),
         })
-    }
-
-    fn headers(&self, message: &OutboundMessage, locale: &str) -> Vec<Value> {
-        let mut headers = vec![
-            ("Auto-Submitted", "auto-generated"),
-            ("X-Auto-Response-Suppress", "OOF, AutoReply"),
-            ("Content-Language", locale),
-        ];
-        let unsubscribe = self.unsubscribe.as_ref().filter(|_| message.priority == Priority::Standard);
-        headers.extend(unsubscribe.map(|it| ("List-Unsubscribe", it.value())));
-        headers.iter().map(|(name, value)| json!({ "Name": name, "Value": value })).collect()
     }
 }
 
@@ -131,7 +112,7 @@ impl HttpProvider for Ses {
             "Content": { "Simple": {
                 "Subject": part(&subject.reveal().replace(char::is_control, " ")),
                 "Body": { "Text": part(text.reveal()), "Html": part(html.reveal()) },
-                "Headers": self.headers(message, &locale.to_string()),
+                "Headers": mail_headers::named(message, locale, self.unsubscribe.as_ref()),
             } },
             "EmailTags": [{ "Name": "reference", "Value": message.delivery }],
         });
@@ -163,14 +144,6 @@ impl HttpProvider for Ses {
     }
 }
 
-/// A mailbox as a mail has it. What would be folded there is one line here.
-fn encoded(mailbox: Mailbox) -> String {
-    let mut headers = Headers::new();
-    headers.set(From::from(Mailboxes::from(mailbox)));
-    let line = headers.to_string();
-    line.strip_prefix("From: ").unwrap_or_default().trim_end().replace("\r\n", "")
-}
-
 /// What an error of the API means; `None` if its status says all. `MessageRejected` is about the text or about a sender that is not
 /// verified, and no field says which.
 fn cause(error: &str) -> Option<Cause> {
@@ -190,6 +163,7 @@ mod tests {
     use super::super::test_servers;
     use super::*;
     use crate::domain::contact::{Channel, Contact};
+    use crate::domain::notification::Priority;
     use crate::domain::outcome::Reference;
 
     fn section(url: &str) -> Value {
@@ -235,8 +209,9 @@ mod tests {
     #[test]
     fn a_standard_notification_says_how_to_unsubscribe() {
         let message = OutboundMessage { priority: Priority::Standard, ..test_servers::email("a", "b", "c") };
-        let headers = ses().headers(&message, "pl");
-        assert_eq!(headers[3], json!({ "Name": "List-Unsubscribe", "Value": "<mailto:stop@bank.example>" }));
+        let Body::Json(body) = ses().request(&message).unwrap().body else { unreachable!("SES takes JSON") };
+        let expected = json!({ "Name": "List-Unsubscribe", "Value": "<mailto:stop@bank.example>" });
+        assert_eq!(body["Content"]["Simple"]["Headers"][3], expected);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod settings;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,16 +46,31 @@ pub fn listen(
     expiry: Arc<ExpiryMonitor>,
 ) -> Result<(HttpListener, impl Future<Output = std::io::Result<()>> + use<>), Error> {
     let path = format!("{}/receipts/{{provider}}", settings.checked_base_path()?);
-    let receipts = Data::from(receipts);
+    let (receipts, answers) = (Data::from(receipts), Data::new(ExpectedAnswers(settings.answers.clone())));
     let routes = move |service: &mut ServiceConfig| {
         let resource = web::resource(path.as_str()).route(web::post().to(take)).route(web::get().to(take));
         let resource = resource.default_service(web::to(other_method));
-        service.app_data(receipts.clone()).service(resource).default_service(web::to(not_found));
+        service
+            .app_data(receipts.clone())
+            .app_data(answers.clone())
+            .service(resource)
+            .default_service(web::to(not_found));
     };
     settings.address().serve((OPTIONS, sockets), routes, move |end| expiry.watch(LISTENER, vec![(LISTENER, end)]))
 }
 
-async fn take(request: HttpRequest, payload: Payload, receipts: Data<Receipts>) -> HttpResponse {
+/// What providers expect to read, by their names.
+struct ExpectedAnswers(BTreeMap<String, String>);
+
+/// Some providers repeat a receipt until this word is the answer; no provider minds it.
+const ANSWER: &str = "OK";
+
+async fn take(
+    request: HttpRequest,
+    payload: Payload,
+    receipts: Data<Receipts>,
+    answers: Data<ExpectedAnswers>,
+) -> HttpResponse {
     let body = match read_body(&request, payload, BODY_MAX, BODY_MAX).await {
         Ok(body) => body,
         Err(BodyError::TooLarge) => return reject(StatusCode::PAYLOAD_TOO_LARGE),
@@ -69,8 +85,10 @@ async fn take(request: HttpRequest, payload: Payload, receipts: Data<Receipts>) 
     let provider = request.match_info().query("provider");
     let callback = Callback { header: &header, query: request.query_string(), body: &body, now: receipts.now() };
     match receipts.into_inner().accept(provider, &callback).await {
-        // Some providers repeat a receipt until this word is the answer; no provider minds it.
-        Ok(()) => HttpResponse::Ok().content_type("text/plain").body("OK"),
+        Ok(()) => {
+            let answer = answers.0.get(provider).map_or(ANSWER, String::as_str);
+            HttpResponse::Ok().content_type("text/plain").body(answer.to_owned())
+        }
         Err(CallbackError::UnknownProvider) => reject(StatusCode::NOT_FOUND),
         Err(CallbackError::Rejected(ReceiptRejection::Unsigned | ReceiptRejection::Untimely)) => {
             reject(StatusCode::UNAUTHORIZED)

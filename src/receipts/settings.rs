@@ -1,5 +1,6 @@
 //! `[receipts]` of the configuration.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -18,6 +19,8 @@ pub struct Settings {
     pub key: PathBuf,
     /// The path prefix before `/receipts/{provider}`; empty, or a path such as `/otpost`.
     pub base_path: String,
+    /// What a provider, by its name, expects to read when a receipt was taken. Others read `OK`.
+    pub answers: BTreeMap<String, String>,
 }
 
 impl Settings {

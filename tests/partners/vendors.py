@@ -173,6 +173,19 @@ class MessageBird:
         return to, asked["body"], (201, {"id": "m-1", "recipients": {"totalCount": 1}})
 
 
+class Postmark:
+    partner = "a server written from Postmark's documentation"
+
+    def provider(self, url):
+        return {"url": url, "server_token": "t-0", "from": "Bank <otp@bank.example>"}
+
+    def read(self, request):
+        asked = json.loads(request.body)
+        assert request.path == "/email" and request.headers["x-postmark-server-token"] == "t-0", request.path
+        assert all(set(header) == {"Name", "Value"} for header in asked["Headers"]), asked["Headers"]
+        return asked["To"], asked["TextBody"], (200, {"To": asked["To"], "MessageID": "m-1", "ErrorCode": 0, "Message": "OK"})
+
+
 class AwsSms:
     partner = "botocore of Amazon: its model of the API, and its signature"
     service, operation, region = "sms-voice", "SendTextMessage", "eu-central-1"
@@ -256,6 +269,7 @@ KINDS = {
     "fcm": Fcm,
     "infobip": Infobip,
     "messagebird": MessageBird,
+    "postmark": Postmark,
     "push_http": lambda: Json("a push service in Python", "body", "token"),
     "ses": Ses,
     "sinch": Sinch,

@@ -155,6 +155,15 @@ pub(super) const EXAMPLES: &[Example] = &[
         }),
     },
     Example {
+        kind: "postmark",
+        section: |servers| json!({ "url": url(servers), "server_token": secret("token"), "from": "Bank <otp@bank.example>", "receipts": receipts("postmark") }),
+        protocol: Protocol::Http(HttpKind {
+            success: r#"{"ErrorCode":0,"MessageID":"m-1"}"#,
+            contact: Some("leon@mail.example"),
+            ..HTTP
+        }),
+    },
+    Example {
         kind: "push_http",
         section: |servers| {
             let headers = json!({ "authorization": secret("header") });

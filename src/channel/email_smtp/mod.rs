@@ -128,13 +128,7 @@ impl Relay {
     fn new(settings: &Settings, common: &Common) -> Result<Self, Error> {
         let name = common.name();
         check_in_flight(name, "connections", settings.connections)?;
-        let from: Mailbox = settings
-            .from
-            .parse()
-            .map_err(|_| Error::new(name, "from: expected a mailbox such as Bank <otp@bank.example>"))?;
-        if from.name.as_deref().is_some_and(mail_headers::looks_encoded) {
-            return Err(Error::new(name, "from: write the name as plain text; it is encoded when it is sent"));
-        }
+        let from = mail_headers::sender(name, &settings.from)?;
         let unsubscribe =
             Unsubscribe::read(&settings.list_unsubscribe).map_err(|expected| Error::new(name, expected))?;
         let dkim = settings.dkim.as_ref().map(|dkim| DkimSigner::new(name, dkim, from.email.domain())).transpose()?;

@@ -187,3 +187,18 @@ async fn the_listener_supports_a_base_path_and_tls() {
         line.answer().await.unwrap().expect_status_of(path, status);
     }
 }
+
+#[tokio::test]
+async fn a_provider_reads_the_answer_that_it_expects_and_the_others_read_ok() {
+    let sms_provider = ReceiptProvider::open().await;
+    let listener = "[receipts]\nlisten = \"127.0.0.1:0\"\nanswers = { sms_provider = \"ACK/otpost\" }\n";
+    let providers = sms_provider.settings("sms_provider", "", "") + &sms_provider.settings("other", "", "");
+    let gateway = Setup::new().first(&(providers + listener)).start().await;
+
+    for (name, expected) in [("sms_provider", "ACK/otpost"), ("other", "OK")] {
+        let answer = signed_receipt(name, "x", "BUFFERED").post(gateway.receipts_address()).await.expect_status(200);
+        assert_eq!(answer.body, expected, "{name}");
+    }
+    let refused = signed_receipt("sms_provider", "x", "BUFFERED").unsigned().post(gateway.receipts_address()).await;
+    assert_eq!((refused.status, refused.body.contains("ACK")), (401, false));
+}
