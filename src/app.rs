@@ -121,7 +121,7 @@ fn console_parts(
         dossiers: config.dossiers(),
         daily_reports: config.report.daily.clone(),
         encryption_keys: config.ingest.encryption_keys.clone(),
-        export_folder: config.store.sqlite_path()?.parent().map(|it| Path::new(".").join(it)).unwrap_or_default(),
+        export_folder: config.store.local_path()?.parent().map(|it| Path::new(".").join(it)).unwrap_or_default(),
     })
 }
 
@@ -166,7 +166,7 @@ impl Gateway {
         let config = &config;
         let built = if config.routing.source == RoutingSource::Console { build(config, &[])? } else { built };
         let texts = Texts::open(config, &base).await?;
-        let earlier_files = EarlierFiles::of(&config.store.sqlite_path()?);
+        let earlier_files = EarlierFiles::of(&config.store.local_path()?);
         let files = earlier_files.replace_unusable(config, &base.alarms, base.clocks.wall.now());
         let live = Arc::clone(&texts.live);
         let delivery = Delivery::start(config, built, live, Arc::clone(&base.store), &base.clocks).await?;

@@ -26,7 +26,7 @@ pub(super) fn answer_questions(
     inspector: Arc<Inspector>,
     hand_over: &Arc<HandOver>,
 ) -> Result<Option<JoinHandle<()>>, Error> {
-    let path = socket::path_of(&settings.sqlite_path()?);
+    let path = socket::path_of(&settings.local_path()?);
     match LocalSocket::bind(path.clone()) {
         Ok(socket) => Ok(Some(tokio::spawn(socket.serve(inspector, Arc::clone(hand_over))))),
         Err(error) => {

@@ -63,9 +63,9 @@ pub(super) async fn with_live_routing(config: Config, store: &Store) -> anyhow::
 }
 
 async fn open(config: &Config, mode: OpenMode) -> anyhow::Result<Store> {
-    let path = config.store.sqlite_path().map_err(usage)?;
+    let path = config.store.local_path().map_err(usage)?;
     // A folder that cannot be entered hides a database that exists.
-    if !path.exists() && file_access::denial(&path, Purpose::Read).is_none() {
+    if config.store.is_missing() && file_access::denial(&path, Purpose::Read).is_none() {
         let text = format!("{}: no such database; otpost init and otpost serve create it", path.display());
         return Err(Usage(text).into());
     }
@@ -73,6 +73,6 @@ async fn open(config: &Config, mode: OpenMode) -> anyhow::Result<Store> {
     // These name the file that they are about.
     match opened {
         Err(error @ (store::Error::Denied { .. } | store::Error::Seal(_))) => Err(error.into()),
-        opened => opened.with_context(|| path.display().to_string()),
+        opened => opened.with_context(|| config.store.described()),
     }
 }

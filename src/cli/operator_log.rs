@@ -23,8 +23,7 @@ pub(super) async fn record(file: &ConfigFile, kind: AuditKind, detail: &[(&str, 
 
 /// Records the action in the audit log of the gateway with this configuration.
 pub(super) async fn record_at(config: &Config, kind: AuditKind, detail: &[(&str, Value)]) {
-    let has_database = config.store.sqlite_path().is_ok_and(|path| path.exists());
-    if !has_database {
+    if config.store.is_missing() {
         return;
     }
     if let Err(error) = write(config, kind, detail).await {

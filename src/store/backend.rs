@@ -8,6 +8,7 @@ use super::api_tokens::StoredTokens;
 use super::audit_archives::AuditArchives;
 use super::audit_tree::AuditTree;
 use super::client_certificates::ClientCertificates;
+use super::nodes::Nodes;
 use super::outbox::Outbox;
 use super::providers::Providers;
 use super::recipient_list::RecipientPages;
@@ -21,7 +22,7 @@ use super::users::ConsoleUsers;
 use super::write_batcher::Batches;
 use super::{AuditEvents, DeliveryReceipts, Error, Retention, TemplateVersions};
 
-/// A database that implements every topic. SQLite is one; another one is another folder.
+/// A database that implements every topic: SQLite, or PostgreSQL for several nodes.
 #[async_trait]
 pub(super) trait Backend:
     Batches
@@ -41,6 +42,7 @@ pub(super) trait Backend:
     + AuditArchives
     + SealKeyRecord
     + SearchIndex
+    + Nodes
     + ConsoleUsers
     + StoredTokens
 {

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use sqlx::sqlite::SqliteError;
+
+use super::postgres::{self, Failure};
 use super::seal;
 use super::sqlite::Holder;
 use crate::domain::delivery::DeliveryId;
@@ -10,8 +13,11 @@ use crate::domain::delivery::DeliveryId;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL has no form that this version can open.
-    #[error("store.url: expected sqlite: and a path, such as sqlite:otpost.db")]
+    #[error("store.url: expected sqlite: and a path, such as sqlite:otpost.db, or postgres:// and an address")]
     Url,
+    /// What was asked for needs the file of a database.
+    #[error("the database is a PostgreSQL server and no file; use pg_dump or pg_basebackup for its backups")]
+    NoFile,
     #[error("the database cannot be opened")]
     Open(#[source] sqlx::Error),
     #[error("the file is no SQLite database, or it is damaged; restore it from a backup with otpost restore")]
@@ -47,6 +53,9 @@ pub enum Error {
     /// A key is missing, or a ciphertext does not open.
     #[error(transparent)]
     Seal(#[from] seal::Error),
+    /// It may have been written or not.
+    #[error("the connection broke while the change was committed; it may have been written")]
+    CommitUnknown(#[source] sqlx::Error),
     /// The write queue is full.
     #[error("the store's queue is full")]
     Busy,
@@ -94,6 +103,9 @@ impl Error {
     /// and a lock that an import holds are temporary.
     pub(super) fn is_final(&self) -> bool {
         match self {
+            Self::Database(error) if let Some(failure) = postgres::failure_of(error) => {
+                matches!(failure, Failure::Corrupt | Failure::Statement)
+            }
             Self::Database(_) | Self::Batch(_) => !self.code().is_some_and(is_temporary),
             // The thread that writes has ended.
             Self::Stopped => true,
@@ -104,7 +116,18 @@ impl Error {
     /// Whether nothing was written, and the same call may succeed at once: another process held the lock, or the disk was
     /// full.
     pub(super) fn is_temporary(&self) -> bool {
-        matches!(self, Self::NotCommitted | Self::NotRead) || self.code().is_some_and(is_temporary)
+        match self {
+            Self::NotCommitted | Self::NotRead => true,
+            Self::Database(error) if let Some(failure) = postgres::failure_of(error) => {
+                matches!(failure, Failure::Passing | Failure::DiskFull)
+            }
+            _ => self.code().is_some_and(is_temporary),
+        }
+    }
+
+    /// Whether the disk of a PostgreSQL server was full.
+    pub(super) fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Database(error) if postgres::failure_of(error) == Some(Failure::DiskFull))
     }
 
     // SQLite's extended result code.
@@ -141,6 +164,7 @@ pub(super) fn is_busy(error: &sqlx::Error) -> bool {
 }
 
 fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.try_downcast_ref::<SqliteError>()?;
     error.as_database_error()?.code().map(|code| code.parse().unwrap_or(0))
 }
 

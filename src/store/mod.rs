@@ -3,11 +3,12 @@
 //! Verbs take and return values. No transaction leaves this module, so no provider call can run inside one and no change
 //! of state can miss its audit event.
 //!
-//! Each topic is one small trait, which every database implements where its SQL is. A new query touches three files:
+//! Each topic is one small trait, which every database implements where its SQL is. A new query touches four files:
 //!
 //! ```text
 //! store/reports.rs          trait Reports   async fn failures(&self, since: Timestamp) -> Result<u64, Error>;
 //! store/sqlite/reports.rs   impl            SELECT count(*) FROM delivery WHERE ...
+//! store/postgres/reports.rs impl            the same in the words of PostgreSQL
 //! store/memory/reports.rs   impl            the same answer from tables in memory, for tests
 //! ```
 //!
@@ -31,8 +32,10 @@ pub mod key_rotation;
 mod lease;
 #[cfg(feature = "testing")]
 pub mod memory;
+pub mod nodes;
 mod ordering;
 mod outbox;
+mod postgres;
 mod priority_queue;
 pub mod providers;
 mod read_batcher;
@@ -48,6 +51,7 @@ mod rows;
 pub mod seal;
 mod seal_key;
 pub mod search;
+mod settings;
 mod settle;
 mod split;
 mod sqlite;
@@ -57,12 +61,10 @@ mod template_versions;
 pub mod users;
 mod write_batcher;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::domain::clock::{Clock, Timestamp};
@@ -86,54 +88,9 @@ pub use recipient_list::{ListScope, RecipientCounts, RecordChange};
 pub use recipients::{RecipientChange, Recipients};
 pub use resend::NotResent;
 pub use retention::{REMOVED, Retention};
+pub use settings::Settings;
 pub use split::Share;
 pub use template_versions::{KnownTemplates, TemplateVersions};
-
-/// `[store]` of the configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// `sqlite:` and the path of the file.
-    pub url: String,
-    /// Bytes that must stay free on the disk. Below it nothing new is accepted, so that open deliveries can be settled.
-    pub min_free: u64,
-    /// Bytes of the write-ahead log that a reader may keep before an alarm is raised. Nothing else happens then.
-    #[serde(deserialize_with = "wal_alarm")]
-    pub wal_alarm: u64,
-}
-
-/// The WAL of a healthy gateway grows to some hundred kilobytes between two checkpoints.
-const WAL_ALARM_MIN: u64 = 1024 * 1024;
-
-fn wal_alarm<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    let bytes = u64::deserialize(from)?;
-    if bytes < WAL_ALARM_MIN {
-        return Err(serde::de::Error::custom(format_args!("must be at least {WAL_ALARM_MIN} bytes")));
-    }
-    Ok(bytes)
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let mib = 1024 * 1024;
-        Self { url: "sqlite:otpost.db".to_owned(), min_free: 256 * mib, wal_alarm: 256 * mib }
-    }
-}
-
-impl Settings {
-    /// The file of a `sqlite:` URL.
-    pub fn sqlite_path(&self) -> Result<PathBuf, Error> {
-        match self.url.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
-            _ => Err(Error::Url),
-        }
-    }
-
-    /// The process of the gateway that runs on this database, as far as this user may see it.
-    pub fn running_gateway(&self) -> Option<u32> {
-        sqlite::running_gateway(&self.sqlite_path().ok()?)
-    }
-}
 
 /// Which process opens the database, and so what it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +131,11 @@ impl Store {
             OpenMode::ReadOnly => Sealer::open_if_permitted(sealing)?,
         };
         let failure = Arc::new(FatalError::new());
-        let backend = sqlite::Sqlite::open(settings, mode, Arc::clone(&failure)).await?;
+        let backend: Arc<dyn Backend> = if settings.is_shared() {
+            postgres::Postgres::open(settings, mode).await?
+        } else {
+            sqlite::Sqlite::open(settings, mode, Arc::clone(&failure)).await?
+        };
         let record_at = (mode != OpenMode::ReadOnly).then(|| clock.now());
         seal_key::check(&*backend, &sealer, record_at).await?;
         Self::with_backend(backend, failure, sealer, clock, settings.min_free, Box::new(Uuid::now_v7)).await

@@ -244,3 +244,18 @@ impl Store {
         Ok(Some(UserRow { totp: totp.or(row.totp), email: email.or(row.email), ..row }))
     }
 }
+
+/// The roles in the form in which they are stored.
+pub(super) fn written_roles(roles: &[Role]) -> String {
+    roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(",")
+}
+
+/// Reads what [`written_roles`] wrote; `None` if there is no such role.
+pub(super) fn roles_of(text: &str) -> Option<Vec<Role>> {
+    listed(text).map(|role| role.parse().ok()).collect()
+}
+
+/// The parts of a list.
+pub(super) fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').filter(|it| !it.is_empty())
+}

@@ -11,6 +11,8 @@ mod key_rotation;
 mod leases;
 mod memory;
 mod migration;
+mod postgres;
+mod postgres_plans;
 mod query_plans;
 mod recipients;
 mod report_model;

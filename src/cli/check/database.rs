@@ -13,6 +13,7 @@ use crate::domain::chain;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::file_access::{self, Purpose};
 use crate::flow::recipients::OtpAmbiguous;
+use crate::store::nodes::SILENT_AFTER;
 use crate::store::seal::{self, Sealer};
 use crate::store::users::UserRow;
 use crate::store::{self, OpenMode, Store};
@@ -28,8 +29,13 @@ pub(super) async fn check(config: &Config, report: &mut CheckReport) {
         Ok(()) | Err(seal::Error::ForeignEpochKey { .. }) => {}
         Err(error) => report.error("seal.key", chain(&error)),
     }
-    match config.store.sqlite_path() {
+    match config.store.local_path() {
         Err(error) => report.error("database", chain(&error)),
+        Ok(_) if config.store.is_shared() => match open(config, report).await {
+            Ok(()) => {}
+            Err(error @ store::Error::SchemaOlder) => report.warning("database", chain(&error)),
+            Err(error) => report.error("database", chain(&error)),
+        },
         Ok(path) if !path.exists() && file_access::denial(&path, Purpose::Read).is_none() => {
             let text = format!("{} does not exist; `otpost serve` creates it", path.display());
             report.warning("database", text);
@@ -55,7 +61,10 @@ async fn open(config: &Config, report: &mut CheckReport) -> Result<(), store::Er
     let store = Store::open(&config.store, &config.seal, OpenMode::ReadOnly, Arc::new(SystemClock)).await?;
     let figures = store.reports().figures().await?;
     let (recipients, open) = (figures.recipients, figures.open);
-    report.ok("database", format_args!("SQLite {}, {recipients} recipients, {open} open deliveries", figures.version));
+    report.ok(
+        "database",
+        format_args!("{} {}, {recipients} recipients, {open} open deliveries", config.store.kind(), figures.version),
+    );
     if recipients == 0 {
         report.warning("recipients", "no recipients; no notification can be delivered. Run `otpost recipient import`");
     }
@@ -87,6 +96,10 @@ async fn open(config: &Config, report: &mut CheckReport) -> Result<(), store::Er
         report.warning("audit log", text);
     }
     report.ok("epoch keys", counted(store.epoch_keys(), "key"));
+    if config.store.is_shared() {
+        report_nodes(&store, report).await?;
+        return store.close().await;
+    }
     let (free, min) = (store.update_free_space().await?, config.store.min_free);
     let text = format!("{} free, store.min_free is {}", BinaryBytes(free), BinaryBytes(min));
     if free < min {
@@ -95,4 +108,21 @@ async fn open(config: &Config, report: &mut CheckReport) -> Result<(), store::Er
         report.ok("disk", text);
     }
     store.close().await
+}
+
+// The space on the disk of a server is not known here.
+async fn report_nodes(store: &Store, report: &mut CheckReport) -> Result<(), store::Error> {
+    let Some(now) = store.nodes().database_time().await? else { return Ok(()) };
+    let nodes = store.nodes().nodes().await?;
+    let alive = nodes.iter().filter(|node| now.since(node.seen_at) < SILENT_AFTER);
+    report.ok("nodes", format_args!("{} alive", counted(alive.clone().count(), "node")));
+    for node in alive.filter(|node| !node.has_right_clock()) {
+        let text = format!(
+            "the clock of {} is {} ms from that of the database: it takes over no deliveries of other nodes",
+            node.name,
+            node.clock_offset_us / 1000
+        );
+        report.error("nodes", text);
+    }
+    Ok(())
 }

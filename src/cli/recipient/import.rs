@@ -123,7 +123,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     let file = ImportFile::open(&args.file)?;
     // A dry run on a machine without the database checks the file alone.
-    let has_store = !args.dry_run || config.store.sqlite_path().is_ok_and(|path| path.exists());
+    let has_store = !args.dry_run || !config.store.is_missing();
     let store = if has_store { Some(open_store(&config).await?) } else { None };
     let directory = store.as_ref().map(Store::recipients);
     let bar = progress_bar(Some(file.length * 2), "{percent:>3}% {wide_bar} {msg} {eta:>4}");

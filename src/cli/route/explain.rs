@@ -134,7 +134,7 @@ async fn provider_table(
     now: Timestamp,
 ) -> anyhow::Result<ProviderTable> {
     let mut table = ProviderTable::new(profiles);
-    if !config.store.sqlite_path().is_ok_and(|path| path.exists()) {
+    if config.store.is_missing() {
         return Ok(table);
     }
     let store = read_store(config).await?;

@@ -9,6 +9,7 @@ mod audit_archives;
 mod audit_events;
 mod audit_tree;
 mod client_certificates;
+mod nodes;
 mod outbox;
 mod providers;
 mod receipts;

@@ -6,12 +6,11 @@ use sqlx::{Connection, Row};
 
 use super::Sqlite;
 use super::audit_events::insert_event;
-use super::users::{roles_of, written_roles};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
 use crate::store::api_tokens::{StoredTokens, TokenRow};
-use crate::store::users::{ConsoleUsers, TokenHash, UserRow};
+use crate::store::users::{ConsoleUsers, TokenHash, UserRow, roles_of, written_roles};
 
 const TOKEN: &str =
     "SELECT name, hash, user, roles, created_at, expires_at, used_at, revoked_at, cert_pin FROM api_token";

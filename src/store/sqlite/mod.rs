@@ -19,6 +19,7 @@ mod commit;
 mod json_rows;
 mod lock;
 mod lock_table;
+mod nodes;
 mod outbox;
 mod providers;
 mod read_only;

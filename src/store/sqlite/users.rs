@@ -6,12 +6,12 @@ use sqlx::{Connection, Row, SqliteConnection};
 
 use super::Sqlite;
 use super::audit_events::insert_event;
-use crate::domain::access::Role;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
 use crate::store::users::{
     ConsoleUsers, ExternalId, SESSIONS_MAX, SessionChange, SessionRow, SetupRow, TokenHash, UserChange, UserRow,
+    listed, roles_of, written_roles,
 };
 
 const USER: &str =
@@ -203,20 +203,6 @@ impl Sqlite {
             })
             .await
     }
-}
-
-/// The roles in the form in which they are stored.
-pub(super) fn written_roles(roles: &[Role]) -> String {
-    roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(",")
-}
-
-/// Reads what [`written_roles`] wrote; `None` if there is no such role.
-pub(super) fn roles_of(text: &str) -> Option<Vec<Role>> {
-    listed(text).map(|role| role.parse().ok()).collect()
-}
-
-fn listed(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').filter(|it| !it.is_empty())
 }
 
 fn user_row(row: &SqliteRow) -> Result<UserRow, Error> {

@@ -15,7 +15,7 @@ use crate::architecture::source::{self, Source};
 
 /// Tables that do not grow with traffic: one row, or a row for each provider, token, edit of a template, million of archived events, parked receipt
 /// or session, of which there is a limit for each provider or user.
-const SMALL: [&str; 14] = [
+pub(super) const SMALL: [&str; 14] = [
     "_sqlx_migrations",
     "api_token",
     "audit_archive",
@@ -38,9 +38,9 @@ const OPEN_ONLY: [&str; 3] = ["delivery_due", "delivery_due_code", "delivery_ord
 /// What a statement begins with.
 const VERBS: [&str; 5] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "];
 
-struct Statement {
-    place: String,
-    text: String,
+pub(super) struct Statement {
+    pub(super) place: String,
+    pub(super) text: String,
 }
 
 #[tokio::test]
@@ -49,7 +49,8 @@ async fn no_statement_reads_the_whole_of_a_table_that_grows() {
     let path = it.folder.path().join("otpost.db");
     let mut database = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
     let growing = growing_tables(&mut database).await;
-    let statements = statements(&source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap());
+    let statements =
+        statements(&source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap(), "store/sqlite/");
 
     let mut scans = Vec::new();
     for statement in &statements {
@@ -104,11 +105,13 @@ async fn scans_of(database: &mut SqliteConnection, statement: &Statement, growin
     steps.filter(is_scan).map(|step| format!("{place}: {step}\n    {text}")).collect()
 }
 
-fn statements(sources: &[Source]) -> Vec<Statement> {
+/// The statements in the files of a folder.
+pub(super) fn statements(sources: &[Source], folder: &str) -> Vec<Statement> {
     let store: Vec<_> = sources.iter().filter(|source| source.path.starts_with("store/")).collect();
-    let constants: BTreeMap<_, _> = store.iter().flat_map(|source| constants(source)).collect();
+    let own = store.iter().filter(|source| source.path.starts_with(folder) || source.path.matches('/').count() == 1);
+    let constants: BTreeMap<_, _> = own.flat_map(|source| constants(source)).collect();
     let mut statements = Vec::new();
-    for source in store.iter().filter(|source| source.path.starts_with("store/sqlite/")) {
+    for source in store.iter().filter(|source| source.path.starts_with(folder)) {
         let texts = source.literals.iter().filter(|literal| !source.is_test(literal.line));
         let texts: Vec<_> = texts.map(|literal| (literal.line, unquoted(&literal.text))).collect();
         // A constant that others begin with is no statement.
@@ -157,7 +160,7 @@ fn statements_are_found_in_constants_and_formats() {
     let text = "const HEAD: &str = \"SELECT a\n FROM t\";
         fn f() { g(format!(\"{HEAD} WHERE b = \\\"c\\\"\")); h(\"DELETE FROM u\"); }";
 
-    let found = statements(&[Source::new("store/sqlite/some.rs", text)]);
+    let found = statements(&[Source::new("store/sqlite/some.rs", text)], "store/sqlite/");
 
     let texts: Vec<_> = found.iter().map(|statement| statement.text.as_str()).collect();
     assert_eq!(texts, ["SELECT a\n FROM t WHERE b = \"c\"", "DELETE FROM u"]);
