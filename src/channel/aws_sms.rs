@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::aws::{self, AwsSigner};
 use super::http::answer::{common_outcome, reference_at};
 use super::http::{self, Body, HttpRequest, max_in_flight, seconds_valid, sms_text};
+use super::sender_names::SenderNames;
 use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::outbound_message::OutboundMessage;
@@ -36,7 +37,7 @@ pub struct Settings {
     pub secret_access_key: Credential,
     /// A sender id, a number, or a pool of them. The account's own choice when absent.
     #[serde(default)]
-    pub sender: Option<String>,
+    pub sender: Option<SenderNames>,
     /// A set of the account that says where events go.
     #[serde(default)]
     pub configuration_set: Option<String>,
@@ -69,6 +70,7 @@ impl KindSettings for Settings {
 struct AwsSms {
     url: Url,
     signer: AwsSigner,
+    sender: Option<SenderNames>,
     /// Fields that each request has.
     fixed: Value,
 }
@@ -85,7 +87,6 @@ impl AwsSms {
         };
         let mut fixed = json!({ "MessageType": "TRANSACTIONAL" });
         for (field, value) in [
-            ("OriginationIdentity", &settings.sender),
             ("ConfigurationSetName", &settings.configuration_set),
             ("ProtectConfigurationId", &settings.protect_configuration),
         ] {
@@ -93,7 +94,8 @@ impl AwsSms {
                 fixed[field] = value.as_str().into();
             }
         }
-        Ok(Self { signer: signer.check(name)?, url: aws::url(name, url.as_deref(), HOST, region, "/")?, fixed })
+        let url = aws::url(name, url.as_deref(), HOST, region, "/")?;
+        Ok(Self { signer: signer.check(name)?, url, sender: settings.sender.clone(), fixed })
     }
 }
 
@@ -103,6 +105,9 @@ impl HttpProvider for AwsSms {
         body["DestinationPhoneNumber"] = message.to.expose().into();
         body["MessageBody"] = sms_text(message).into();
         body["TimeToLive"] = seconds_valid(message).clamp(TTL_MIN, TTL_MAX).into();
+        if let Some(sender) = &self.sender {
+            body["OriginationIdentity"] = sender.of(message).into();
+        }
         body["Context"] = json!({ "reference": message.delivery });
         let headers = HeaderMap::from_iter([
             (CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0")),

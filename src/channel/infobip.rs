@@ -9,6 +9,7 @@ use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{authorization, check_url, seconds_valid, sms_text};
 use super::receipts_url::{self, ReceiptsUrl};
+use super::sender_names::SenderNames;
 use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
@@ -38,7 +39,7 @@ pub struct Settings {
     /// A key with the scope `sms:message:send`.
     pub api_key: Credential,
     /// The sender name or number.
-    pub sender: String,
+    pub sender: SenderNames,
     /// Where Infobip reports delivery. Without it there are no receipts.
     #[serde(default)]
     pub receipts: Option<receipts_url::Settings>,
@@ -68,7 +69,7 @@ impl KindSettings for Settings {
 struct Infobip {
     url: Url,
     headers: HeaderMap,
-    sender: String,
+    sender: SenderNames,
     receipts: Option<ReceiptsUrl>,
 }
 
@@ -89,7 +90,7 @@ impl HttpProvider for Infobip {
         let to = message.to.expose().trim_start_matches('+');
         let validity = json!({ "amount": seconds_valid(message).min(VALIDITY_MAX), "timeUnit": "SECONDS" });
         let mut sms = json!({
-            "sender": self.sender,
+            "sender": self.sender.of(message),
             "destinations": [{ "to": to, "messageId": message.delivery }],
             "content": { "text": text },
             "options": { "validityPeriod": validity },

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::http::answer::{common_outcome, reference_at};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{authorization, check_public_url, check_url, seconds_valid, sms_text};
+use super::sender_names::SenderNames;
 use super::{
     Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult,
     signed_token,
@@ -27,7 +28,7 @@ const SKEW: i64 = 60;
 pub struct Settings {
     pub access_key: Credential,
     /// The sender name, up to 11 letters and digits, or number.
-    pub sender: String,
+    pub sender: SenderNames,
     /// The address of the API.
     #[serde(default = "api")]
     pub url: String,
@@ -67,7 +68,7 @@ impl KindSettings for Settings {
 struct MessageBird {
     url: Url,
     headers: HeaderMap,
-    sender: String,
+    sender: SenderNames,
     /// The public URL, and the key that signs what comes there.
     receipts: Option<(String, Credential)>,
 }
@@ -113,7 +114,7 @@ impl MessageBird {
 impl HttpProvider for MessageBird {
     fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let mut body = json!({
-            "originator": self.sender,
+            "originator": self.sender.of(message),
             "recipients": [message.to.expose().trim_start_matches('+')],
             "body": sms_text(message),
             // Of GSM 03.38 and UCS-2, the one that fits.

@@ -32,6 +32,7 @@ mod receipts_url;
 mod redaction;
 #[cfg(test)]
 mod sample;
+pub mod sender_names;
 pub mod ses;
 mod settings;
 mod signed_token;

@@ -13,6 +13,7 @@ use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{authorization, check_url, seconds_valid, sms_text};
 use super::receipts_url::{self, ReceiptsUrl};
+use super::sender_names::SenderNames;
 use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::outbound_message::OutboundMessage;
@@ -36,7 +37,7 @@ pub struct Settings {
     /// The API token of the service plan.
     pub api_token: Credential,
     /// The sender name or number.
-    pub sender: String,
+    pub sender: SenderNames,
     /// Where Sinch reports delivery. Without it there are no receipts.
     #[serde(default)]
     pub receipts: Option<receipts_url::Settings>,
@@ -66,7 +67,7 @@ impl KindSettings for Settings {
 struct Sinch {
     url: Url,
     headers: HeaderMap,
-    sender: String,
+    sender: SenderNames,
     receipts: Option<ReceiptsUrl>,
 }
 
@@ -88,7 +89,7 @@ impl HttpProvider for Sinch {
     fn request(&self, message: &OutboundMessage) -> Result<HttpRequest, SendResult> {
         let left = Duration::from_secs(seconds_valid(message).min(VALIDITY_MAX));
         let mut batch = json!({
-            "from": self.sender,
+            "from": self.sender.of(message),
             "to": [message.to.expose()],
             "body": sms_text(message),
             "type": "mt_text",

@@ -19,6 +19,7 @@ use super::http::answer::{AnswerCodes, AnswerRules};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{authorization, basic, check_headers, check_url, seconds_valid};
 use super::receipt::{self, ReceiptParser};
+use super::sender_names::SenderNames;
 use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::outbound_message::{OutboundMessage, RenderedMessage};
@@ -61,7 +62,7 @@ pub struct Settings {
     pub validity_unit: ValidityUnit,
     /// The sender name or number; not sent when absent.
     #[serde(default)]
-    pub sender: Option<String>,
+    pub sender: Option<SenderNames>,
     #[serde(default)]
     pub fields: FieldNames,
     /// Fields with the same value in every request.
@@ -161,7 +162,7 @@ impl SmsGateway {
         let ours = [
             (&fields.to, Some(number_format.write(message.to.expose()).into())),
             (&fields.text, Some(text.reveal().into())),
-            (&fields.sender, sender.as_deref().map(Value::from)),
+            (&fields.sender, sender.as_ref().map(|sender| sender.of(message).into())),
             (&fields.reference, Some(reference_format.write(message.delivery).into())),
             (&fields.validity, Some(validity_unit.write(seconds_valid(message)).into())),
         ];

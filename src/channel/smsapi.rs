@@ -12,6 +12,7 @@ use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{authorization, check_url, sms_text};
 use super::receipts_url::{self, ReceiptsUrl};
+use super::sender_names::SenderNames;
 use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
 use crate::domain::outbound_message::OutboundMessage;
 use crate::domain::outcome::{Cause, Outcome, Reference};
@@ -27,7 +28,7 @@ pub struct Settings {
     pub token: Credential,
     /// The sender name, confirmed in the account; the account's default without it.
     #[serde(default)]
-    pub sender: Option<String>,
+    pub sender: Option<SenderNames>,
     /// The address of the API: another one for an account of smsapi.com.
     #[serde(default = "api")]
     pub url: String,
@@ -88,7 +89,7 @@ impl HttpProvider for SmsApi {
         let fields = [
             ("to", Some(message.to.expose().trim_start_matches('+'))),
             ("message", Some(text)),
-            ("from", sender.as_deref()),
+            ("from", sender.as_ref().map(|sender| sender.of(message))),
             ("fast", fast.then_some("1")),
             ("notify_url", self.receipts.as_ref().map(ReceiptsUrl::as_str)),
             ("check_idx", Some("1")),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::http::answer::{common_outcome, reference_at, scalar};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::http::{basic, check_public_url, check_url, seconds_valid, sms_text};
+use super::sender_names::SenderNames;
 use super::{
     Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult,
     signed_token,
@@ -40,7 +41,7 @@ pub struct Settings {
     pub api_key: Credential,
     pub api_secret: Credential,
     /// The sender name or number.
-    pub sender: String,
+    pub sender: SenderNames,
     /// The address of the API; another one for a region.
     #[serde(default = "api")]
     pub url: String,
@@ -122,7 +123,7 @@ impl HttpProvider for Vonage {
             "channel": "sms",
             "message_type": "text",
             "to": message.to.expose().trim_start_matches('+'),
-            "from": self.settings.sender,
+            "from": self.settings.sender.of(message),
             "text": text,
             "client_ref": message.delivery,
             "ttl": seconds_valid(message).clamp(*TTL.start(), *TTL.end()),
