@@ -9,6 +9,9 @@ pub mod architecture {}
 #[doc = include_str!("docs/operations.md")]
 pub mod operations {}
 
+#[doc = include_str!("docs/runbook.md")]
+pub mod runbook {}
+
 #[doc = include_str!("docs/audit.md")]
 pub mod audit {}
 
