@@ -15,6 +15,7 @@ mod ingest;
 mod init;
 mod key;
 mod local_gateway;
+mod man;
 mod openapi;
 mod operator_log;
 mod output;
@@ -34,6 +35,7 @@ mod template_output;
 mod time;
 mod token;
 mod user;
+mod version;
 mod workspace;
 
 use std::process::ExitCode;
@@ -48,6 +50,7 @@ use config_file::ConfigFile;
 #[derive(Debug, Parser)]
 #[command(
     version,
+    long_version = version::long(),
     propagate_version = true,
     max_term_width = 110,
     disable_help_subcommand = true,
@@ -125,6 +128,8 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Write a man page for each command to a folder
+    Man(man::Args),
     /// Print the help of a command, or a guide
     Help(help::Args),
 }
@@ -196,6 +201,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
                 output::line(String::from_utf8_lossy(&script).trim_end())?;
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Man(args) => man::run(&args, Otpost::command()),
             Command::Help(args) => help::run(&args, Otpost::command()),
         }
     })

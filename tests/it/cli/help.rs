@@ -37,3 +37,25 @@ fn an_unknown_topic_is_a_usage_error() {
     assert_eq!(unknown.code, 2);
     assert!(unknown.err.contains("no command or guide is named recipient exprot"), "{}", unknown.err);
 }
+
+#[test]
+fn the_version_names_the_linked_libraries_and_the_short_one_does_not() {
+    let long = run(&["--version"]).out;
+    let lines: Vec<_> = long.lines().collect();
+    assert!(lines[0].starts_with(concat!("otpost ", env!("CARGO_PKG_VERSION"))), "{long}");
+    assert!(lines[1].starts_with("OpenSSL 3.") && lines[2].starts_with("SQLite 3."), "{long}");
+    assert_eq!(run(&["-V"]).out.trim_end(), concat!("otpost ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn every_command_has_a_man_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = run(&["man", &folder.path().display().to_string()]);
+    assert_eq!(written.code, 0, "{}", written.err);
+    for (page, word) in
+        [("otpost.1", "SUBCOMMANDS"), ("otpost-recipient-import.1", "csv"), ("otpost-serve.1", "take\\-over")]
+    {
+        let text = std::fs::read_to_string(folder.path().join(page)).unwrap();
+        assert!(text.contains(".TH") && text.contains(word), "{page}: {text}");
+    }
+}
