@@ -195,6 +195,7 @@ impl Config {
         let optional = [&mut self.audit.timestamp.ca].into_iter().filter(|path| !path.as_os_str().is_empty());
         optional.for_each(|path| *path = folder.join(&*path));
         self.provider.iter_mut().filter_map(|it| it.common.ca.as_mut()).for_each(|path| *path = folder.join(&*path));
+        self.store.folder = folder.join(&self.store.folder);
         if let Some(file) = self.store.url.strip_prefix("sqlite:").filter(|file| !file.is_empty()) {
             self.store.url = format!("sqlite:{}", folder.join(file).display());
         }
@@ -291,6 +292,7 @@ mod tests {
         assert_eq!(shipped.ingest.client_ca.file_name(), plain.ingest.client_ca.file_name());
         assert_eq!(shipped.store.min_free, plain.store.min_free);
         assert_eq!(shipped.store.wal_alarm, plain.store.wal_alarm);
+        assert_eq!(shipped.store.prepared, plain.store.prepared);
         assert_eq!(shipped.receipts.listen, plain.receipts.listen);
         assert_eq!(shipped.ops.listen, plain.ops.listen);
         assert_eq!(shipped.log.level, plain.log.level);

@@ -21,6 +21,9 @@ pub mod api {}
 #[doc = include_str!("docs/console.md")]
 pub mod console {}
 
+#[doc = include_str!("docs/postgresql.md")]
+pub mod postgresql {}
+
 #[doc = include_str!("docs/providers.md")]
 pub mod providers {}
 

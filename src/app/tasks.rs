@@ -14,7 +14,7 @@ use crate::flow::pause::DeliveryPause;
 use crate::flow::tasks::certificate_expiry::{self, ExpiryMonitor};
 use crate::flow::tasks::daily_report::DailyReport;
 use crate::flow::tasks::status_events::{self, StatusSender};
-use crate::flow::tasks::{cleanup, clock_monitor, notary, report_keeper, search_index};
+use crate::flow::tasks::{cleanup, clock_monitor, heartbeat, notary, report_keeper, search_index};
 use crate::flow::users::Users;
 
 /// What tasks work on, apart from the store.
@@ -70,6 +70,7 @@ fn housekeeping(config: &Config, base: &Base, parts: &TaskParts<'_>) -> Vec<Join
         tokio::spawn(clock_monitor::run(Arc::clone(store), clocks.clone(), Arc::clone(alarms))),
         tokio::spawn(notary::run(Arc::clone(store), clocks.clone(), config.audit.clone())),
         tokio::spawn(search_index::run(Arc::clone(store))),
+        tokio::spawn(heartbeat::run(Arc::clone(store), Arc::clone(steady))),
         tokio::spawn(report_keeper::run(Arc::clone(store), Arc::clone(steady))),
         tokio::spawn(certificate_expiry::run(Arc::clone(parts.expiry), Arc::clone(&clocks.wall))),
         tokio::spawn(cleanup),

@@ -18,6 +18,7 @@ const GUIDES: [(&str, &str); 10] = [
     ("console", include_str!("../docs/console.md")),
     ("glossary", include_str!("../docs/glossary.md")),
     ("operations", include_str!("../docs/operations.md")),
+    ("postgresql", include_str!("../docs/postgresql.md")),
     ("promises", include_str!("../docs/promises.md")),
     ("providers", include_str!("../docs/providers.md")),
     ("reports", include_str!("../docs/reports.md")),

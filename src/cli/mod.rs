@@ -16,6 +16,7 @@ mod init;
 mod key;
 mod local_gateway;
 mod man;
+mod node;
 mod openapi;
 mod operator_log;
 mod output;
@@ -94,6 +95,9 @@ enum Command {
     Pause(pause::Args),
     /// Resume delivery after otpost pause
     Resume(pause::Args),
+    /// Look at the gateways that share a PostgreSQL database
+    #[command(subcommand)]
+    Node(node::Command),
     /// Add users of the console, and change their roles
     #[command(subcommand)]
     User(user::Command),
@@ -189,6 +193,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Provider(command) => provider::run(command).await,
             Command::Pause(args) => pause::pause(&args).await,
             Command::Resume(args) => pause::resume(&args).await,
+            Command::Node(command) => node::run(command).await,
             Command::User(command) => user::run(command).await,
             Command::Token(command) => token::run(command).await,
             Command::Audit(command) => audit::run(command).await,

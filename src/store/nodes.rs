@@ -18,7 +18,7 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(15);
 
 /// A gateway as it was seen last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub struct GatewayNode {
     pub id: Uuid,
     /// The name of its machine.
     pub name: String,
@@ -33,7 +33,7 @@ pub struct Node {
     pub clock_offset_us: i64,
 }
 
-impl Node {
+impl GatewayNode {
     /// Whether its clock can be relied on.
     pub fn has_right_clock(&self) -> bool {
         is_right(self.clock_offset_us)
@@ -61,7 +61,7 @@ pub trait Nodes: Send + Sync {
     /// Says that this node is alive.
     async fn keep_node(&self, heartbeat: &Heartbeat, clock_offset_us: i64) -> Result<(), Error>;
     /// The nodes that were seen within a day, by name.
-    async fn nodes(&self) -> Result<Vec<Node>, Error>;
+    async fn nodes(&self) -> Result<Vec<GatewayNode>, Error>;
 }
 
 impl Store {

@@ -203,6 +203,16 @@ pub const ALL: &[Metric] = &[
         &["provider"],
         "OTPs sent beyond a spend cap because no other provider was left.",
     ),
+    counter_of(
+        "otpost_store_commits_in_doubt_total",
+        &[],
+        "Times that the connection to PostgreSQL broke at a commit, and the batch was looked up.",
+    ),
+    gauge_of(
+        "otpost_database_clock_offset_seconds",
+        &[],
+        "How far the clock of this node is ahead of that of PostgreSQL.",
+    ),
     histogram_of("otpost_store_commit_duration_seconds", &[], "Duration of a transaction, including its sync."),
     histogram_of("otpost_store_commit_changes", &[], "Changes committed in one transaction."),
     gauge_of("otpost_store_free_bytes", &[], "Free bytes on the disk of the database."),

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::MemoryBackend;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
-use crate::store::nodes::{Heartbeat, Node, Nodes};
+use crate::store::nodes::{GatewayNode, Heartbeat, Nodes};
 
 #[async_trait]
 impl Nodes for MemoryBackend {
@@ -17,7 +17,7 @@ impl Nodes for MemoryBackend {
         Ok(())
     }
 
-    async fn nodes(&self) -> Result<Vec<Node>, Error> {
+    async fn nodes(&self) -> Result<Vec<GatewayNode>, Error> {
         Ok(Vec::new())
     }
 }

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::Postgres;
-use super::session::{Session, query};
+use super::session::{DatabaseSession, query};
 use crate::domain::clock::Timestamp;
 use crate::domain::cost::Cost;
 use crate::domain::delivery::{Attempt, ProviderName};
@@ -32,7 +32,7 @@ impl Postgres {
 
 /// The attempts, as this session sees them.
 pub(super) async fn attempts_on(
-    session: &mut Session,
+    session: &mut DatabaseSession,
     deliveries: &[Uuid],
 ) -> Result<HashMap<Uuid, Vec<Attempt>>, Error> {
     let text = "SELECT a.* FROM attempt AS a WHERE a.delivery_id = ANY($1) ORDER BY a.delivery_id, a.number";

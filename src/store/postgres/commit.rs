@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Postgres;
 use super::commit_rows::{AcceptColumns, AttemptColumns, SettleColumns, spend};
 use super::retire::retire;
-use super::session::{Session, query};
+use super::session::{DatabaseSession, query};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::chain;
 use crate::domain::clock::Timestamp;
@@ -47,7 +47,7 @@ impl Batches for Postgres {
 }
 
 impl Postgres {
-    async fn write_batch(&self, batch: &Batch, now: Timestamp) -> Result<(Committed, Session, Uuid), Error> {
+    async fn write_batch(&self, batch: &Batch, now: Timestamp) -> Result<(Committed, DatabaseSession, Uuid), Error> {
         let id = Uuid::new_v4();
         let mut session = self.writing().await?;
         let mark = "INSERT INTO last_batch (writer, batch, at) VALUES ($1, $2, $3)
@@ -87,7 +87,7 @@ impl Postgres {
 
 // A notification is new when its own insert takes the key; a twin in the same batch or an earlier one keeps it.
 async fn accept<'a>(
-    session: &mut Session,
+    session: &mut DatabaseSession,
     all: &'a [AcceptRows],
     node: Option<Uuid>,
     now: Timestamp,
@@ -132,7 +132,11 @@ async fn accept<'a>(
     Ok(results)
 }
 
-async fn take_keys(session: &mut Session, all: &[AcceptRows], now: Timestamp) -> Result<Vec<AcceptResult>, Error> {
+async fn take_keys(
+    session: &mut DatabaseSession,
+    all: &[AcceptRows],
+    now: Timestamp,
+) -> Result<Vec<AcceptResult>, Error> {
     let (mut scopes, mut fingerprints, mut notifications, mut expires) = (vec![], vec![], vec![], vec![]);
     for rows in all {
         if let Some(key) = &rows.idempotency {
@@ -177,7 +181,7 @@ async fn take_keys(session: &mut Session, all: &[AcceptRows], now: Timestamp) ->
 
 // The fence is in the first statement: a step whose lease is lost writes nothing, in no table.
 async fn settle<'a>(
-    session: &mut Session,
+    session: &mut DatabaseSession,
     all: &'a [SettleRows],
     events: &mut Vec<&'a AuditEvent>,
 ) -> Result<Vec<SettleResult>, Error> {
@@ -220,7 +224,10 @@ async fn settle<'a>(
     Ok(results)
 }
 
-async fn add_attempts(session: &mut Session, done: impl Iterator<Item = &SettleRows> + Clone) -> Result<(), Error> {
+async fn add_attempts(
+    session: &mut DatabaseSession,
+    done: impl Iterator<Item = &SettleRows> + Clone,
+) -> Result<(), Error> {
     let columns = AttemptColumns::of(done.clone());
     if columns.delivery.is_empty() {
         return Ok(());
@@ -251,7 +258,7 @@ async fn add_attempts(session: &mut Session, done: impl Iterator<Item = &SettleR
 }
 
 /// Adds audit events, in their order, inside the caller's transaction.
-pub(super) async fn add_events(session: &mut Session, events: &[&AuditEvent]) -> Result<(), Error> {
+pub(super) async fn add_events(session: &mut DatabaseSession, events: &[&AuditEvent]) -> Result<(), Error> {
     if events.is_empty() {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use super::session::query;
 use super::{Postgres, schema};
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
-use crate::store::nodes::{Heartbeat, Node, Nodes, is_right};
+use crate::store::nodes::{GatewayNode, Heartbeat, Nodes, is_right};
 
 #[async_trait]
 impl Nodes for Postgres {
@@ -30,12 +30,12 @@ impl Nodes for Postgres {
         self.write(statement.bind(heartbeat.started_at.micros()).bind(clock_offset_us)).await.map(drop)
     }
 
-    async fn nodes(&self) -> Result<Vec<Node>, Error> {
+    async fn nodes(&self) -> Result<Vec<GatewayNode>, Error> {
         let text = "SELECT id, name, version, schema, started_at, seen_at, clock_offset_us FROM node
             WHERE seen_at > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 86400000000 ORDER BY name, id";
         type Found = (Uuid, String, String, i64, i64, i64, i64);
         let rows: Vec<Found> = self.reading().await?.all(query(text)).await?;
-        let node = |(id, name, version, schema, started_at, seen_at, clock_offset_us)| Node {
+        let node = |(id, name, version, schema, started_at, seen_at, clock_offset_us)| GatewayNode {
             id,
             name,
             version,

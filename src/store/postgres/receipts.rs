@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Postgres;
 use super::commit::add_events;
 use super::commit_rows::storable;
-use super::session::{Session, query};
+use super::session::{DatabaseSession, query};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{DeliveryId, DeliveryState, ProviderName};
 use crate::domain::notification::NotificationId;
@@ -153,7 +153,7 @@ impl Postgres {
     }
 }
 
-async fn remove(session: &mut Session, parked: &Parked) -> Result<(), Error> {
+async fn remove(session: &mut DatabaseSession, parked: &Parked) -> Result<(), Error> {
     session.execute(query("DELETE FROM parked_receipt WHERE id = $1").bind(parked.row)).await.map(drop)
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Postgres;
 use super::attempts::{attempts_on, natural, stored};
 use super::report_rows::{counts, line, micros};
-use super::session::{Session, query};
+use super::session::{DatabaseSession, query};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{DeliveryState, EndReason};
 use crate::domain::report_line::{DeliveryFacts, ReportKey, hour_of};
@@ -166,7 +166,7 @@ impl ReportModel for Postgres {
 }
 
 // Lines of deliveries that were purged meanwhile are left out.
-async fn add_lines(session: &mut Session, lines: &[StoredLine]) -> Result<(), Error> {
+async fn add_lines(session: &mut DatabaseSession, lines: &[StoredLine]) -> Result<(), Error> {
     let hours: Vec<i64> = lines.iter().map(|it| hour_of(it.line.received_at)).collect();
     let ids: Vec<Uuid> = lines.iter().map(|it| it.line.delivery).collect();
     let numbers: Vec<i64> = lines.iter().map(|it| it.line.number.into()).collect();
@@ -188,7 +188,7 @@ async fn add_lines(session: &mut Session, lines: &[StoredLine]) -> Result<(), Er
     session.execute(statement).await.map(drop)
 }
 
-async fn set_counts(session: &mut Session, kept: &[&StoredCounts]) -> Result<(), Error> {
+async fn set_counts(session: &mut DatabaseSession, kept: &[&StoredCounts]) -> Result<(), Error> {
     let hours: Vec<i64> = kept.iter().map(|it| it.hour).collect();
     let keys: Vec<i64> = kept.iter().map(|it| it.key).collect();
     let deliveries: Vec<i64> = kept.iter().map(|it| stored(it.deliveries)).collect();
@@ -208,13 +208,13 @@ async fn set_counts(session: &mut Session, kept: &[&StoredCounts]) -> Result<(),
     session.execute(statement.bind(&costs).bind(&start).bind(&send).bind(&deliver)).await.map(drop)
 }
 
-async fn state_on(session: &mut Session) -> Result<ReportState, Error> {
+async fn state_on(session: &mut DatabaseSession) -> Result<ReportState, Error> {
     let text = "SELECT version, counted, counted_at, purged_hour FROM report_state WHERE id = 1";
     let (version, counted, counted_at, purged_hour): (i64, i64, i64, i64) = session.one(query(text)).await?;
     Ok(ReportState { version, counted, counted_at: Timestamp::from_micros(counted_at), purged_hour })
 }
 
-async fn changed_on(session: &mut Session, after: i64, limit: u32) -> Result<ChangedDeliveries, Error> {
+async fn changed_on(session: &mut DatabaseSession, after: i64, limit: u32) -> Result<ChangedDeliveries, Error> {
     let statement = query(CHANGED).bind(after).bind(i64::from(limit));
     let rows: Vec<(i64, i64, Option<Uuid>)> = session.all(statement).await?;
     let changed: BTreeSet<Uuid> = rows.iter().filter_map(|(.., delivery)| *delivery).collect();
@@ -222,7 +222,7 @@ async fn changed_on(session: &mut Session, after: i64, limit: u32) -> Result<Cha
     Ok(ChangedDeliveries { last, deliveries: changed.into_iter().collect() })
 }
 
-async fn facts_on(session: &mut Session, ids: &[Uuid]) -> Result<Vec<DeliveryFacts>, Error> {
+async fn facts_on(session: &mut DatabaseSession, ids: &[Uuid]) -> Result<Vec<DeliveryFacts>, Error> {
     let text =
         "SELECT id, kind, received_at, state, end_reason, delivered_at FROM delivery WHERE id = ANY($1) ORDER BY id";
     let rows = session.rows(query(text).bind(ids)).await?;
@@ -242,7 +242,7 @@ async fn facts_on(session: &mut Session, ids: &[Uuid]) -> Result<Vec<DeliveryFac
 
 // An attempt does not name its locale; its template version, which is kept for good, does.
 async fn locales_on(
-    session: &mut Session,
+    session: &mut DatabaseSession,
     versions: &BTreeSet<TemplateVersion>,
 ) -> Result<HashMap<TemplateVersion, String>, Error> {
     if versions.is_empty() {
@@ -270,7 +270,7 @@ fn facts(row: &PgRow) -> Result<DeliveryFacts, Error> {
     })
 }
 
-async fn lines_on(session: &mut Session, places: &[(i64, Uuid)]) -> Result<Vec<StoredLine>, Error> {
+async fn lines_on(session: &mut DatabaseSession, places: &[(i64, Uuid)]) -> Result<Vec<StoredLine>, Error> {
     let (hours, ids): (Vec<i64>, Vec<Uuid>) = places.iter().copied().unzip();
     let text = "SELECT l.* FROM unnest($1::bigint[], $2::uuid[]) AS q (hour, delivery)
         JOIN report_line AS l ON l.hour = q.hour AND l.delivery_id = q.delivery";

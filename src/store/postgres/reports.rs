@@ -39,7 +39,10 @@ impl Reports for Postgres {
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
         let mut session = self.reading().await?;
-        let text = format!("{LINE} WHERE d.id = $1 OR d.notification_id = $1 ORDER BY d.id = $1 DESC LIMIT 1");
+        let text = format!(
+            "{LINE} WHERE d.id = coalesce((SELECT id FROM delivery WHERE id = $1),
+               (SELECT id FROM delivery WHERE notification_id = $1 ORDER BY id LIMIT 1))"
+        );
         let Some(row) = session.row(query(sqlx::AssertSqlSafe(text)).bind(id)).await? else { return Ok(None) };
         let line = line(&row)?;
         let text = "SELECT seq, at, actor, kind, detail FROM audit_event

@@ -3,13 +3,16 @@
 use uuid::Uuid;
 
 use super::commit_rows::storable;
-use super::session::{Session, query};
+use super::session::{DatabaseSession, query};
 use crate::store::Error;
 use crate::store::rows::SettleRows;
 
 /// Retires the contacts of attempts. Returns the deliveries that did: not those whose contact another one has retired, or
 /// which has been replaced or erased since.
-pub(super) async fn retire(session: &mut Session, done: impl Iterator<Item = &SettleRows>) -> Result<Vec<Uuid>, Error> {
+pub(super) async fn retire(
+    session: &mut DatabaseSession,
+    done: impl Iterator<Item = &SettleRows>,
+) -> Result<Vec<Uuid>, Error> {
     let mut deliveries = Vec::new();
     for rows in done {
         // Providers say it seldom; one statement for each is few.

@@ -6,7 +6,7 @@
 use sqlx::migrate::Migrator;
 
 use super::Postgres;
-use super::session::{Session, query};
+use super::session::{DatabaseSession, query};
 use crate::store::Error;
 
 /// Every version of the schema, in order.
@@ -84,12 +84,12 @@ impl Postgres {
 /// PostgreSQL 15.
 const OLDEST: u32 = 150_000;
 
-async fn exists(session: &mut Session) -> Result<bool, Error> {
+async fn exists(session: &mut DatabaseSession) -> Result<bool, Error> {
     Ok(session.one::<(bool,)>(query("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")).await?.0)
 }
 
 // Fails if the database was migrated by a newer version, or by one whose migrations were different.
-async fn is_current(session: &mut Session) -> Result<bool, Error> {
+async fn is_current(session: &mut DatabaseSession) -> Result<bool, Error> {
     let applied: Vec<(i64, String, Vec<u8>)> = session.all(query(APPLIED)).await?;
     let newest = newest();
     for (version, description, checksum) in &applied {

@@ -36,7 +36,7 @@ const MATCHES: &str = "($4::text IS NULL OR d.state = $4) AND ($5::text IS NULL 
       OR EXISTS (SELECT 1 FROM template_version AS t WHERE t.hash = a.template_version AND t.locale = $16))))";
 
 /// Ids of deliveries: from the first on, and before the second.
-type IdRange = (Uuid, Uuid);
+type UuidRange = (Uuid, Uuid);
 
 impl Postgres {
     pub(super) async fn find_deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Error> {
@@ -48,7 +48,12 @@ impl Postgres {
         }
     }
 
-    async fn look_up(&self, filter: &DeliveryFilter, term: Term, (first, end): IdRange) -> Result<DeliveryPage, Error> {
+    async fn look_up(
+        &self,
+        filter: &DeliveryFilter,
+        term: Term,
+        (first, end): UuidRange,
+    ) -> Result<DeliveryPage, Error> {
         // The index is read last: what leaves the tail meanwhile is in it.
         let (indexed, newest) = self.index_state().await?;
         let tail = indexed.max(newest.saturating_sub(TAIL_MAX.into()));
@@ -88,7 +93,7 @@ impl Postgres {
     }
 
     // The newest are often enough; when matches are rare, pages become large.
-    async fn look_through(&self, filter: &DeliveryFilter, (first, end): IdRange) -> Result<DeliveryPage, Error> {
+    async fn look_through(&self, filter: &DeliveryFilter, (first, end): UuidRange) -> Result<DeliveryPage, Error> {
         let text = format!("{LINE} WHERE d.id >= $1 AND d.id < $2 AND {MATCHES} ORDER BY d.id DESC LIMIT $3");
         let (mut lines, mut before, mut looked_at) = (Vec::new(), end, 0);
         let mut rows = filter.limit.saturating_add(1).min(PAGE);
@@ -117,7 +122,7 @@ impl Postgres {
         &self,
         ids: &[Uuid],
         filter: &DeliveryFilter,
-        range: IdRange,
+        range: UuidRange,
     ) -> Result<Vec<DeliveryLine>, Error> {
         let text = format!(
             "{LINE} WHERE d.id = ANY($17) AND d.id >= $1 AND d.id < $2 AND {MATCHES} ORDER BY d.id DESC LIMIT $3"
@@ -135,14 +140,14 @@ impl Postgres {
     }
 
     // The days in the range that the index has, the newest first.
-    async fn indexed_days(&self, (first, end): IdRange) -> Result<Vec<i64>, Error> {
+    async fn indexed_days(&self, (first, end): UuidRange) -> Result<Vec<i64>, Error> {
         let text = "SELECT (SELECT min(day) FROM search_term), (SELECT max(day) FROM search_term)";
         let (oldest, newest): (Option<i64>, Option<i64>) = self.reading().await?.one(query(text)).await?;
         let (Some(oldest), Some(newest)) = (oldest, newest) else { return Ok(Vec::new()) };
         Ok((oldest.max(day_of(first))..=newest.min(day_of(end))).rev().collect())
     }
 
-    async fn ids_with(&self, days: &[i64], term: Term, (first, end): IdRange) -> Result<Vec<Uuid>, Error> {
+    async fn ids_with(&self, days: &[i64], term: Term, (first, end): UuidRange) -> Result<Vec<Uuid>, Error> {
         let text = "SELECT s.delivery_id FROM unnest($1::bigint[]) AS q (day) JOIN search_term AS s ON s.day = q.day
             WHERE s.term = $2 AND s.delivery_id >= $3 AND s.delivery_id < $4 ORDER BY s.delivery_id DESC LIMIT $5";
         let statement = query(text).bind(days).bind(term.as_slice()).bind(first).bind(end).bind(i64::from(IDS));
@@ -159,7 +164,7 @@ impl Postgres {
 
 /// The lines that match among those that the statement selects, newest first: one more than `limit`, to know whether
 /// there are more.
-fn matching<'q>(text: String, filter: &DeliveryFilter, (first, end): IdRange, limit: u32) -> Statement<'q> {
+fn matching<'q>(text: String, filter: &DeliveryFilter, (first, end): UuidRange, limit: u32) -> Statement<'q> {
     query(sqlx::AssertSqlSafe(text))
         .bind(first)
         .bind(end)

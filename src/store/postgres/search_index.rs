@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Postgres;
-use super::session::{Session, query};
+use super::session::{DatabaseSession, query};
 use crate::store::Error;
 use crate::store::seal::LookupHash;
 use crate::store::search::{Property, SearchIndex, Term, day_of};
@@ -39,7 +39,8 @@ impl SearchIndex for Postgres {
         let text = "INSERT INTO search_term (day, term, delivery_id)
             SELECT q.day, q.term, q.delivery
             FROM unnest($1::bigint[], $2::bytea[], $3::uuid[], $4::uuid[]) AS q (day, term, delivery, recipient)
-            WHERE q.recipient IS NULL OR EXISTS (SELECT 1 FROM recipient AS r WHERE r.id = q.recipient)
+              LEFT JOIN recipient AS r ON r.id = q.recipient
+            WHERE q.recipient IS NULL OR r.id IS NOT NULL
             ON CONFLICT DO NOTHING";
         let statement = query(text).bind(&days).bind(&values).bind(&deliveries).bind(&recipients);
         session.execute(statement).await?;
@@ -86,7 +87,7 @@ impl Postgres {
 /// Removes what identifies an erased recipient: the hashes of these contacts from attempts and from the index, and contents
 /// that are kept in case they are sent again.
 pub(super) async fn forget_recipient(
-    session: &mut Session,
+    session: &mut DatabaseSession,
     recipient: Uuid,
     contacts: &[LookupHash],
 ) -> Result<(), Error> {
@@ -95,7 +96,7 @@ pub(super) async fn forget_recipient(
     let text = "SELECT s.day, s.term, s.delivery_id
         FROM generate_series((SELECT min(day) FROM search_term), (SELECT max(day) FROM search_term)) AS days (day)
           JOIN search_term AS s ON s.day = days.day AND s.term = ANY($1)
-          JOIN delivery AS d ON d.id = s.delivery_id AND d.recipient_id = $2";
+        WHERE (SELECT d.recipient_id FROM delivery AS d WHERE d.id = s.delivery_id) = $2";
     let rows: Vec<(i64, Vec<u8>, Uuid)> = session.all(query(text).bind(&terms).bind(recipient)).await?;
     let deliveries: Vec<Uuid> = rows.iter().map(|(.., delivery)| *delivery).collect();
     let hashes: Vec<&[u8]> = contacts.iter().map(|hash| hash.as_slice()).collect();

@@ -45,7 +45,7 @@ const WRITE_SILENCE_MAX: Duration = Duration::from_secs(10);
 const ROLLBACK_MAX: Duration = Duration::from_secs(2);
 
 /// A connection until it goes back to its pool; what was not committed is rolled back.
-pub(super) struct Session {
+pub(super) struct DatabaseSession {
     // None once it is given back.
     connection: Option<PoolConnection<sqlx::Postgres>>,
     prepared: bool,
@@ -55,7 +55,7 @@ pub(super) struct Session {
 
 impl Postgres {
     /// For reading, one statement after the other.
-    pub(super) async fn reading(&self) -> Result<Session, Error> {
+    pub(super) async fn reading(&self) -> Result<DatabaseSession, Error> {
         let mut session = self.session(&self.read).await?;
         if !self.prepared {
             session.begin(BEGIN_READ).await?;
@@ -64,14 +64,14 @@ impl Postgres {
     }
 
     /// For reading one state of the database.
-    pub(super) async fn snapshot(&self) -> Result<Session, Error> {
+    pub(super) async fn snapshot(&self) -> Result<DatabaseSession, Error> {
         let mut session = self.session(&self.read).await?;
         session.begin(BEGIN_READ).await?;
         Ok(session)
     }
 
     /// For writing: nobody else writes until it is committed or dropped.
-    pub(super) async fn writing(&self) -> Result<Session, Error> {
+    pub(super) async fn writing(&self) -> Result<DatabaseSession, Error> {
         if self.is_read_only {
             return Err(Error::Stopped);
         }
@@ -81,17 +81,17 @@ impl Postgres {
         Ok(session)
     }
 
-    async fn session(&self, pool: &PgPool) -> Result<Session, Error> {
+    async fn session(&self, pool: &PgPool) -> Result<DatabaseSession, Error> {
         let connection = match pool.acquire().await {
             Err(sqlx::Error::PoolClosed) => return Err(Error::Stopped),
             acquired => acquired?,
         };
         let (prepared, silence_max) = (self.prepared, SILENCE_MAX);
-        Ok(Session { connection: Some(connection), prepared, in_transaction: false, silence_max })
+        Ok(DatabaseSession { connection: Some(connection), prepared, in_transaction: false, silence_max })
     }
 }
 
-impl Session {
+impl DatabaseSession {
     /// Runs a statement; returns how many rows it wrote.
     pub(super) async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, Error> {
         let (statement, silence_max) = (statement.persistent(self.prepared), self.silence_max);
@@ -185,7 +185,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for DatabaseSession {
     fn drop(&mut self) {
         let (Some(mut connection), true) = (self.connection.take(), self.in_transaction) else { return };
         let Ok(runtime) = Handle::try_current() else { return connection.close_on_drop() };

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 
 use super::Postgres;
 use super::commit::add_events;
-use super::session::{Session, query};
+use super::session::{DatabaseSession, query};
 use super::template_versions::insert_activations;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
@@ -136,7 +136,7 @@ impl TemplateChanges for Postgres {
     }
 }
 
-async fn with_drafts(session: &mut Session, rows: &[PgRow]) -> Result<Vec<TemplateChange>, Error> {
+async fn with_drafts(session: &mut DatabaseSession, rows: &[PgRow]) -> Result<Vec<TemplateChange>, Error> {
     let mut changes = rows.iter().map(change).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<i64> = changes.iter().map(|change| change.id).collect();
     let text =
@@ -152,14 +152,14 @@ async fn with_drafts(session: &mut Session, rows: &[PgRow]) -> Result<Vec<Templa
     Ok(changes)
 }
 
-async fn last_text(session: &mut Session, subject: ChangeSubject) -> Result<i64, Error> {
+async fn last_text(session: &mut DatabaseSession, subject: ChangeSubject) -> Result<i64, Error> {
     let statement = query("SELECT max(seq) FROM template_text WHERE subject = $1").bind(subject.name());
     let (last,): (Option<i64>,) = session.one(statement).await?;
     Ok(last.unwrap_or(0))
 }
 
 // Writes the change if it is as it was read.
-async fn update(session: &mut Session, change: &TemplateChange) -> Result<bool, Error> {
+async fn update(session: &mut DatabaseSession, change: &TemplateChange) -> Result<bool, Error> {
     let text = "UPDATE template_change SET version = version + 1, state = $3, authors = $4, note = $5, changed_at = $6,
           reviewer = $7, reviewed_at = $8, comment = $9, publish_at = $10, publisher = $11, published_at = $12,
           emergency = $13, problem = $14
@@ -187,7 +187,7 @@ async fn update(session: &mut Session, change: &TemplateChange) -> Result<bool, 
     Ok(true)
 }
 
-async fn insert_drafts(session: &mut Session, id: i64, drafts: &[TemplateDraft]) -> Result<(), Error> {
+async fn insert_drafts(session: &mut DatabaseSession, id: i64, drafts: &[TemplateDraft]) -> Result<(), Error> {
     let paths: Vec<&str> = drafts.iter().map(|draft| draft.path.as_str()).collect();
     let texts: Vec<Option<&str>> = drafts.iter().map(|draft| draft.text.as_deref()).collect();
     let bases: Vec<Option<&str>> = drafts.iter().map(|draft| draft.base.as_deref()).collect();
@@ -197,7 +197,7 @@ async fn insert_drafts(session: &mut Session, id: i64, drafts: &[TemplateDraft])
 }
 
 async fn insert_texts<'a>(
-    session: &mut Session,
+    session: &mut DatabaseSession,
     subject: ChangeSubject,
     rows: impl Iterator<Item = (&'a str, Option<&'a str>)>,
     at: Timestamp,

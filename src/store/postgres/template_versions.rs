@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 
 use super::Postgres;
 use super::commit::add_events;
-use super::session::{Session, query};
+use super::session::{DatabaseSession, query};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::recipient::Locale;
@@ -66,7 +66,7 @@ impl TemplateVersions for Postgres {
 
 /// Adds the snapshots that are not known yet and the activations inside the caller's transaction.
 pub(super) async fn insert_activations(
-    session: &mut Session,
+    session: &mut DatabaseSession,
     snapshots: &[&TemplateSnapshot],
     activations: &[TemplateActivation],
 ) -> Result<(), Error> {

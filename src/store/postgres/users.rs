@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 
 use super::Postgres;
 use super::commit::add_events;
-use super::session::{Session, query};
+use super::session::{DatabaseSession, query};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
@@ -104,14 +104,14 @@ impl ConsoleUsers for Postgres {
     }
 }
 
-async fn is_active_admin(session: &mut Session, name: Option<&str>) -> Result<bool, Error> {
+async fn is_active_admin(session: &mut DatabaseSession, name: Option<&str>) -> Result<bool, Error> {
     let text = "SELECT EXISTS (SELECT 1 FROM console_user
         WHERE ($1::text IS NULL OR name = $1) AND NOT disabled AND subject IS NULL
           AND ',' || roles || ',' LIKE '%,admin,%')";
     Ok(session.one::<(bool,)>(query(text).bind(name)).await?.0)
 }
 
-async fn replace(session: &mut Session, user: &UserRow) -> Result<bool, Error> {
+async fn replace(session: &mut DatabaseSession, user: &UserRow) -> Result<bool, Error> {
     let text = "UPDATE console_user SET version = version + 1, roles = $3, disabled = $4, signed_in_at = $5, password = $6,
           totp = $7, totp_step = $8, recovery = $9, email = $10, setup_hash = $11, setup_expires_at = $12, passkeys = $13
         WHERE name = $1 AND version = $2";
@@ -132,7 +132,7 @@ async fn replace(session: &mut Session, user: &UserRow) -> Result<bool, Error> {
     Ok(session.execute(statement).await? == 1)
 }
 
-async fn change_sessions(session: &mut Session, user: &str, change: &SessionChange) -> Result<(), Error> {
+async fn change_sessions(session: &mut DatabaseSession, user: &str, change: &SessionChange) -> Result<(), Error> {
     if change.end_all {
         session.execute(query("DELETE FROM console_session WHERE \"user\" = $1").bind(user)).await?;
     }

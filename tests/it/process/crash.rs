@@ -71,7 +71,7 @@ async fn fifty_kills_under_load_lose_nothing_and_repeat_only_messages_in_flight(
     assert!(repeated <= interrupted, "{repeated} repeated, {interrupted} in flight");
 }
 
-fn send(
+pub(super) fn send(
     workspace: &Workspace,
     gateway: &Served,
     accepted: &Arc<Mutex<HashSet<String>>>,
@@ -94,7 +94,7 @@ fn send(
 }
 
 // Round by round: the provider itself remembers only the last ten thousand.
-fn receive(messages: &mut Receiver<Arc<LoggedMessage>>, sent: &mut HashMap<String, u32>) {
+pub(super) fn receive(messages: &mut Receiver<Arc<LoggedMessage>>, sent: &mut HashMap<String, u32>) {
     loop {
         match messages.try_recv() {
             Ok(arrival) => *sent.entry(mark(&arrival.text)).or_default() += 1,

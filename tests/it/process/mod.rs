@@ -19,6 +19,7 @@ mod metrics;
 mod operators;
 mod overload;
 mod paused;
+mod postgres;
 mod probe;
 mod providers;
 mod readers;

@@ -6,11 +6,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use sqlx::{PgConnection, Row};
+use serde_json::Value;
+use sqlx::PgConnection;
+use sqlx::Row;
 
 use super::Fixture;
 use super::postgres::{open, raw};
-use super::query_plans::{SMALL, Statement, statements};
+use super::query_plans::{OPEN_ONLY, SMALL, Statement, statements};
 use crate::architecture::source;
 
 /// Small here, too: a row for each node or process.
@@ -51,7 +53,8 @@ async fn a_scan_would_be_found() {
     }
 }
 
-// Empty tables are scanned whatever there is; a scan is so dear here that it is only chosen when there is nothing else.
+// The tables are empty, and of an empty table any plan is cheap. So a scan is only chosen here when there is nothing else, and a
+// join looks up each row.
 async fn prepare(database: &mut PgConnection) {
     for text in ["SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET plan_cache_mode = force_generic_plan"]
     {
@@ -65,18 +68,36 @@ async fn scans_of(database: &mut PgConnection, Statement { place, text }: &State
     let parameters = (1..=20).take_while(|number| text.contains(&format!("${number}"))).map(|_| "NULL");
     let parameters = parameters.collect::<Vec<_>>().join(", ");
     let parameters = if parameters.is_empty() { parameters } else { format!("({parameters})") };
-    let explain = sqlx::AssertSqlSafe(format!("EXPLAIN EXECUTE asked{parameters}"));
-    let plan = sqlx::raw_sql(explain)
-        .fetch_all(&mut *database)
-        .await
-        .unwrap_or_else(|error| panic!("{place}: {error}\n{text}"));
+    let explain = sqlx::AssertSqlSafe(format!("EXPLAIN (FORMAT JSON) EXECUTE asked{parameters}"));
+    let row = sqlx::raw_sql(explain).fetch_one(&mut *database).await;
+    let row = row.unwrap_or_else(|error| panic!("{place}: {error}\n{text}"));
     sqlx::raw_sql("DEALLOCATE asked").execute(database).await.unwrap();
+    let plans: Value = serde_json::from_str(row.get_unchecked(0)).unwrap();
+    let mut scans = Vec::new();
+    add_scans(&plans[0]["Plan"], false, &mut scans);
+    scans.into_iter().map(|step| format!("{place}: {step}\n    {text}")).collect()
+}
+
+// A node that reads all rows of a table, or of an index without a condition: those in the order of an index of which only the first
+// are wanted are no scan.
+fn add_scans(node: &Value, is_limited: bool, scans: &mut Vec<String>) {
+    let of = |key: &str| node[key].as_str().unwrap_or_default();
+    let (kind, table, index) = (of("Node Type"), of("Relation Name"), of("Index Name"));
     let small: BTreeSet<_> = SMALL.iter().chain(&OF_NODES).copied().collect();
-    let scanned = |step: &str| {
-        let (_, table) = step.split_once("Seq Scan on ")?;
-        Some(table.split_whitespace().next()?.to_owned())
+    let reads_all = match kind {
+        "Seq Scan" => true,
+        "Index Scan" | "Index Only Scan" => node["Index Cond"].is_null() && !is_limited && !OPEN_ONLY.contains(&index),
+        _ => false,
     };
-    let steps = plan.iter().map(|row| row.get::<String, _>(0));
-    let scans = steps.filter(|step| scanned(step).is_some_and(|table| !small.contains(table.as_str())));
-    scans.map(|step| format!("{place}: {step}\n    {text}")).collect()
+    if reads_all && !small.contains(table) {
+        scans.push(format!("{kind} on {table} {index}"));
+    }
+    let is_limited = match kind {
+        "Limit" => true,
+        "Sort" | "Aggregate" => false,
+        _ => is_limited,
+    };
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        add_scans(child, is_limited, scans);
+    }
 }

@@ -33,7 +33,7 @@ pub(super) const SMALL: [&str; 14] = [
 ];
 
 /// Indexes that hold open deliveries only.
-const OPEN_ONLY: [&str; 3] = ["delivery_due", "delivery_due_code", "delivery_ordering_key"];
+pub(super) const OPEN_ONLY: [&str; 3] = ["delivery_due", "delivery_due_code", "delivery_ordering_key"];
 
 /// What a statement begins with.
 const VERBS: [&str; 5] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "];
