@@ -54,8 +54,8 @@ impl<'a> AcceptColumns<'a> {
             columns.idempotency_key.push(rows.idempotency_key.as_deref().map(storable));
             columns.warnings.push(rows.warnings.as_deref().map(storable));
             columns.due_at.push(rows.due_at.micros());
-            columns.ordering_key.push(rows.ordering_key.as_ref().map(|key| key.as_slice()));
-            columns.replaced.push(rows.replaced.as_ref().map(|key| key.as_slice()));
+            columns.ordering_key.push(rows.ordering_key.as_ref().map(<[u8; 16]>::as_slice));
+            columns.replaced.push(rows.replaced.as_ref().map(<[u8; 16]>::as_slice));
             columns.replaces_until.push(rows.replaces_until.micros());
             columns.lease_token.push(rows.lease_token);
             columns.sealed.push(&rows.sealed);

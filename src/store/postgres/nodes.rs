@@ -11,6 +11,9 @@ use crate::domain::clock::Timestamp;
 use crate::store::Error;
 use crate::store::nodes::{GatewayNode, Heartbeat, Nodes, is_right};
 
+/// The columns of `node`, in their order.
+type NodeRow = (Uuid, String, String, i64, i64, i64, i64);
+
 #[async_trait]
 impl Nodes for Postgres {
     async fn database_time(&self) -> Result<Option<Timestamp>, Error> {
@@ -33,8 +36,7 @@ impl Nodes for Postgres {
     async fn nodes(&self) -> Result<Vec<GatewayNode>, Error> {
         let text = "SELECT id, name, version, schema, started_at, seen_at, clock_offset_us FROM node
             WHERE seen_at > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 86400000000 ORDER BY name, id";
-        type Found = (Uuid, String, String, i64, i64, i64, i64);
-        let rows: Vec<Found> = self.reading().await?.all(query(text)).await?;
+        let rows: Vec<NodeRow> = self.reading().await?.all(query(text)).await?;
         let node = |(id, name, version, schema, started_at, seen_at, clock_offset_us)| GatewayNode {
             id,
             name,

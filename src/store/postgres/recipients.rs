@@ -75,7 +75,7 @@ impl SealedRecipients for Postgres {
     }
 
     async fn holders(&self, identifiers: &[LookupHash]) -> Result<Vec<Vec<Uuid>>, Error> {
-        let hashes: Vec<&[u8]> = identifiers.iter().map(|hash| hash.as_slice()).collect();
+        let hashes: Vec<&[u8]> = identifiers.iter().map(<[u8; 16]>::as_slice).collect();
         let text = "SELECT hash, recipient_id FROM identifier WHERE hash = ANY($1)";
         let found: Vec<(Vec<u8>, Uuid)> = self.reading().await?.all(query(text).bind(&hashes)).await?;
         let of = |hash: &&[u8]| found.iter().filter(|(of, _)| of == hash).map(|(_, id)| *id).collect();

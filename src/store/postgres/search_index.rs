@@ -15,6 +15,9 @@ use crate::store::search::{Property, SearchIndex, Term, day_of};
 /// Day, term, delivery; and the recipient of a contact's term, which is written only while its recipient is not erased.
 type TermRow = (i64, Term, Uuid, Option<Uuid>);
 
+/// Delivery, recipient, idempotency key, hash of a contact, and reference.
+type PropertyRow = (Uuid, Option<Uuid>, Option<String>, Option<Vec<u8>>, Option<String>);
+
 #[async_trait]
 impl SearchIndex for Postgres {
     async fn extend_index(&self, limit: u32) -> Result<u32, Error> {
@@ -67,8 +70,7 @@ impl Postgres {
             FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id
               LEFT JOIN attempt AS a ON a.delivery_id = d.id
             WHERE d.notification_id = ANY($1)";
-        type Found = (Uuid, Option<Uuid>, Option<String>, Option<Vec<u8>>, Option<String>);
-        let rows: Vec<Found> = self.reading().await?.all(query(text).bind(&ids)).await?;
+        let rows: Vec<PropertyRow> = self.reading().await?.all(query(text).bind(&ids)).await?;
         let (mut terms, mut contacted) = (BTreeSet::new(), BTreeSet::new());
         for (id, recipient, key, contact, reference) in rows {
             let mut add = |property: Property, value: Option<&[u8]>, recipient: Option<Uuid>| {
@@ -92,14 +94,14 @@ pub(super) async fn forget_recipient(
     contacts: &[LookupHash],
 ) -> Result<(), Error> {
     let terms: Vec<Term> = contacts.iter().map(|hash| Property::Contact.term(hash)).collect();
-    let terms: Vec<&[u8]> = terms.iter().map(|term| term.as_slice()).collect();
+    let terms: Vec<&[u8]> = terms.iter().map(<[u8; 8]>::as_slice).collect();
     let text = "SELECT s.day, s.term, s.delivery_id
         FROM generate_series((SELECT min(day) FROM search_term), (SELECT max(day) FROM search_term)) AS days (day)
           JOIN search_term AS s ON s.day = days.day AND s.term = ANY($1)
         WHERE (SELECT d.recipient_id FROM delivery AS d WHERE d.id = s.delivery_id) = $2";
     let rows: Vec<(i64, Vec<u8>, Uuid)> = session.all(query(text).bind(&terms).bind(recipient)).await?;
     let deliveries: Vec<Uuid> = rows.iter().map(|(.., delivery)| *delivery).collect();
-    let hashes: Vec<&[u8]> = contacts.iter().map(|hash| hash.as_slice()).collect();
+    let hashes: Vec<&[u8]> = contacts.iter().map(<[u8; 16]>::as_slice).collect();
     let text = "UPDATE attempt SET contact_hash = NULL WHERE delivery_id = ANY($1) AND contact_hash = ANY($2)";
     session.execute(query(text).bind(&deliveries).bind(&hashes)).await?;
     let text =
