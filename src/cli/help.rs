@@ -12,7 +12,7 @@ use super::{Usage, output};
 use crate::config;
 
 /// Name and text of each guide. A new guide is one line here.
-const GUIDES: [(&str, &str); 10] = [
+const GUIDES: [(&str, &str); 11] = [
     ("api", include_str!("../docs/api.md")),
     ("audit", include_str!("../docs/audit.md")),
     ("console", include_str!("../docs/console.md")),

@@ -44,7 +44,7 @@ async fn a_provider_that_never_answers_gets_only_probes_until_it_answers() {
 async fn the_circuit_of_a_provider_opens_after_five_connection_resets() {
     let gateway = sms_gateway(Setup::new()).await;
     let broken = Odd::open(|_| None).await;
-    let gateway = broken.takes_the_place_of_primary(gateway).await;
+    let gateway = Box::pin(broken.takes_the_place_of_primary(gateway)).await;
 
     send_otps(&gateway, 10).await;
 
@@ -59,7 +59,7 @@ async fn the_circuit_of_a_provider_opens_after_five_connection_resets() {
 async fn a_truncated_answer_is_an_unknown_outcome_and_the_next_provider_is_tried() {
     let gateway = sms_gateway(Setup::new().timeout("300ms")).await;
     let broken = Odd::open(|_| Some("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"i".to_owned())).await;
-    let gateway = broken.takes_the_place_of_primary(gateway).await;
+    let gateway = Box::pin(broken.takes_the_place_of_primary(gateway)).await;
 
     send_otps(&gateway, 1).await;
 
@@ -86,7 +86,7 @@ async fn retry_after_is_respected_in_every_form() {
         Some(format!("HTTP/1.1 429 Busy\r\n{header}content-length: 0\r\n\r\n"))
     })
     .await;
-    let gateway = busy.takes_the_place_of_primary(gateway).await;
+    let gateway = Box::pin(busy.takes_the_place_of_primary(gateway)).await;
 
     for (case, (header, patience)) in forms.into_iter().enumerate() {
         busy.turn_to(case);

@@ -100,7 +100,7 @@ async fn the_only_provider_is_not_tried_before_its_retry_after_either() {
             let starts: Vec<_> = ours.map(|attempt| attempt.started_at).collect();
             let earliest = Duration::from_secs(pause.unwrap_or_default());
             assert!(starts.windows(2).all(|two| two[1].since(two[0]) >= earliest), "early: {status} {form}");
-            gateway = starts_anew(gateway).await;
+            gateway = Box::pin(starts_anew(gateway)).await;
         }
     }
 }

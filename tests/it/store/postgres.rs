@@ -147,7 +147,7 @@ async fn the_events_of_nodes_that_write_at_once_have_numbers_without_a_gap() {
 
 async fn through(it: &Fixture, proxy: &CommitProxy, folder: &Path) -> Store {
     std::fs::copy(it.folder.path().join("seal.key"), folder.join("seal.key")).unwrap();
-    let url = cluster().url_at(proxy.port(), &name_of(it.folder.path()));
+    let url = Cluster::url_at(proxy.port(), &name_of(it.folder.path()));
     let settings = store::Settings { url, folder: folder.to_owned(), min_free: 0, ..store::Settings::default() };
     let sealing = seal::Settings { key_file: folder.join("seal.key") };
     Store::open(&settings, &sealing, OpenMode::Gateway, Arc::clone(&it.clock) as _).await.unwrap()

@@ -89,11 +89,11 @@ impl Cluster {
 
     /// The address of a database.
     pub(crate) fn url(&self, database: &str) -> String {
-        self.url_at(self.port, database)
+        Self::url_at(self.port, database)
     }
 
     /// The address of a database through something that listens on another port.
-    pub(crate) fn url_at(&self, port: u16, database: &str) -> String {
+    pub(crate) fn url_at(port: u16, database: &str) -> String {
         format!("postgres://otpost@127.0.0.1:{port}/{database}?sslmode=disable")
     }
 
