@@ -42,7 +42,7 @@ pub(super) fn routes(service: &mut ServiceConfig) {
 
 /// A file that is being made, or is ready.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Export {
+pub(super) struct ExportDocument {
     id: Uuid,
     title: String,
     file_name: String,
@@ -62,7 +62,7 @@ pub(super) struct Export {
     kept_until: Timestamp,
 }
 
-impl From<ExportView> for Export {
+impl From<ExportView> for ExportDocument {
     fn from(ExportView { id, order, state, asked_at, kept_until }: ExportView) -> Self {
         let (state, percent, bytes, problem) = match state {
             ExportState::Preparing(percent) => ("preparing", percent, None, None),
@@ -103,7 +103,7 @@ struct AskedReportFile {
 
 /// Begins a report as a file.
 #[utoipa::path(post, path = "/exports/reports", tag = "exports", request_body = AskedReportFile,
-    responses((status = 202, description = "It is being made, or is ready already.", body = Export)))]
+    responses((status = 202, description = "It is being made, or is ready already.", body = ExportDocument)))]
 async fn report(
     console: Data<Console>,
     caller: Caller,
@@ -144,7 +144,7 @@ struct AskedBundle {
 
 /// Begins a part of the audit log with its proof: a ZIP that `otpost audit verify` accepts when it is unpacked.
 #[utoipa::path(post, path = "/exports/audit", tag = "exports", request_body = AskedBundle,
-    responses((status = 202, description = "It is being made, or is ready already.", body = Export)))]
+    responses((status = 202, description = "It is being made, or is ready already.", body = ExportDocument)))]
 async fn bundle(
     console: Data<Console>,
     caller: Caller,
@@ -167,8 +167,12 @@ async fn bundle(
 /// Shows how far a report has come.
 #[utoipa::path(get, path = "/exports/reports/{id}", tag = "exports",
     params(("id" = Uuid, Path, description = "The id of the export.")),
-    responses((status = 200, description = "How it stands.", body = Export)))]
-async fn report_state(console: Data<Console>, caller: Caller, id: Path<Uuid>) -> Result<Json<Export>, ApiProblem> {
+    responses((status = 200, description = "How it stands.", body = ExportDocument)))]
+async fn report_state(
+    console: Data<Console>,
+    caller: Caller,
+    id: Path<Uuid>,
+) -> Result<Json<ExportDocument>, ApiProblem> {
     state(&console, &caller, *id, Action::ExportReports).await.map(Json)
 }
 
@@ -185,8 +189,12 @@ async fn report_file(console: Data<Console>, caller: Caller, id: Path<Uuid>) -> 
 /// Shows how far a part of the audit log has come.
 #[utoipa::path(get, path = "/exports/audit/{id}", tag = "exports",
     params(("id" = Uuid, Path, description = "The id of the export.")),
-    responses((status = 200, description = "How it stands.", body = Export)))]
-async fn bundle_state(console: Data<Console>, caller: Caller, id: Path<Uuid>) -> Result<Json<Export>, ApiProblem> {
+    responses((status = 200, description = "How it stands.", body = ExportDocument)))]
+async fn bundle_state(
+    console: Data<Console>,
+    caller: Caller,
+    id: Path<Uuid>,
+) -> Result<Json<ExportDocument>, ApiProblem> {
     state(&console, &caller, *id, Action::ExportAudit).await.map(Json)
 }
 
@@ -204,10 +212,10 @@ async fn begun(console: &Console, caller: &Caller, id: Uuid, action: Action) -> 
     Ok(HttpResponse::build(StatusCode::ACCEPTED).json(export))
 }
 
-async fn state(console: &Console, caller: &Caller, id: Uuid, action: Action) -> Result<Export, ApiProblem> {
+async fn state(console: &Console, caller: &Caller, id: Uuid, action: Action) -> Result<ExportDocument, ApiProblem> {
     caller.require(console, action).await?;
     let view = console.exports.view(id, &caller.0.user).filter(|it| it.order.action == action);
-    view.map(Export::from).ok_or_else(ApiProblem::not_found)
+    view.map(ExportDocument::from).ok_or_else(ApiProblem::not_found)
 }
 
 async fn file(console: &Console, caller: &Caller, id: Uuid, action: Action) -> Result<HttpResponse, ApiProblem> {
