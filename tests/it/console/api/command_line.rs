@@ -70,7 +70,6 @@ async fn a_command_prints_the_same_with_server_as_without() {
         "report providers --from 7d --by day --format csv",
         "report costs --from 7d --format json",
         "report deliveries --from 7d --format csv-raw",
-        "report deliveries --from 7d --format json",
         "report summary --from 7d --format csv --bom --delimiter ;",
         "audit list --kind user_added",
         "audit list --kind user_added --json",
