@@ -4,11 +4,12 @@
 
 use openssl::hash::MessageDigest;
 use openssl::sha::sha256;
-use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
 use super::hmac::hmac;
+use super::http::answer::{common_outcome, reference_at};
 use super::http::{HttpRequest, check_url};
 use super::{Error, ProviderEndpoint, SendResult};
 use crate::domain::clock::Timestamp;
@@ -121,6 +122,18 @@ pub(super) fn with_error_header(headers: &HeaderMap, body: Vec<u8>) -> Vec<u8> {
     let mut answer = if answer.is_object() { answer } else { Value::Object(serde_json::Map::new()) };
     answer[ERROR_FIELD] = name.into();
     answer.to_string().into_bytes()
+}
+
+/// What an answer means. `cause` says it of an error, unless its status says all.
+pub(super) fn outcome(status: StatusCode, body: &[u8], cause: impl FnOnce(&Value) -> Option<Cause>) -> Outcome {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    if !status.is_success() {
+        return cause(&answer).map_or_else(|| common_outcome(status), Outcome::failed);
+    }
+    match reference_at(&answer, "/MessageId") {
+        None => Outcome::unknown(Cause::Unclassified),
+        reference => Outcome::accepted(reference),
+    }
 }
 
 /// The name of the error in an answer, without the namespace before it and the address behind it.

@@ -8,7 +8,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::aws::{self, AwsSigner};
-use super::http::answer::{common_outcome, reference_at};
 use super::http::{self, Body, HttpRequest, max_in_flight, seconds_valid, sms_text};
 use super::sender_names::SenderNames;
 use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
@@ -122,14 +121,7 @@ impl HttpProvider for AwsSms {
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {
-        let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-        if status.is_success() {
-            return match reference_at(&answer, "/MessageId") {
-                None => Outcome::unknown(Cause::Unclassified),
-                reference => Outcome::accepted(reference),
-            };
-        }
-        cause(&answer).map_or_else(|| common_outcome(status), Outcome::failed)
+        aws::outcome(status, body, cause)
     }
 
     fn error_code(&self, body: &[u8]) -> Option<String> {

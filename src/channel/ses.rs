@@ -6,10 +6,9 @@
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::aws::{self, AwsSigner};
-use super::http::answer::{common_outcome, reference_at};
 use super::http::{self, Body, HttpRequest, max_in_flight};
 use super::mail_headers::{self, Unsubscribe};
 use super::{Adapter, Capabilities, Common, Error, HttpProvider, KindSettings, ProviderEndpoint, Repeat, SendResult};
@@ -129,14 +128,7 @@ impl HttpProvider for Ses {
     }
 
     fn outcome(&self, status: StatusCode, body: &[u8]) -> Outcome {
-        let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-        if status.is_success() {
-            return match reference_at(&answer, "/MessageId") {
-                None => Outcome::unknown(Cause::Unclassified),
-                reference => Outcome::accepted(reference),
-            };
-        }
-        aws::error_name(&answer).and_then(cause).map_or_else(|| common_outcome(status), Outcome::failed)
+        aws::outcome(status, body, |answer| aws::error_name(answer).and_then(cause))
     }
 
     fn error_code(&self, body: &[u8]) -> Option<String> {
@@ -160,6 +152,8 @@ fn cause(error: &str) -> Option<Cause> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::super::test_servers;
     use super::*;
     use crate::domain::contact::{Channel, Contact};
