@@ -5,7 +5,8 @@
 use async_trait::async_trait;
 
 use super::Error;
-use super::users::{TokenHash, UserRow};
+use super::columns::StoredRow;
+use super::users::{TokenHash, UserRow, roles_of};
 use crate::domain::access::Role;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
@@ -53,4 +54,22 @@ pub trait StoredTokens: Send + Sync {
     async fn revoke_token(&self, name: &str, at: Timestamp, event: &AuditEvent) -> Result<bool, Error>;
     /// Ends all tokens of a user, and returns how many; with none, nothing is written.
     async fn revoke_tokens_of(&self, user: &str, at: Timestamp, event: &AuditEvent) -> Result<u64, Error>;
+}
+
+pub(super) fn token_row(row: &impl StoredRow) -> Result<TokenRow, Error> {
+    let name: String = row.column("name")?;
+    let inconsistent = |what| Error::Inconsistent { table: "api_token", id: name.clone(), what };
+    let (roles, hash): (String, Vec<u8>) = (row.column("roles")?, row.column("hash")?);
+    let at = |micros: Option<i64>| micros.map(Timestamp::from_micros);
+    Ok(TokenRow {
+        hash: hash.try_into().map_err(|_| inconsistent("hash"))?,
+        user: row.column("user")?,
+        roles: roles_of(&roles).ok_or_else(|| inconsistent("roles"))?,
+        created_at: Timestamp::from_micros(row.column("created_at")?),
+        expires_at: Timestamp::from_micros(row.column("expires_at")?),
+        used_at: at(row.column("used_at")?),
+        revoked_at: at(row.column("revoked_at")?),
+        cert_pin: row.column("cert_pin")?,
+        name,
+    })
 }

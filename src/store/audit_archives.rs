@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::Error;
 use super::audit_events::operator;
+use super::columns::StoredRow;
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 
@@ -52,4 +53,17 @@ impl AuditArchive {
             .with("size", self.size)
             .with("root", hex::encode(&self.root))
     }
+}
+
+pub(super) fn archive(row: &impl StoredRow) -> Result<AuditArchive, Error> {
+    Ok(AuditArchive {
+        first: row.number("first")?,
+        until: row.number("until")?,
+        size: row.number("size")?,
+        root: row.column("root")?,
+        bundle: row.column("bundle")?,
+        from: Timestamp::from_micros(row.column("from_at")?),
+        to: Timestamp::from_micros(row.column("to_at")?),
+        at: Timestamp::from_micros(row.column("at")?),
+    })
 }

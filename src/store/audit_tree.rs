@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 
 use super::Error;
+use super::columns::StoredRow;
 use super::reports::EventLine;
 use crate::domain::clock::Timestamp;
 
@@ -79,4 +80,22 @@ pub struct StoredCheckpoint {
     pub clock_offset_us: i64,
     /// The signed note.
     pub note: String,
+}
+
+pub(super) fn checkpoint(row: &impl StoredRow) -> Result<StoredCheckpoint, Error> {
+    Ok(StoredCheckpoint {
+        size: row.number("size")?,
+        at: Timestamp::from_micros(row.column("at")?),
+        clock_source: row.column("clock_source")?,
+        clock_offset_us: row.column("clock_offset_us")?,
+        note: row.column("note")?,
+    })
+}
+
+pub(super) fn timestamp(row: &impl StoredRow) -> Result<StoredTimestamp, Error> {
+    Ok(StoredTimestamp {
+        size: row.number("size")?,
+        at: Timestamp::from_micros(row.column("at")?),
+        token: row.column("token")?,
+    })
 }

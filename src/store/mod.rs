@@ -12,11 +12,13 @@
 //! store/memory/reports.rs   impl            the same answer from tables in memory, for tests
 //! ```
 //!
+//! The file of the trait has what both databases share: rows are read back there, by functions over `columns::StoredRow`.
 //! Its callers write `store.reports().failures(since)`. [`Store`] itself has only the verbs that do more than run
 //! statements: they seal and open contents, make ids and lease tokens, and batch.
 
 mod accept;
 pub mod api_tokens;
+mod attempts;
 pub mod audit_archives;
 pub mod audit_events;
 pub mod audit_tree;
@@ -24,7 +26,9 @@ mod backend;
 pub mod backup;
 mod channel_list;
 pub mod client_certificates;
+mod columns;
 pub mod database_files;
+mod delivery_search;
 mod error;
 mod fatal_error;
 mod hash_labels;

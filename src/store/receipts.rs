@@ -5,14 +5,16 @@
 //! is no longer the one that the caller saw; the caller then reads it again.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::Error;
+use super::columns::StoredRow;
 use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Attempt, DeliveryId, DeliveryState, ProviderName};
 use crate::domain::notification::NotificationId;
 use crate::domain::outcome::Reference;
-use crate::domain::receipt::{Receipt, ReceiptStatus};
+use crate::domain::receipt::{Receipt, ReceiptCode, ReceiptStatus};
 
 /// Parked receipts that are kept for one provider; beyond it the oldest are removed. More than are ever in flight.
 pub(super) const PARKED_MAX: u32 = 10_000;
@@ -123,4 +125,44 @@ const fn kind(to: DeliveryState) -> AuditKind {
         DeliveryState::Confirmed => AuditKind::Confirmed,
         _ => AuditKind::AttemptFailed,
     }
+}
+
+/// A row of `delivery`, which has this id and these attempts.
+pub(super) fn reported(
+    id: Uuid,
+    row: &impl StoredRow,
+    attempts: Vec<Attempt>,
+    by_our_id: bool,
+) -> Result<Reported, Error> {
+    let state: String = row.column("state")?;
+    let inconsistent = || Error::Inconsistent { table: "delivery", id: id.to_string(), what: "state" };
+    Ok(Reported {
+        id: DeliveryId(id),
+        notification: NotificationId(row.column("notification_id")?),
+        state: DeliveryState::from_name(&state).ok_or_else(inconsistent)?,
+        received_at: Timestamp::from_micros(row.column("received_at")?),
+        expires_at: Timestamp::from_micros(row.column("expires_at")?),
+        is_leased: row.column("is_leased")?,
+        has_content: row.column("has_content")?,
+        attempts,
+        by_our_id,
+    })
+}
+
+pub(super) fn parked(row: &impl StoredRow) -> Result<Parked, Error> {
+    let id: i64 = row.column("id")?;
+    let inconsistent = |what| Error::Inconsistent { table: "parked_receipt", id: id.to_string(), what };
+    let (reference, status): (String, String) = (row.column("reference")?, row.column("status")?);
+    let code: Option<String> = row.column("code")?;
+    Ok(Parked {
+        row: id,
+        provider: ProviderName(row.column("provider")?),
+        receipt: Receipt {
+            reference: Reference::new(&reference).ok_or_else(|| inconsistent("reference"))?,
+            status: ReceiptStatus::from_name(&status).ok_or_else(|| inconsistent("status"))?,
+            code: code.as_deref().and_then(ReceiptCode::new),
+            at: Timestamp::from_micros(row.column("reported_at")?),
+        },
+        received_at: Timestamp::from_micros(row.column("parked_at")?),
+    })
 }

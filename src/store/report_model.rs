@@ -3,14 +3,18 @@
 //!
 //! `counted` moves in the transaction that writes what it counts. A write that read an older state changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Error;
+use super::columns::StoredRow;
 use crate::domain::clock::Timestamp;
+use crate::domain::delivery::{Attempt, DeliveryState, EndReason};
 use crate::domain::report_line::{DeliveryFacts, ReportKey, ReportLine};
+use crate::domain::template_version::TemplateVersion;
 
 /// The read model of reports.
 #[async_trait]
@@ -114,4 +118,76 @@ pub struct RecountPage {
     pub uncounted: BTreeSet<Uuid>,
     pub deliveries: Vec<DeliveryFacts>,
     pub lines: Vec<StoredLine>,
+}
+
+/// What is recorded of the deliveries of these rows. An attempt does not name its locale; its template version does.
+pub(super) fn with_attempts(
+    rows: &[impl StoredRow],
+    mut attempts: HashMap<Uuid, Vec<Attempt>>,
+    locales: &HashMap<TemplateVersion, String>,
+) -> Result<Vec<DeliveryFacts>, Error> {
+    let locale = |attempt: &Attempt| attempt.template_version.and_then(|version| locales.get(&version).cloned());
+    let whole = |row| {
+        let mut facts = facts(row)?;
+        let own = attempts.remove(&facts.delivery).unwrap_or_default().into_iter();
+        facts.attempts =
+            own.map(|attempt| (locale(&attempt), attempt)).map(|(locale, attempt)| (attempt, locale)).collect();
+        Ok(facts)
+    };
+    rows.iter().map(whole).collect()
+}
+
+fn facts(row: &impl StoredRow) -> Result<DeliveryFacts, Error> {
+    let delivery: Uuid = row.column("id")?;
+    let inconsistent = |what| Error::Inconsistent { table: "delivery", id: delivery.to_string(), what };
+    let (kind, state): (String, String) = (row.column("kind")?, row.column("state")?);
+    let reason: Option<String> = row.column("end_reason")?;
+    Ok(DeliveryFacts {
+        delivery,
+        kind: kind.parse().map_err(|_| inconsistent("kind"))?,
+        received_at: Timestamp::from_micros(row.column("received_at")?),
+        state: DeliveryState::from_name(&state).ok_or_else(|| inconsistent("state"))?,
+        reason: reason.map(|name| EndReason::from_name(&name).ok_or_else(|| inconsistent("end_reason"))).transpose()?,
+        delivered_at: row.column::<Option<i64>>("delivered_at")?.map(Timestamp::from_micros),
+        attempts: Vec::new(),
+    })
+}
+
+pub(super) fn key(row: &impl StoredRow) -> Result<(i64, ReportKey), Error> {
+    let (id, text): (i64, String) = (row.column("id")?, row.column("key")?);
+    let inconsistent = |_| Error::Inconsistent { table: "report_key", id: id.to_string(), what: "key" };
+    Ok((id, serde_json::from_str(&text).map_err(inconsistent)?))
+}
+
+/// A row of `report_line`.
+pub(super) fn stored_line(row: &impl StoredRow) -> Result<StoredLine, Error> {
+    let time = |name| Ok::<_, Error>(row.optional_number(name)?.map(Duration::from_micros));
+    Ok(StoredLine {
+        key: row.column("key_id")?,
+        line: ReportLine {
+            delivery: row.column("delivery_id")?,
+            number: row.number("number")?,
+            received_at: Timestamp::from_micros(row.column("received_at")?),
+            start: time("start_us")?,
+            send: time("send_us")?,
+            deliver: time("deliver_us")?,
+            segments: row.number("segments")?,
+            cost: row.number("cost")?,
+        },
+    })
+}
+
+/// A row of `report_count`.
+pub(super) fn counts(row: &impl StoredRow) -> Result<StoredCounts, Error> {
+    Ok(StoredCounts {
+        hour: row.column("hour")?,
+        key: row.column("key_id")?,
+        deliveries: row.number("deliveries")?,
+        attempts: row.number("attempts")?,
+        segments: row.number("segments")?,
+        cost: row.number("cost")?,
+        start: row.column("start")?,
+        send: row.column("send")?,
+        deliver: row.column("deliver")?,
+    })
 }

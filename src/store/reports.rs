@@ -5,6 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Error;
+use super::columns::StoredRow;
 use crate::domain::clock::Timestamp;
 use crate::domain::contact::Channel;
 use crate::domain::country::Country;
@@ -197,4 +198,34 @@ pub struct Backlog {
     pub depth: u64,
     /// When the oldest of their notifications was received.
     pub oldest: Option<Timestamp>,
+}
+
+pub(super) fn line(row: &impl StoredRow) -> Result<DeliveryLine, Error> {
+    let at = |name| row.column::<i64>(name).map(Timestamp::from_micros);
+    Ok(DeliveryLine {
+        id: row.column("id")?,
+        notification: row.column("notification_id")?,
+        kind: row.column("kind")?,
+        state: row.column("state")?,
+        end_reason: row.column("end_reason")?,
+        client: row.column("client")?,
+        idempotency_key: row.column("idempotency_key")?,
+        warnings: row.column("warnings")?,
+        recipient: row.column("recipient_id")?,
+        received_at: at("received_at")?,
+        expires_at: at("expires_at")?,
+        ended_at: row.column::<Option<i64>>("ended_at")?.map(Timestamp::from_micros),
+        attempts: row.number("attempts")?,
+        last: row.column("last")?,
+    })
+}
+
+pub(super) fn event(row: &impl StoredRow) -> Result<EventLine, Error> {
+    Ok(EventLine {
+        seq: row.column("seq")?,
+        at: Timestamp::from_micros(row.column("at")?),
+        actor: row.column("actor")?,
+        kind: row.column("kind")?,
+        detail: row.column("detail")?,
+    })
 }

@@ -7,6 +7,7 @@
 use uuid::Uuid;
 
 use super::audit_events::reason_line;
+use super::columns::StoredRow;
 use super::{Error, Store};
 use crate::domain::audit_event::{Actor, AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
@@ -88,6 +89,19 @@ impl Store {
         // Only a receipt or the cleanup can have been faster.
         Ok(if is_added { Ok(delivery) } else { Err(NotResent::ContentRemoved(row.state)) })
     }
+}
+
+/// A row of `delivery`, which has this id.
+pub(super) fn ended_row(delivery: Uuid, row: &impl StoredRow) -> Result<EndedRow, Error> {
+    let inconsistent = |what| Error::Inconsistent { table: "delivery", id: delivery.to_string(), what };
+    let (kind, state): (String, String) = (row.column("kind")?, row.column("state")?);
+    Ok(EndedRow {
+        notification: row.column("notification_id")?,
+        kind: kind.parse().map_err(|_| inconsistent("kind"))?,
+        state: DeliveryState::from_name(&state).ok_or_else(|| inconsistent("state"))?,
+        expires_at: Timestamp::from_micros(row.column("expires_at")?),
+        sealed: row.column("sealed")?,
+    })
 }
 
 fn refusal(row: &EndedRow, at: Timestamp) -> Option<NotResent> {

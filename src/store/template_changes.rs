@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+use super::columns::StoredRow;
 use super::{Error, Store};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
@@ -196,4 +197,44 @@ impl Store {
         };
         self.backend.publish_texts(&publication).await
     }
+}
+
+pub(super) fn change(row: &impl StoredRow) -> Result<TemplateChange, Error> {
+    let id: i64 = row.column("id")?;
+    let inconsistent = |what| Error::Inconsistent { table: "template_change", id: id.to_string(), what };
+    let (state, authors): (String, String) = (row.column("state")?, row.column("authors")?);
+    let subject: String = row.column("subject")?;
+    let time = |column| Ok::<_, Error>(row.column::<Option<i64>>(column)?.map(Timestamp::from_micros));
+    Ok(TemplateChange {
+        id,
+        subject: subject.parse().map_err(|_| inconsistent("subject"))?,
+        version: row.column("version")?,
+        state: state.parse().map_err(|_| inconsistent("state"))?,
+        authors: serde_json::from_str(&authors).map_err(|_| inconsistent("authors"))?,
+        note: row.column("note")?,
+        created_at: Timestamp::from_micros(row.column("created_at")?),
+        changed_at: Timestamp::from_micros(row.column("changed_at")?),
+        reviewer: row.column("reviewer")?,
+        reviewed_at: time("reviewed_at")?,
+        comment: row.column("comment")?,
+        publish_at: time("publish_at")?,
+        publisher: row.column("publisher")?,
+        published_at: time("published_at")?,
+        emergency: row.column("emergency")?,
+        problem: row.column("problem")?,
+        drafts: Vec::new(),
+    })
+}
+
+pub(super) fn version(row: &impl StoredRow) -> Result<TextVersion, Error> {
+    let (seq, subject): (i64, String) = (row.column("seq")?, row.column("subject")?);
+    let inconsistent = |_| Error::Inconsistent { table: "template_text", id: seq.to_string(), what: "subject" };
+    Ok(TextVersion {
+        seq,
+        subject: subject.parse().map_err(inconsistent)?,
+        path: row.column("path")?,
+        at: Timestamp::from_micros(row.column("at")?),
+        text: row.column("text")?,
+        change: row.column("change_id")?,
+    })
 }

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+use super::columns::StoredRow;
 use super::{Error, Store};
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
+use crate::domain::recipient::Locale;
 use crate::domain::template_version::{TemplateActivation, TemplateKey, TemplateSnapshot, TemplateVersion};
 
 /// An audit event names at most so many activations, and counts the others; all are in their own table.
@@ -117,6 +119,39 @@ pub(super) fn versions_with_prefix(prefix: &str) -> Option<(TemplateVersion, Tem
         high[at / 2] &= !(0xf << shift) | digit << shift;
     }
     Some((TemplateVersion(low), TemplateVersion(high)))
+}
+
+pub(super) fn activation(row: &impl StoredRow) -> Result<TemplateActivation, Error> {
+    let seq: i64 = row.column("seq")?;
+    let inconsistent = |what| Error::Inconsistent { table: "template_activation", id: seq.to_string(), what };
+    let hash: Option<Vec<u8>> = row.column("hash")?;
+    let hash = hash.map(|bytes| bytes.try_into().map(TemplateVersion)).transpose().map_err(|_| inconsistent("hash"))?;
+    let at = Timestamp::from_micros(row.column("at")?);
+    Ok(TemplateActivation { seq, at, key: key(row)?.map_err(inconsistent)?, template_version: hash })
+}
+
+pub(super) fn snapshot(row: &impl StoredRow) -> Result<TemplateSnapshot, Error> {
+    let hash: Vec<u8> = row.column("hash")?;
+    let inconsistent = |what| Error::Inconsistent { table: "template_version", id: hex::encode(&hash), what };
+    let parts: String = row.column("parts")?;
+    let parts: BTreeMap<String, String> = serde_json::from_str(&parts).map_err(|_| inconsistent("parts"))?;
+    let key = key(row)?.map_err(inconsistent)?;
+    let version = hash.as_slice().try_into().map(TemplateVersion).map_err(|_| inconsistent("hash"))?;
+    Ok(TemplateSnapshot { template_version: version, key, parts })
+}
+
+// The inner error is the column that cannot be read back.
+pub(super) fn key(row: &impl StoredRow) -> Result<Result<TemplateKey, &'static str>, Error> {
+    let (locale, kind, channel): (String, String, String) =
+        (row.column("locale")?, row.column("kind")?, row.column("channel")?);
+    let read = || {
+        Ok(TemplateKey {
+            locale: Locale::parse(&locale).map_err(|_| "locale")?,
+            kind: kind.parse().map_err(|_| "kind")?,
+            channel: channel.parse().map_err(|_| "channel")?,
+        })
+    };
+    Ok(read())
 }
 
 #[cfg(test)]

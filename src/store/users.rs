@@ -5,6 +5,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::columns::StoredRow;
 use super::{Error, Store};
 use crate::domain::access::Role;
 use crate::domain::audit_event::AuditEvent;
@@ -258,4 +259,55 @@ pub(super) fn roles_of(text: &str) -> Option<Vec<Role>> {
 /// The parts of a list.
 pub(super) fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').filter(|it| !it.is_empty())
+}
+
+pub(super) fn user_row(row: &impl StoredRow) -> Result<UserRow, Error> {
+    let name: String = row.column("name")?;
+    let inconsistent = |what| Error::Inconsistent { table: "console_user", id: name.clone(), what };
+    let (roles, recovery): (String, String) = (row.column("roles")?, row.column("recovery")?);
+    let roles = roles_of(&roles).ok_or_else(|| inconsistent("roles"))?;
+    let hash = |text: &str| {
+        let mut hash = TokenHash::default();
+        hex::decode_to_slice(text, &mut hash).map(|()| hash).map_err(|_| inconsistent("recovery"))
+    };
+    let setup: (Option<Vec<u8>>, Option<i64>) = (row.column("setup_hash")?, row.column("setup_expires_at")?);
+    let setup = match setup {
+        (Some(hash), Some(until)) => {
+            let hash = hash.try_into().map_err(|_| inconsistent("setup_hash"))?;
+            Some(SetupRow { hash, expires_at: Timestamp::from_micros(until) })
+        }
+        _ => None,
+    };
+    let external: (Option<String>, Option<String>) = (row.column("issuer")?, row.column("subject")?);
+    let passkeys: String = row.column("passkeys")?;
+    Ok(UserRow {
+        version: row.column("version")?,
+        roles,
+        disabled: row.column("disabled")?,
+        created_at: Timestamp::from_micros(row.column("created_at")?),
+        signed_in_at: row.column::<Option<i64>>("signed_in_at")?.map(Timestamp::from_micros),
+        password: row.column("password")?,
+        totp: row.column("totp")?,
+        totp_step: row.column("totp_step")?,
+        recovery: listed(&recovery).map(hash).collect::<Result<_, _>>()?,
+        email: row.column("email")?,
+        setup,
+        passkeys: serde_json::from_str(&passkeys).map_err(|_| inconsistent("passkeys"))?,
+        external: external.0.zip(external.1).map(|(issuer, subject)| ExternalId { issuer, subject }),
+        name,
+    })
+}
+
+pub(super) fn session_row(row: &impl StoredRow) -> Result<SessionRow, Error> {
+    let user: String = row.column("user")?;
+    let hash: Vec<u8> = row.column("hash")?;
+    let inconsistent = |_| Error::Inconsistent { table: "console_session", id: user.clone(), what: "hash" };
+    Ok(SessionRow {
+        hash: hash.try_into().map_err(inconsistent)?,
+        started_at: Timestamp::from_micros(row.column("started_at")?),
+        seen_at: Timestamp::from_micros(row.column("seen_at")?),
+        address: row.column("address")?,
+        browser: row.column("browser")?,
+        user,
+    })
 }

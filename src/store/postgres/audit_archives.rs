@@ -1,16 +1,13 @@
 //! Archives of the audit log. The triggers of the schema refuse what this file does not do.
 
 use async_trait::async_trait;
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 
 use super::Postgres;
-use super::attempts::{natural, stored};
 use super::commit::add_events;
 use super::session::query;
-use crate::domain::clock::Timestamp;
 use crate::store::Error;
-use crate::store::audit_archives::{AuditArchive, AuditArchives};
+use crate::store::audit_archives::{AuditArchive, AuditArchives, archive};
+use crate::store::columns::stored;
 use crate::store::retention::ROWS_PER_STEP;
 
 // Tiles and checkpoints are fewer than events, so that none is left when the last events go.
@@ -56,18 +53,4 @@ impl AuditArchives for Postgres {
         session.commit().await?;
         Ok(removed)
     }
-}
-
-fn archive(row: &PgRow) -> Result<AuditArchive, Error> {
-    let number = |name| row.try_get::<i64, _>(name).map(natural);
-    Ok(AuditArchive {
-        first: number("first")?,
-        until: number("until")?,
-        size: number("size")?,
-        root: row.try_get("root")?,
-        bundle: row.try_get("bundle")?,
-        from: Timestamp::from_micros(row.try_get("from_at")?),
-        to: Timestamp::from_micros(row.try_get("to_at")?),
-        at: Timestamp::from_micros(row.try_get("at")?),
-    })
 }

@@ -9,11 +9,13 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::Postgres;
-use super::attempts::{natural, stored};
 use super::session::query;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
-use crate::store::audit_tree::{AuditTree, LoggedEvent, StoredCheckpoint, StoredTile, StoredTimestamp};
+use crate::store::audit_tree::{
+    AuditTree, LoggedEvent, StoredCheckpoint, StoredTile, StoredTimestamp, checkpoint, timestamp,
+};
+use crate::store::columns::{natural, stored};
 use crate::store::reports::EventLine;
 
 #[async_trait]
@@ -116,22 +118,4 @@ pub(super) fn logged_event(row: &PgRow) -> Result<LoggedEvent, Error> {
         detail: row.try_get("detail")?,
     };
     Ok(LoggedEvent { line, notification: id("notification_id")?, delivery: id("delivery_id")? })
-}
-
-fn checkpoint(row: &PgRow) -> Result<StoredCheckpoint, Error> {
-    Ok(StoredCheckpoint {
-        size: natural(row.try_get("size")?),
-        at: Timestamp::from_micros(row.try_get("at")?),
-        clock_source: row.try_get("clock_source")?,
-        clock_offset_us: row.try_get("clock_offset_us")?,
-        note: row.try_get("note")?,
-    })
-}
-
-fn timestamp(row: &PgRow) -> Result<StoredTimestamp, Error> {
-    Ok(StoredTimestamp {
-        size: natural(row.try_get("size")?),
-        at: Timestamp::from_micros(row.try_get("at")?),
-        token: row.try_get("token")?,
-    })
 }

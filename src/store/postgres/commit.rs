@@ -1,6 +1,6 @@
 //! One batch, one transaction, one statement for each table.
 //!
-//! When the connection breaks while a batch is committed, nobody has said whether it was. Each batch writes its id in the same
+//! When the connection breaks while a batch is committed, it is not known whether it was. Each batch writes its id in the same
 //! transaction; on a new connection, under the lock of writers that the broken one has then lost, the id says what happened.
 //! Until it is known, nothing is answered.
 

@@ -1,7 +1,7 @@
 //! What an error of PostgreSQL means for the next call, by its SQLSTATE.
 //!
 //! The loss of a connection is an everyday event: servers restart, and a standby takes over. Only damaged files and errors that
-//! no repetition can mend are final.
+//! no repetition can help against are final.
 
 use sqlx::postgres::PgDatabaseError;
 

@@ -22,7 +22,6 @@ mod receipts;
 mod recipient_list;
 mod recipients;
 mod report_model;
-mod report_rows;
 mod reports;
 mod retention;
 mod retire;

@@ -15,10 +15,10 @@ use super::commit::add_events;
 use super::session::query;
 use crate::domain::audit_event::{AuditEvent, AuditKind};
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{DeliveryId, DeliveryState};
+use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::{NotificationId, Priority};
 use crate::store::outbox::Outbox;
-use crate::store::resend::{EndedRow, Resend};
+use crate::store::resend::{EndedRow, Resend, ended_row};
 use crate::store::rows::{ClaimedRow, Split};
 use crate::store::seal::LookupHash;
 use crate::store::supersede::Newer;
@@ -160,15 +160,7 @@ impl Outbox for Postgres {
     async fn ended(&self, delivery: Uuid) -> Result<Option<EndedRow>, Error> {
         let text = "SELECT notification_id, kind, state, expires_at, sealed FROM delivery WHERE id = $1";
         let Some(row) = self.reading().await?.row(query(text).bind(delivery)).await? else { return Ok(None) };
-        let inconsistent = |what| Error::Inconsistent { table: "delivery", id: delivery.to_string(), what };
-        let (kind, state): (String, String) = (row.try_get("kind")?, row.try_get("state")?);
-        Ok(Some(EndedRow {
-            notification: row.try_get("notification_id")?,
-            kind: kind.parse().map_err(|_| inconsistent("kind"))?,
-            state: DeliveryState::from_name(&state).ok_or_else(|| inconsistent("state"))?,
-            expires_at: Timestamp::from_micros(row.try_get("expires_at")?),
-            sealed: row.try_get("sealed")?,
-        }))
+        ended_row(delivery, &row).map(Some)
     }
 
     async fn resend(&self, resend: &Resend) -> Result<bool, Error> {

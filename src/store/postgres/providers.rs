@@ -8,13 +8,13 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::Postgres;
-use super::attempts::natural;
 use super::commit::add_events;
 use super::session::query;
 use crate::domain::audit_event::AuditKind;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::ProviderName;
 use crate::store::Error;
+use crate::store::columns::natural;
 use crate::store::providers::{
     Billed, Drain, Pause, PauseDecision, ProviderDecision, ProviderState, Providers, billed_since,
 };

@@ -1,23 +1,22 @@
 //! The read model of reports. Reads are pages; a change is one short transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::Postgres;
-use super::attempts::{attempts_on, natural, stored};
-use super::report_rows::{counts, line, micros};
+use super::attempts::attempts_on;
 use super::session::{DatabaseSession, query};
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{DeliveryState, EndReason};
 use crate::domain::report_line::{DeliveryFacts, ReportKey, hour_of};
 use crate::domain::template_version::TemplateVersion;
 use crate::store::Error;
+use crate::store::columns::{natural, stored};
 use crate::store::report_model::{
     ChangedDeliveries, LinePlace, RecountPage, ReportChange, ReportModel, ReportState, StoredCounts, StoredLine,
+    counts, key, stored_line, with_attempts,
 };
 
 /// The events after which a delivery has ended, or is no longer what it was when it ended.
@@ -116,7 +115,7 @@ impl ReportModel for Postgres {
         let text = "SELECT * FROM report_line WHERE (hour, delivery_id, number) > ($1, $2, $3) AND hour < $4
             ORDER BY hour, delivery_id, number LIMIT $5";
         let statement = query(text).bind(after.0).bind(after.1).bind(i64::from(after.2)).bind(until);
-        self.reading().await?.rows(statement.bind(i64::from(limit))).await?.iter().map(line).collect()
+        self.reading().await?.rows(statement.bind(i64::from(limit))).await?.iter().map(stored_line).collect()
     }
 
     async fn open_deliveries(&self) -> Result<Vec<(i64, String, u64)>, Error> {
@@ -226,18 +225,10 @@ async fn facts_on(session: &mut DatabaseSession, ids: &[Uuid]) -> Result<Vec<Del
     let text =
         "SELECT id, kind, received_at, state, end_reason, delivered_at FROM delivery WHERE id = ANY($1) ORDER BY id";
     let rows = session.rows(query(text).bind(ids)).await?;
-    let mut attempts = attempts_on(session, ids).await?;
+    let attempts = attempts_on(session, ids).await?;
     let versions: BTreeSet<_> = attempts.values().flatten().filter_map(|attempt| attempt.template_version).collect();
     let locales = locales_on(session, &versions).await?;
-    let mut all = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let mut facts = facts(row)?;
-        let own = attempts.remove(&facts.delivery).unwrap_or_default().into_iter();
-        let locale = |version: Option<TemplateVersion>| version.and_then(|version| locales.get(&version).cloned());
-        facts.attempts = own.map(|attempt| (attempt.clone(), locale(attempt.template_version))).collect();
-        all.push(facts);
-    }
-    Ok(all)
+    with_attempts(&rows, attempts, &locales)
 }
 
 // An attempt does not name its locale; its template version, which is kept for good, does.
@@ -254,31 +245,14 @@ async fn locales_on(
     Ok(rows.into_iter().filter_map(|(hash, locale)| Some((TemplateVersion(hash.try_into().ok()?), locale))).collect())
 }
 
-fn facts(row: &PgRow) -> Result<DeliveryFacts, Error> {
-    let delivery: Uuid = row.try_get("id")?;
-    let inconsistent = |what| Error::Inconsistent { table: "delivery", id: delivery.to_string(), what };
-    let (kind, state): (String, String) = (row.try_get("kind")?, row.try_get("state")?);
-    let reason: Option<String> = row.try_get("end_reason")?;
-    Ok(DeliveryFacts {
-        delivery,
-        kind: kind.parse().map_err(|_| inconsistent("kind"))?,
-        received_at: Timestamp::from_micros(row.try_get("received_at")?),
-        state: DeliveryState::from_name(&state).ok_or_else(|| inconsistent("state"))?,
-        reason: reason.map(|name| EndReason::from_name(&name).ok_or_else(|| inconsistent("end_reason"))).transpose()?,
-        delivered_at: row.try_get::<Option<i64>, _>("delivered_at")?.map(Timestamp::from_micros),
-        attempts: Vec::new(),
-    })
-}
-
 async fn lines_on(session: &mut DatabaseSession, places: &[(i64, Uuid)]) -> Result<Vec<StoredLine>, Error> {
     let (hours, ids): (Vec<i64>, Vec<Uuid>) = places.iter().copied().unzip();
     let text = "SELECT l.* FROM unnest($1::bigint[], $2::uuid[]) AS q (hour, delivery)
         JOIN report_line AS l ON l.hour = q.hour AND l.delivery_id = q.delivery";
-    session.rows(query(text).bind(&hours).bind(&ids)).await?.iter().map(line).collect()
+    session.rows(query(text).bind(&hours).bind(&ids)).await?.iter().map(stored_line).collect()
 }
 
-fn key(row: &PgRow) -> Result<(i64, ReportKey), Error> {
-    let (id, text): (i64, String) = (row.try_get("id")?, row.try_get("key")?);
-    let inconsistent = |_| Error::Inconsistent { table: "report_key", id: id.to_string(), what: "key" };
-    Ok((id, serde_json::from_str(&text).map_err(inconsistent)?))
+/// A time as it is stored.
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }

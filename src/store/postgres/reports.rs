@@ -4,21 +4,20 @@
 //! from being removed. A row that changes between two pages may be counted twice or not at all.
 
 use async_trait::async_trait;
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::Postgres;
-use super::attempts::natural;
 use super::session::query;
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::{Kind, Priority};
 use crate::domain::recipient::IdentifierKind;
-use crate::store::Error;
+use crate::store::columns::natural;
 use crate::store::reports::{
     Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, DeliveryPage, DeliverySender, EventLine, Figures, Reports,
+    event, line,
 };
 use crate::store::seal::LookupHash;
+use crate::store::{Error, delivery_search};
 
 pub(super) const LINE: &str =
     "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
@@ -34,7 +33,7 @@ const PAGE: u32 = 10_000;
 #[async_trait]
 impl Reports for Postgres {
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Error> {
-        self.find_deliveries(filter).await
+        delivery_search::find(self, filter).await
     }
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
@@ -164,34 +163,4 @@ impl Postgres {
         let found: Option<(i64,)> = self.reading().await?.first(query(text).bind(after).bind(i64::from(PAGE))).await?;
         Ok(found.map(|(due_at,)| due_at))
     }
-}
-
-pub(super) fn line(row: &PgRow) -> Result<DeliveryLine, Error> {
-    let at = |name| row.try_get::<i64, _>(name).map(Timestamp::from_micros);
-    Ok(DeliveryLine {
-        id: row.try_get("id")?,
-        notification: row.try_get("notification_id")?,
-        kind: row.try_get("kind")?,
-        state: row.try_get("state")?,
-        end_reason: row.try_get("end_reason")?,
-        client: row.try_get("client")?,
-        idempotency_key: row.try_get("idempotency_key")?,
-        warnings: row.try_get("warnings")?,
-        recipient: row.try_get("recipient_id")?,
-        received_at: at("received_at")?,
-        expires_at: at("expires_at")?,
-        ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Timestamp::from_micros),
-        attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
-        last: row.try_get("last")?,
-    })
-}
-
-pub(super) fn event(row: &PgRow) -> Result<EventLine, Error> {
-    Ok(EventLine {
-        seq: row.try_get("seq")?,
-        at: Timestamp::from_micros(row.try_get("at")?),
-        actor: row.try_get("actor")?,
-        kind: row.try_get("kind")?,
-        detail: row.try_get("detail")?,
-    })
 }

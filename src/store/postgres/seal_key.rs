@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Postgres;
-use super::attempts::natural;
 use super::commit::add_events;
 use super::session::query;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
+use crate::store::columns::natural;
 use crate::store::key_rotation::ContactKey;
 use crate::store::seal::{KeyFingerprint, SealedPrefix};
 use crate::store::seal_key::{ResealedContact, SealKeyRecord, SealedContactRow};

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Postgres;
 use super::session::{DatabaseSession, query};
 use crate::store::Error;
+use crate::store::delivery_search::SearchStatements;
 use crate::store::seal::LookupHash;
 use crate::store::search::{Property, SearchIndex, Term, day_of};
 

@@ -35,7 +35,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL 
 const BEGIN_READ: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
-/// A server that does not answer a statement for so long is gone: nothing in a network has told us.
+/// A server that does not answer a statement for so long is gone: a network does not report it.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// The same for a statement of few rows that deliveries wait for.
@@ -70,7 +70,7 @@ impl Postgres {
         Ok(session)
     }
 
-    /// For writing: nobody else writes until it is committed or dropped.
+    /// For writing: no other session writes until it is committed or dropped.
     pub(super) async fn writing(&self) -> Result<DatabaseSession, Error> {
         if self.is_read_only {
             return Err(Error::Stopped);

@@ -1,19 +1,14 @@
 //! Template versions and their activations, one statement per table.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 
 use super::Postgres;
 use super::commit::add_events;
 use super::session::{DatabaseSession, query};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
-use crate::domain::recipient::Locale;
-use crate::domain::template_version::{TemplateActivation, TemplateKey, TemplateSnapshot, TemplateVersion};
-use crate::store::template_versions::{FOUND_MAX, versions_with_prefix};
+use crate::domain::template_version::{TemplateActivation, TemplateSnapshot, TemplateVersion};
+use crate::store::template_versions::{FOUND_MAX, activation, snapshot, versions_with_prefix};
 use crate::store::{Error, KnownTemplates, TemplateVersions};
 
 #[async_trait]
@@ -95,37 +90,4 @@ pub(super) async fn insert_activations(
           AS q (at, locale, kind, channel, hash, place) ORDER BY q.place";
     let statement = query(text).bind(&at).bind(&locales).bind(&kinds).bind(&channels).bind(&hashes);
     session.execute(statement).await.map(drop)
-}
-
-fn activation(row: &PgRow) -> Result<TemplateActivation, Error> {
-    let seq: i64 = row.try_get("seq")?;
-    let inconsistent = |what| Error::Inconsistent { table: "template_activation", id: seq.to_string(), what };
-    let hash: Option<Vec<u8>> = row.try_get("hash")?;
-    let hash = hash.map(|bytes| bytes.try_into().map(TemplateVersion)).transpose().map_err(|_| inconsistent("hash"))?;
-    let at = Timestamp::from_micros(row.try_get("at")?);
-    Ok(TemplateActivation { seq, at, key: key(row)?.map_err(inconsistent)?, template_version: hash })
-}
-
-fn snapshot(row: &PgRow) -> Result<TemplateSnapshot, Error> {
-    let hash: Vec<u8> = row.try_get("hash")?;
-    let inconsistent = |what| Error::Inconsistent { table: "template_version", id: hex::encode(&hash), what };
-    let parts: String = row.try_get("parts")?;
-    let parts: BTreeMap<String, String> = serde_json::from_str(&parts).map_err(|_| inconsistent("parts"))?;
-    let key = key(row)?.map_err(inconsistent)?;
-    let version = hash.as_slice().try_into().map(TemplateVersion).map_err(|_| inconsistent("hash"))?;
-    Ok(TemplateSnapshot { template_version: version, key, parts })
-}
-
-// The inner error is the column that cannot be read back.
-fn key(row: &PgRow) -> Result<Result<TemplateKey, &'static str>, sqlx::Error> {
-    let (locale, kind, channel): (String, String, String) =
-        (row.try_get("locale")?, row.try_get("kind")?, row.try_get("channel")?);
-    let read = || {
-        Ok(TemplateKey {
-            locale: Locale::parse(&locale).map_err(|_| "locale")?,
-            kind: kind.parse().map_err(|_| "kind")?,
-            channel: channel.parse().map_err(|_| "channel")?,
-        })
-    };
-    Ok(read())
 }

@@ -1,8 +1,6 @@
 //! Users of the console and their sessions.
 
 use async_trait::async_trait;
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 
 use super::Postgres;
 use super::commit::add_events;
@@ -11,8 +9,8 @@ use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
 use crate::store::users::{
-    ConsoleUsers, ExternalId, SESSIONS_MAX, SessionChange, SessionRow, SetupRow, TokenHash, UserChange, UserRow,
-    listed, roles_of, written_roles,
+    ConsoleUsers, ExternalId, SESSIONS_MAX, SessionChange, SessionRow, TokenHash, UserChange, UserRow, session_row,
+    user_row, written_roles,
 };
 
 #[async_trait]
@@ -158,55 +156,4 @@ impl Postgres {
     pub(super) async fn note_use(&self, text: &'static str, hash: &TokenHash, at: Timestamp) -> Result<(), Error> {
         self.write(query(text).bind(hash.as_slice()).bind(at.micros())).await.map(drop)
     }
-}
-
-fn user_row(row: &PgRow) -> Result<UserRow, Error> {
-    let name: String = row.try_get("name")?;
-    let inconsistent = |what| Error::Inconsistent { table: "console_user", id: name.clone(), what };
-    let (roles, recovery): (String, String) = (row.try_get("roles")?, row.try_get("recovery")?);
-    let roles = roles_of(&roles).ok_or_else(|| inconsistent("roles"))?;
-    let hash = |text: &str| {
-        let mut hash = TokenHash::default();
-        hex::decode_to_slice(text, &mut hash).map(|()| hash).map_err(|_| inconsistent("recovery"))
-    };
-    let setup: (Option<Vec<u8>>, Option<i64>) = (row.try_get("setup_hash")?, row.try_get("setup_expires_at")?);
-    let setup = match setup {
-        (Some(hash), Some(until)) => {
-            let hash = hash.try_into().map_err(|_| inconsistent("setup_hash"))?;
-            Some(SetupRow { hash, expires_at: Timestamp::from_micros(until) })
-        }
-        _ => None,
-    };
-    let external: (Option<String>, Option<String>) = (row.try_get("issuer")?, row.try_get("subject")?);
-    let passkeys: String = row.try_get("passkeys")?;
-    Ok(UserRow {
-        version: row.try_get("version")?,
-        roles,
-        disabled: row.try_get("disabled")?,
-        created_at: Timestamp::from_micros(row.try_get("created_at")?),
-        signed_in_at: row.try_get::<Option<i64>, _>("signed_in_at")?.map(Timestamp::from_micros),
-        password: row.try_get("password")?,
-        totp: row.try_get("totp")?,
-        totp_step: row.try_get("totp_step")?,
-        recovery: listed(&recovery).map(hash).collect::<Result<_, _>>()?,
-        email: row.try_get("email")?,
-        setup,
-        passkeys: serde_json::from_str(&passkeys).map_err(|_| inconsistent("passkeys"))?,
-        external: external.0.zip(external.1).map(|(issuer, subject)| ExternalId { issuer, subject }),
-        name,
-    })
-}
-
-fn session_row(row: &PgRow) -> Result<SessionRow, Error> {
-    let user: String = row.try_get("user")?;
-    let hash: Vec<u8> = row.try_get("hash")?;
-    let inconsistent = |_| Error::Inconsistent { table: "console_session", id: user.clone(), what: "hash" };
-    Ok(SessionRow {
-        hash: hash.try_into().map_err(inconsistent)?,
-        started_at: Timestamp::from_micros(row.try_get("started_at")?),
-        seen_at: Timestamp::from_micros(row.try_get("seen_at")?),
-        address: row.try_get("address")?,
-        browser: row.try_get("browser")?,
-        user,
-    })
 }

@@ -1,16 +1,15 @@
 //! Tokens by which programs act for users of the console.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Row};
+use sqlx::Connection;
 
 use super::Sqlite;
 use super::audit_events::insert_event;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
-use crate::store::api_tokens::{StoredTokens, TokenRow};
-use crate::store::users::{ConsoleUsers, TokenHash, UserRow, roles_of, written_roles};
+use crate::store::api_tokens::{StoredTokens, TokenRow, token_row};
+use crate::store::users::{ConsoleUsers, TokenHash, UserRow, written_roles};
 
 const TOKEN: &str =
     "SELECT name, hash, user, roles, created_at, expires_at, used_at, revoked_at, cert_pin FROM api_token";
@@ -89,22 +88,4 @@ impl Sqlite {
             })
             .await
     }
-}
-
-fn token_row(row: &SqliteRow) -> Result<TokenRow, Error> {
-    let name: String = row.try_get("name")?;
-    let inconsistent = |what| Error::Inconsistent { table: "api_token", id: name.clone(), what };
-    let (roles, hash): (String, Vec<u8>) = (row.try_get("roles")?, row.try_get("hash")?);
-    let at = |micros: Option<i64>| micros.map(Timestamp::from_micros);
-    Ok(TokenRow {
-        hash: hash.try_into().map_err(|_| inconsistent("hash"))?,
-        user: row.try_get("user")?,
-        roles: roles_of(&roles).ok_or_else(|| inconsistent("roles"))?,
-        created_at: Timestamp::from_micros(row.try_get("created_at")?),
-        expires_at: Timestamp::from_micros(row.try_get("expires_at")?),
-        used_at: at(row.try_get("used_at")?),
-        revoked_at: at(row.try_get("revoked_at")?),
-        cert_pin: row.try_get("cert_pin")?,
-        name,
-    })
 }

@@ -1,15 +1,13 @@
 //! Archives of the audit log. The triggers of migration 0019 refuse what this file does not do.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Row};
+use sqlx::Connection;
 
 use super::Sqlite;
 use super::audit_events::insert_event;
-use super::audit_tree::{stored, unsigned};
-use crate::domain::clock::Timestamp;
 use crate::store::Error;
-use crate::store::audit_archives::{AuditArchive, AuditArchives};
+use crate::store::audit_archives::{AuditArchive, AuditArchives, archive};
+use crate::store::columns::stored;
 use crate::store::retention::ROWS_PER_STEP;
 
 #[async_trait]
@@ -79,18 +77,4 @@ impl AuditArchives for Sqlite {
             })
             .await
     }
-}
-
-fn archive(row: &SqliteRow) -> Result<AuditArchive, Error> {
-    let number = |name| row.try_get::<i64, _>(name).map(unsigned);
-    Ok(AuditArchive {
-        first: number("first")?,
-        until: number("until")?,
-        size: number("size")?,
-        root: row.try_get("root")?,
-        bundle: row.try_get("bundle")?,
-        from: Timestamp::from_micros(row.try_get("from_at")?),
-        to: Timestamp::from_micros(row.try_get("to_at")?),
-        at: Timestamp::from_micros(row.try_get("at")?),
-    })
 }

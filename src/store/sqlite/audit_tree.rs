@@ -2,15 +2,17 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
+use sqlx::Connection;
 use sqlx::types::Json;
-use sqlx::{Connection, Row};
 
 use super::Sqlite;
 use super::json_rows::{Hex, array};
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
-use crate::store::audit_tree::{AuditTree, LoggedEvent, StoredCheckpoint, StoredTile, StoredTimestamp};
+use crate::store::audit_tree::{
+    AuditTree, LoggedEvent, StoredCheckpoint, StoredTile, StoredTimestamp, checkpoint, timestamp,
+};
+use crate::store::columns::{natural, stored};
 use crate::store::reports::EventLine;
 
 const CHECKPOINT: &str = "SELECT size, at, clock_source, clock_offset_us, note FROM audit_checkpoint";
@@ -76,7 +78,7 @@ impl AuditTree for Sqlite {
     async fn last_publication(&self, place: &str) -> Result<Option<(u64, Timestamp)>, Error> {
         let query = sqlx::query_as("SELECT size, at FROM audit_publication WHERE place = ?1").bind(place);
         let found: Option<(i64, i64)> = query.fetch_optional(&self.read).await?;
-        Ok(found.map(|(size, at)| (unsigned(size), Timestamp::from_micros(at))))
+        Ok(found.map(|(size, at)| (natural(size), Timestamp::from_micros(at))))
     }
 
     async fn keep_publication(&self, place: &str, size: u64, at: Timestamp) -> Result<(), Error> {
@@ -151,29 +153,4 @@ impl<'a> TileObject<'a> {
     }
 }
 
-fn checkpoint(row: &SqliteRow) -> Result<StoredCheckpoint, Error> {
-    Ok(StoredCheckpoint {
-        size: unsigned(row.try_get("size")?),
-        at: Timestamp::from_micros(row.try_get("at")?),
-        clock_source: row.try_get("clock_source")?,
-        clock_offset_us: row.try_get("clock_offset_us")?,
-        note: row.try_get("note")?,
-    })
-}
-
-fn timestamp(row: &SqliteRow) -> Result<StoredTimestamp, Error> {
-    Ok(StoredTimestamp {
-        size: unsigned(row.try_get("size")?),
-        at: Timestamp::from_micros(row.try_get("at")?),
-        token: row.try_get("token")?,
-    })
-}
-
 // SQLite has no unsigned integers.
-pub(super) fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
-}
-
-pub(super) fn stored(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}

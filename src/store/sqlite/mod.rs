@@ -19,7 +19,6 @@ mod commit;
 mod json_rows;
 mod lock;
 mod lock_table;
-mod nodes;
 mod outbox;
 mod providers;
 mod read_only;
@@ -55,6 +54,7 @@ pub(super) use lock::Holder;
 
 use super::backend::Backend;
 use super::fatal_error::FatalError;
+use super::nodes::Nodes;
 use super::{Error, OpenMode, Settings, database_files};
 use crate::file_access::{self, Purpose};
 use checkpoint::CheckpointTask;
@@ -245,6 +245,9 @@ fn parse_version(text: &str) -> (u32, u32, u32) {
     let mut next = || parts.next().unwrap_or(0);
     (next(), next(), next())
 }
+
+// One gateway has it for itself.
+impl Nodes for Sqlite {}
 
 #[async_trait]
 impl Backend for Sqlite {

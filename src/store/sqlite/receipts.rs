@@ -2,18 +2,16 @@
 //! one receipt at most.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
 use super::Sqlite;
 use super::audit_events::insert_event;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{DeliveryId, DeliveryState, ProviderName};
-use crate::domain::notification::NotificationId;
+use crate::domain::delivery::{DeliveryId, ProviderName};
 use crate::domain::outcome::Reference;
 use crate::domain::receipt::{Receipt, ReceiptCode, ReceiptStatus};
-use crate::store::receipts::PARKED_MAX;
+use crate::store::receipts::{PARKED_MAX, parked, reported};
 use crate::store::{Confirmation, DeliveryReceipts, Error, Parked, Reported};
 
 // Whether a receipt can be applied: its delivery has ended, or it waits and the message was not delivered.
@@ -160,47 +158,16 @@ impl DeliveryReceipts for Sqlite {
 
 impl Sqlite {
     async fn reported_delivery(&self, id: Uuid, by_our_id: bool) -> Result<Option<Reported>, Error> {
-        let text = "SELECT notification_id, state, received_at, expires_at, lease_token IS NOT NULL, sealed IS NOT NULL
+        let text = "SELECT notification_id, state, received_at, expires_at, lease_token IS NOT NULL AS is_leased,
+              sealed IS NOT NULL AS has_content
             FROM delivery WHERE id = ?1";
-        let found: Option<(Uuid, String, i64, i64, bool, bool)> =
-            sqlx::query_as(text).bind(id).fetch_optional(&self.read).await?;
-        let Some((notification, state, received_at, expires_at, is_leased, has_content)) = found else {
-            return Ok(None);
-        };
-        let inconsistent = || Error::Inconsistent { table: "delivery", id: id.to_string(), what: "state" };
-        Ok(Some(Reported {
-            id: DeliveryId(id),
-            notification: NotificationId(notification),
-            state: DeliveryState::from_name(&state).ok_or_else(inconsistent)?,
-            received_at: Timestamp::from_micros(received_at),
-            expires_at: Timestamp::from_micros(expires_at),
-            is_leased,
-            has_content,
-            attempts: self.attempts(&[id]).await?.remove(&id).unwrap_or_default(),
-            by_our_id,
-        }))
+        let Some(row) = sqlx::query(text).bind(id).fetch_optional(&self.read).await? else { return Ok(None) };
+        let attempts = self.attempts(&[id]).await?.remove(&id).unwrap_or_default();
+        reported(id, &row, attempts, by_our_id).map(Some)
     }
 }
 
 async fn remove(connection: &mut SqliteConnection, parked: &Parked) -> Result<(), Error> {
     sqlx::query("DELETE FROM parked_receipt WHERE id = ?1").bind(parked.row).execute(connection).await?;
     Ok(())
-}
-
-fn parked(row: &SqliteRow) -> Result<Parked, Error> {
-    let id: i64 = row.try_get("id")?;
-    let inconsistent = |what| Error::Inconsistent { table: "parked_receipt", id: id.to_string(), what };
-    let (reference, status): (String, String) = (row.try_get("reference")?, row.try_get("status")?);
-    let code: Option<String> = row.try_get("code")?;
-    Ok(Parked {
-        row: id,
-        provider: ProviderName(row.try_get("provider")?),
-        receipt: Receipt {
-            reference: Reference::new(&reference).ok_or_else(|| inconsistent("reference"))?,
-            status: ReceiptStatus::from_name(&status).ok_or_else(|| inconsistent("status"))?,
-            code: code.as_deref().and_then(ReceiptCode::new),
-            at: Timestamp::from_micros(row.try_get("reported_at")?),
-        },
-        received_at: Timestamp::from_micros(row.try_get("parked_at")?),
-    })
 }

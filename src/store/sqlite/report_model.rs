@@ -3,21 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::Sqlite;
 use super::attempts::attempts_on;
 use super::json_rows::{Hex, array};
-use super::report_rows::{CellObject, CountsObject, LineObject, PlaceObject, counts, line};
+use super::report_rows::{CellObject, CountsObject, LineObject, PlaceObject};
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::{DeliveryState, EndReason};
 use crate::domain::report_line::{DeliveryFacts, ReportKey, hour_of};
 use crate::domain::template_version::TemplateVersion;
 use crate::store::Error;
 use crate::store::report_model::{
     ChangedDeliveries, LinePlace, RecountPage, ReportChange, ReportModel, ReportState, StoredCounts, StoredLine,
+    counts, key, stored_line, with_attempts,
 };
 
 const STATE: &str = "SELECT version, counted, counted_at, purged_hour FROM report_state WHERE id = 1";
@@ -126,7 +125,7 @@ impl ReportModel for Sqlite {
                ORDER BY hour, delivery_id, number LIMIT ?5",
         );
         let query = query.bind(after.0).bind(after.1).bind(after.2).bind(until).bind(limit);
-        query.fetch_all(&self.read).await?.iter().map(line).collect()
+        query.fetch_all(&self.read).await?.iter().map(stored_line).collect()
     }
 
     async fn open_deliveries(&self) -> Result<Vec<(i64, String, u64)>, Error> {
@@ -234,18 +233,10 @@ async fn facts_on(connection: &mut SqliteConnection, ids: &[Uuid]) -> Result<Vec
     .bind(array(ids.iter().map(|id| Hex(id.as_bytes()))))
     .fetch_all(&mut *connection)
     .await?;
-    let mut attempts = attempts_on(connection, ids).await?;
+    let attempts = attempts_on(connection, ids).await?;
     let versions = attempts.values().flatten().filter_map(|attempt| attempt.template_version).collect();
     let locales = locales_on(connection, &versions).await?;
-    let mut all = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let mut facts = facts(row)?;
-        let own = attempts.remove(&facts.delivery).unwrap_or_default().into_iter();
-        let locale = |version: Option<TemplateVersion>| version.and_then(|version| locales.get(&version).cloned());
-        facts.attempts = own.map(|attempt| (attempt.clone(), locale(attempt.template_version))).collect();
-        all.push(facts);
-    }
-    Ok(all)
+    with_attempts(&rows, attempts, &locales)
 }
 
 // An attempt does not name its locale; its template version, which is kept for good, does.
@@ -263,31 +254,9 @@ async fn locales_on(
     Ok(rows.into_iter().filter_map(|(hash, locale)| Some((TemplateVersion(hash.try_into().ok()?), locale))).collect())
 }
 
-fn facts(row: &SqliteRow) -> Result<DeliveryFacts, Error> {
-    let delivery: Uuid = row.try_get("id")?;
-    let inconsistent = |what| Error::Inconsistent { table: "delivery", id: delivery.to_string(), what };
-    let (kind, state): (String, String) = (row.try_get("kind")?, row.try_get("state")?);
-    let reason: Option<String> = row.try_get("end_reason")?;
-    Ok(DeliveryFacts {
-        delivery,
-        kind: kind.parse().map_err(|_| inconsistent("kind"))?,
-        received_at: Timestamp::from_micros(row.try_get("received_at")?),
-        state: DeliveryState::from_name(&state).ok_or_else(|| inconsistent("state"))?,
-        reason: reason.map(|name| EndReason::from_name(&name).ok_or_else(|| inconsistent("end_reason"))).transpose()?,
-        delivered_at: row.try_get::<Option<i64>, _>("delivered_at")?.map(Timestamp::from_micros),
-        attempts: Vec::new(),
-    })
-}
-
 async fn lines_on(connection: &mut SqliteConnection, places: &[(i64, Uuid)]) -> Result<Vec<StoredLine>, Error> {
     let text = "SELECT l.* FROM json_each(?1) AS q CROSS JOIN report_line AS l
         ON l.hour = q.value->>'hour' AND l.delivery_id = unhex(q.value->>'delivery')";
     let places = array(places.iter().map(|(hour, delivery)| PlaceObject::of(*hour, delivery)));
-    sqlx::query(text).bind(places).fetch_all(connection).await?.iter().map(line).collect()
-}
-
-fn key(row: &SqliteRow) -> Result<(i64, ReportKey), Error> {
-    let (id, text): (i64, String) = (row.try_get("id")?, row.try_get("key")?);
-    let inconsistent = |_| Error::Inconsistent { table: "report_key", id: id.to_string(), what: "key" };
-    Ok((id, serde_json::from_str(&text).map_err(inconsistent)?))
+    sqlx::query(text).bind(places).fetch_all(connection).await?.iter().map(stored_line).collect()
 }

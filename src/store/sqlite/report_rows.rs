@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::json_rows::Hex;
 use crate::domain::clock::Timestamp;
-use crate::domain::report_line::{ReportLine, hour_of};
-use crate::store::Error;
+use crate::domain::report_line::hour_of;
 use crate::store::report_model::{StoredCounts, StoredLine};
 
 /// An hour and a key.
@@ -85,35 +82,4 @@ impl<'a> CountsObject<'a> {
         let (start, send, deliver) = (Hex(&counts.start), Hex(&counts.send), Hex(&counts.deliver));
         Self { hour, key, deliveries, attempts, segments, cost, start, send, deliver }
     }
-}
-
-pub(super) fn line(row: &SqliteRow) -> Result<StoredLine, Error> {
-    let time = |name| row.try_get::<Option<u64>, _>(name).map(|micros| micros.map(Duration::from_micros));
-    Ok(StoredLine {
-        key: row.try_get("key_id")?,
-        line: ReportLine {
-            delivery: row.try_get("delivery_id")?,
-            number: row.try_get("number")?,
-            received_at: Timestamp::from_micros(row.try_get("received_at")?),
-            start: time("start_us")?,
-            send: time("send_us")?,
-            deliver: time("deliver_us")?,
-            segments: row.try_get("segments")?,
-            cost: row.try_get("cost")?,
-        },
-    })
-}
-
-pub(super) fn counts(row: &SqliteRow) -> Result<StoredCounts, Error> {
-    Ok(StoredCounts {
-        hour: row.try_get("hour")?,
-        key: row.try_get("key_id")?,
-        deliveries: row.try_get("deliveries")?,
-        attempts: row.try_get("attempts")?,
-        segments: row.try_get("segments")?,
-        cost: row.try_get("cost")?,
-        start: row.try_get("start")?,
-        send: row.try_get("send")?,
-        deliver: row.try_get("deliver")?,
-    })
 }

@@ -5,7 +5,6 @@
 
 use async_trait::async_trait;
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::Sqlite;
@@ -13,11 +12,12 @@ use super::json_rows::{Hex, array};
 use crate::domain::clock::Timestamp;
 use crate::domain::notification::{Kind, Priority};
 use crate::domain::recipient::IdentifierKind;
-use crate::store::Error;
 use crate::store::reports::{
     Backlog, DeliveryDetail, DeliveryFilter, DeliveryLine, DeliveryPage, DeliverySender, EventLine, Figures, Reports,
+    event, line,
 };
 use crate::store::seal::LookupHash;
+use crate::store::{Error, delivery_search};
 
 pub(super) const LINE: &str =
     "SELECT d.id, d.notification_id, d.kind, d.state, d.end_reason, d.received_at, d.expires_at,
@@ -33,7 +33,7 @@ const PAGE: u32 = 10_000;
 #[async_trait]
 impl Reports for Sqlite {
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Error> {
-        self.find_deliveries(filter).await
+        delivery_search::find(self, filter).await
     }
 
     async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetail>, Error> {
@@ -161,26 +161,6 @@ impl Sqlite {
     }
 }
 
-pub(super) fn line(row: &SqliteRow) -> Result<DeliveryLine, Error> {
-    let at = |name| row.try_get::<i64, _>(name).map(Timestamp::from_micros);
-    Ok(DeliveryLine {
-        id: row.try_get("id")?,
-        notification: row.try_get("notification_id")?,
-        kind: row.try_get("kind")?,
-        state: row.try_get("state")?,
-        end_reason: row.try_get("end_reason")?,
-        client: row.try_get("client")?,
-        idempotency_key: row.try_get("idempotency_key")?,
-        warnings: row.try_get("warnings")?,
-        recipient: row.try_get("recipient_id")?,
-        received_at: at("received_at")?,
-        expires_at: at("expires_at")?,
-        ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Timestamp::from_micros),
-        attempts: row.try_get("attempts")?,
-        last: row.try_get("last")?,
-    })
-}
-
 impl Sqlite {
     /// Where a page of open deliveries ends, in the order in which they are due, behind those that are due at `after`; `None`
     /// for the last page.
@@ -189,14 +169,4 @@ impl Sqlite {
             ORDER BY due_at LIMIT 1 OFFSET ?2";
         Ok(sqlx::query_scalar(text).bind(after).bind(PAGE).fetch_optional(&self.read).await?)
     }
-}
-
-pub(super) fn event(row: &SqliteRow) -> Result<EventLine, Error> {
-    Ok(EventLine {
-        seq: row.try_get("seq")?,
-        at: Timestamp::from_micros(row.try_get("at")?),
-        actor: row.try_get("actor")?,
-        kind: row.try_get("kind")?,
-        detail: row.try_get("detail")?,
-    })
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Sqlite;
 use super::json_rows::{Hex, array};
 use crate::store::Error;
+use crate::store::delivery_search::SearchStatements;
 use crate::store::seal::LookupHash;
 use crate::store::search::{Property, SearchIndex, day_of};
 

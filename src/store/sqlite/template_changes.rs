@@ -15,7 +15,7 @@ use crate::domain::audit_event::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::template_change::{ChangeSubject, TemplateChange, TemplateDraft};
 use crate::store::Error;
-use crate::store::template_changes::{PublishedTexts, TemplateChanges, TextPublication, TextVersion};
+use crate::store::template_changes::{PublishedTexts, TemplateChanges, TextPublication, TextVersion, change, version};
 
 #[async_trait]
 impl TemplateChanges for Sqlite {
@@ -277,44 +277,4 @@ impl<'a> DraftObject<'a> {
 struct TextObject<'a> {
     path: &'a str,
     text: Option<&'a str>,
-}
-
-fn change(row: &SqliteRow) -> Result<TemplateChange, Error> {
-    let id: i64 = row.try_get("id")?;
-    let inconsistent = |what| Error::Inconsistent { table: "template_change", id: id.to_string(), what };
-    let (state, authors): (String, String) = (row.try_get("state")?, row.try_get("authors")?);
-    let subject: String = row.try_get("subject")?;
-    let time = |column| Ok::<_, Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_micros));
-    Ok(TemplateChange {
-        id,
-        subject: subject.parse().map_err(|_| inconsistent("subject"))?,
-        version: row.try_get("version")?,
-        state: state.parse().map_err(|_| inconsistent("state"))?,
-        authors: serde_json::from_str(&authors).map_err(|_| inconsistent("authors"))?,
-        note: row.try_get("note")?,
-        created_at: Timestamp::from_micros(row.try_get("created_at")?),
-        changed_at: Timestamp::from_micros(row.try_get("changed_at")?),
-        reviewer: row.try_get("reviewer")?,
-        reviewed_at: time("reviewed_at")?,
-        comment: row.try_get("comment")?,
-        publish_at: time("publish_at")?,
-        publisher: row.try_get("publisher")?,
-        published_at: time("published_at")?,
-        emergency: row.try_get("emergency")?,
-        problem: row.try_get("problem")?,
-        drafts: Vec::new(),
-    })
-}
-
-fn version(row: &SqliteRow) -> Result<TextVersion, Error> {
-    let (seq, subject): (i64, String) = (row.try_get("seq")?, row.try_get("subject")?);
-    let inconsistent = |_| Error::Inconsistent { table: "template_text", id: seq.to_string(), what: "subject" };
-    Ok(TextVersion {
-        seq,
-        subject: subject.parse().map_err(inconsistent)?,
-        path: row.try_get("path")?,
-        at: Timestamp::from_micros(row.try_get("at")?),
-        text: row.try_get("text")?,
-        change: row.try_get("change_id")?,
-    })
 }
