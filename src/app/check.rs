@@ -1,4 +1,4 @@
-//! What a start would refuse, found before the running gateway gives way.
+//! What a start would refuse, found before the running gateway stops.
 
 use std::sync::Arc;
 

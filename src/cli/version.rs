@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// Set by whoever builds a release: `OTPOST_COMMIT=$(git rev-parse --short HEAD) cargo build --release`. A build without git has none.
+/// Set when a release is built: `OTPOST_COMMIT=$(git rev-parse --short HEAD) cargo build --release`. A build without git has none.
 const COMMIT: Option<&str> = option_env!("OTPOST_COMMIT");
 
 /// For `--version`; `-V` prints the version alone. The text lives as long as the process, as the parser requires.

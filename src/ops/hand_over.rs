@@ -62,7 +62,7 @@ pub enum Error {
 pub struct HandOver {
     sockets: Arc<ListenSockets>,
     requested: Notify,
-    /// Closed when this process ends, which tells the next one that it may open the database.
+    /// Closed when this process ends, by which the next one knows that it may open the database.
     successor: Mutex<Option<UnixStream>>,
 }
 

@@ -235,7 +235,7 @@ pub const ALL: &[Metric] = &[
     counter_of(
         "otpost_status_events_total",
         &["status", "outcome"],
-        "Attempts to tell the operator's systems of a delivery, by its status and outcome: taken, failed, given_up.",
+        "Status events sent to the operator's systems, by status and outcome: taken, failed, given_up.",
     ),
     gauge_of(
         "otpost_status_events_lag_seconds",

@@ -1,4 +1,4 @@
-//! A system of the operator's that is told what became of deliveries. Requests are signed as Standard Webhooks has it, and lead to
+//! A system of the operator's that receives the statuses of deliveries. Requests are signed as Standard Webhooks has it, and lead to
 //! no private address unless that is allowed.
 
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ use crate::flow::worker::Worker;
 /// Signs of life within the time after which the manager ends the process.
 const SIGNS_OF_LIFE: u32 = 3;
 
-/// A state that the manager is told.
+/// A state that the manager is notified of.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum State {
     Ready,

@@ -23,7 +23,7 @@ use event::{DeliveryEvents, StatusEvent, events_of};
 
 pub use event::STATUSES;
 
-/// What may become of an attempt to tell an event.
+/// The outcome of an attempt to send an event.
 pub const OUTCOMES: [&str; 3] = ["taken", "failed", "given_up"];
 
 /// Audit events that are read at once. After a crash as many may be sent again.
@@ -51,7 +51,7 @@ pub struct StatusSender {
     give_up_after: Duration,
 }
 
-/// What came of a round over the deliveries that have events to tell.
+/// The result of a round over the deliveries that have events to send.
 #[derive(Default)]
 struct Round {
     taken: AtomicUsize,
@@ -109,7 +109,7 @@ impl StatusSender {
         let logged = self.store.audit_tree().logged_events(position, EVENTS).await?;
         let Some(last) = logged.last().map(|it| number(it.line.seq)) else { return Ok(false) };
         let is_all = last - position < u64::from(EVENTS);
-        self.tell(self.by_delivery(&logged).await?).await;
+        self.send_all(self.by_delivery(&logged).await?).await;
         self.store.audit_tree().keep_publication(PLACE, last, self.clocks.steady.now()).await?;
         Ok(!is_all)
     }
@@ -136,7 +136,7 @@ impl StatusSender {
     }
 
     // Round after round, until each event was taken or given up.
-    async fn tell(&self, mut waiting: Vec<DeliveryEvents>) {
+    async fn send_all(&self, mut waiting: Vec<DeliveryEvents>) {
         let mut pause = RETRY_MIN;
         let mut is_failing = false;
         while !waiting.is_empty() {

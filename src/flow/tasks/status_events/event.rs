@@ -67,7 +67,7 @@ pub(super) struct DeliveryEvents {
     pub(super) events: VecDeque<StatusEvent>,
 }
 
-/// The events to tell, for each delivery in order.
+/// The events to send, for each delivery in order.
 pub(super) fn events_of(logged: &[LoggedEvent]) -> Vec<DeliveryEvents> {
     let mut all: Vec<DeliveryEvents> = Vec::new();
     for it in logged {
